@@ -1,0 +1,149 @@
+package activities
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"lumaflow/fetch"
+	"lumaflow/luma"
+)
+
+// The types of the application errors that end a job. They are part of the
+// contract.
+const (
+	InvalidRequest   = "InvalidRequest"
+	SubmitRefused    = "SubmitRefused"
+	SubmitUnknown    = "SubmitUnknown"
+	GenerationFailed = "GenerationFailed"
+	ResultOverdue    = "ResultOverdue"
+	DownloadRejected = "DownloadRejected"
+)
+
+// The types of the application errors that a job lives through: it, or the
+// server's retries, go on from them.
+const (
+	// Held carries a Hold: kie.ai refused the submission for now.
+	Held = "Held"
+	// NotSent means that a submission never left the worker.
+	NotSent = "NotSent"
+	// Pending means that the task is still running.
+	Pending = "Pending"
+	// ProviderUnavailable means that kie.ai gave no usable answer to a read.
+	ProviderUnavailable = "ProviderUnavailable"
+	// UnknownTask means that kie.ai has no record of a task id.
+	UnknownTask = "UnknownTask"
+	// ForeignTask means that a task exists but is not this job's.
+	ForeignTask = "ForeignTask"
+	// DownloadInterrupted means that a download can go on where it stopped.
+	DownloadInterrupted = "DownloadInterrupted"
+	// StorageUnavailable means that the disk or the store did not take a file.
+	StorageUnavailable = "StorageUnavailable"
+)
+
+// verdict is a row of the table from what went wrong to what Temporal does
+// about it.
+type verdict struct {
+	errorType string
+	// final ends the activity; everything else is retried.
+	final bool
+	// every is how long to wait before the next try, unless the other side
+	// said; zero leaves it to the retry policy.
+	every time.Duration
+}
+
+var downloadVerdicts = map[fetch.Kind]verdict{
+	fetch.Transient: {errorType: DownloadInterrupted},
+	fetch.LinkDead:  {errorType: DownloadInterrupted, every: 30 * time.Second},
+	fetch.Rejected:  {errorType: DownloadInterrupted, every: 10 * time.Second},
+	fetch.Forbidden: {errorType: DownloadRejected, final: true},
+	fetch.Disk:      {errorType: StorageUnavailable, every: time.Minute},
+}
+
+// failure makes the application error of a verdict. Its text is message and
+// the cause's; details travel with it.
+func (v verdict) failure(message string, cause error, after time.Duration, details ...any) error {
+	if after <= 0 {
+		after = v.every
+	}
+	options := temporal.ApplicationErrorOptions{
+		NonRetryable: v.final,
+		Cause:        cause,
+		Details:      details,
+	}
+	if !v.final {
+		options.NextRetryDelay = after
+		options.Category = temporal.ApplicationErrorCategoryBenign
+	}
+	if cause != nil {
+		message = fmt.Sprintf("%s: %v", message, cause)
+		options.Cause = nil
+	}
+	return temporal.NewApplicationErrorWithOptions(message, v.errorType, options)
+}
+
+func final(errorType, message string, cause error, details ...any) error {
+	return verdict{errorType: errorType, final: true}.failure(message, cause, 0, details...)
+}
+
+func retry(errorType, message string, cause error, after time.Duration) error {
+	return verdict{errorType: errorType}.failure(message, cause, after)
+}
+
+// askedDelay is how long kie.ai asked to be left alone.
+func askedDelay(err error) time.Duration {
+	var failed *luma.Error
+	if errors.As(err, &failed) {
+		return failed.RetryAfter
+	}
+	return 0
+}
+
+func (t *attempt) retryable(errorType, message string, cause error, after time.Duration) error {
+	if t.Now().Add(after).After(t.input.Until) {
+		return final(SubmitRefused, "nothing was submitted or charged: "+message+" until the deadline", cause, t.evidence)
+	}
+	return retry(errorType, message, cause, after)
+}
+
+// notSent backs off with full jitter from one second to one minute, so that a
+// thousand jobs don't knock together when the network is back.
+func (t *attempt) notSent(cause error) error {
+	ceiling := min(time.Second<<min(t.info.Attempt, 6), time.Minute)
+	after := time.Second/2 + rand.N(ceiling)
+	return t.retryable(NotSent, "the submission was not sent", cause, after)
+}
+
+// held leaves a hold that the job does not show yet to the workflow and retries
+// one that it shows.
+func (t *attempt) held(cause error) error {
+	hold := Hold{Attempts: t.evidence.Attempts, Settings: t.evidence.Settings}
+	var refusal *luma.Error
+	if errors.As(cause, &refusal) {
+		hold.Code, hold.Reason = refusal.Code, luma.Reason(refusal.Code)
+		hold.Until = t.Now().Add(refusal.Delay())
+	}
+	if hold.Until.After(t.input.Until) {
+		return final(SubmitRefused, "nothing was submitted or charged: kie.ai held the job until the deadline", cause, t.evidence)
+	}
+	if t.input.Quiet || t.input.Held != nil && t.input.Held.Code == hold.Code {
+		return t.holdOn(hold)
+	}
+	return final(Held, "kie.ai refused the submission for now", cause, hold)
+}
+
+// holdOn has the server try again when the hold ends.
+func (t *attempt) holdOn(hold Hold) error {
+	return retry(Held, "held: "+hold.Reason, nil, hold.Until.Sub(t.Now()))
+}
+
+func (t *attempt) refused(cause error) error {
+	return final(SubmitRefused, "kie.ai refused the submission, nothing was charged", cause, t.evidence)
+}
+
+func (t *attempt) unknown(cause error) error {
+	return final(SubmitUnknown, "it is not known whether kie.ai accepted the submission", cause, t.evidence)
+}

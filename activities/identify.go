@@ -1,0 +1,55 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"lumaflow/luma"
+)
+
+// identifyGrace is how long a task id that kie.ai does not know is asked again:
+// whether a record can be read right after the submission is not documented.
+const identifyGrace = 2 * time.Minute
+
+// IdentifyInput names a task that a job might adopt.
+type IdentifyInput struct {
+	TaskID string `json:"taskId"`
+	// Own demands that the task was submitted with this job's callback URL.
+	Own bool `json:"own,omitempty"`
+}
+
+// Identified is a task that exists.
+type Identified struct {
+	TaskID    string    `json:"taskId"`
+	Prompt    string    `json:"prompt,omitempty"`
+	VideoURL  string    `json:"videoUrl,omitempty"`
+	CreatedAt time.Time `json:"createdAt"`
+	Settings  Settings  `json:"settings"`
+}
+
+// Identify asks record-info whether a task exists and, if Own is set, whether
+// it is this job's: kie.ai echoes the callback URL it was submitted with, and
+// only this job's carries its token. It returns the application errors
+// UnknownTask and ForeignTask; anything else is retried.
+func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identified, error) {
+	info := activity.GetInfo(ctx)
+	record, err := a.Provider.Record(ctx, input.TaskID)
+	if err != nil && luma.ClassOf(err) == luma.NotFound && a.Now().Sub(info.ScheduledTime) >= identifyGrace {
+		return Identified{}, final(UnknownTask, "kie.ai has no record of task "+input.TaskID, err)
+	}
+	if err != nil {
+		return Identified{}, retry(ProviderUnavailable, "ask kie.ai about task "+input.TaskID, err, max(5*time.Second, askedDelay(err)))
+	}
+	if input.Own && !a.Secrets.Owns(record.CallbackURL, info.Namespace, info.WorkflowExecution.ID) {
+		return Identified{}, final(ForeignTask, "task "+input.TaskID+" was not submitted by this job", nil)
+	}
+	return Identified{
+		TaskID:    input.TaskID,
+		Prompt:    record.Prompt,
+		VideoURL:  record.VideoURL,
+		CreatedAt: record.CreatedAt,
+		Settings:  a.settings(ctx),
+	}, nil
+}

@@ -1,0 +1,186 @@
+package activities_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/activities"
+	"lumaflow/luma"
+)
+
+func (b *bench) poll(t *testing.T, input activities.PollInput) (activities.Finished, error) {
+	t.Helper()
+	acts := b.register(t)
+	var finished activities.Finished
+	value, err := b.ExecuteActivity(acts.Poll, input)
+	if err == nil {
+		require.NoError(t, value.Get(&finished))
+	}
+	return finished, err
+}
+
+func (b *bench) records(record luma.Record, err error) {
+	b.provider.record = func() (luma.Record, error) { return record, err }
+}
+
+func TestPollVerdicts(t *testing.T) {
+	urls := []string{"https://tempfile.example.org/1.mp4"}
+	unavailable := &luma.Error{Class: luma.Temporary, Code: 500}
+	tests := []struct {
+		name      string
+		record    luma.Record
+		err       error
+		errorType string
+		final     bool
+	}{
+		{"flag 0 waits on", luma.Record{State: luma.Pending}, nil, activities.Pending, false},
+		{"flag 1 with links", luma.Record{State: luma.Succeeded, Flag: 1, ResultURLs: urls}, nil, "", false},
+		{"flag 4 with links", luma.Record{State: luma.Succeeded, Flag: 4, ResultURLs: urls}, nil, "", false},
+		{"flag 1 without links", luma.Record{State: luma.Succeeded, Flag: 1}, nil, activities.Pending, false},
+		{"flag 4 without links", luma.Record{State: luma.Succeeded, Flag: 4}, nil, activities.Pending, false},
+		{"flag 2", luma.Record{State: luma.Failed, Flag: 2, ErrorCode: "400", ErrorMessage: "moderated"}, nil, activities.GenerationFailed, true},
+		{"flag 3", luma.Record{State: luma.Failed, Flag: 3, ErrorMessage: "moderated"}, nil, activities.GenerationFailed, true},
+		{"an unknown flag waits on", luma.Record{State: luma.UnknownFlag, Flag: 9}, nil, activities.Pending, false},
+		{"no answer", luma.Record{}, unavailable, activities.ProviderUnavailable, false},
+		{"no record yet", luma.Record{}, &luma.Error{Class: luma.NotFound, Code: 422}, activities.ProviderUnavailable, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t)
+			b.records(test.record, test.err)
+			finished, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour)})
+			if test.errorType == "" {
+				require.NoError(t, err)
+				require.Equal(t, urls, finished.ResultURLs)
+				return
+			}
+			failed := failedAs(t, err)
+			require.Equal(t, test.errorType, failed.Type())
+			require.Equal(t, test.final, failed.NonRetryable())
+			if test.record.ErrorMessage != "" {
+				require.Contains(t, failed.Message(), test.record.ErrorMessage)
+			}
+			if !test.final {
+				require.InDelta(t, 30*time.Second, failed.NextRetryDelay(), float64(4*time.Second))
+			}
+		})
+	}
+}
+
+func TestPollTiming(t *testing.T) {
+	tests := []struct {
+		name  string
+		input activities.PollInput
+		left  time.Duration
+		err   error
+		want  time.Duration
+	}{
+		{"right after a callback the record is asked again soon", activities.PollInput{WokenByCallback: true}, time.Hour, nil, 2 * time.Second},
+		{"the last poll is at the deadline", activities.PollInput{}, 7 * time.Second, nil, 7 * time.Second},
+		{"kie.ai may ask for more time", activities.PollInput{}, time.Hour, &luma.Error{Class: luma.Temporary, RetryAfter: 2 * time.Minute}, 2 * time.Minute},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t)
+			b.records(luma.Record{State: luma.Pending}, test.err)
+			test.input.TaskID, test.input.Until = task, b.now.Add(test.left)
+			_, err := b.poll(t, test.input)
+			require.Equal(t, test.want, failedAs(t, err).NextRetryDelay())
+		})
+	}
+	t.Run("after the deadline it is over", func(t *testing.T) {
+		b := newBench(t)
+		b.records(luma.Record{State: luma.Pending}, nil)
+		_, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now})
+		failed := failedAs(t, err)
+		require.Equal(t, activities.ResultOverdue, failed.Type())
+		require.True(t, failed.NonRetryable())
+	})
+}
+
+// The URLs of a callback are used only when record-info has answered nothing
+// but errors for ten minutes.
+func TestPollFallsBackToTheCallback(t *testing.T) {
+	promised := []string{"https://tempfile.example.org/promised.mp4"}
+	down := &luma.Error{Class: luma.Temporary, Code: 500}
+	tests := []struct {
+		name     string
+		urls     []string
+		after    time.Duration
+		answered bool
+		err      error
+		trusted  bool
+	}{
+		{"ten minutes of errors", promised, 10*time.Minute + time.Second, false, down, true},
+		{"not long enough", promised, 9 * time.Minute, false, down, false},
+		{"it answered in between", promised, time.Hour, true, down, false},
+		{"the callback promised nothing", nil, time.Hour, false, down, false},
+		{"the record answers", promised, time.Hour, false, nil, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t)
+			b.records(luma.Record{State: luma.Pending}, test.err)
+			if test.answered {
+				b.SetHeartbeatDetails(map[string]any{"answered": true})
+			}
+			b.now = b.now.Add(test.after)
+			finished, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour), WokenByCallback: true, CallbackURLs: test.urls})
+			if test.trusted {
+				require.NoError(t, err)
+				require.Equal(t, promised, finished.ResultURLs)
+				return
+			}
+			require.Error(t, err)
+		})
+	}
+}
+
+func TestSuccessWithoutLinksIsAskedForABoundedTime(t *testing.T) {
+	b := newBench(t)
+	b.records(luma.Record{State: luma.Succeeded, Flag: 4}, nil)
+	b.SetHeartbeatDetails(map[string]any{"answered": true, "emptySince": b.now.Add(-10 * time.Minute)})
+	_, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour)})
+	require.Equal(t, activities.ResultOverdue, failedAs(t, err).Type())
+}
+
+func TestIdentify(t *testing.T) {
+	b := newBench(t)
+	ours := b.options.Callbacks.URL("default-test-namespace", "default-test-workflow-id")
+	others := b.options.Callbacks.URL("default-test-namespace", "another-job")
+	tests := []struct {
+		name      string
+		own       bool
+		record    luma.Record
+		err       error
+		after     time.Duration
+		errorType string
+		final     bool
+	}{
+		{"any task", false, luma.Record{CallbackURL: others}, nil, 0, "", false},
+		{"this job's task", true, luma.Record{CallbackURL: ours}, nil, 0, "", false},
+		{"another job's task", true, luma.Record{CallbackURL: others}, nil, 0, activities.ForeignTask, true},
+		{"a task without a callback URL", true, luma.Record{}, nil, 0, activities.ForeignTask, true},
+		{"not there yet", false, luma.Record{}, &luma.Error{Class: luma.NotFound}, 0, activities.ProviderUnavailable, false},
+		{"not there for long", false, luma.Record{}, &luma.Error{Class: luma.NotFound}, 3 * time.Minute, activities.UnknownTask, true},
+		{"kie.ai is down for long", false, luma.Record{}, &luma.Error{Class: luma.Temporary}, time.Hour, activities.ProviderUnavailable, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t)
+			b.records(test.record, test.err)
+			b.now = b.now.Add(test.after)
+			acts := b.register(t)
+			_, err := b.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: task, Own: test.own})
+			if test.errorType == "" {
+				require.NoError(t, err)
+				return
+			}
+			failed := failedAs(t, err)
+			require.Equal(t, test.errorType, failed.Type())
+			require.Equal(t, test.final, failed.NonRetryable())
+		})
+	}
+}

@@ -1,0 +1,220 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"lumaflow/luma"
+)
+
+// SubmissionTimeout bounds one paid POST, from the connection to the last byte
+// of the answer. Once the request is out, nothing else ends it.
+const SubmissionTimeout = 60 * time.Second
+
+const (
+	// beatInterval keeps a slow submission's evidence fresh, well inside the
+	// heartbeat timeout of the workflow's submission policy.
+	beatInterval = 5 * time.Second
+	// recordTimeout bounds the wait for Temporal to take evidence that is no
+	// fence: it is worth a moment, not the attempt.
+	recordTimeout = 10 * time.Second
+)
+
+// SubmitInput is one job's submission.
+type SubmitInput struct {
+	Prompt    string `json:"prompt"`
+	VideoURL  string `json:"videoUrl"`
+	Watermark string `json:"watermark,omitempty"`
+	// Until is when to give up on a provider that can't be reached or holds
+	// the job.
+	Until time.Time `json:"until"`
+	// Held is the hold that the job already shows. A refusal with the same code
+	// is retried by the server alone, so that a long hold adds no history.
+	Held *Hold `json:"held,omitempty"`
+	// Quiet has every hold retried by the server, shown or not.
+	Quiet bool `json:"quiet,omitempty"`
+	// Attempts counts the submissions that the job made before.
+	Attempts int `json:"attempts,omitempty"`
+}
+
+// Submitted is an accepted, paid task.
+type Submitted struct {
+	TaskID      string    `json:"taskId"`
+	SubmittedAt time.Time `json:"submittedAt"`
+	// Attempts counts the submissions of this job so far.
+	Attempts int      `json:"attempts"`
+	Settings Settings `json:"settings"`
+}
+
+// Hold is a refusal for now: nothing was created, and the same submission may
+// be accepted later.
+type Hold struct {
+	Code   int    `json:"code"`
+	Reason string `json:"reason"`
+	// Until is when to ask again.
+	Until    time.Time `json:"until"`
+	Attempts int       `json:"attempts"`
+	Settings Settings  `json:"settings"`
+}
+
+// Submit makes the one paid request of a job. A call sends at most one POST,
+// and only after the server has stored the evidence that it is about to. It
+// returns the application errors Held, NotSent, SubmitRefused and
+// SubmitUnknown.
+func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, error) {
+	attempt := a.newAttempt(ctx, input)
+	switch attempt.evidence.Phase {
+	case PhaseAccepted:
+		return attempt.submitted(), nil
+	case PhaseSending:
+		return Submitted{}, attempt.unknown(errors.New("an earlier attempt began to send and left no outcome"))
+	}
+	if input.Held != nil && a.Now().Before(input.Held.Until) {
+		return Submitted{}, attempt.holdOn(*input.Held)
+	}
+	if err := attempt.fence(ctx); err != nil {
+		return Submitted{}, err
+	}
+
+	taskID, err := attempt.send(ctx)
+	if err == nil {
+		attempt.accept(ctx, taskID)
+		return attempt.submitted(), nil
+	}
+	switch luma.ClassOf(err) {
+	case luma.NotSent:
+		attempt.release(ctx)
+		return Submitted{}, attempt.notSent(err)
+	case luma.Held:
+		attempt.release(ctx)
+		return Submitted{}, attempt.held(err)
+	case luma.Refused:
+		attempt.release(ctx)
+		return Submitted{}, attempt.refused(err)
+	default:
+		return Submitted{}, attempt.unknown(err)
+	}
+}
+
+// attempt is one try at a submission and the evidence it leaves.
+type attempt struct {
+	*Activities
+	input    SubmitInput
+	info     activity.Info
+	evidence Evidence
+}
+
+func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) *attempt {
+	try := &attempt{Activities: a, input: input, info: activity.GetInfo(ctx)}
+	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &try.evidence) != nil {
+		try.evidence = Evidence{Attempts: input.Attempts}
+	}
+	try.evidence.Settings = a.settings(ctx)
+	return try
+}
+
+// fence stores on the server that this attempt is about to send. Without that
+// record nothing may be sent: a worker that dies now must leave a trace, and
+// an attempt that was given up while its worker slept must stay silent.
+func (t *attempt) fence(ctx context.Context) error {
+	before := t.evidence
+	t.evidence.Phase, t.evidence.At = PhaseSending, t.Now()
+	t.evidence.Attempts++
+	bounded, cancel := context.WithTimeout(ctx, SubmissionTimeout)
+	defer cancel()
+	err := t.record(bounded)
+	if err == nil {
+		return nil
+	}
+	t.evidence = before
+	var gone *serviceerror.NotFound
+	if errors.As(err, &gone) {
+		return fmt.Errorf("submit for %s: the attempt was given up before it sent anything: %w", t.info.WorkflowExecution.ID, err)
+	}
+	// The server may have stored the evidence and still said no (a cancelled
+	// or paused job), so it is taken back.
+	t.release(ctx)
+	if temporal.IsCanceledError(err) {
+		return err
+	}
+	return t.notSent(err)
+}
+
+// send makes the request and keeps the evidence fresh while it runs.
+func (t *attempt) send(ctx context.Context) (string, error) {
+	type answer struct {
+		taskID string
+		err    error
+	}
+	// A cancelled job or a stopping worker must not break a request that may
+	// already be charged: only its own time limit ends it.
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), SubmissionTimeout)
+	defer cancel()
+	answers := make(chan answer, 1)
+	go func() {
+		taskID, err := t.Provider.Submit(sending, luma.SubmitRequest{
+			Prompt:      t.input.Prompt,
+			VideoURL:    t.input.VideoURL,
+			CallbackURL: t.callbackURL(t.info),
+			Watermark:   t.input.Watermark,
+		})
+		answers <- answer{taskID, err}
+	}()
+	beat := time.NewTicker(beatInterval)
+	defer beat.Stop()
+	for {
+		select {
+		case got := <-answers:
+			return got.taskID, got.err
+		case <-beat.C:
+			if err := t.recordSoon(ctx); err != nil {
+				activity.GetLogger(ctx).Warn("could not refresh the evidence of a submission under way", "error", err)
+			}
+		}
+	}
+}
+
+// accept stores the task id the moment it is known.
+func (t *attempt) accept(ctx context.Context, taskID string) {
+	t.evidence.Phase, t.evidence.TaskID = PhaseAccepted, taskID
+	if err := t.recordSoon(ctx); err != nil && !temporal.IsCanceledError(err) {
+		activity.GetLogger(ctx).Error("kie.ai accepted a task but temporal did not store its id at once; if the job does not show it, adopt it",
+			"taskId", taskID, "error", err)
+	}
+}
+
+// release stores that nothing is open.
+func (t *attempt) release(ctx context.Context) {
+	t.evidence.Phase = PhaseRefused
+	if err := t.recordSoon(ctx); err != nil && !temporal.IsCanceledError(err) {
+		activity.GetLogger(ctx).Warn("could not store that a submission left nothing open", "error", err)
+	}
+}
+
+func (t *attempt) recordSoon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	return t.record(ctx)
+}
+
+func (t *attempt) record(ctx context.Context) error {
+	if err := t.Recorder.RecordActivityHeartbeat(ctx, t.info.TaskToken, t.evidence); err != nil {
+		return fmt.Errorf("record evidence %q for %s: %w", t.evidence.Phase, t.info.WorkflowExecution.ID, err)
+	}
+	return nil
+}
+
+func (t *attempt) submitted() Submitted {
+	return Submitted{
+		TaskID:      t.evidence.TaskID,
+		SubmittedAt: t.evidence.At,
+		Attempts:    t.evidence.Attempts,
+		Settings:    t.evidence.Settings,
+	}
+}

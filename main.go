@@ -1,0 +1,88 @@
+// Command lumaflow turns paid, slow, unreliable AI video generation into files
+// that are simply there. See README.md.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"lumaflow/command"
+	"lumaflow/demo"
+	"lumaflow/simulate"
+	"lumaflow/starter"
+	"lumaflow/webhook"
+	"lumaflow/worker"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second Ctrl-C ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], command.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+}
+
+// commands is the whole command line; each command lives in its package.
+type commands struct {
+	Demo     demo.Command           `cmd:"" help:"Show everything on this machine: no account, no cost."`
+	Worker   worker.Command         `cmd:"" help:"Run the workflows and activities."`
+	Webhook  webhook.Command        `cmd:"" help:"Receive kie.ai's callbacks."`
+	Submit   starter.SubmitCommand  `cmd:"" help:"Start one job."`
+	Status   starter.StatusCommand  `cmd:"" help:"Show one job."`
+	List     starter.ListCommand    `cmd:"" help:"List jobs."`
+	Wait     starter.WaitCommand    `cmd:"" help:"Wait until jobs have ended."`
+	Cancel   starter.CancelCommand  `cmd:"" help:"Cancel a job."`
+	Resolve  starter.ResolveCommand `cmd:"" help:"Decide what becomes of a submission with an unknown outcome."`
+	Simulate simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
+
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+// run parses the arguments, runs the command they name and returns the exit
+// code. Errors are one line on stderr.
+func run(ctx context.Context, args []string, streams command.Streams) (code int) {
+	exit := func(status int) { panic(exited(status)) }
+	defer func() {
+		// Kong leaves through its exit function after --help and --version.
+		switch left := recover().(type) {
+		case nil:
+		case exited:
+			code = int(left)
+		default:
+			panic(left)
+		}
+	}()
+	parser, err := kong.New(&commands{},
+		kong.Name("lumaflow"),
+		kong.Description("Turns kie.ai's Luma Modify Video tasks into verified files, on Temporal."),
+		kong.Writers(streams.Out, streams.Err),
+		kong.Exit(exit),
+		kong.Vars{"version": command.Version()},
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(streams),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		return complain(streams.Err, err, command.ExitUsage)
+	}
+	chosen, err := parser.Parse(args)
+	if err != nil {
+		return complain(streams.Err, err, command.ExitUsage)
+	}
+	if err := chosen.Run(); err != nil {
+		return complain(streams.Err, err, command.ExitCode(err))
+	}
+	return command.ExitOK
+}
+
+type exited int
+
+func complain(w io.Writer, err error, code int) int {
+	fmt.Fprintf(w, "lumaflow: %v\n", err)
+	return code
+}

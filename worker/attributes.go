@@ -1,0 +1,55 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"lumaflow/workflows"
+)
+
+const (
+	attributesTTL     = time.Minute
+	attributesTimeout = 5 * time.Second
+)
+
+// AttributeProbe knows whether a namespace has lumaflow's search attributes.
+// Setting one that is missing would block a workflow, so jobs are told.
+type AttributeProbe struct {
+	client    client.Client
+	namespace string
+
+	mu        sync.Mutex
+	available bool
+	asked     time.Time
+}
+
+// NewAttributeProbe asks about the namespace through c.
+func NewAttributeProbe(c client.Client, namespace string) *AttributeProbe {
+	return &AttributeProbe{client: c, namespace: namespace}
+}
+
+// Available reports whether both attributes are there. It asks the server at
+// most once a minute and keeps the last answer while the server gives none.
+func (p *AttributeProbe) Available(ctx context.Context) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.asked) < attributesTTL {
+		return p.available
+	}
+	p.asked = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
+	defer cancel()
+	answer, err := p.client.OperatorService().ListSearchAttributes(ctx,
+		&operatorservice.ListSearchAttributesRequest{Namespace: p.namespace})
+	if err != nil {
+		return p.available
+	}
+	_, stage := answer.CustomAttributes[workflows.StageAttribute]
+	_, taskID := answer.CustomAttributes[workflows.TaskIDAttribute]
+	p.available = stage && taskID
+	return p.available
+}

@@ -1,0 +1,124 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"lumaflow/activities"
+	"lumaflow/command"
+	"lumaflow/dial"
+	"lumaflow/fetch"
+	"lumaflow/luma"
+	"lumaflow/store"
+)
+
+// keyCheckTimeout bounds the look at the account when a worker starts.
+const keyCheckTimeout = 15 * time.Second
+
+// Command runs a worker until it is told to stop.
+type Command struct {
+	Settings        `embed:""`
+	command.Logging `embed:""`
+}
+
+// Help shows how a worker is started.
+func (Command) Help() string {
+	return `A worker runs the workflows and all activities. Start as many as you like, on as many machines; the rate
+of submissions holds for all of them together. SIGTERM drains: running submissions end, downloads are left to the
+next worker, which goes on where they stopped if it has the same WORK_DIR.
+
+Examples:
+  KIE_API_KEY=… lumaflow worker
+  KIE_API_KEY=… CALLBACK_BASE_URL=https://hooks.example.org CALLBACK_SECRET=… lumaflow worker
+  lumaflow worker --output-url /srv/videos --task-queue studio-a`
+}
+
+// Run checks the settings, the store and the key, and works until ctx ends.
+func (c *Command) Run(ctx context.Context, streams command.Streams) error {
+	logger := c.Logger(streams.Err)
+	options, provider, err := c.build(ctx, logger)
+	if err != nil {
+		return err
+	}
+	if err := checkKey(ctx, provider, logger); err != nil {
+		return err
+	}
+	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	options.Recorder = temporal
+	options.SearchAttributes = NewAttributeProbe(temporal, "").Available
+	acts, err := activities.New(options)
+	if err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	return Run(ctx, temporal, acts, Options{TaskQueue: c.TaskQueue, SubmitsPerSecond: c.SubmitsPerSecond, Logger: logger})
+}
+
+// build makes everything of the activities that needs no Temporal.
+func (c *Command) build(ctx context.Context, logger *slog.Logger) (activities.Options, *luma.Client, error) {
+	var none activities.Options
+	if err := c.check(); err != nil {
+		return none, nil, err
+	}
+	minter, secrets, err := c.callbacks()
+	if err != nil {
+		return none, nil, err
+	}
+	userAgent := luma.UserAgent(command.Version())
+	provider, err := luma.New(luma.Options{BaseURL: c.KieBaseURL, APIKey: c.KieAPIKey, UserAgent: userAgent, Logger: logger})
+	if err != nil {
+		return none, nil, command.Usagef("KIE_BASE_URL or KIE_API_KEY: %w", err)
+	}
+	videos, err := store.Open(ctx, c.OutputURL)
+	if err != nil {
+		return none, nil, fmt.Errorf("OUTPUT_URL: %w", err)
+	}
+	if err := videos.Check(ctx); err != nil {
+		return none, nil, fmt.Errorf("OUTPUT_URL: %w", err)
+	}
+	fetcher, err := fetch.New(fetch.Options{
+		WorkDir:      c.WorkDir,
+		AllowPrivate: c.FetchAllowPrivate,
+		AllowHosts:   c.FetchAllowHosts,
+		UserAgent:    userAgent,
+		Logger:       logger,
+	})
+	if err != nil {
+		return none, nil, fmt.Errorf("WORK_DIR: %w", err)
+	}
+	return activities.Options{
+		Provider:     provider,
+		Fetcher:      fetcher,
+		Store:        videos,
+		Callbacks:    minter,
+		Secrets:      secrets,
+		PollAfter:    c.PollAfter,
+		PollInterval: c.PollInterval,
+	}, provider, nil
+}
+
+// checkKey asks for the credit: a refused key would hold every job, a provider
+// that is down mends itself.
+func checkKey(ctx context.Context, provider *luma.Client, logger *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, keyCheckTimeout)
+	defer cancel()
+	credit, err := provider.Credit(ctx)
+	var refused *luma.Error
+	switch {
+	case err == nil:
+		logger.Info("kie.ai accepts the key", "credit", credit)
+		return nil
+	case errors.As(err, &refused) && refused.Code == http.StatusUnauthorized:
+		return fmt.Errorf("kie.ai refuses KIE_API_KEY (code 401): check it at https://kie.ai/api-key")
+	default:
+		logger.Warn("kie.ai can't be asked about the key; jobs will wait until it answers", "error", err)
+		return nil
+	}
+}

@@ -1,0 +1,73 @@
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"lumaflow/callback"
+	"lumaflow/command"
+)
+
+// Settings are the worker's flags and environment.
+type Settings struct {
+	KieAPIKey         string        `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account (https://kie.ai/api-key). Required."`
+	KieBaseURL        string        `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Where kie.ai's API is."`
+	CallbackBaseURL   string        `env:"CALLBACK_BASE_URL" placeholder:"URL" help:"Public address of the webhook. Empty: no callbacks, polling only."`
+	CallbackSecret    string        `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Signs the callback address of each job, as in the webhook. At least 32 bytes; several, comma-separated: the first signs, all verify."`
+	OutputURL         string        `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Where finished videos go: a path or a file:// URL."`
+	WorkDir           string        `env:"WORK_DIR" placeholder:"DIR" help:"Where partial downloads live. Default: a folder in the user cache."`
+	TaskQueue         string        `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue; submissions use the same name with -submit."`
+	SubmitsPerSecond  float64       `env:"SUBMITS_PER_SECOND" default:"2" help:"Submissions per second of all workers together (kie.ai takes 20 in 10 s)."`
+	PollAfter         time.Duration `env:"POLL_AFTER" default:"10m" help:"How long to wait for a callback before polling."`
+	PollInterval      time.Duration `env:"POLL_INTERVAL" default:"30s" help:"How long between polls."`
+	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Let result links be http and on private addresses (development)."`
+	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results from these hosts and their subdomains only. Default: any public host."`
+}
+
+// check refuses what can be refused before anything is dialled. Errors name
+// the variable.
+func (s *Settings) check() error {
+	switch {
+	case s.KieAPIKey == "":
+		return command.Usagef("KIE_API_KEY is not set: make a key at https://kie.ai/api-key")
+	case s.TaskQueue == "":
+		return command.Usagef("TASK_QUEUE is empty: leave it unset for the default")
+	case s.SubmitsPerSecond <= 0 || s.SubmitsPerSecond > 1000:
+		return command.Usagef("SUBMITS_PER_SECOND is %g: give a number above 0, at most 1000", s.SubmitsPerSecond)
+	case s.PollInterval < time.Second/10:
+		return command.Usagef("POLL_INTERVAL is %s: give at least 100ms", s.PollInterval)
+	case s.PollAfter < 0:
+		return command.Usagef("POLL_AFTER is %s: give a duration that is not negative", s.PollAfter)
+	case s.CallbackBaseURL != "" && s.CallbackSecret == "":
+		return command.Usagef("CALLBACK_SECRET is not set but CALLBACK_BASE_URL is: make one with `openssl rand -base64 48` and give the webhook the same")
+	}
+	if s.WorkDir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return command.Usagef("WORK_DIR is not set and there is no user cache folder: %w", err)
+		}
+		s.WorkDir = filepath.Join(cache, "lumaflow", "work")
+	}
+	return nil
+}
+
+// callbacks reads the two settings that make kie.ai call back. The minter is
+// nil if they are not set.
+func (s *Settings) callbacks() (*callback.Minter, callback.Secrets, error) {
+	if s.CallbackSecret == "" {
+		return nil, callback.Secrets{}, nil
+	}
+	secrets, err := callback.ParseSecrets(s.CallbackSecret)
+	if err != nil {
+		return nil, secrets, command.Usagef("%w", err)
+	}
+	if s.CallbackBaseURL == "" {
+		return nil, secrets, nil
+	}
+	minter, err := callback.NewMinter(s.CallbackBaseURL, secrets)
+	if err != nil {
+		return nil, secrets, command.Usagef("%w", err)
+	}
+	return minter, secrets, nil
+}

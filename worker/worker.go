@@ -1,0 +1,94 @@
+// Package worker assembles and runs the Temporal worker: one task queue for
+// workflows, polls and downloads, and one for submissions alone, whose
+// server-side rate limit holds for all workers together.
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"lumaflow/activities"
+	"lumaflow/workflows"
+)
+
+const (
+	// downloadSlots bounds the downloads and polls of one worker.
+	downloadSlots = 32
+	// submitSlots bounds its submissions under way.
+	submitSlots = 16
+	// heartbeatThrottle is the longest that progress stays unsent.
+	heartbeatThrottle = 10 * time.Second
+	// stopTimeout is what activities get to wind up; downloads stop at once.
+	stopTimeout = 20 * time.Second
+	// submitStopTimeout lets a paid request under way have its full time.
+	submitStopTimeout = activities.SubmissionTimeout + 15*time.Second
+)
+
+// Options are the settings of a worker.
+type Options struct {
+	TaskQueue        string
+	SubmitsPerSecond float64
+	Logger           *slog.Logger
+}
+
+// Run works on both task queues until ctx ends, then drains: nothing new is
+// taken, submissions under way end, downloads stop where another worker can go
+// on. It returns early if a worker fails for good.
+func Run(ctx context.Context, c client.Client, acts *activities.Activities, options Options) error {
+	fatal := make(chan error, 2)
+	onFatal := func(err error) {
+		select {
+		case fatal <- err:
+		default:
+		}
+	}
+	jobs := worker.New(c, options.TaskQueue, worker.Options{
+		MaxConcurrentActivityExecutionSize: downloadSlots,
+		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
+		WorkerStopTimeout:                  stopTimeout,
+		DisableRegistrationAliasing:        true,
+		OnFatalError:                       onFatal,
+	})
+	workflows.Register(jobs)
+	jobs.RegisterActivity(acts.Identify)
+	jobs.RegisterActivity(acts.Poll)
+	jobs.RegisterActivity(acts.Download)
+	jobs.RegisterActivity(acts.WriteReceipt)
+
+	submissions := worker.New(c, workflows.SubmitTaskQueue(options.TaskQueue), worker.Options{
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: submitSlots,
+		TaskQueueActivitiesPerSecond:       options.SubmitsPerSecond,
+		WorkerStopTimeout:                  submitStopTimeout,
+		OnFatalError:                       onFatal,
+	})
+	submissions.RegisterActivity(acts.Submit)
+
+	if err := jobs.Start(); err != nil {
+		return fmt.Errorf("start the worker on task queue %s: %w", options.TaskQueue, err)
+	}
+	if err := submissions.Start(); err != nil {
+		jobs.Stop()
+		return fmt.Errorf("start the worker on task queue %s: %w", workflows.SubmitTaskQueue(options.TaskQueue), err)
+	}
+	options.Logger.Info("worker running", "taskQueue", options.TaskQueue)
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-fatal:
+		err = fmt.Errorf("the worker on task queue %s can't go on: %w", options.TaskQueue, err)
+	}
+	options.Logger.Info("worker draining", "taskQueue", options.TaskQueue)
+	var stopping sync.WaitGroup
+	stopping.Go(submissions.Stop)
+	stopping.Go(jobs.Stop)
+	stopping.Wait()
+	return err
+}

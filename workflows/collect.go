@@ -1,0 +1,90 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/activities"
+)
+
+// collect stores every video of the task, all at once. One that fails does not
+// stop the others: what can be saved is saved.
+func (j *job) collect(ctx workflow.Context, task task, outcome outcome) ([]activities.Downloaded, error) {
+	count := len(outcome.ResultURLs)
+	j.enter(ctx, StageCollecting, fmt.Sprintf("downloading %s of task %s", videos(count), task.id))
+	downloads := make([]workflow.Future, count)
+	for i, url := range outcome.ResultURLs {
+		summary := fmt.Sprintf("download video %d of %d of task %s", i+1, count, task.id)
+		downloads[i] = workflow.ExecuteActivity(download(ctx, summary, j.until), a.Download, activities.DownloadInput{
+			TaskID: task.id,
+			Name:   j.input.Name,
+			Number: i + 1,
+			URL:    url,
+			Until:  j.until,
+		})
+	}
+	files := make([]activities.Downloaded, count)
+	var failed error
+	for i, download := range downloads {
+		if err := download.Get(ctx, &files[i]); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		j.status.Videos = append(j.status.Videos, files[i].Video)
+	}
+	if failed != nil {
+		return nil, j.downloadFailure(task, failed)
+	}
+	return files, nil
+}
+
+// writeReceipt stores what the job did. It is small, so it is written within
+// the workflow task; only a store that does not take it at once makes it an
+// activity of its own.
+func (j *job) writeReceipt(ctx workflow.Context, task task, outcome outcome, files []activities.Downloaded) error {
+	receipt := activities.ReceiptInput{
+		TaskID:         task.id,
+		Name:           j.input.Name,
+		Prompt:         task.prompt,
+		VideoURL:       task.videoURL,
+		SubmitAttempts: j.status.SubmitAttempts,
+		WokenBy:        outcome.wokenBy,
+		SubmittedAt:    task.submittedAt,
+		CompletedAt:    outcome.CompletedAt,
+		Files:          files,
+	}
+	err := workflow.ExecuteLocalActivity(inPassing(ctx), a.WriteReceipt, receipt).Get(ctx, nil)
+	if err != nil && !temporal.IsCanceledError(err) {
+		err = workflow.ExecuteActivity(persistently(ctx, j.until), a.WriteReceipt, receipt).Get(ctx, nil)
+	}
+	if err != nil {
+		return j.downloadFailure(task, err)
+	}
+	return nil
+}
+
+func (j *job) downloadFailure(task task, err error) error {
+	if temporal.IsCanceledError(err) {
+		return err
+	}
+	var failed *temporal.ApplicationError
+	if errors.As(err, &failed) && failed.Type() == DownloadRejected {
+		return failure{
+			errorType: DownloadRejected,
+			taskID:    task.id,
+			what:      failed.Message(),
+			next:      "kie.ai keeps the video for 14 days; when the cause is mended, collect it without paying again: " + collectCommand(task.id),
+		}
+	}
+	return j.overdue(task.id, err)
+}
+
+func videos(count int) string {
+	if count == 1 {
+		return "the video"
+	}
+	return fmt.Sprintf("the %d videos", count)
+}

@@ -1,0 +1,147 @@
+package workflows
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	defaultRecoveryWindow = time.Hour
+	defaultDeadline       = 24 * time.Hour
+)
+
+// Bounds of what a request may hold. kie.ai documents none for the prompt;
+// these keep a request far below what Temporal stores in one piece.
+const (
+	maxPromptBytes = 32 << 10
+	maxURLBytes    = 8 << 10
+	maxNameBytes   = 1 << 10
+)
+
+// What an input may ask for when the recovery window ends without proof.
+const (
+	failUnknown     = "fail"
+	resubmitUnknown = "resubmit"
+)
+
+// ParseInput decodes one JSON object as people write it: unknown fields are
+// refused, so that a misspelled one is not silently ignored. The result is
+// valid.
+func ParseInput(data []byte) (ModifyVideoInput, error) {
+	// The plain type drops UnmarshalJSON, which forgives unknown fields.
+	type plain ModifyVideoInput
+	var input plain
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&input); err != nil {
+		return ModifyVideoInput{}, fmt.Errorf("the input is not a valid request: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return ModifyVideoInput{}, errors.New("the input is more than one JSON object")
+	}
+	if err := ModifyVideoInput(input).Validate(); err != nil {
+		return ModifyVideoInput{}, err
+	}
+	return ModifyVideoInput(input), nil
+}
+
+// UnmarshalJSON never fails: an input of the wrong shape becomes one that
+// Validate refuses, and with it the job, in words that a person can act on.
+func (in *ModifyVideoInput) UnmarshalJSON(data []byte) error {
+	type plain ModifyVideoInput
+	if err := json.Unmarshal(data, (*plain)(in)); err != nil {
+		in.malformed = err
+	}
+	return nil
+}
+
+// Validate reports the first thing that is wrong with the input.
+func (in ModifyVideoInput) Validate() error {
+	_, err := in.terms()
+	return err
+}
+
+// terms are what an input's texts mean.
+type terms struct {
+	recoveryWindow time.Duration
+	deadline       time.Duration
+	resubmit       bool
+}
+
+func (in ModifyVideoInput) terms() (terms, error) {
+	if in.malformed != nil {
+		return terms{}, fmt.Errorf("the input is malformed: %w", in.malformed)
+	}
+	var terms terms
+	var err error
+	if terms.recoveryWindow, err = duration("recoveryWindow", in.RecoveryWindow, defaultRecoveryWindow); err != nil {
+		return terms, err
+	}
+	if terms.deadline, err = duration("deadline", in.Deadline, defaultDeadline); err != nil {
+		return terms, err
+	}
+	switch in.OnUnknownSubmit {
+	case "", failUnknown:
+	case resubmitUnknown:
+		terms.resubmit = true
+	default:
+		return terms, fmt.Errorf("onUnknownSubmit is %.40q: say %q or %q", in.OnUnknownSubmit, failUnknown, resubmitUnknown)
+	}
+	if len(in.Name) > maxNameBytes {
+		return terms, fmt.Errorf("name is longer than %d bytes", maxNameBytes)
+	}
+	if in.TaskID != "" {
+		return terms, in.checkAdoption()
+	}
+	return terms, in.checkSubmission()
+}
+
+func (in ModifyVideoInput) checkAdoption() error {
+	switch {
+	case strings.TrimSpace(in.TaskID) != in.TaskID:
+		return errors.New("taskId has blanks around it")
+	case len(in.TaskID) > maxNameBytes:
+		return fmt.Errorf("taskId is longer than %d bytes", maxNameBytes)
+	}
+	return nil
+}
+
+func (in ModifyVideoInput) checkSubmission() error {
+	switch {
+	case strings.TrimSpace(in.Prompt) == "":
+		return errors.New("prompt is blank: say what to change in the video")
+	case !utf8.ValidString(in.Prompt):
+		return errors.New("prompt is not valid UTF-8")
+	case len(in.Prompt) > maxPromptBytes:
+		return fmt.Errorf("prompt is longer than %d bytes", maxPromptBytes)
+	case strings.TrimSpace(in.VideoURL) == "":
+		return errors.New("videoUrl is blank: give an http or https address that kie.ai can fetch")
+	case len(in.VideoURL) > maxURLBytes:
+		return fmt.Errorf("videoUrl is longer than %d bytes", maxURLBytes)
+	case len(in.Watermark) > maxNameBytes:
+		return fmt.Errorf("watermark is longer than %d bytes", maxNameBytes)
+	}
+	address, err := url.Parse(in.VideoURL)
+	if err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https") {
+		return errors.New("videoUrl is not an http or https address")
+	}
+	return nil
+}
+
+func duration(field, text string, otherwise time.Duration) (time.Duration, error) {
+	if text == "" {
+		return otherwise, nil
+	}
+	parsed, err := time.ParseDuration(text)
+	if err != nil || parsed <= 0 {
+		return 0, fmt.Errorf("%s is %.40q: give a positive Go duration such as \"90m\" or \"24h\"", field, text)
+	}
+	return parsed, nil
+}

@@ -1,0 +1,79 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/activities"
+)
+
+// handleMessages installs the query and the update. Signals are received by
+// the main coroutine alone: a listener of its own could hold one in hand when
+// the job completes.
+func (j *job) handleMessages(ctx workflow.Context) error {
+	err := workflow.SetQueryHandlerWithOptions(ctx, StatusQuery,
+		func() (Status, error) { return j.status, nil },
+		workflow.QueryHandlerOptions{Description: "stage, task id, what is happening and what to do"})
+	if err != nil {
+		return err
+	}
+	return workflow.SetUpdateHandlerWithOptions(ctx, ResolveUpdate, j.resolve, workflow.UpdateHandlerOptions{
+		Description: "decide what becomes of a submission with an unknown outcome: adopt, resubmit or write-off",
+		Validator:   j.mayResolve,
+	})
+}
+
+// decision is an accepted Resolution on its way to the main coroutine.
+type decision struct {
+	action string
+	task   *task
+}
+
+// mayResolve refuses a resolution before it becomes history.
+func (j *job) mayResolve(_ workflow.Context, resolution Resolution) error {
+	if j.status.Stage != StageSubmitUnknown {
+		return fmt.Errorf("job %s is in stage %s: there is no submission with an unknown outcome to resolve", j.id, j.status.Stage)
+	}
+	hasTask := strings.TrimSpace(resolution.TaskID) != ""
+	switch resolution.Action {
+	case AdoptTask:
+		if !hasTask || len(resolution.TaskID) > maxNameBytes {
+			return errors.New("to adopt, say which task: the taskId is blank or too long")
+		}
+	case Resubmit, WriteOff:
+		if hasTask {
+			return fmt.Errorf("%s takes no taskId", resolution.Action)
+		}
+	default:
+		return fmt.Errorf("action %.40q is unknown: say %s, %s or %s", resolution.Action, AdoptTask, Resubmit, WriteOff)
+	}
+	return nil
+}
+
+// resolve carries an operator's decision to the main coroutine. A task is
+// adopted only if kie.ai has a record of it.
+func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, error) {
+	decided := decision{action: resolution.Action}
+	if resolution.Action == AdoptTask {
+		var identified activities.Identified
+		err := workflow.ExecuteActivity(identification(ctx, resolution.TaskID, time.Minute), a.Identify,
+			activities.IdentifyInput{TaskID: resolution.TaskID}).Get(ctx, &identified)
+		if err != nil {
+			return Status{}, temporal.NewApplicationError(
+				fmt.Sprintf("task %s is not adopted, kie.ai's record could not be read: %s", resolution.TaskID, reason(err)), InvalidRequest)
+		}
+		if j.status.Stage == StageSubmitUnknown {
+			adopted := j.adoptIdentified(ctx, identified)
+			decided.task = &adopted
+		}
+	}
+	if j.status.Stage != StageSubmitUnknown || !j.resolutions.SendAsync(decided) {
+		return Status{}, temporal.NewApplicationError("job "+j.id+" was resolved in the meantime", InvalidRequest)
+	}
+	return j.status, nil
+}

@@ -1,0 +1,64 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/activities"
+)
+
+var (
+	stageAttribute  = temporal.NewSearchAttributeKeyKeyword(StageAttribute)
+	taskIDAttribute = temporal.NewSearchAttributeKeyKeyword(TaskIDAttribute)
+)
+
+// enter begins a stage and shows it: in the status query, in the Temporal UI
+// and, if the namespace has them, in the search attributes.
+func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
+	if j.status.Stage != stage {
+		j.status.Since = workflow.Now(ctx).UTC()
+	}
+	j.status.Stage, j.status.Detail = stage, detail
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", stage, j.status.Since.Format(time.RFC3339), detail))
+	if !j.settings.SearchAttributes {
+		return
+	}
+	updates := []temporal.SearchAttributeUpdate{stageAttribute.ValueSet(string(stage))}
+	if j.status.TaskID != "" {
+		updates = append(updates, taskIDAttribute.ValueSet(j.status.TaskID))
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
+	}
+}
+
+// learn takes in the settings of the worker that served the job.
+func (j *job) learn(settings activities.Settings) {
+	if settings != (activities.Settings{}) {
+		j.settings = settings
+	}
+}
+
+// finish ends a job that stored everything.
+func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideoResult {
+	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videos(len(result.Videos)), result.TaskID))
+	return result
+}
+
+// end enters a final stage, lets running updates answer and takes what is left
+// in the signal channel, so that the run closes with nothing unheard.
+func (j *job) end(ctx workflow.Context, stage Stage, detail string) {
+	j.enter(ctx, stage, detail)
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		workflow.GetLogger(ctx).Warn("the job ends with an update under way", "error", err)
+	}
+	for {
+		if _, more := j.callbacks.TryReceive(); !more {
+			return
+		}
+		j.status.Callbacks++
+	}
+}

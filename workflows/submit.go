@@ -1,0 +1,156 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/activities"
+)
+
+// maxShownHolds is how many changes of the reason for a hold become history.
+// Beyond it the server alone retries and the first reasons stay on show.
+const maxShownHolds = 100
+
+// submit has the task accepted, however long kie.ai holds it. It returns
+// unknownOutcome if a task may exist whose id nobody knows.
+func (j *job) submit(ctx workflow.Context) (task, error) {
+	j.enter(ctx, StageSubmitting, "submitting the task to kie.ai")
+	input := activities.SubmitInput{
+		Prompt:    j.input.Prompt,
+		VideoURL:  j.input.VideoURL,
+		Watermark: j.input.Watermark,
+		Until:     j.until,
+	}
+	for holds := 0; ; {
+		input.Attempts = j.status.SubmitAttempts
+		var submitted activities.Submitted
+		err := workflow.ExecuteActivity(submission(ctx), a.Submit, input).Get(ctx, &submitted)
+		if err == nil {
+			return j.accepted(submitted), nil
+		}
+		if hold, held := asHold(err); held {
+			j.learn(hold.Settings)
+			j.status.SubmitAttempts = hold.Attempts
+			holds++
+			input.Held, input.Quiet = &hold, holds >= maxShownHolds
+			j.enter(ctx, StageHeld, fmt.Sprintf("kie.ai holds the job: %s; nothing is charged, and it goes on by itself", hold.Reason))
+			continue
+		}
+		evidence, died := asLastEvidence(err)
+		if !died {
+			return task{}, j.submitFailure(ctx, err)
+		}
+		j.learn(evidence.Settings)
+		j.status.SubmitAttempts = max(j.status.SubmitAttempts, evidence.Attempts)
+		switch evidence.Phase {
+		case activities.PhaseAccepted:
+			return j.accepted(activities.Submitted{
+				TaskID:      evidence.TaskID,
+				SubmittedAt: evidence.At,
+				Attempts:    evidence.Attempts,
+				Settings:    evidence.Settings,
+			}), nil
+		case activities.PhaseSending:
+			return task{}, unknownOutcome{evidence: evidence, cause: "the worker died while it was submitting"}
+		}
+		if !workflow.Now(ctx).Before(j.until) {
+			return task{}, failure{
+				errorType: SubmitRefused,
+				what:      "no worker managed to submit it before the deadline; nothing was charged",
+				next:      "start the job again",
+			}
+		}
+	}
+}
+
+// accepted takes over a task that kie.ai has accepted; the wait for its result
+// starts now.
+func (j *job) accepted(submitted activities.Submitted) task {
+	j.learn(submitted.Settings)
+	j.status.TaskID = submitted.TaskID
+	j.status.SubmitAttempts = submitted.Attempts
+	j.until = submitted.SubmittedAt.Add(j.deadline)
+	return task{
+		id:          submitted.TaskID,
+		submittedAt: submitted.SubmittedAt,
+		prompt:      j.input.Prompt,
+		videoURL:    j.input.VideoURL,
+	}
+}
+
+// submitFailure reads the application errors of Submit that don't lead on by
+// themselves.
+func (j *job) submitFailure(ctx workflow.Context, err error) error {
+	if temporal.IsCanceledError(err) {
+		return err
+	}
+	var evidence activities.Evidence
+	var failed *temporal.ApplicationError
+	if !errors.As(err, &failed) {
+		// A panic, say: it proves nothing.
+		return unknownOutcome{cause: err.Error()}
+	}
+	if failed.HasDetails() && failed.Details(&evidence) == nil {
+		j.learn(evidence.Settings)
+		j.status.SubmitAttempts = max(j.status.SubmitAttempts, evidence.Attempts)
+	}
+	switch failed.Type() {
+	case activities.Held, activities.NotSent:
+		// The server stopped retrying because the job is being cancelled.
+		return ctx.Err()
+	case SubmitRefused:
+		return failure{errorType: SubmitRefused, what: failed.Message(), next: "correct what kie.ai names and submit again"}
+	}
+	return unknownOutcome{evidence: evidence, cause: failed.Message()}
+}
+
+// unknownOutcome is a submission that may or may not have created a task.
+type unknownOutcome struct {
+	evidence activities.Evidence
+	cause    string
+}
+
+func (u unknownOutcome) Error() string { return u.cause }
+
+// at is when the attempt was made, as far as it is known.
+func (u unknownOutcome) at(ctx workflow.Context) time.Time {
+	if u.evidence.At.IsZero() {
+		return workflow.Now(ctx)
+	}
+	return u.evidence.At
+}
+
+func asUnknown(err error) (lost unknownOutcome, ok bool) {
+	ok = errors.As(err, &lost)
+	return lost, ok
+}
+
+func asHold(err error) (hold activities.Hold, ok bool) {
+	var failed *temporal.ApplicationError
+	if !errors.As(err, &failed) || failed.Type() != activities.Held {
+		return hold, false
+	}
+	return hold, failed.Details(&hold) == nil
+}
+
+// asLastEvidence reads what an attempt that timed out has left on the server.
+// An attempt without evidence sent nothing; evidence that can't be read is
+// taken for the worst.
+func asLastEvidence(err error) (evidence activities.Evidence, died bool) {
+	var timeout *temporal.TimeoutError
+	if !errors.As(err, &timeout) {
+		return evidence, false
+	}
+	if timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START || !timeout.HasLastHeartbeatDetails() {
+		return evidence, true
+	}
+	if timeout.LastHeartbeatDetails(&evidence) != nil {
+		evidence = activities.Evidence{Phase: activities.PhaseSending}
+	}
+	return evidence, true
+}

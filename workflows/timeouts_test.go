@@ -1,0 +1,47 @@
+package workflows_test
+
+import (
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// endsOnTimeout has a timeout of Submit end the activity, as the server does for
+// the TemporalTimeout error types. The test environment does not know them and
+// would retry.
+func (l *life) endsOnTimeout() *life {
+	l.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&oneSubmitAttempt{}}})
+	return l
+}
+
+type oneSubmitAttempt struct {
+	interceptor.WorkerInterceptorBase
+}
+
+func (*oneSubmitAttempt) InterceptWorkflow(ctx workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	inbound := &submitInbound{}
+	inbound.Next = next
+	return inbound
+}
+
+type submitInbound struct {
+	interceptor.WorkflowInboundInterceptorBase
+}
+
+func (i *submitInbound) Init(next interceptor.WorkflowOutboundInterceptor) error {
+	outbound := &submitOutbound{}
+	outbound.Next = next
+	return i.Next.Init(outbound)
+}
+
+type submitOutbound struct {
+	interceptor.WorkflowOutboundInterceptorBase
+}
+
+func (o *submitOutbound) ExecuteActivity(ctx workflow.Context, activityType string, args ...any) workflow.Future {
+	if activityType == "Submit" {
+		ctx = workflow.WithRetryPolicy(ctx, temporal.RetryPolicy{MaximumAttempts: 1})
+	}
+	return o.Next.ExecuteActivity(ctx, activityType, args...)
+}
