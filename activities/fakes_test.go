@@ -153,3 +153,11 @@ func (b *bench) register(t *testing.T) *activities.Activities {
 	b.RegisterActivity(acts)
 	return acts
 }
+
+// stoppable downloads until it is told to stop.
+type stoppable struct{}
+
+func (stoppable) Fetch(ctx context.Context, _ fetch.Request) (*fetch.File, error) {
+	<-ctx.Done()
+	return nil, &fetch.Error{Kind: fetch.Transient, Err: ctx.Err()}
+}

@@ -2,9 +2,11 @@ package workflows_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -127,17 +129,16 @@ func TestSearchAttributesAreSetIfTheNamespaceHasThem(t *testing.T) {
 		}).polls(ourTask).stores().callback(time.Minute, ourTask)
 		var stages []string
 		if available {
-			l.OnUpsertTypedSearchAttributes(anything).Return(func(attributes temporal.SearchAttributes) error {
+			l.OnUpsertTypedSearchAttributes(mock.MatchedBy(func(attributes temporal.SearchAttributes) bool {
 				stage, _ := attributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.StageAttribute))
 				task, _ := attributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.TaskIDAttribute))
-				require.Equal(t, ourTask, task)
 				stages = append(stages, stage)
-				return nil
-			})
+				return task == ourTask
+			})).Return(nil)
 		}
 		l.run(request).succeeds()
 		if available {
-			require.Equal(t, []string{"waiting", "collecting", "done"}, stages)
+			require.Equal(t, []string{"waiting", "collecting", "done"}, slices.Compact(stages))
 		}
 	}
 }

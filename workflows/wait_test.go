@@ -76,6 +76,10 @@ func TestSignalsInTheTaskThatCompletesTheJobAreHeard(t *testing.T) {
 	require.Equal(t, 2, l.status().Callbacks)
 }
 
+// pollInterval is longer than the real one: the test environment gives up after
+// ten attempts.
+const pollInterval = 4 * time.Minute
+
 // pollsUntil has the record say pending until a moment, in the way of the real
 // activity: as retries of one activity.
 func (l *life) pollsUntil(done time.Duration) *[]activities.PollInput {
@@ -90,7 +94,7 @@ func (l *life) pollsUntil(done time.Duration) *[]activities.PollInput {
 		asked++
 		if l.Now().Before(ready) {
 			return activities.Finished{}, temporal.NewApplicationErrorWithOptions("running", activities.Pending,
-				temporal.ApplicationErrorOptions{NextRetryDelay: 30 * time.Second})
+				temporal.ApplicationErrorOptions{NextRetryDelay: pollInterval})
 		}
 		return finished(ourTask, asked), nil
 	})
@@ -111,7 +115,7 @@ func TestPollingIsInterruptedByACallback(t *testing.T) {
 
 func TestAnEarlyCallbackDoesNotClaimTheEnd(t *testing.T) {
 	l := newLife(t)
-	l.pollsUntil(20 * time.Minute)
+	l.pollsUntil(25 * time.Minute)
 	l.submits(l.accepted(ourTask)).stores().callback(time.Minute, ourTask)
 	require.Equal(t, "poll", l.run(request).succeeds().WokenBy)
 }
@@ -162,7 +166,7 @@ func TestDeadlineWithoutAnAnswer(t *testing.T) {
 	l.submits(l.accepted(ourTask))
 	l.OnActivity(a.Poll, anything, anything).Return(activities.Finished{},
 		temporal.NewApplicationErrorWithOptions("kie.ai is down", activities.ProviderUnavailable,
-			temporal.ApplicationErrorOptions{NextRetryDelay: 30 * time.Second}))
+			temporal.ApplicationErrorOptions{NextRetryDelay: 20 * time.Minute}))
 	input := request
 	input.Deadline = "2h"
 	l.run(input).failsWith(workflows.ResultOverdue, ourTask, "kie.ai is down", "lumaflow submit --task-id "+ourTask)
