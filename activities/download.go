@@ -17,8 +17,9 @@ const (
 	// progressInterval is how often a download tells how far it is. One that is
 	// over sooner sends no heartbeat at all.
 	progressInterval = 3 * time.Second
-	// maxRejections is how often bytes that are no video are fetched again
-	// before the job gives up: a CDN's error page passes, a broken video stays.
+	// maxRejections is how often a link that serves no video, or leads where no
+	// download may go, is tried again before the job gives up: a CDN's error page
+	// passes, a broken video stays.
 	maxRejections = 5
 )
 
@@ -63,7 +64,7 @@ type DownloadProgress struct {
 	Bytes int64 `json:"bytes"`
 	// Total is -1 until the server has told it.
 	Total int64 `json:"total"`
-	// Rejections counts complete answers that were no video.
+	// Rejections counts the answers that were no video.
 	Rejections int `json:"rejections,omitempty"`
 }
 
@@ -232,26 +233,18 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 	}, nil
 }
 
-// failed maps what stopped a download and remembers how often the bytes were
-// no video.
+// failed maps what stopped a download and remembers how often there was no
+// video to be had.
 func (d *download) failed(ctx context.Context, err error) error {
-	if fetch.KindOf(err) == fetch.Rejected {
+	row := downloadVerdict(err)
+	if row.rejection {
 		d.progress.Rejections++
 		activity.RecordHeartbeat(ctx, d.progress)
 		if d.progress.Rejections >= maxRejections {
-			return final(DownloadRejected, "what kie.ai's link serves is no video", err)
+			return final(DownloadRejected, "kie.ai's link gives no video that can be stored", err)
 		}
 	}
-	row := downloadVerdicts[fetch.KindOf(err)]
-	if row.final {
-		return final(row.errorType, "download of task "+d.input.TaskID, err)
-	}
-	after := row.every
-	var failed *fetch.Error
-	if errors.As(err, &failed) && failed.RetryAfter > 0 {
-		after = failed.RetryAfter
-	}
-	return d.again(row.errorType, "download of task "+d.input.TaskID, err, after)
+	return d.again(row.errorType, "download", err, row.after)
 }
 
 func (d *download) again(errorType, message string, cause error, after time.Duration) error {

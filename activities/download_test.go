@@ -112,7 +112,8 @@ func TestDownloadOutcomes(t *testing.T) {
 		{"interrupted", &fetch.Error{Kind: fetch.Transient}, activities.DownloadInterrupted, false, 0},
 		{"told to wait", &fetch.Error{Kind: fetch.Transient, RetryAfter: 7 * time.Second}, activities.DownloadInterrupted, false, 7 * time.Second},
 		{"no video, this time", &fetch.Error{Kind: fetch.Rejected}, activities.DownloadInterrupted, false, 10 * time.Second},
-		{"a private address", &fetch.Error{Kind: fetch.Forbidden}, activities.DownloadRejected, true, 0},
+		{"a private address, this time", &fetch.Error{Kind: fetch.Forbidden}, activities.DownloadInterrupted, false, 10 * time.Second},
+		{"an error of no kind", errors.New("odd"), activities.DownloadInterrupted, false, 0},
 		{"the disk is full", &fetch.Error{Kind: fetch.Disk}, activities.StorageUnavailable, false, time.Minute},
 	}
 	for _, test := range tests {

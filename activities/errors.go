@@ -44,53 +44,59 @@ const (
 	StorageUnavailable = "StorageUnavailable"
 )
 
-// verdict is a row of the table from what went wrong to what Temporal does
-// about it.
-type verdict struct {
-	errorType string
-	// final ends the activity; everything else is retried.
-	final bool
-	// every is how long to wait before the next try, unless the other side
-	// said; zero leaves it to the retry policy.
-	every time.Duration
-}
-
+// downloadVerdicts say what becomes of a download that failed.
 var downloadVerdicts = map[fetch.Kind]verdict{
 	fetch.Transient: {errorType: DownloadInterrupted},
-	fetch.LinkDead:  {errorType: DownloadInterrupted, every: 30 * time.Second},
-	fetch.Rejected:  {errorType: DownloadInterrupted, every: 10 * time.Second},
-	fetch.Forbidden: {errorType: DownloadRejected, final: true},
-	fetch.Disk:      {errorType: StorageUnavailable, every: time.Minute},
+	fetch.LinkDead:  {errorType: DownloadInterrupted, after: 30 * time.Second},
+	fetch.Rejected:  {errorType: DownloadInterrupted, after: 10 * time.Second, rejection: true},
+	fetch.Forbidden: {errorType: DownloadInterrupted, after: 10 * time.Second, rejection: true},
+	fetch.Disk:      {errorType: StorageUnavailable, after: time.Minute},
 }
 
-// failure makes the application error of a verdict. Its text is message and
+// verdict is a row of the table: how a failure is called, how long to wait
+// before the next try (zero leaves it to the retry policy), and whether it
+// counts towards giving up.
+type verdict struct {
+	errorType string
+	after     time.Duration
+	rejection bool
+}
+
+func downloadVerdict(err error) verdict {
+	row, known := downloadVerdicts[fetch.KindOf(err)]
+	if !known {
+		row = downloadVerdicts[fetch.Transient]
+	}
+	var failed *fetch.Error
+	if errors.As(err, &failed) && failed.RetryAfter > 0 {
+		row.after = failed.RetryAfter
+	}
+	return row
+}
+
+// final ends the activity with an application error. Its text is message and
 // the cause's; details travel with it.
-func (v verdict) failure(message string, cause error, after time.Duration, details ...any) error {
-	if after <= 0 {
-		after = v.every
-	}
-	options := temporal.ApplicationErrorOptions{
-		NonRetryable: v.final,
-		Cause:        cause,
-		Details:      details,
-	}
-	if !v.final {
-		options.NextRetryDelay = after
-		options.Category = temporal.ApplicationErrorCategoryBenign
-	}
-	if cause != nil {
-		message = fmt.Sprintf("%s: %v", message, cause)
-		options.Cause = nil
-	}
-	return temporal.NewApplicationErrorWithOptions(message, v.errorType, options)
-}
-
 func final(errorType, message string, cause error, details ...any) error {
-	return verdict{errorType: errorType, final: true}.failure(message, cause, 0, details...)
+	return temporal.NewApplicationErrorWithOptions(withCause(message, cause), errorType, temporal.ApplicationErrorOptions{
+		NonRetryable: true,
+		Details:      details,
+	})
 }
 
+// retry has the server run the activity again, after a while that the retry
+// policy sets if it is zero. It is benign: lumaflow expects it.
 func retry(errorType, message string, cause error, after time.Duration) error {
-	return verdict{errorType: errorType}.failure(message, cause, after)
+	return temporal.NewApplicationErrorWithOptions(withCause(message, cause), errorType, temporal.ApplicationErrorOptions{
+		NextRetryDelay: after,
+		Category:       temporal.ApplicationErrorCategoryBenign,
+	})
+}
+
+func withCause(message string, cause error) string {
+	if cause == nil {
+		return message
+	}
+	return fmt.Sprintf("%s: %v", message, cause)
 }
 
 // askedDelay is how long kie.ai asked to be left alone.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"go.temporal.io/sdk/contrib/envconfig"
+
 	"lumaflow/activities"
 	"lumaflow/command"
 	"lumaflow/dial"
@@ -23,6 +25,9 @@ const keyCheckTimeout = 15 * time.Second
 type Command struct {
 	Settings        `embed:""`
 	command.Logging `embed:""`
+
+	// Env looks up Temporal's own settings; nil means the process environment.
+	Env envconfig.EnvLookup `kong:"-"`
 }
 
 // Help shows how a worker is started.
@@ -44,16 +49,20 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
+	server, err := dial.Load(c.Env)
+	if err != nil {
+		return err
+	}
 	if err := checkKey(ctx, provider, logger); err != nil {
 		return err
 	}
-	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger})
+	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger, Env: c.Env})
 	if err != nil {
 		return err
 	}
 	defer temporal.Close()
 	options.Recorder = temporal
-	options.SearchAttributes = NewAttributeProbe(temporal, "").Available
+	options.SearchAttributes = NewAttributeProbe(temporal, server.Namespace).Available
 	acts, err := activities.New(options)
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)

@@ -1,0 +1,88 @@
+package e2e_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/workflows"
+)
+
+func TestWorkerKilledWhileItSubmits(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	prompt := "die [fault: slow-response]"
+	w.start("e2e-die-submitting", jobInput(prompt))
+	w.until("the charge is made", func() bool { return w.ledger().Charges == 1 })
+	w.worker.kill()
+	w.startWorker()
+	result, err := w.result("e2e-die-submitting")
+	require.NoError(t, err)
+	w.verified(result, w.charge(prompt))
+	require.Equal(t, "callback", result.WokenBy)
+}
+
+func TestWorkerKilledWhileItWaits(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	prompt := "die [fault: callback-late]"
+	w.start("e2e-die-waiting", jobInput(prompt))
+	w.until("it waits", func() bool {
+		status, ok := w.status("e2e-die-waiting")
+		return ok && status.Stage == workflows.StageWaiting
+	})
+	w.worker.kill()
+	w.startWorker()
+	result, err := w.result("e2e-die-waiting")
+	require.NoError(t, err)
+	w.verified(result, w.charge(prompt))
+}
+
+func TestWorkerKilledWhileItDownloads(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	prompt := "die [size: 400MB]"
+	w.start("e2e-die-downloading", jobInput(prompt))
+	w.until("it downloads", func() bool {
+		status, ok := w.status("e2e-die-downloading")
+		return ok && status.Stage == workflows.StageCollecting
+	})
+	w.worker.kill()
+	w.startWorker()
+	result, err := w.result("e2e-die-downloading")
+	require.NoError(t, err)
+	w.verified(result, w.charge(prompt))
+}
+
+func TestWorkerAndWebhookDrain(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	prompt := "drain [fault: slow-response]"
+	w.start("e2e-drain", jobInput(prompt))
+	w.until("the charge is made", func() bool { return w.ledger().Charges == 1 })
+	require.Zero(t, w.worker.stop(), "a worker ends the submission under way before it stops")
+	w.startWorker()
+	result, err := w.result("e2e-drain")
+	require.NoError(t, err)
+	w.verified(result, w.charge(prompt))
+	status, ok := w.status("e2e-drain")
+	require.True(t, ok)
+	require.Equal(t, 1, status.SubmitAttempts)
+	require.Zero(t, w.webhook.stop())
+}
+
+func TestJobStartedBeforeAnyWorker(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	w.worker.kill()
+	prompt := "early"
+	w.start("e2e-early", jobInput(prompt))
+	shown := w.run("status", "e2e-early")
+	require.Zero(t, shown.code, shown.err)
+	require.Contains(t, shown.out+shown.err, "worker")
+	w.startWorker()
+	result, err := w.result("e2e-early")
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), result.CompletedAt, time.Hour)
+}
