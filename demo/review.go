@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"lumaflow/command"
@@ -25,16 +26,17 @@ func (s *stage) perform(ctx context.Context, streams command.Streams, prompt, vi
 	var ids []string
 	for _, scene := range scenes {
 		played := &performance{scene: scene, prompt: scene.prompt(prompt)}
-		job, err := s.starter.Submit(ctx, workflows.ModifyVideoInput{Prompt: played.prompt, VideoURL: video}, scene.name)
+		id := "demo-" + strings.ReplaceAll(scene.name, " ", "-")
+		job, err := s.starter.SubmitAs(ctx, id, workflows.ModifyVideoInput{Prompt: played.prompt, VideoURL: video})
 		if err != nil {
 			return nil, err
 		}
 		played.job = job
 		performances, ids = append(performances, played), append(ids, job.WorkflowID)
 	}
-	board := starter.NewBoard(streams.Err, ids)
-	reports, err := s.starter.Wait(ctx, ids, board.Show)
-	board.Close()
+	display := starter.NewDisplay(streams.Err, ids)
+	reports, err := s.starter.Wait(ctx, ids, display.Show)
+	display.Close()
 	for i, report := range reports {
 		performances[i].report = report
 	}
@@ -126,5 +128,9 @@ func (s *stage) print(w io.Writer, performances []*performance) {
 	ledger := s.kie.Ledger()
 	fmt.Fprintf(w, "\n%d jobs, %d charges, %d verified files.\n", len(performances), ledger.Charges, verified)
 	fmt.Fprintf(w, "Files:       %s\n", filepath.Clean(folder))
-	fmt.Fprintf(w, "Temporal UI: %s\n", s.server.UIURL())
+	if s.keep {
+		fmt.Fprintf(w, "Temporal UI: %s\n", s.server.UIURL())
+	} else {
+		fmt.Fprintf(w, "Temporal UI: %s (it ends with the demo; --keep stays up)\n", s.server.UIURL())
+	}
 }

@@ -44,6 +44,7 @@ type stage struct {
 	kieURL  string
 	starter *starter.Starter
 	output  string
+	keep    bool
 
 	folder  string
 	logFile *os.File
@@ -54,7 +55,7 @@ type stage struct {
 // setUp starts the Temporal dev server, the simulated kie.ai, the webhook and
 // the worker. Their logs go to a file, which is kept if the demo fails.
 func setUp(ctx context.Context, c *Command, streams command.Streams) (_ *stage, err error) {
-	s := &stage{output: c.OutputURL}
+	s := &stage{output: c.OutputURL, keep: c.Keep}
 	if s.folder, err = os.MkdirTemp("", "lumaflow-demo-"); err != nil {
 		return nil, fmt.Errorf("start the demo: %w", err)
 	}
