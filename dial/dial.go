@@ -1,0 +1,87 @@
+// Package dial is the one factory for Temporal clients: every command reaches
+// Temporal through it, with the same settings as Temporal's own CLI
+// (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TLS, profiles), and
+// reports in one plain line what is wrong if it can't.
+package dial
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
+)
+
+const (
+	// reachTime is how long a server may take to answer at all, checkTime how
+	// long that and the look at the namespace may take together.
+	reachTime = 5 * time.Second
+	checkTime = 10 * time.Second
+)
+
+// Options are what a command brings along. Where to dial is not among them: the
+// environment and the profile say that. The zero value works.
+type Options struct {
+	// Logger takes the SDK's own log; nil discards it.
+	Logger *slog.Logger
+	// Identity is the name under which the client shows in histories and
+	// pollers; empty means the SDK's default, process id and host.
+	Identity string
+	// Env looks up the variables; nil means the process environment.
+	Env envconfig.EnvLookup
+
+	// Metrics, Interceptors, DataConverter and FailureConverter are handed to
+	// the client as they are; nil means the SDK's defaults.
+	Metrics          client.MetricsHandler
+	Interceptors     []interceptor.ClientInterceptor
+	DataConverter    converter.DataConverter
+	FailureConverter converter.FailureConverter
+}
+
+// Temporal connects to Temporal and checks, within ten seconds, that the server
+// answers and that the namespace exists. Its errors are one plain line that
+// says what to do next; those about malformed settings are usage errors and
+// come before anything is dialled. The caller closes the client.
+func Temporal(ctx context.Context, options Options) (client.Client, error) {
+	target, err := load(options.Env)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	temporal, err := client.DialContext(ctx, target.clientOptions(options))
+	if err != nil {
+		return nil, target.explain(ctx, err)
+	}
+	request := &workflowservice.DescribeNamespaceRequest{Namespace: target.Namespace}
+	if _, err := temporal.WorkflowService().DescribeNamespace(ctx, request); err != nil {
+		temporal.Close()
+		return nil, target.explain(ctx, err)
+	}
+	return temporal, nil
+}
+
+func (t target) clientOptions(options Options) client.Options {
+	merged := t.options
+	logger := options.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	merged.Logger = log.NewStructuredLogger(logger)
+	merged.Identity = options.Identity
+	merged.MetricsHandler = options.Metrics
+	merged.Interceptors = options.Interceptors
+	merged.DataConverter = options.DataConverter
+	merged.FailureConverter = options.FailureConverter
+	merged.ConnectionOptions.GetSystemInfoTimeout = reachTime
+	// Appended, it runs after the SDK has set its headers.
+	merged.ConnectionOptions.DialOptions = append(merged.ConnectionOptions.DialOptions,
+		grpc.WithChainUnaryInterceptor(withoutUnsendable))
+	return merged
+}

@@ -1,0 +1,123 @@
+package fetch
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+)
+
+const (
+	smallHeader = 8
+	largeHeader = 16
+	// maxBoxes bounds the headers read in one file, at all levels together. A
+	// fragmented file of ten seconds has a few hundred.
+	maxBoxes = 1 << 16
+)
+
+// opening are the boxes that a file may begin with: ftyp, or in MOV files from
+// before there was ftyp, one of the others.
+var opening = map[string]bool{"ftyp": true, "moov": true, "mdat": true, "wide": true, "free": true, "skip": true, "pnot": true}
+
+// malformedError says why a file is no MP4 or MOV.
+type malformedError string
+
+func (e malformedError) Error() string { return string(e) }
+
+func malformedf(format string, args ...any) error {
+	return malformedError(fmt.Sprintf(format, args...))
+}
+
+// errCut is how a file that lacks its end looks.
+const errCut = malformedError("the video is cut off: its last box runs past the end of the file")
+
+// box is the place of one box of a file.
+type box struct {
+	kind string
+	// start is where the header begins, payload where it ends.
+	start, payload, end int64
+}
+
+// boxReader reads box headers. It trusts no length that it reads.
+type boxReader struct {
+	file io.ReaderAt
+	size int64
+	read int
+}
+
+// each calls visit for the boxes within another, and fails unless they fill it
+// exactly.
+func (r *boxReader) each(within box, visit func(box) error) error {
+	for start := within.payload; start < within.end; {
+		found, err := r.header(start, within)
+		if err != nil {
+			return err
+		}
+		if err := visit(found); err != nil {
+			return err
+		}
+		start = found.end
+	}
+	return nil
+}
+
+// whole is the file as a box around its boxes.
+func (r *boxReader) whole() box { return box{end: r.size} }
+
+func (r *boxReader) header(start int64, within box) (box, error) {
+	if r.read++; r.read > maxBoxes {
+		return box{}, malformedf("more than %d boxes", maxBoxes)
+	}
+	nested := within != r.whole()
+	beyond := error(errCut)
+	if nested {
+		beyond = malformedf("a box at byte %d runs past the %s box around it", start, within.kind)
+	}
+	room := within.end - start
+	if room < smallHeader {
+		return box{}, beyond
+	}
+	bytes := make([]byte, min(room, largeHeader))
+	if err := r.at(bytes, start); err != nil {
+		return box{}, err
+	}
+	found := box{kind: string(bytes[4:8]), start: start, payload: start + smallHeader}
+	if start == 0 && !opening[found.kind] {
+		return box{}, malformedError("it does not begin like an MP4 or MOV")
+	}
+	size, least := uint64(binary.BigEndian.Uint32(bytes)), uint64(smallHeader)
+	switch size {
+	case 0:
+		// The last box of a file may extend to its end. Nothing but zeros is
+		// no box, though, but a hole in the file.
+		if nested || found.kind == "\x00\x00\x00\x00" {
+			return box{}, malformedf("no box begins at byte %d", start)
+		}
+		size = uint64(room)
+	case 1:
+		if room < largeHeader {
+			return box{}, beyond
+		}
+		size, least = binary.BigEndian.Uint64(bytes[8:]), largeHeader
+		found.payload = start + largeHeader
+	}
+	if size < least {
+		return box{}, malformedf("the box at byte %d is shorter than its own header", start)
+	}
+	if size > uint64(room) {
+		return box{}, beyond
+	}
+	found.end = start + int64(size)
+	return found, nil
+}
+
+// at fills bytes from an offset that is known to be within the file.
+func (r *boxReader) at(bytes []byte, offset int64) error {
+	n, err := r.file.ReadAt(bytes, offset)
+	if n == len(bytes) {
+		return nil
+	}
+	if err == io.EOF {
+		return errCut
+	}
+	return fmt.Errorf("look into the video: %w", err)
+}

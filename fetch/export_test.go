@@ -1,0 +1,25 @@
+package fetch
+
+import (
+	"io"
+	"net/netip"
+)
+
+// The tests of this package are external. These are the parts that have no
+// public door of their own.
+
+func Public(address netip.Addr) bool { return public(address) }
+
+func ParseContentRange(header string) (first, last, total int64, err error) {
+	parsed, err := parseContentRange(header)
+	return parsed.first, parsed.last, parsed.total, err
+}
+
+func InspectReader(file io.ReaderAt, size int64) (Video, error) { return inspect(file, size) }
+
+// WorkFiles are the names of the bytes and of the checkpoint of a key.
+func WorkFiles(key string) (bytes, state string) {
+	return workName(key) + bytesSuffix, workName(key) + stateSuffix
+}
+
+const CheckpointEvery = checkpointEvery

@@ -1,0 +1,107 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	maxLinkLength = 16 << 10
+	maxRedirects  = 5
+	// connectTimeout bounds the dialling and the TLS handshake, each.
+	connectTimeout = 10 * time.Second
+)
+
+func newTransport(options Options) *http.Transport {
+	dialer := &net.Dialer{Timeout: connectTimeout, ControlContext: guard(options.AllowPrivate)}
+	return &http.Transport{
+		// A proxy would resolve names behind the guard's back.
+		Proxy:               nil,
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: connectTimeout,
+		// A fresh connection for each request is guarded anew and is never
+		// retried by the transport. One body per connection has nothing to
+		// gain from HTTP/2 either, which a custom dialer leaves off.
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		ResponseHeaderTimeout:  options.StallTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// parseLink never quotes the link in its errors: what follows the host may be
+// a signature.
+func parseLink(text string) (*url.URL, error) {
+	if len(text) > maxLinkLength {
+		return nil, fmt.Errorf("the link is longer than %d bytes", maxLinkLength)
+	}
+	link, err := url.Parse(text)
+	if err != nil || link.Hostname() == "" {
+		return nil, errors.New("the link is not an absolute URL")
+	}
+	return link, nil
+}
+
+// admit refuses links by their look; the guard refuses by address.
+func (f *Fetcher) admit(link *url.URL) error {
+	var reason string
+	switch {
+	case link.Scheme != "https" && (link.Scheme != "http" || !f.AllowPrivate):
+		reason = "the link is not https"
+	case link.Hostname() == "":
+		reason = "the link names no host"
+	case link.User != nil:
+		reason = "the link carries a user name or password"
+	case !allowedHost(f.AllowHosts, link.Hostname()):
+		reason = "FETCH_ALLOW_HOSTS does not allow this host"
+	default:
+		return nil
+	}
+	return &Error{Kind: Forbidden, Host: link.Host, Err: errors.New(reason)}
+}
+
+// get asks for link and follows redirects by hand: net/http's own client would
+// send each link on as the Referer of the next request and quote it in errors.
+func (f *Fetcher) get(ctx context.Context, link *url.URL, header http.Header) (*http.Response, error) {
+	for redirects := 0; ; redirects++ {
+		if err := f.admit(link); err != nil {
+			return nil, err
+		}
+		if redirects > maxRedirects {
+			return nil, &Error{Kind: Forbidden, Host: link.Host, Err: fmt.Errorf("more than %d redirects", maxRedirects)}
+		}
+		request := (&http.Request{Method: http.MethodGet, URL: link, Host: link.Host, Header: header.Clone()}).WithContext(ctx)
+		response, err := f.transport.RoundTrip(request)
+		if err != nil {
+			return nil, connectionError(link.Host, explain(ctx, err))
+		}
+		switch response.StatusCode {
+		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+			http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		default:
+			return response, nil
+		}
+		response.Body.Close()
+		next, err := redirectTarget(link, response.Header.Get("Location"))
+		if err != nil {
+			return nil, &Error{Kind: Transient, StatusCode: response.StatusCode, Host: link.Host, Err: err}
+		}
+		link = next
+	}
+}
+
+func redirectTarget(from *url.URL, location string) (*url.URL, error) {
+	if location == "" || len(location) > maxLinkLength {
+		return nil, errors.New("the redirect has no usable target")
+	}
+	target, err := from.Parse(location)
+	if err != nil {
+		return nil, errors.New("the redirect has no usable target")
+	}
+	return target, nil
+}

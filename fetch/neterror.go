@@ -1,0 +1,106 @@
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const maxRetryAfter = 10 * time.Minute
+
+var errStalled = errors.New("nothing arrived for too long")
+
+// connectionError is a failure to connect, to get an answer, or to read it to
+// its end.
+func connectionError(host string, err error) error {
+	var refused addressError
+	if errors.As(err, &refused) {
+		return &Error{Kind: Forbidden, Host: host, Err: refused}
+	}
+	return &Error{Kind: Transient, Host: host, Err: plain(err)}
+}
+
+// plain lets errors through whose text is made of host names, addresses and
+// fixed words. The rest, such as net/http's complaints about malformed
+// answers, may quote what the server sent, and that may quote the link.
+func plain(err error) error {
+	var network net.Error
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, errStalled):
+		return errStalled
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the connection broke")
+	case errors.As(err, &certificate):
+		return errors.New("its TLS certificate is not valid for it, or not trusted here")
+	case errors.As(err, &network), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &errno):
+		return err
+	default:
+		return errors.New("the server broke the HTTP protocol")
+	}
+}
+
+// statusError judges an answer that is not the file.
+func statusError(response *http.Response) error {
+	failed := &Error{StatusCode: response.StatusCode, Host: response.Request.URL.Host}
+	switch code := response.StatusCode; {
+	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound, code == http.StatusGone:
+		failed.Kind = LinkDead
+	case code == http.StatusBadRequest:
+		// Google Cloud Storage's and S3's word for a link that has expired.
+		failed.Kind = LinkDead
+	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
+		failed.Kind = Transient
+		failed.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+	default:
+		failed.Kind = Rejected
+	}
+	return failed
+}
+
+func retryAfter(header string, now time.Time) time.Duration {
+	header = strings.TrimSpace(header)
+	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return min(max(at.Sub(now), 0), maxRetryAfter)
+	}
+	return 0
+}
+
+// notVideo says why the header of a 200 or 206 can't belong to the file, empty
+// if it can. Missing and vague types are left to the look at the bytes.
+func notVideo(header http.Header) string {
+	if coding := strings.TrimSpace(header.Get("Content-Encoding")); coding != "" && !strings.EqualFold(coding, "identity") {
+		return "the answer is compressed, which was not asked for"
+	}
+	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	kind, subtype, _ := strings.Cut(mediaType, "/")
+	switch {
+	case subtype == "html":
+		return "the answer is a web page, not a video"
+	case kind == "text", kind == "multipart", kind == "image",
+		subtype == "json", subtype == "xml", strings.HasSuffix(subtype, "+json"), strings.HasSuffix(subtype, "+xml"):
+		return "the answer is of another content type than video"
+	}
+	return ""
+}

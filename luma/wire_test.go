@@ -1,0 +1,386 @@
+package luma_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/luma"
+)
+
+const accepted = "HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\n" + `{"code":200,"data":{"taskId":"abcdefghij"}}`
+
+// rawServer hands every connection to serve and counts the connections and the
+// requests that serve reads with the function it is given.
+type rawServer struct {
+	listener              net.Listener
+	connections, requests atomic.Int32
+}
+
+func newRawServer(t *testing.T, serve func(conn *net.TCPConn, read func() error)) *rawServer {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := &rawServer{listener: listener}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server.connections.Add(1)
+			context.AfterFunc(t.Context(), func() { _ = conn.Close() })
+			running.Go(func() {
+				defer conn.Close()
+				reader := bufio.NewReader(conn)
+				serve(conn.(*net.TCPConn), func() error {
+					request, err := http.ReadRequest(reader)
+					if err != nil {
+						return err
+					}
+					server.requests.Add(1)
+					_, err = io.Copy(io.Discard, request.Body)
+					return err
+				})
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		running.Wait()
+	})
+	return server
+}
+
+func (s *rawServer) url() string { return "http://" + s.listener.Addr().String() }
+
+// The answer is lost in every way a network knows: each time the server must
+// have seen one request, and the client must not claim to know the outcome.
+func TestSubmitLostAnswer(t *testing.T) {
+	tests := map[string]func(*net.TCPConn){
+		"closed":          func(*net.TCPConn) {},
+		"reset":           func(conn *net.TCPConn) { _ = conn.SetLinger(0) },
+		"half a status":   func(conn *net.TCPConn) { _, _ = io.WriteString(conn, "HTTP/1.1 20") },
+		"half of headers": func(conn *net.TCPConn) { _, _ = io.WriteString(conn, accepted[:30]) },
+		"half of a body":  func(conn *net.TCPConn) { _, _ = io.WriteString(conn, accepted[:len(accepted)-9]) },
+		"not HTTP":        func(conn *net.TCPConn) { _, _ = io.WriteString(conn, "SSH-2.0-OpenSSH_9\r\n") },
+		"endless headers": func(conn *net.TCPConn) {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
+			for range 2000 {
+				_, _ = fmt.Fprintf(conn, "X-Filler: %0100d\r\n", 0)
+			}
+		},
+		"wrong encoding": func(conn *net.TCPConn) {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno")
+		},
+	}
+	for name, spoil := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := newRawServer(t, func(conn *net.TCPConn, read func() error) {
+				if read() == nil {
+					spoil(conn)
+				}
+			})
+			client := newClient(t, luma.Options{BaseURL: server.url()})
+			id, err := client.Submit(t.Context(), request)
+			assert.Empty(t, id)
+			assert.Equal(t, luma.Unknown, requireError(t, err).Class)
+			assert.EqualValues(t, 1, server.requests.Load(), "requests")
+			assert.EqualValues(t, 1, server.connections.Load(), "connections")
+		})
+	}
+}
+
+// A complete answer counts even if its connection ends badly after it.
+func TestSubmitCompleteAnswerOnABadConnection(t *testing.T) {
+	server := newRawServer(t, func(conn *net.TCPConn, read func() error) {
+		if read() == nil {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4096\r\n\r\n"+`{"code":200,"data":{"taskId":"abc"}}`)
+		}
+	})
+	id, err := newClient(t, luma.Options{BaseURL: server.url()}).Submit(t.Context(), request)
+	require.NoError(t, err)
+	assert.Equal(t, "abc", id)
+}
+
+// A server that closes a kept-alive connection under the second request is
+// what makes net/http repeat requests on its own.
+func TestSubmitNeverReusesAConnection(t *testing.T) {
+	server := newRawServer(t, func(conn *net.TCPConn, read func() error) {
+		if read() == nil {
+			_, _ = io.WriteString(conn, accepted)
+		}
+		if read() == nil {
+			_ = conn.SetLinger(0)
+		}
+	})
+	for name, transport := range map[string]http.RoundTripper{"own transport": nil, "given transport": &http.Transport{}} {
+		t.Run(name, func(t *testing.T) {
+			before, connections := server.requests.Load(), server.connections.Load()
+			client := newClient(t, luma.Options{BaseURL: server.url(), Transport: transport})
+			for range 3 {
+				_, err := client.Submit(t.Context(), request)
+				require.NoError(t, err)
+			}
+			assert.EqualValues(t, 3, server.requests.Load()-before, "requests")
+			assert.EqualValues(t, 3, server.connections.Load()-connections, "connections")
+		})
+	}
+}
+
+func TestSubmitUsesHTTP1(t *testing.T) {
+	var proto atomic.Value
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proto.Store(r.Proto)
+		_, _ = io.WriteString(w, `{"code":200,"data":{"taskId":"abc"}}`)
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	client := newClient(t, luma.Options{BaseURL: server.URL, Transport: server.Client().Transport})
+	_, err := client.Credit(t.Context())
+	require.Error(t, err)
+	require.Equal(t, "HTTP/2.0", proto.Load(), "the server speaks HTTP/2")
+
+	_, err = client.Submit(t.Context(), request)
+	require.NoError(t, err)
+	assert.Equal(t, "HTTP/1.1", proto.Load())
+}
+
+func TestSubmitFollowsNoRedirect(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			var first, second atomic.Int32
+			target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { second.Add(1) }))
+			defer target.Close()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				first.Add(1)
+				http.Redirect(w, r, target.URL, status)
+			}))
+			defer server.Close()
+			client := newClient(t, luma.Options{BaseURL: server.URL, UploadBaseURL: server.URL})
+
+			_, err := client.Submit(t.Context(), request)
+			class := luma.Refused
+			if status == 303 {
+				class = luma.Unknown
+			}
+			assert.Equal(t, class, requireError(t, err).Class)
+			_, err = client.Record(t.Context(), taskID)
+			requireError(t, err)
+			_, err = client.Upload(t.Context(), luma.Upload{Name: "a.mp4", Body: &io.LimitedReader{}})
+			requireError(t, err)
+			assert.Zero(t, second.Load(), "a request, and the API key with it, followed the redirect")
+			if status != 303 {
+				assert.EqualValues(t, 3, first.Load())
+			}
+		})
+	}
+}
+
+func TestSubmitNotSent(t *testing.T) {
+	refused, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, refused.Close())
+	plain := newRawServer(t, func(conn *net.TCPConn, read func() error) {
+		_, _ = io.WriteString(conn, "220 ready\r\n")
+		_ = read()
+	})
+	var reached atomic.Int32
+	untrusted := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.StartTLS()
+	defer untrusted.Close()
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, http.MethodConnect, r.Method)
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	defer proxy.Close()
+	proxyURL, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+
+	tests := map[string]luma.Options{
+		"connection refused": {BaseURL: "http://" + refused.Addr().String()},
+		"no such host": {BaseURL: "https://api.kie.invalid", Transport: &http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.DNSError{Err: "no such host", Name: "api.kie.invalid", IsNotFound: true}
+			},
+		}},
+		"no TLS":                {BaseURL: "https://" + plain.listener.Addr().String()},
+		"untrusted certificate": {BaseURL: untrusted.URL},
+		"wrong host name": {BaseURL: untrusted.URL, Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: untrusted.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "api.kie.ai"},
+		}},
+		"proxy refuses": {BaseURL: "https://api.kie.invalid", Transport: &http.Transport{Proxy: http.ProxyURL(proxyURL)}},
+	}
+	for name, options := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := newClient(t, options).Submit(t.Context(), request)
+			failed := requireError(t, err)
+			assert.Equal(t, luma.NotSent, failed.Class, failed)
+			require.Error(t, failed.Err)
+			assert.Contains(t, err.Error(), "submit: nothing was sent: ")
+		})
+	}
+	assert.Zero(t, plain.requests.Load())
+	assert.Zero(t, reached.Load())
+
+	t.Run("cancelled before", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := newClient(t, luma.Options{BaseURL: untrusted.URL}).Submit(ctx, request)
+		assert.Equal(t, luma.NotSent, requireError(t, err).Class)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+// pipes dials in-memory connections, so that the clock of the tests can be
+// fake.
+func pipes(t *testing.T, serve func(net.Conn)) *http.Transport {
+	t.Helper()
+	var running sync.WaitGroup
+	t.Cleanup(running.Wait)
+	return &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		running.Go(func() {
+			defer theirs.Close()
+			serve(theirs)
+		})
+		return ours, nil
+	}}
+}
+
+func readRequest(conn net.Conn) error {
+	request, err := http.ReadRequest(bufio.NewReader(conn))
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, request.Body)
+	return err
+}
+
+func waitForEnd(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+func TestSubmitTimesOut(t *testing.T) {
+	tests := map[string]func(net.Conn){
+		"a byte is read": func(conn net.Conn) {
+			_, _ = conn.Read(make([]byte, 1))
+			// A pipe has no buffer, so that the rest of the request hangs.
+			<-time.After(time.Hour)
+		},
+		"no answer": func(conn net.Conn) {
+			_ = readRequest(conn)
+			waitForEnd(conn)
+		},
+		"body stalls": func(conn net.Conn) {
+			_ = readRequest(conn)
+			_, _ = io.WriteString(conn, accepted[:len(accepted)-5])
+			waitForEnd(conn)
+		},
+		"endless body": func(conn net.Conn) {
+			_ = readRequest(conn)
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+			for {
+				<-time.After(time.Second)
+				if _, err := io.WriteString(conn, " "); err != nil {
+					return
+				}
+			}
+		},
+	}
+	for name, serve := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := newClient(t, luma.Options{BaseURL: "http://api.kie.test", Transport: pipes(t, serve)})
+				begin := time.Now()
+				_, err := client.Submit(t.Context(), request)
+				assert.Equal(t, luma.Unknown, requireError(t, err).Class)
+				assert.LessOrEqual(t, time.Since(begin), 2*time.Minute, "a timeout is on by default")
+
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				begin = time.Now()
+				_, err = client.Submit(ctx, request)
+				assert.Equal(t, luma.Unknown, requireError(t, err).Class)
+				assert.LessOrEqual(t, time.Since(begin), time.Second)
+			})
+		})
+	}
+}
+
+// The connection comes only after the caller has given up.
+func TestSubmitSendsNothingAfterItHasReturned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		received := make(chan int, 1)
+		client := newClient(t, luma.Options{BaseURL: "http://api.kie.test", Transport: &http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				<-release
+				ours, theirs := net.Pipe()
+				go func() {
+					n, _ := io.Copy(io.Discard, theirs)
+					received <- int(n)
+				}()
+				return ours, nil
+			},
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := client.Submit(ctx, request)
+		assert.Equal(t, luma.NotSent, requireError(t, err).Class)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		close(release)
+		assert.Zero(t, <-received, "bytes that left after Submit had said that nothing was sent")
+	})
+}
+
+func TestSubmitTakesHiddenFailuresForUnknown(t *testing.T) {
+	broken := errors.New("broken")
+	tests := map[string]luma.Options{
+		"a transport of another kind": {Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, broken })},
+		"a TLS dialer of its own": {BaseURL: "https://api.kie.test", Transport: &http.Transport{
+			DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return newBrokenConn(broken), nil },
+		}},
+		"a write that fails": {BaseURL: "http://api.kie.test", Transport: &http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return newBrokenConn(broken), nil },
+		}},
+	}
+	for name, options := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := newClient(t, options).Submit(t.Context(), request)
+			assert.Equal(t, luma.Unknown, requireError(t, err).Class)
+			require.ErrorIs(t, err, broken)
+		})
+	}
+}
+
+// brokenConn takes no byte and has none.
+type brokenConn struct {
+	net.Conn // one end of a pipe, for everything but Write
+	err      error
+}
+
+func newBrokenConn(err error) brokenConn {
+	ours, _ := net.Pipe()
+	return brokenConn{ours, err}
+}
+
+func (c brokenConn) Write([]byte) (int, error) { return 0, c.err }

@@ -1,0 +1,164 @@
+package starter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"golang.org/x/sync/errgroup"
+
+	"lumaflow/workflows"
+)
+
+const (
+	listTimeout = 30 * time.Second
+	listPage    = 500
+	// askTime bounds the questions to jobs whose stage the list does not tell,
+	// askers how many are asked at once.
+	askTime = 6 * time.Second
+	askers  = 8
+)
+
+// Filter selects jobs.
+type Filter struct {
+	// Open, Closed and Failed select by state; failed is every end without a
+	// video. At most one of them is set.
+	Open, Closed, Failed bool
+	// Stage selects by stage. It needs the search attribute LumaStage.
+	Stage workflows.Stage
+	// TaskQueue selects by task queue; empty means all.
+	TaskQueue string
+	// Limit is how many jobs are wanted, the newest first.
+	Limit int
+}
+
+// Entry is one job of a list.
+type Entry struct {
+	WorkflowID string `json:"workflowId"`
+	RunID      string `json:"runId"`
+	State      State  `json:"state"`
+	// Stage and TaskID are empty if neither the search attributes nor a worker
+	// tell them.
+	Stage     workflows.Stage `json:"stage,omitempty"`
+	TaskID    string          `json:"taskId,omitempty"`
+	StartedAt time.Time       `json:"startedAt"`
+	ClosedAt  time.Time       `json:"closedAt,omitzero"`
+}
+
+// List lists jobs; more says that there are others beyond the limit. Temporal's
+// lists lag behind by up to a few seconds.
+func (s *Starter) List(ctx context.Context, filter Filter) (entries []Entry, more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: filter.query()}
+	entries = []Entry{}
+	for {
+		request.PageSize = int32(min(filter.Limit+1-len(entries), listPage))
+		page, err := s.temporal.ListWorkflow(ctx, request)
+		if err != nil {
+			return nil, false, filter.failed(err)
+		}
+		for _, info := range page.GetExecutions() {
+			entries = append(entries, s.entry(info))
+		}
+		request.NextPageToken = page.GetNextPageToken()
+		if len(entries) > filter.Limit || len(request.NextPageToken) == 0 {
+			break
+		}
+	}
+	if len(entries) > filter.Limit {
+		entries, more = entries[:filter.Limit], true
+	}
+	s.askStages(ctx, entries)
+	return entries, more, nil
+}
+
+func (f Filter) query() string {
+	terms := []string{equals("WorkflowType", workflows.ModifyVideoName)}
+	switch {
+	case f.Open:
+		terms = append(terms, equals("ExecutionStatus", "Running"))
+	case f.Closed:
+		terms = append(terms, "ExecutionStatus != 'Running'")
+	case f.Failed:
+		terms = append(terms, "ExecutionStatus IN ('Failed', 'Canceled', 'Terminated', 'TimedOut')")
+	}
+	if f.Stage != "" {
+		terms = append(terms, equals(workflows.StageAttribute, string(f.Stage)))
+	}
+	if f.TaskQueue != "" {
+		terms = append(terms, equals("TaskQueue", f.TaskQueue))
+	}
+	return strings.Join(terms, " AND ")
+}
+
+func equals(name, value string) string {
+	return name + " = '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
+}
+
+func (f Filter) failed(err error) error {
+	var invalid *serviceerror.InvalidArgument
+	if f.Stage != "" && errors.As(err, &invalid) {
+		return &trouble{fmt.Sprintf("this namespace has no search attribute %s, so jobs can't be listed by stage; add it with: temporal operator search-attribute create --name %s --type Keyword --name %s --type Keyword",
+			workflows.StageAttribute, workflows.StageAttribute, workflows.TaskIDAttribute), err}
+	}
+	return failed("list the jobs", err)
+}
+
+func (s *Starter) entry(info *workflowpb.WorkflowExecutionInfo) Entry {
+	entry := Entry{
+		WorkflowID: info.GetExecution().GetWorkflowId(),
+		RunID:      info.GetExecution().GetRunId(),
+		State:      stateOf(info.GetStatus()),
+		Stage:      workflows.Stage(attribute(info, workflows.StageAttribute)),
+		TaskID:     attribute(info, workflows.TaskIDAttribute),
+		StartedAt:  info.GetStartTime().AsTime(),
+	}
+	switch entry.State {
+	case StateRunning, StatePaused:
+		return entry
+	case StateCompleted:
+		entry.Stage = workflows.StageDone
+	default:
+		entry.Stage = workflows.StageFailed
+	}
+	entry.ClosedAt = info.GetCloseTime().AsTime()
+	return entry
+}
+
+// askStages asks the open jobs whose stage is not known yet. The list is worth
+// more than its gaps: when a job gives no answer, its worker is most likely
+// gone, and the rest are not asked.
+func (s *Starter) askStages(ctx context.Context, entries []Entry) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	var silent atomic.Bool
+	var asking errgroup.Group
+	asking.SetLimit(askers)
+	for i := range entries {
+		entry := &entries[i]
+		if !entry.State.Open() || entry.Stage != "" {
+			continue
+		}
+		asking.Go(func() error {
+			if silent.Load() {
+				return nil
+			}
+			status, err := s.query(ctx, entry.WorkflowID, entry.RunID)
+			if err != nil {
+				silent.Store(true)
+				return nil
+			}
+			entry.Stage, entry.TaskID = status.Stage, status.TaskID
+			return nil
+		})
+	}
+	// The questions return no errors.
+	_ = asking.Wait()
+}

@@ -1,0 +1,100 @@
+// Package starter is the client side of lumaflow: it starts jobs, shows them,
+// waits for them and repairs them. It talks to Temporal alone, needs no key of
+// kie.ai, and treats jobs that were started by any other client the same.
+package starter
+
+import (
+	"context"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"lumaflow/workflows"
+)
+
+const (
+	// callTimeout bounds one request to Temporal, with the SDK's own retries.
+	callTimeout = 15 * time.Second
+	// queryTimeout bounds the wait for a worker's answer: one that is there
+	// takes milliseconds. The SDK gives the request half of it.
+	queryTimeout = 6 * time.Second
+	// defaultInterval is how often a job that is being watched is looked at.
+	defaultInterval = 2 * time.Second
+)
+
+// The activity types that a job's history and its pending work are read by.
+const (
+	submitActivity   = "Submit"
+	pollActivity     = "Poll"
+	downloadActivity = "Download"
+)
+
+// plainData reads what Temporal itself has written.
+var plainData = converter.GetDefaultDataConverter()
+
+// Temporal is what the starter asks of Temporal. client.Client is one.
+type Temporal interface {
+	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
+	GetWorkflow(ctx context.Context, workflowID, runID string) client.WorkflowRun
+	GetWorkflowHistory(ctx context.Context, workflowID, runID string, isLongPoll bool, filterType enumspb.HistoryEventFilterType) client.HistoryEventIterator
+	DescribeWorkflowExecution(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
+	DescribeTaskQueue(ctx context.Context, taskqueue string, taskqueueType enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error)
+	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
+	UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error)
+	CancelWorkflow(ctx context.Context, workflowID, runID string) error
+	ListWorkflow(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
+}
+
+// Options are the settings of a Starter. The zero value works.
+type Options struct {
+	// TaskQueue is where jobs are started; empty means
+	// workflows.DefaultTaskQueue. Jobs that are there already are found
+	// whatever their task queue.
+	TaskQueue string
+	// Interval is how often a job that is being watched is looked at; zero
+	// means two seconds.
+	Interval time.Duration
+	// DataConverter and FailureConverter read what the client does not decode
+	// itself (histories, heartbeats). They must be the client's own; nil means
+	// the SDK's defaults.
+	DataConverter    converter.DataConverter
+	FailureConverter converter.FailureConverter
+}
+
+// Starter starts jobs and looks after them. It is safe for concurrent use.
+type Starter struct {
+	temporal  Temporal
+	taskQueue string
+	interval  time.Duration
+	data      converter.DataConverter
+	failures  converter.FailureConverter
+}
+
+// New returns a Starter that works through a Temporal client. The client stays
+// the caller's to close.
+func New(through Temporal, options Options) *Starter {
+	starter := &Starter{
+		temporal:  through,
+		taskQueue: options.TaskQueue,
+		interval:  options.Interval,
+		data:      options.DataConverter,
+		failures:  options.FailureConverter,
+	}
+	if starter.taskQueue == "" {
+		starter.taskQueue = workflows.DefaultTaskQueue
+	}
+	if starter.interval <= 0 {
+		starter.interval = defaultInterval
+	}
+	if starter.data == nil {
+		starter.data = converter.GetDefaultDataConverter()
+	}
+	if starter.failures == nil {
+		starter.failures = temporal.GetDefaultFailureConverter()
+	}
+	return starter
+}

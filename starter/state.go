@@ -1,0 +1,40 @@
+package starter
+
+import enumspb "go.temporal.io/api/enums/v1"
+
+// State says whether a job is open and, if not, how it ended. What an open job
+// is doing is its workflows.Stage.
+type State string
+
+// The states of a job. All but StateRunning and StatePaused are final.
+const (
+	StateRunning    State = "running"
+	StatePaused     State = "paused"
+	StateCompleted  State = "completed"
+	StateFailed     State = "failed"
+	StateCanceled   State = "canceled"
+	StateTerminated State = "terminated"
+	StateTimedOut   State = "timed-out"
+)
+
+// Open reports whether the job can still go on.
+func (s State) Open() bool { return s == StateRunning || s == StatePaused }
+
+func stateOf(status enumspb.WorkflowExecutionStatus) State {
+	switch status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return StateCompleted
+	case enumspb.WORKFLOW_EXECUTION_STATUS_FAILED:
+		return StateFailed
+	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return StateCanceled
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED:
+		return StateTerminated
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+		return StateTimedOut
+	case enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
+		return StatePaused
+	default:
+		return StateRunning
+	}
+}

@@ -1,0 +1,190 @@
+package starter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/temporal"
+
+	"lumaflow/workflows"
+)
+
+// freshPoll is how recently a worker must have asked for work to count as
+// there. A poll that finds nothing lasts a minute.
+const freshPoll = 90 * time.Second
+
+// Status reports on the latest run of a job. An open job is asked itself; if no
+// worker answers, the report says what Temporal knows and what to do. The error
+// is ErrNoJob if there is no such job.
+func (s *Starter) Status(ctx context.Context, id string) (Report, error) {
+	return s.report(ctx, id, "")
+}
+
+// report is Status for one run, or for the latest if runID is empty.
+func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) {
+	described, err := s.describe(ctx, id, runID)
+	if err != nil {
+		return Report{}, err
+	}
+	report := newReport(described)
+	status, queryErr := s.query(ctx, id, report.RunID)
+	if queryErr == nil {
+		report.Status = &status
+		report.learn(status.TaskID)
+	}
+	if !report.State.Open() {
+		return report, s.addEnd(ctx, &report)
+	}
+	if queryErr != nil {
+		report.Pending = s.pending(described)
+		report.Note = s.silence(ctx, taskQueue(described), queryErr)
+	}
+	return report, nil
+}
+
+func newReport(described *workflowservice.DescribeWorkflowExecutionResponse) Report {
+	info := described.GetWorkflowExecutionInfo()
+	report := Report{
+		WorkflowID: info.GetExecution().GetWorkflowId(),
+		RunID:      info.GetExecution().GetRunId(),
+		State:      stateOf(info.GetStatus()),
+		TaskID:     attribute(info, workflows.TaskIDAttribute),
+		StartedAt:  info.GetStartTime().AsTime(),
+	}
+	if info.GetCloseTime() != nil {
+		report.ClosedAt = info.GetCloseTime().AsTime()
+	}
+	return report
+}
+
+// learn takes in a task id, if it is one.
+func (r *Report) learn(taskID string) {
+	if taskID != "" {
+		r.TaskID = taskID
+	}
+}
+
+// describe finds a run of a job, the latest if runID is empty. A workflow of
+// another type is no job.
+func (s *Starter) describe(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	described, err := s.temporal.DescribeWorkflowExecution(ctx, id, runID)
+	if notFound(err) {
+		return nil, noJob(id)
+	}
+	if err != nil {
+		return nil, failed("look up job "+plain(id), err)
+	}
+	if name := described.GetWorkflowExecutionInfo().GetType().GetName(); name != workflows.ModifyVideoName {
+		return nil, fmt.Errorf("%s is no job of lumaflow but a workflow of type %s", plain(id), plain(name))
+	}
+	return described, nil
+}
+
+func taskQueue(described *workflowservice.DescribeWorkflowExecutionResponse) string {
+	return described.GetWorkflowExecutionInfo().GetTaskQueue()
+}
+
+// query asks the job itself.
+func (s *Starter) query(ctx context.Context, id, runID string) (workflows.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	var status workflows.Status
+	answer, err := s.temporal.QueryWorkflow(ctx, id, runID, workflows.StatusQuery)
+	if err != nil {
+		return status, fmt.Errorf("query job %s: %w", id, err)
+	}
+	if err := answer.Get(&status); err != nil {
+		return status, fmt.Errorf("read the status of job %s: %w", id, err)
+	}
+	return status, nil
+}
+
+// pending lists the activities that have not ended.
+func (s *Starter) pending(described *workflowservice.DescribeWorkflowExecutionResponse) []Pending {
+	var all []Pending
+	for _, activity := range described.GetPendingActivities() {
+		pending := Pending{Activity: activity.GetActivityType().GetName(), Attempt: int(activity.GetAttempt())}
+		if activity.GetLastFailure() != nil {
+			pending.LastFailure = innermost(s.failures.FailureToError(activity.GetLastFailure()))
+		}
+		if activity.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED && activity.GetNextAttemptScheduleTime() != nil {
+			pending.NextAttempt = activity.GetNextAttemptScheduleTime().AsTime()
+		}
+		all = append(all, pending)
+	}
+	return all
+}
+
+// silence says why a job could not be asked.
+func (s *Starter) silence(ctx context.Context, queue string, err error) string {
+	if there, known := s.workerThere(ctx, queue); known && !there {
+		return noWorker(queue)
+	}
+	var failed *serviceerror.QueryFailed
+	if errors.As(err, &failed) {
+		return "the worker can't answer for it: " + said(failed)
+	}
+	if unanswered(err) {
+		return "a worker is polling task queue " + plain(queue) + " but did not answer in time; look again, or into its log"
+	}
+	return "the job can't be asked: " + said(err)
+}
+
+func noWorker(queue string) string {
+	text := "no worker is polling task queue " + plain(queue) + "; start one with: lumaflow worker"
+	if queue != workflows.DefaultTaskQueue {
+		text += " --task-queue " + plain(queue)
+	}
+	return text
+}
+
+// workerThere reports whether a worker asks for jobs of a task queue, as far as
+// Temporal tells.
+func (s *Starter) workerThere(ctx context.Context, queue string) (there, known bool) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	described, err := s.temporal.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil {
+		return false, false
+	}
+	for _, poller := range described.GetPollers() {
+		if time.Since(poller.GetLastAccessTime().AsTime()) < freshPoll {
+			return true, true
+		}
+	}
+	return false, true
+}
+
+// attribute reads one of lumaflow's search attributes; empty if the namespace
+// or the job has none.
+func attribute(info *workflowpb.WorkflowExecutionInfo, name string) string {
+	var value string
+	if payload := info.GetSearchAttributes().GetIndexedFields()[name]; payload != nil {
+		// Search attributes are never encoded by the client's own converter.
+		if err := plainData.FromPayload(payload, &value); err != nil {
+			return ""
+		}
+	}
+	return value
+}
+
+// innermost is the text of what first went wrong, without Temporal's framing.
+func innermost(err error) string {
+	var application *temporal.ApplicationError
+	if errors.As(err, &application) {
+		return plain(application.Message())
+	}
+	var timeout *temporal.TimeoutError
+	if errors.As(err, &timeout) {
+		return "no worker finished it in time"
+	}
+	return said(err)
+}

@@ -1,0 +1,227 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// directory is a Store in a folder of this machine, or one that is mounted on
+// it. Links in the folder that lead out of it are not followed.
+type directory struct{ path string }
+
+// within runs one operation on name in the folder. It does not create the
+// folder: where one has gone, a mount may have, and the disk below it is the
+// wrong place.
+func (d *directory) within(ctx context.Context, name string, operate func(*os.Root) error) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		// A folder that has gone is not a missing file.
+		return fmt.Errorf("the folder can't be opened: %v", err)
+	}
+	defer root.Close()
+	return operate(root)
+}
+
+func (d *directory) location(name string) string { return fileURL(filepath.Join(d.path, name)) }
+
+// Check writes, syncs and removes a hidden file, and removes the hidden files
+// that killed processes left.
+func (d *directory) Check(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return unusable(d.path, err)
+	}
+	defer root.Close()
+	if err := writeHidden(root, text("lumaflow checks that it can write here\n"), root.Remove); err != nil {
+		return unusable(d.path, err)
+	}
+	removeAbandoned(root, time.Now().Add(-abandonedAfter))
+	return nil
+}
+
+func unusable(path string, err error) error {
+	var detailed *fs.PathError
+	if errors.As(err, &detailed) {
+		// The folder is named already.
+		err = detailed.Err
+	}
+	return fmt.Errorf("OUTPUT_URL: the folder %s can't be written (%w): give this user access to it, or name another folder", path, err)
+}
+
+// PutVideo renames the source if it is on the same file system, else it copies.
+// It trusts the source's hash in the first case and checks it in the second.
+func (d *directory) PutVideo(ctx context.Context, name string, source Source) (string, error) {
+	err := d.within(ctx, name, func(root *os.Root) error {
+		stored, err := matches(ctx, root, name, source.Bytes, source.SHA256)
+		if err != nil {
+			return err
+		}
+		if stored {
+			// Whoever put it there may have been killed before this.
+			return syncFolder(root)
+		}
+		err = d.publish(ctx, root, name, source)
+		if errors.Is(err, fs.ErrNotExist) {
+			// Another attempt may have moved the very same source meanwhile.
+			if stored, _ := matches(ctx, root, name, source.Bytes, source.SHA256); stored {
+				return syncFolder(root)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("store %.80q in %s: %w", name, d.path, err)
+	}
+	return d.location(name), nil
+}
+
+func (d *directory) publish(ctx context.Context, root *os.Root, name string, source Source) error {
+	file, err := os.OpenFile(source.Path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() != source.Bytes {
+		return fmt.Errorf("the source has changed: it has %d bytes instead of %d", info.Size(), source.Bytes)
+	}
+	makeReadable(file)
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	// The usual reason to fail is another file system. Whatever it is, a copy
+	// either gets around it or gives the better error.
+	if os.Rename(source.Path, filepath.Join(d.path, name)) == nil {
+		return syncFolder(root)
+	}
+	return writeHidden(root, copyOf(ctx, file, source), func(hidden string) error {
+		return rename(root, hidden, name)
+	})
+}
+
+// copyOf writes the bytes of the source, and fails if they are not those that
+// were verified.
+func copyOf(ctx context.Context, from io.Reader, source Source) func(io.Writer) error {
+	return func(to io.Writer) error {
+		digest := sha256.New()
+		n, err := io.Copy(io.MultiWriter(to, digest), contextReader{ctx, from})
+		if err != nil {
+			return err
+		}
+		if n != source.Bytes || !sameSum(digest, source.SHA256) {
+			return errors.New("the source has changed: its bytes don't have the SHA-256 they had")
+		}
+		return nil
+	}
+}
+
+// Matches reads the video from beginning to end if its size is right.
+func (d *directory) Matches(ctx context.Context, name string, bytes int64, sha256 string) (string, bool, error) {
+	var same bool
+	err := d.within(ctx, name, func(root *os.Root) (err error) {
+		same, err = matches(ctx, root, name, bytes, sha256)
+		return err
+	})
+	if err != nil {
+		return "", false, fmt.Errorf("re-read %.80q in %s: %w", name, d.path, err)
+	}
+	if !same {
+		return "", false, nil
+	}
+	return d.location(name), true, nil
+}
+
+func matches(ctx context.Context, root *os.Root, name string, bytes int64, sum string) (bool, error) {
+	file, err := openRegular(root, name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || info.Size() != bytes {
+		return false, err
+	}
+	digest := sha256.New()
+	if _, err := io.Copy(digest, contextReader{ctx, file}); err != nil {
+		return false, err
+	}
+	return sameSum(digest, sum), nil
+}
+
+func sameSum(digest hash.Hash, sum string) bool {
+	return strings.EqualFold(hex.EncodeToString(digest.Sum(nil)), sum)
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+// openRegular does not open what may block or lead elsewhere.
+func openRegular(root *os.Root, name string) (*os.File, error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	return root.Open(name)
+}
+
+// PutReceipt writes a hidden file and renames it.
+func (d *directory) PutReceipt(ctx context.Context, name string, receipt Receipt) (string, error) {
+	err := d.within(ctx, name, func(root *os.Root) error {
+		encoded, err := receipt.encode()
+		if err != nil {
+			return err
+		}
+		return writeHidden(root, text(encoded), func(hidden string) error {
+			return rename(root, hidden, name)
+		})
+	})
+	if err != nil {
+		return "", fmt.Errorf("store receipt %.80q in %s: %w", name, d.path, err)
+	}
+	return d.location(name), nil
+}
+
+// Receipt reads at most 1 MiB.
+func (d *directory) Receipt(ctx context.Context, name string) (Receipt, error) {
+	var receipt Receipt
+	err := d.within(ctx, name, func(root *os.Root) error {
+		file, err := openRegular(root, name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		receipt, err = decodeReceipt(file)
+		return err
+	})
+	if err != nil {
+		return Receipt{}, fmt.Errorf("read receipt %.80q in %s: %w", name, d.path, err)
+	}
+	return receipt, nil
+}

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"regexp"
+	"time"
+)
+
+const (
+	// receiptVersion grows when a reader of the old form would misread the new.
+	receiptVersion = 1
+	maxReceipt     = 1 << 20
+)
+
+// Receipt says where the videos of one task came from and what they were when
+// they were stored.
+type Receipt struct {
+	// Version is 1. PutReceipt sets it.
+	Version int `json:"version"`
+	// Job is the workflow id, Run the run id.
+	Job    string `json:"job"`
+	Run    string `json:"run"`
+	TaskID string `json:"taskId"`
+	Prompt string `json:"prompt,omitempty"`
+	// SourceURL is where kie.ai got the source. PutReceipt drops its user
+	// name, query and fragment, where signatures are.
+	SourceURL      string `json:"sourceUrl,omitempty"`
+	SubmitAttempts int    `json:"submitAttempts"`
+	// WokenBy is "callback" or "poll".
+	WokenBy     string        `json:"wokenBy"`
+	SubmittedAt time.Time     `json:"submittedAt"`
+	CompletedAt time.Time     `json:"completedAt"`
+	Files       []ReceiptFile `json:"files"`
+}
+
+// ReceiptFile is one stored video.
+type ReceiptFile struct {
+	// Name is the file's in the store, Location its URL there.
+	Name     string `json:"name"`
+	Location string `json:"location"`
+	// URLHost is the host that served it.
+	URLHost string `json:"urlHost"`
+	ETag    string `json:"etag,omitempty"`
+	Bytes   int64  `json:"bytes"`
+	// SHA256 is in lower-case hexadecimal.
+	SHA256 string `json:"sha256"`
+	// Duration is a Go duration string.
+	Duration string `json:"duration"`
+	// Width and Height are in pixels.
+	Width  int `json:"width"`
+	Height int `json:"height"`
+}
+
+var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// check refuses receipts that a reader could not act on. It is for both
+// directions, so that whatever is written can be read.
+func (r Receipt) check() error {
+	if r.Version != receiptVersion {
+		return fmt.Errorf("version %d is not %d: it is not a receipt, or a newer lumaflow wrote it", r.Version, receiptVersion)
+	}
+	if r.TaskID == "" {
+		return errors.New("no task id")
+	}
+	for _, file := range r.Files {
+		if err := checkName(file.Name); err != nil {
+			return err
+		}
+		if file.Bytes < 0 || !sha256Hex.MatchString(file.SHA256) {
+			return fmt.Errorf("no size and SHA-256 for %s", file.Name)
+		}
+	}
+	return nil
+}
+
+// encode is the stored form of a receipt.
+func (r Receipt) encode() ([]byte, error) {
+	r.Version = receiptVersion
+	r.SourceURL = withoutSecrets(r.SourceURL)
+	if r.Files == nil {
+		r.Files = []ReceiptFile{}
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(r); err != nil {
+		return nil, err
+	}
+	if text.Len() > maxReceipt {
+		return nil, fmt.Errorf("it would be over %d bytes", maxReceipt)
+	}
+	return text.Bytes(), nil
+}
+
+// decodeReceipt reads the stored form. Fields that it does not know are left
+// to the version that wrote them.
+func decodeReceipt(from io.Reader) (Receipt, error) {
+	text, err := io.ReadAll(io.LimitReader(from, maxReceipt+1))
+	if err != nil {
+		return Receipt{}, err
+	}
+	if len(text) > maxReceipt {
+		return Receipt{}, fmt.Errorf("it is over %d bytes", maxReceipt)
+	}
+	var receipt Receipt
+	if err := json.Unmarshal(text, &receipt); err != nil {
+		return Receipt{}, err
+	}
+	if err := receipt.check(); err != nil {
+		return Receipt{}, err
+	}
+	return receipt, nil
+}
+
+func withoutSecrets(text string) string {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Opaque != "" {
+		return ""
+	}
+	return (&url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: parsed.Path, RawPath: parsed.RawPath}).String()
+}

@@ -1,0 +1,219 @@
+package webhook_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/grpc"
+
+	"lumaflow/command"
+	"lumaflow/webhook"
+	"lumaflow/workflows"
+)
+
+// frontend is as much of a Temporal server as the webhook needs.
+type frontend struct {
+	workflowservice.UnimplementedWorkflowServiceServer
+	signals chan *workflowservice.SignalWorkflowExecutionRequest
+	// patience is how long the caller of the last signal would have waited.
+	patience atomic.Int64
+}
+
+func (*frontend) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+	return &workflowservice.GetSystemInfoResponse{}, nil
+}
+
+func (*frontend) DescribeNamespace(context.Context, *workflowservice.DescribeNamespaceRequest) (*workflowservice.DescribeNamespaceResponse, error) {
+	return &workflowservice.DescribeNamespaceResponse{}, nil
+}
+
+func (f *frontend) SignalWorkflowExecution(ctx context.Context, request *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
+	if request.GetWorkflowExecution().GetWorkflowId() == "over" {
+		return nil, serviceerror.ToStatus(serviceerror.NewNotFound("workflow execution already completed")).Err()
+	}
+	deadline, _ := ctx.Deadline()
+	f.patience.Store(int64(time.Until(deadline)))
+	f.signals <- request
+	return &workflowservice.SignalWorkflowExecutionResponse{}, nil
+}
+
+// startTemporal points the environment to a server of its own.
+func startTemporal(t *testing.T) *frontend {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	f := &frontend{signals: make(chan *workflowservice.SignalWorkflowExecutionRequest, 10)}
+	server := grpc.NewServer()
+	workflowservice.RegisterWorkflowServiceServer(server, f)
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		assert.NoError(t, <-stopped)
+	})
+	cleanEnvironment(t)
+	t.Setenv("TEMPORAL_ADDRESS", listener.Addr().String())
+	t.Setenv("TEMPORAL_NAMESPACE", namespace)
+	return f
+}
+
+func cleanEnvironment(t *testing.T) {
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		for _, prefix := range []string{"TEMPORAL_", "CALLBACK_", "WEBHOOK_", "KIE_", "LOG_"} {
+			if strings.HasPrefix(name, prefix) {
+				t.Setenv(name, "") // Restores it when the test ends.
+				require.NoError(t, os.Unsetenv(name))
+			}
+		}
+	}
+	t.Setenv("TEMPORAL_CONFIG_FILE", os.DevNull)
+}
+
+// parse reads a command line the way main does.
+func parse(t *testing.T, out *output, args ...string) (*webhook.Command, error) {
+	t.Helper()
+	var line struct {
+		Webhook webhook.Command `cmd:""`
+	}
+	parser, err := kong.New(&line, kong.Writers(out, out), kong.Exit(func(int) { panic("exit") }))
+	require.NoError(t, err)
+	_, err = parser.Parse(append([]string{"webhook"}, args...))
+	return &line.Webhook, err
+}
+
+var listening = regexp.MustCompile(`msg="webhook listening" address=(127\.0\.0\.1:\d+)`)
+
+func TestCommand(t *testing.T) {
+	server := startTemporal(t)
+	t.Setenv("CALLBACK_SECRET", secret)
+	t.Setenv("WEBHOOK_LISTEN", "127.0.0.1:0")
+	log := new(output)
+	cmd, err := parse(t, log)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Run(ctx, command.Streams{Out: log, Err: log}) }()
+	require.Eventually(t, func() bool { return listening.MatchString(log.String()) }, waitFor, tick)
+	address := listening.FindStringSubmatch(log.String())[1]
+
+	f := newFixture(t)
+	for _, job := range []string{"luma-1/ü", "over"} {
+		body := success("t")
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+f.path(job), strings.NewReader(body))
+		require.NoError(t, err)
+		request.Close = true
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		requireAnswer(t, response, 200, "received")
+		require.NoError(t, response.Body.Close())
+	}
+	cancel()
+	require.NoError(t, <-ended)
+
+	require.Len(t, server.signals, 1)
+	signal := <-server.signals
+	assert.Equal(t, namespace, signal.GetNamespace())
+	assert.Equal(t, "luma-1/ü", signal.GetWorkflowExecution().GetWorkflowId())
+	assert.Empty(t, signal.GetWorkflowExecution().GetRunId(), "a retried run must get it too")
+	assert.Equal(t, "callback", signal.GetSignalName())
+	var cb workflows.Callback
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(signal.GetInput(), &cb))
+	assert.Equal(t, "t", cb.TaskID)
+
+	assert.Greater(t, time.Duration(server.patience.Load()), 8*time.Second, "Temporal has ten seconds")
+
+	assert.Contains(t, log.String(), `verdict="job is over"`)
+	assert.NotContains(t, log.String(), secret)
+	assert.NotContains(t, log.String(), f.token("over"))
+}
+
+func TestCommandRefusesSettings(t *testing.T) {
+	cleanEnvironment(t)
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1") // Nobody is there to be dialled.
+	const hunter2 = "hunter2"
+	tests := []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"no secret", nil, "CALLBACK_SECRET is not set; make one with: openssl rand -base64 48"},
+		{"short secret", []string{"--callback-secret", hunter2}, "CALLBACK_SECRET: secret 1 of 1 has 7 bytes"},
+		{"empty key", []string{"--callback-secret", secret, "--kie-webhook-hmac-key", hunter2 + ","}, "KIE_WEBHOOK_HMAC_KEY"},
+		{"no port", []string{"--callback-secret", secret, "--webhook-listen", "localhost"}, `WEBHOOK_LISTEN is "localhost"`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			cmd, err := parse(t, new(output), test.args...)
+			require.NoError(t, err)
+			err = cmd.Run(t.Context(), command.Streams{Out: new(output), Err: new(output)})
+			require.ErrorContains(t, err, test.want)
+			assert.Equal(t, command.ExitUsage, command.ExitCode(err))
+			assert.NotContains(t, err.Error(), hunter2)
+			assert.NotContains(t, err.Error(), secret)
+			assert.NotContains(t, err.Error(), "\n")
+		})
+	}
+	t.Run("malformed Temporal settings", func(t *testing.T) {
+		t.Setenv("TEMPORAL_ADDRESS", "http://localhost:7233")
+		cmd, err := parse(t, new(output), "--callback-secret", secret)
+		require.NoError(t, err)
+		err = cmd.Run(t.Context(), command.Streams{Err: new(output)})
+		require.ErrorContains(t, err, "TEMPORAL_ADDRESS")
+		assert.Equal(t, command.ExitUsage, command.ExitCode(err))
+	})
+}
+
+func TestCommandFailures(t *testing.T) {
+	cleanEnvironment(t)
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+	tests := []struct{ name, listen, want string }{
+		{"port taken", taken.Addr().String(), taken.Addr().String() + " is taken by another program: stop that or set WEBHOOK_LISTEN"},
+		{"not our address", "192.0.2.1:8080", "WEBHOOK_LISTEN"},
+		{"no Temporal", "127.0.0.1:0", "no Temporal server answers at 127.0.0.1:1"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			cmd, err := parse(t, new(output), "--callback-secret", secret, "--webhook-listen", test.listen)
+			require.NoError(t, err)
+			err = cmd.Run(t.Context(), command.Streams{Out: new(output), Err: new(output)})
+			require.ErrorContains(t, err, test.want)
+			assert.Equal(t, command.ExitFailed, command.ExitCode(err))
+			assert.NotContains(t, err.Error(), "\n")
+		})
+	}
+}
+
+func TestHelpShowsNoSecret(t *testing.T) {
+	cleanEnvironment(t)
+	t.Setenv("CALLBACK_SECRET", secret)
+	t.Setenv("KIE_WEBHOOK_HMAC_KEY", hmacKey)
+	help := new(output)
+	assert.PanicsWithValue(t, "exit", func() { _, _ = parse(t, help, "--help") })
+	for _, want := range []string{"$CALLBACK_SECRET", "$KIE_WEBHOOK_HMAC_KEY", "$WEBHOOK_LISTEN", ":8080", "$LOG_LEVEL", "Examples:"} {
+		assert.Contains(t, help.String(), want)
+	}
+	assert.NotContains(t, help.String(), secret)
+	assert.NotContains(t, help.String(), hmacKey)
+
+	_, err := parse(t, help, "--log-format", "xml")
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), secret)
+}
