@@ -107,15 +107,12 @@ func (o Options) start(ctx context.Context, cli string) (*Server, error) {
 		}
 	}()
 	server, err := testsuite.StartDevServer(ctx, sdkOptions)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = cause
-	}
-	if noGuard := process.started(); err == nil && noGuard != nil {
-		server.Client().Close()
-		err = noGuard
-	}
+	process.started()
 	if err != nil {
 		process.abandon()
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
 		return nil, err
 	}
 	return &Server{sdk: server, process: process, ui: ui}, nil

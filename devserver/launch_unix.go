@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -25,9 +24,13 @@ fi
 exec %[1]s "$@"
 `
 
-// guardScript waits for its standard input to end, as it does when the process
-// at the other end is gone, and then does what kill does.
-const guardScript = `read -r _; kill -KILL "-$0" 2>/dev/null || kill -KILL "$0"`
+// guardScript is told a process id and then waits for its standard input to
+// end, as it does when the process at the other end is gone. Then it does what
+// kill does.
+const guardScript = `read -r pid || exit
+read -r _
+kill -KILL "-$pid" 2>/dev/null || kill -KILL "$pid"
+`
 
 // launcher is a script in a folder of its own: the SDK takes the path of an
 // executable and no more.
@@ -58,11 +61,11 @@ func (l launcher) remove() { _ = os.RemoveAll(filepath.Dir(l.path)) }
 // guard ends the server when this process dies, by whatever means.
 type guard struct {
 	cmd  *exec.Cmd
-	rope io.Closer
+	rope io.WriteCloser
 }
 
-func newGuard(pid int) (guard, error) {
-	cmd := exec.Command("/bin/sh", "-c", guardScript, strconv.Itoa(pid))
+func newGuard() (guard, error) {
+	cmd := exec.Command("/bin/sh", "-c", guardScript)
 	// Out of reach of Ctrl-C too.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	rope, err := cmd.StdinPipe()
@@ -76,11 +79,11 @@ func newGuard(pid int) (guard, error) {
 	return guard{cmd: cmd, rope: rope}, nil
 }
 
+// watch tells the guard which process it is that must not outlive this one.
+func (g guard) watch(pid int) { _, _ = fmt.Fprintln(g.rope, pid) }
+
 // dismiss ends the guard without letting it act.
 func (g guard) dismiss() {
-	if g.cmd == nil {
-		return
-	}
 	_ = g.cmd.Process.Kill()
 	_ = g.cmd.Wait()
 	_ = g.rope.Close()

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // process is the server's operating system process. The SDK starts it and does
@@ -21,10 +22,9 @@ type process struct {
 	exited         chan struct{}
 
 	launcher launcher
-	known    chan struct{} // closed when pid, guard and err are set
-	pid      int           // zero if there is none to be known
 	guard    guard
-	err      error
+	known    chan struct{} // closed when pid is set
+	pid      int           // zero if there is none to be known
 
 	mu    sync.Mutex
 	log   io.Writer
@@ -37,30 +37,26 @@ const keptWords = 4 << 10
 // newProcess prepares the start of the CLI. The caller must call started after
 // it, and at the end either abandon the process or dismiss its guard.
 func newProcess(cli string, log io.Writer) (*process, error) {
-	launcher, err := newLauncher(cli)
-	if err != nil {
-		return nil, err
-	}
-	outRead, outWrite, err := os.Pipe()
-	if err != nil {
-		launcher.remove()
-		return nil, err
-	}
-	errRead, errWrite, err := os.Pipe()
-	if err != nil {
-		launcher.remove()
-		outRead.Close()
-		outWrite.Close()
-		return nil, err
-	}
 	if log == nil {
 		log = io.Discard
 	}
-	p := &process{
-		path: launcher.path, stdout: outWrite, stderr: errWrite,
-		exited: make(chan struct{}), known: make(chan struct{}),
-		launcher: launcher, log: log,
+	p := &process{exited: make(chan struct{}), known: make(chan struct{}), log: log}
+	var err error
+	if p.launcher, err = newLauncher(cli); err != nil {
+		return nil, err
 	}
+	if p.guard, err = newGuard(); err != nil {
+		p.launcher.remove()
+		return nil, fmt.Errorf("guard its process: %w", err)
+	}
+	outRead, errRead, err := p.openPipes()
+	if err != nil {
+		p.launcher.remove()
+		p.guard.dismiss()
+		return nil, err
+	}
+	p.path = p.launcher.path
+
 	var output sync.WaitGroup
 	output.Go(func() { p.readOutput(outRead) })
 	output.Go(func() { p.readErrors(errRead) })
@@ -79,9 +75,13 @@ func (p *process) readOutput(from *os.File) {
 	first, _ := lines.ReadString('\n')
 	if pid, err := strconv.Atoi(strings.TrimSpace(first)); err == nil {
 		p.pid = pid
-		p.guard, p.err = newGuard(pid)
-		// The process holds these by now. Ours would hide its end.
+		p.guard.watch(pid)
+		// The process holds the pipes by now, and ours would hide its end. The
+		// lock is for the race detector, which doesn't know that who speaks has
+		// been started.
+		syscall.ForkLock.RLock()
 		p.closePipes()
+		syscall.ForkLock.RUnlock()
 	}
 	close(p.known)
 	_, _ = io.Copy(io.Discard, lines)
@@ -121,16 +121,24 @@ func (p *process) lastWords() string {
 	return lastLine(string(p.words))
 }
 
-// started is to be called when the SDK has tried to start the process. Its
-// error is that of the guard.
-func (p *process) started() error {
+// started is to be called when the SDK has tried to start the process.
+func (p *process) started() {
 	p.closePipes()
 	<-p.known
 	p.launcher.remove()
-	if p.err != nil {
-		return fmt.Errorf("guard its process: %w", p.err)
+}
+
+// openPipes opens both pipes or none, and returns the ends to read from.
+func (p *process) openPipes() (stdout, stderr *os.File, err error) {
+	if stdout, p.stdout, err = os.Pipe(); err != nil {
+		return nil, nil, err
 	}
-	return nil
+	if stderr, p.stderr, err = os.Pipe(); err != nil {
+		stdout.Close()
+		p.stdout.Close()
+		return nil, nil, err
+	}
+	return stdout, stderr, nil
 }
 
 func (p *process) closePipes() {

@@ -12,7 +12,7 @@ import (
 func (w *world) events(id string) []*historypb.HistoryEvent {
 	w.t.Helper()
 	var events []*historypb.HistoryEvent
-	iterator := server.Client().GetWorkflowHistory(w.t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	iterator := temporal.GetWorkflowHistory(w.t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for iterator.HasNext() {
 		event, err := iterator.Next()
 		require.NoError(w.t, err)
@@ -62,10 +62,10 @@ func TestHappyPathIsShort(t *testing.T) {
 func TestPollsAddNoHistory(t *testing.T) {
 	t.Parallel()
 	length := map[string]int{}
-	for name, render := range map[string]string{"once": "10ms", "often": "15s"} {
+	for name, render := range map[string]string{"once": "10ms", "often": "60s"} {
 		w := enter(t, setup{
 			noCallbacks: true,
-			env:         []string{"POLL_INTERVAL=150ms"},
+			env:         []string{"POLL_INTERVAL=100ms"},
 			simulate:    []string{"--render", render},
 		})
 		id := "e2e-polled-" + name

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/temporal"
+	sdktemporal "go.temporal.io/sdk/temporal"
 
 	"lumaflow/luma/lumatest"
 	"lumaflow/store"
@@ -61,7 +61,10 @@ func (w *world) charge(prompt string) lumatest.Charge {
 // Every fault that a job can survive ends as a verified file and one charge.
 func TestJobsSurvive(t *testing.T) {
 	t.Parallel()
-	w := enter(t, setup{})
+	w := enter(t, setup{
+		env:      []string{"KIE_WEBHOOK_HMAC_KEY=an-hmac-key"},
+		simulate: []string{"--hmac-key", "an-hmac-key"},
+	})
 	for _, fault := range lumatest.Faults() {
 		if fault.Fatal || fault.Name == lumatest.RecordDown || fault.Name == lumatest.Unauthorized || fault.Name == lumatest.NoCredit || fault.Name == lumatest.Maintenance {
 			continue // they take longer than a test should, or end otherwise
@@ -99,7 +102,7 @@ func TestJobsThatCannotSucceedFailInSight(t *testing.T) {
 			id := "e2e-fail-" + test.fault
 			w.start(id, jobInput("fail [fault: "+test.fault+"]"))
 			_, err := w.result(id)
-			var failed *temporal.ApplicationError
+			var failed *sdktemporal.ApplicationError
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, test.errorType, failed.Type())
 			require.Contains(t, failed.Message(), test.says)

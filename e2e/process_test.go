@@ -20,7 +20,7 @@ const patience = 90 * time.Second
 
 // process is a running lumaflow and what it has said.
 type process struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -31,7 +31,7 @@ type process struct {
 }
 
 // start runs the real binary; it is gone when the test is over.
-func start(t *testing.T, env []string, args ...string) *process {
+func start(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: args[0], cmd: exec.Command(binary, args...), done: make(chan struct{}), said: make(chan struct{}, 1)}
 	p.cmd.Env = env

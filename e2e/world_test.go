@@ -17,8 +17,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"lumaflow/devserver"
+	"lumaflow/dial"
 	"lumaflow/luma/lumatest"
 	"lumaflow/workflows"
 )
@@ -26,7 +28,9 @@ import (
 var (
 	// binary is lumaflow, cli is Temporal's own.
 	binary, cli string
-	server      *devserver.Server
+	// address is where the Temporal server is, temporal a client of it.
+	address  string
+	temporal client.Client
 )
 
 func TestMain(m *testing.M) {
@@ -52,12 +56,24 @@ func runAll(m *testing.M) int {
 	if cli, err = devserver.Find(ctx, os.Stderr); err != nil {
 		return explain(err)
 	}
-	if server, err = devserver.Start(ctx, devserver.Options{Say: os.Stderr}); err != nil {
+	server, err := devserver.Start(ctx, devserver.Options{Say: os.Stderr})
+	if err != nil {
 		return explain(err)
 	}
 	defer server.Stop()
+	address = server.Address()
+	if temporal, err = dial.Temporal(ctx, dial.Options{Env: settings{"TEMPORAL_ADDRESS": address}}); err != nil {
+		return explain(err)
+	}
+	defer temporal.Close()
 	return m.Run()
 }
+
+// settings are Temporal's environment variables.
+type settings map[string]string
+
+func (s settings) LookupEnv(key string) (string, bool) { value, ok := s[key]; return value, ok }
+func (s settings) Environ() []string                   { return nil }
 
 func explain(err error) int {
 	fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -67,14 +83,16 @@ func explain(err error) int {
 // world is one set of lumaflow's processes around a simulated kie.ai, apart
 // from all others on the shared Temporal server.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	env       []string
 	simulator *process
 	simURL    string
 	webhook   *process
-	worker    *process
-	taskQueue string
-	output    string
+	// webhookURL is where it listens.
+	webhookURL string
+	worker     *process
+	taskQueue  string
+	output     string
 }
 
 // setup is what a world has of its own.
@@ -89,13 +107,13 @@ type setup struct {
 var worlds atomic.Int64
 
 // enter starts the processes.
-func enter(t *testing.T, with setup) *world {
+func enter(t testing.TB, with setup) *world {
 	t.Helper()
 	w := &world{t: t, taskQueue: fmt.Sprintf("e2e-%d", worlds.Add(1)), output: t.TempDir()}
 	w.simulator = start(t, os.Environ(), append([]string{"simulate", "--listen", "127.0.0.1:0", "--render", "500ms"}, with.simulate...)...)
 	w.simURL = w.simulator.says(`(http://127\.0\.0\.1:\d+)`)
 	w.env = append(os.Environ(),
-		"TEMPORAL_ADDRESS="+server.Address(),
+		"TEMPORAL_ADDRESS="+address,
 		"KIE_API_KEY="+apiKey,
 		"KIE_BASE_URL="+w.simURL,
 		"KIE_UPLOAD_BASE_URL="+w.simURL,
@@ -112,7 +130,8 @@ func enter(t *testing.T, with setup) *world {
 	w.env = append(w.env, with.env...)
 	if !with.noCallbacks {
 		w.webhook = start(t, w.env, "webhook")
-		w.env = append(w.env, "CALLBACK_BASE_URL=http://"+w.webhook.says(`webhook listening.*address=(\S+)`))
+		w.webhookURL = "http://" + w.webhook.says(`webhook listening.*address=(\S+)`)
+		w.env = append(w.env, "CALLBACK_BASE_URL="+w.webhookURL)
 	}
 	w.startWorker()
 	return w
@@ -138,12 +157,12 @@ type answer struct {
 // run runs a command of lumaflow to its end.
 func (w *world) run(args ...string) answer { return execute(w.t, w.env, binary, args...) }
 
-// temporal runs a command of Temporal's own CLI.
-func (w *world) temporal(args ...string) answer {
-	return execute(w.t, w.env, cli, append(args, "--address", server.Address())...)
+// temporalCLI runs a command of Temporal's own CLI.
+func (w *world) temporalCLI(args ...string) answer {
+	return execute(w.t, w.env, cli, append(args, "--address", address)...)
 }
 
-func execute(t *testing.T, env []string, name string, args ...string) answer {
+func execute(t testing.TB, env []string, name string, args ...string) answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
@@ -170,7 +189,7 @@ func (w *world) ledger() lumatest.Ledger {
 func (w *world) status(id string) (status workflows.Status, ok bool) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
 	defer cancel()
-	value, err := server.Client().QueryWorkflow(ctx, id, "", workflows.StatusQuery)
+	value, err := temporal.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
 	if err != nil {
 		return status, false
 	}
@@ -180,7 +199,7 @@ func (w *world) status(id string) (status workflows.Status, ok bool) {
 // start starts a job as a user of Temporal's CLI would.
 func (w *world) start(id, input string) {
 	w.t.Helper()
-	got := w.temporal("workflow", "start", "--task-queue", w.taskQueue, "--type", "ModifyVideo", "--workflow-id", id, "--input", input)
+	got := w.temporalCLI("workflow", "start", "--task-queue", w.taskQueue, "--type", "ModifyVideo", "--workflow-id", id, "--input", input)
 	require.Zero(w.t, got.code, got.err)
 }
 
@@ -188,7 +207,7 @@ func (w *world) start(id, input string) {
 func (w *world) result(id string) (result workflows.ModifyVideoResult, err error) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 2*patience)
 	defer cancel()
-	err = server.Client().GetWorkflow(ctx, id, "").Get(ctx, &result)
+	err = temporal.GetWorkflow(ctx, id, "").Get(ctx, &result)
 	return result, err
 }
 

@@ -1,8 +1,11 @@
 package fetch
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/netip"
+	"os"
 )
 
 // The tests of this package are external. These are the parts that have no
@@ -23,3 +26,13 @@ func WorkFiles(key string) (bytes, state string) {
 }
 
 const CheckpointEvery = checkpointEvery
+
+// LockPresent locks a file that was opened before, if it still has its name.
+func LockPresent(dir *os.Root, file *os.File, name string) (bool, error) {
+	return lockPresent(dir, file, name)
+}
+
+// SetDial replaces the network, guard and all.
+func (f *Fetcher) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
+	f.transport.DialContext = dial
+}

@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -99,8 +100,6 @@ func TestAnswers(t *testing.T) {
 		{"too long by surprise", chunked(video(2_000_000, 1), etag), fetch.Rejected, "limit"},
 
 		{"reset", cut(data, etag, 100_000), fetch.Transient, "connection broke"},
-		{"stalled body", stall(data, etag, 100_000), fetch.Transient, "nothing arrived"},
-		{"stalled header", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, fetch.Transient, ""},
 		{"cut off without framing", raw("HTTP/1.0 200 OK\r\n\r\n%s", data[:150_000]), fetch.Transient, "before the file did"},
 		{"no HTTP", raw("%s %s\r\n\r\n", secret, secret), fetch.Transient, "broke the HTTP protocol"},
 		{"nonsense status", raw("HTTP/1.1 %s\r\n\r\n", secret), fetch.Transient, "broke the HTTP protocol"},
@@ -114,10 +113,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			server := newOrigin(t, test.serve)
-			fetcher := newFetcher(t, func(o *fetch.Options) {
-				o.StallTimeout = 200 * time.Millisecond
-				o.MaxBytes = 1_000_000
-			})
+			fetcher := newFetcher(t, func(o *fetch.Options) { o.MaxBytes = 1_000_000 })
 			file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 			assert.Equal(t, test.kind, fetch.KindOf(err), "%v", err)
 			if test.kind == 0 {
@@ -196,6 +192,19 @@ func TestCancel(t *testing.T) {
 	asked := server.asked()
 	assert.Equal(t, "bytes=2000000-", asked[len(asked)-1], "a canceled attempt keeps all that came")
 	require.NoError(t, file.Close())
+}
+
+// Why a context was canceled is nothing that a server did.
+func TestCancelWithCause(t *testing.T) {
+	t.Parallel()
+	data := video(100_000, 1)
+	server := newOrigin(t, stall(data, etag, 1000))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	_, err := newFetcher(t).Fetch(ctx, fetch.Request{URL: server.link(), Key: key, Progress: func(int64, int64) {
+		cancel(errors.New("the worker stops"))
+	}})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, fetch.Transient, fetch.KindOf(err))
 }
 
 func TestUnreachable(t *testing.T) {

@@ -27,9 +27,9 @@ func newTransport(options Options) *http.Transport {
 		// A fresh connection for each request is guarded anew and is never
 		// retried by the transport. One body per connection has nothing to
 		// gain from HTTP/2 either, which a custom dialer leaves off.
+		// How long the header may take is the watchdog's business.
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
-		ResponseHeaderTimeout:  options.StallTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 }

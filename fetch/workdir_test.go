@@ -164,6 +164,41 @@ func TestDiscardAfterRename(t *testing.T) {
 	assert.FileExists(t, published)
 }
 
+// A file that lost its name between being opened and being locked belongs to
+// whoever took it away, most likely a store.
+func TestLockOfARenamedFile(t *testing.T) {
+	t.Parallel()
+	dir, err := os.OpenRoot(t.TempDir())
+	require.NoError(t, err)
+	defer dir.Close()
+	create := func() *os.File {
+		file, err := dir.Create("x.part")
+		require.NoError(t, err)
+		t.Cleanup(func() { file.Close() })
+		return file
+	}
+	file := create()
+	present, err := fetch.LockPresent(dir, file, "x.part")
+	require.NoError(t, err)
+	assert.True(t, present)
+
+	late, err := dir.OpenFile("x.part", os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer late.Close()
+	_, err = fetch.LockPresent(dir, late, "x.part")
+	require.Error(t, err, "it is taken")
+
+	require.NoError(t, dir.Rename("x.part", "published"))
+	require.NoError(t, file.Close())
+	present, err = fetch.LockPresent(dir, late, "x.part")
+	require.NoError(t, err)
+	assert.False(t, present, "it has gone")
+	create()
+	present, err = fetch.LockPresent(dir, late, "x.part")
+	require.NoError(t, err)
+	assert.False(t, present, "another one has its name")
+}
+
 func TestManyAttemptsAtOnce(t *testing.T) {
 	t.Parallel()
 	data := video(2*fetch.CheckpointEvery, 1)

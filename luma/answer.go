@@ -54,7 +54,7 @@ func (c *Client) receive(op, taskID string, response *http.Response) answer {
 		retryAfter: retryAfter(response.Header),
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxBody+1))
-	if false {
+	if len(body) > MaxBody {
 		body, err = nil, errTooLarge
 	}
 	if fields, decodeErr := parseObject(body); decodeErr == nil {

@@ -98,8 +98,9 @@ func linksInText(text string) []string {
 
 func appendLink(found []string, link string) []string {
 	link = strings.TrimSpace(link)
-	scheme, _, _ := strings.Cut(strings.ToLower(link[:min(len(link), 8)]), "://")
-	if scheme != "http" && scheme != "https" || len(link) > maxLink || len(found) >= maxLinks ||
+	scheme, rest, _ := strings.Cut(link, "://")
+	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") || rest == "" ||
+		len(link) > maxLink || len(found) >= maxLinks ||
 		strings.ContainsFunc(link, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return found
 	}

@@ -97,11 +97,11 @@ func askAgain(ctx context.Context, _ *http.Response, err error) (bool, error) {
 // pause is the backoff: exponential with full jitter above a minimum, or what
 // kie.ai asked for if that is short; askAgain has turned away the rest.
 func pause(_, _ time.Duration, attempt int, response *http.Response) time.Duration {
-	wait := shortestPause + rand.N(shortestPause<<min(attempt, 3))
+	wait := shortestPause + rand.N(shortestPause<<attempt)
 	if response != nil {
 		wait = max(wait, retryAfter(response.Header))
 	}
-	return min(wait, longestPause)
+	return wait
 }
 
 // failed decides what an answer without the expected content means to a read.

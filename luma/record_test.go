@@ -111,7 +111,7 @@ func TestRecordResultLinks(t *testing.T) {
 		"empty response":       {`"resultUrls":["` + two + `"],"response":{"resultUrls":[]}`, []string{two}},
 		"twice the same":       {`"resultUrls":["` + one + `","` + one + `"]`, []string{one}},
 		"mixed elements":       {`"resultUrls":[null,7,{"a":1},["x"],"","` + one + `"]`, []string{one}},
-		"other schemes":        {`"resultUrls":["ftp://r.example/1","file:///etc/passwd","/1.mp4","` + one + `"]`, []string{one}},
+		"other schemes":        {`"resultUrls":["ftp://r.example/1","file:///etc/passwd","/1.mp4","http","https://","http:/x","` + one + `"]`, []string{one}},
 		"control characters":   {`"resultUrls":["https://r.example/\u0000a","https://r.example/a b","` + one + `"]`, []string{one}},
 		"endless link":         {`"resultUrls":["` + long + `","` + one + `"]`, []string{one}},
 		"sources are no links": {`"response":{"originUrls":["` + one + `"]},"videoUrl":"` + one + `","paramJson":"{\"videoUrl\":\"` + one + `\"}"`, nil},

@@ -31,6 +31,7 @@ func TestSubmitRequest(t *testing.T) {
 		header, method, path = r.Header, r.Method, r.URL.String()
 		raw, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
+		assert.True(t, r.Close, "the connection serves nothing else")
 		body = string(raw)
 		assert.Equal(t, int64(len(raw)), r.ContentLength)
 		_, _ = io.WriteString(w, `{"code":200,"msg":"success","data":{"taskId":"`+taskID+`"}}`)
@@ -45,7 +46,7 @@ func TestSubmitRequest(t *testing.T) {
 	assert.Equal(t, "Bearer "+testKey, header.Get("Authorization"))
 	assert.Equal(t, "application/json", header.Get("Content-Type"))
 	assert.Equal(t, "Mozilla/5.0 (compatible; lumaflow/9)", header.Get("User-Agent"))
-	assert.Empty(t, header.Get("Idempotency-Key"), "it would allow net/http to repeat the request")
+	assert.Empty(t, header.Get("Accept-Encoding"), "an answer without an encoding can't have a broken one")
 	assert.Equal(t, `{"prompt":"Turn the street into <winter> & night","videoUrl":"https://cdn.example/in.mp4?a=1&b=2",`+
 		`"callBackUrl":"https://hooks.example/callbacks/luma/job-1/`+testToken+`","watermark":"studio"}`, body)
 
@@ -185,6 +186,12 @@ func TestSubmitUnknownAnswers(t *testing.T) {
 			assert.Zero(t, failed.Delay(), "nothing may suggest sending it again")
 		})
 	}
+}
+
+func TestSubmitNamesAnAnswerThatIsTooLarge(t *testing.T) {
+	failed := submitFails(t, reply{status: 200, body: `{"code":200,"data":{"taskId":"abc"}}` + strings.Repeat(" ", luma.MaxBody)})
+	assert.Equal(t, luma.Unknown, failed.Class)
+	require.ErrorContains(t, failed, "the answer is larger than 1 MiB")
 }
 
 func TestSubmitDelays(t *testing.T) {

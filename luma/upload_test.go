@@ -208,6 +208,20 @@ func TestUploadIsStreamed(t *testing.T) {
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size/8), "bytes allocated")
 }
 
+func TestUploadLeavesTheBodyAlone(t *testing.T) {
+	var kept io.Reader
+	client := newClient(t, luma.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		kept = r.Body
+		return reply{status: 401}.response(r), nil
+	})})
+	body := strings.NewReader("video")
+	_, err := client.Upload(t.Context(), luma.Upload{Name: "a.mp4", Body: body})
+	requireError(t, err)
+	_, err = io.Copy(io.Discard, kept)
+	require.Error(t, err)
+	assert.Equal(t, 5, body.Len(), "the caller's file may be closed by now")
+}
+
 func TestUploadStalls(t *testing.T) {
 	tests := map[string]func(net.Conn){
 		"nobody reads": func(conn net.Conn) {

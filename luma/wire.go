@@ -1,135 +1,149 @@
 package luma
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
-	"io"
-	"log/slog"
+	"net"
 	"net/http"
-	"strconv"
-	"strings"
+	"net/http/httptrace"
+	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 const (
-	// maxRetryAfter bounds what a Retry-After header can ask for.
-	maxRetryAfter = 15 * time.Minute
-	// maxPlainText bounds, in bytes, the bodies that are repeated as a message.
-	maxPlainText = 1 << 10
+	connectTimeout   = 10 * time.Second
+	handshakeTimeout = 10 * time.Second
+	idleTimeout      = 90 * time.Second
+	// maxHeader bounds, in bytes, the headers of an answer.
+	maxHeader = 64 << 10
 )
 
-var (
-	errNoEnvelope = errors.New("the answer is not in kie.ai's format; if this goes on, check KIE_BASE_URL")
-	errTooLarge   = errors.New("the answer is larger than " + strconv.Itoa(MaxBody>>20) + " MiB")
-	errRedirect   = errors.New("the address redirects elsewhere and lumaflow does not follow: set KIE_BASE_URL to the final address")
-)
+var errSealed = errors.New("the request was given up")
 
-// answer is what came back for a request, as far as it could be read.
-type answer struct {
-	op         string
-	taskID     string
-	status     int
-	retryAfter time.Duration
-	// code is the one in the body, or else the HTTP status.
-	code int
-	// explicit means that the body had a code: kie.ai itself has spoken, not a
-	// proxy or a CDN.
-	explicit bool
-	message  string
-	// fields and data are nil if the body has none.
-	fields, data object
-	// err is why the body could not be read or decoded.
-	err error
+// newTransport is the transport for everything but submissions.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    handshakeTimeout,
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConnsPerHost:    16,
+		MaxResponseHeaderBytes: maxHeader,
+	}
 }
 
-// receive reads and closes the body of a response, whatever its status. A body
-// that breaks off is as good as a complete one if the JSON in it is complete.
-func (c *Client) receive(op, taskID string, response *http.Response) answer {
-	defer response.Body.Close()
-	got := answer{
-		op:         op,
-		taskID:     taskID,
-		status:     response.StatusCode,
-		code:       response.StatusCode,
-		retryAfter: retryAfter(response.Header),
+// wire watches the connection of one request and knows whether any byte of the
+// request was handed to it. It counts a write that is tried as a byte that was
+// sent, whatever the write returned.
+type wire struct {
+	mu sync.Mutex
+	// ready is set when connecting, the proxy and TLS are done: what is written
+	// from then on is the request.
+	ready   bool
+	written bool
+	sealed  bool
+}
+
+// watch returns a context in which the request must be sent.
+func (w *wire) watch(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) { w.connected(got.Conn) },
+	})
+}
+
+// transport returns a transport for the request: a fresh HTTP/1.1 connection
+// that serves nothing else. net/http repeats requests on its own only over
+// connections that were used before, and over HTTP/2.
+func (w *wire) transport(base http.RoundTripper) http.RoundTripper {
+	known, ok := base.(*http.Transport)
+	if !ok {
+		return opaque{base, w}
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, MaxBody+1))
-	if len(body) > MaxBody {
-		body, err = nil, errTooLarge
+	fresh := known.Clone()
+	fresh.DisableKeepAlives = true
+	fresh.DisableCompression = true
+	fresh.ForceAttemptHTTP2 = false
+	fresh.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	fresh.Protocols = new(http.Protocols)
+	fresh.Protocols.SetHTTP1(true)
+	if fresh.TLSClientConfig == nil {
+		fresh.TLSClientConfig = new(tls.Config)
 	}
-	if fields, decodeErr := parseObject(body); decodeErr == nil {
-		got.fields, got.data = fields, fields.child("data")
-		if code, ok := fields.integer("code"); ok {
-			got.code, got.explicit = code, true
+	// The clone still offers what its original negotiates.
+	fresh.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	dial := fresh.DialContext
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
+	}
+	fresh.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
 		}
-		got.message = oneLine(c.redact(fields.text("msg", "message")), maxMessage)
-	} else if err != nil {
-		got.err = err
-	} else {
-		got.err = errNoEnvelope
-		got.message = c.plainText(body)
+		return wireConn{conn, w}, nil
 	}
-	c.logger.Debug("kie.ai answered", slog.String("op", op), slog.Int("status", got.status), slog.Int("code", got.code))
-	return got
+	return fresh
 }
 
-// plainText keeps a body that is a short text, such as a CDN's
-// "error code: 1010", and nothing of a web page.
-func (c *Client) plainText(body []byte) string {
-	text := strings.TrimSpace(string(body[:min(len(body), maxPlainText+1)]))
-	if text == "" || text[0] == '<' || len(text) > maxPlainText || !utf8.ValidString(text) {
-		return ""
-	}
-	return oneLine(c.redact(text), maxMessage)
+// seal ends the watch: no byte of the request passes any more. It reports
+// whether one had passed before.
+func (w *wire) seal() (written bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sealed = true
+	return w.written
 }
 
-// accepts reports whether the answer claims that the request was accepted.
-func (a answer) accepts() bool {
-	if a.explicit {
-		return a.code == http.StatusOK
+func (w *wire) connected(conn net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ready = true
+	for conn != nil {
+		if ours, ok := conn.(wireConn); ok && ours.wire == w {
+			return
+		}
+		layer, ok := conn.(*tls.Conn)
+		if !ok {
+			break
+		}
+		conn = layer.NetConn()
 	}
-	return a.err == nil && a.status >= 200 && a.status < 300
+	// A connection that can't be watched proves nothing.
+	w.written = true
 }
 
-// failure makes the error for an answer that is no success.
-func (a answer) failure(class Class, err error) *Error {
-	return &Error{
-		Op:         a.op,
-		TaskID:     a.taskID,
-		Class:      class,
-		Code:       a.code,
-		HTTPStatus: a.status,
-		Message:    a.message,
-		RetryAfter: a.retryAfter,
-		Err:        err,
+func (w *wire) pass() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sealed {
+		return errSealed
 	}
+	w.written = w.written || w.ready
+	return nil
 }
 
-// redirects reports whether the answer points elsewhere without having been
-// acted upon. 303 does not: it may follow a request that was.
-func (a answer) redirects() bool {
-	switch a.status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return true
-	default:
-		return false
-	}
+// wireConn lies under TLS, if there is any.
+type wireConn struct {
+	net.Conn
+	wire *wire
 }
 
-// retryAfter reads both forms of the header. A date is measured against the
-// server's own clock.
-func retryAfter(header http.Header) time.Duration {
-	value := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
-		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
+func (c wireConn) Write(bytes []byte) (int, error) {
+	if err := c.wire.pass(); err != nil {
+		return 0, err
 	}
-	until, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	now, err := http.ParseTime(header.Get("Date"))
-	if err != nil {
-		now = time.Now()
-	}
-	return min(max(until.Sub(now), 0), maxRetryAfter)
+	return c.Conn.Write(bytes)
+}
+
+// opaque is a RoundTripper that can't be watched.
+type opaque struct {
+	http.RoundTripper
+	wire *wire
+}
+
+func (o opaque) RoundTrip(request *http.Request) (*http.Response, error) {
+	o.wire.connected(nil)
+	return o.RoundTripper.RoundTrip(request)
 }

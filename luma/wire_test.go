@@ -352,6 +352,41 @@ func TestSubmitSendsNothingAfterItHasReturned(t *testing.T) {
 	})
 }
 
+func TestWatchedConnection(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	defer theirs.Close()
+	go waitForEnd(theirs)
+
+	watched, _, seal := luma.Watch(ours)
+	_, err := watched.Write([]byte("handshake"))
+	require.NoError(t, err)
+	assert.False(t, seal(), "what is written while connecting is not the request")
+	_, err = watched.Write([]byte("request"))
+	require.Error(t, err, "after the seal nothing passes")
+
+	watched, connected, seal := luma.Watch(ours)
+	connected()
+	_, err = watched.Write([]byte("request"))
+	require.NoError(t, err)
+	assert.True(t, seal())
+	_, err = watched.Write([]byte("more"))
+	require.Error(t, err)
+	assert.True(t, seal())
+}
+
+// Each of these alone keeps net/http from repeating the request.
+func TestSubmitCannotBeRewound(t *testing.T) {
+	client := newClient(t, luma.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		assert.Nil(t, r.GetBody)
+		assert.NotContains(t, r.Header, "Idempotency-Key")
+		assert.NotContains(t, r.Header, "X-Idempotency-Key")
+		return nil, io.ErrUnexpectedEOF
+	})})
+	_, err := client.Submit(t.Context(), request)
+	requireError(t, err)
+}
+
 func TestSubmitTakesHiddenFailuresForUnknown(t *testing.T) {
 	broken := errors.New("broken")
 	tests := map[string]luma.Options{

@@ -10,8 +10,13 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// shortID is how much of a job id a line on a terminal has room for.
-const shortID = 24
+const (
+	// shortID is how much of a job id a line on a terminal has room for.
+	shortID = 24
+	// stageWidth and timeWidth fit the longest stage and an hour.
+	stageWidth = len("submit-unknown") + 1
+	timeWidth  = len("59m59s") + 1
+)
 
 // bars is the display for terminals: one line for each job, with a bar while
 // its videos are downloaded.
@@ -59,15 +64,17 @@ func newRow(container *mpb.Progress, id string) *row {
 		progress: Progress{WorkflowID: id, State: StateRunning, Total: -1},
 		seen:     time.Now(),
 	}
-	column := func(text func(Progress) string) decor.Decorator {
-		return decor.Any(func(decor.Statistics) string { return text(line.now()) }, decor.WCSyncSpaceR)
+	// The widths keep the columns still while the texts change.
+	column := func(width int, text func(Progress) string) decor.Decorator {
+		return decor.Any(func(decor.Statistics) string { return text(line.now()) },
+			decor.WC{W: width, C: decor.DSyncSpaceR})
 	}
 	short := runewidth.Truncate(plain(id), shortID, "…")
 	line.bar = container.New(0, line,
 		mpb.PrependDecorators(
-			column(func(Progress) string { return short }),
-			column(Progress.stage),
-			column(func(p Progress) string { return seconds(p.Elapsed) }),
+			column(0, func(Progress) string { return short }),
+			column(stageWidth, Progress.stage),
+			column(timeWidth, func(p Progress) string { return seconds(p.Elapsed) }),
 		),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return line.now().bytes() })),
 	)

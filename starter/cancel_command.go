@@ -44,8 +44,8 @@ func (c *CancelCommand) run(ctx context.Context, s *Starter, streams command.Str
 		return fmt.Errorf("job %s has ended before (%s), there is nothing to cancel; see: lumaflow status %s", id, report.State, id)
 	case !report.State.Open():
 		return fmt.Errorf("job %s ended by itself (%s) before it could be cancelled; see: lumaflow status %s", id, report.State, id)
-	case outcome.NoWorker:
-		_, err = fmt.Fprintf(streams.Err, "job %s will be cancelled as soon as a worker runs; %s\n%s\n", id, report.Note, leftovers(report))
+	case report.Status == nil:
+		_, err = fmt.Fprintf(streams.Err, "job %s ends as soon as a worker hears that it is cancelled; %s\n%s\n", id, report.Note, leftovers(report))
 	default:
 		_, err = fmt.Fprintf(streams.Err, "job %s is being cancelled and ends when the work in hand allows; see: lumaflow status %s\n%s\n", id, id, leftovers(report))
 	}

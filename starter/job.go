@@ -17,6 +17,9 @@ type Job struct {
 	StartedAt time.Time
 	// Existing says that the job was there before and nothing was started.
 	Existing bool
+	// Again says that the job was started after a run of it that failed and left
+	// nothing paid.
+	Again bool
 	// State is StateRunning or, for an existing job, maybe StateCompleted.
 	State State
 }

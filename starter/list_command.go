@@ -87,7 +87,7 @@ func (c *ListCommand) run(ctx context.Context, s *Starter, streams command.Strea
 		err = writeEntries(streams.Out, entries, time.Now())
 	}
 	if more {
-		fmt.Fprintf(streams.Err, "there are more than %d jobs; see them with --limit\n", c.Limit)
+		fmt.Fprintf(streams.Err, "only the newest %d are shown; see more with --limit\n", c.Limit)
 	}
 	return err
 }

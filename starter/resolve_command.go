@@ -63,6 +63,9 @@ func (c *ResolveCommand) decision() (workflows.Resolution, error) {
 }
 
 func (c *ResolveCommand) run(ctx context.Context, s *Starter, decision workflows.Resolution, streams command.Streams) error {
+	if decision.Action == workflows.AdoptTask {
+		fmt.Fprintf(streams.Err, "the job asks kie.ai about task %s first, for at most a minute\n", plain(decision.TaskID))
+	}
 	if _, err := s.Resolve(ctx, c.ID, decision); err != nil {
 		return err
 	}

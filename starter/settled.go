@@ -35,7 +35,7 @@ func (e *UnsettledError) Error() string {
 	if e.State == StateFailed {
 		how = "failed with " + e.Failure.Type
 	}
-	const another = "for another, paid take add --key NAME"
+	const another = "for another, paid take use a new --key or --id"
 	if e.TaskID != "" {
 		return fmt.Sprintf("job %s ended (%s) but its task %s is paid, so it is not submitted again: collect it at no cost with `lumaflow submit --task-id %s`; %s",
 			plain(e.WorkflowID), how, plain(e.TaskID), plain(e.TaskID), another)

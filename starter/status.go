@@ -38,6 +38,12 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 		report.Status = &status
 		report.learn(status.TaskID)
 	}
+	if queryErr != nil && report.TaskID == "" {
+		// What the job can't say, its history tells.
+		if bill, err := s.readBill(ctx, report); err == nil {
+			report.learn(bill.taskID)
+		}
+	}
 	if !report.State.Open() {
 		return report, s.addEnd(ctx, &report)
 	}

@@ -73,7 +73,9 @@ func (s *Starter) startOrFind(ctx context.Context, id string, input workflows.Mo
 			return Job{}, err
 		}
 	}
-	return s.start(ctx, id, input, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	job, err := s.start(ctx, id, input, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	job.Again = err == nil
+	return job, err
 }
 
 func (s *Starter) start(ctx context.Context, id string, input workflows.ModifyVideoInput, reuse enumspb.WorkflowIdReusePolicy) (Job, error) {

@@ -62,7 +62,7 @@ func (c *SubmitCommand) run(ctx context.Context, s *Starter, input workflows.Mod
 	if err != nil {
 		return err
 	}
-	c.tell(ctx, s, job, streams)
+	c.tell(ctx, s, job, input, streams)
 	switch {
 	case c.Wait && job.State.Open():
 		waiting := wait{ids: []string{job.WorkflowID}, timeout: c.Timeout, streams: streams}
@@ -99,14 +99,19 @@ func (c *SubmitCommand) submit(ctx context.Context, s *Starter, input workflows.
 }
 
 // tell says what became of the command.
-func (c *SubmitCommand) tell(ctx context.Context, s *Starter, job Job, streams command.Streams) {
+func (c *SubmitCommand) tell(ctx context.Context, s *Starter, job Job, input workflows.ModifyVideoInput, streams command.Streams) {
 	id := plain(job.WorkflowID)
-	const another = "for another, paid take add --key NAME"
+	another := "for another, paid take use a new --key or --id"
+	if input.TaskID != "" {
+		another = "to collect the task once more use a new --key or --id"
+	}
 	switch {
 	case !job.State.Open():
 		fmt.Fprintf(streams.Err, "job %s is done already, nothing was started; %s\n", id, another)
 	case job.Existing:
 		fmt.Fprintf(streams.Err, "job %s is under way already, nothing was started; %s\n", id, another)
+	case job.Again:
+		fmt.Fprintf(streams.Err, "job %s had ended without its video and is started again; see it with: lumaflow status %s\n", id, id)
 	default:
 		fmt.Fprintf(streams.Err, "job %s is started; see it with: lumaflow status %s\n", id, id)
 	}

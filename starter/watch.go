@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
 	"lumaflow/workflows"
@@ -113,7 +111,10 @@ func (w *watched) untilEnd(ctx context.Context, show func(Progress)) error {
 		if looking.Err() != nil {
 			break
 		}
-		show(progress)
+		if progress.Stage != workflows.StageDone && progress.Stage != workflows.StageFailed {
+			// How a job ends is shown when it has ended.
+			show(progress)
+		}
 		if progress.Silence != "" {
 			interval = min(2*interval, max(maxInterval, w.interval))
 		} else {
@@ -129,16 +130,14 @@ func (w *watched) untilEnd(ctx context.Context, show func(Progress)) error {
 
 // awaitEnd waits for the end of the run, across interruptions of the server.
 func (w *watched) awaitEnd(ctx context.Context) error {
-	run := w.temporal.GetWorkflow(ctx, w.job.WorkflowID, w.job.RunID)
 	var lost time.Time
 	for {
-		err := run.GetWithOptions(ctx, nil, client.WorkflowRunGetOptions{DisableFollowingRuns: true})
-		var ended *temporal.WorkflowExecutionError
+		_, err := w.lastEvent(ctx, w.job, true)
 		switch {
+		case err == nil:
+			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err == nil, errors.As(err, &ended):
-			return nil
 		case notFound(err):
 			return noJob(w.job.WorkflowID)
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -256,6 +257,64 @@ func TestPutVideoIsAtomic(t *testing.T) {
 	assert.Positive(t, reads)
 }
 
+// countdown is a context that is canceled after it has been asked n times.
+type countdown struct {
+	context.Context
+	n *atomic.Int32
+}
+
+func (c countdown) Err() error {
+	if c.n.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestPutVideoCanceledHalfway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opened := open(t, dir)
+	put := source(t, otherDevice(t, dir), bytes.Repeat([]byte("video"), 1<<20))
+	ctx := countdown{t.Context(), new(atomic.Int32)}
+	ctx.n.Store(20)
+	_, err := opened.PutVideo(ctx, name, put)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Negative(t, ctx.n.Load())
+	assert.Empty(t, entries(t, dir))
+	assert.FileExists(t, put.Path)
+}
+
+// hooked is a context that does something whenever it is asked.
+type hooked struct {
+	context.Context
+	hook func()
+}
+
+func (c hooked) Err() error {
+	c.hook()
+	return nil
+}
+
+// The video that is there is not the right one; while it is read, another
+// attempt with the same source puts the right one in its place.
+func TestPutVideoOvertaken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opened := open(t, dir)
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, []byte("vidEo"), 0o600))
+	put := source(t, t.TempDir(), []byte("video"))
+	asked := 0
+	ctx := hooked{t.Context(), func() {
+		if asked++; asked == 2 {
+			assert.NoError(t, os.Rename(put.Path, path))
+		}
+	}}
+	_, err := opened.PutVideo(ctx, name, put)
+	require.NoError(t, err)
+	assert.Equal(t, "video", string(read(t, dir, name)))
+}
+
 func TestMatches(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -301,7 +360,6 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "videos")
 	opened := open(t, dir)
-	assert.Equal(t, fs.FileMode(0o755), mode(t, dir))
 	old := time.Now().Add(-25 * time.Hour)
 	write := func(file string, at time.Time) {
 		path := filepath.Join(dir, file)

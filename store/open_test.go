@@ -59,6 +59,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"file:videos", "absolute"},
 		{"file://", "absolute"},
 		{"file:///videos?secret=1", "? and #"},
+		{"file:///videos?", "? and #"},
 		{"file:///videos#part", "? and #"},
 		{"file:///100%", "malformed"},
 		{"s3://bucket?secret", "s3://"},

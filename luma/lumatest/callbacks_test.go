@@ -243,157 +243,6 @@ func TestCloseCutsCallbacksShort(t *testing.T) {
 	})
 }
 
-func forgeriesAreSeen(t *testing.T, s *scene) {
-	s.hooks.answer = func(n int) int { return map[bool]int{true: 401, false: 200}[n <= 4] }
-	charge := s.settled(t, s.accepted(t, s.body))
-	got := s.hooks.deliveries()
-	require.Len(t, got, 5)
-	var wrongToken, wrongTask, lies, successes, failures int
-	var evil string
-	for _, forged := range got[:4] {
-		var body struct {
-			Code int
-			Data struct {
-				TaskID     string
-				ResultURLs []string `json:"resultUrls"`
-			}
-		}
-		require.NoError(t, json.Unmarshal(forged.body, &body))
-		require.False(t, proves(forged, body.Data.TaskID), "a stranger has no key")
-		require.NotEmpty(t, forged.header.Get("X-Webhook-Signature"))
-		rightPath := strings.HasSuffix(forged.path, "/"+token)
-		switch {
-		case !rightPath:
-			wrongToken++
-			require.True(t, strings.HasPrefix(forged.path, "/callbacks/luma/job-1/"))
-			require.Len(t, forged.path, len("/callbacks/luma/job-1/")+43)
-		case body.Data.TaskID != charge.TaskID:
-			wrongTask++
-		default:
-			lies++
-		}
-		if body.Code == 200 {
-			successes++
-			evil = body.Data.ResultURLs[0]
-			require.Contains(t, body.Data.ResultURLs[1], "169.254.169.254")
-		} else {
-			failures++
-		}
-	}
-	require.Equal(t, []int{2, 1, 1}, []int{wrongToken, wrongTask, lies})
-	require.Equal(t, 4, successes+failures)
-	require.GreaterOrEqual(t, successes, 2)
-	require.GreaterOrEqual(t, failures, 1)
-	require.True(t, proves(got[4], charge.TaskID), "the genuine one comes too")
-	require.Equal(t, lumatest.Callbacks{Sent: 1, Acknowledged: 1, Forged: 4}, charge.Callbacks)
-
-	require.Zero(t, s.Ledger().ForgedDownloads)
-	stolen := s.get(t, evil)
-	boxes(t, stolen.body)
-	require.NotEqual(t, charge.Results[0].SHA256, sum(stolen.body))
-	require.Equal(t, 1, s.Ledger().ForgedDownloads)
-}
-
-func TestABelievedForgeryIsBooked(t *testing.T) {
-	hooks := listen(t)
-	kie := start(t, lumatest.Options{})
-	charge := kie.settled(t, kie.accepted(t, fields{
-		"prompt": lumatest.WithFaults("snow", lumatest.CallbackForged), "videoUrl": source, "callBackUrl": hooks.url}))
-	require.Equal(t, lumatest.Callbacks{Sent: 1, Acknowledged: 1, Forged: 4, ForgedAcknowledged: 4}, charge.Callbacks)
-}
-
-func TestAForgedTokenKeepsAnEscapedPath(t *testing.T) {
-	hooks := listen(t)
-	kie := start(t, lumatest.Options{})
-	escaped := strings.Replace(hooks.url, "job-1", "a%2Fb%20c", 1)
-	kie.settled(t, kie.accepted(t, fields{
-		"prompt": lumatest.WithFaults("snow", lumatest.CallbackForged), "videoUrl": source, "callBackUrl": escaped}))
-	for _, delivery := range hooks.deliveries() {
-		require.True(t, strings.HasPrefix(delivery.path, "/callbacks/luma/a/b c/"), delivery.path)
-	}
-}
-
-func somebodyElsesTaskIsSeen(t *testing.T, s *scene) {
-	charge := s.settled(t, s.accepted(t, s.body))
-	got := s.hooks.deliveries()
-	require.Len(t, got, 2)
-	var body struct{ Data struct{ TaskID string } }
-	require.NoError(t, json.Unmarshal(got[0].body, &body))
-	other := body.Data.TaskID
-	require.NotEqual(t, charge.TaskID, other)
-	require.True(t, proves(got[0], other), "it is genuine")
-	record := s.record(t, other)
-	require.Equal(t, 1, record.SuccessFlag)
-	require.NotContains(t, record.ParamJSON, s.hooks.url)
-	require.NotEqual(t, charge.Results[0].SHA256, sum(s.get(t, record.Response.ResultURLs[0]).body))
-	require.Equal(t, 1, s.Ledger().Charges, "nobody pays for it")
-	require.True(t, proves(got[1], charge.TaskID))
-	require.Equal(t, lumatest.Callbacks{Sent: 1, Acknowledged: 1, WrongTask: 1}, charge.Callbacks)
-}
-
-func staleSignaturesAreSeen(t *testing.T, s *scene) {
-	s.hooks.answer = func(int) int { return http.StatusUnauthorized }
-	charge := s.settled(t, s.accepted(t, s.body))
-	got := s.hooks.deliveries()
-	require.Len(t, got, 4)
-	require.Empty(t, got[0].header.Get("X-Webhook-Signature"))
-	for _, stale := range got[1:] {
-		require.True(t, proves(stale, charge.TaskID))
-		require.Greater(t, age(t, stale), 9*time.Minute)
-	}
-	require.Equal(t, 4, charge.Flag)
-}
-
-func anotherSpellingIsSeen(t *testing.T, s *scene) {
-	charge := s.settled(t, s.accepted(t, s.body))
-	got := s.hooks.deliveries()
-	require.Len(t, got, 1)
-	require.True(t, proves(got[0], charge.TaskID))
-	require.Contains(t, string(got[0].body), charge.TaskID)
-}
-
-func TestTheSpellingsTakeTurns(t *testing.T) {
-	hooks := listen(t)
-	kie := start(t, lumatest.Options{RateLimit: -1})
-	const jobs = 60
-	for n := range jobs {
-		failing := []string{lumatest.CallbackSpelling}
-		if n%2 == 0 {
-			failing = append(failing, lumatest.GenerationFailed)
-		}
-		kie.accepted(t, fields{"prompt": lumatest.WithFaults(fmt.Sprint(n), failing...), "videoUrl": source, "callBackUrl": hooks.url})
-	}
-	shapes := map[string]int{}
-	codes := map[float64]int{}
-	for _, delivery := range hooks.await(t, jobs) {
-		var body map[string]any
-		require.NoError(t, json.Unmarshal(delivery.body, &body))
-		data, _ := body["data"].(map[string]any)
-		shape := ""
-		for _, key := range []string{"taskId", "task_id"} {
-			if id, ok := body[key].(string); ok && len(id) == 32 {
-				shape += "top " + key + " "
-			}
-			if id, ok := data[key].(string); ok && len(id) == 32 {
-				shape += "data " + key + " "
-			}
-		}
-		for place, list := range map[string]any{"resultUrls": data["resultUrls"], "result_urls": data["result_urls"], "info": data["info"]} {
-			if list != nil {
-				shape += fmt.Sprintf("%s %T", place, list)
-			}
-		}
-		shapes[shape]++
-		codes[body["code"].(float64)]++
-	}
-	require.Equal(t, map[float64]int{200: jobs / 2, 501: jobs / 2}, codes)
-	require.Contains(t, shapes, "top taskId ", "data is null")
-	require.Contains(t, shapes, "top taskId data task_id resultUrls string")
-	require.Contains(t, shapes, "data taskId info map[string]interface {}")
-	require.Contains(t, shapes, "top task_id result_urls string")
-	require.Contains(t, shapes, "data task_id resultUrls []interface {}")
-}
-
 func TestADeadReceiverEndsInFlag4(t *testing.T) {
 	kie := start(t, lumatest.Options{CallbackTimeout: 20 * time.Millisecond})
 	stuck := make(chan struct{})
@@ -409,4 +258,17 @@ func TestADeadReceiverEndsInFlag4(t *testing.T) {
 	charge := kie.settled(t, kie.accepted(t, fields{"prompt": "snow", "videoUrl": source, "callBackUrl": server.URL + "/a/b"}))
 	require.Equal(t, lumatest.Callbacks{Sent: 4, Failed: 4}, charge.Callbacks)
 	require.Equal(t, 4, kie.record(t, charge.TaskID).SuccessFlag)
+}
+
+func staleSignaturesAreSeen(t *testing.T, s *scene) {
+	s.hooks.answer = func(int) int { return http.StatusUnauthorized }
+	charge := s.settled(t, s.accepted(t, s.body))
+	got := s.hooks.deliveries()
+	require.Len(t, got, 4)
+	require.Empty(t, got[0].header.Get("X-Webhook-Signature"))
+	for _, stale := range got[1:] {
+		require.True(t, proves(stale, charge.TaskID))
+		require.Greater(t, age(t, stale), 9*time.Minute)
+	}
+	require.Equal(t, 4, charge.Flag)
 }

@@ -68,18 +68,14 @@ func readJSONUpTo(w http.ResponseWriter, r *http.Request, into any, limit int64)
 	return ""
 }
 
-// api guards the routes of api.kie.ai.
-func (s *Server) api(next http.HandlerFunc) http.HandlerFunc {
+// api guards a route of api.kie.ai. turnAway answers those without a key.
+func (s *Server) api(next http.HandlerFunc, turnAway func(w http.ResponseWriter, code int, msg string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if s.blocked(w, r) {
 			return
 		}
 		if problem := s.unauthorized(r); problem != "" {
-			if r.URL.Path == "/api/v1/modify/generate" {
-				s.turnDown(w, codeUnauthorized, problem)
-				return
-			}
-			refuse(w, codeUnauthorized, problem)
+			turnAway(w, codeUnauthorized, problem)
 			return
 		}
 		next(w, r)

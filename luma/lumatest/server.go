@@ -81,10 +81,10 @@ func New(options Options) (*Server, error) {
 
 func (s *Server) router() http.Handler {
 	routes := http.NewServeMux()
-	routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.submit))
-	routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.record))
-	routes.HandleFunc("POST /api/v1/common/download-url", s.api(s.mint))
-	routes.HandleFunc("GET /api/v1/chat/credit", s.api(s.credit))
+	routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.submit, s.turnDown))
+	routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.record, refuse))
+	routes.HandleFunc("POST /api/v1/common/download-url", s.api(s.mint, refuse))
+	routes.HandleFunc("GET /api/v1/chat/credit", s.api(s.credit, refuse))
 	routes.HandleFunc("POST /api/file-stream-upload", s.uploads(s.uploadStream))
 	routes.HandleFunc("POST /api/file-base64-upload", s.uploads(s.uploadBase64))
 	routes.HandleFunc("POST /api/file-url-upload", s.uploads(s.uploadURL))
