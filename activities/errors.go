@@ -151,5 +151,10 @@ func (t *attempt) refused(cause error) error {
 }
 
 func (t *attempt) unknown(cause error) error {
-	return final(SubmitUnknown, "it is not known whether kie.ai accepted the submission", cause, t.evidence)
+	var lost *luma.Error
+	if errors.As(cause, &lost) && lost.Code == 0 && lost.Err != nil {
+		// That the outcome is unknown is said once, by the job.
+		cause = lost.Err
+	}
+	return final(SubmitUnknown, "no usable answer", cause, t.evidence)
 }

@@ -40,7 +40,7 @@ var scenes = []scene{
 		fault: lumatest.CallbackLost,
 		wrong: "kie.ai's callback never came",
 		saved: func(f facts) string {
-			return unless(f.result.WokenBy != "poll" || f.charge.Callbacks.Sent > 0, fmt.Sprintf("polling found the end (%d polls)", f.status.Polls))
+			return unless(f.result.WokenBy != "poll" || f.charge.Callbacks.Sent > 0, "polling found the end")
 		},
 	},
 	{

@@ -139,6 +139,8 @@ func TestServer(t *testing.T) {
 
 	// The same address, the same database, the same namespace.
 	options.UI = false
+	log := &lines{}
+	options.Log = log
 	again, err := devserver.Start(t.Context(), options)
 	require.NoError(t, err)
 	defer again.Stop()
@@ -148,6 +150,7 @@ func TestServer(t *testing.T) {
 	again.Stop()
 	<-again.Exited()
 	assert.False(t, answers(again.Address()))
+	assert.NotContains(t, log.String(), "graceful_stop", "reported its own end")
 	again.Stop()
 }
 

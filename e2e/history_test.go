@@ -62,7 +62,7 @@ func TestHappyPathIsShort(t *testing.T) {
 func TestPollsAddNoHistory(t *testing.T) {
 	t.Parallel()
 	length := map[string]int{}
-	for name, render := range map[string]string{"once": "10ms", "often": "60s"} {
+	for name, render := range map[string]string{"once": "10ms", "often": "110s"} {
 		w := enter(t, setup{
 			noCallbacks: true,
 			env:         []string{"POLL_INTERVAL=100ms"},

@@ -39,6 +39,10 @@ func TestMain(m *testing.M) {
 		fmt.Println("e2e tests need a Temporal dev server: left out by -short")
 		os.Exit(0)
 	}
+	// The tests wait more than they work.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		os.Exit(explain(err))
+	}
 	os.Exit(runAll(m))
 }
 

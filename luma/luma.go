@@ -95,7 +95,7 @@ func New(options Options) (*Client, error) {
 	}
 	key := strings.TrimSpace(options.APIKey)
 	if key == "" {
-		return nil, errors.New("KIE_API_KEY is empty: set it to a key from kie.ai/api-key")
+		return nil, errors.New("KIE_API_KEY is empty: set it to your kie.ai API key")
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("KIE_API_KEY holds a blank or a character that no key has: copy it again")

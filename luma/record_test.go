@@ -258,11 +258,13 @@ func FuzzRecord(f *testing.F) {
 	f.Add(200, `{"code":200,"data":{"successFlag":1,"info":{"resultUrls":"[http://r/1,http://r/2]"},"param":{"prompt":7}}}`)
 	f.Add(502, "<html>")
 	f.Add(404, `{"error":"x"}`)
+	client, err := luma.New(luma.Options{APIKey: testKey})
+	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		if status < 100 || status > 999 {
 			t.Skip("no HTTP status")
 		}
-		got, err := record(t, reply{status: status, body: body})
+		got, err := luma.DecodeRecord(client, taskID, reply{status: status, body: body}.response(nil))
 		if err != nil {
 			failed := requireError(t, err)
 			assert.Contains(t, []luma.Class{luma.Temporary, luma.NotFound, luma.Refused}, failed.Class)

@@ -86,8 +86,8 @@ func (c *Client) Submit(ctx context.Context, request SubmitRequest) (taskID stri
 // postOnce sends the one POST. If it fails, sent tells whether any byte of it
 // may have left.
 func (c *Client) postOnce(ctx context.Context, body []byte) (response *http.Response, sent bool, err error) {
-	var wire wire
-	request, err := retryablehttp.NewRequestWithContext(wire.watch(ctx), http.MethodPost, c.api.JoinPath(submitPath).String(), body)
+	line := new(wire)
+	request, err := retryablehttp.NewRequestWithContext(line.watch(ctx), http.MethodPost, c.api.JoinPath(submitPath).String(), body)
 	if err != nil {
 		return nil, false, err
 	}
@@ -96,14 +96,14 @@ func (c *Client) postOnce(ctx context.Context, body []byte) (response *http.Resp
 	request.GetBody = nil
 
 	client := retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: wire.transport(c.transport), CheckRedirect: stay},
+		HTTPClient:   &http.Client{Transport: line.transport(c.transport), CheckRedirect: stay},
 		RetryMax:     0,
 		CheckRetry:   func(context.Context, *http.Response, error) (bool, error) { return false, nil },
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	response, err = client.Do(request)
 	if err != nil {
-		return nil, wire.seal(), err
+		return nil, line.seal(), err
 	}
 	return response, true, nil
 }

@@ -101,8 +101,9 @@ type watched struct {
 func (w *watched) untilEnd(ctx context.Context, show func(Progress)) error {
 	looking, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
+	run := w.job
 	go func() {
-		ended <- w.awaitEnd(ctx)
+		ended <- w.awaitEnd(ctx, run)
 		stop()
 	}()
 	interval := w.interval
@@ -129,28 +130,28 @@ func (w *watched) untilEnd(ctx context.Context, show func(Progress)) error {
 }
 
 // awaitEnd waits for the end of the run, across interruptions of the server.
-func (w *watched) awaitEnd(ctx context.Context) error {
+func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
 	var lost time.Time
 	for {
-		_, err := w.lastEvent(ctx, w.job, true)
+		_, err := s.lastEvent(ctx, run, true)
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case notFound(err):
-			return noJob(w.job.WorkflowID)
+			return noJob(run.WorkflowID)
 		}
-		if _, down := w.describe(ctx, w.job.WorkflowID, w.job.RunID); down == nil {
+		if _, down := s.describe(ctx, run.WorkflowID, run.RunID); down == nil {
 			lost = time.Time{}
 		} else if lost.IsZero() {
 			lost = time.Now()
 		} else if time.Since(lost) >= outage {
-			return failed("wait for job "+plain(w.job.WorkflowID)+", which goes on by itself", err)
+			return failed("wait for job "+plain(run.WorkflowID)+", which goes on by itself", err)
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(w.interval):
+		case <-time.After(s.interval):
 		}
 	}
 }

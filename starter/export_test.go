@@ -1,0 +1,72 @@
+package starter
+
+import (
+	"context"
+	"io"
+
+	"github.com/vbauerster/mpb/v8"
+
+	"lumaflow/command"
+	"lumaflow/workflows"
+)
+
+var (
+	Plain        = plain
+	Summary      = summary
+	WriteReport  = writeReport
+	WriteEntries = writeEntries
+	WriteResults = writeResults
+	Activities   = []string{submitActivity, pollActivity, downloadActivity}
+)
+
+// Terminal is the display for terminals on something that is none.
+func Terminal(out io.Writer, width int, ids ...string) Display {
+	return newBars(out, ids, mpb.WithWidth(width), mpb.WithAutoRefresh())
+}
+
+func (f Filter) Query() string { return f.query() }
+
+func (c *SubmitCommand) Request(ctx context.Context, stdin io.Reader) (workflows.ModifyVideoInput, error) {
+	return c.request(ctx, stdin)
+}
+
+func (c *SubmitCommand) RunOn(ctx context.Context, s *Starter, streams command.Streams) error {
+	input, err := c.request(ctx, streams.In)
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, s, input, streams)
+}
+
+func (c *StatusCommand) RunOn(ctx context.Context, s *Starter, streams command.Streams) error {
+	return c.run(ctx, s, streams)
+}
+
+func (c *ListCommand) RunOn(ctx context.Context, s *Starter, streams command.Streams) error {
+	return c.run(ctx, s, streams)
+}
+
+func (c *WaitCommand) RunOn(ctx context.Context, s *Starter, streams command.Streams) error {
+	return c.run(ctx, s, streams)
+}
+
+func (c *CancelCommand) RunOn(ctx context.Context, s *Starter, streams command.Streams) error {
+	return c.run(ctx, s, streams)
+}
+
+func (c *ResolveCommand) RunOn(ctx context.Context, s *Starter, streams command.Streams) error {
+	decision, err := c.decision()
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, s, decision, streams)
+}
+
+// Outage and the others are how long things may take.
+const (
+	Outage         = outage
+	CancelPatience = cancelPatience
+	ResolveTimeout = resolveTimeout
+	DefaultTimeout = defaultTimeout
+	MaxInterval    = maxInterval
+)

@@ -1,0 +1,351 @@
+package starter_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"lumaflow/workflows"
+)
+
+const taskID = "0123456789abcdef0123456789abcdef"
+
+// request is what the tests ask for, jobID its job.
+var request = workflows.ModifyVideoInput{Prompt: "snow", VideoURL: "https://example.org/in.mp4"}
+
+const jobID = "luma-22e745999ea50e3e29c2388ba4b27a79"
+
+// temporal is a Temporal that holds jobs for the tests to script.
+type temporal struct {
+	t *testing.T
+
+	mu       sync.Mutex
+	runs     map[string]*run
+	starts   []client.StartWorkflowOptions
+	queries  []string
+	cancels  []string
+	asked    int
+	startErr []error
+	listErr  error
+	pages    []int
+	// down is what every request is answered with while it is set.
+	down error
+	// worker says that one polls.
+	worker bool
+}
+
+func newTemporal(t *testing.T) *temporal {
+	return &temporal{t: t, runs: map[string]*run{}, worker: true}
+}
+
+// run is one run of a job.
+type run struct {
+	id, runID  string
+	typeName   string
+	taskQueue  string
+	state      enumspb.WorkflowExecutionStatus
+	started    time.Time
+	closed     time.Time
+	attributes map[string]string
+	history    *history
+	pending    []*workflowpb.PendingActivityInfo
+	// answer is the job's to the status query; nil is a worker that is silent.
+	answer func() (workflows.Status, error)
+	// update takes a decision; nil is a worker that is silent.
+	update func(workflows.Resolution) (any, error)
+	ended  chan struct{}
+}
+
+func (r *run) end(state enumspb.WorkflowExecutionStatus, after time.Duration) *run {
+	r.state, r.closed = state, r.started.Add(after)
+	select {
+	case <-r.ended:
+	default:
+		close(r.ended)
+	}
+	return r
+}
+
+// says has the job answer the status query.
+func (r *run) says(status workflows.Status) *run {
+	r.answer = func() (workflows.Status, error) { return status, nil }
+	return r
+}
+
+// job adds an open job that has asked for request.
+func (f *temporal) job(id string) *run {
+	added := &run{
+		id: id, runID: "run-of-" + id, typeName: workflows.ModifyVideoName, taskQueue: "lumaflow",
+		state:   enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		started: time.Now(),
+		history: newHistory(f.t, request),
+		ended:   make(chan struct{}),
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.runs[id] = added
+	return added
+}
+
+// do changes the jobs while they are being watched.
+func (f *temporal) do(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+func (f *temporal) find(id string) (*run, error) {
+	if f.down != nil {
+		return nil, f.down
+	}
+	found, ok := f.runs[id]
+	if !ok {
+		return nil, serviceerror.NewNotFound("workflow not found for ID: " + id)
+	}
+	return found, nil
+}
+
+func (r *run) info() *workflowpb.WorkflowExecutionInfo {
+	info := &workflowpb.WorkflowExecutionInfo{
+		Execution: &commonpb.WorkflowExecution{WorkflowId: r.id, RunId: r.runID},
+		Type:      &commonpb.WorkflowType{Name: r.typeName},
+		TaskQueue: r.taskQueue,
+		Status:    r.state,
+		StartTime: timestamppb.New(r.started),
+	}
+	if !r.closed.IsZero() {
+		info.CloseTime = timestamppb.New(r.closed)
+	}
+	if len(r.attributes) > 0 {
+		info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
+		for name, value := range r.attributes {
+			payload, err := converter.GetDefaultDataConverter().ToPayload(value)
+			if err != nil {
+				panic(err)
+			}
+			info.SearchAttributes.IndexedFields[name] = payload
+		}
+	}
+	return info
+}
+
+func (f *temporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found, err := f.find(id)
+	if err != nil {
+		return nil, err
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: found.info(), PendingActivities: found.pending}, nil
+}
+
+type startedRun struct {
+	client.WorkflowRun
+	runID string
+}
+
+func (r startedRun) GetRunID() string { return r.runID }
+
+func (f *temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
+	require.Equal(f.t, workflows.ModifyVideoName, workflow)
+	require.Len(f.t, args, 1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.starts = append(f.starts, options)
+	if len(f.startErr) > 0 {
+		err := f.startErr[0]
+		f.startErr = f.startErr[1:]
+		if err != nil {
+			return nil, err
+		}
+	}
+	return startedRun{runID: fmt.Sprintf("new-run-%d", len(f.starts))}, nil
+}
+
+func (f *temporal) QueryWorkflow(ctx context.Context, id, _, query string, _ ...any) (converter.EncodedValue, error) {
+	require.Equal(f.t, workflows.StatusQuery, query)
+	_, bounded := ctx.Deadline()
+	require.True(f.t, bounded, "a query without a time limit")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked++
+	found, err := f.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if found.answer == nil {
+		return nil, serviceerror.NewDeadlineExceeded("context deadline exceeded")
+	}
+	status, err := found.answer()
+	if err != nil {
+		return nil, err
+	}
+	payloads, err := converter.GetDefaultDataConverter().ToPayloads(status)
+	return client.NewValue(payloads), err
+}
+
+func (f *temporal) DescribeTaskQueue(_ context.Context, queue string, kind enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error) {
+	require.Equal(f.t, enumspb.TASK_QUEUE_TYPE_WORKFLOW, kind)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down != nil {
+		return nil, f.down
+	}
+	// One that has gone stays on Temporal's list for a while.
+	last := time.Now().Add(-4 * time.Minute)
+	if f.worker {
+		last = time.Now().Add(-30 * time.Second)
+	}
+	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{LastAccessTime: timestamppb.New(last)}}}, nil
+}
+
+func (f *temporal) CancelWorkflow(_ context.Context, id, runID string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.find(id); err != nil {
+		return err
+	}
+	f.cancels = append(f.cancels, id+"/"+runID)
+	return nil
+}
+
+func (f *temporal) UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+	require.Equal(f.t, workflows.ResolveUpdate, options.UpdateName)
+	f.mu.Lock()
+	found, err := f.find(options.WorkflowID)
+	f.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if found.update == nil {
+		<-ctx.Done()
+		return nil, client.NewWorkflowUpdateServiceTimeoutOrCanceledError(ctx.Err())
+	}
+	answer, err := found.update(options.Args[0].(workflows.Resolution))
+	return outcome{answer: answer, err: err}, nil
+}
+
+type outcome struct {
+	client.WorkflowUpdateHandle
+	answer any
+	err    error
+}
+
+func (o outcome) Get(_ context.Context, into any) error {
+	if status, ok := o.answer.(workflows.Status); ok {
+		*into.(*workflows.Status) = status
+	}
+	return o.err
+}
+
+// ListWorkflow pages through the jobs in the order of their ids, and leaves
+// selecting to Temporal.
+func (f *temporal) ListWorkflow(_ context.Context, in *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queries = append(f.queries, in.GetQuery())
+	f.pages = append(f.pages, int(in.GetPageSize()))
+	if f.listErr != nil {
+		return nil, f.listErr
+	}
+	var ids []string
+	for id := range f.runs {
+		if string(in.GetNextPageToken()) < id {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, strings.Compare)
+	page := &workflowservice.ListWorkflowExecutionsResponse{}
+	for _, id := range ids[:min(len(ids), int(in.GetPageSize()), 2)] {
+		page.Executions = append(page.Executions, f.runs[id].info())
+		page.NextPageToken = []byte(id)
+	}
+	return page, nil
+}
+
+func (f *temporal) GetWorkflowHistory(ctx context.Context, id, _ string, wait bool, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	return &events{fake: f, ctx: ctx, id: id, wait: wait, filter: filter}
+}
+
+// events pages through a history, the whole of it or its last event.
+type events struct {
+	fake   *temporal
+	ctx    context.Context
+	id     string
+	wait   bool
+	filter enumspb.HistoryEventFilterType
+
+	loaded bool
+	left   []*historypb.HistoryEvent
+	err    error
+}
+
+func (e *events) load() {
+	if e.loaded {
+		return
+	}
+	e.loaded = true
+	e.fake.mu.Lock()
+	found, err := e.fake.find(e.id)
+	e.fake.mu.Unlock()
+	if err != nil {
+		e.err = err
+		return
+	}
+	if e.wait {
+		select {
+		case <-found.ended:
+		case <-e.ctx.Done():
+			e.err = e.ctx.Err()
+			return
+		}
+	}
+	e.fake.mu.Lock()
+	defer e.fake.mu.Unlock()
+	e.left = found.history.events
+	if e.filter == enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT {
+		e.left = e.left[len(e.left)-1:]
+	}
+}
+
+func (e *events) HasNext() bool {
+	e.load()
+	return e.err != nil || len(e.left) > 0
+}
+
+func (e *events) Next() (*historypb.HistoryEvent, error) {
+	if e.err != nil {
+		err := e.err
+		e.err = nil
+		return nil, err
+	}
+	next := e.left[0]
+	e.left = e.left[1:]
+	return next, nil
+}
+
+// cutOff is a Temporal whose whole histories can't be read.
+type cutOff struct{ *temporal }
+
+func (c *cutOff) GetWorkflowHistory(ctx context.Context, id, runID string, wait bool, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	if filter == enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT {
+		return &events{loaded: true, err: errCut}
+	}
+	return c.temporal.GetWorkflowHistory(ctx, id, runID, wait, filter)
+}

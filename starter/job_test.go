@@ -1,0 +1,68 @@
+package starter_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/activities"
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+// The ids are a promise: another version that derives others would pay for
+// every job again.
+func TestJobID(t *testing.T) {
+	const video = "https://example.org/in.mp4"
+	tests := []struct {
+		name  string
+		input workflows.ModifyVideoInput
+		key   string
+		want  string
+	}{
+		{"prompt and video", workflows.ModifyVideoInput{Prompt: "snow", VideoURL: video}, "", jobID},
+		{"watermark and key", workflows.ModifyVideoInput{Prompt: "snow", VideoURL: video, Watermark: "brand"}, "take-2", "luma-3c64eb54bdc9d6fbf091b23aa91dbded"},
+		{"other scripts", workflows.ModifyVideoInput{Prompt: "Schnee ❄", VideoURL: video}, "", "luma-6b256319ee0d434574f6c66a82f390ad"},
+		{"adoption", workflows.ModifyVideoInput{TaskID: taskID}, "", "luma-6a8a4e6427df2672083b0003193331a4"},
+		{"adoption with a key", workflows.ModifyVideoInput{TaskID: taskID}, "2", "luma-786f30209c7e7c5b12f18bb949c83e19"},
+		{"adoption pays nothing, so what it could have paid for is no part of it", workflows.ModifyVideoInput{TaskID: taskID, Prompt: "snow"}, "", "luma-6a8a4e6427df2672083b0003193331a4"},
+		{
+			"how a job runs is no part of what it is",
+			workflows.ModifyVideoInput{Prompt: "snow", VideoURL: video, Name: "n", Deadline: "1h", RecoveryWindow: "1m", OnUnknownSubmit: "resubmit"},
+			"", jobID,
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			require.Equal(t, test.want, starter.JobID(test.input, test.key))
+		})
+	}
+}
+
+func TestJobIDsOfDifferentRequestsDiffer(t *testing.T) {
+	seen := map[string]string{}
+	for name, input := range map[string]struct {
+		workflows.ModifyVideoInput
+		key string
+	}{
+		"a":                       {workflows.ModifyVideoInput{Prompt: "a", VideoURL: "b", Watermark: "c"}, "d"},
+		"fields run together":     {workflows.ModifyVideoInput{Prompt: "ab", Watermark: "c"}, "d"},
+		"fields change places":    {workflows.ModifyVideoInput{Prompt: "b", VideoURL: "a", Watermark: "c"}, "d"},
+		"watermark becomes key":   {workflows.ModifyVideoInput{Prompt: "a", VideoURL: "b"}, "cd"},
+		"no key":                  {workflows.ModifyVideoInput{Prompt: "a", VideoURL: "b", Watermark: "c"}, ""},
+		"a task of the same text": {workflows.ModifyVideoInput{TaskID: "a"}, "d"},
+	} {
+		id := starter.JobID(input.ModifyVideoInput, input.key)
+		require.Empty(t, seen[id], "%s has the id of %s", name, seen[id])
+		seen[id] = name
+	}
+}
+
+// The starter reads histories by the names of activities.
+func TestActivitiesAreCalledWhatTheStarterThinks(t *testing.T) {
+	for _, name := range starter.Activities {
+		_, ok := reflect.TypeFor[*activities.Activities]().MethodByName(name)
+		require.True(t, ok, "no activity %s", name)
+	}
+}

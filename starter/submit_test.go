@@ -1,0 +1,173 @@
+package starter_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+func TestSubmitStartsAJob(t *testing.T) {
+	fake := newTemporal(t)
+	job, err := starter.New(fake, starter.Options{TaskQueue: "studio"}).Submit(t.Context(), request, "")
+	require.NoError(t, err)
+	require.Equal(t, starter.Job{WorkflowID: jobID, RunID: "new-run-1", State: starter.StateRunning}, job)
+
+	require.Len(t, fake.starts, 1)
+	options := fake.starts[0]
+	require.Equal(t, jobID, options.ID)
+	require.Equal(t, "studio", options.TaskQueue)
+	require.Equal(t, enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, options.WorkflowIDConflictPolicy)
+	require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, options.WorkflowIDReusePolicy)
+	require.Equal(t, "snow", options.StaticSummary)
+}
+
+func TestSubmitFindsTheSameJob(t *testing.T) {
+	tests := []struct {
+		name  string
+		end   func(*run)
+		state starter.State
+	}{
+		{"under way", func(*run) {}, starter.StateRunning},
+		{"done", func(r *run) { r.end(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, time.Minute) }, starter.StateCompleted},
+		{"paused", func(r *run) { r.state = enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED }, starter.StatePaused},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			fake := newTemporal(t)
+			test.end(fake.job(jobID))
+			job, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "")
+			require.NoError(t, err)
+			require.True(t, job.Existing)
+			require.Equal(t, test.state, job.State)
+			require.Equal(t, "run-of-"+jobID, job.RunID)
+			require.Empty(t, fake.starts)
+		})
+	}
+}
+
+func TestSubmitWithAKeyIsAnotherJob(t *testing.T) {
+	fake := newTemporal(t)
+	fake.job(jobID)
+	job, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "take-2")
+	require.NoError(t, err)
+	require.False(t, job.Existing)
+	require.NotEqual(t, jobID, job.WorkflowID)
+}
+
+func TestSubmitRefusesWhatTheJobWouldRefuse(t *testing.T) {
+	fake := newTemporal(t)
+	_, err := starter.New(fake, starter.Options{}).Submit(t.Context(), workflows.ModifyVideoInput{Prompt: "p", VideoURL: "ftp://x/y"}, "")
+	require.ErrorContains(t, err, "videoUrl")
+	require.Empty(t, fake.starts)
+}
+
+// Somebody else starts the job between the look and the start, and it ends.
+func TestSubmitThatSomebodyElseForestalls(t *testing.T) {
+	fake := newTemporal(t)
+	already := serviceerror.NewWorkflowExecutionAlreadyStarted("already", "", "other-run")
+	fake.startErr = []error{already, already, already}
+	_, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "")
+	require.ErrorIs(t, err, already)
+	require.Len(t, fake.starts, 3)
+	for _, options := range fake.starts {
+		require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, options.WorkflowIDReusePolicy)
+	}
+}
+
+func TestSubmitWhoseStartIsNotAnswered(t *testing.T) {
+	for name, cause := range map[string]error{
+		"time is up":  context.DeadlineExceeded,
+		"unreachable": serviceerror.NewUnavailable("connection refused"),
+		"Ctrl-C":      context.Canceled,
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := newTemporal(t)
+			fake.startErr = []error{cause}
+			_, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "")
+			require.ErrorIs(t, err, cause)
+			require.ErrorContains(t, err, "run the same command again: it is the same job")
+		})
+	}
+}
+
+func TestSubmitAsComparesWhatTheJobIsFor(t *testing.T) {
+	other := request
+	other.Prompt = "rain"
+	tests := []struct {
+		name  string
+		there workflows.ModifyVideoInput
+		err   string
+	}{
+		{"the same", request, ""},
+		{"another prompt", other, "was asked for something else"},
+		{"an adoption", workflows.ModifyVideoInput{TaskID: taskID}, "was asked for something else"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			fake := newTemporal(t)
+			fake.job("shot-7").history = newHistory(t, test.there)
+			job, err := starter.New(fake, starter.Options{}).SubmitAs(t.Context(), "shot-7", request)
+			require.Empty(t, fake.starts)
+			if test.err != "" {
+				require.ErrorContains(t, err, test.err)
+				require.ErrorContains(t, err, "choose another --id")
+				return
+			}
+			require.NoError(t, err)
+			require.True(t, job.Existing)
+		})
+	}
+}
+
+func TestSubmitAsDoesNotTakeOverOtherWorkflows(t *testing.T) {
+	fake := newTemporal(t)
+	fake.job("nightly-backup").typeName = "Backup"
+	_, err := starter.New(fake, starter.Options{}).SubmitAs(t.Context(), "nightly-backup", request)
+	require.EqualError(t, err, "nightly-backup is no job of lumaflow but a workflow of type Backup")
+	require.Empty(t, fake.starts)
+}
+
+func TestSubmitWithoutTemporal(t *testing.T) {
+	fake := newTemporal(t)
+	fake.down = serviceerror.NewUnavailable("no\x1b[31m server\nhere")
+	_, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "")
+	require.EqualError(t, err, "look up job "+jobID+": Temporal does not answer (no [31m server here); try again")
+	require.ErrorIs(t, err, fake.down)
+	require.Empty(t, fake.starts)
+}
+
+func TestSummary(t *testing.T) {
+	tests := []struct {
+		name  string
+		input workflows.ModifyVideoInput
+		want  string
+	}{
+		{"short", workflows.ModifyVideoInput{Prompt: "snow"}, "snow"},
+		{"one line", workflows.ModifyVideoInput{Prompt: "snow\n\tand \x1b[1mice"}, "snow and [1mice"},
+		{"long", workflows.ModifyVideoInput{Prompt: strings.Repeat("x", 200)}, strings.Repeat("x", 100) + "…"},
+		{"wide", workflows.ModifyVideoInput{Prompt: strings.Repeat("雪", 200)}, strings.Repeat("雪", 100) + "…"},
+		{"what JSON makes longer", workflows.ModifyVideoInput{Prompt: strings.Repeat("<", 100)}, strings.Repeat("<", 52) + "…"},
+		{"adoption", workflows.ModifyVideoInput{TaskID: taskID}, "collect task " + taskID},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			require.Equal(t, test.want, starter.Summary(test.input))
+		})
+	}
+}
+
+func TestPlain(t *testing.T) {
+	require.Equal(t, "a b [2J c", starter.Plain(" a\r\nb \x1b[2J\x00c\xff "))
+	require.Equal(t, "生成失败", starter.Plain("生成失败"))
+}
+
+var errBroken = errors.New("broken")
