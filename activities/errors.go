@@ -152,9 +152,13 @@ func (t *attempt) refused(cause error) error {
 
 func (t *attempt) unknown(cause error) error {
 	var lost *luma.Error
-	if errors.As(cause, &lost) && lost.Code == 0 && lost.Err != nil {
-		// That the outcome is unknown is said once, by the job.
-		cause = lost.Err
+	if errors.As(cause, &lost) {
+		// An answer that was no clear acceptance may name a task all the same.
+		t.evidence.TaskID = lost.TaskID
+		if lost.Code == 0 && lost.Err != nil {
+			// That the outcome is unknown is said once, by the job.
+			cause = lost.Err
+		}
 	}
 	return final(SubmitUnknown, "no usable answer", cause, t.evidence)
 }

@@ -21,7 +21,9 @@ const (
 // along, and it decides whether sending again is safe. No evidence at all
 // proves that nothing was sent.
 type Evidence struct {
-	Phase  Phase  `json:"phase"`
+	Phase Phase `json:"phase"`
+	// TaskID is the accepted task; with PhaseSending it is one that an unclear
+	// answer named, for an operator to look at.
 	TaskID string `json:"taskId,omitempty"`
 	// At is when the attempt began to send.
 	At time.Time `json:"at"`

@@ -349,3 +349,16 @@ func (c *cutOff) GetWorkflowHistory(ctx context.Context, id, runID string, wait 
 	}
 	return c.temporal.GetWorkflowHistory(ctx, id, runID, wait, filter)
 }
+
+// flaky is a Temporal whose long polls break off every minute, as they do when
+// it restarts.
+type flaky struct{ *temporal }
+
+func (f *flaky) GetWorkflowHistory(ctx context.Context, id, runID string, wait bool, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	if !wait {
+		return f.temporal.GetWorkflowHistory(ctx, id, runID, wait, filter)
+	}
+	polling, stop := context.WithTimeout(ctx, time.Minute)
+	context.AfterFunc(polling, stop)
+	return f.temporal.GetWorkflowHistory(polling, id, runID, wait, filter)
+}

@@ -1,6 +1,7 @@
 package starter_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 		}, true, ""},
 		{"failed: for no reason of ours, after it submitted", statusFailed, func(h *history) {
 			h.completes(h.schedules("Submit", ""), accepted)
-			h.endsFailed(errBroken)
+			h.endsFailed(errors.New("broken"))
 		}, false, taskID},
 
 		{"canceled before it submitted", statusCanceled, func(h *history) {

@@ -2,7 +2,6 @@ package starter_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -169,5 +168,3 @@ func TestPlain(t *testing.T) {
 	require.Equal(t, "a b [2J c", starter.Plain(" a\r\nb \x1b[2J\x00c\xff "))
 	require.Equal(t, "生成失败", starter.Plain("生成失败"))
 }
-
-var errBroken = errors.New("broken")

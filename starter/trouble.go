@@ -64,6 +64,16 @@ func unanswered(err error) bool {
 	}
 }
 
+// refused reports whether asking again can't help.
+func refused(err error) bool {
+	switch serviceerror.ToStatus(err).Code() {
+	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
+		return true
+	default:
+		return false
+	}
+}
+
 func notFound(err error) bool {
 	var missing *serviceerror.NotFound
 	return errors.As(err, &missing)

@@ -131,7 +131,6 @@ func (w *watched) untilEnd(ctx context.Context, show func(Progress)) error {
 
 // awaitEnd waits for the end of the run, across interruptions of the server.
 func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
-	var lost time.Time
 	for {
 		_, err := s.lastEvent(ctx, run, true)
 		switch {
@@ -141,17 +140,33 @@ func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
 			return context.Cause(ctx)
 		case notFound(err):
 			return noJob(run.WorkflowID)
+		case refused(err):
+			return failed("wait for job "+plain(run.WorkflowID), err)
 		}
-		if _, down := s.describe(ctx, run.WorkflowID, run.RunID); down == nil {
-			lost = time.Time{}
-		} else if lost.IsZero() {
-			lost = time.Now()
-		} else if time.Since(lost) >= outage {
-			return failed("wait for job "+plain(run.WorkflowID)+", which goes on by itself", err)
+		if err := s.awaitTemporal(ctx, run); err != nil {
+			return err
 		}
+	}
+}
+
+// awaitTemporal waits until Temporal answers again. It gives up after an
+// outage.
+func (s *Starter) awaitTemporal(ctx context.Context, run Report) error {
+	lost := time.Now()
+	for {
 		select {
 		case <-ctx.Done():
+			return context.Cause(ctx)
 		case <-time.After(s.interval):
+		}
+		_, err := s.describe(ctx, run.WorkflowID, run.RunID)
+		switch {
+		case err == nil, errors.Is(err, ErrNoJob):
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case time.Since(lost) >= outage:
+			return failed("wait for job "+plain(run.WorkflowID)+", which goes on by itself", errors.Unwrap(err))
 		}
 	}
 }

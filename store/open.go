@@ -61,7 +61,7 @@ func fileURLPath(text string) (string, error) {
 	case parsed.Host != "" && !strings.EqualFold(parsed.Host, "localhost"), parsed.User != nil:
 		return "", errors.New("a file:// URL names this machine only: write file:///absolute/path, with three slashes")
 	case !strings.HasPrefix(parsed.Path, "/"):
-		return "", errors.New("a file:// URL is absolute: write file:///absolute/path, or a relative path without file:")
+		return "", errors.New("a file:// URL is absolute: write file:///absolute/path, or leave file: out for a relative path")
 	case parsed.RawQuery != "" || parsed.ForceQuery || parsed.Fragment != "":
 		return "", errors.New("a file:// URL has no ? and #: write them as %3F and %23")
 	case strings.ContainsRune(parsed.Path, 0):

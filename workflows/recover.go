@@ -39,7 +39,7 @@ func (j *job) recover(ctx workflow.Context, lost unknownOutcome) (adopted task, 
 	case search.verdict == WriteOff:
 		return task{}, false, failure{
 			errorType: SubmitUnknown,
-			what:      "the operator wrote off a submission with an unknown outcome (" + lost.cause + ")",
+			what:      "the operator wrote off a submission with an unknown outcome (" + lost.Error() + ")",
 			next:      "if the task turns up at https://kie.ai/logs: lumaflow submit --task-id TASKID",
 		}
 	default:
@@ -129,7 +129,7 @@ func (s *search) claim(ctx workflow.Context, selector workflow.Selector, callbac
 }
 
 func (s *search) describe() string {
-	text := fmt.Sprintf("it is not known whether kie.ai accepted the submission (%s); nothing is sent again", s.lost.cause)
+	text := fmt.Sprintf("it is not known whether kie.ai accepted the submission (%s); nothing is sent again", s.lost.Error())
 	if s.settings.Callbacks {
 		text += fmt.Sprintf("; waiting until %s for kie.ai's callback", s.ends.UTC().Format(time.RFC3339))
 	} else {
@@ -139,7 +139,7 @@ func (s *search) describe() string {
 }
 
 func (s *search) failure() error {
-	what := "it is not known whether kie.ai accepted the submission (" + s.lost.cause + ") and no proof came in " + s.recoveryWindow.String()
+	what := "it is not known whether kie.ai accepted the submission (" + s.lost.Error() + ") and no proof came in " + s.recoveryWindow.String()
 	if len(s.claims) > 0 {
 		what += "; callbacks named these tasks, which kie.ai's record did not confirm: " + strings.Join(s.claims, ", ")
 	}

@@ -115,7 +115,12 @@ type unknownOutcome struct {
 	cause    string
 }
 
-func (u unknownOutcome) Error() string { return u.cause }
+func (u unknownOutcome) Error() string {
+	if u.evidence.TaskID != "" {
+		return u.cause + "; the answer named task " + u.evidence.TaskID
+	}
+	return u.cause
+}
 
 // at is when the attempt was made, as far as it is known.
 func (u unknownOutcome) at(ctx workflow.Context) time.Time {

@@ -1,0 +1,103 @@
+package starter_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+func TestFilterQuery(t *testing.T) {
+	const all = "WorkflowType = 'ModifyVideo'"
+	tests := []struct {
+		filter starter.Filter
+		want   string
+	}{
+		{starter.Filter{}, all},
+		{starter.Filter{Open: true}, all + " AND ExecutionStatus = 'Running'"},
+		{starter.Filter{Closed: true}, all + " AND ExecutionStatus != 'Running'"},
+		{starter.Filter{Failed: true}, all + " AND ExecutionStatus IN ('Failed', 'Canceled', 'Terminated', 'TimedOut')"},
+		{starter.Filter{Stage: workflows.StageHeld, TaskQueue: "studio"}, all + " AND LumaStage = 'held' AND TaskQueue = 'studio'"},
+		{starter.Filter{TaskQueue: `it's \ OR 1=1`}, all + ` AND TaskQueue = 'it\'s \\ OR 1=1'`},
+	}
+	for _, test := range tests {
+		require.Equal(t, test.want, test.filter.Query())
+	}
+}
+
+func TestListTellsWhereJobsAre(t *testing.T) {
+	fake := newTemporal(t)
+	fake.job("a").says(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID})
+	fake.job("b").attributes = map[string]string{"LumaStage": "held", "LumaTaskId": "t"}
+	fake.job("c").end(statusCompleted, time.Minute).attributes = map[string]string{"LumaStage": "collecting", "LumaTaskId": "t"}
+	fake.job("d").end(statusTerminated, time.Minute)
+	entries, more, err := starter.New(fake, starter.Options{}).List(t.Context(), starter.Filter{Limit: 50})
+	require.NoError(t, err)
+	require.False(t, more)
+	require.Len(t, entries, 4)
+	type row struct {
+		state  starter.State
+		stage  workflows.Stage
+		taskID string
+	}
+	for i, want := range []row{
+		{starter.StateRunning, workflows.StageWaiting, taskID},
+		{starter.StateRunning, workflows.StageHeld, "t"},
+		{starter.StateCompleted, workflows.StageDone, "t"},
+		{starter.StateTerminated, workflows.StageFailed, ""},
+	} {
+		require.Equal(t, want, row{entries[i].State, entries[i].Stage, entries[i].TaskID}, entries[i].WorkflowID)
+	}
+	require.Equal(t, 1, fake.asked, "only the job whose stage is unknown is asked")
+}
+
+// A list must not take the longer the more jobs a dead worker has left.
+func TestListDoesNotAskOnAfterSilence(t *testing.T) {
+	fake := newTemporal(t)
+	for i := range 100 {
+		fake.job(fmt.Sprintf("job-%03d", i))
+	}
+	entries, _, err := starter.New(fake, starter.Options{}).List(t.Context(), starter.Filter{Limit: 100})
+	require.NoError(t, err)
+	require.Len(t, entries, 100)
+	require.LessOrEqual(t, fake.asked, 8)
+}
+
+func TestListStopsAtTheLimit(t *testing.T) {
+	tests := []struct {
+		jobs, limit int
+		pages       []int
+		want        int
+		more        bool
+	}{
+		{5, 3, []int{4, 2}, 3, true},
+		{3, 3, []int{4, 2, 0}, 3, false},
+		{0, 3, []int{4}, 0, false},
+	}
+	for _, test := range tests {
+		fake := newTemporal(t)
+		for i := range test.jobs {
+			fake.job(fmt.Sprintf("job-%d", i)).end(statusCompleted, time.Minute)
+		}
+		entries, more, err := starter.New(fake, starter.Options{}).List(t.Context(), starter.Filter{Limit: test.limit})
+		require.NoError(t, err)
+		require.Len(t, entries, test.want)
+		require.NotNil(t, entries, "an empty list is a list")
+		require.Equal(t, test.more, more)
+	}
+}
+
+func TestListByStageWithoutTheAttribute(t *testing.T) {
+	fake := newTemporal(t)
+	fake.listErr = serviceerror.NewInvalidArgument("invalid query: column name 'LumaStage' is not a valid search attribute")
+	s := starter.New(fake, starter.Options{})
+	_, _, err := s.List(t.Context(), starter.Filter{Stage: workflows.StageHeld, Limit: 1})
+	require.ErrorContains(t, err, "temporal operator search-attribute create --name LumaStage --type Keyword")
+	_, _, err = s.List(t.Context(), starter.Filter{Limit: 1})
+	require.ErrorContains(t, err, "list the jobs: invalid query")
+}

@@ -1,0 +1,158 @@
+package starter_test
+
+import (
+	"encoding/json"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"lumaflow/activities"
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+func TestStatusOfAnOpenJob(t *testing.T) {
+	fake := newTemporal(t)
+	said := workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works", SubmitAttempts: 1}
+	fake.job(jobID).says(said)
+	report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
+	require.NoError(t, err)
+	require.Equal(t, starter.StateRunning, report.State)
+	require.Equal(t, taskID, report.TaskID)
+	require.Equal(t, said, *report.Status)
+	require.Empty(t, report.Note)
+	require.Nil(t, report.Failure)
+}
+
+func TestStatusThatNobodyAnswers(t *testing.T) {
+	tests := []struct {
+		name   string
+		worker bool
+		err    error
+		queue  string
+		note   string
+	}{
+		{"no worker", false, nil, "lumaflow", "no worker is polling task queue lumaflow; start one with: lumaflow worker"},
+		{"no worker on a queue of its own", false, nil, "studio", "no worker is polling task queue studio; start one with: lumaflow worker --task-queue studio"},
+		{"a worker that is busy", true, nil, "lumaflow", "a worker is polling task queue lumaflow but did not answer in time; look again, or into its log"},
+		{"a worker that can't", true, serviceerror.NewQueryFailed("unknown query"), "lumaflow", "the worker can't answer for it: unknown query"},
+		{"a job that can't be asked", true, serviceerror.NewInvalidArgument("workflow task failed"), "lumaflow", "the job can't be asked: query job " + jobID + ": workflow task failed"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := newTemporal(t)
+				fake.worker = test.worker
+				job := fake.job(jobID)
+				job.taskQueue = test.queue
+				if test.err != nil {
+					job.answer = func() (workflows.Status, error) { return workflows.Status{}, test.err }
+				}
+				job.history.completes(job.history.schedules("Submit", ""), activities.Submitted{TaskID: taskID})
+				job.pending = []*workflowpb.PendingActivityInfo{{
+					ActivityType:            &commonpb.ActivityType{Name: "Poll"},
+					Attempt:                 3,
+					State:                   enumspb.PENDING_ACTIVITY_STATE_SCHEDULED,
+					LastFailure:             failureOf(application("ProviderUnavailable", "kie.ai answers 503")),
+					NextAttemptScheduleTime: timestamppb.New(time.Now().Add(12 * time.Second)),
+				}}
+				report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
+				require.NoError(t, err)
+				require.Equal(t, starter.StateRunning, report.State)
+				require.Nil(t, report.Status)
+				require.Equal(t, test.note, report.Note)
+				require.Equal(t, taskID, report.TaskID, "the history has it")
+				require.Equal(t, []starter.Pending{{
+					Activity: "Poll", Attempt: 3, LastFailure: "kie.ai answers 503", NextAttempt: time.Now().Add(12 * time.Second).UTC(),
+				}}, report.Pending)
+			})
+		})
+	}
+}
+
+func TestStatusOfAJobThatHasEnded(t *testing.T) {
+	result := workflows.ModifyVideoResult{TaskID: taskID, WokenBy: "callback", Videos: []workflows.Video{{Location: "file:///v.mp4", Bytes: 7}}}
+	tests := []struct {
+		name    string
+		state   enumspb.WorkflowExecutionStatus
+		end     func(*history)
+		want    starter.State
+		result  *workflows.ModifyVideoResult
+		failure *starter.Failure
+	}{
+		{"completed", statusCompleted, func(h *history) { h.endsWell(result) }, starter.StateCompleted, &result, nil},
+		{
+			"failed", statusFailed, func(h *history) { h.endsFailed(application("GenerationFailed", "job x:\n生成失败")) },
+			starter.StateFailed, nil, &starter.Failure{Type: "GenerationFailed", Message: "job x: 生成失败"},
+		},
+		{
+			"canceled", statusCanceled, func(h *history) { h.endsCanceled("job x was cancelled; kie.ai has no cancel") },
+			starter.StateCanceled, nil, &starter.Failure{Type: "Canceled", Message: "job x was cancelled; kie.ai has no cancel"},
+		},
+		{
+			"canceled without a word", statusCanceled, func(h *history) { h.endsCanceled() },
+			starter.StateCanceled, nil, &starter.Failure{Type: "Canceled", Message: "it was cancelled"},
+		},
+		{
+			"terminated", statusTerminated, func(h *history) { h.endsTerminated() },
+			starter.StateTerminated, nil, &starter.Failure{Type: "Terminated", Message: "it was terminated in Temporal by ops@host (by mistake)"},
+		},
+		{
+			"timed out", statusTimedOut, func(h *history) { h.endsTimedOut() },
+			starter.StateTimedOut, nil, &starter.Failure{Type: "TimedOut", Message: "it took longer than the client that started it had allowed"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			fake := newTemporal(t)
+			test.end(fake.job(jobID).end(test.state, time.Minute).history)
+			report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
+			require.NoError(t, err)
+			require.Equal(t, test.want, report.State)
+			require.Equal(t, test.result, report.Result)
+			require.Equal(t, test.failure, report.Failure)
+			require.Empty(t, report.Note, "that nobody answers for an ended job is nothing to mend")
+			require.Equal(t, time.Minute, report.ClosedAt.Sub(report.StartedAt))
+		})
+	}
+}
+
+func TestStatusOfNoJob(t *testing.T) {
+	fake := newTemporal(t)
+	_, err := starter.New(fake, starter.Options{}).Status(t.Context(), "nope")
+	require.ErrorIs(t, err, starter.ErrNoJob)
+	require.ErrorContains(t, err, "there is no job nope")
+	require.ErrorContains(t, err, "lumaflow list")
+}
+
+// Scripts read these names.
+func TestReportAsJSON(t *testing.T) {
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	encoded, err := json.Marshal(starter.Report{
+		WorkflowID: "j", RunID: "r", State: starter.StateTimedOut, TaskID: "t", StartedAt: at, ClosedAt: at,
+		Status:  &workflows.Status{Stage: workflows.StageFailed, Since: at},
+		Result:  &workflows.ModifyVideoResult{SubmittedAt: at, CompletedAt: at},
+		Failure: &starter.Failure{Type: "TimedOut", Message: "m"},
+		Pending: []starter.Pending{{Activity: "Poll", Attempt: 2, LastFailure: "f", NextAttempt: at}},
+		Note:    "n",
+	})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"workflowId":"j","runId":"r","state":"timed-out","taskId":"t",
+		"startedAt":"2026-11-23T12:00:00Z","closedAt":"2026-11-23T12:00:00Z",
+		"status":{"stage":"failed","taskId":"","detail":"","since":"2026-11-23T12:00:00Z","submitAttempts":0,"polls":0,"callbacks":0,"videos":null},
+		"result":{"taskId":"","wokenBy":"","submittedAt":"2026-11-23T12:00:00Z","completedAt":"2026-11-23T12:00:00Z","videos":null},
+		"failure":{"type":"TimedOut","message":"m"},
+		"pending":[{"activity":"Poll","attempt":2,"lastFailure":"f","nextAttempt":"2026-11-23T12:00:00Z"}],
+		"note":"n"}`, string(encoded))
+
+	encoded, err = json.Marshal(starter.Report{WorkflowID: "j", RunID: "r", State: starter.StateRunning})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"workflowId":"j","runId":"r","state":"running"}`, string(encoded))
+}

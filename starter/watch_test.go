@@ -1,0 +1,227 @@
+package starter_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+
+	"lumaflow/activities"
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+// watching watches a job in the background and remembers what was shown.
+type watching struct {
+	shown  []starter.Progress
+	report starter.Report
+	err    error
+	done   chan struct{}
+}
+
+func watch(ctx context.Context, s *starter.Starter, id string) *watching {
+	w := &watching{done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		w.report, w.err = s.Watch(ctx, id, func(p starter.Progress) { w.shown = append(w.shown, p) })
+	}()
+	return w
+}
+
+// last is what was shown last, once nothing moves any more.
+func (w *watching) last() starter.Progress {
+	synctest.Wait()
+	return w.shown[len(w.shown)-1]
+}
+
+func TestWatchShowsAJobToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newTemporal(t)
+		job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works"})
+		w := watch(t.Context(), starter.New(fake, starter.Options{}), jobID)
+		require.Equal(t, starter.Progress{
+			WorkflowID: jobID, State: starter.StateRunning, Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works", Total: -1,
+		}, w.last())
+
+		heartbeat := job.history.payloads(activities.DownloadProgress{Bytes: 250, Total: 1000})
+		fake.do(func() {
+			job.says(workflows.Status{Stage: workflows.StageCollecting, TaskID: taskID, Videos: []workflows.Video{{Bytes: 500}}})
+			job.pending = []*workflowpb.PendingActivityInfo{
+				{ActivityType: &commonpb.ActivityType{Name: "Download"}, HeartbeatDetails: heartbeat},
+				{ActivityType: &commonpb.ActivityType{Name: "WriteReceipt"}},
+			}
+		})
+		time.Sleep(2 * time.Second)
+		require.Equal(t, workflows.StageCollecting, w.last().Stage)
+		require.EqualValues(t, 750, w.last().Bytes)
+		require.EqualValues(t, 1500, w.last().Total)
+		require.Equal(t, 2*time.Second, w.last().Elapsed)
+
+		fake.do(func() {
+			job.history.endsWell(workflows.ModifyVideoResult{TaskID: taskID})
+			job.end(statusCompleted, time.Minute)
+		})
+		<-w.done
+		require.NoError(t, w.err)
+		require.Equal(t, starter.StateCompleted, w.report.State)
+		require.Equal(t, taskID, w.report.Result.TaskID)
+		require.Equal(t, starter.Progress{WorkflowID: jobID, State: starter.StateCompleted, TaskID: taskID, Elapsed: time.Minute, Total: -1}, w.last())
+	})
+}
+
+func TestWatchKnowsNoTotalBeforeAllSizes(t *testing.T) {
+	download := &commonpb.ActivityType{Name: "Download"}
+	h := newHistory(t, request)
+	known := h.payloads(activities.DownloadProgress{Bytes: 10, Total: 100})
+	tests := []struct {
+		name      string
+		heartbeat *commonpb.Payloads
+		bytes     int64
+	}{
+		{"no heartbeat yet", nil, 10},
+		{"size not told", h.payloads(activities.DownloadProgress{Bytes: 5, Total: -1}), 15},
+		{"unreadable", h.payloads("half"), 10},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := newTemporal(t)
+				job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageCollecting})
+				job.pending = []*workflowpb.PendingActivityInfo{
+					{ActivityType: download, HeartbeatDetails: known},
+					{ActivityType: download, HeartbeatDetails: test.heartbeat},
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
+				require.EqualValues(t, test.bytes, w.last().Bytes)
+				require.EqualValues(t, -1, w.last().Total)
+				cancel()
+				<-w.done
+			})
+		})
+	}
+}
+
+// A job without a worker is asked less and less often, and shown all the same.
+func TestWatchWithoutAWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newTemporal(t)
+		job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting})
+		ctx, cancel := context.WithCancel(t.Context())
+		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
+		require.Empty(t, w.last().Silence)
+		fake.do(func() { job.answer = nil })
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, "no worker answers", w.last().Silence)
+		require.Equal(t, workflows.StageWaiting, w.last().Stage, "the last that is known")
+		require.Less(t, len(w.shown), 30)
+
+		fake.do(func() { job.says(workflows.Status{Stage: workflows.StageCollecting}) })
+		time.Sleep(starter.MaxInterval)
+		require.Equal(t, workflows.StageCollecting, w.last().Stage)
+		require.Empty(t, w.last().Silence)
+		cancel()
+		<-w.done
+	})
+}
+
+func TestWatchEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newTemporal(t)
+		fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID})
+		enough := errors.New("enough")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, enough)
+		defer cancel()
+		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
+		<-w.done
+		require.ErrorIs(t, w.err, enough)
+		require.Equal(t, starter.StateRunning, w.report.State)
+		require.Equal(t, taskID, w.report.TaskID)
+	})
+}
+
+// Temporal may restart while somebody waits.
+func TestWatchOutlivesAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newTemporal(t)
+		job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting})
+		flaky := &flaky{temporal: fake}
+		w := watch(t.Context(), starter.New(flaky, starter.Options{}), jobID)
+		synctest.Wait()
+		for range 3 {
+			fake.do(func() { fake.down = serviceerror.NewUnavailable("restarting") })
+			time.Sleep(starter.Outage - 10*time.Second)
+			require.Equal(t, "Temporal does not answer", w.last().Silence)
+			fake.do(func() { fake.down = nil })
+			time.Sleep(time.Minute)
+			require.Empty(t, w.last().Silence)
+		}
+		fake.do(func() {
+			job.history.endsTerminated()
+			job.end(statusTerminated, time.Minute)
+		})
+		<-w.done
+		require.NoError(t, w.err)
+		require.Equal(t, starter.StateTerminated, w.report.State)
+	})
+}
+
+func TestWatchGivesUpOnTemporal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newTemporal(t)
+		fake.job(jobID)
+		flaky := &flaky{temporal: fake}
+		w := watch(t.Context(), starter.New(flaky, starter.Options{}), jobID)
+		synctest.Wait()
+		began := time.Now()
+		fake.do(func() { fake.down = serviceerror.NewUnavailable("gone") })
+		<-w.done
+		require.ErrorContains(t, w.err, "which goes on by itself: Temporal does not answer")
+		require.InDelta(t, starter.Outage.Seconds(), time.Since(began).Seconds(), 60)
+	})
+}
+
+func TestWaitForSeveralJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newTemporal(t)
+		for _, id := range []string{"a", "b"} {
+			job := fake.job(id).says(workflows.Status{Stage: workflows.StageWaiting})
+			time.AfterFunc(time.Duration(id[0]-'a'+1)*time.Minute, func() {
+				fake.do(func() {
+					job.history.endsWell(workflows.ModifyVideoResult{TaskID: id})
+					job.end(statusCompleted, time.Minute)
+				})
+			})
+		}
+		began := time.Now()
+		reports, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"b", "a"}, func(starter.Progress) {})
+		require.NoError(t, err)
+		require.Equal(t, 2*time.Minute, time.Since(began))
+		require.Equal(t, "b", reports[0].TaskID)
+		require.Equal(t, "a", reports[1].TaskID)
+	})
+}
+
+// Nobody waits for hours to hear that an id was misspelled.
+func TestWaitRefusesUnknownJobsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newTemporal(t)
+		fake.job("a")
+		_, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"a", "nope"}, nil)
+		require.ErrorIs(t, err, starter.ErrNoJob)
+	})
+}
+
+func TestWaitForJobsThatHaveEnded(t *testing.T) {
+	fake := newTemporal(t)
+	fake.job("a").end(statusTerminated, time.Minute).history.endsTerminated()
+	reports, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"a"}, nil)
+	require.NoError(t, err)
+	require.Equal(t, starter.FailureTerminated, reports[0].Failure.Type)
+}
