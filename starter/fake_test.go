@@ -362,3 +362,10 @@ func (f *flaky) GetWorkflowHistory(ctx context.Context, id, runID string, wait b
 	context.AfterFunc(polling, stop)
 	return f.temporal.GetWorkflowHistory(polling, id, runID, wait, filter)
 }
+
+// forbidding is a Temporal that shows jobs but not their histories.
+type forbidding struct{ *temporal }
+
+func (f *forbidding) GetWorkflowHistory(context.Context, string, string, bool, enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	return &events{loaded: true, err: serviceerror.NewPermissionDenied("not for you", "")}
+}

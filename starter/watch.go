@@ -166,7 +166,8 @@ func (s *Starter) awaitTemporal(ctx context.Context, run Report) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case time.Since(lost) >= outage:
-			return failed("wait for job "+plain(run.WorkflowID)+", which goes on by itself", errors.Unwrap(err))
+			id := plain(run.WorkflowID)
+			return &trouble{"Temporal has not answered for " + outage.String() + "; job " + id + " goes on by itself, wait for it again with: lumaflow wait " + id, err}
 		}
 	}
 }

@@ -182,8 +182,17 @@ func TestWatchGivesUpOnTemporal(t *testing.T) {
 		began := time.Now()
 		fake.do(func() { fake.down = serviceerror.NewUnavailable("gone") })
 		<-w.done
-		require.ErrorContains(t, w.err, "which goes on by itself: Temporal does not answer")
+		require.ErrorContains(t, w.err, "Temporal has not answered for 5m0s; job "+jobID+" goes on by itself")
 		require.InDelta(t, starter.Outage.Seconds(), time.Since(began).Seconds(), 60)
+	})
+}
+
+func TestWatchThatTemporalForbids(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newTemporal(t)
+		fake.job(jobID)
+		_, err := starter.New(&forbidding{fake}, starter.Options{}).Watch(t.Context(), jobID, nil)
+		require.EqualError(t, err, "wait for job "+jobID+": read how "+jobID+" ended: not for you")
 	})
 }
 
