@@ -36,7 +36,7 @@ var readingCalls = map[string]func(context.Context, *luma.Client) error{
 }
 
 // reading calls a client with canned answers on a fake clock.
-func reading(t *testing.T, call func(context.Context, *luma.Client) error, all ...reply) (err error, requests int, took time.Duration) {
+func reading(t *testing.T, call func(context.Context, *luma.Client) error, all ...reply) (requests int, took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, luma.Options{Transport: replies(&requests, all...)})
@@ -44,7 +44,7 @@ func reading(t *testing.T, call func(context.Context, *luma.Client) error, all .
 		err = call(t.Context(), client)
 		took = time.Since(begin)
 	})
-	return err, requests, took
+	return requests, took, err
 }
 
 var readClasses = map[int]luma.Class{
@@ -61,7 +61,7 @@ func TestReadCodes(t *testing.T) {
 		for code, class := range readClasses {
 			for _, status := range []int{200, 400} {
 				t.Run(fmt.Sprintf("%s code %d under %d", op, code, status), func(t *testing.T) {
-					err, _, _ := reading(t, call, reply{status: status, body: fmt.Sprintf(`{"code":%d,"msg":"text","data":null}`, code)})
+					_, _, err := reading(t, call, reply{status: status, body: fmt.Sprintf(`{"code":%d,"msg":"text","data":null}`, code)})
 					failed := requireError(t, err)
 					want := class
 					if op == "record-info" && code == 200 && status == 200 {
@@ -74,7 +74,7 @@ func TestReadCodes(t *testing.T) {
 				})
 			}
 			t.Run(fmt.Sprintf("%s code %d under 503", op, code), func(t *testing.T) {
-				err, _, _ := reading(t, call, reply{status: 503, body: fmt.Sprintf(`{"code":%d}`, code)})
+				_, _, err := reading(t, call, reply{status: 503, body: fmt.Sprintf(`{"code":%d}`, code)})
 				assert.Equal(t, luma.Temporary, requireError(t, err).Class)
 			})
 		}
@@ -93,7 +93,7 @@ func TestReadStatuses(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s %d", op, status), func(t *testing.T) {
 				for _, body := range []string{"", "<html>", `{"error":"Not Found"}`} {
-					err, _, _ := reading(t, call, reply{status: status, body: body})
+					_, _, err := reading(t, call, reply{status: status, body: body})
 					assert.Equal(t, class, requireError(t, err).Class, err)
 				}
 			})
@@ -110,7 +110,7 @@ func TestReadUnusableAnswers(t *testing.T) {
 	for op, call := range readingCalls {
 		for name, body := range bodies {
 			t.Run(op+" "+name, func(t *testing.T) {
-				err, requests, _ := reading(t, call, reply{status: 200, body: body})
+				requests, _, err := reading(t, call, reply{status: 200, body: body})
 				assert.Equal(t, luma.Temporary, requireError(t, err).Class)
 				assert.Equal(t, 3, requests)
 			})
@@ -149,7 +149,7 @@ func TestReadRetries(t *testing.T) {
 	for op, call := range readingCalls {
 		for name, test := range tests {
 			t.Run(op+" "+name, func(t *testing.T) {
-				err, requests, took := reading(t, call, test.first, good[op])
+				requests, took, err := reading(t, call, test.first, good[op])
 				assert.Equal(t, test.requests, requests)
 				assert.GreaterOrEqual(t, took, test.atLeast)
 				assert.LessOrEqual(t, took, test.atMost)
@@ -161,7 +161,7 @@ func TestReadRetries(t *testing.T) {
 			})
 		}
 		t.Run(op+" gives up", func(t *testing.T) {
-			err, requests, took := reading(t, call, reply{status: 502, body: `{"code":500,"msg":"tired"}`})
+			requests, took, err := reading(t, call, reply{status: 502, body: `{"code":500,"msg":"tired"}`})
 			failed := requireError(t, err)
 			assert.Equal(t, 3, requests)
 			assert.LessOrEqual(t, took, 5*time.Second)
@@ -258,7 +258,7 @@ func TestCredit(t *testing.T) {
 		assert.InDelta(t, want, got, 0)
 	}
 	for _, data := range []string{"null", `""`, `"NaN"`, `"Inf"`, "[1]", `{"credit":1}`, "true"} {
-		err, _, _ := reading(t, readingCalls["credit"], reply{status: 200, body: `{"code":200,"data":` + data + `}`})
+		_, _, err := reading(t, readingCalls["credit"], reply{status: 200, body: `{"code":200,"data":` + data + `}`})
 		assert.Equal(t, luma.Temporary, requireError(t, err).Class, data)
 	}
 }
@@ -270,7 +270,7 @@ func TestDownloadURL(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "https://cdn.example/v.mp4?a=1&b=2", link)
 	for _, data := range []string{"null", `""`, `"file:///etc/passwd"`, `"javascript:alert(1)"`, "7", `"` + "https://" + strings.Repeat("a", 9000) + `"`} {
-		err, _, _ := reading(t, readingCalls["download-url"], reply{status: 200, body: `{"code":200,"data":` + data + `}`})
+		_, _, err := reading(t, readingCalls["download-url"], reply{status: 200, body: `{"code":200,"data":` + data + `}`})
 		assert.Equal(t, luma.Temporary, requireError(t, err).Class, data)
 	}
 }
