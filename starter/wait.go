@@ -99,7 +99,7 @@ func ending(report Report) string {
 		return "job " + id + ": " + string(report.State)
 	}
 	text := plain(report.Failure.Message)
-	if strings.Contains(text, id) {
+	if strings.HasPrefix(text, "job "+id) {
 		return text
 	}
 	return "job " + id + ": " + text

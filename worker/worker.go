@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// downloadSlots bounds the downloads and polls of one worker.
-	downloadSlots = 32
+	// jobSlots bounds the downloads and polls of one worker that run at once. A
+	// download takes little memory, and a poll must not queue behind them.
+	jobSlots = 100
 	// submitSlots bounds its submissions under way.
 	submitSlots = 16
 	// heartbeatThrottle is the longest that progress stays unsent.
@@ -49,7 +50,7 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 		}
 	}
 	jobs := worker.New(c, options.TaskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: downloadSlots,
+		MaxConcurrentActivityExecutionSize: jobSlots,
 		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
 		WorkerStopTimeout:                  stopTimeout,
 		DisableRegistrationAliasing:        true,
