@@ -24,18 +24,21 @@ func (s *Starter) Resolve(ctx context.Context, id string, decision workflows.Res
 	if err != nil {
 		return workflows.Status{}, err
 	}
-	if report := newReport(described); !report.State.Open() {
+	report := newReport(described)
+	if !report.State.Open() {
 		return workflows.Status{}, fmt.Errorf("job %s has ended (%s), there is nothing to resolve; see: lumaflow status %s",
 			plain(id), report.State, plain(id))
 	}
-	if there, known := s.workerThere(ctx, taskQueue(described)); known && !there {
-		return workflows.Status{}, errors.New("job " + plain(id) + " can't take a decision now: " + noWorker(taskQueue(described)))
+	if _, err := s.query(ctx, id, report.RunID); err != nil {
+		if there, known := s.workerThere(ctx, taskQueue(described)); known && !there {
+			return workflows.Status{}, errors.New("job " + plain(id) + " can't take a decision now: " + noWorker(taskQueue(described)))
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	update, err := s.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID:   id,
-		RunID:        described.GetWorkflowExecutionInfo().GetExecution().GetRunId(),
+		RunID:        report.RunID,
 		UpdateName:   workflows.ResolveUpdate,
 		Args:         []any{decision},
 		WaitForStage: client.WorkflowUpdateStageAccepted,

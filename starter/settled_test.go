@@ -68,6 +68,12 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 			h.completes(h.schedules("Submit", ""), accepted)
 			h.endsFailed(application("DownloadRejected", "html"))
 		}, false, taskID},
+		{"failed: overdue, and the history does not say of what", statusFailed, func(h *history) {
+			h.endsFailed(application("ResultOverdue", "late"))
+		}, false, ""},
+		{"failed: rejected, and the history does not say what", statusFailed, func(h *history) {
+			h.endsFailed(application("DownloadRejected", "html"))
+		}, false, ""},
 		{"failed: for no reason of ours, before it submitted", statusFailed, func(h *history) {
 			h.endsFailed(application("Panic", "bug"))
 		}, true, ""},
@@ -118,6 +124,10 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 
 		{"timed out, the worker died before it sent", statusTimedOut, func(h *history) {
 			h.timesOut(h.schedules("Submit", ""), nil)
+			h.endsTimedOut()
+		}, true, ""},
+		{"timed out, the worker died before it sent, after an attempt that panicked", statusTimedOut, func(h *history) {
+			h.timesOut(h.schedules("Submit", ""), application("PanicError", "bug"))
 			h.endsTimedOut()
 		}, true, ""},
 		{"timed out, the worker died after a refusal", statusTimedOut, func(h *history) {

@@ -59,7 +59,7 @@ func (s *Starter) startOrFind(ctx context.Context, id string, input workflows.Mo
 		return Job{}, err
 	}
 	last := newReport(described)
-	if last.State.Open() {
+	if last.State.Open() || last.State == StateCompleted {
 		if chosen {
 			if err := s.checkSame(ctx, last, input); err != nil {
 				return Job{}, err

@@ -67,8 +67,8 @@ func (s *Starter) Watch(ctx context.Context, id string, show func(Progress)) (Re
 	return watched.job, err
 }
 
-// Wait watches several jobs until all have ended or ctx is done. The reports
-// are in the order of the ids. The error is the cause of ctx's end, or why a
+// Wait watches several jobs until all have ended or ctx is done. Show must be
+// safe for concurrent use. The reports are in the order of the ids. The error is the cause of ctx's end, or why a
 // job could not be watched to its end; an id that is no job is refused at once.
 func (s *Starter) Wait(ctx context.Context, ids []string, show func(Progress)) ([]Report, error) {
 	for _, id := range ids {

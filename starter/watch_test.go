@@ -63,6 +63,10 @@ func TestWatchShowsAJobToItsEnd(t *testing.T) {
 		require.EqualValues(t, 1500, w.last().Total)
 		require.Equal(t, 2*time.Second, w.last().Elapsed)
 
+		fake.do(func() { job.says(workflows.Status{Stage: workflows.StageDone}) })
+		time.Sleep(2 * time.Second)
+		require.Equal(t, workflows.StageCollecting, w.last().Stage, "the end is shown when it has come")
+
 		fake.do(func() {
 			job.history.endsWell(workflows.ModifyVideoResult{TaskID: taskID})
 			job.end(statusCompleted, time.Minute)

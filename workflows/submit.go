@@ -33,7 +33,8 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 		if err == nil {
 			return j.accepted(submitted), nil
 		}
-		if hold, held := asHold(err); held {
+		evidence, died := asLastEvidence(err)
+		if hold, held := asHold(err); held && !died {
 			j.learn(hold.Settings)
 			j.status.SubmitAttempts = hold.Attempts
 			holds++
@@ -41,7 +42,6 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 			j.enter(ctx, StageHeld, fmt.Sprintf("kie.ai holds the job: %s; nothing is charged, and it goes on by itself", hold.Reason))
 			continue
 		}
-		evidence, died := asLastEvidence(err)
 		if !died {
 			return task{}, j.submitFailure(ctx, err)
 		}

@@ -1,0 +1,120 @@
+package starter_test
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/command"
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+const video = "https://example.org/in.mp4"
+
+func TestRequest(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "job.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"prompt":"snow","videoUrl":"`+video+`"}`), 0o600))
+	tests := []struct {
+		name    string
+		command starter.SubmitCommand
+		stdin   string
+		want    workflows.ModifyVideoInput
+	}{
+		{"flags", starter.SubmitCommand{Prompt: "snow", Video: video}, "", request},
+		{
+			"all flags",
+			starter.SubmitCommand{Prompt: "p", Video: video, Watermark: "w", Name: "n", RecoveryWindow: "5m", Deadline: "2h", OnUnknownSubmit: "resubmit", Key: "k", Wait: true, Timeout: time.Hour},
+			"",
+			workflows.ModifyVideoInput{Prompt: "p", VideoURL: video, Watermark: "w", Name: "n", RecoveryWindow: "5m", Deadline: "2h", OnUnknownSubmit: "resubmit"},
+		},
+		{"adoption", starter.SubmitCommand{TaskID: taskID, Name: "n", Deadline: "2h"}, "", workflows.ModifyVideoInput{TaskID: taskID, Name: "n", Deadline: "2h"}},
+		{"JSON", starter.SubmitCommand{Input: `{"prompt":"snow","videoUrl":"` + video + `"}`, ID: "shot-7"}, "", request},
+		{"JSON in a file", starter.SubmitCommand{Input: "@" + file}, "", request},
+		{"JSON on standard input", starter.SubmitCommand{Input: "-"}, `{"prompt":"snow","videoUrl":"` + video + `"}` + "\n", request},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.command.TaskQueue = "lumaflow"
+			input, err := test.command.Request(t.Context(), strings.NewReader(test.stdin))
+			require.NoError(t, err)
+			require.Equal(t, test.want, input)
+		})
+	}
+}
+
+// What is wrong with a request is said before anything is dialled, names the
+// flag and repeats no address: it may carry a signature.
+func TestRequestThatIsRefused(t *testing.T) {
+	// Nothing listens there: a command that dialled would fail in another way.
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+	tests := []struct {
+		name    string
+		command starter.SubmitCommand
+		stdin   string
+		err     string
+	}{
+		{"nothing", starter.SubmitCommand{}, "", "say what to do: --prompt and --video"},
+		{"no prompt", starter.SubmitCommand{Prompt: " \n", Video: video}, "", "--prompt is missing"},
+		{"no video", starter.SubmitCommand{Prompt: "p"}, "", "--video is missing"},
+		{"a local file", starter.SubmitCommand{Prompt: "p", Video: "./in.mp4"}, "", "--video is no http or https URL"},
+		{"another scheme", starter.SubmitCommand{Prompt: "p", Video: "ftp://secret@x/in.mp4"}, "", "--video is no http or https URL"},
+		{"no host", starter.SubmitCommand{Prompt: "p", Video: "https:///secret.mp4"}, "", "--video is no http or https URL"},
+		{"not UTF-8", starter.SubmitCommand{Prompt: "p\xff", Video: video}, "", "--prompt is not valid UTF-8"},
+		{"bad deadline", starter.SubmitCommand{Prompt: "p", Video: video, Deadline: "soon"}, "", "--deadline is \"soon\""},
+		{"negative window", starter.SubmitCommand{Prompt: "p", Video: video, RecoveryWindow: "-1h"}, "", "--recovery-window is \"-1h\""},
+		{"unknown action", starter.SubmitCommand{Prompt: "p", Video: video, OnUnknownSubmit: "pray"}, "", "--on-unknown-submit is \"pray\""},
+		{"blank in the task id", starter.SubmitCommand{TaskID: " x"}, "", "--task-id has blanks around it"},
+		{"adoption with a prompt", starter.SubmitCommand{TaskID: taskID, Prompt: "p"}, "", "--task-id collects a task that exists already"},
+		{"timeout of nothing", starter.SubmitCommand{Prompt: "p", Video: video, Timeout: time.Hour}, "", "--timeout needs --wait"},
+		{"negative timeout", starter.SubmitCommand{Prompt: "p", Video: video, Wait: true, Timeout: -1}, "", "--timeout is"},
+		{"id and key", starter.SubmitCommand{Prompt: "p", Video: video, ID: "i", Key: "k"}, "", "--id and --key exclude each other"},
+		{"long id", starter.SubmitCommand{Prompt: "p", Video: video, ID: strings.Repeat("i", 1001)}, "", "--id must be at most 1000 bytes"},
+		{"blank id", starter.SubmitCommand{Prompt: "p", Video: video, ID: " "}, "", "--id must be"},
+		{"JSON and flags", starter.SubmitCommand{Input: "{}", Name: "n"}, "", "--input holds the whole job"},
+		{"unknown field", starter.SubmitCommand{Input: `{"prompt":"p","videoUrl":"` + video + `","vide":1}`}, "", `--input: the input is not a valid request: json: unknown field "vide"`},
+		{"two values", starter.SubmitCommand{Input: "-"}, `{"prompt":"p","videoUrl":"` + video + `"}{}`, "--input: the input is more than one JSON object"},
+		{"no JSON", starter.SubmitCommand{Input: "-"}, "", "--input: the input is not a valid request"},
+		{"blank prompt in JSON", starter.SubmitCommand{Input: `{"videoUrl":"` + video + `"}`}, "", "--input: prompt is blank"},
+		{"no such file", starter.SubmitCommand{Input: "@/no/such/file"}, "", "--input: open /no/such/file"},
+		{"too much", starter.SubmitCommand{Input: "-"}, strings.Repeat(" ", 1<<20+1), "--input is larger than 1 MiB"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.command.TaskQueue = "lumaflow"
+			streams, out, _ := newStreams(test.stdin)
+			err := test.command.Run(t.Context(), streams)
+			require.ErrorContains(t, err, test.err)
+			require.Equal(t, command.ExitUsage, command.ExitCode(err))
+			require.NotContains(t, err.Error(), "secret")
+			require.NotContains(t, err.Error(), "\n")
+			require.Empty(t, out.String())
+		})
+	}
+}
+
+// Ctrl-C ends a command that waits for its standard input.
+func TestRequestFromATerminalThatSaysNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, writer := io.Pipe()
+	defer writer.Close()
+	asked := &asking{Reader: reader, asked: cancel}
+	_, err := (&starter.SubmitCommand{Input: "-", TaskQueue: "q"}).Request(ctx, asked)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+type asking struct {
+	io.Reader
+	asked func()
+}
+
+func (a *asking) Read(into []byte) (int, error) {
+	a.asked()
+	return a.Reader.Read(into)
+}
