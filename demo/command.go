@@ -27,8 +27,8 @@ const (
 type Command struct {
 	Video     string `placeholder:"FILE" help:"Run it on this clip of yours (MP4 or MOV)."`
 	Prompt    string `default:"Turn the street into a snowy winter night" help:"What to change in the video."`
-	OutputURL string `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Where finished videos go: a path or a file:// URL."`
-	UIPort    int    `default:"8233" help:"Port of the Temporal UI; another one is taken if it is in use."`
+	OutputURL string `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Where finished videos go: a path or a file:// URL (${default})."`
+	UIPort    int    `placeholder:"PORT" help:"Port of the Temporal UI. Default: 8233, or a free one if that is taken."`
 	Keep      bool   `help:"Stay up when the jobs are done, until Ctrl-C."`
 }
 

@@ -1,0 +1,29 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The demo is what a newcomer sees first: it must end well, on its own clips
+// and on one that the user brings.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	output := t.TempDir()
+	env := append(os.Environ(), "TEMPORAL_CLI="+cli)
+	first := execute(t, env, binary, "demo", "--output-url", output)
+	require.Zero(t, first.code, first.err)
+	require.Contains(t, first.out, "5 jobs, 5 charges, 5 verified files.")
+	require.NotContains(t, first.out+first.err, "\x1b", "no control characters in a file")
+	clips, err := filepath.Glob(filepath.Join(output, "*.mp4"))
+	require.NoError(t, err)
+	require.Len(t, clips, 5)
+
+	second := execute(t, env, binary, "demo", "--output-url", t.TempDir(), "--video", clips[0], "--prompt", "Paint it")
+	require.Zero(t, second.code, second.err)
+	require.Contains(t, second.out, "5 jobs, 5 charges, 5 verified files.")
+	require.Contains(t, second.err, "Uploaded")
+}
