@@ -40,6 +40,11 @@ func newLife(t *testing.T) *life {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	l := &life{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t}
+	l.prepare()
+	return l
+}
+
+func (l *life) prepare() {
 	workflows.Register(l.TestWorkflowEnvironment)
 	l.RegisterActivity(a.Submit)
 	l.RegisterActivity(a.Identify)
@@ -47,7 +52,6 @@ func newLife(t *testing.T) *life {
 	l.RegisterActivity(a.Download)
 	l.RegisterActivity(a.WriteReceipt)
 	l.SetTestTimeout(10 * time.Second)
-	return l
 }
 
 // submits scripts what the submissions come to, one after the other.

@@ -1,0 +1,218 @@
+package workflows_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"pgregory.net/rapid"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"lumaflow/activities"
+	"lumaflow/workflows"
+)
+
+const (
+	promisedURL = "https://evil.example.org/promised-by-a-callback.mp4"
+	strayTask   = "99999999999999999999999999999999"
+)
+
+// TestLivesOfJobs drives jobs through random lives: what submissions come to,
+// callbacks of every kind at any time, polls, decisions of operators, cancels.
+// Whatever happens, nothing is paid for twice without an operator, no callback
+// is dropped, and the end is final, visible and names the task.
+func TestLivesOfJobs(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) { newModel(t, r).live() })
+}
+
+// model is one random life and what must be true of it.
+type model struct {
+	*life
+	r *rapid.T
+	// charged counts the submissions that may have created a task.
+	charged int
+	// allowed counts the submissions that an operator or the input asked for.
+	allowed int
+	// sent counts the callbacks that reached the job while it was open.
+	sent int
+	// known is the task that the job was told is its own.
+	known string
+}
+
+func newModel(t *testing.T, r *rapid.T) *model {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	m := &model{life: &life{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t}, r: r, allowed: 1}
+	m.prepare()
+	m.endsOnTimeout()
+	return m
+}
+
+func (m *model) live() {
+	m.submissionsComeToAnything()
+	m.recordSaysAnything()
+	m.downloadsMayFail()
+	m.callbacksComeAtAnyTime()
+	m.operatorsDecide()
+	input := request
+	if m.chance("resubmits by itself", 4) {
+		input.OnUnknownSubmit = "resubmit"
+		m.allowed = 1000
+	}
+	if m.chance("is cancelled", 5) {
+		m.RegisterDelayedCallback(m.CancelWorkflow, m.moment("cancel"))
+	}
+	m.ExecuteWorkflow(workflows.ModifyVideoName, input)
+	m.check()
+}
+
+func (m *model) chance(what string, oneIn int) bool {
+	return rapid.IntRange(1, oneIn).Draw(m.r, what) == 1
+}
+
+// moment is a time in a job's life, close to where its timers fire. It is never
+// the very same moment: the test environment then lets the timer end the job
+// before it delivers a signal that was sent earlier.
+func (m *model) moment(what string) time.Duration {
+	return time.Duration(rapid.SampledFrom([]int{0, 1, 59, 60, 61, 300, 599, 600, 601, 900, 3599, 3600, 3601, 7200, 86400}).Draw(m.r, what))*time.Second +
+		time.Millisecond
+}
+
+func (m *model) submissionsComeToAnything() {
+	m.OnActivity(a.Submit, anything, anything).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
+		m.submissions++
+		outcome := rapid.SampledFrom([]string{"accepted", "accepted", "unknown", "held", "refused", "died", "died refused", "died sending", "died accepted"}).Draw(m.r, "submission")
+		if m.submissions > 20 {
+			outcome = "refused"
+		}
+		taskID := ourTask
+		if m.charged > 0 {
+			taskID = fmt.Sprintf("%032d", m.charged)
+		}
+		switch outcome {
+		case "accepted":
+			m.charged++
+			m.known = taskID
+			return m.accepted(taskID)(in)
+		case "unknown":
+			m.charged++
+			return m.unknown()(in)
+		case "held":
+			return m.fails(activities.Held, activities.Hold{Code: 402, Reason: "no credit", Attempts: in.Attempts + 1, Until: m.Now()})(in)
+		case "refused":
+			return m.fails(activities.SubmitRefused, m.evidence(activities.PhaseRefused, ""))(in)
+		case "died refused":
+			return m.dies(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, m.evidence(activities.PhaseRefused, ""))(in)
+		case "died sending":
+			m.charged++
+			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT, m.evidence(activities.PhaseSending, ""))(in)
+		case "died accepted":
+			m.charged++
+			m.known = taskID
+			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT, m.evidence(activities.PhaseAccepted, taskID))(in)
+		default:
+			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT)(in)
+		}
+	})
+	m.OnActivity(a.Identify, anything, anything).Return(func(_ ctx, in activities.IdentifyInput) (activities.Identified, error) {
+		switch {
+		case in.TaskID == ourTask, !in.Own && in.TaskID == strayTask:
+			return activities.Identified{TaskID: in.TaskID, CreatedAt: m.Now(), Settings: withCallbacks}, nil
+		case in.Own:
+			return activities.Identified{}, foreign()
+		default:
+			return activities.Identified{}, temporal.NewNonRetryableApplicationError("no record", activities.UnknownTask, nil)
+		}
+	})
+}
+
+func (m *model) recordSaysAnything() {
+	m.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
+		m.known = in.TaskID
+		switch rapid.SampledFrom([]string{"finished", "finished", "pending", "failed", "overdue"}).Draw(m.r, "record") {
+		case "finished":
+			return finished(in.TaskID, 1), nil
+		case "failed":
+			return activities.Finished{}, temporal.NewNonRetryableApplicationError("moderated", activities.GenerationFailed, nil, 1)
+		case "overdue":
+			return activities.Finished{}, temporal.NewNonRetryableApplicationError("too late", activities.ResultOverdue, nil, 1)
+		default:
+			return activities.Finished{}, temporal.NewApplicationErrorWithOptions("running", activities.Pending,
+				temporal.ApplicationErrorOptions{NextRetryDelay: pollInterval})
+		}
+	})
+}
+
+func (m *model) downloadsMayFail() {
+	m.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
+		require.Equal(m.r, resultURL, in.URL, "no URL of a callback is fetched")
+		if m.chance("download is rejected", 6) {
+			return activities.Downloaded{}, temporal.NewNonRetryableApplicationError("html", activities.DownloadRejected, nil)
+		}
+		return downloaded(in), nil
+	})
+	m.OnActivity(a.WriteReceipt, anything, anything).Return(nil)
+}
+
+func (m *model) callbacksComeAtAnyTime() {
+	for range rapid.IntRange(0, 6).Draw(m.r, "callbacks") {
+		callback := workflows.Callback{
+			TaskID:     rapid.SampledFrom([]string{ourTask, ourTask, strayTask, otherTask, ""}).Draw(m.r, "task"),
+			Code:       rapid.SampledFrom([]int{200, 500, 501, 0}).Draw(m.r, "code"),
+			ResultURLs: []string{promisedURL},
+		}
+		m.RegisterDelayedCallback(func() {
+			if m.IsWorkflowCompleted() {
+				return // the webhook would learn that the job is over
+			}
+			m.sent++
+			m.SignalWorkflow(workflows.CallbackSignal.Name, callback)
+		}, m.moment("callback"))
+	}
+}
+
+func (m *model) operatorsDecide() {
+	for i := range rapid.IntRange(0, 2).Draw(m.r, "operators") {
+		resolution := rapid.SampledFrom([]workflows.Resolution{
+			{Action: workflows.AdoptTask, TaskID: ourTask},
+			{Action: workflows.AdoptTask, TaskID: strayTask},
+			{Action: workflows.AdoptTask, TaskID: otherTask},
+			{Action: workflows.Resubmit},
+			{Action: workflows.WriteOff},
+			{Action: "nonsense"},
+		}).Draw(m.r, "resolution")
+		if resolution.Action == workflows.Resubmit {
+			m.allowed++
+		}
+		m.RegisterDelayedCallback(func() {
+			m.UpdateWorkflow(workflows.ResolveUpdate, fmt.Sprint("operator-", i), &answer{}, resolution)
+		}, m.moment("operator"))
+	}
+}
+
+func (m *model) check() {
+	require.True(m.r, m.IsWorkflowCompleted())
+	require.LessOrEqual(m.r, m.charged, m.allowed, "submissions that may have been charged")
+	status, err := m.status(), m.GetWorkflowError()
+	require.Equal(m.r, m.sent, status.Callbacks, "no callback is dropped")
+	require.NotEmpty(m.r, status.Detail)
+	if err == nil {
+		require.Equal(m.r, workflows.StageDone, status.Stage)
+		var result workflows.ModifyVideoResult
+		require.NoError(m.r, m.GetWorkflowResult(&result))
+		require.NotEmpty(m.r, result.Videos)
+		return
+	}
+	require.Equal(m.r, workflows.StageFailed, status.Stage)
+	require.Contains(m.r, err.Error(), "default-test-workflow-id")
+	if m.known != "" {
+		require.Contains(m.r, status.Detail, m.known, "the failure names the task")
+	}
+}
