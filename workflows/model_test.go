@@ -44,6 +44,8 @@ type model struct {
 	sent int
 	// known is the task that the job was told is its own.
 	known string
+	// adoptable are the tasks that operators named.
+	adoptable []string
 }
 
 func newModel(t *testing.T, r *rapid.T) *model {
@@ -191,6 +193,7 @@ func (m *model) operatorsDecide() {
 		if resolution.Action == workflows.Resubmit {
 			m.allowed++
 		}
+		m.adoptable = append(m.adoptable, resolution.TaskID)
 		m.RegisterDelayedCallback(func() {
 			m.UpdateWorkflow(workflows.ResolveUpdate, fmt.Sprint("operator-", i), &answer{}, resolution)
 		}, m.moment("operator"))
@@ -208,6 +211,9 @@ func (m *model) check() {
 		var result workflows.ModifyVideoResult
 		require.NoError(m.r, m.GetWorkflowResult(&result))
 		require.NotEmpty(m.r, result.Videos)
+		if result.TaskID == strayTask {
+			require.Contains(m.r, m.adoptable, strayTask, "another job's task is adopted by an operator's word only")
+		}
 		return
 	}
 	require.Equal(m.r, workflows.StageFailed, status.Stage)
