@@ -40,8 +40,8 @@ type model struct {
 	charged int
 	// allowed counts the submissions that an operator or the input asked for.
 	allowed int
-	// sent counts the callbacks that reached the job while it was open.
-	sent int
+	// sent are the times of the callbacks that came while the job was open.
+	sent []time.Time
 	// known is the task that the job was told is its own.
 	known string
 	// adoptable are the tasks that operators named.
@@ -79,26 +79,35 @@ func (m *model) chance(what string, oneIn int) bool {
 	return rapid.IntRange(1, oneIn).Draw(m.r, what) == 1
 }
 
-// moment is a time in a job's life, close to where its timers fire. It is never
-// the very same moment: the test environment then lets the timer end the job
-// before it delivers a signal that was sent earlier.
+// moment is a time in a job's life, close to where its timers fire.
 func (m *model) moment(what string) time.Duration {
-	return time.Duration(rapid.SampledFrom([]int{0, 1, 59, 60, 61, 300, 599, 600, 601, 900, 3599, 3600, 3601, 7200, 86400}).Draw(m.r, what))*time.Second +
-		time.Millisecond
+	return time.Duration(rapid.SampledFrom([]int{0, 1, 59, 60, 61, 300, 599, 600, 601, 900, 3599, 3600, 3601, 7200, 86400}).Draw(m.r, what)) * time.Second
+}
+
+// script draws what one kind of activity comes to, call by call, before the job
+// starts: activities run on goroutines of their own, and a failure must be
+// repeatable from its seed. When the script ends, its last line goes on.
+func (m *model) script(what string, last string, outcomes ...string) func() string {
+	lines := rapid.SliceOfN(rapid.SampledFrom(outcomes), 0, 20).Draw(m.r, what)
+	return func() string {
+		if len(lines) == 0 {
+			return last
+		}
+		line := lines[0]
+		lines = lines[1:]
+		return line
+	}
 }
 
 func (m *model) submissionsComeToAnything() {
+	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "refused", "died", "died refused", "died sending", "died accepted")
 	m.OnActivity(a.Submit, anything, anything).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
 		m.submissions++
-		outcome := rapid.SampledFrom([]string{"accepted", "accepted", "unknown", "held", "refused", "died", "died refused", "died sending", "died accepted"}).Draw(m.r, "submission")
-		if m.submissions > 20 {
-			outcome = "refused"
-		}
 		taskID := ourTask
 		if m.charged > 0 {
 			taskID = fmt.Sprintf("%032d", m.charged)
 		}
-		switch outcome {
+		switch next() {
 		case "accepted":
 			m.charged++
 			m.known = taskID
@@ -136,9 +145,10 @@ func (m *model) submissionsComeToAnything() {
 }
 
 func (m *model) recordSaysAnything() {
+	next := m.script("records", "finished", "finished", "finished", "pending", "failed", "overdue")
 	m.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
 		m.known = in.TaskID
-		switch rapid.SampledFrom([]string{"finished", "finished", "pending", "failed", "overdue"}).Draw(m.r, "record") {
+		switch next() {
 		case "finished":
 			return finished(in.TaskID, 1), nil
 		case "failed":
@@ -153,9 +163,10 @@ func (m *model) recordSaysAnything() {
 }
 
 func (m *model) downloadsMayFail() {
+	next := m.script("downloads", "stored", "stored", "stored", "stored", "rejected")
 	m.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
 		require.Equal(m.r, resultURL, in.URL, "no URL of a callback is fetched")
-		if m.chance("download is rejected", 6) {
+		if next() == "rejected" {
 			return activities.Downloaded{}, temporal.NewNonRetryableApplicationError("html", activities.DownloadRejected, nil)
 		}
 		return downloaded(in), nil
@@ -174,7 +185,7 @@ func (m *model) callbacksComeAtAnyTime() {
 			if m.IsWorkflowCompleted() {
 				return // the webhook would learn that the job is over
 			}
-			m.sent++
+			m.sent = append(m.sent, m.Now())
 			m.SignalWorkflow(workflows.CallbackSignal.Name, callback)
 		}, m.moment("callback"))
 	}
@@ -204,7 +215,16 @@ func (m *model) check() {
 	require.True(m.r, m.IsWorkflowCompleted())
 	require.LessOrEqual(m.r, m.charged, m.allowed, "submissions that may have been charged")
 	status, err := m.status(), m.GetWorkflowError()
-	require.Equal(m.r, m.sent, status.Callbacks, "no callback is dropped")
+	// The test environment lets a timer end the job before it delivers a signal
+	// of the same moment; such a signal may be counted or not.
+	heard := 0
+	for _, at := range m.sent {
+		if at.Before(m.Now()) {
+			heard++
+		}
+	}
+	require.GreaterOrEqual(m.r, status.Callbacks, heard, "no callback is dropped")
+	require.LessOrEqual(m.r, status.Callbacks, len(m.sent))
 	require.NotEmpty(m.r, status.Detail)
 	if err == nil {
 		require.Equal(m.r, workflows.StageDone, status.Stage)
