@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"strconv"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -17,10 +18,15 @@ const (
 	// progressInterval is how often a download tells how far it is. One that is
 	// over sooner sends no heartbeat at all.
 	progressInterval = 3 * time.Second
+	// quietInterval is how often an attempt says that it lives while it does
+	// what has no progress to tell, and quietWork how long that may take.
+	quietInterval = 10 * time.Second
+	quietWork     = 30 * time.Minute
 	// maxRejections is how often a link that serves no video, or leads where no
-	// download may go, is tried again before the job gives up: a CDN's error page
+	// download may go, is tried again before the job gives up. The pauses grow
+	// from ten seconds to an hour, an hour and a half in all: a CDN's error page
 	// passes, a broken video stays.
-	maxRejections = 5
+	maxRejections = 10
 )
 
 // DownloadInput is one video of a finished task.
@@ -127,7 +133,9 @@ func (d *download) stored(ctx context.Context) (Downloaded, bool, error) {
 		return Downloaded{}, false, nil
 	}
 	file := receipt.Files[d.input.Number-1]
-	location, ok, err := d.Store.Matches(ctx, file.Name, file.Bytes, file.SHA256)
+	var location string
+	var ok bool
+	d.beating(ctx, func() { location, ok, err = d.Store.Matches(ctx, file.Name, file.Bytes, file.SHA256) })
 	if err != nil {
 		return Downloaded{}, false, retry(StorageUnavailable, "re-read "+file.Name, err, time.Minute)
 	}
@@ -155,7 +163,9 @@ func (d *download) stored(ctx context.Context) (Downloaded, bool, error) {
 func (d *download) fetch(ctx context.Context) (file *fetch.File, err error) {
 	links := []func(context.Context) (string, error){d.given, d.reminted, d.reread}
 	for _, link := range links {
-		url, linkErr := link(ctx)
+		var url string
+		var linkErr error
+		d.beating(ctx, func() { url, linkErr = link(ctx) })
 		if linkErr != nil {
 			activity.GetLogger(ctx).Warn("could not renew a dead link", "taskId", d.input.TaskID, "error", linkErr)
 			continue
@@ -202,14 +212,40 @@ func (d *download) report(ctx context.Context, done, total int64) {
 	}
 }
 
+// beating keeps the attempt alive during work that shows no progress of its
+// own, a slow store's say, for as long as such work may honestly take.
+func (d *download) beating(ctx context.Context, work func()) {
+	done := make(chan struct{})
+	var beats sync.WaitGroup
+	beats.Go(func() {
+		beat := time.NewTicker(quietInterval)
+		defer beat.Stop()
+		for end := time.Now().Add(quietWork); time.Now().Before(end); {
+			select {
+			case <-beat.C:
+				activity.RecordHeartbeat(ctx, d.progress)
+			case <-done:
+				return
+			}
+		}
+	})
+	work()
+	close(done)
+	beats.Wait()
+}
+
 func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, error) {
 	defer file.Close()
 	name := store.VideoName(d.input.Name, d.input.TaskID, d.input.Number, file.Video.Extension)
-	location, err := d.Store.PutVideo(ctx, name, store.Source{
-		Path:        file.Path,
-		Bytes:       file.Bytes,
-		SHA256:      file.SHA256,
-		ContentType: file.Video.ContentType(),
+	var location string
+	var err error
+	d.beating(ctx, func() {
+		location, err = d.Store.PutVideo(ctx, name, store.Source{
+			Path:        file.Path,
+			Bytes:       file.Bytes,
+			SHA256:      file.SHA256,
+			ContentType: file.Video.ContentType(),
+		})
 	})
 	if err != nil {
 		return Downloaded{}, d.again(StorageUnavailable, "store "+name, err, time.Minute)
@@ -243,6 +279,7 @@ func (d *download) failed(ctx context.Context, err error) error {
 		if d.progress.Rejections >= maxRejections {
 			return final(DownloadRejected, "kie.ai's link gives no video that can be stored", err)
 		}
+		row.after = min(row.after<<(d.progress.Rejections-1), time.Hour)
 	}
 	return d.again(row.errorType, "download", err, row.after)
 }

@@ -140,7 +140,7 @@ func TestDownloadOutcomes(t *testing.T) {
 func TestBytesThatAreNeverAVideoAreGivenUp(t *testing.T) {
 	b := newBench(t)
 	b.serves(map[string]error{given: &fetch.Error{Kind: fetch.Rejected, Err: errors.New("an HTML page")}})
-	b.SetHeartbeatDetails(activities.DownloadProgress{Rejections: 4})
+	b.SetHeartbeatDetails(activities.DownloadProgress{Rejections: 9})
 	_, err := b.download(t, b.wanted())
 	failed := failedAs(t, err)
 	require.Equal(t, activities.DownloadRejected, failed.Type())

@@ -110,7 +110,7 @@ func askedDelay(err error) time.Duration {
 
 func (t *attempt) retryable(errorType, message string, cause error, after time.Duration) error {
 	if t.Now().Add(after).After(t.input.Until) {
-		return final(SubmitRefused, "nothing was submitted or charged: "+message+" until the deadline", cause, t.evidence)
+		return final(SubmitRefused, "nothing was submitted or charged: kie.ai could not be reached before the deadline", cause, t.evidence)
 	}
 	return retry(errorType, message, cause, after)
 }
@@ -133,7 +133,7 @@ func (t *attempt) held(cause error) error {
 		hold.Until = t.Now().Add(refusal.Delay())
 	}
 	if hold.Until.After(t.input.Until) {
-		return final(SubmitRefused, "nothing was submitted or charged: kie.ai held the job until the deadline", cause, t.evidence)
+		return final(SubmitRefused, "nothing was submitted or charged: kie.ai held the job until the deadline ("+hold.Reason+")", nil, t.evidence)
 	}
 	if t.input.Quiet || t.input.Held != nil && t.input.Held.Code == hold.Code {
 		return t.holdOn(hold)

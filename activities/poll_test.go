@@ -163,6 +163,8 @@ func TestIdentify(t *testing.T) {
 		{"this job's task", true, luma.Record{CallbackURL: ours}, nil, 0, "", false},
 		{"another job's task", true, luma.Record{CallbackURL: others}, nil, 0, activities.ForeignTask, true},
 		{"a task without a callback URL", true, luma.Record{}, nil, 0, activities.ForeignTask, true},
+		{"a task of an earlier run", true, luma.Record{CallbackURL: ours, CreatedAt: b.now.Add(-49 * time.Hour)}, nil, 0, activities.ForeignTask, true},
+		{"a task of this run", true, luma.Record{CallbackURL: ours, CreatedAt: b.now}, nil, 0, "", false},
 		{"not there yet", false, luma.Record{}, &luma.Error{Class: luma.NotFound}, 0, activities.ProviderUnavailable, false},
 		{"not there for long", false, luma.Record{}, &luma.Error{Class: luma.NotFound}, 3 * time.Minute, activities.UnknownTask, true},
 		{"kie.ai is down for long", false, luma.Record{}, &luma.Error{Class: luma.Temporary}, time.Hour, activities.ProviderUnavailable, false},
@@ -173,7 +175,7 @@ func TestIdentify(t *testing.T) {
 			b.records(test.record, test.err)
 			b.now = b.now.Add(test.after)
 			acts := b.register(t)
-			_, err := b.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: task, Own: test.own})
+			_, err := b.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: task, Own: test.own, NotBefore: b.now.Add(-48 * time.Hour)})
 			if test.errorType == "" {
 				require.NoError(t, err)
 				return

@@ -78,6 +78,9 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	if input.Held != nil && a.Now().Before(input.Held.Until) {
 		return Submitted{}, attempt.holdOn(*input.Held)
 	}
+	if !a.Now().Before(input.Until) {
+		return Submitted{}, final(SubmitRefused, "nothing was submitted or charged: no worker was free before the deadline", nil, attempt.evidence)
+	}
 	if err := attempt.fence(ctx); err != nil {
 		return Submitted{}, err
 	}
@@ -89,6 +92,7 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	}
 	switch luma.ClassOf(err) {
 	case luma.NotSent:
+		attempt.evidence.Attempts--
 		attempt.release(ctx)
 		return Submitted{}, attempt.notSent(err)
 	case luma.Held:

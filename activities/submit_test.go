@@ -159,6 +159,25 @@ func TestSubmitIsAcceptedEvenIfTemporalDoesNotHearOfItAtOnce(t *testing.T) {
 	require.Equal(t, task, submitted.TaskID)
 }
 
+func TestNothingIsSentAfterTheDeadline(t *testing.T) {
+	b := newBench(t)
+	sent := b.sends(task, nil)
+	input := b.input()
+	input.Until = b.now
+	_, err := b.submit(t, input)
+	require.Equal(t, activities.SubmitRefused, failedAs(t, err).Type())
+	require.Zero(t, *sent)
+	require.Empty(t, b.recorder.phases())
+}
+
+func TestWhatWasNotSentIsNoAttempt(t *testing.T) {
+	b := newBench(t)
+	b.sends("", &luma.Error{Class: luma.NotSent})
+	_, err := b.submit(t, b.input())
+	require.Error(t, err)
+	require.Zero(t, b.recorder.evidence[len(b.recorder.evidence)-1].Attempts)
+}
+
 func TestHold(t *testing.T) {
 	hold := activities.Hold{Code: 402, Reason: "not enough credits"}
 	t.Run("is told to the job with its reason and time", func(t *testing.T) {

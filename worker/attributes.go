@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/sdk/client"
 
@@ -48,8 +49,8 @@ func (p *AttributeProbe) Available(ctx context.Context) bool {
 	if err != nil {
 		return p.available
 	}
-	_, stage := answer.CustomAttributes[workflows.StageAttribute]
-	_, taskID := answer.CustomAttributes[workflows.TaskIDAttribute]
-	p.available = stage && taskID
+	// One of another type would block a workflow as a missing one does.
+	p.available = answer.CustomAttributes[workflows.StageAttribute] == enumspb.INDEXED_VALUE_TYPE_KEYWORD &&
+		answer.CustomAttributes[workflows.TaskIDAttribute] == enumspb.INDEXED_VALUE_TYPE_KEYWORD
 	return p.available
 }

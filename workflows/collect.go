@@ -36,7 +36,7 @@ func (j *job) collect(ctx workflow.Context, task task, outcome outcome) ([]activ
 		j.status.Videos = append(j.status.Videos, files[i].Video)
 	}
 	if failed != nil {
-		return nil, j.downloadFailure(task, failed)
+		return nil, j.downloadFailure(ctx, task, failed)
 	}
 	return files, nil
 }
@@ -61,14 +61,15 @@ func (j *job) writeReceipt(ctx workflow.Context, task task, outcome outcome, fil
 		err = workflow.ExecuteActivity(persistently(ctx, j.until), a.WriteReceipt, receipt).Get(ctx, nil)
 	}
 	if err != nil {
-		return j.downloadFailure(task, err)
+		return j.downloadFailure(ctx, task, err)
 	}
 	return nil
 }
 
-func (j *job) downloadFailure(task task, err error) error {
-	if temporal.IsCanceledError(err) {
-		return err
+func (j *job) downloadFailure(ctx workflow.Context, task task, err error) error {
+	if ctx.Err() != nil {
+		// A cancelled download ends with whatever it was doing.
+		return ctx.Err()
 	}
 	var failed *temporal.ApplicationError
 	if errors.As(err, &failed) && failed.Type() == DownloadRejected {

@@ -3,6 +3,9 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -34,7 +37,7 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 	// The rest must happen for a cancelled job, too.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if temporal.IsCanceledError(err) {
-		text := j.cancelText(err)
+		text := j.cancelText() + j.earlier()
 		j.end(ctx, StageFailed, text)
 		return temporal.NewCanceledError(text)
 	}
@@ -43,7 +46,11 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 		// No branch is meant to come here; a paid task must still be named.
 		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, what: reason(err), next: collectCommand(j.status.TaskID)}
 	}
-	text := failed.text(j.id)
+	if len(j.lost) > 0 && failed.errorType == SubmitRefused {
+		// The last submission created nothing; of an earlier one nobody knows.
+		failed.errorType = SubmitUnknown
+	}
+	text := failed.text(j.id) + j.earlier()
 	j.end(ctx, StageFailed, text)
 	return temporal.NewNonRetryableApplicationError(text, failed.errorType, nil)
 }
@@ -53,22 +60,54 @@ func (j *job) overdue(taskID string, err error) error {
 	return failure{
 		errorType: ResultOverdue,
 		taskID:    taskID,
-		what:      fmt.Sprintf("no stored result %s after the submission (%s)", j.deadline, reason(err)),
+		what:      "no result was stored in time: " + reason(err),
 		next:      "the task may still end well and kie.ai keeps media for 14 days; collect it without paying again: " + collectCommand(taskID),
 	}
 }
 
-func (j *job) cancelText(err error) string {
+func (j *job) cancelText() string {
 	text := "job " + j.id + " was cancelled; kie.ai has no cancel"
-	_, unknown := asUnknown(err)
 	switch {
 	case j.status.TaskID != "":
 		return text + ", so task " + j.status.TaskID + " goes on and is paid. Next: collect it with " + collectCommand(j.status.TaskID)
-	case unknown || j.status.Stage == StageSubmitUnknown:
+	case j.status.Stage == StageSubmitUnknown || len(j.lost) > 0:
 		return text + ", and a task may exist. Next: look at https://kie.ai/logs and collect it with " + collectCommand("TASKID")
 	default:
 		return text + ", but nothing was submitted"
 	}
+}
+
+// stray notes a task that a callback named and that is not the job's, if it may
+// be what became of a lost submission.
+func (j *job) stray(callback Callback, taskID string) {
+	if len(j.lost) > 0 && callback.TaskID != "" && callback.TaskID != taskID && len(j.strays) < maxClaims && !slices.Contains(j.strays, callback.TaskID) {
+		j.strays = append(j.strays, callback.TaskID)
+	}
+}
+
+// earlier tells of the submissions that were made before the last one and that
+// may be paid, too.
+func (j *job) earlier() string {
+	if len(j.lost) == 0 {
+		return ""
+	}
+	text := ". An earlier submission of this job may be paid, too: look at https://kie.ai/logs"
+	if len(j.strays) > 0 {
+		text += "; callbacks named " + strings.Join(j.strays, ", ")
+	}
+	return text + "; collect it with " + collectCommand("TASKID")
+}
+
+// short writes a duration as people do: 1h, not 1h0m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 func collectCommand(taskID string) string { return "lumaflow submit --task-id " + taskID }

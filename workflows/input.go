@@ -23,6 +23,8 @@ const (
 	maxPromptBytes = 32 << 10
 	maxURLBytes    = 8 << 10
 	maxNameBytes   = 1 << 10
+	// maxDuration is how long kie.ai keeps the record of a task, two months.
+	maxDuration = 60 * 24 * time.Hour
 )
 
 // What an input may ask for when the recovery window ends without proof.
@@ -143,8 +145,8 @@ func duration(field, text string, otherwise time.Duration) (time.Duration, error
 		return otherwise, nil
 	}
 	parsed, err := time.ParseDuration(text)
-	if err != nil || parsed <= 0 {
-		return 0, fmt.Errorf("%s is %.40q: give a positive Go duration such as \"90m\" or \"24h\"", field, text)
+	if err != nil || parsed <= 0 || parsed > maxDuration {
+		return 0, fmt.Errorf("%s is %.40q: give a positive Go duration such as \"90m\" or \"24h\", at most 1440h", field, text)
 	}
 	return parsed, nil
 }

@@ -31,7 +31,7 @@ func (j *job) handleMessages(ctx workflow.Context) error {
 // decision is an accepted Resolution on its way to the main coroutine.
 type decision struct {
 	action string
-	task   *task
+	adopts *activities.Identified
 }
 
 // mayResolve refuses a resolution before it becomes history.
@@ -39,11 +39,11 @@ func (j *job) mayResolve(_ workflow.Context, resolution Resolution) error {
 	if j.status.Stage != StageSubmitUnknown {
 		return fmt.Errorf("job %s is in stage %s: there is no submission with an unknown outcome to resolve", j.id, j.status.Stage)
 	}
-	hasTask := strings.TrimSpace(resolution.TaskID) != ""
+	hasTask := resolution.TaskID != ""
 	switch resolution.Action {
 	case AdoptTask:
-		if !hasTask || len(resolution.TaskID) > maxNameBytes {
-			return errors.New("to adopt, say which task: the taskId is blank or too long")
+		if strings.TrimSpace(resolution.TaskID) != resolution.TaskID || !hasTask || len(resolution.TaskID) > maxNameBytes {
+			return errors.New("to adopt, say which task: the taskId is blank, has blanks around it or is too long")
 		}
 	case Resubmit, WriteOff:
 		if hasTask {
@@ -67,13 +67,11 @@ func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, erro
 			return Status{}, temporal.NewApplicationError(
 				fmt.Sprintf("task %s is not adopted, kie.ai's record could not be read: %s", resolution.TaskID, reason(err)), InvalidRequest)
 		}
-		if j.status.Stage == StageSubmitUnknown {
-			adopted := j.adoptIdentified(ctx, identified)
-			decided.task = &adopted
-		}
+		decided.adopts = &identified
 	}
 	if j.status.Stage != StageSubmitUnknown || !j.resolutions.SendAsync(decided) {
 		return Status{}, temporal.NewApplicationError("job "+j.id+" was resolved in the meantime", InvalidRequest)
 	}
-	return j.status, nil
+	err := workflow.Await(ctx, func() bool { return j.status.Stage != StageSubmitUnknown })
+	return j.status, err
 }

@@ -78,6 +78,13 @@ type job struct {
 	until       time.Time
 	callbacks   SignalChannel[Callback]
 	resolutions workflow.Channel
+	// claims are callbacks that came while the job was submitting again.
+	claims []Callback
+	// lost are the submissions with an unknown outcome that an operator, or the
+	// input, had the job submit again after; strays are the tasks that callbacks
+	// named since. Both may be paid, so no end of the job may hide them.
+	lost   []unknownOutcome
+	strays []string
 }
 
 // task is a paid task that this job owns.

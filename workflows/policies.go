@@ -14,13 +14,14 @@ import (
 // about are retried by the server. A timeout is not: what it means depends on
 // the evidence that the attempt left, and that is for the workflow to read. A
 // cancelled job waits for the outcome, because the task may be paid.
-func submission(ctx workflow.Context) workflow.Context {
+func submission(ctx workflow.Context, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           SubmitTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
-		StartToCloseTimeout: 3 * time.Minute,
-		HeartbeatTimeout:    20 * time.Second,
-		WaitForCancellation: true,
-		Summary:             "submit to kie.ai (the one paid request)",
+		TaskQueue:              SubmitTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
+		ScheduleToStartTimeout: pastDeadline(ctx, deadline),
+		StartToCloseTimeout:    3 * time.Minute,
+		HeartbeatTimeout:       20 * time.Second,
+		WaitForCancellation:    true,
+		Summary:                "submit to kie.ai (the one paid request)",
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,

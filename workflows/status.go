@@ -44,7 +44,7 @@ func (j *job) learn(settings activities.Settings) {
 
 // finish ends a job that stored everything.
 func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideoResult {
-	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videos(len(result.Videos)), result.TaskID))
+	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videos(len(result.Videos)), result.TaskID)+j.earlier())
 	return result
 }
 
@@ -56,9 +56,11 @@ func (j *job) end(ctx workflow.Context, stage Stage, detail string) {
 		workflow.GetLogger(ctx).Warn("the job ends with an update under way", "error", err)
 	}
 	for {
-		if _, more := j.callbacks.TryReceive(); !more {
+		callback, more := j.callbacks.TryReceive()
+		if !more {
 			return
 		}
 		j.status.Callbacks++
+		j.stray(callback, j.status.TaskID)
 	}
 }

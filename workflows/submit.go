@@ -26,12 +26,21 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 		Watermark: j.input.Watermark,
 		Until:     j.until,
 	}
-	for holds := 0; ; {
+	for holds, deaths := 0, 0; ; {
+		late, err := j.lateProof(ctx)
+		if err != nil {
+			return task{}, err
+		}
+		if late != nil {
+			return *late, nil
+		}
 		input.Attempts = j.status.SubmitAttempts
-		var submitted activities.Submitted
-		err := workflow.ExecuteActivity(submission(ctx), a.Submit, input).Get(ctx, &submitted)
+		submitted, interrupted, err := j.attempt(ctx, input)
 		if err == nil {
 			return j.accepted(submitted), nil
+		}
+		if interrupted && temporal.IsCanceledError(err) && ctx.Err() == nil {
+			continue
 		}
 		evidence, died := asLastEvidence(err)
 		if hold, held := asHold(err); held && !died {
@@ -65,7 +74,36 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 				next:      "start the job again",
 			}
 		}
+		// A worker that dies of each attempt must not fill the history.
+		deaths++
+		if err := workflow.Sleep(ctx, min(time.Duration(deaths-1)*5*time.Second, time.Minute)); err != nil {
+			return task{}, err
+		}
 	}
+}
+
+// attempt runs one submission. If an earlier one may be paid, a callback
+// interrupts it, as long as nothing has been sent: the callback may be the proof
+// that nothing needs to be.
+func (j *job) attempt(ctx workflow.Context, input activities.SubmitInput) (submitted activities.Submitted, interrupted bool, err error) {
+	submitting, stop := workflow.WithCancel(ctx)
+	defer stop()
+	outcome := workflow.ExecuteActivity(submission(submitting, j.until), a.Submit, input)
+	if len(j.lost) > 0 {
+		selector := workflow.NewSelector(ctx)
+		j.callbacks.AddTo(ctx, selector, func(callback Callback) {
+			j.status.Callbacks++
+			j.claims = append(j.claims, callback)
+			interrupted = true
+			stop()
+		})
+		selector.AddFuture(outcome, func(workflow.Future) {})
+		for !outcome.IsReady() {
+			selector.Select(ctx)
+		}
+	}
+	err = outcome.Get(ctx, &submitted)
+	return submitted, interrupted, err
 }
 
 // accepted takes over a task that kie.ai has accepted; the wait for its result
@@ -101,8 +139,12 @@ func (j *job) submitFailure(ctx workflow.Context, err error) error {
 	}
 	switch failed.Type() {
 	case activities.Held, activities.NotSent:
-		// The server stopped retrying because the job is being cancelled.
-		return ctx.Err()
+		// The server stopped retrying, because the job is being cancelled or runs
+		// out of the time that its starter gave it.
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return failure{errorType: SubmitRefused, what: "nothing was submitted or charged: " + failed.Message(), next: "start the job again"}
 	case SubmitRefused:
 		return failure{errorType: SubmitRefused, what: failed.Message(), next: "correct what kie.ai names and submit again"}
 	}

@@ -73,7 +73,7 @@ func (j *job) ended(ctx workflow.Context, finished activities.Finished, wake *Ca
 // listen waits for a callback, until polling is due.
 func (j *job) listen(ctx workflow.Context, task task) (wake *Callback, err error) {
 	after := j.settings.PollAfter
-	if after <= 0 {
+	if j.settings == (activities.Settings{}) {
 		after = defaultPollAfter
 	}
 	after = max(min(after, j.until.Sub(workflow.Now(ctx))), 0)
@@ -128,6 +128,7 @@ func (j *job) concerns(ctx workflow.Context, task task, callback Callback) bool 
 	j.status.Callbacks++
 	if callback.TaskID != task.id {
 		workflow.GetLogger(ctx).Warn("a callback for another task is ignored", "taskId", task.id, "callbackTaskId", callback.TaskID)
+		j.stray(callback, task.id)
 		return false
 	}
 	return true
@@ -142,12 +143,11 @@ func (j *job) pollFailure(task task, err error) error {
 			j.status.Polls += polls
 		}
 		if failed.Type() == GenerationFailed {
-			return failure{
-				errorType: GenerationFailed,
-				taskID:    task.id,
-				what:      failed.Message(),
-				next:      "change the prompt or the video and submit again; the same submit command starts a new, paid task",
+			next := "change the prompt or the video and submit again; the same submit command starts a new, paid task"
+			if j.input.TaskID != "" {
+				next = "change the prompt or the video and submit it as a new job"
 			}
+			return failure{errorType: GenerationFailed, taskID: task.id, what: failed.Message(), next: next}
 		}
 	}
 	if temporal.IsCanceledError(err) {
