@@ -281,13 +281,13 @@ func (d *download) failed(ctx context.Context, err error) error {
 		}
 		row.after = min(row.after<<(d.progress.Rejections-1), time.Hour)
 	}
-	return d.again(row.errorType, "download", err, row.after)
+	return d.again(row.errorType, "", err, row.after)
 }
 
 func (d *download) again(errorType, message string, cause error, after time.Duration) error {
 	left := d.input.Until.Sub(d.Now())
 	if left <= 0 {
-		return final(ResultOverdue, "the deadline passed: "+message, cause)
+		return final(ResultOverdue, "the deadline passed", errors.New(withCause(message, cause)))
 	}
 	return retry(errorType, message, cause, min(after, left))
 }

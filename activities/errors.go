@@ -93,10 +93,32 @@ func retry(errorType, message string, cause error, after time.Duration) error {
 }
 
 func withCause(message string, cause error) string {
-	if cause == nil {
+	switch {
+	case cause == nil:
 		return message
+	case message == "":
+		return inWords(cause)
+	default:
+		return message + ": " + inWords(cause)
 	}
-	return fmt.Sprintf("%s: %v", message, cause)
+}
+
+// inWords is what an error says beyond its class, which the message before it
+// has said already.
+func inWords(cause error) string {
+	var failed *luma.Error
+	switch {
+	case !errors.As(cause, &failed):
+		return cause.Error()
+	case failed.Code != 0 && failed.Message != "":
+		return fmt.Sprintf("code %d (%s): %s", failed.Code, luma.Reason(failed.Code), failed.Message)
+	case failed.Code != 0:
+		return fmt.Sprintf("code %d (%s)", failed.Code, luma.Reason(failed.Code))
+	case failed.Err != nil:
+		return failed.Err.Error()
+	default:
+		return cause.Error()
+	}
 }
 
 // askedDelay is how long kie.ai asked to be left alone.
@@ -155,10 +177,6 @@ func (t *attempt) unknown(cause error) error {
 	if errors.As(cause, &lost) {
 		// An answer that was no clear acceptance may name a task all the same.
 		t.evidence.TaskID = lost.TaskID
-		if lost.Code == 0 && lost.Err != nil {
-			// That the outcome is unknown is said once, by the job.
-			cause = lost.Err
-		}
 	}
 	return final(SubmitUnknown, "no usable answer", cause, t.evidence)
 }

@@ -70,7 +70,7 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 		if poll.mayTrustCallback() {
 			return Finished{TaskID: input.TaskID, ResultURLs: input.CallbackURLs, CompletedAt: poll.started, Polls: poll.attempt}, nil
 		}
-		return Finished{}, poll.again(ProviderUnavailable, err.Error(), askedDelay(err))
+		return Finished{}, poll.again(ProviderUnavailable, "kie.ai gave no usable answer: "+inWords(err), askedDelay(err))
 	}
 
 	switch {

@@ -43,7 +43,7 @@ func ParseInput(data []byte) (ModifyVideoInput, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&input); err != nil {
-		return ModifyVideoInput{}, fmt.Errorf("the input is not a valid request: %w", err)
+		return ModifyVideoInput{}, malformed(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return ModifyVideoInput{}, errors.New("the input is more than one JSON object")
@@ -79,7 +79,7 @@ type terms struct {
 
 func (in ModifyVideoInput) terms() (terms, error) {
 	if in.malformed != nil {
-		return terms{}, fmt.Errorf("the input is malformed: %w", in.malformed)
+		return terms{}, malformed(in.malformed)
 	}
 	var terms terms
 	var err error
@@ -103,6 +103,18 @@ func (in ModifyVideoInput) terms() (terms, error) {
 		return terms, in.checkAdoption()
 	}
 	return terms, in.checkSubmission()
+}
+
+// malformed says in JSON's terms, not in Go's, what does not fit.
+func malformed(err error) error {
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) && mismatch.Field != "" {
+		return fmt.Errorf("the input is malformed: %s is a %s, not a %s", mismatch.Field, mismatch.Value, mismatch.Type)
+	}
+	if errors.As(err, &mismatch) {
+		return fmt.Errorf("the input is malformed: it is a %s, not an object", mismatch.Value)
+	}
+	return fmt.Errorf("the input is malformed: %s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 func (in ModifyVideoInput) checkAdoption() error {

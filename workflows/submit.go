@@ -146,7 +146,7 @@ func (j *job) submitFailure(ctx workflow.Context, err error) error {
 		}
 		return failure{errorType: SubmitRefused, what: "nothing was submitted or charged: " + failed.Message(), next: "start the job again"}
 	case SubmitRefused:
-		return failure{errorType: SubmitRefused, what: failed.Message(), next: "correct what kie.ai names and submit again"}
+		return failure{errorType: SubmitRefused, what: failed.Message(), next: "mend what it names and submit again"}
 	}
 	return unknownOutcome{evidence: evidence, cause: failed.Message()}
 }
