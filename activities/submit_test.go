@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
 	"lumaflow/luma"
@@ -237,6 +238,9 @@ func TestHold(t *testing.T) {
 
 func TestSubmitOutlivesACancelledContext(t *testing.T) {
 	b := newBench(t)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.SetWorkerOptions(worker.Options{BackgroundActivityContext: cancelled})
 	b.provider.submit = func(ctx context.Context, _ luma.SubmitRequest) (string, error) {
 		require.NoError(t, ctx.Err())
 		deadline, ok := ctx.Deadline()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdktemporal "go.temporal.io/sdk/temporal"
 
 	"lumaflow/workflows"
 )
@@ -70,6 +71,23 @@ func TestWorkerAndWebhookDrain(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, 1, status.SubmitAttempts)
 	require.Zero(t, w.webhook.stop())
+}
+
+// A cancelled job waits for the outcome of the request that is under way, and
+// names the task that it paid for.
+func TestCancelWhileItSubmits(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	prompt := "cancel [fault: slow-response]"
+	w.start("e2e-cancel-submitting", jobInput(prompt))
+	w.until("the charge is made", func() bool { return w.ledger().Charges == 1 })
+	require.NoError(t, temporal.CancelWorkflow(t.Context(), "e2e-cancel-submitting", ""))
+	_, err := w.result("e2e-cancel-submitting")
+	var canceled *sdktemporal.CanceledError
+	require.ErrorAs(t, err, &canceled)
+	status, ok := w.status("e2e-cancel-submitting")
+	require.True(t, ok)
+	require.Contains(t, status.Detail, "lumaflow submit --task-id "+w.charge(prompt).TaskID)
 }
 
 func TestJobStartedBeforeAnyWorker(t *testing.T) {

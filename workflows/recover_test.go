@@ -59,6 +59,16 @@ func TestLostResponseWithoutProof(t *testing.T) {
 	require.GreaterOrEqual(t, l.Now().Sub(started), 90*time.Minute)
 }
 
+func TestTheRecoveryWindowCountsFromTheAttempt(t *testing.T) {
+	l := newLife(t)
+	started := l.Now()
+	evidence := l.evidence(activities.PhaseSending, "")
+	evidence.At = started.Add(-40 * time.Minute)
+	l.submits(l.fails(activities.SubmitUnknown, evidence))
+	l.run(request).failsWith(workflows.SubmitUnknown)
+	require.Equal(t, 20*time.Minute, l.Now().Sub(started).Round(time.Minute))
+}
+
 func TestLostResponseMayBeSubmittedAgainIfTheInputSaysSo(t *testing.T) {
 	l := newLife(t)
 	l.submits(l.unknown(), l.accepted(ourTask)).polls(ourTask).stores().callback(70*time.Minute, ourTask)

@@ -113,6 +113,26 @@ func TestPollingIsInterruptedByACallback(t *testing.T) {
 	require.Equal(t, []string{resultURL}, (*inputs)[1].CallbackURLs)
 }
 
+func TestTheLinksOfAFailureAreNotHandedOn(t *testing.T) {
+	l := newLife(t)
+	inputs := l.pollsUntil(0)
+	l.submits(l.accepted(ourTask)).stores()
+	l.signal(time.Minute, workflows.Callback{TaskID: ourTask, Code: 500, ResultURLs: []string{resultURL}})
+	l.run(request).succeeds()
+	require.True(t, (*inputs)[0].WokenByCallback)
+	require.Empty(t, (*inputs)[0].CallbackURLs)
+}
+
+func TestTheDeadlineCountsFromTheAcceptedSubmission(t *testing.T) {
+	l := newLife(t)
+	started := l.Now()
+	inputs := l.pollsUntil(0)
+	l.submits(l.fails(activities.Held, activities.Hold{Code: 402, Attempts: 1}), held(4*time.Hour), l.accepted(ourTask)).stores()
+	l.callback(5*time.Hour, ourTask)
+	l.run(request).succeeds()
+	require.WithinDuration(t, started.Add(28*time.Hour), (*inputs)[0].Until, time.Minute)
+}
+
 func TestAnEarlyCallbackDoesNotClaimTheEnd(t *testing.T) {
 	l := newLife(t)
 	l.pollsUntil(25 * time.Minute)
