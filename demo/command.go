@@ -60,7 +60,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stage.tearDown(err != nil)) }()
+	defer func() { err = errors.Join(err, stage.tearDown(err != nil && ctx.Err() == nil)) }()
 
 	video := defaultVideo
 	if clip != nil {
@@ -74,6 +74,9 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 	acting, cancel := context.WithTimeout(ctx, jobTime)
 	defer cancel()
 	performances, err := stage.perform(acting, streams, c.Prompt, video)
+	if ctx.Err() != nil {
+		return errors.New("interrupted before all jobs had ended; the simulated tasks end with the demo")
+	}
 	if err != nil {
 		return err
 	}
