@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lumaflow/command"
+	"lumaflow/fetch"
 	"lumaflow/luma"
 	"lumaflow/luma/lumatest"
 )
@@ -106,6 +107,10 @@ func (c *Command) openClip() (*os.File, error) {
 	case !info.Mode().IsRegular() || info.Size() == 0:
 		clip.Close()
 		return nil, command.Usagef("--video %s is not a file with anything in it: give an MP4 or MOV", c.Video)
+	}
+	if _, err := fetch.Inspect(c.Video); err != nil {
+		clip.Close()
+		return nil, command.Usagef("--video %s is no MP4 or MOV: %w", c.Video, err)
 	}
 	return clip, nil
 }

@@ -81,7 +81,7 @@ func setUp(ctx context.Context, c *Command, streams command.Streams) (_ *stage, 
 		Log:               s.logFile,
 		Logger:            logger,
 	}); err != nil {
-		return nil, fmt.Errorf("start the Temporal dev server: %w", err)
+		return nil, err
 	}
 	s.starter = starter.New(s.server.Client(), starter.Options{Interval: 500 * time.Millisecond})
 	if err := s.startSimulator(running, logger); err != nil {

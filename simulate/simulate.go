@@ -80,7 +80,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	address := reachable(listener.Addr())
 	fmt.Fprintf(streams.Out, "simulated kie.ai at %[1]s, bill at %[1]s/_sim/ledger; "+
-		"use it with KIE_BASE_URL=%[1]s KIE_UPLOAD_BASE_URL=%[1]s FETCH_ALLOW_PRIVATE=true\n", address)
+		"use it with KIE_API_KEY=any KIE_BASE_URL=%[1]s KIE_UPLOAD_BASE_URL=%[1]s FETCH_ALLOW_PRIVATE=true\n", address)
 	return serve(ctx, listener, kie)
 }
 

@@ -147,8 +147,8 @@ func TestSubmitCommand(t *testing.T) {
 		},
 		{
 			name: "done", job: func(f *temporal) { f.job(jobID).end(statusCompleted, time.Minute).history.endsWell(done) },
-			out:  results,
-			said: "job " + jobID + " is done already, nothing was started; for another, paid take use a new --key or --id\n",
+			out:  jobID + "\n",
+			said: "job " + jobID + " is done already, nothing was started; for another, paid take use a new --key or --id\n" + results,
 		},
 		{
 			name: "done, and asked to wait", command: starter.SubmitCommand{Wait: true},

@@ -82,7 +82,15 @@ func (c *SubmitCommand) run(ctx context.Context, s *Starter, input workflows.Mod
 		if c.JSON {
 			return writeJSON(streams.Out, submitted{report, job.Existing})
 		}
-		return writeResults(streams.Out, []Report{report}, time.Now())
+		if c.Wait {
+			return writeResults(streams.Out, []Report{report}, time.Now())
+		}
+		// Whoever reads the id from standard output gets it the second time, too.
+		if err := writeResults(streams.Err, []Report{report}, time.Now()); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(streams.Out, job.WorkflowID)
+		return err
 	case c.JSON:
 		return writeJSON(streams.Out, submitted{job.report(input), job.Existing})
 	default:

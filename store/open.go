@@ -19,13 +19,22 @@ func Open(ctx context.Context, outputURL string) (Store, error) {
 	}
 	path, err := folder(outputURL)
 	if err != nil {
-		return nil, fmt.Errorf("OUTPUT_URL: %w", err)
+		return nil, &URLError{Err: err}
 	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, unusable(path, err)
 	}
 	return &directory{path: path}, nil
 }
+
+// URLError says that OUTPUT_URL itself is wrong, as opposed to the place that it
+// names.
+type URLError struct{ Err error }
+
+func (e *URLError) Error() string { return "OUTPUT_URL: " + e.Err.Error() }
+
+// Unwrap returns what is wrong with it.
+func (e *URLError) Unwrap() error { return e.Err }
 
 // folder turns OUTPUT_URL into an absolute path. Its errors don't quote the
 // URL, which may carry credentials for a bucket.

@@ -87,10 +87,14 @@ func (c *Command) build(ctx context.Context, logger *slog.Logger) (activities.Op
 	}
 	videos, err := store.Open(ctx, c.OutputURL)
 	if err != nil {
-		return none, nil, fmt.Errorf("OUTPUT_URL: %w", err)
+		var malformed *store.URLError
+		if errors.As(err, &malformed) {
+			err = command.Usagef("%w", err)
+		}
+		return none, nil, err
 	}
 	if err := videos.Check(ctx); err != nil {
-		return none, nil, fmt.Errorf("OUTPUT_URL: %w", err)
+		return none, nil, err
 	}
 	fetcher, err := fetch.New(fetch.Options{
 		WorkDir:      c.WorkDir,
