@@ -46,8 +46,9 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 		// No branch is meant to come here; a paid task must still be named.
 		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, what: reason(err), next: collectCommand(j.status.TaskID)}
 	}
-	if len(j.lost) > 0 && failed.errorType == SubmitRefused {
-		// The last submission created nothing; of an earlier one nobody knows.
+	if len(j.lost) > 0 && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
+		// The last submission is settled; of an earlier one nobody knows, so the
+		// job must not look as if it could be started again without a thought.
 		failed.errorType = SubmitUnknown
 	}
 	text := failed.text(j.id) + j.earlier()

@@ -62,6 +62,14 @@ func TestTheEarlierSubmissionIsNotForgotten(t *testing.T) {
 		l.resolves(time.Minute, workflows.Resolution{Action: "resubmit"})
 		l.run(request).failsWith(workflows.SubmitUnknown, "earlier submission")
 	})
+	t.Run("by a failed generation", func(t *testing.T) {
+		l := newLife(t)
+		l.submits(l.unknown(), l.accepted(ourTask)).callback(3*time.Minute, ourTask)
+		l.resolves(time.Minute, workflows.Resolution{Action: "resubmit"})
+		l.OnActivity(a.Poll, anything, anything).Return(activities.Finished{},
+			temporal.NewNonRetryableApplicationError("moderated", activities.GenerationFailed, nil, 1))
+		l.run(request).failsWith(workflows.SubmitUnknown, ourTask, "moderated", "earlier submission")
+	})
 	t.Run("by a cancel", func(t *testing.T) {
 		l := resubmits(t, held(time.Hour))
 		l.RegisterDelayedCallback(l.CancelWorkflow, 5*time.Minute)
