@@ -162,7 +162,7 @@ func TestAnyRangeIsAPartOfTheWhole(t *testing.T) {
 }
 
 func TestMintedLinksAreSignedAndExpire(t *testing.T) {
-	hand := &clock{time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	hand := newClock()
 	kie := start(t, lumatest.Options{Now: hand.now})
 	result := kie.finished(t, fields{"prompt": "snow", "videoUrl": source}).Results[0]
 
@@ -177,7 +177,7 @@ func TestMintedLinksAreSignedAndExpire(t *testing.T) {
 	address.RawQuery = ""
 	require.Equal(t, http.StatusForbidden, kie.get(t, address.String()).status)
 
-	hand.at = hand.at.Add(20*time.Minute + time.Second)
+	hand.advance(20*time.Minute + time.Second)
 	require.Equal(t, http.StatusForbidden, kie.get(t, minted).status)
 	whole(t, result, kie.get(t, kie.mint(t, minted)))
 	require.Equal(t, 2, kie.Ledger().Mints)

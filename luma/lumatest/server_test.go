@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -126,12 +127,27 @@ func TestTheCDNWantsABrowser(t *testing.T) {
 }
 
 // clock is a hand-driven Options.Now.
-type clock struct{ at time.Time }
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
 
-func (c *clock) now() time.Time { return c.at }
+func newClock() *clock { return &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(by time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(by)
+}
 
 func TestTheAccountIsRateLimited(t *testing.T) {
-	hand := &clock{time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	hand := newClock()
 	kie := start(t, lumatest.Options{Now: hand.now, RetryAfter: 1500 * time.Millisecond})
 	good := fields{"prompt": "snow", "videoUrl": source}
 	for range 20 {
@@ -146,7 +162,7 @@ func TestTheAccountIsRateLimited(t *testing.T) {
 	require.Equal(t, 20, kie.Ledger().Charges)
 	require.Equal(t, map[int]int{429: 3}, kie.Ledger().Refused)
 
-	hand.at = hand.at.Add(10 * time.Second)
+	hand.advance(10 * time.Second)
 	for range 20 {
 		kie.accepted(t, good)
 	}
