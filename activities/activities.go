@@ -29,11 +29,13 @@ type Fetcher interface {
 	Fetch(ctx context.Context, request fetch.Request) (*fetch.File, error)
 }
 
-// Recorder stores heartbeat details on the Temporal server before it returns.
-// client.Client is one. activity.RecordHeartbeat is not: it batches in the
+// Recorder stores evidence on the Temporal server before it returns: with the
+// attempt that it belongs to or, once that was given up, as a signal to the
+// job. client.Client is one. activity.RecordHeartbeat is not: it batches in the
 // background and reports no error.
 type Recorder interface {
 	RecordActivityHeartbeat(ctx context.Context, taskToken []byte, details ...any) error
+	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 }
 
 // Options are what the activities work with. Provider, Fetcher, Store and

@@ -1,6 +1,19 @@
 package activities
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+)
+
+// EvidenceSignal is the name of the signal that brings the Evidence of an
+// attempt that Temporal had given up.
+const EvidenceSignal = "evidence"
 
 // Phase says how far an attempt to submit has come.
 type Phase string
@@ -30,4 +43,87 @@ type Evidence struct {
 	// Attempts counts the submissions of the job so far.
 	Attempts int      `json:"attempts"`
 	Settings Settings `json:"settings"`
+}
+
+// Submitted is the task that the evidence of PhaseAccepted proves.
+func (e Evidence) Submitted() Submitted {
+	return Submitted{TaskID: e.TaskID, SubmittedAt: e.At, Attempts: e.Attempts, Settings: e.Settings}
+}
+
+const (
+	// recordTimeout bounds one try to have Temporal take evidence.
+	recordTimeout = 10 * time.Second
+	// firstPause and longestPause lie between the tries.
+	firstPause, longestPause = 100 * time.Millisecond, 10 * time.Second
+)
+
+// settle stores what became of the submission. Until that is done only this
+// worker knows, so it goes on for as long as Temporal is away and the worker
+// is not told to stop. If Temporal gave the attempt up meanwhile, the job
+// itself is told.
+func (t *attempt) settle(ctx context.Context, phase Phase, taskID string) {
+	t.evidence.Phase, t.evidence.TaskID = phase, taskID
+	stopping := activity.GetWorkerStopChannel(ctx)
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := t.recordSoon(ctx)
+		if isNotFound(err) {
+			err = t.signalSoon(ctx)
+		}
+		switch {
+		case err == nil, temporal.IsCanceledError(err):
+			return
+		case isNotFound(err):
+			t.unsettled(ctx, err)
+			return
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-stopping:
+			timer.Stop()
+			t.unsettled(ctx, err)
+			return
+		}
+	}
+}
+
+// unsettled is the last word of a worker that can tell nobody else.
+func (t *attempt) unsettled(ctx context.Context, err error) {
+	log := activity.GetLogger(ctx)
+	if t.evidence.Phase == PhaseAccepted {
+		log.Error("kie.ai accepted a task but temporal did not take its id; if the job does not show it, adopt it",
+			"taskId", t.evidence.TaskID, "error", err)
+		return
+	}
+	log.Warn("temporal did not take that a submission left nothing open", "error", err)
+}
+
+func (t *attempt) recordSoon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	return t.record(ctx)
+}
+
+// record stores the evidence with the attempt. It reports NotFound if Temporal
+// has given the attempt up.
+func (t *attempt) record(ctx context.Context) error {
+	if err := t.Recorder.RecordActivityHeartbeat(ctx, t.info.TaskToken, t.evidence); err != nil {
+		return fmt.Errorf("record evidence %q for %s: %w", t.evidence.Phase, t.info.WorkflowExecution.ID, err)
+	}
+	return nil
+}
+
+func (t *attempt) signalSoon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	job := t.info.WorkflowExecution
+	if err := t.Recorder.SignalWorkflow(ctx, job.ID, job.RunID, EvidenceSignal, t.evidence); err != nil {
+		return fmt.Errorf("signal evidence %q to %s: %w", t.evidence.Phase, job.ID, err)
+	}
+	return nil
+}
+
+func isNotFound(err error) bool {
+	var gone *serviceerror.NotFound
+	return errors.As(err, &gone)
 }

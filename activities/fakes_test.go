@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/testsuite"
 
 	"lumaflow/activities"
@@ -38,19 +39,40 @@ func (p *provider) DownloadURL(_ context.Context, url string) (string, error) {
 type recorder struct {
 	mu       sync.Mutex
 	evidence []activities.Evidence
-	// refuse is what the server answers to a phase.
+	// signalled is the evidence that was told to the job itself.
+	signalled []activities.Evidence
+	// refuse is what the server answers to a phase, away how often it is not
+	// reached at all, over what it answers to a signal.
 	refuse map[activities.Phase]error
+	away   map[activities.Phase]int
+	over   error
 }
 
 func (r *recorder) RecordActivityHeartbeat(_ context.Context, _ []byte, details ...any) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	evidence := details[0].(activities.Evidence)
+	if r.away[evidence.Phase] > 0 {
+		r.away[evidence.Phase]--
+		return serviceerror.NewUnavailable("away")
+	}
 	if err := r.refuse[evidence.Phase]; err != nil {
 		return err
 	}
 	r.evidence = append(r.evidence, evidence)
 	return nil
+}
+
+func (r *recorder) SignalWorkflow(_ context.Context, workflowID, runID, signalName string, arg any) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if workflowID == "" || runID == "" || signalName != activities.EvidenceSignal {
+		return serviceerror.NewInvalidArgument("the signal goes nowhere")
+	}
+	if r.over == nil {
+		r.signalled = append(r.signalled, arg.(activities.Evidence))
+	}
+	return r.over
 }
 
 func (r *recorder) phases() []activities.Phase {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
@@ -17,14 +16,9 @@ import (
 // of the answer. Once the request is out, nothing else ends it.
 const SubmissionTimeout = 60 * time.Second
 
-const (
-	// beatInterval keeps a slow submission's evidence fresh, well inside the
-	// heartbeat timeout of the workflow's submission policy.
-	beatInterval = 5 * time.Second
-	// recordTimeout bounds the wait for Temporal to take evidence that is no
-	// fence: it is worth a moment, not the attempt.
-	recordTimeout = 10 * time.Second
-)
+// beatInterval keeps a slow submission's evidence fresh, well inside the
+// heartbeat timeout of the workflow's submission policy.
+const beatInterval = 5 * time.Second
 
 // SubmitInput is one job's submission.
 type SubmitInput struct {
@@ -71,7 +65,7 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	attempt := a.newAttempt(ctx, input)
 	switch attempt.evidence.Phase {
 	case PhaseAccepted:
-		return attempt.submitted(), nil
+		return attempt.evidence.Submitted(), nil
 	case PhaseSending:
 		return Submitted{}, attempt.unknown(errors.New("an earlier attempt began to send and left no outcome"))
 	}
@@ -87,19 +81,19 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 
 	taskID, err := attempt.send(ctx)
 	if err == nil {
-		attempt.accept(ctx, taskID)
-		return attempt.submitted(), nil
+		attempt.settle(ctx, PhaseAccepted, taskID)
+		return attempt.evidence.Submitted(), nil
 	}
 	switch luma.ClassOf(err) {
 	case luma.NotSent:
 		attempt.evidence.Attempts--
-		attempt.release(ctx)
+		attempt.settle(ctx, PhaseRefused, "")
 		return Submitted{}, attempt.notSent(err)
 	case luma.Held:
-		attempt.release(ctx)
+		attempt.settle(ctx, PhaseRefused, "")
 		return Submitted{}, attempt.held(err)
 	case luma.Refused:
-		attempt.release(ctx)
+		attempt.settle(ctx, PhaseRefused, "")
 		return Submitted{}, attempt.refused(err)
 	default:
 		return Submitted{}, attempt.unknown(err)
@@ -127,7 +121,6 @@ func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) *attempt
 // record nothing may be sent: a worker that dies now must leave a trace, and
 // an attempt that was given up while its worker slept must stay silent.
 func (t *attempt) fence(ctx context.Context) error {
-	before := t.evidence
 	t.evidence.Phase, t.evidence.At = PhaseSending, t.Now()
 	t.evidence.Attempts++
 	bounded, cancel := context.WithTimeout(ctx, SubmissionTimeout)
@@ -136,14 +129,13 @@ func (t *attempt) fence(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	t.evidence = before
-	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
+	// The server may have stored the evidence and still said no (a cancelled or
+	// paused job, an answer that was lost), so it is taken back.
+	t.evidence.Attempts--
+	t.settle(ctx, PhaseRefused, "")
+	if isNotFound(err) {
 		return fmt.Errorf("submit for %s: the attempt was given up before it sent anything: %w", t.info.WorkflowExecution.ID, err)
 	}
-	// The server may have stored the evidence and still said no (a cancelled
-	// or paused job), so it is taken back.
-	t.release(ctx)
 	if temporal.IsCanceledError(err) {
 		return err
 	}
@@ -181,44 +173,5 @@ func (t *attempt) send(ctx context.Context) (string, error) {
 				activity.GetLogger(ctx).Warn("could not refresh the evidence of a submission under way", "error", err)
 			}
 		}
-	}
-}
-
-// accept stores the task id the moment it is known.
-func (t *attempt) accept(ctx context.Context, taskID string) {
-	t.evidence.Phase, t.evidence.TaskID = PhaseAccepted, taskID
-	if err := t.recordSoon(ctx); err != nil && !temporal.IsCanceledError(err) {
-		activity.GetLogger(ctx).Error("kie.ai accepted a task but temporal did not store its id at once; if the job does not show it, adopt it",
-			"taskId", taskID, "error", err)
-	}
-}
-
-// release stores that nothing is open.
-func (t *attempt) release(ctx context.Context) {
-	t.evidence.Phase = PhaseRefused
-	if err := t.recordSoon(ctx); err != nil && !temporal.IsCanceledError(err) {
-		activity.GetLogger(ctx).Warn("could not store that a submission left nothing open", "error", err)
-	}
-}
-
-func (t *attempt) recordSoon(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	defer cancel()
-	return t.record(ctx)
-}
-
-func (t *attempt) record(ctx context.Context) error {
-	if err := t.Recorder.RecordActivityHeartbeat(ctx, t.info.TaskToken, t.evidence); err != nil {
-		return fmt.Errorf("record evidence %q for %s: %w", t.evidence.Phase, t.info.WorkflowExecution.ID, err)
-	}
-	return nil
-}
-
-func (t *attempt) submitted() Submitted {
-	return Submitted{
-		TaskID:      t.evidence.TaskID,
-		SubmittedAt: t.evidence.At,
-		Attempts:    t.evidence.Attempts,
-		Settings:    t.evidence.Settings,
 	}
 }

@@ -143,6 +143,7 @@ func TestSubmitFence(t *testing.T) {
 			_, err := b.submit(t, b.input())
 			require.Error(t, err)
 			require.Zero(t, *sent)
+			require.Equal(t, []activities.Phase{activities.PhaseRefused}, b.recorder.phases(), "it is taken back")
 			var failed *temporal.ApplicationError
 			if errors.As(err, &failed) {
 				require.False(t, failed.NonRetryable())
@@ -151,10 +152,72 @@ func TestSubmitFence(t *testing.T) {
 	}
 }
 
-func TestSubmitIsAcceptedEvenIfTemporalDoesNotHearOfItAtOnce(t *testing.T) {
+// What became of a submission is told until Temporal has it.
+func TestSubmitTellsTheOutcome(t *testing.T) {
+	gone := serviceerror.NewNotFound("gone")
+	refusal := &luma.Error{Class: luma.Refused, Code: 422}
+	tests := []struct {
+		name      string
+		answer    error
+		recorder  *recorder
+		phases    []activities.Phase
+		signalled []activities.Phase
+	}{
+		{"accepted while temporal was away for a while", nil,
+			&recorder{away: map[activities.Phase]int{activities.PhaseAccepted: 2}},
+			[]activities.Phase{activities.PhaseSending, activities.PhaseAccepted}, nil},
+		{"accepted after the attempt was given up", nil,
+			&recorder{refuse: map[activities.Phase]error{activities.PhaseAccepted: gone}},
+			[]activities.Phase{activities.PhaseSending}, []activities.Phase{activities.PhaseAccepted}},
+		{"accepted when temporal is back and the attempt was given up", nil,
+			&recorder{away: map[activities.Phase]int{activities.PhaseAccepted: 1}, refuse: map[activities.Phase]error{activities.PhaseAccepted: gone}},
+			[]activities.Phase{activities.PhaseSending}, []activities.Phase{activities.PhaseAccepted}},
+		{"refused after the attempt was given up", refusal,
+			&recorder{refuse: map[activities.Phase]error{activities.PhaseRefused: gone}},
+			[]activities.Phase{activities.PhaseSending}, []activities.Phase{activities.PhaseRefused}},
+		{"accepted after the job was over", nil,
+			&recorder{refuse: map[activities.Phase]error{activities.PhaseAccepted: gone}, over: gone},
+			[]activities.Phase{activities.PhaseSending}, nil},
+		{"accepted for a job that is being cancelled", nil,
+			&recorder{refuse: map[activities.Phase]error{activities.PhaseAccepted: temporal.NewCanceledError()}},
+			[]activities.Phase{activities.PhaseSending}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t)
+			b.recorder = test.recorder
+			b.options.Recorder = b.recorder
+			sent := b.sends(task, test.answer)
+			submitted, err := b.submit(t, b.input())
+			require.Equal(t, 1, *sent)
+			require.Equal(t, test.phases, b.recorder.phases())
+			var signalled []activities.Phase
+			for _, evidence := range b.recorder.signalled {
+				signalled = append(signalled, evidence.Phase)
+				require.Equal(t, b.recorder.evidence[0].At, evidence.At, "the job can tell which attempt it was")
+				if evidence.Phase == activities.PhaseAccepted {
+					require.Equal(t, task, evidence.TaskID)
+				}
+			}
+			require.Equal(t, test.signalled, signalled)
+			if test.answer != nil {
+				require.Equal(t, activities.SubmitRefused, failedAs(t, err).Type())
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, task, submitted.TaskID)
+		})
+	}
+}
+
+// A worker that must stop while Temporal is away does not wait for it.
+func TestSubmitStopsWithItsWorker(t *testing.T) {
 	b := newBench(t)
 	b.sends(task, nil)
 	b.recorder.refuse = map[activities.Phase]error{activities.PhaseAccepted: serviceerror.NewUnavailable("away")}
+	stopping := make(chan struct{})
+	close(stopping)
+	b.SetWorkerStopChannel(stopping)
 	submitted, err := b.submit(t, b.input())
 	require.NoError(t, err)
 	require.Equal(t, task, submitted.TaskID)

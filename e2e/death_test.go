@@ -43,17 +43,20 @@ func TestWorkerKilledWhileItWaits(t *testing.T) {
 func TestWorkerKilledWhileItDownloads(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
-	prompt := "die [size: 400MB]"
+	// The download stands still in the middle, so that it is there to be killed.
+	prompt := "die [size: 40MB] [fault: stall]"
 	w.start("e2e-die-downloading", jobInput(prompt))
-	w.until("it downloads", func() bool {
-		status, ok := w.status("e2e-die-downloading")
-		return ok && status.Stage == workflows.StageCollecting
-	})
+	w.until("it has downloaded a part", func() bool { return w.downloaded() > 1<<20 })
 	w.worker.kill()
+	part := w.downloaded()
 	w.startWorker()
 	result, err := w.result("e2e-die-downloading")
 	require.NoError(t, err)
-	w.verified(result, w.charge(prompt))
+	charge := w.charge(prompt)
+	w.verified(result, charge)
+	require.Less(t, part, charge.Results[0].Bytes)
+	require.Equal(t, 2, charge.Downloads)
+	require.Zero(t, w.downloaded(), "nothing is left in the work folder")
 }
 
 func TestWorkerAndWebhookDrain(t *testing.T) {

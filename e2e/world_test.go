@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -97,6 +99,7 @@ type world struct {
 	worker     *process
 	taskQueue  string
 	output     string
+	work       string
 }
 
 // setup is what a world has of its own.
@@ -113,7 +116,7 @@ var worlds atomic.Int64
 // enter starts the processes.
 func enter(t testing.TB, with setup) *world {
 	t.Helper()
-	w := &world{t: t, taskQueue: fmt.Sprintf("e2e-%d", worlds.Add(1)), output: t.TempDir()}
+	w := &world{t: t, taskQueue: fmt.Sprintf("e2e-%d", worlds.Add(1)), output: t.TempDir(), work: t.TempDir()}
 	w.simulator = start(t, os.Environ(), append([]string{"simulate", "--listen", "127.0.0.1:0", "--render", "500ms"}, with.simulate...)...)
 	w.simURL = w.simulator.says(`(http://127\.0\.0\.1:\d+)`)
 	w.env = append(os.Environ(),
@@ -124,7 +127,7 @@ func enter(t testing.TB, with setup) *world {
 		"CALLBACK_SECRET="+callbackSecret,
 		"WEBHOOK_LISTEN=127.0.0.1:0",
 		"OUTPUT_URL="+w.output,
-		"WORK_DIR="+t.TempDir(),
+		"WORK_DIR="+w.work,
 		"TASK_QUEUE="+w.taskQueue,
 		"SUBMITS_PER_SECOND=50",
 		"POLL_AFTER=20s",
@@ -187,6 +190,23 @@ func (w *world) ledger() lumatest.Ledger {
 	var ledger lumatest.Ledger
 	require.NoError(w.t, json.NewDecoder(response.Body).Decode(&ledger))
 	return ledger
+}
+
+// downloaded is how many bytes lie in the work folder.
+func (w *world) downloaded() (bytes int64) {
+	w.t.Helper()
+	require.NoError(w.t, filepath.WalkDir(w.work, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		bytes += info.Size()
+		return err
+	}))
+	return bytes
 }
 
 // status asks a job for its status; ok is false while it can't answer.

@@ -36,6 +36,7 @@ func (f failure) text(job string) string {
 func (j *job) fail(ctx workflow.Context, err error) error {
 	// The rest must happen for a cancelled job, too.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	j.hearOut()
 	if temporal.IsCanceledError(err) {
 		text := j.cancelText() + j.earlier()
 		j.end(ctx, StageFailed, text)
@@ -78,11 +79,11 @@ func (j *job) cancelText() string {
 	}
 }
 
-// stray notes a task that a callback named and that is not the job's, if it may
-// be what became of a lost submission.
-func (j *job) stray(callback Callback, taskID string) {
-	if len(j.lost) > 0 && callback.TaskID != "" && callback.TaskID != taskID && len(j.strays) < maxClaims && !slices.Contains(j.strays, callback.TaskID) {
-		j.strays = append(j.strays, callback.TaskID)
+// stray notes a task that is not the job's, if it may be what became of a lost
+// submission.
+func (j *job) stray(taskID string) {
+	if len(j.lost) > 0 && taskID != "" && taskID != j.status.TaskID && len(j.strays) < maxClaims && !slices.Contains(j.strays, taskID) {
+		j.strays = append(j.strays, taskID)
 	}
 }
 
@@ -94,7 +95,7 @@ func (j *job) earlier() string {
 	}
 	text := ". An earlier submission of this job may be paid, too: look at https://kie.ai/logs"
 	if len(j.strays) > 0 {
-		text += "; callbacks named " + strings.Join(j.strays, ", ")
+		text += "; it may be one of these tasks: " + strings.Join(j.strays, ", ")
 	}
 	return text + "; collect it with " + collectCommand("TASKID")
 }

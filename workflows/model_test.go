@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,12 +39,17 @@ type model struct {
 	r *rapid.T
 	// charged counts the submissions that may have created a task.
 	charged int
-	// allowed counts the submissions that an operator or the input asked for.
-	allowed int
+	// allowed counts the submissions that an operator or the input asked for, free
+	// those that a worker said had created nothing.
+	allowed, free int
 	// sent are the times of the callbacks that came while the job was open.
 	sent []time.Time
 	// known is the task that the job was told is its own.
 	known string
+	// dead are the attempts whose worker went away while it was submitting, by
+	// when they began; activities add to them.
+	mu   sync.Mutex
+	dead []activities.Evidence
 	// adoptable are the tasks that operators named.
 	adoptable []string
 }
@@ -63,6 +69,7 @@ func (m *model) live() {
 	m.downloadsMayFail()
 	m.callbacksComeAtAnyTime()
 	m.operatorsDecide()
+	m.evidenceComesLate()
 	input := request
 	if m.chance("resubmits by itself", 4) {
 		input.OnUnknownSubmit = "resubmit"
@@ -123,7 +130,14 @@ func (m *model) submissionsComeToAnything() {
 			return m.dies(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, m.evidence(activities.PhaseRefused, ""))(in)
 		case "died sending":
 			m.charged++
-			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT, m.evidence(activities.PhaseSending, ""))(in)
+			evidence := m.evidence(activities.PhaseSending, "")
+			// Each attempt has a moment of its own.
+			evidence.At = evidence.At.Add(time.Duration(m.submissions))
+			m.mu.Lock()
+			m.dead = append(m.dead, evidence)
+			m.dead[len(m.dead)-1].TaskID = taskID
+			m.mu.Unlock()
+			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT, evidence)(in)
 		case "died accepted":
 			m.charged++
 			m.known = taskID
@@ -191,6 +205,28 @@ func (m *model) callbacksComeAtAnyTime() {
 	}
 }
 
+// evidenceComesLate has workers that were thought dead tell what became of
+// their attempt.
+func (m *model) evidenceComesLate() {
+	for range rapid.IntRange(0, 3).Draw(m.r, "late evidence") {
+		phase := rapid.SampledFrom([]activities.Phase{activities.PhaseAccepted, activities.PhaseRefused, activities.PhaseSending}).Draw(m.r, "phase")
+		m.RegisterDelayedCallback(func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if m.IsWorkflowCompleted() || len(m.dead) == 0 {
+				return
+			}
+			evidence := m.dead[0]
+			m.dead = m.dead[1:]
+			evidence.Phase = phase
+			if phase == activities.PhaseRefused {
+				m.free++
+			}
+			m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
+		}, m.moment("late evidence"))
+	}
+}
+
 func (m *model) operatorsDecide() {
 	for i := range rapid.IntRange(0, 2).Draw(m.r, "operators") {
 		resolution := rapid.SampledFrom([]workflows.Resolution{
@@ -213,7 +249,7 @@ func (m *model) operatorsDecide() {
 
 func (m *model) check() {
 	require.True(m.r, m.IsWorkflowCompleted())
-	require.LessOrEqual(m.r, m.charged, m.allowed, "submissions that may have been charged")
+	require.LessOrEqual(m.r, m.charged, m.allowed+m.free, "submissions that may have been charged")
 	status, err := m.status(), m.GetWorkflowError()
 	// The test environment lets a timer end the job before it delivers a signal
 	// of the same moment; such a signal may be counted or not.

@@ -77,12 +77,15 @@ type job struct {
 	// from then on storing its result.
 	until       time.Time
 	callbacks   SignalChannel[Callback]
+	evidence    SignalChannel[activities.Evidence]
 	resolutions workflow.Channel
-	// claims are callbacks that came while the job was submitting again.
+	// claims are callbacks, told is late evidence, that came while the job was
+	// submitting again.
 	claims []Callback
+	told   []activities.Evidence
 	// lost are the submissions with an unknown outcome that an operator, or the
-	// input, had the job submit again after; strays are the tasks that callbacks
-	// named since. Both may be paid, so no end of the job may hide them.
+	// input, had the job submit again after; strays are the tasks that were named
+	// since. Both may be paid, so no end of the job may hide them.
 	lost   []unknownOutcome
 	strays []string
 }
@@ -106,6 +109,7 @@ func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
 		input:       input,
 		status:      Status{Videos: []Video{}},
 		callbacks:   CallbackSignal.Channel(ctx),
+		evidence:    EvidenceSignal.Channel(ctx),
 		resolutions: workflow.NewBufferedChannel(ctx, 1),
 	}
 	if err := job.handleMessages(ctx); err != nil {

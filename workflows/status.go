@@ -44,23 +44,17 @@ func (j *job) learn(settings activities.Settings) {
 
 // finish ends a job that stored everything.
 func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideoResult {
+	j.hearOut()
 	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videos(len(result.Videos)), result.TaskID)+j.earlier())
 	return result
 }
 
-// end enters a final stage, lets running updates answer and takes what is left
-// in the signal channel, so that the run closes with nothing unheard.
+// end enters a final stage, lets running updates answer and hears what came
+// meanwhile.
 func (j *job) end(ctx workflow.Context, stage Stage, detail string) {
 	j.enter(ctx, stage, detail)
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		workflow.GetLogger(ctx).Warn("the job ends with an update under way", "error", err)
 	}
-	for {
-		callback, more := j.callbacks.TryReceive()
-		if !more {
-			return
-		}
-		j.status.Callbacks++
-		j.stray(callback, j.status.TaskID)
-	}
+	j.hearOut()
 }

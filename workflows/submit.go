@@ -58,12 +58,7 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 		j.status.SubmitAttempts = max(j.status.SubmitAttempts, evidence.Attempts)
 		switch evidence.Phase {
 		case activities.PhaseAccepted:
-			return j.accepted(activities.Submitted{
-				TaskID:      evidence.TaskID,
-				SubmittedAt: evidence.At,
-				Attempts:    evidence.Attempts,
-				Settings:    evidence.Settings,
-			}), nil
+			return j.accepted(evidence.Submitted()), nil
 		case activities.PhaseSending:
 			return task{}, unknownOutcome{evidence: evidence, cause: "the worker died while it was submitting"}
 		}
@@ -82,8 +77,8 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 	}
 }
 
-// attempt runs one submission. If an earlier one may be paid, a callback
-// interrupts it, as long as nothing has been sent: the callback may be the proof
+// attempt runs one submission. If an earlier one may be paid, a callback or late
+// evidence interrupts it, as long as nothing has been sent: it may be the proof
 // that nothing needs to be.
 func (j *job) attempt(ctx workflow.Context, input activities.SubmitInput) (submitted activities.Submitted, interrupted bool, err error) {
 	submitting, stop := workflow.WithCancel(ctx)
@@ -94,6 +89,11 @@ func (j *job) attempt(ctx workflow.Context, input activities.SubmitInput) (submi
 		j.callbacks.AddTo(ctx, selector, func(callback Callback) {
 			j.status.Callbacks++
 			j.claims = append(j.claims, callback)
+			interrupted = true
+			stop()
+		})
+		j.evidence.AddTo(ctx, selector, func(evidence activities.Evidence) {
+			j.told = append(j.told, evidence)
 			interrupted = true
 			stop()
 		})
@@ -111,7 +111,7 @@ func (j *job) attempt(ctx workflow.Context, input activities.SubmitInput) (submi
 func (j *job) accepted(submitted activities.Submitted) task {
 	j.learn(submitted.Settings)
 	j.status.TaskID = submitted.TaskID
-	j.status.SubmitAttempts = submitted.Attempts
+	j.status.SubmitAttempts = max(j.status.SubmitAttempts, submitted.Attempts)
 	j.until = submitted.SubmittedAt.Add(j.deadline)
 	return task{
 		id:          submitted.TaskID,

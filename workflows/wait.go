@@ -128,7 +128,7 @@ func (j *job) concerns(ctx workflow.Context, task task, callback Callback) bool 
 	j.status.Callbacks++
 	if callback.TaskID != task.id {
 		workflow.GetLogger(ctx).Warn("a callback for another task is ignored", "taskId", task.id, "callbackTaskId", callback.TaskID)
-		j.stray(callback, task.id)
+		j.stray(callback.TaskID)
 		return false
 	}
 	return true

@@ -1,0 +1,82 @@
+package workflows
+
+import (
+	"slices"
+
+	"lumaflow/activities"
+)
+
+// EvidenceSignal is one value for both ends of late evidence: a worker sends it
+// when Temporal gave its attempt up before it could say what became of the
+// submission. Like a heartbeat it comes from our own workers, and is believed.
+var EvidenceSignal = Signal[activities.Evidence]{
+	Name:        activities.EvidenceSignal,
+	Description: "a worker tells what became of a submission whose attempt had timed out",
+}
+
+// settledBy says whether late evidence tells what became of this submission.
+func (u unknownOutcome) settledBy(evidence activities.Evidence) bool {
+	settled := evidence.Phase == activities.PhaseAccepted && evidence.TaskID != "" || evidence.Phase == activities.PhaseRefused
+	return settled && !evidence.At.IsZero() && evidence.At.Equal(u.evidence.At)
+}
+
+// settleLost takes late evidence about the lost submissions and returns the
+// first task that it brings to light.
+func (j *job) settleLost() *task {
+	for {
+		evidence, ok := j.nextEvidence()
+		if !ok {
+			return nil
+		}
+		settled := j.lostBefore(evidence)
+		if settled < 0 {
+			continue
+		}
+		j.lost = slices.Delete(j.lost, settled, settled+1)
+		if evidence.Phase == activities.PhaseAccepted {
+			found := j.accepted(evidence.Submitted())
+			return &found
+		}
+	}
+}
+
+// lostBefore is which lost submission late evidence is about, or -1.
+func (j *job) lostBefore(evidence activities.Evidence) int {
+	return slices.IndexFunc(j.lost, func(lost unknownOutcome) bool { return lost.settledBy(evidence) })
+}
+
+func (j *job) nextEvidence() (activities.Evidence, bool) {
+	if len(j.told) > 0 {
+		evidence := j.told[0]
+		j.told = j.told[1:]
+		return evidence, true
+	}
+	return j.evidence.TryReceive()
+}
+
+// hearOut takes what is left in the signal channels, so that the run closes
+// with nothing unheard and its last words are complete.
+func (j *job) hearOut() {
+	for {
+		callback, more := j.callbacks.TryReceive()
+		if !more {
+			break
+		}
+		j.status.Callbacks++
+		j.stray(callback.TaskID)
+	}
+	for {
+		evidence, more := j.nextEvidence()
+		if !more {
+			return
+		}
+		settled := j.lostBefore(evidence)
+		switch {
+		case settled < 0:
+		case evidence.Phase == activities.PhaseRefused:
+			j.lost = slices.Delete(j.lost, settled, settled+1)
+		default:
+			j.stray(evidence.TaskID)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"lumaflow/activities"
+	"lumaflow/workflows"
+)
+
+// tells has a worker say late what became of an attempt.
+func (l *life) tells(after time.Duration, evidence activities.Evidence) *life {
+	l.RegisterDelayedCallback(func() { l.SignalWorkflow(workflows.EvidenceSignal.Name, evidence) }, after)
+	return l
+}
+
+// told is the same attempt, further on.
+func told(sending activities.Evidence, phase activities.Phase, taskID string) activities.Evidence {
+	sending.Phase, sending.TaskID = phase, taskID
+	return sending
+}
+
+// A worker that was cut off from Temporal while it submitted knows the outcome,
+// and no callback or operator is needed.
+func TestLateEvidenceSettlesALostSubmission(t *testing.T) {
+	t.Run("accepted", func(t *testing.T) {
+		l := newLife(t).endsOnTimeout()
+		sending := l.evidence(activities.PhaseSending, "")
+		l.submits(l.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT, sending)).polls(ourTask).stores()
+		l.tells(time.Minute, told(sending, activities.PhaseAccepted, ourTask))
+		result := l.run(request).succeeds()
+		require.Equal(t, ourTask, result.TaskID)
+		require.True(t, sending.At.Equal(result.SubmittedAt))
+		require.Equal(t, 1, l.submissions)
+	})
+	t.Run("accepted, told before the job knew of the timeout", func(t *testing.T) {
+		l := newLife(t)
+		sending := l.evidence(activities.PhaseSending, "")
+		l.submits(l.fails(activities.SubmitUnknown, sending)).polls(ourTask).stores()
+		l.tells(0, told(sending, activities.PhaseAccepted, ourTask))
+		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
+	})
+	t.Run("refused: it is submitted again", func(t *testing.T) {
+		l := newLife(t)
+		sending := l.evidence(activities.PhaseSending, "")
+		l.submits(l.fails(activities.SubmitUnknown, sending), l.accepted(ourTask)).polls(ourTask).stores()
+		l.tells(time.Minute, told(sending, activities.PhaseRefused, ""))
+		l.run(request).succeeds()
+		require.Equal(t, 2, l.submissions)
+		require.NotContains(t, l.status().Detail, "earlier submission")
+	})
+	for name, evidence := range map[string]func(activities.Evidence) activities.Evidence{
+		"about another attempt": func(e activities.Evidence) activities.Evidence {
+			e.At = e.At.Add(time.Second)
+			return told(e, activities.PhaseRefused, "")
+		},
+		"that says nothing new":        func(e activities.Evidence) activities.Evidence { return e },
+		"of a task without an id":      func(e activities.Evidence) activities.Evidence { return told(e, activities.PhaseAccepted, "") },
+		"of a phase that nobody knows": func(e activities.Evidence) activities.Evidence { return told(e, "odd", ourTask) },
+		"that is empty":                func(activities.Evidence) activities.Evidence { return activities.Evidence{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife(t)
+			sending := l.evidence(activities.PhaseSending, "")
+			l.submits(l.fails(activities.SubmitUnknown, sending)).tells(time.Minute, evidence(sending))
+			l.run(request).failsWith(workflows.SubmitUnknown)
+			require.Equal(t, 1, l.submissions)
+		})
+	}
+}
+
+// After a resubmission, late evidence about the first submission still counts.
+func TestLateEvidenceAboutAnEarlierSubmission(t *testing.T) {
+	t.Run("saves the second payment while that is held", func(t *testing.T) {
+		l := newLife(t)
+		sending := l.evidence(activities.PhaseSending, "")
+		l.submits(l.fails(activities.SubmitUnknown, sending), held(5*time.Minute)).polls(ourTask).stores()
+		l.resolves(time.Minute, workflows.Resolution{Action: "resubmit"})
+		l.tells(3*time.Minute, told(sending, activities.PhaseAccepted, ourTask))
+		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
+		require.NotContains(t, l.status().Detail, "earlier submission")
+	})
+	t.Run("is adopted when the second is lost, too", func(t *testing.T) {
+		l := newLife(t)
+		sending := l.evidence(activities.PhaseSending, "")
+		l.submits(l.fails(activities.SubmitUnknown, sending), l.unknown()).polls(ourTask).stores()
+		l.resolves(time.Minute, workflows.Resolution{Action: "resubmit"})
+		l.tells(3*time.Minute, told(sending, activities.PhaseAccepted, ourTask))
+		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
+		require.Contains(t, l.status().Detail, "earlier submission", "the second may be paid as well")
+	})
+	t.Run("is named at the end", func(t *testing.T) {
+		l := newLife(t)
+		sending := l.evidence(activities.PhaseSending, "")
+		l.submits(l.fails(activities.SubmitUnknown, sending), l.accepted(ourTask)).polls(ourTask).stores()
+		l.resolves(time.Minute, workflows.Resolution{Action: "resubmit"})
+		l.tells(3*time.Minute, told(sending, activities.PhaseAccepted, otherTask)).callback(5*time.Minute, ourTask)
+		l.run(request).succeeds()
+		require.Contains(t, l.status().Detail, otherTask)
+	})
+	t.Run("that it was refused leaves nothing to tell", func(t *testing.T) {
+		l := newLife(t)
+		sending := l.evidence(activities.PhaseSending, "")
+		l.submits(l.fails(activities.SubmitUnknown, sending), l.accepted(ourTask)).polls(ourTask).stores()
+		l.resolves(time.Minute, workflows.Resolution{Action: "resubmit"})
+		l.tells(3*time.Minute, told(sending, activities.PhaseRefused, "")).callback(5*time.Minute, ourTask)
+		l.run(request).succeeds()
+		require.NotContains(t, l.status().Detail, "earlier submission")
+	})
+}
+
+// A proof that came in the same moment as the operator's word to pay again, or
+// that the record is still being asked about, saves the payment.
+func TestProofBeatsAResubmission(t *testing.T) {
+	l := newLife(t)
+	l.submits(l.unknown()).polls(ourTask).stores()
+	l.OnActivity(a.Identify, anything, anything).After(2*time.Minute).Return(
+		activities.Identified{TaskID: ourTask, CreatedAt: l.Now(), Settings: withCallbacks}, nil)
+	l.callback(time.Minute, ourTask).resolves(2*time.Minute, workflows.Resolution{Action: "resubmit"})
+	require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
+	require.Equal(t, 1, l.submissions)
+}
