@@ -137,7 +137,7 @@ func (d *download) stored(ctx context.Context) (Downloaded, bool, error) {
 	var ok bool
 	d.beating(ctx, func() { location, ok, err = d.Store.Matches(ctx, file.Name, file.Bytes, file.SHA256) })
 	if err != nil {
-		return Downloaded{}, false, retry(StorageUnavailable, "re-read "+file.Name, err, time.Minute)
+		return Downloaded{}, false, retry(StorageUnavailable, "re-read "+file.Name, err, storageRetry)
 	}
 	if !ok {
 		return Downloaded{}, false, nil
@@ -248,7 +248,7 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 		})
 	})
 	if err != nil {
-		return Downloaded{}, d.again(StorageUnavailable, "store "+name, err, time.Minute)
+		return Downloaded{}, d.again(StorageUnavailable, "store "+name, err, storageRetry)
 	}
 	if err := file.Discard(); err != nil {
 		activity.GetLogger(ctx).Warn("could not remove the work file of a stored video", "name", name, "error", err)

@@ -114,7 +114,7 @@ func TestDownloadOutcomes(t *testing.T) {
 		{"no video, this time", &fetch.Error{Kind: fetch.Rejected}, activities.DownloadInterrupted, false, 10 * time.Second},
 		{"a private address, this time", &fetch.Error{Kind: fetch.Forbidden}, activities.DownloadInterrupted, false, 10 * time.Second},
 		{"an error of no kind", errors.New("odd"), activities.DownloadInterrupted, false, 0},
-		{"the disk is full", &fetch.Error{Kind: fetch.Disk}, activities.StorageUnavailable, false, time.Minute},
+		{"the disk is full", &fetch.Error{Kind: fetch.Disk}, activities.StorageUnavailable, false, 30 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

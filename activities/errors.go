@@ -44,13 +44,17 @@ const (
 	StorageUnavailable = "StorageUnavailable"
 )
 
+// storageRetry is how long a disk or store that did not take a file is left
+// alone.
+const storageRetry = 30 * time.Second
+
 // downloadVerdicts say what becomes of a download that failed.
 var downloadVerdicts = map[fetch.Kind]verdict{
 	fetch.Transient: {errorType: DownloadInterrupted},
 	fetch.LinkDead:  {errorType: DownloadInterrupted, after: 30 * time.Second},
 	fetch.Rejected:  {errorType: DownloadInterrupted, after: 10 * time.Second, rejection: true},
 	fetch.Forbidden: {errorType: DownloadInterrupted, after: 10 * time.Second, rejection: true},
-	fetch.Disk:      {errorType: StorageUnavailable, after: time.Minute},
+	fetch.Disk:      {errorType: StorageUnavailable, after: storageRetry},
 }
 
 // verdict is a row of the table: how a failure is called, how long to wait

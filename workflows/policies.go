@@ -35,11 +35,15 @@ func submission(ctx workflow.Context, deadline time.Time) workflow.Context {
 	})
 }
 
+// lookTimeout bounds one look at a record. The client itself ends it after 25 s,
+// so what takes longer is a dead worker.
+const lookTimeout = 30 * time.Second
+
 // identification is a look at one record, tried for as long as within.
 func identification(ctx workflow.Context, taskID string, within time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: max(within, time.Minute),
-		StartToCloseTimeout:    time.Minute,
+		StartToCloseTimeout:    lookTimeout,
 		Summary:                "ask kie.ai about task " + taskID,
 		RetryPolicy:            everyFew(5 * time.Second),
 	})
@@ -50,7 +54,7 @@ func identification(ctx workflow.Context, taskID string, within time.Duration) w
 func polling(ctx workflow.Context, taskID string, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
-		StartToCloseTimeout:    time.Minute,
+		StartToCloseTimeout:    lookTimeout,
 		Summary:                "poll task " + taskID + " until it has ended",
 		RetryPolicy:            everyFew(30 * time.Second),
 	})
