@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"activities", "dial", "luma/lumatest", "devserver/find"},
 	{"workflows", "simulate"},
 	{"webhook", "worker", "starter"},
-	{"demo"},
+	{"demo", "chaos"},
 	{"."},
 }
 
@@ -33,8 +33,9 @@ var withoutTemporal = []string{"command", "callback", "luma", "luma/lumatest", "
 
 // onlyFor are the packages that are for some others alone.
 var onlyFor = map[string][]string{
-	"luma/lumatest": {"demo", "simulate"},
-	"devserver":     {"demo", "devserver/find"},
+	"luma/lumatest": {"chaos", "demo", "simulate"},
+	"devserver":     {"chaos", "demo", "devserver/find"},
+	"chaos":         {"."},
 	"demo":          {"."},
 }
 

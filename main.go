@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"lumaflow/chaos"
 	"lumaflow/command"
 	"lumaflow/demo"
 	"lumaflow/simulate"
@@ -39,6 +40,7 @@ type commands struct {
 	Cancel   starter.CancelCommand  `cmd:"" help:"Cancel a job."`
 	Resolve  starter.ResolveCommand `cmd:"" help:"Decide what becomes of a submission with an unknown outcome."`
 	Simulate simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
+	Chaos    chaos.Command          `cmd:"" help:"Prove the promise: break everything, check everything."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }

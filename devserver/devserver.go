@@ -188,3 +188,10 @@ func (s *Server) Kill() {
 	s.process.kill()
 	s.Stop()
 }
+
+// Pause stops the server's process in the middle of whatever it does, until
+// Resume. Both report an error where the system can't do that.
+func (s *Server) Pause() error { return s.process.pause() }
+
+// Resume lets a paused server go on as if no time had passed.
+func (s *Server) Resume() error { return s.process.resume() }

@@ -2,6 +2,8 @@
 
 package devserver
 
+import "errors"
+
 // launcher is the CLI itself: where there is no shell to say the process id,
 // the server can't be ended by force, nor does it end with this process.
 type launcher struct{ path string }
@@ -19,3 +21,7 @@ func (guard) watch(int) {}
 func (guard) dismiss() {}
 
 func kill(int) {}
+
+func halt(int) error { return errors.ErrUnsupported }
+
+func goOn(int) error { return errors.ErrUnsupported }

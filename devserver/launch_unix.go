@@ -89,10 +89,17 @@ func (g guard) dismiss() {
 	_ = g.rope.Close()
 }
 
-// kill kills the session of the dev server, for the CLI may be a script that
+func kill(pid int) { _ = signal(pid, syscall.SIGKILL) }
+
+func halt(pid int) error { return signal(pid, syscall.SIGSTOP) }
+
+func goOn(pid int) error { return signal(pid, syscall.SIGCONT) }
+
+// signal reaches the session of the dev server, for the CLI may be a script that
 // runs it as a child, or the process alone if it has no session of its own.
-func kill(pid int) {
-	if syscall.Kill(-pid, syscall.SIGKILL) != nil {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+func signal(pid int, what syscall.Signal) error {
+	if syscall.Kill(-pid, what) == nil {
+		return nil
 	}
+	return syscall.Kill(pid, what)
 }

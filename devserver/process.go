@@ -3,6 +3,7 @@ package devserver
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -157,6 +158,23 @@ func (p *process) kill() {
 	if p.pid > 0 {
 		kill(p.pid)
 	}
+}
+
+func (p *process) pause() error { return p.deliver(halt) }
+
+func (p *process) resume() error { return p.deliver(goOn) }
+
+// deliver has a signal reach the process if there is one.
+func (p *process) deliver(signal func(pid int) error) error {
+	select {
+	case <-p.exited:
+		return errEnded
+	default:
+	}
+	if p.pid <= 0 {
+		return errors.ErrUnsupported
+	}
+	return signal(p.pid)
 }
 
 // abandon ends a process that the SDK has started and then given up.

@@ -1,0 +1,75 @@
+package chaos
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// diskSize holds the videos of one seed with room to spare.
+const diskSize = "96m"
+
+// disk is a small file system of its own that can really be full.
+type disk struct{ path string }
+
+// mountDisk makes one. It needs the right to mount: root, or a user namespace.
+func mountDisk(path string) (*disk, error) {
+	if err := unix.Mount("tmpfs", path, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700,size="+diskSize); err != nil {
+		return nil, fmt.Errorf("mount a small disk at %s: %w", path, err)
+	}
+	return &disk{path}, nil
+}
+
+// fill takes all the space that is left; free gives it back.
+func (d *disk) fill() (free func(), err error) {
+	name := filepath.Join(d.path, "ballast")
+	ballast, err := os.Create(name)
+	if err != nil {
+		return nil, fmt.Errorf("fill the disk: %w", err)
+	}
+	defer ballast.Close()
+	free = func() { _ = os.Remove(name) }
+	// Others write meanwhile, so what is left is taken until there is nothing.
+	size := int64(0)
+	for range 100 {
+		var space unix.Statfs_t
+		if err := unix.Fstatfs(int(ballast.Fd()), &space); err != nil {
+			free()
+			return nil, fmt.Errorf("fill the disk: %w", err)
+		}
+		left := int64(space.Bavail) * space.Bsize
+		if left <= 0 {
+			return free, nil
+		}
+		if err := unix.Fallocate(int(ballast.Fd()), 0, size, left); err != nil {
+			if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINTR) {
+				continue
+			}
+			free()
+			return nil, fmt.Errorf("fill the disk: %w", err)
+		}
+		size += left
+	}
+	free()
+	return nil, errors.New("fill the disk: it does not get full")
+}
+
+func (d *disk) unmount() { _ = unix.Unmount(d.path, unix.MNT_DETACH) }
+
+// canMount says whether this process may mount at all.
+func canMount() bool {
+	folder, err := os.MkdirTemp("", "lumaflow-chaos-")
+	if err != nil {
+		return false
+	}
+	defer os.Remove(folder)
+	probe, err := mountDisk(folder)
+	if err != nil {
+		return false
+	}
+	probe.unmount()
+	return true
+}

@@ -1,0 +1,88 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+
+	"lumaflow/luma/lumatest"
+	"lumaflow/workflows"
+)
+
+const (
+	// operatorComes is how long a job must have been at a loss before the
+	// operator looks at it: callbacks have come by then, if they come.
+	operatorComes = 30 * time.Second
+	// operatorDoubts is how long the operator waits for a charge to show on the
+	// bill before taking the submission for never made. It is longer than a
+	// submission may take.
+	operatorDoubts = 80 * time.Second
+)
+
+// operator is the person who looks after jobs that can't help themselves, with
+// the bill as kie.ai's log page and with lumaflow's command line.
+type operator struct {
+	*world
+	prompts map[string]string // by job id
+	since   map[string]time.Time
+	done    map[string]bool
+}
+
+func newOperator(w *world, jobs []job) *operator {
+	o := &operator{world: w, prompts: map[string]string{}, since: map[string]time.Time{}, done: map[string]bool{}}
+	for _, job := range jobs {
+		o.prompts[job.id] = job.prompt
+	}
+	return o
+}
+
+// look sees which jobs are at a loss and helps those that have been for long.
+// What fails is tried again with the next look.
+func (o *operator) look(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	list, err := o.client.ListWorkflow(asking, &workflowservice.ListWorkflowExecutionsRequest{
+		Query: fmt.Sprintf("ExecutionStatus = 'Running' AND %s = '%s'", workflows.StageAttribute, workflows.StageSubmitUnknown),
+	})
+	if err != nil {
+		return
+	}
+	for _, execution := range list.GetExecutions() {
+		id := execution.GetExecution().GetWorkflowId()
+		first, seen := o.since[id]
+		if !seen {
+			o.since[id] = time.Now()
+			continue
+		}
+		if args := o.decide(id, time.Since(first)); args != nil && !o.done[id] {
+			resolving, cancel := context.WithTimeout(ctx, 30*time.Second)
+			_, err := run(resolving, o.binary, o.env, append([]string{"resolve", id}, args...)...)
+			cancel()
+			o.done[id] = err == nil
+		}
+	}
+}
+
+// decide says what to do about a job, or nothing yet.
+func (o *operator) decide(id string, lost time.Duration) []string {
+	charges := chargesOf(o.kie.Ledger(), o.prompts[id])
+	switch {
+	case len(charges) > 0 && lost >= operatorComes:
+		return []string{"--adopt", charges[0].TaskID}
+	case len(charges) == 0 && lost >= operatorDoubts:
+		return []string{"--resubmit"}
+	}
+	return nil
+}
+
+func chargesOf(ledger lumatest.Ledger, prompt string) []lumatest.Charge {
+	var charges []lumatest.Charge
+	for _, charge := range ledger.Tasks {
+		if charge.Prompt == prompt {
+			charges = append(charges, charge)
+		}
+	}
+	return charges
+}

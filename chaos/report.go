@@ -1,0 +1,59 @@
+package chaos
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// print shows the report to people.
+func (r *Report) print(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(table, "FAULT\tINJECTED\tMINIMUM\tSURVIVED\t")
+	for _, how := range rescues {
+		fmt.Fprintf(table, "%s\t", strings.ToUpper("by "+string(how)))
+	}
+	fmt.Fprintln(table)
+	for _, row := range r.Rows {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t", row.Name, row.Injected, row.Minimum, row.Survived)
+		for _, how := range rescues {
+			if len(row.Rescued) == 0 {
+				fmt.Fprint(table, "\t")
+				continue
+			}
+			fmt.Fprintf(table, "%d\t", row.Rescued[how])
+		}
+		fmt.Fprintln(table)
+	}
+	fmt.Fprint(table, "jobs\t\t\t\t")
+	for _, how := range rescues {
+		fmt.Fprintf(table, "%d\t", r.Rescues[how])
+	}
+	fmt.Fprintln(table)
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\nSeeds %d to %d in %s: %d jobs, %d charges, %d files, %d visible failures, %d deaths.\n"+
+		"Charged twice: %d. Lost submissions: %d, of which %d needed an operator.\n",
+		r.From, r.From+int64(r.Seeds)-1, r.Took.Truncate(time.Second), r.Jobs, r.Charges, r.Files, r.Failures, r.Deaths,
+		r.Duplicates, r.Lost.Submissions, r.Lost.Operator)
+	return err
+}
+
+// verdict is nil if the promise was kept and the campaign was no empty one.
+func (r *Report) verdict() error {
+	var failed []string
+	if len(r.Broken) > 0 {
+		failed = append(failed, fmt.Sprintf("%d of %d seeds did not keep the promise; run one again alone: lumaflow chaos --seeds 1 --from %d --keep", len(r.Broken), r.Seeds, r.Broken[0]))
+	}
+	if len(r.Missing) > 0 {
+		failed = append(failed, "the campaign proves too little: "+strings.Join(r.Missing, "; "))
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(failed, "; "))
+}

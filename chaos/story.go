@@ -1,0 +1,143 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"lumaflow/activities"
+	"lumaflow/workflows"
+)
+
+// rescue is what carried a job past something that went wrong.
+type rescue string
+
+// The rescues.
+const (
+	byCallback  rescue = "callback"
+	byPoll      rescue = "poll"
+	byHeartbeat rescue = "heartbeat"
+	byRetry     rescue = "retry"
+	byOperator  rescue = "operator"
+)
+
+var rescues = []rescue{byCallback, byPoll, byHeartbeat, byRetry, byOperator}
+
+// story is what the history of a job tells.
+type story struct {
+	history *historypb.History
+	// closed is the status of the run, failure its type and words.
+	closed  enumspb.WorkflowExecutionStatus
+	failure *failurepb.Failure
+	result  *workflows.ModifyVideoResult
+	// lost says that a submission had an unknown outcome.
+	lost    bool
+	rescued map[rescue]bool
+	// broken is why a workflow task failed, if the code was to blame.
+	broken string
+}
+
+// read fetches the history of a job and follows it.
+func read(ctx context.Context, c client.Client, id string) (*story, error) {
+	s := &story{history: &historypb.History{}, rescued: map[rescue]bool{}}
+	events := c.GetWorkflowHistory(ctx, id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return nil, fmt.Errorf("read the history of %s: %w", id, err)
+		}
+		s.history.Events = append(s.history.Events, event)
+	}
+	if len(s.history.Events) == 0 {
+		return nil, fmt.Errorf("read the history of %s: %w", id, io.ErrUnexpectedEOF)
+	}
+	s.follow()
+	return s, nil
+}
+
+var payloads = converter.GetDefaultDataConverter()
+
+func (s *story) follow() {
+	kinds := map[int64]string{}
+	for _, event := range s.history.Events {
+		switch event.EventType {
+		case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+			kinds[event.EventId] = event.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName()
+		case enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+			started := event.GetActivityTaskStartedEventAttributes()
+			// Polls are retries of one activity: that is waiting, not rescue.
+			if started.GetAttempt() > 1 && kinds[started.GetScheduledEventId()] != "Poll" {
+				s.rescued[byRetry] = true
+			}
+		case enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+			failed := event.GetActivityTaskFailedEventAttributes()
+			switch failed.GetFailure().GetApplicationFailureInfo().GetType() {
+			case activities.SubmitUnknown:
+				s.lost = true
+			case activities.Held:
+				s.rescued[byRetry] = true
+			}
+		case enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
+			timedOut := event.GetActivityTaskTimedOutEventAttributes()
+			if kinds[timedOut.GetScheduledEventId()] == "Submit" {
+				s.readEvidence(timedOut.GetFailure().GetTimeoutFailureInfo())
+			}
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+			if event.GetWorkflowExecutionSignaledEventAttributes().GetSignalName() == activities.EvidenceSignal && s.lost {
+				s.rescued[byHeartbeat] = true
+			}
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+			s.rescued[byOperator] = true
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+			s.readTaskFailure(event.GetWorkflowTaskFailedEventAttributes())
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
+			s.closed = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+			var result workflows.ModifyVideoResult
+			if payloads.FromPayloads(event.GetWorkflowExecutionCompletedEventAttributes().GetResult(), &result) == nil {
+				s.result = &result
+				s.rescued[rescue(result.WokenBy)] = true
+			}
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+			s.closed = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED
+			s.failure = event.GetWorkflowExecutionFailedEventAttributes().GetFailure()
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+			enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
+			s.broken = "the run ended as " + event.EventType.String()
+		}
+	}
+	// A lost submission that nobody else found was found by its callback.
+	if s.lost && s.result != nil && !s.rescued[byHeartbeat] && !s.rescued[byOperator] {
+		s.rescued[byCallback] = true
+	}
+}
+
+// readEvidence looks at what a dead attempt to submit has left.
+func (s *story) readEvidence(timeout *failurepb.TimeoutFailureInfo) {
+	var evidence activities.Evidence
+	if timeout.GetLastHeartbeatDetails() != nil {
+		_ = payloads.FromPayloads(timeout.GetLastHeartbeatDetails(), &evidence)
+	}
+	switch evidence.Phase {
+	case activities.PhaseAccepted:
+		s.rescued[byHeartbeat] = true
+	case activities.PhaseSending:
+		s.lost = true
+	default:
+		s.rescued[byRetry] = true
+	}
+}
+
+// readTaskFailure tells the failures of the code from those of its circumstances.
+func (s *story) readTaskFailure(failed *historypb.WorkflowTaskFailedEventAttributes) {
+	switch failed.GetCause() {
+	case enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
+		enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE:
+		s.broken = fmt.Sprintf("a workflow task failed (%s): %s", failed.GetCause(), failed.GetFailure().GetMessage())
+	}
+}
