@@ -64,7 +64,7 @@ func (c *campaign) run(ctx context.Context) (*Report, error) {
 // tell says how a seed went. One that went wrong keeps its folder.
 func (c *campaign) tell(o *outcome) error {
 	folder := filepath.Join(c.folder, fmt.Sprintf("seed-%d", o.seed))
-	line := fmt.Sprintf("seed %d: %d jobs, %d charges, %d files, %d deaths in %s", o.seed, len(o.lives), o.ledger.Charges, o.files, total(o.struck), o.took.Truncate(time.Second))
+	line := fmt.Sprintf("seed %d: %d jobs, %d charges, %d files, %d deaths in %s", o.seed, len(o.lives), o.ledger.Charges, o.files, o.deaths(), o.took.Truncate(time.Second))
 	if len(o.problems) == 0 {
 		fmt.Fprintln(c.say, line)
 		if c.keep {
@@ -79,10 +79,11 @@ func (c *campaign) tell(o *outcome) error {
 	return nil
 }
 
-func total(counts map[string]int) int {
+// deaths counts the blows that really fell.
+func (o *outcome) deaths() int {
 	sum := 0
-	for _, count := range counts {
-		sum += count
+	for _, times := range o.struck {
+		sum += len(times)
 	}
 	return sum
 }

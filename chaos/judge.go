@@ -24,7 +24,7 @@ type outcome struct {
 	seed     int64
 	took     time.Duration
 	ledger   lumatest.Ledger
-	struck   map[string]int
+	struck   map[string][]time.Time
 	lives    []life
 	files    int
 	problems []string

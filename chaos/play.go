@@ -47,7 +47,7 @@ func (c *campaign) play(ctx context.Context, seed int64) (_ *outcome, err error)
 		return nil, err
 	}
 	started := time.Now()
-	p := &playing{world: w, schedule: planned, shelf: newShelf(w.path(videosFolder)), struck: map[string]int{}}
+	p := &playing{world: w, schedule: planned, shelf: newShelf(w.path(videosFolder)), struck: map[string][]time.Time{}}
 	limit := seedTime
 	if c.menu.slow || seed%slowEvery == 0 {
 		limit = slowSeedTime
@@ -66,7 +66,7 @@ type playing struct {
 	shelf    *shelf
 
 	mu       sync.Mutex
-	struck   map[string]int // deaths that really happened
+	struck   map[string][]time.Time // deaths that really happened, by kind
 	problems []string
 }
 
@@ -239,7 +239,7 @@ func (p *playing) struckIf(blow death, happened bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.struck[blow.kind]++
+	p.struck[blow.kind] = append(p.struck[blow.kind], time.Now())
 }
 
 // String lists what will happen, for the folder of the seed.

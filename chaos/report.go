@@ -20,10 +20,6 @@ func (r *Report) print(w io.Writer) error {
 	for _, row := range r.Rows {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t", row.Name, row.Injected, row.Minimum, row.Survived)
 		for _, how := range rescues {
-			if len(row.Rescued) == 0 {
-				fmt.Fprint(table, "\t")
-				continue
-			}
 			fmt.Fprintf(table, "%d\t", row.Rescued[how])
 		}
 		fmt.Fprintln(table)

@@ -183,8 +183,12 @@ func faultNamed(name string) lumatest.Fault {
 	return lumatest.Fault{}
 }
 
-// drawDeaths has each kind strike once, in any order.
+// drawDeaths has each kind strike once, in any order. Workers are killed twice:
+// they are where the money goes through.
 func drawDeaths(random *rand.Rand, kinds []string) []death {
+	if slices.Contains(kinds, WorkerKilled) {
+		kinds = append(slices.Clone(kinds), WorkerKilled)
+	}
 	var deaths []death
 	for _, i := range random.Perm(len(kinds)) {
 		blow := death{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
@@ -115,6 +116,12 @@ func (s *story) follow() {
 	if s.lost && s.result != nil && !s.rescued[byHeartbeat] && !s.rescued[byOperator] {
 		s.rescued[byCallback] = true
 	}
+}
+
+// openAt says whether the job was under way at a time.
+func (s *story) openAt(at time.Time) bool {
+	first, last := s.history.Events[0], s.history.Events[len(s.history.Events)-1]
+	return !at.Before(first.GetEventTime().AsTime()) && !at.After(last.GetEventTime().AsTime())
 }
 
 // readEvidence looks at what a dead attempt to submit has left.

@@ -77,7 +77,7 @@ func (t *tally) add(o *outcome) {
 	t.report.Jobs += len(o.lives)
 	t.report.Charges += o.ledger.Charges
 	t.report.Files += o.files
-	t.report.Deaths += total(o.struck)
+	t.report.Deaths += o.deaths()
 	if len(o.problems) > 0 {
 		t.report.Broken = append(t.report.Broken, o.seed)
 	}
@@ -88,21 +88,32 @@ func (t *tally) add(o *outcome) {
 		}
 	}
 	for _, blow := range planned.deaths {
-		t.addDeath(blow.kind, o)
+		t.rows[blow.kind].planned++
+	}
+	for kind, times := range o.struck {
+		t.addDeaths(kind, times, o)
 	}
 	for _, lived := range o.lives {
 		t.addLife(lived)
 	}
 }
 
-func (t *tally) addDeath(kind string, o *outcome) {
+// addDeaths counts the blows of one kind, and what carried the jobs on that were
+// open when they fell.
+func (t *tally) addDeaths(kind string, times []time.Time, o *outcome) {
 	row := t.rows[kind]
-	row.planned++
-	row.Injected += o.struck[kind]
-	if len(o.problems) > 0 {
-		return
+	row.Injected += len(times)
+	if len(o.problems) == 0 {
+		row.Survived += len(times)
 	}
-	row.Survived += o.struck[kind]
+	for _, lived := range o.lives {
+		if !slices.ContainsFunc(times, lived.story.openAt) {
+			continue
+		}
+		for how := range lived.story.rescued {
+			row.Rescued[how]++
+		}
+	}
 }
 
 func (t *tally) addLife(l life) {
