@@ -13,12 +13,13 @@ import (
 
 const (
 	// operatorComes is how long a job must have been at a loss before the
-	// operator looks at it: callbacks have come by then, if they come.
-	operatorComes = 30 * time.Second
+	// operator looks at it: callbacks have come by then, if they come, and the
+	// look at the record has been made, even if its first worker died.
+	operatorComes = 70 * time.Second
 	// operatorDoubts is how long the operator waits for a charge to show on the
 	// bill before taking the submission for never made. It is longer than a
 	// submission may take.
-	operatorDoubts = 80 * time.Second
+	operatorDoubts = 90 * time.Second
 )
 
 // operator is the person who looks after jobs that can't help themselves, with

@@ -16,7 +16,7 @@ import (
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	got := execute(t, os.Environ(), binary, "chaos", "--seeds", "2", "--from", "10", "--jobs", "25", "--parallel", "2", "--json", "--folder", folder)
+	got := execute(t, os.Environ(), binary, "chaos", "--seeds", "2", "--from", "97", "--jobs", "25", "--parallel", "2", "--json", "--folder", folder)
 	require.Zero(t, got.code, got.err)
 	var report chaos.Report
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
