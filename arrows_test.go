@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"command", "callback", "luma", "fetch", "store", "devserver"},
 	{"activities", "dial", "luma/lumatest", "devserver/find"},
 	{"workflows", "simulate"},
-	{"webhook", "worker", "starter"},
+	{"webhook", "worker", "starter", "replay"},
 	{"demo", "chaos"},
 	{"."},
 }

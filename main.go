@@ -15,6 +15,7 @@ import (
 	"lumaflow/chaos"
 	"lumaflow/command"
 	"lumaflow/demo"
+	"lumaflow/replay"
 	"lumaflow/simulate"
 	"lumaflow/starter"
 	"lumaflow/webhook"
@@ -30,17 +31,18 @@ func main() {
 
 // commands is the whole command line; each command lives in its package.
 type commands struct {
-	Demo     demo.Command           `cmd:"" help:"Show everything on this machine: no account, no cost."`
-	Worker   worker.Command         `cmd:"" help:"Run the workflows and activities."`
-	Webhook  webhook.Command        `cmd:"" help:"Receive kie.ai's callbacks."`
-	Submit   starter.SubmitCommand  `cmd:"" help:"Start one job."`
-	Status   starter.StatusCommand  `cmd:"" help:"Show one job."`
-	List     starter.ListCommand    `cmd:"" help:"List jobs."`
-	Wait     starter.WaitCommand    `cmd:"" help:"Wait until jobs have ended."`
-	Cancel   starter.CancelCommand  `cmd:"" help:"Cancel a job."`
-	Resolve  starter.ResolveCommand `cmd:"" help:"Decide what becomes of a submission with an unknown outcome."`
-	Simulate simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
-	Chaos    chaos.Command          `cmd:"" help:"Prove the promise: break everything, check everything."`
+	Demo        demo.Command           `cmd:"" help:"Show everything on this machine: no account, no cost."`
+	Worker      worker.Command         `cmd:"" help:"Run the workflows and activities."`
+	Webhook     webhook.Command        `cmd:"" help:"Receive kie.ai's callbacks."`
+	Submit      starter.SubmitCommand  `cmd:"" help:"Start one job."`
+	Status      starter.StatusCommand  `cmd:"" help:"Show one job."`
+	List        starter.ListCommand    `cmd:"" help:"List jobs."`
+	Wait        starter.WaitCommand    `cmd:"" help:"Wait until jobs have ended."`
+	Cancel      starter.CancelCommand  `cmd:"" help:"Cancel a job."`
+	Resolve     starter.ResolveCommand `cmd:"" help:"Decide what becomes of a submission with an unknown outcome."`
+	ReplayCheck replay.Command         `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
+	Simulate    simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
+	Chaos       chaos.Command          `cmd:"" help:"Prove the promise: break everything, check everything."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }

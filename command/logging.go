@@ -11,6 +11,18 @@ type Logging struct {
 	Format string     `name:"log-format" env:"LOG_FORMAT" default:"text" enum:"text,json" help:"Log format: text or json."`
 }
 
+// QuietLogging are the same flags with another default: commands that talk to
+// people need no log of the SDK's doings.
+type QuietLogging struct {
+	LogLevel  slog.Level `name:"log-level" env:"LOG_LEVEL" default:"warn" help:"Least severe level that is logged: debug, info, warn or error."`
+	LogFormat string     `name:"log-format" env:"LOG_FORMAT" default:"text" enum:"text,json" help:"Log format: text or json."`
+}
+
+// Logger returns a logger that writes to w.
+func (l QuietLogging) Logger(w io.Writer) *slog.Logger {
+	return Logging{Level: l.LogLevel, Format: l.LogFormat}.Logger(w)
+}
+
 // Logger returns a logger that writes to w.
 func (l Logging) Logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: l.Level}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc/codes"
+
+	"lumaflow/command"
 )
 
 // ErrNoJob means that Temporal knows no job of an id.
@@ -88,10 +88,4 @@ func said(err error) string {
 	return text
 }
 
-// plain makes text from elsewhere fit for a terminal: one line, and nothing in
-// it that moves the cursor or colours the screen.
-func plain(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool {
-		return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsPrint(r)
-	}), " ")
-}
+func plain(text string) string { return command.Plain(text) }

@@ -1,0 +1,95 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/workflows"
+)
+
+// Before a deploy: this build takes over what a worker of this build has begun,
+// and jobs of other workflow types are none of its business.
+func TestReplayCheckOfJobsThatGoOn(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{env: []string{"POLL_AFTER=10m"}})
+	const done, open, strange = "e2e-replay-done", "e2e-replay-open/日本語 🎬", "e2e-replay-strange"
+	w.start(done, jobInput("replay done"))
+	_, err := w.result(done)
+	require.NoError(t, err)
+	w.start(open, jobInput("replay open [fault: callback-lost]"))
+	w.until("the job waits", func() bool {
+		status, ok := w.status(open)
+		return ok && status.Stage == workflows.StageWaiting
+	})
+	_, err = temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: strange, TaskQueue: w.taskQueue}, "Strange")
+	require.NoError(t, err)
+	defer abandon(t, open, strange)
+	w.listed(2)
+
+	got := w.run("replay-check")
+	require.Zero(t, got.code, got.err)
+	require.Equal(t, "replayed 1 open and 1 closed job: this build can take over\n", got.out)
+	require.Empty(t, got.err)
+
+	got = w.run("replay-check", "--closed", "0", "--json")
+	require.Zero(t, got.code, got.err)
+	require.JSONEq(t, `{"open":1,"closed":0,"gone":0}`, got.out)
+
+	got = w.run("replay-check", "--closed", "-1")
+	require.Equal(t, 2, got.code)
+}
+
+// A job that another code has begun is named.
+func TestReplayCheckOfAJobThatWouldBreak(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{noCallbacks: true})
+	w.worker.kill()
+	other := worker.New(temporal, w.taskQueue, worker.Options{DisableRegistrationAliasing: true})
+	other.RegisterWorkflowWithOptions(func(ctx workflow.Context, _ workflows.ModifyVideoInput) error {
+		return workflow.Sleep(ctx, time.Hour)
+	}, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
+	require.NoError(t, other.Start())
+	defer other.Stop()
+	const id = "e2e-replay-other"
+	w.start(id, jobInput("other"))
+	defer abandon(t, id)
+	w.until("the other code has begun", func() bool { return len(w.events(id)) >= 5 })
+	w.listed(1)
+
+	got := w.run("replay-check")
+	require.Equal(t, 1, got.code)
+	require.Empty(t, got.out)
+	require.Regexp(t, `^lumaflow: job e2e-replay-other \(run [0-9a-f-]+\) would break under this build: its history has TimerStarted.*Next: .*\n$`, got.err)
+
+	got = w.run("replay-check", "--json")
+	require.Equal(t, 1, got.code)
+	var printed struct {
+		Breaks struct{ WorkflowID, Reason string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(got.out), &printed))
+	require.Equal(t, id, printed.Breaks.WorkflowID)
+	require.NotEmpty(t, printed.Breaks.Reason)
+}
+
+// abandon ends jobs that would outlive the test.
+func abandon(t *testing.T, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		require.NoError(t, temporal.TerminateWorkflow(t.Context(), id, "", "the test is over"))
+	}
+}
+
+// listed waits until Temporal's list, which lags behind, shows so many jobs.
+func (w *world) listed(jobs int) {
+	w.t.Helper()
+	w.until("the jobs are listed", func() bool {
+		var entries []struct{}
+		return json.Unmarshal([]byte(w.run("list", "--json").out), &entries) == nil && len(entries) == jobs
+	})
+}

@@ -1,0 +1,71 @@
+package workflows_test
+
+import (
+	"lumaflow/activities"
+	"lumaflow/workflows"
+)
+
+// deathScenarios are jobs whose worker dies while it submits: the attempt times
+// out and brings its last evidence.
+func deathScenarios() []scenario {
+	return []scenario{
+		{
+			name:   "worker-died-before-sending",
+			about:  "the worker dies twice without evidence: nothing was sent, so it is sent again",
+			input:  request,
+			submit: []submitAct{perishes("", ""), perishes("", ""), accepts(ourTask)},
+			drive:  called,
+		},
+		{
+			name:   "worker-died-after-a-refusal",
+			about:  "the evidence says that kie.ai refused, so it is sent again",
+			input:  request,
+			submit: []submitAct{perishes(activities.PhaseRefused, ""), accepts(ourTask)},
+			drive: func(t *take) {
+				t.reaches(workflows.StageWaiting, 2)
+				t.callback(ourTask)
+			},
+		},
+		{
+			name:   "worker-died-after-acceptance",
+			about:  "the evidence names the accepted task, which is adopted",
+			input:  request,
+			submit: []submitAct{perishes(activities.PhaseAccepted, ourTask)},
+			drive:  called,
+		},
+		{
+			name:   "worker-died-while-sending-told-accepted",
+			about:  "the evidence says only that it was sending; the worker was cut off and later tells the task itself",
+			input:  request,
+			submit: []submitAct{perishes(activities.PhaseSending, "")},
+			drive: func(t *take) {
+				t.reaches(workflows.StageSubmitUnknown, 1)
+				t.tells(0, activities.PhaseAccepted, ourTask)
+				called(t)
+			},
+		},
+		{
+			name:   "worker-died-while-sending-told-refused",
+			about:  "the worker was cut off and later tells that nothing was created, so it is sent again",
+			input:  request,
+			submit: []submitAct{perishes(activities.PhaseSending, ""), accepts(ourTask)},
+			drive: func(t *take) {
+				t.reaches(workflows.StageSubmitUnknown, 1)
+				t.tells(0, activities.PhaseRefused, "")
+				t.reaches(workflows.StageWaiting, 2)
+				t.callback(ourTask)
+			},
+		},
+		{
+			name:     "worker-died-while-sending-found-by-callback",
+			about:    "the worker is gone for good, and the callback finds the task",
+			input:    request,
+			submit:   []submitAct{perishes(activities.PhaseSending, "")},
+			identify: []identifyAct{knows},
+			drive: func(t *take) {
+				t.reaches(workflows.StageSubmitUnknown, 1)
+				t.callback(ourTask)
+			},
+		},
+	}
+}

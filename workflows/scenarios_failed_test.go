@@ -1,0 +1,63 @@
+package workflows_test
+
+import (
+	"lumaflow/activities"
+	"lumaflow/workflows"
+)
+
+// failureScenarios are jobs that give no video.
+func failureScenarios() []scenario {
+	return []scenario{
+		{
+			name:  "invalid-request",
+			about: "the input is refused before anything is sent",
+			input: workflows.ModifyVideoInput{Prompt: "  ", VideoURL: request.VideoURL},
+			ends:  workflows.InvalidRequest,
+		},
+		{
+			name:  "malformed-request",
+			about: "the input is not even of the right shape",
+			input: map[string]any{"prompt": 7},
+			ends:  workflows.InvalidRequest,
+		},
+		{
+			name:     "unknown-task",
+			about:    "the input names a task that kie.ai does not know",
+			input:    workflows.ModifyVideoInput{TaskID: otherTask},
+			identify: []identifyAct{knowsNot(activities.UnknownTask, "kie.ai has no record of task "+otherTask)},
+			ends:     workflows.InvalidRequest,
+		},
+		{
+			name:   "refused",
+			about:  "kie.ai refuses the submission for good; nothing is charged",
+			input:  request,
+			submit: []submitAct{refuses},
+			ends:   workflows.SubmitRefused,
+		},
+		{
+			name:  "generation-failed",
+			about: "kie.ai accepted the task but could not make the video",
+			input: request,
+			poll:  []pollAct{findsFailure(activities.GenerationFailed, "kie.ai could not make the video (code 400): moderated")},
+			drive: called,
+			ends:  workflows.GenerationFailed,
+		},
+		{
+			name:     "result-overdue",
+			about:    "the deadline passes before kie.ai has a result",
+			input:    request,
+			settings: pollOnly,
+			poll:     []pollAct{findsFailure(activities.ResultOverdue, "the deadline passed: kie.ai says running (flag 0)")},
+			ends:     workflows.ResultOverdue,
+		},
+		{
+			name:     "download-rejected",
+			about:    "of two videos one can't be stored; the other is kept",
+			input:    request,
+			settings: pollOnly,
+			poll:     []pollAct{finds(resultURL, resultURL+"?2")},
+			download: []downloadAct{rejectsSecond, rejectsSecond},
+			ends:     workflows.DownloadRejected,
+		},
+	}
+}
