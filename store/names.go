@@ -25,8 +25,9 @@ const (
 //
 // A prefix and a task id of ordinary length made of ASCII letters, digits and
 // . _ - appear as they are. Of others what fits is kept and a ~ with a hash of
-// the originals is added, so that different ones get different names, on file
-// systems that tell upper from lower case.
+// the originals is added, so that different ones get different names. File
+// systems that don't tell upper from lower case confuse only those that differ
+// in nothing else.
 func VideoName(prefix, taskID string, n int, extension string) string {
 	if extension != ".mov" {
 		extension = ".mp4"
@@ -50,8 +51,8 @@ func stem(prefix, taskID string) string {
 	if keptPrefix != "" {
 		name = keptPrefix + "_" + name
 	}
-	// A second marker would leave open where the prefix ends.
-	if keptPrefix == prefix && keptID == taskID && taskID != "" && strings.Count(name, marker) == 1 {
+	// A second marker, in whatever case, would leave open where the prefix ends.
+	if keptPrefix == prefix && keptID == taskID && taskID != "" && strings.Count(strings.ToLower(name), marker) == 1 {
 		return name
 	}
 	// Quoting tells ("a", "bc") from ("ab", "c").
