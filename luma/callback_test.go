@@ -129,26 +129,3 @@ func TestDecodeCallbackBounds(t *testing.T) {
 		})
 	}
 }
-
-func FuzzDecodeCallback(f *testing.F) {
-	f.Add([]byte(`{"code":200,"msg":"ok","data":{"taskId":"abc","resultUrls":["https://r/1.mp4"]}}`))
-	f.Add([]byte(`{"code":"501","taskId":"a","data":{"task_id":"b","info":{"resultUrls":"[http://r/1,http://r/2]"}}}`))
-	f.Add([]byte(`{"task_id":7,"data":"{\"resultJson\":\"{\\\"resultUrls\\\":[\\\"https://r\\\"]}\"}"}`))
-	f.Add([]byte("\ufeff{\"taskId\":\"\\u0000\"}"))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := luma.DecodeCallback(body)
-		if err != nil {
-			assert.Zero(t, got)
-			return
-		}
-		assert.NotEmpty(t, got.TaskIDs)
-		assert.LessOrEqual(t, len(got.TaskIDs), 4)
-		for _, id := range got.TaskIDs {
-			assert.NotEmpty(t, strings.TrimSpace(id))
-			assert.LessOrEqual(t, len(id), 256)
-		}
-		assertLinks(t, got.ResultURLs)
-		assert.LessOrEqual(t, len([]rune(got.Message)), 301)
-		assert.NotContains(t, got.Message, "\n")
-	})
-}

@@ -107,6 +107,8 @@ func (c *Client) Record(ctx context.Context, taskID string) (record Record, err 
 	return record, nil
 }
 
+var errNoRecord = errors.New("the answer holds no record")
+
 func (c *Client) decodeRecord(got answer) (Record, error) {
 	flag, flagged := got.data.integer("successFlag")
 	if !flagged {
@@ -119,8 +121,11 @@ func (c *Client) decodeRecord(got answer) (Record, error) {
 	ended := stateOf(flag) == Succeeded || stateOf(flag) == Failed
 	switch {
 	case ended, got.ok() && got.data != nil:
+	case got.ok() && got.explicit:
+		return Record{}, got.failure(NotFound, errNoRecord)
 	case got.ok():
-		return Record{}, got.failure(NotFound, errors.New("the answer holds no record"))
+		// Any server could say so little; it proves nothing.
+		return Record{}, got.failure(Temporary, errNoRecord)
 	default:
 		return Record{}, got.failed()
 	}
