@@ -35,6 +35,8 @@ type life struct {
 	job     job
 	story   *story
 	charges []lumatest.Charge
+	// operated is what the operator decided, if one was needed.
+	operated string
 	// met are the faults that really hit the job.
 	met []string
 	// well says that it ended as it had to.
@@ -54,7 +56,7 @@ func (p *playing) judge(ctx context.Context, took time.Duration) (*outcome, erro
 			p.problem("%v", err)
 			continue
 		}
-		lived := life{job: job, story: told, charges: chargesOf(o.ledger, job.prompt)}
+		lived := life{job: job, story: told, operated: p.operated[job.id], charges: chargesOf(o.ledger, job.prompt)}
 		before := len(p.problems)
 		p.judgeJob(&lived, wanted)
 		lived.well = len(p.problems) == before
@@ -101,14 +103,19 @@ func (p *playing) judgeJob(l *life, wanted map[string]bool) {
 	}
 	charge := l.charges[0]
 	l.met = charge.Met
-	if l.story.lost && l.story.rescued[byOperator] && charge.Callbacks.Acknowledged > 0 && !slices.Contains(l.met, lumatest.RecordDown) {
+	if l.operated == adopt && charge.Callbacks.Acknowledged > 0 {
 		p.problem("job %s needed an operator although the callback of task %s was accepted", id, charge.TaskID)
 	}
 	switch charge.State {
 	case lumatest.Succeeded:
 		p.judgeFiles(l, charge, wanted)
 	case lumatest.Failed:
-		p.judgeFailure(l, charge.TaskID, workflows.GenerationFailed)
+		types := []string{workflows.GenerationFailed}
+		if l.operated == resubmit {
+			// What became of the first submission nobody knows but the bill.
+			types = append(types, workflows.SubmitUnknown)
+		}
+		p.judgeFailure(l, charge.TaskID, types...)
 	default:
 		p.problem("job %s ended while task %s was still running", id, charge.TaskID)
 	}

@@ -28,11 +28,18 @@ type operator struct {
 	*world
 	prompts map[string]string // by job id
 	since   map[string]time.Time
-	done    map[string]bool
+	// did is what the operator decided, by job id.
+	did map[string]string
 }
 
+// What an operator decides.
+const (
+	adopt    = "--adopt"
+	resubmit = "--resubmit"
+)
+
 func newOperator(w *world, jobs []job) *operator {
-	o := &operator{world: w, prompts: map[string]string{}, since: map[string]time.Time{}, done: map[string]bool{}}
+	o := &operator{world: w, prompts: map[string]string{}, since: map[string]time.Time{}, did: map[string]string{}}
 	for _, job := range jobs {
 		o.prompts[job.id] = job.prompt
 	}
@@ -57,11 +64,13 @@ func (o *operator) look(ctx context.Context) {
 			o.since[id] = time.Now()
 			continue
 		}
-		if args := o.decide(id, time.Since(first)); args != nil && !o.done[id] {
+		if args := o.decide(id, time.Since(first)); args != nil && o.did[id] == "" {
 			resolving, cancel := context.WithTimeout(ctx, 30*time.Second)
 			_, err := run(resolving, o.binary, o.env, append([]string{"resolve", id}, args...)...)
 			cancel()
-			o.done[id] = err == nil
+			if err == nil {
+				o.did[id] = args[0]
+			}
 		}
 	}
 }
@@ -71,9 +80,9 @@ func (o *operator) decide(id string, lost time.Duration) []string {
 	charges := chargesOf(o.kie.Ledger(), o.prompts[id])
 	switch {
 	case len(charges) > 0 && lost >= operatorComes:
-		return []string{"--adopt", charges[0].TaskID}
+		return []string{adopt, charges[0].TaskID}
 	case len(charges) == 0 && lost >= operatorDoubts:
-		return []string{"--resubmit"}
+		return []string{resubmit}
 	}
 	return nil
 }

@@ -64,6 +64,8 @@ type playing struct {
 	*world
 	schedule schedule
 	shelf    *shelf
+	// operated is what the operator decided, by job id.
+	operated map[string]string
 
 	mu       sync.Mutex
 	struck   map[string][]time.Time // deaths that really happened, by kind
@@ -101,6 +103,7 @@ func (p *playing) live(ctx context.Context, limit time.Duration) {
 		}
 	})
 	operator := newOperator(p.world, p.schedule.jobs)
+	p.operated = operator.did
 	for pauseFor(ctx, lookEvery) == nil {
 		operator.look(ctx)
 		if submitted.Load() && struck.Load() && p.allEnded(ctx) {

@@ -33,9 +33,9 @@ func (r *Report) print(w io.Writer) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nSeeds %d to %d in %s: %d jobs, %d charges, %d files, %d visible failures, %d deaths.\n"+
-		"Charged twice: %d. Lost submissions: %d, of which %d needed an operator.\n",
+		"Charged twice: %d. Lost responses: %d, of which %d needed an operator; %d more submissions were never made and sent again by one.\n",
 		r.From, r.From+int64(r.Seeds)-1, r.Took.Truncate(time.Second), r.Jobs, r.Charges, r.Files, r.Failures, r.Deaths,
-		r.Duplicates, r.Lost.Submissions, r.Lost.Operator)
+		r.Duplicates, r.Lost.Responses, r.Lost.Operator, r.Lost.Unsent)
 	return err
 }
 

@@ -32,11 +32,15 @@ type Report struct {
 	Took    time.Duration `json:"tookNanoseconds"`
 }
 
-// Lost counts lost submissions and who found out what became of them.
+// Lost counts submissions with an unknown outcome and who found out about them.
 type Lost struct {
-	Submissions int `json:"submissions"`
-	// Operator had to be called, the others were found without.
+	// Responses are those that were charged and whose answer was lost.
+	Responses int `json:"responses"`
+	// Operator of them had to be found by one, the others were found without.
 	Operator int `json:"operator"`
+	// Unsent were never charged: their worker died between its intent and its
+	// request, or with the refusal in hand. Nobody but an operator can know.
+	Unsent int `json:"unsent"`
 }
 
 // Row is one fault or death.
@@ -121,9 +125,13 @@ func (t *tally) addLife(l life) {
 		t.report.Failures++
 	}
 	t.report.Duplicates += max(0, len(l.charges)-1)
-	if l.story.lost {
-		t.report.Lost.Submissions++
-		if l.story.rescued[byOperator] {
+	switch {
+	case !l.story.lost:
+	case l.operated == resubmit:
+		t.report.Lost.Unsent++
+	default:
+		t.report.Lost.Responses++
+		if l.operated == adopt {
 			t.report.Lost.Operator++
 		}
 	}
@@ -151,6 +159,9 @@ const (
 	// hitShare is the part of the planned faults and blows that must really have
 	// happened: some are outrun, such as a death of a process that is dead.
 	hitShare = 2
+	// aloneShare is the part of lost responses, in percent, that must have been
+	// found without an operator.
+	aloneShare = 95
 	// rareAfter is from how many seeds on the rescues that need luck must have
 	// happened, too: a death between two packets, an operator.
 	rareAfter = 50
@@ -183,6 +194,9 @@ func (t *tally) finish(took time.Duration) *Report {
 				t.report.Missing = append(t.report.Missing, fmt.Sprintf("no job was rescued by %s", how))
 			}
 		}
+	}
+	if lost := t.report.Lost; t.report.Seeds >= rareAfter && (lost.Responses-lost.Operator)*100 < aloneShare*lost.Responses {
+		t.report.Missing = append(t.report.Missing, fmt.Sprintf("%d of %d lost responses needed an operator", lost.Operator, lost.Responses))
 	}
 	return &t.report
 }

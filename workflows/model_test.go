@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 
 const (
 	promisedURL = "https://evil.example.org/promised-by-a-callback.mp4"
+	deniedURL   = "https://evil.example.org/of-a-callback-that-tells-of-a-failure.mp4"
 	strayTask   = "99999999999999999999999999999999"
 )
 
@@ -50,6 +52,11 @@ type model struct {
 	// when they began; activities add to them.
 	mu   sync.Mutex
 	dead []activities.Evidence
+	// trusts says that the record was out of reach for ten minutes, so that a
+	// callback's links count.
+	trusts bool
+	// final is the terminal stage that was seen first.
+	final workflows.Stage
 	// adoptable are the tasks that operators named.
 	adoptable []string
 }
@@ -64,17 +71,18 @@ func newModel(t *testing.T, r *rapid.T) *model {
 }
 
 func (m *model) live() {
-	m.submissionsComeToAnything()
-	m.recordSaysAnything()
-	m.downloadsMayFail()
 	m.callbacksComeAtAnyTime()
 	m.operatorsDecide()
 	m.evidenceComesLate()
+	m.somebodyWatches()
 	input := request
 	if m.chance("resubmits by itself", 4) {
 		input.OnUnknownSubmit = "resubmit"
 		m.allowed = 1000
 	}
+	m.submissionsComeToAnything()
+	m.recordSaysAnything()
+	m.downloadsMayFail()
 	if m.chance("is cancelled", 5) {
 		m.RegisterDelayedCallback(m.CancelWorkflow, m.moment("cancel"))
 	}
@@ -108,7 +116,14 @@ func (m *model) script(what string, last string, outcomes ...string) func() stri
 
 func (m *model) submissionsComeToAnything() {
 	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "refused", "died", "died refused", "died sending", "died accepted")
-	m.OnActivity(a.Submit, anything, anything).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
+	// Callbacks may come before the answer to the submission does. A second one is
+	// quick: the test environment has a cancelled activity forget what it sent,
+	// which the real one does not.
+	latency := time.Duration(rapid.SampledFrom([]int{0, 0, 30, 120}).Draw(m.r, "latency")) * time.Second
+	if m.allowed > 1 {
+		latency = 0
+	}
+	m.OnActivity(a.Submit, anything, anything).After(latency).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
 		m.submissions++
 		taskID := ourTask
 		if m.charged > 0 {
@@ -146,8 +161,13 @@ func (m *model) submissionsComeToAnything() {
 			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT)(in)
 		}
 	})
+	looks := m.script("looks", "answered", "answered", "answered", "timed out", "down")
 	m.OnActivity(a.Identify, anything, anything).Return(func(_ ctx, in activities.IdentifyInput) (activities.Identified, error) {
-		switch {
+		switch look := looks(); {
+		case look == "timed out":
+			return activities.Identified{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
+		case look == "down":
+			return activities.Identified{}, temporal.NewApplicationError("down", activities.ProviderUnavailable)
 		case in.TaskID == ourTask, !in.Own && in.TaskID == strayTask:
 			return activities.Identified{TaskID: in.TaskID, CreatedAt: m.Now(), Settings: withCallbacks}, nil
 		case in.Own:
@@ -159,10 +179,20 @@ func (m *model) submissionsComeToAnything() {
 }
 
 func (m *model) recordSaysAnything() {
-	next := m.script("records", "finished", "finished", "finished", "pending", "failed", "overdue")
+	next := m.script("records", "finished", "finished", "finished", "pending", "failed", "overdue", "timed out", "out of reach")
 	m.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
 		m.known = in.TaskID
+		require.NotContains(m.r, in.CallbackURLs, deniedURL, "a callback of a failure promises nothing")
 		switch next() {
+		case "timed out":
+			return activities.Finished{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
+		case "out of reach":
+			if len(in.CallbackURLs) > 0 {
+				m.trusts = true
+				return activities.Finished{TaskID: in.TaskID, ResultURLs: in.CallbackURLs, Polls: 12}, nil
+			}
+			return activities.Finished{}, temporal.NewApplicationErrorWithOptions("down", activities.ProviderUnavailable,
+				temporal.ApplicationErrorOptions{NextRetryDelay: pollInterval})
 		case "finished":
 			return finished(in.TaskID, 1), nil
 		case "failed":
@@ -177,11 +207,16 @@ func (m *model) recordSaysAnything() {
 }
 
 func (m *model) downloadsMayFail() {
-	next := m.script("downloads", "stored", "stored", "stored", "stored", "rejected")
+	next := m.script("downloads", "stored", "stored", "stored", "stored", "rejected", "timed out")
 	m.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
-		require.Equal(m.r, resultURL, in.URL, "no URL of a callback is fetched")
-		if next() == "rejected" {
+		if in.URL != resultURL {
+			require.True(m.r, m.trusts && in.URL == promisedURL, "no URL of a callback is fetched: %s", in.URL)
+		}
+		switch next() {
+		case "rejected":
 			return activities.Downloaded{}, temporal.NewNonRetryableApplicationError("html", activities.DownloadRejected, nil)
+		case "timed out":
+			return activities.Downloaded{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_HEARTBEAT, nil)
 		}
 		return downloaded(in), nil
 	})
@@ -194,6 +229,9 @@ func (m *model) callbacksComeAtAnyTime() {
 			TaskID:     rapid.SampledFrom([]string{ourTask, ourTask, strayTask, otherTask, ""}).Draw(m.r, "task"),
 			Code:       rapid.SampledFrom([]int{200, 500, 501, 0}).Draw(m.r, "code"),
 			ResultURLs: []string{promisedURL},
+		}
+		if callback.Code != 200 {
+			callback.ResultURLs = []string{deniedURL}
 		}
 		m.RegisterDelayedCallback(func() {
 			if m.IsWorkflowCompleted() {
@@ -224,6 +262,21 @@ func (m *model) evidenceComesLate() {
 			}
 			m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
 		}, m.moment("late evidence"))
+	}
+}
+
+// somebodyWatches sees that a terminal stage is the last one.
+func (m *model) somebodyWatches() {
+	for range 6 {
+		m.RegisterDelayedCallback(func() {
+			stage := m.status().Stage
+			if m.final != "" {
+				require.Equal(m.r, m.final, stage, "a terminal stage is final")
+			}
+			if stage == workflows.StageDone || stage == workflows.StageFailed {
+				m.final = stage
+			}
+		}, m.moment("watch")+time.Second) // by then the job has begun
 	}
 }
 
@@ -262,6 +315,9 @@ func (m *model) check() {
 	require.GreaterOrEqual(m.r, status.Callbacks, heard, "no callback is dropped")
 	require.LessOrEqual(m.r, status.Callbacks, len(m.sent))
 	require.NotEmpty(m.r, status.Detail)
+	if m.final != "" {
+		require.Equal(m.r, m.final, status.Stage, "a terminal stage is final")
+	}
 	if err == nil {
 		require.Equal(m.r, workflows.StageDone, status.Stage)
 		var result workflows.ModifyVideoResult
@@ -274,6 +330,10 @@ func (m *model) check() {
 	}
 	require.Equal(m.r, workflows.StageFailed, status.Stage)
 	require.Contains(m.r, err.Error(), "default-test-workflow-id")
+	var failed *temporal.ApplicationError
+	if errors.As(err, &failed) && failed.Type() == workflows.SubmitRefused {
+		require.LessOrEqual(m.r, m.charged, m.free, "a job that may be paid does not end as refused")
+	}
 	if m.known != "" {
 		require.Contains(m.r, status.Detail, m.known, "the failure names the task")
 	}
