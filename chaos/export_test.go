@@ -1,0 +1,20 @@
+package chaos
+
+// Deal is what a seed means, as text, and which faults each job was dealt.
+func Deal(seed int64, jobs int, names ...string) (text string, faults [][]string, deaths []string, err error) {
+	chosen, err := newMenu(names)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	planned := newSchedule(seed, jobs, chosen)
+	for _, job := range planned.jobs {
+		faults = append(faults, job.faults)
+	}
+	for _, blow := range planned.deaths {
+		deaths = append(deaths, blow.kind)
+	}
+	return planned.String(), faults, deaths, nil
+}
+
+// Verdict is what a campaign of this report ends with.
+func Verdict(report *Report) error { return report.verdict() }
