@@ -89,7 +89,7 @@ func (v verdict) log(ctx context.Context, logger *slog.Logger, d delivery) {
 		attributes = append(attributes, slog.String("task", clip(d.taskID, maxLoggedID)), slog.Int("code", d.code))
 	}
 	if v.cause != nil {
-		attributes = append(attributes, slog.String("error", clip(d.withoutToken(v.cause.Error()), maxLoggedCause)))
+		attributes = append(attributes, slog.String("error", clip(d.withoutToken(strings.ToValidUTF8(v.cause.Error(), "")), maxLoggedCause)))
 	}
 	logger.LogAttrs(ctx, v.level(), "callback", attributes...)
 }
@@ -99,9 +99,10 @@ func (v verdict) log(ctx context.Context, logger *slog.Logger, d delivery) {
 var tokenShape = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
 
 // withoutTokens hides whatever looks like a token: in a path that is not ours,
-// a token may stand where the job should.
+// a token may stand where the job should. Bytes that are no text go first, or a
+// token that they take apart would be whole again in the log.
 func withoutTokens(text string) string {
-	return tokenShape.ReplaceAllString(text, redacted)
+	return tokenShape.ReplaceAllString(strings.ToValidUTF8(text, ""), redacted)
 }
 
 // clip cuts text to at most limit bytes of valid UTF-8.

@@ -52,6 +52,8 @@ type model struct {
 	// when they began; activities add to them.
 	mu   sync.Mutex
 	dead []activities.Evidence
+	// cancelled says that somebody cancels the job at some time.
+	cancelled bool
 	// trusts says that the record was out of reach for ten minutes, so that a
 	// callback's links count.
 	trusts bool
@@ -80,12 +82,13 @@ func (m *model) live() {
 		input.OnUnknownSubmit = "resubmit"
 		m.allowed = 1000
 	}
+	if m.chance("is cancelled", 5) {
+		m.cancelled = true
+		m.RegisterDelayedCallback(m.CancelWorkflow, m.moment("cancel"))
+	}
 	m.submissionsComeToAnything()
 	m.recordSaysAnything()
 	m.downloadsMayFail()
-	if m.chance("is cancelled", 5) {
-		m.RegisterDelayedCallback(m.CancelWorkflow, m.moment("cancel"))
-	}
 	m.ExecuteWorkflow(workflows.ModifyVideoName, input)
 	m.check()
 }
@@ -116,11 +119,11 @@ func (m *model) script(what string, last string, outcomes ...string) func() stri
 
 func (m *model) submissionsComeToAnything() {
 	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "refused", "died", "died refused", "died sending", "died accepted")
-	// Callbacks may come before the answer to the submission does. A second one is
-	// quick: the test environment has a cancelled activity forget what it sent,
-	// which the real one does not.
+	// Callbacks may come before the answer to the submission does. What may be
+	// cancelled is quick: the test environment has a cancelled activity forget
+	// what it sent, which the real one does not.
 	latency := time.Duration(rapid.SampledFrom([]int{0, 0, 30, 120}).Draw(m.r, "latency")) * time.Second
-	if m.allowed > 1 {
+	if m.allowed > 1 || m.cancelled {
 		latency = 0
 	}
 	m.OnActivity(a.Submit, anything, anything).After(latency).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
