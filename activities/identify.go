@@ -18,6 +18,9 @@ type IdentifyInput struct {
 	TaskID string `json:"taskId"`
 	// Own demands that the task was submitted with this job's callback URL.
 	Own bool `json:"own,omitempty"`
+	// NotAnothers refuses a task that another job of this namespace submitted: that
+	// job collects it, and writes its receipt.
+	NotAnothers bool `json:"notAnothers,omitempty"`
 	// NotBefore refuses a task of an earlier run of the same job, whose callback
 	// URL is the same.
 	NotBefore time.Time `json:"notBefore,omitzero"`
@@ -47,6 +50,10 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 	}
 	if input.Own && !a.Secrets.Owns(record.CallbackURL, info.Namespace, info.WorkflowExecution.ID) {
 		return Identified{}, final(ForeignTask, "task "+input.TaskID+" was not submitted by this job", nil)
+	}
+	owner, known := a.Secrets.Owner(record.CallbackURL, info.Namespace)
+	if input.NotAnothers && known && owner != info.WorkflowExecution.ID {
+		return Identified{}, final(ForeignTask, "task "+input.TaskID+" was submitted by job "+owner, nil)
 	}
 	if !record.CreatedAt.IsZero() && record.CreatedAt.Before(input.NotBefore) {
 		return Identified{}, final(ForeignTask, "task "+input.TaskID+" was submitted before this attempt", nil)

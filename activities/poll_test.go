@@ -146,6 +146,39 @@ func TestSuccessWithoutLinksIsAskedForABoundedTime(t *testing.T) {
 	require.Equal(t, activities.ResultOverdue, failedAs(t, err).Type())
 }
 
+// What an operator names is taken unless another job is known to see to it.
+func TestIdentifyNotAnothers(t *testing.T) {
+	urls := newBench(t).options.Callbacks
+	tests := []struct {
+		name    string
+		url     string
+		refused bool
+	}{
+		{"this job's task", urls.URL("default-test-namespace", "default-test-workflow-id"), false},
+		{"another job's task", urls.URL("default-test-namespace", "another-job"), true},
+		{"a task of another namespace", urls.URL("elsewhere", "another-job"), false},
+		{"a task with a forged address", "https://hooks.example.org/callbacks/luma/another-job/forged", false},
+		{"any other tool's task", "https://example.org/hook", false},
+		{"a task without callbacks", "", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t)
+			b.records(luma.Record{CallbackURL: test.url}, nil)
+			acts := b.register(t)
+			_, err := b.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: task, NotAnothers: true})
+			if !test.refused {
+				require.NoError(t, err)
+				return
+			}
+			failed := failedAs(t, err)
+			require.Equal(t, activities.ForeignTask, failed.Type())
+			require.True(t, failed.NonRetryable())
+			require.Contains(t, failed.Message(), "another-job")
+		})
+	}
+}
+
 func TestIdentify(t *testing.T) {
 	b := newBench(t)
 	ours := b.options.Callbacks.URL("default-test-namespace", "default-test-workflow-id")

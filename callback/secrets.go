@@ -73,12 +73,21 @@ func (s Secrets) Verify(namespace, workflowID, token string) bool {
 	return verified == 1
 }
 
-// Owns reports whether rawURL is a callback URL of exactly this job. Whatever
-// stands in front of the callback path, scheme, host and prefix, is not looked
-// at: CALLBACK_BASE_URL may have changed since the URL was minted.
+// Owner says which job a callback URL was minted for, if it was minted with
+// these secrets. Whatever stands in front of the callback path, scheme, host and
+// prefix, is not looked at: CALLBACK_BASE_URL may have changed since.
+func (s Secrets) Owner(rawURL, namespace string) (workflowID string, ok bool) {
+	workflowID, token, ok := parse(rawURL)
+	if !ok || !s.Verify(namespace, workflowID, token) {
+		return "", false
+	}
+	return workflowID, true
+}
+
+// Owns reports whether rawURL is a callback URL of exactly this job.
 func (s Secrets) Owns(rawURL, namespace, workflowID string) bool {
-	id, token, ok := parse(rawURL)
-	return ok && id == workflowID && s.Verify(namespace, workflowID, token)
+	owner, ok := s.Owner(rawURL, namespace)
+	return ok && owner == workflowID
 }
 
 // String keeps the secrets out of formatted text.

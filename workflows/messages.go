@@ -62,10 +62,9 @@ func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, erro
 	if resolution.Action == AdoptTask {
 		var identified activities.Identified
 		err := workflow.ExecuteActivity(identification(ctx, resolution.TaskID, time.Minute), a.Identify,
-			activities.IdentifyInput{TaskID: resolution.TaskID}).Get(ctx, &identified)
+			activities.IdentifyInput{TaskID: resolution.TaskID, NotAnothers: true}).Get(ctx, &identified)
 		if err != nil {
-			return Status{}, temporal.NewApplicationError(
-				fmt.Sprintf("task %s is not adopted, kie.ai's record could not be read: %s", resolution.TaskID, reason(err)), InvalidRequest)
+			return Status{}, temporal.NewApplicationError(notAdopted(resolution.TaskID, err), InvalidRequest)
 		}
 		decided.adopts = &identified
 	}
@@ -74,4 +73,12 @@ func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, erro
 	}
 	err := workflow.Await(ctx, func() bool { return j.status.Stage != StageSubmitUnknown })
 	return j.status, err
+}
+
+// notAdopted says why an operator's task is not taken over.
+func notAdopted(taskID string, err error) string {
+	if disproved(err) {
+		return fmt.Sprintf("task %s is not adopted: %s", taskID, reason(err))
+	}
+	return fmt.Sprintf("task %s is not adopted, kie.ai's record could not be read: %s", taskID, reason(err))
 }

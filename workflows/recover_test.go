@@ -133,6 +133,15 @@ func TestOperatorResolvesALostResponse(t *testing.T) {
 		l.run(request).failsWith(workflows.SubmitUnknown)
 		require.ErrorContains(t, got.err, "not adopted")
 	})
+	t.Run("adopt another job's task", func(t *testing.T) {
+		l := newLife(t)
+		l.submits(l.unknown())
+		l.OnActivity(a.Identify, anything, activities.IdentifyInput{TaskID: otherTask, NotAnothers: true}).Return(
+			activities.Identified{}, temporal.NewNonRetryableApplicationError("task was submitted by job h3", activities.ForeignTask, nil))
+		got := l.resolves(time.Minute, workflows.Resolution{Action: "adopt", TaskID: otherTask})
+		l.run(request).failsWith(workflows.SubmitUnknown)
+		require.ErrorContains(t, got.err, "is not adopted: task was submitted by job h3")
+	})
 	t.Run("resubmit", func(t *testing.T) {
 		l := newLife(t)
 		l.submits(l.unknown(), l.accepted(ourTask)).polls(ourTask).stores()
