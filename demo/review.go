@@ -130,6 +130,8 @@ func (s *stage) print(w io.Writer, performances []*performance) {
 	fmt.Fprintf(w, "Files:       %s\n", filepath.Clean(folder))
 	if s.keep {
 		fmt.Fprintf(w, "Temporal UI: %s\n", s.server.UIURL())
+		fmt.Fprintf(w, "The bill:    %s/_sim/ledger\n", s.kieURL)
+		fmt.Fprintf(w, "Look around: TEMPORAL_ADDRESS=%s lumaflow list\n", s.server.Address())
 	} else {
 		fmt.Fprintf(w, "Temporal UI: %s (it ends with the demo; --keep stays up)\n", s.server.UIURL())
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/contrib/envconfig"
@@ -126,7 +127,7 @@ func checkKey(ctx context.Context, provider *luma.Client, logger *slog.Logger) e
 	var refused *luma.Error
 	switch {
 	case err == nil:
-		logger.Info("kie.ai accepts the key", "credit", credit)
+		logger.Info("kie.ai accepts the key", "credit", strconv.FormatFloat(credit, 'f', -1, 64))
 		return nil
 	case errors.As(err, &refused) && refused.Code == http.StatusUnauthorized:
 		return fmt.Errorf("kie.ai refuses KIE_API_KEY (code 401): check it at https://kie.ai/api-key")

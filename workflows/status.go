@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -22,7 +23,7 @@ func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
 		j.status.Since = workflow.Now(ctx).UTC()
 	}
 	j.status.Stage, j.status.Detail = stage, detail
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", stage, j.status.Since.Format(time.RFC3339), detail))
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", stage, j.status.Since.Format(time.RFC3339), inMarkdown(detail)))
 	if !j.settings.SearchAttributes {
 		return
 	}
@@ -33,6 +34,20 @@ func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
 	}
+}
+
+// inMarkdown marks the command in a text as code: the UI renders current details
+// and would make a dash of the two before a flag.
+func inMarkdown(detail string) string {
+	start := strings.Index(detail, "lumaflow ")
+	if start < 0 {
+		return detail
+	}
+	command, rest := detail[start:], ""
+	if end := strings.IndexAny(command, ";."); end >= 0 {
+		command, rest = command[:end], command[end:]
+	}
+	return detail[:start] + "`" + command + "`" + rest
 }
 
 // learn takes in the settings of the worker that served the job.
