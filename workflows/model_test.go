@@ -108,6 +108,8 @@ func (m *model) moment(what string) time.Duration {
 func (m *model) script(what string, last string, outcomes ...string) func() string {
 	lines := rapid.SliceOfN(rapid.SampledFrom(outcomes), 0, 20).Draw(m.r, what)
 	return func() string {
+		m.mu.Lock()
+		defer m.mu.Unlock()
 		if len(lines) == 0 {
 			return last
 		}
@@ -164,9 +166,18 @@ func (m *model) submissionsComeToAnything() {
 			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT)(in)
 		}
 	})
-	looks := m.script("looks", "answered", "answered", "answered", "timed out", "down")
+	// Several tasks are looked up at once; each has a script of its own, or a
+	// failure would depend on which comes first.
+	looks := map[string]func() string{}
+	for _, task := range []string{ourTask, strayTask, otherTask} {
+		looks[task] = m.script("looks", "answered", "answered", "answered", "timed out", "down")
+	}
 	m.OnActivity(a.Identify, anything, anything).Return(func(_ ctx, in activities.IdentifyInput) (activities.Identified, error) {
-		switch look := looks(); {
+		look := "answered"
+		if next, known := looks[in.TaskID]; known {
+			look = next()
+		}
+		switch {
 		case look == "timed out":
 			return activities.Identified{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
 		case look == "down":
