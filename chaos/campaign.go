@@ -27,7 +27,8 @@ type campaign struct {
 }
 
 // run plays the seeds, so many at a time, and adds up what became of them. An
-// error means that the campaign could not go on, or was interrupted.
+// error means that the campaign could not go on, or was interrupted; the report
+// is then about the seeds that were played to their end.
 func (c *campaign) run(ctx context.Context) (*Report, error) {
 	started := time.Now()
 	sum := newTally(c)
@@ -50,15 +51,13 @@ func (c *campaign) run(ctx context.Context) (*Report, error) {
 		})
 	}
 	err := group.Wait()
+	report := sum.finish(time.Since(started))
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("interrupted after %d of %d seeds; what they left is in %s", sum.report.Seeds, c.seeds, c.folder)
-	}
-	if err != nil {
-		return nil, err
+		return report, fmt.Errorf("interrupted after %d of %d seeds; what the others left is in %s", report.Seeds, c.seeds, c.folder)
 	}
 	// Gone only if no seed left anything.
 	_ = os.Remove(c.folder)
-	return sum.finish(time.Since(started)), nil
+	return report, err
 }
 
 // tell says how a seed went. One that went wrong keeps its folder.

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"lumaflow/command"
@@ -62,17 +63,20 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	report, err := plan.run(ctx)
+	shown := c.show(streams.Out, report)
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		encoder := json.NewEncoder(streams.Out)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(report)
-	} else {
-		err = report.print(streams.Out)
+	return errors.Join(shown, report.verdict())
+}
+
+func (c *Command) show(w io.Writer, report *Report) error {
+	if !c.JSON {
+		return report.print(w)
 	}
-	return errors.Join(err, report.verdict())
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(report)
 }
 
 // plan checks everything before anything is started.

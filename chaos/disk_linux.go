@@ -57,7 +57,8 @@ func (d *disk) fill() (free func(), err error) {
 	return nil, errors.New("fill the disk: it does not get full")
 }
 
-func (d *disk) unmount() { _ = unix.Unmount(d.path, unix.MNT_DETACH) }
+// unmountDisk does nothing if none is mounted there.
+func unmountDisk(path string) { _ = unix.Unmount(path, unix.MNT_DETACH) }
 
 // canMount says whether this process may mount at all.
 func canMount() bool {
@@ -66,10 +67,9 @@ func canMount() bool {
 		return false
 	}
 	defer os.Remove(folder)
-	probe, err := mountDisk(folder)
-	if err != nil {
+	if _, err := mountDisk(folder); err != nil {
 		return false
 	}
-	probe.unmount()
+	unmountDisk(folder)
 	return true
 }

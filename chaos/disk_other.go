@@ -11,6 +11,6 @@ func mountDisk(string) (*disk, error) { return nil, errors.ErrUnsupported }
 
 func (*disk) fill() (func(), error) { return nil, errors.ErrUnsupported }
 
-func (*disk) unmount() {}
+func unmountDisk(string) {}
 
 func canMount() bool { return false }

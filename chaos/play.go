@@ -28,7 +28,9 @@ const (
 func (c *campaign) play(ctx context.Context, seed int64) (_ *outcome, err error) {
 	planned := newSchedule(seed, c.jobs, c.menu)
 	folder := filepath.Join(c.folder, fmt.Sprintf("seed-%d", seed))
-	// What an earlier campaign left of this seed would pass for its own.
+	// What an earlier campaign left of this seed would pass for its own. One that
+	// was killed has left its disk mounted.
+	unmountDisk(filepath.Join(folder, diskFolder))
 	if err := os.RemoveAll(folder); err != nil {
 		return nil, err
 	}

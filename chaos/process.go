@@ -49,6 +49,7 @@ func (p *process) live() {
 		cmd := p.make()
 		cmd.Stdout, cmd.Stderr = p.log, p.log
 		detach(cmd)
+		leash(cmd)
 		if !p.begin(cmd) {
 			return
 		}

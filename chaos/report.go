@@ -32,9 +32,9 @@ func (r *Report) print(w io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\nSeeds %d to %d in %s: %d jobs, %d charges, %d files, %d visible failures, %d deaths.\n"+
+	_, err := fmt.Fprintf(w, "\n%d of the seeds %d to %d in %s: %d jobs, %d charges, %d files, %d visible failures, %d deaths.\n"+
 		"Charged twice: %d. Lost responses: %d, of which %d needed an operator; %d more submissions were never made and sent again by one.\n",
-		r.From, r.From+int64(r.Seeds)-1, r.Took.Truncate(time.Second), r.Jobs, r.Charges, r.Files, r.Failures, r.Deaths,
+		r.Seeds, r.From, r.From+int64(r.Asked)-1, r.Took.Truncate(time.Second), r.Jobs, r.Charges, r.Files, r.Failures, r.Deaths,
 		r.Duplicates, r.Lost.Responses, r.Lost.Operator, r.Lost.Unsent)
 	return err
 }

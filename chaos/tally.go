@@ -12,14 +12,16 @@ import (
 
 // Report is what a campaign found.
 type Report struct {
-	From       int64 `json:"from"`
-	Seeds      int   `json:"seeds"`
-	Jobs       int   `json:"jobs"`
-	Charges    int   `json:"charges"`
-	Files      int   `json:"files"`
-	Failures   int   `json:"failures"`
-	Deaths     int   `json:"deaths"`
-	Duplicates int   `json:"doubleCharges"`
+	From int64 `json:"from"`
+	// Seeds are those that were played to their end, Asked all that were to be.
+	Seeds      int `json:"seeds"`
+	Asked      int `json:"seedsAsked"`
+	Jobs       int `json:"jobs"`
+	Charges    int `json:"charges"`
+	Files      int `json:"files"`
+	Failures   int `json:"failures"`
+	Deaths     int `json:"deaths"`
+	Duplicates int `json:"doubleCharges"`
 	// Lost is about submissions whose outcome was unknown.
 	Lost Lost `json:"lostSubmissions"`
 	// Rows are the faults and the deaths, Rescues what carried jobs on.
@@ -66,7 +68,7 @@ type tally struct {
 }
 
 func newTally(c *campaign) *tally {
-	t := &tally{campaign: c, rows: map[string]*Row{}, report: Report{From: c.from, Rescues: map[rescue]int{}, Broken: []int64{}, Missing: []string{}}}
+	t := &tally{campaign: c, rows: map[string]*Row{}, report: Report{From: c.from, Asked: c.seeds, Rescues: map[rescue]int{}, Broken: []int64{}, Missing: []string{}}}
 	for _, fault := range c.menu.faults {
 		t.rows[fault.Name] = &Row{Name: fault.Name, Rescued: map[rescue]int{}}
 	}

@@ -116,7 +116,7 @@ func (w *world) keepDisk() {
 	if err := os.CopyFS(kept, os.DirFS(w.path(diskFolder))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintln(os.Stderr, "chaos: what lay on the disk of", w.folder, "is lost:", err)
 	}
-	w.disk.unmount()
+	unmountDisk(w.path(diskFolder))
 	if os.Remove(w.path(diskFolder)) == nil {
 		_ = os.Rename(kept, w.path(diskFolder))
 	}

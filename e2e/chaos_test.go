@@ -3,7 +3,12 @@ package e2e_test
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,4 +63,50 @@ func TestChaosRefusesWhatMakesNoSense(t *testing.T) {
 			require.NotContains(t, got.err[:len(got.err)-1], "\n", "one line")
 		})
 	}
+}
+
+// Whatever ends a campaign, its processes and its small disk do not outlive it
+// for long, and the seeds that it has played are not forgotten.
+func TestChaosInterrupted(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems do not tell who works where, and let children outlive a SIGKILL")
+	}
+	folder := t.TempDir()
+	seed := filepath.Join(folder, "seed-7")
+	begin := func() *process {
+		p := start(t, os.Environ(), "chaos", "--seeds", "1", "--from", "7", "--folder", folder)
+		require.Eventually(t, func() bool { return len(workingBelow(t, seed)) == 3 }, patience, 50*time.Millisecond, "two workers and a webhook")
+		return p
+	}
+	gone := func() {
+		require.Eventually(t, func() bool { return len(workingBelow(t, seed)) == 0 }, patience, 50*time.Millisecond)
+	}
+
+	begin().kill()
+	gone()
+
+	interrupted := begin()
+	require.NoError(t, interrupted.cmd.Process.Signal(os.Interrupt))
+	interrupted.says(`0 of the seeds 7 to 7 .*: 0 jobs`)
+	interrupted.says(`interrupted after 0 of 1 seeds; what the others left is in ` + regexp.QuoteMeta(folder))
+	<-interrupted.done
+	require.Equal(t, 1, interrupted.cmd.ProcessState.ExitCode())
+	gone()
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	require.NoError(t, err)
+	require.NotContains(t, string(mounts), folder, "neither its own disk nor that of the campaign that was killed")
+}
+
+// workingBelow are the processes whose working directory is in a folder.
+func workingBelow(t *testing.T, folder string) (pids []string) {
+	t.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	require.NoError(t, err)
+	for _, link := range links {
+		if where, err := os.Readlink(link); err == nil && strings.HasPrefix(where, folder+"/") {
+			pids = append(pids, filepath.Base(filepath.Dir(link)))
+		}
+	}
+	return pids
 }
