@@ -12,8 +12,8 @@ import (
 
 // recover looks for proof of what became of a submission whose answer was lost:
 // a callback on this job's own URL, confirmed by the provider's record, the late
-// word of the worker that sent it, or an operator's. It answers with the adopted task, or with again if the job
-// may submit once more.
+// word of the worker that sent it, or an operator's. It answers with the adopted
+// task, or with again if the job may submit once more.
 func (j *job) recover(ctx workflow.Context, lost unknownOutcome) (adopted task, again bool, err error) {
 	search := search{job: j, lost: lost, ends: lost.at(ctx).Add(j.recoveryWindow)}
 	j.enter(ctx, StageSubmitUnknown, search.describe())
