@@ -44,9 +44,9 @@ type model struct {
 	allowed, free int
 	// doubtful counts the submissions whose outcome the job was not told,
 	// refusedAt are the times when a worker told of one after all that it had
-	// created nothing.
-	doubtful  int
-	refusedAt []time.Time
+	// created nothing, provenAt those when one told of its task.
+	doubtful            int
+	refusedAt, provenAt []time.Time
 	// sent are the times of the callbacks that came while the job was open.
 	sent []time.Time
 	// known is the task that the job was told is its own.

@@ -24,6 +24,10 @@ func (m *model) submissionsComeToAnything() {
 	}
 	m.OnActivity(a.Submit, anything, anything).After(latency).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
 		m.submissions++
+		m.mu.Lock()
+		proven := before(m.provenAt, m.Now())
+		m.mu.Unlock()
+		require.Zero(m.r, proven, "nothing is paid again once a worker has told of the task")
 		taskID := ourTask
 		if m.charged > 0 {
 			taskID = fmt.Sprintf("%032d", m.charged)
@@ -177,6 +181,9 @@ func (m *model) evidenceComesLate() {
 				m.dead = m.dead[1:]
 				m.free++
 				m.refusedAt = append(m.refusedAt, m.Now())
+			case phase == activities.PhaseAccepted:
+				m.dead = m.dead[1:]
+				m.provenAt = append(m.provenAt, m.Now())
 			default:
 				m.dead = m.dead[1:]
 			}
