@@ -70,7 +70,7 @@ func (t *attempt) settle(ctx context.Context, phase Phase, taskID string) {
 			err = t.signalSoon(ctx)
 		}
 		switch {
-		case err == nil, temporal.IsCanceledError(err):
+		case err == nil, taken(err):
 			return
 		case isNotFound(err):
 			t.unsettled(ctx, err)
@@ -85,6 +85,12 @@ func (t *attempt) settle(ctx context.Context, phase Phase, taskID string) {
 			return
 		}
 	}
+}
+
+// taken says that Temporal stored the evidence although it wants the attempt to
+// end: somebody cancelled, paused or reset it.
+func taken(err error) bool {
+	return temporal.IsCanceledError(err) || errors.Is(err, activity.ErrActivityPaused) || errors.Is(err, activity.ErrActivityReset)
 }
 
 // unsettled is the last word of a worker that can tell nobody else.

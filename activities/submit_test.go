@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 
@@ -134,6 +135,7 @@ func TestSubmitFence(t *testing.T) {
 		{"the attempt was given up", serviceerror.NewNotFound("gone")},
 		{"temporal is away", serviceerror.NewUnavailable("away")},
 		{"the job was cancelled", temporal.NewCanceledError()},
+		{"the activity was paused", activity.ErrActivityPaused},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -180,6 +182,12 @@ func TestSubmitTellsTheOutcome(t *testing.T) {
 			[]activities.Phase{activities.PhaseSending}, nil},
 		{"accepted for a job that is being cancelled", nil,
 			&recorder{refuse: map[activities.Phase]error{activities.PhaseAccepted: temporal.NewCanceledError()}},
+			[]activities.Phase{activities.PhaseSending}, nil},
+		{"accepted by an activity that is being paused", nil,
+			&recorder{refuse: map[activities.Phase]error{activities.PhaseAccepted: activity.ErrActivityPaused}},
+			[]activities.Phase{activities.PhaseSending}, nil},
+		{"refused to an activity that is being reset", refusal,
+			&recorder{refuse: map[activities.Phase]error{activities.PhaseRefused: activity.ErrActivityReset}},
 			[]activities.Phase{activities.PhaseSending}, nil},
 	}
 	for _, test := range tests {

@@ -3,6 +3,8 @@ package workflows
 import (
 	"slices"
 
+	"go.temporal.io/sdk/workflow"
+
 	"lumaflow/activities"
 )
 
@@ -20,24 +22,40 @@ func (u unknownOutcome) settledBy(evidence activities.Evidence) bool {
 	return settled && !evidence.At.IsZero() && evidence.At.Equal(u.evidence.At)
 }
 
-// settleLost takes late evidence about the lost submissions and returns the
-// first task that it brings to light.
+// settle takes late evidence about one of the lost submissions and returns the
+// task that it brings to light, if it does.
+func (j *job) settle(evidence activities.Evidence) *task {
+	settled := j.lostBefore(evidence)
+	if settled < 0 {
+		return nil
+	}
+	j.lost = slices.Delete(j.lost, settled, settled+1)
+	if evidence.Phase != activities.PhaseAccepted {
+		return nil
+	}
+	found := j.accepted(evidence.Submitted())
+	return &found
+}
+
+// settleLost takes all late evidence that has come, up to the first task that it
+// brings to light.
 func (j *job) settleLost() *task {
 	for {
 		evidence, ok := j.nextEvidence()
 		if !ok {
 			return nil
 		}
-		settled := j.lostBefore(evidence)
-		if settled < 0 {
-			continue
-		}
-		j.lost = slices.Delete(j.lost, settled, settled+1)
-		if evidence.Phase == activities.PhaseAccepted {
-			found := j.accepted(evidence.Submitted())
-			return &found
+		if found := j.settle(evidence); found != nil {
+			return found
 		}
 	}
+}
+
+// hearsEachWord is false for jobs that once heard of another attempt while they
+// searched, and threw away all the evidence that had come with it: those that
+// were open when this was mended must replay as they went.
+func hearsEachWord(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "hear-each-word", workflow.DefaultVersion, 1) > workflow.DefaultVersion
 }
 
 // lostBefore is which lost submission late evidence is about, or -1.

@@ -72,6 +72,36 @@ func TestLateEvidenceSettlesALostSubmission(t *testing.T) {
 	}
 }
 
+// Words about other attempts may come first, and all in the same moment: none
+// takes another with it.
+func TestLateEvidenceComesInCrowds(t *testing.T) {
+	accepted := func(sending activities.Evidence) activities.Evidence {
+		return told(sending, activities.PhaseAccepted, ourTask)
+	}
+	others := func(sending activities.Evidence) activities.Evidence {
+		sending.At = sending.At.Add(-time.Hour)
+		return told(sending, activities.PhaseRefused, "")
+	}
+	t.Run("while it is searched", func(t *testing.T) {
+		l := newLife(t)
+		sending := l.evidence(activities.PhaseSending, "")
+		l.submits(l.fails(activities.SubmitUnknown, sending)).polls(ourTask).stores()
+		l.tells(time.Minute, others(sending)).tells(time.Minute, others(sending)).tells(time.Minute, accepted(sending))
+		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
+		require.Equal(t, 1, l.submissions)
+	})
+	t.Run("before the job knew of the timeout", func(t *testing.T) {
+		l := newLife(t)
+		sending := l.evidence(activities.PhaseSending, "")
+		l.submits(l.fails(activities.SubmitUnknown, sending)).polls(ourTask).stores()
+		l.tells(0, others(sending)).tells(0, accepted(sending)).tells(0, accepted(sending))
+		request := request
+		request.OnUnknownSubmit = "resubmit"
+		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
+		require.Equal(t, 1, l.submissions)
+	})
+}
+
 // After a resubmission, late evidence about the first submission still counts.
 func TestLateEvidenceAboutAnEarlierSubmission(t *testing.T) {
 	t.Run("saves the second payment while that is held", func(t *testing.T) {

@@ -44,9 +44,10 @@ type model struct {
 	allowed, free int
 	// doubtful counts the submissions whose outcome the job was not told,
 	// refusedAt are the times when a worker told of one after all that it had
-	// created nothing, provenAt those when one told of its task.
+	// created nothing, provenAt those when one told of its task, which is proven.
 	doubtful            int
 	refusedAt, provenAt []time.Time
+	proven              []string
 	// sent are the times of the callbacks that came while the job was open.
 	sent []time.Time
 	// known is the task that the job was told is its own.
@@ -155,6 +156,12 @@ func (m *model) check() {
 	}
 	if m.known != "" {
 		require.Contains(m.r, status.Detail, m.known, "the failure names the task")
+	}
+	for _, taskID := range m.proven[:before(m.provenAt, m.Now())] {
+		// An operator's word that it is another task counts for more.
+		if len(m.adoptable) == 0 {
+			require.Contains(m.r, status.Detail, taskID, "the failure names the task that a worker told of")
+		}
 	}
 }
 

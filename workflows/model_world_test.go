@@ -14,7 +14,7 @@ import (
 )
 
 func (m *model) submissionsComeToAnything() {
-	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "held on", "refused", "died", "died refused", "died sending", "died sending", "died accepted")
+	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "held on", "refused", "died", "died refused", "died sending", "died sending", "died telling", "died accepted")
 	// Callbacks may come before the answer to the submission does. What may be
 	// cancelled is quick: the test environment has a cancelled activity forget
 	// what it sent, which the real one does not.
@@ -32,7 +32,8 @@ func (m *model) submissionsComeToAnything() {
 		if m.charged > 0 {
 			taskID = fmt.Sprintf("%032d", m.charged)
 		}
-		switch next() {
+		outcome := next()
+		switch outcome {
 		case "accepted":
 			m.charged++
 			m.known = taskID
@@ -50,16 +51,24 @@ func (m *model) submissionsComeToAnything() {
 			return m.fails(activities.SubmitRefused, m.evidence(activities.PhaseRefused, ""))(in)
 		case "died refused":
 			return m.dies(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, m.evidence(activities.PhaseRefused, ""))(in)
-		case "died sending":
+		case "died sending", "died telling":
 			m.charged++
 			m.doubtful++
 			evidence := m.evidence(activities.PhaseSending, "")
 			// Each attempt has a moment of its own.
 			evidence.At = evidence.At.Add(time.Duration(m.submissions))
+			late := evidence
+			late.TaskID = taskID
 			m.mu.Lock()
-			m.dead = append(m.dead, evidence)
-			m.dead[len(m.dead)-1].TaskID = taskID
-			m.mu.Unlock()
+			defer m.mu.Unlock()
+			if outcome == "died telling" && m.submissions == 1 {
+				// The word is there, behind one about another run, when the job
+				// learns that its worker died.
+				m.tellsOfOthers(late)
+				m.tells(late, activities.PhaseAccepted)
+			} else {
+				m.dead = append(m.dead, late)
+			}
 			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT, evidence)(in)
 		case "died accepted":
 			m.charged++
@@ -161,11 +170,11 @@ func (m *model) callbacksComeAtAnyTime() {
 }
 
 // evidenceComesLate has workers that were thought dead tell what became of
-// their attempt. One of them tells of an attempt that is not this run's.
+// their attempt, now and then in one moment with word of another run's.
 func (m *model) evidenceComesLate() {
 	for range rapid.IntRange(0, 4).Draw(m.r, "late evidence") {
 		phase := rapid.SampledFrom([]activities.Phase{activities.PhaseAccepted, activities.PhaseRefused, activities.PhaseRefused, activities.PhaseSending}).Draw(m.r, "phase")
-		astray := m.chance("about another run's attempt", 4)
+		crowded := m.chance("with another run's", 3)
 		m.RegisterDelayedCallback(func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -173,23 +182,32 @@ func (m *model) evidenceComesLate() {
 				return
 			}
 			evidence := m.dead[0]
-			evidence.Phase = phase
-			switch {
-			case astray:
-				evidence.At, evidence.TaskID = evidence.At.Add(-time.Hour), strayTask
-			case phase == activities.PhaseRefused:
-				m.dead = m.dead[1:]
-				m.free++
-				m.refusedAt = append(m.refusedAt, m.Now())
-			case phase == activities.PhaseAccepted:
-				m.dead = m.dead[1:]
-				m.provenAt = append(m.provenAt, m.Now())
-			default:
-				m.dead = m.dead[1:]
+			m.dead = m.dead[1:]
+			if crowded {
+				m.tellsOfOthers(evidence)
 			}
-			m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
+			m.tells(evidence, phase)
 		}, m.moment("late evidence"))
 	}
+}
+
+// tells is the late word of a worker.
+func (m *model) tells(evidence activities.Evidence, phase activities.Phase) {
+	evidence.Phase = phase
+	switch phase {
+	case activities.PhaseRefused:
+		m.free++
+		m.refusedAt = append(m.refusedAt, m.Now())
+	case activities.PhaseAccepted:
+		m.provenAt, m.proven = append(m.provenAt, m.Now()), append(m.proven, evidence.TaskID)
+	}
+	m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
+}
+
+// tellsOfOthers is the late word of a worker about another run's attempt.
+func (m *model) tellsOfOthers(evidence activities.Evidence) {
+	evidence.At, evidence.TaskID, evidence.Phase = evidence.At.Add(-time.Hour), strayTask, activities.PhaseAccepted
+	m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
 }
 
 // somebodyWatches sees that a terminal stage is the last one.
@@ -221,7 +239,9 @@ func (m *model) operatorsDecide() {
 		if resolution.Action == workflows.Resubmit {
 			m.allowed++
 		}
-		m.adoptable = append(m.adoptable, resolution.TaskID)
+		if resolution.Action == workflows.AdoptTask {
+			m.adoptable = append(m.adoptable, resolution.TaskID)
+		}
 		m.RegisterDelayedCallback(func() {
 			m.UpdateWorkflow(workflows.ResolveUpdate, fmt.Sprint("operator-", i), &answer{}, resolution)
 		}, m.moment("operator"))

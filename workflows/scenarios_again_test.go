@@ -1,9 +1,11 @@
 package workflows_test
 
 import (
+	"context"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 
 	"lumaflow/activities"
 	"lumaflow/workflows"
@@ -68,5 +70,27 @@ func againScenarios() []scenario {
 				called(t)
 			},
 		},
+		{
+			name:   "evidence-while-it-submits-again",
+			about:  "the word that the second submission was accepted is there before its answer is lost",
+			input:  request,
+			submit: []submitAct{loses(""), losesWhenInterrupted},
+			drive: func(t *take) {
+				t.reaches(workflows.StageSubmitUnknown, 1)
+				require.NoError(t.t, t.resolves(workflows.Resolution{Action: workflows.Resubmit}))
+				called(t)
+			},
+		},
 	}
+}
+
+// losesWhenInterrupted tells of its own task, which interrupts it, and then loses
+// the answer.
+func losesWhenInterrupted(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
+	sending := t.evidence(in, activities.PhaseSending, "")
+	if err := workflows.EvidenceSignal.Send(t.ctx, t.client, t.scenario.name, told(sending, activities.PhaseAccepted, ourTask)); err != nil {
+		t.t.Errorf("tell early: %v", err)
+	}
+	t.records(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)
+	return activities.Submitted{}, fails(activities.SubmitUnknown, "no usable answer: the connection broke after the request was written", sending)
 }

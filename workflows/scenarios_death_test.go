@@ -1,6 +1,9 @@
 package workflows_test
 
 import (
+	"context"
+	"time"
+
 	"lumaflow/activities"
 	"lumaflow/workflows"
 )
@@ -67,5 +70,26 @@ func deathScenarios() []scenario {
 				t.callback(ourTask)
 			},
 		},
+		{
+			name:   "late-evidence-behind-that-of-others",
+			about:  "the word that the submission was accepted comes together with one about another run's attempt",
+			input:  briefly(""),
+			submit: []submitAct{losesAfterTelling},
+			drive:  called,
+		},
 	}
+}
+
+// losesAfterTelling has late evidence in the history before the job learns that
+// its submission is lost, so that it finds both words at once.
+func losesAfterTelling(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
+	sending := t.evidence(in, activities.PhaseSending, "")
+	others := sending
+	others.At = others.At.Add(-time.Hour)
+	for _, evidence := range []activities.Evidence{told(others, activities.PhaseRefused, ""), told(sending, activities.PhaseAccepted, ourTask)} {
+		if err := workflows.EvidenceSignal.Send(t.ctx, t.client, t.scenario.name, evidence); err != nil {
+			t.t.Errorf("tell late: %v", err)
+		}
+	}
+	return activities.Submitted{}, fails(activities.SubmitUnknown, "no usable answer: the connection broke after the request was written", sending)
 }

@@ -49,7 +49,7 @@ func (s *search) run(ctx workflow.Context) error {
 		s.status.Callbacks++
 		s.claim(ctx, selector, callback.TaskID, &callback)
 	})
-	s.evidence.AddTo(ctx, selector, func(evidence activities.Evidence) { s.hear(evidence) })
+	s.evidence.AddTo(ctx, selector, func(evidence activities.Evidence) { s.hear(ctx, evidence) })
 	selector.AddReceive(s.resolutions, func(channel workflow.ReceiveChannel, _ bool) {
 		var decided decision
 		channel.Receive(ctx, &decided)
@@ -63,7 +63,10 @@ func (s *search) run(ctx workflow.Context) error {
 	selector.AddFuture(timer, func(timer workflow.Future) {
 		over, failed = true, timer.Get(ctx, nil)
 	})
-	s.claim(ctx, selector, s.lost.evidence.TaskID, nil)
+	s.hearTold(ctx)
+	if !s.settled() {
+		s.claim(ctx, selector, s.lost.evidence.TaskID, nil)
+	}
 	for !s.settled() && failed == nil {
 		if over {
 			// What came before the window closed still counts.
@@ -125,21 +128,43 @@ func (s *search) claim(ctx workflow.Context, selector workflow.Selector, taskID 
 	})
 }
 
+// hearTold hears what workers told while the job was submitting.
+func (s *search) hearTold(ctx workflow.Context) {
+	if len(s.told) == 0 || !hearsEachWord(ctx) {
+		return
+	}
+	for len(s.told) > 0 && !s.settled() {
+		evidence := s.told[0]
+		s.told = s.told[1:]
+		s.hear(ctx, evidence)
+	}
+}
+
 // hear takes the late word of a worker: about this submission it settles the
 // search, about an earlier one it may bring a task to light.
-func (s *search) hear(evidence activities.Evidence) {
+func (s *search) hear(ctx workflow.Context, evidence activities.Evidence) {
 	switch {
-	case !s.lost.settledBy(evidence):
-		s.told = append(s.told, evidence)
-		if s.found = s.settleLost(); s.found != nil {
-			s.job.lost = append(s.job.lost, s.lost)
-		}
-	case evidence.Phase == activities.PhaseAccepted:
+	case s.lost.settledBy(evidence) && evidence.Phase == activities.PhaseAccepted:
 		found := s.accepted(evidence.Submitted())
 		s.found = &found
-	default:
+	case s.lost.settledBy(evidence):
 		s.refused = true
+	case hearsEachWord(ctx):
+		s.foundEarlier(s.settle(evidence))
+	default:
+		s.told = append(s.told, evidence)
+		s.foundEarlier(s.settleLost())
 	}
+}
+
+// foundEarlier ends the search with the task of an earlier submission, if there
+// is one. What became of this one is then still not known.
+func (s *search) foundEarlier(earlier *task) {
+	if earlier == nil {
+		return
+	}
+	s.found = earlier
+	s.job.lost = append(s.job.lost, s.lost)
 }
 
 // disproved says that the record was read and knows no such task of this job.
