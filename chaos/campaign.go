@@ -18,6 +18,8 @@ type campaign struct {
 	from     int64
 	jobs     int
 	parallel int
+	// faults are the names that menu was made of.
+	faults   []string
 	menu     menu
 	binary   string
 	folder   string

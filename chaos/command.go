@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"path/filepath"
 
 	"lumaflow/command"
 	"lumaflow/devserver"
@@ -86,6 +88,8 @@ func (c *Command) plan(ctx context.Context, streams command.Streams) (*campaign,
 		return nil, command.Usagef("--seeds: %d is no number of seeds: give 1 or more", c.Seeds)
 	case c.Jobs < 1 || c.Jobs > maxJobs:
 		return nil, command.Usagef("--jobs: %d is not between 1 and %d", c.Jobs, maxJobs)
+	case c.From > math.MaxInt64-int64(c.Seeds):
+		return nil, command.Usagef("--from: there are no %d seeds from %d on", c.Seeds, c.From)
 	case c.Parallel < 1:
 		return nil, command.Usagef("--parallel: %d is not 1 or more", c.Parallel)
 	}
@@ -103,21 +107,39 @@ func (c *Command) plan(ctx context.Context, streams command.Streams) (*campaign,
 	if _, err := devserver.Find(ctx, streams.Err); err != nil {
 		return nil, command.Usagef("a Temporal server is needed: %w", err)
 	}
-	folder := c.Folder
-	if folder == "" {
-		if folder, err = os.MkdirTemp("", "lumaflow-chaos-"); err != nil {
-			return nil, fmt.Errorf("make a folder for the seeds: %w", err)
-		}
-	} else if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, command.Usagef("--folder: %w", err)
+	folder, err := c.makeFolder()
+	if err != nil {
+		return nil, err
 	}
 	withDisk := canMount()
 	if !withDisk && chosen.kills(DiskFull) {
 		fmt.Fprintln(streams.Err, "disk-full is left out: a small disk can't be mounted here; it takes Linux and root, or: unshare -Urm lumaflow chaos")
-		chosen = chosen.without(DiskFull)
 	}
 	return &campaign{
-		seeds: c.Seeds, from: c.From, jobs: c.Jobs, parallel: c.Parallel,
+		seeds: c.Seeds, from: c.From, jobs: c.Jobs, parallel: c.Parallel, faults: c.Faults,
 		menu: chosen, binary: binary, folder: folder, withDisk: withDisk, keep: c.Keep, say: streams.Err,
 	}, nil
+}
+
+// makeFolder makes the folder of the campaign. Its path is the one that the
+// system itself shows for the files in it.
+func (c *Command) makeFolder() (string, error) {
+	folder := c.Folder
+	if folder == "" {
+		var err error
+		if folder, err = os.MkdirTemp("", "lumaflow-chaos-"); err != nil {
+			return "", fmt.Errorf("make a folder for the seeds: %w", err)
+		}
+	}
+	folder, err := filepath.Abs(folder)
+	if err == nil {
+		err = os.MkdirAll(folder, 0o700)
+	}
+	if err == nil {
+		folder, err = filepath.EvalSymlinks(folder)
+	}
+	if err != nil {
+		return "", command.Usagef("--folder: %w", err)
+	}
+	return folder, nil
 }

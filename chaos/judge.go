@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
+	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,8 +35,6 @@ type life struct {
 	job     job
 	story   *story
 	charges []lumatest.Charge
-	// operated is what the operator decided, if one was needed.
-	operated string
 	// met are the faults that really hit the job.
 	met []string
 	// well says that it ended as it had to.
@@ -56,20 +54,21 @@ func (p *playing) judge(ctx context.Context, took time.Duration) (*outcome, erro
 			p.problem("%v", err)
 			continue
 		}
-		lived := life{job: job, story: told, operated: p.operated[job.id], charges: chargesOf(o.ledger, job.prompt)}
+		lived := life{job: job, story: told, charges: chargesOf(o.ledger, job.prompt)}
 		before := len(p.problems)
 		p.judgeJob(&lived, wanted)
 		lived.well = len(p.problems) == before
 		o.lives = append(o.lives, lived)
 	}
 	o.files = len(wanted)
-	if len(o.ledger.Tasks) > len(o.lives) {
-		p.problem("%d charges for %d jobs", len(o.ledger.Tasks), len(o.lives))
-	}
+	p.judgeBill(o)
 	if o.ledger.ForgedDownloads > 0 {
 		p.problem("%d downloads from links that only a forged callback held", o.ledger.ForgedDownloads)
 	}
 	p.judgeShelf(wanted)
+	if err := p.settle(ctx); err != nil {
+		p.problem("%v", err)
+	}
 	p.judgeHandles(ctx)
 	if err := p.drain(); err != nil {
 		p.problem("%v", err)
@@ -80,7 +79,25 @@ func (p *playing) judge(ctx context.Context, took time.Duration) (*outcome, erro
 	}
 	p.judgeSecrets(o.lives)
 	o.problems = p.problems
-	return o, nil
+	return o, p.keepStory()
+}
+
+// judgeBill demands that every line of the bill belongs to a job, and that no
+// refusal was made up.
+func (p *playing) judgeBill(o *outcome) {
+	owned, refused := 0, 0
+	for _, lived := range o.lives {
+		owned += len(lived.charges)
+		if slices.Contains(lived.met, lumatest.Refused) {
+			refused++
+		}
+	}
+	if owned != len(o.ledger.Tasks) {
+		p.problem("%d charges on the bill, of which %d belong to jobs", len(o.ledger.Tasks), owned)
+	}
+	if refused > o.ledger.Faults[lumatest.Refused] {
+		p.problem("%d jobs say that they were refused, and %d were", refused, o.ledger.Faults[lumatest.Refused])
+	}
 }
 
 // judgeJob holds one job against the bill. wanted takes the names of the files
@@ -98,12 +115,15 @@ func (p *playing) judgeJob(l *life, wanted map[string]bool) {
 		return
 	}
 	if len(l.charges) == 0 {
-		p.judgeFailure(l, "", workflows.SubmitRefused, workflows.SubmitUnknown)
+		p.judgeUncharged(l)
 		return
 	}
 	charge := l.charges[0]
 	l.met = charge.Met
-	if l.operated == adopt && charge.Callbacks.Acknowledged > 0 {
+	if charge.CallBackURL != p.minter.URL(namespace, id) {
+		p.problem("job %s: task %s was submitted with another callback URL than the job's", id, charge.TaskID)
+	}
+	if l.story.resolved == workflows.AdoptTask && charge.Callbacks.Acknowledged > 0 {
 		p.problem("job %s needed an operator although the callback of task %s was accepted", id, charge.TaskID)
 	}
 	switch charge.State {
@@ -111,7 +131,7 @@ func (p *playing) judgeJob(l *life, wanted map[string]bool) {
 		p.judgeFiles(l, charge, wanted)
 	case lumatest.Failed:
 		types := []string{workflows.GenerationFailed}
-		if l.operated == resubmit {
+		if l.story.resolved == workflows.Resubmit {
 			// What became of the first submission nobody knows but the bill.
 			types = append(types, workflows.SubmitUnknown)
 		}
@@ -119,6 +139,22 @@ func (p *playing) judgeJob(l *life, wanted map[string]bool) {
 	default:
 		p.problem("job %s ended while task %s was still running", id, charge.TaskID)
 	}
+}
+
+// judgeUncharged demands that the job was refused, as no other fault lets one end
+// without a charge.
+func (p *playing) judgeUncharged(l *life) {
+	if !slices.Contains(l.job.faults, lumatest.Refused) {
+		p.problem("job %s ended as %s and was never charged: %s", l.job.id, l.story.closed, l.story.failure.GetMessage())
+		return
+	}
+	l.met = []string{lumatest.Refused}
+	if l.story.resolved == workflows.Resubmit {
+		// What became of the first submission nobody knows but the bill.
+		p.judgeFailure(l, "", workflows.SubmitUnknown)
+		return
+	}
+	p.judgeFailure(l, "", workflows.SubmitRefused)
 }
 
 // judgeFailure demands an end that a user can see and act upon.
@@ -136,10 +172,6 @@ func (p *playing) judgeFailure(l *life, taskID string, types ...string) {
 		if !strings.Contains(said, part) {
 			p.problem("job %s: its failure does not say %q: %s", id, part, said)
 		}
-	}
-	// The simulator books what hits a refused job nowhere else.
-	if taskID == "" && slices.Contains(l.job.faults, lumatest.Refused) {
-		l.met = []string{lumatest.Refused}
 	}
 }
 
@@ -176,6 +208,8 @@ func (p *playing) judgeFiles(l *life, charge lumatest.Charge, wanted map[string]
 			p.problem("job %s: %s is not what the provider served", id, name)
 		case receipt.Files[i].Name != name || receipt.Files[i].SHA256 != hash || receipt.Files[i].Bytes != served.Bytes:
 			p.problem("job %s: the receipt does not match %s", id, name)
+		case i >= len(l.story.result.Videos) || l.story.result.Videos[i].SHA256 != hash || path.Base(l.story.result.Videos[i].Location) != url.PathEscape(name):
+			p.problem("job %s: its result does not tell of %s", id, name)
 		}
 	}
 }
@@ -205,38 +239,4 @@ func (p *playing) judgeShelf(wanted map[string]bool) {
 			p.problem("%s lies in the output folder and belongs to no job that ended well", name)
 		}
 	}
-}
-
-// judgeHandles waits for the workers to have closed every file of a job. What
-// an attempt that was given up still holds is gone when it learns of that.
-func (p *playing) judgeHandles(ctx context.Context) {
-	if runtime.GOOS != "linux" {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for _, worker := range p.workers {
-		for {
-			open := openFiles(worker.pid(), p.path(diskFolder))
-			if len(open) == 0 {
-				break
-			}
-			if pauseFor(ctx, time.Second) != nil {
-				p.problem("%s still holds files when no job is open: %s", worker.name, strings.Join(open, ", "))
-				break
-			}
-		}
-	}
-}
-
-func openFiles(pid int, below string) []string {
-	folder := filepath.Join("/proc", strconv.Itoa(pid), "fd")
-	entries, _ := os.ReadDir(folder) // none if the process is between two lives
-	var open []string
-	for _, entry := range entries {
-		if target, err := os.Readlink(filepath.Join(folder, entry.Name())); err == nil && strings.HasPrefix(target, below+"/") {
-			open = append(open, target)
-		}
-	}
-	return open
 }

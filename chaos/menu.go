@@ -63,8 +63,3 @@ func newMenu(names []string) (menu, error) {
 }
 
 func (m menu) kills(death string) bool { return slices.Contains(m.deaths, death) }
-
-func (m menu) without(death string) menu {
-	m.deaths = slices.DeleteFunc(slices.Clone(m.deaths), func(name string) bool { return name == death })
-	return m
-}

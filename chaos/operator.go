@@ -3,6 +3,8 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -15,11 +17,11 @@ const (
 	// operatorComes is how long a job must have been at a loss before the
 	// operator looks at it: callbacks have come by then, if they come, and the
 	// look at the record has been made, even if its first worker died.
-	operatorComes = 70 * time.Second
+	operatorComes = 90 * time.Second
 	// operatorDoubts is how long the operator waits for a charge to show on the
 	// bill before taking the submission for never made. It is longer than a
 	// submission may take.
-	operatorDoubts = 90 * time.Second
+	operatorDoubts = 110 * time.Second
 )
 
 // operator is the person who looks after jobs that can't help themselves, with
@@ -28,18 +30,14 @@ type operator struct {
 	*world
 	prompts map[string]string // by job id
 	since   map[string]time.Time
-	// did is what the operator decided, by job id.
-	did map[string]string
+	// done are the jobs that the operator has helped.
+	done map[string]bool
+	log  io.Writer
 }
 
-// What an operator decides.
-const (
-	adopt    = "--adopt"
-	resubmit = "--resubmit"
-)
-
-func newOperator(w *world, jobs []job) *operator {
-	o := &operator{world: w, prompts: map[string]string{}, since: map[string]time.Time{}, did: map[string]string{}}
+// newOperator is an operator who writes down what it does.
+func newOperator(w *world, jobs []job, log io.Writer) *operator {
+	o := &operator{world: w, prompts: map[string]string{}, since: map[string]time.Time{}, done: map[string]bool{}, log: log}
 	for _, job := range jobs {
 		o.prompts[job.id] = job.prompt
 	}
@@ -64,13 +62,12 @@ func (o *operator) look(ctx context.Context) {
 			o.since[id] = time.Now()
 			continue
 		}
-		if args := o.decide(id, time.Since(first)); args != nil && o.did[id] == "" {
+		if args := o.decide(id, time.Since(first)); args != nil && !o.done[id] {
 			resolving, cancel := context.WithTimeout(ctx, 30*time.Second)
-			_, err := run(resolving, o.binary, o.env, append([]string{"resolve", id}, args...)...)
+			output, err := run(resolving, o.binary, o.env, append([]string{"resolve", id}, args...)...)
 			cancel()
-			if err == nil {
-				o.did[id] = args[0]
-			}
+			fmt.Fprintf(o.log, "%s resolve %s %s\n%s", time.Now().Format(time.RFC3339Nano), id, strings.Join(args, " "), output)
+			o.done[id] = err == nil
 		}
 	}
 }
@@ -80,9 +77,9 @@ func (o *operator) decide(id string, lost time.Duration) []string {
 	charges := chargesOf(o.kie.Ledger(), o.prompts[id])
 	switch {
 	case len(charges) > 0 && lost >= operatorComes:
-		return []string{adopt, charges[0].TaskID}
+		return []string{"--adopt", charges[0].TaskID}
 	case len(charges) == 0 && lost >= operatorDoubts:
-		return []string{resubmit}
+		return []string{"--resubmit"}
 	}
 	return nil
 }

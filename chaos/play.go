@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,9 +42,10 @@ func (c *campaign) play(ctx context.Context, seed int64) (_ *outcome, err error)
 		return nil, err
 	}
 	w, err := build(ctx, folder, c.binary, seed, c.withDisk)
+	keep := true
 	defer func() {
 		w.destroy()
-		w.keepDisk()
+		w.closeDisk(keep)
 	}()
 	if err != nil {
 		return nil, err
@@ -58,7 +60,9 @@ func (c *campaign) play(ctx context.Context, seed int64) (_ *outcome, err error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return p.judge(ctx, time.Since(started))
+	o, err := p.judge(ctx, time.Since(started))
+	keep = c.keep || err != nil || len(o.problems) > 0
+	return o, err
 }
 
 // playing is a seed under way.
@@ -66,8 +70,6 @@ type playing struct {
 	*world
 	schedule schedule
 	shelf    *shelf
-	// operated is what the operator decided, by job id.
-	operated map[string]string
 
 	mu       sync.Mutex
 	struck   map[string][]time.Time // deaths that really happened, by kind
@@ -104,8 +106,12 @@ func (p *playing) live(ctx context.Context, limit time.Duration) {
 			}
 		}
 	})
-	operator := newOperator(p.world, p.schedule.jobs)
-	p.operated = operator.did
+	log, err := p.openLog("operator")
+	if err != nil {
+		p.problem("%v", err)
+		log = io.Discard
+	}
+	operator := newOperator(p.world, p.schedule.jobs, log)
 	for pauseFor(ctx, lookEvery) == nil {
 		operator.look(ctx)
 		if submitted.Load() && struck.Load() && p.allEnded(ctx) {
@@ -194,9 +200,9 @@ func (p *playing) nextCharge(ctx context.Context) {
 func (p *playing) strike(ctx context.Context, blow death, returning *sync.WaitGroup) {
 	switch blow.kind {
 	case WorkerKilled:
-		p.struckIf(blow, p.workers[blow.which].kill(blow.lasts))
+		p.kill(ctx, blow, p.workers[blow.which])
 	case WebhookKilled:
-		p.struckIf(blow, p.webhook.kill(blow.lasts))
+		p.kill(ctx, blow, p.webhook)
 	case WorkerPaused:
 		p.pause(ctx, blow, p.workers[blow.which], returning)
 	case WebhookPaused:
@@ -229,7 +235,13 @@ func (p *playing) strike(ctx context.Context, blow death, returning *sync.WaitGr
 	}
 }
 
+func (p *playing) kill(ctx context.Context, blow death, victim *process) {
+	victim.running(ctx)
+	p.struckIf(blow, victim.kill(blow.lasts))
+}
+
 func (p *playing) pause(ctx context.Context, blow death, victim *process, returning *sync.WaitGroup) {
+	victim.running(ctx)
 	resume, ok := victim.pause()
 	p.struckIf(blow, ok)
 	returning.Go(func() {

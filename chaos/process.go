@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,11 +21,13 @@ const stopTimeout = 90 * time.Second
 // started again, as an operator's supervisor would, until it is told to stop.
 type process struct {
 	name string
-	log  *os.File
-	make func() *exec.Cmd
+	// ready is what it says when it has come up.
+	ready string
+	log   *os.File
+	make  func() *exec.Cmd
 
 	mu       sync.Mutex
-	running  *os.Process // nil between two lives
+	alive    *os.Process // nil between two lives
 	stopping bool
 	away     time.Duration // how long the next life has to wait
 	done     chan struct{}
@@ -32,12 +35,12 @@ type process struct {
 }
 
 // runProcess starts it and keeps it alive until stop.
-func runProcess(folder, name string, command func() *exec.Cmd) (*process, error) {
+func runProcess(folder, name, ready string, command func() *exec.Cmd) (*process, error) {
 	log, err := os.OpenFile(filepath.Join(folder, name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: name, log: log, make: command, done: make(chan struct{})}
+	p := &process{name: name, ready: ready, log: log, make: command, done: make(chan struct{})}
 	go p.live()
 	return p, nil
 }
@@ -55,7 +58,7 @@ func (p *process) live() {
 		}
 		err := cmd.Wait()
 		p.mu.Lock()
-		p.running, p.last = nil, err
+		p.alive, p.last = nil, err
 		away := max(p.away, 100*time.Millisecond)
 		p.away = 0
 		over := p.stopping
@@ -63,8 +66,34 @@ func (p *process) live() {
 		if over {
 			return
 		}
-		fmt.Fprintf(p.log, "--- %s ended (%v), the next life begins in %s\n", p.name, err, away)
+		fmt.Fprintf(p.log, "%s %s ended (%v), the next begins in %s\n", endOfLife, p.name, err, away)
 		time.Sleep(away)
+	}
+}
+
+// endOfLife begins the line between two lives in the log.
+const endOfLife = "--- this life of"
+
+// up waits until the process runs and has said that it is ready.
+func (p *process) up(ctx context.Context) error {
+	for {
+		text, err := os.ReadFile(p.log.Name())
+		if err != nil {
+			return err
+		}
+		life := text[max(0, bytes.LastIndex(text, []byte(endOfLife))):]
+		if p.pid() != 0 && bytes.Contains(life, []byte(p.ready)) {
+			return nil
+		}
+		if err := pauseFor(ctx, 100*time.Millisecond); err != nil {
+			return fmt.Errorf("%s did not come up again: %w", p.name, err)
+		}
+	}
+}
+
+// running waits until there is a life to end or to pause.
+func (p *process) running(ctx context.Context) {
+	for p.pid() == 0 && pauseFor(ctx, 10*time.Millisecond) == nil {
 	}
 }
 
@@ -78,7 +107,7 @@ func (p *process) begin(cmd *exec.Cmd) bool {
 		p.last = err
 		return false
 	}
-	p.running = cmd.Process
+	p.alive = cmd.Process
 	return true
 }
 
@@ -87,11 +116,11 @@ func (p *process) begin(cmd *exec.Cmd) bool {
 func (p *process) kill(away time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.running == nil {
+	if p.alive == nil {
 		return false
 	}
 	p.away = away
-	return p.running.Kill() == nil
+	return p.alive.Kill() == nil
 }
 
 // pause stops the process in the middle of whatever it does, and resume lets it
@@ -100,7 +129,7 @@ func (p *process) kill(away time.Duration) bool {
 func (p *process) pause() (resume func(), ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	paused := p.running
+	paused := p.alive
 	if paused == nil || halt(paused) != nil {
 		return func() {}, false
 	}
@@ -111,18 +140,18 @@ func (p *process) pause() (resume func(), ok bool) {
 func (p *process) pid() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.running == nil {
+	if p.alive == nil {
 		return 0
 	}
-	return p.running.Pid
+	return p.alive.Pid
 }
 
 // stop asks it to drain, and reports if it does not do so in time, or badly.
 func (p *process) stop() error {
 	p.mu.Lock()
 	p.stopping = true
-	if p.running != nil {
-		_ = p.running.Signal(syscall.SIGTERM)
+	if p.alive != nil {
+		_ = p.alive.Signal(syscall.SIGTERM)
 	}
 	p.mu.Unlock()
 	limit := time.NewTimer(stopTimeout)

@@ -24,11 +24,8 @@ func (r *Report) print(w io.Writer) error {
 		}
 		fmt.Fprintln(table)
 	}
-	fmt.Fprint(table, "jobs\t\t\t\t")
-	for _, how := range rescues {
-		fmt.Fprintf(table, "%d\t", r.Rescues[how])
-	}
-	fmt.Fprintln(table)
+	printRescues(table, "all jobs", r.Rescues)
+	printRescues(table, "at least", r.Needed)
 	if err := table.Flush(); err != nil {
 		return err
 	}
@@ -39,11 +36,22 @@ func (r *Report) print(w io.Writer) error {
 	return err
 }
 
+func printRescues(table io.Writer, title string, counts map[rescue]int) {
+	fmt.Fprintf(table, "%s\t\t\t\t", title)
+	for _, how := range rescues {
+		fmt.Fprintf(table, "%d\t", counts[how])
+	}
+	fmt.Fprintln(table)
+}
+
 // verdict is nil if the promise was kept and the campaign was no empty one.
 func (r *Report) verdict() error {
 	var failed []string
 	if len(r.Broken) > 0 {
-		failed = append(failed, fmt.Sprintf("%d of %d seeds did not keep the promise; run one again alone: lumaflow chaos --seeds 1 --from %d --keep", len(r.Broken), r.Seeds, r.Broken[0]))
+		failed = append(failed, fmt.Sprintf("%d of %d seeds did not keep the promise; run one again alone: %s", len(r.Broken), r.Seeds, r.again(r.Broken[0])))
+	}
+	if r.Seeds < r.Asked {
+		failed = append(failed, fmt.Sprintf("only %d of %d seeds were played", r.Seeds, r.Asked))
 	}
 	if len(r.Missing) > 0 {
 		failed = append(failed, "the campaign proves too little: "+strings.Join(r.Missing, "; "))
@@ -52,4 +60,13 @@ func (r *Report) verdict() error {
 		return nil
 	}
 	return errors.New(strings.Join(failed, "; "))
+}
+
+// again is the command that plays one of the seeds once more.
+func (r *Report) again(seed int64) string {
+	text := fmt.Sprintf("lumaflow chaos --seeds 1 --from %d --jobs %d --keep", seed, r.JobsEach)
+	if len(r.Faults) > 0 {
+		text += " --faults " + strings.Join(r.Faults, ",")
+	}
+	return text
 }

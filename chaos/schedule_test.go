@@ -79,7 +79,9 @@ func TestMenu(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
-	require.NoError(t, chaos.Verdict(&chaos.Report{Seeds: 2}))
-	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 2, Broken: []int64{17}}), "--from 17")
-	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 2, Missing: []string{"reset happened 0 times, not 1"}}), "reset happened 0 times")
+	require.NoError(t, chaos.Verdict(&chaos.Report{Seeds: 2, Asked: 2}))
+	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 1, Asked: 2}), "only 1 of 2 seeds")
+	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 2, Asked: 2, JobsEach: 50, Faults: []string{"reset", "stall"}, Broken: []int64{17}}),
+		"lumaflow chaos --seeds 1 --from 17 --jobs 50 --keep --faults reset,stall")
+	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 2, Asked: 2, Missing: []string{"reset happened 0 times, not 1"}}), "reset happened 0 times")
 }

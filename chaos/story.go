@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -37,9 +39,11 @@ type story struct {
 	closed  enumspb.WorkflowExecutionStatus
 	failure *failurepb.Failure
 	result  *workflows.ModifyVideoResult
-	// lost says that a submission had an unknown outcome.
-	lost    bool
-	rescued map[rescue]bool
+	// lost says that a submission that may have been charged had an unknown
+	// outcome, resolved what the operator decided about it, if one had to.
+	lost     bool
+	resolved string
+	rescued  map[rescue]bool
 	// broken is why a workflow task failed, if the code was to blame.
 	broken string
 }
@@ -66,6 +70,8 @@ var payloads = converter.GetDefaultDataConverter()
 
 func (s *story) follow() {
 	kinds := map[int64]string{}
+	decisions := map[int64]workflows.Resolution{}
+	called := false
 	for _, event := range s.history.Events {
 		switch event.EventType {
 		case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
@@ -90,11 +96,23 @@ func (s *story) follow() {
 				s.readEvidence(timedOut.GetFailure().GetTimeoutFailureInfo())
 			}
 		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
-			if event.GetWorkflowExecutionSignaledEventAttributes().GetSignalName() == activities.EvidenceSignal && s.lost {
-				s.rescued[byHeartbeat] = true
+			signal := event.GetWorkflowExecutionSignaledEventAttributes()
+			called = called || signal.GetSignalName() == workflows.CallbackSignal.Name
+			if signal.GetSignalName() == activities.EvidenceSignal && s.lost {
+				s.hear(signal.GetInput())
 			}
 		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
-			s.rescued[byOperator] = true
+			var decision workflows.Resolution
+			request := event.GetWorkflowExecutionUpdateAcceptedEventAttributes().GetAcceptedRequest()
+			if payloads.FromPayloads(request.GetInput().GetArgs(), &decision) == nil {
+				decisions[event.EventId] = decision
+			}
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
+			completed := event.GetWorkflowExecutionUpdateCompletedEventAttributes()
+			if completed.GetOutcome().GetSuccess() != nil {
+				s.resolved = decisions[completed.GetAcceptedEventId()].Action
+				s.rescued[byOperator] = true
+			}
 		case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
 			s.readTaskFailure(event.GetWorkflowTaskFailedEventAttributes())
 		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
@@ -102,7 +120,10 @@ func (s *story) follow() {
 			var result workflows.ModifyVideoResult
 			if payloads.FromPayloads(event.GetWorkflowExecutionCompletedEventAttributes().GetResult(), &result) == nil {
 				s.result = &result
-				s.rescued[rescue(result.WokenBy)] = true
+				// Every job expects a callback, so a poll that wakes it is a rescue.
+				if result.WokenBy == string(byPoll) {
+					s.rescued[byPoll] = true
+				}
 			}
 		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
 			s.closed = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED
@@ -113,8 +134,21 @@ func (s *story) follow() {
 		}
 	}
 	// A lost submission that nobody else found was found by its callback.
-	if s.lost && s.result != nil && !s.rescued[byHeartbeat] && !s.rescued[byOperator] {
+	if s.lost && called && s.result != nil && !s.rescued[byHeartbeat] && !s.rescued[byOperator] {
 		s.rescued[byCallback] = true
+	}
+}
+
+// hear takes the late word of a worker about a lost submission.
+func (s *story) hear(input *commonpb.Payloads) {
+	var evidence activities.Evidence
+	if payloads.FromPayloads(input, &evidence) != nil {
+		return
+	}
+	s.rescued[byHeartbeat] = true
+	if evidence.Phase == activities.PhaseRefused {
+		// It was never charged.
+		s.lost = false
 	}
 }
 
@@ -140,8 +174,15 @@ func (s *story) readEvidence(timeout *failurepb.TimeoutFailureInfo) {
 	}
 }
 
+// stalled is in the failure of a workflow task whose worker got no time from the
+// machine for a second, as one that is paused does not. It is tried again.
+const stalled = "TMPRL1101"
+
 // readTaskFailure tells the failures of the code from those of its circumstances.
 func (s *story) readTaskFailure(failed *historypb.WorkflowTaskFailedEventAttributes) {
+	if strings.Contains(failed.GetFailure().GetMessage(), stalled) {
+		return
+	}
 	switch failed.GetCause() {
 	case enumspb.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
 		enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE:

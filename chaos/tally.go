@@ -1,32 +1,37 @@
 package chaos
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"lumaflow/luma/lumatest"
+	"lumaflow/workflows"
 )
 
 // Report is what a campaign found.
 type Report struct {
 	From int64 `json:"from"`
 	// Seeds are those that were played to their end, Asked all that were to be.
-	Seeds      int `json:"seeds"`
-	Asked      int `json:"seedsAsked"`
-	Jobs       int `json:"jobs"`
-	Charges    int `json:"charges"`
-	Files      int `json:"files"`
-	Failures   int `json:"failures"`
-	Deaths     int `json:"deaths"`
-	Duplicates int `json:"doubleCharges"`
+	Seeds int `json:"seeds"`
+	Asked int `json:"seedsAsked"`
+	// JobsEach and Faults are what each seed was played with: it takes both to
+	// play one again.
+	JobsEach   int      `json:"jobsEach"`
+	Faults     []string `json:"faults,omitempty"`
+	Jobs       int      `json:"jobs"`
+	Charges    int      `json:"charges"`
+	Files      int      `json:"files"`
+	Failures   int      `json:"failures"`
+	Deaths     int      `json:"deaths"`
+	Duplicates int      `json:"doubleCharges"`
 	// Lost is about submissions whose outcome was unknown.
 	Lost Lost `json:"lostSubmissions"`
-	// Rows are the faults and the deaths, Rescues what carried jobs on.
+	// Rows are the faults and the deaths, Rescues how many jobs were carried on by
+	// what, and Needed how many must have been.
 	Rows    []Row          `json:"rows"`
 	Rescues map[rescue]int `json:"rescues"`
+	Needed  map[rescue]int `json:"rescuesNeeded"`
 	// Broken are the seeds that did not keep the promise, Missing what should
 	// have happened and did not.
 	Broken  []int64       `json:"broken"`
@@ -54,8 +59,10 @@ type Row struct {
 	Minimum  int `json:"minimum"`
 	// Survived are those of them that ended as they had to: a fault's jobs, or
 	// the blows of seeds that kept the promise.
-	Survived int            `json:"survived"`
-	Rescued  map[rescue]int `json:"rescued"`
+	Survived int `json:"survived"`
+	// Rescued counts the jobs that the fault hit, or that were open when the blow
+	// fell, by what carried them on: past this or past whatever else they met.
+	Rescued map[rescue]int `json:"rescued"`
 
 	planned int
 }
@@ -68,11 +75,17 @@ type tally struct {
 }
 
 func newTally(c *campaign) *tally {
-	t := &tally{campaign: c, rows: map[string]*Row{}, report: Report{From: c.from, Asked: c.seeds, Rescues: map[rescue]int{}, Broken: []int64{}, Missing: []string{}}}
+	t := &tally{campaign: c, rows: map[string]*Row{}, report: Report{
+		From: c.from, Asked: c.seeds, JobsEach: c.jobs, Faults: c.faults,
+		Rescues: map[rescue]int{}, Needed: map[rescue]int{}, Broken: []int64{}, Missing: []string{},
+	}}
 	for _, fault := range c.menu.faults {
 		t.rows[fault.Name] = &Row{Name: fault.Name, Rescued: map[rescue]int{}}
 	}
 	for _, death := range c.menu.deaths {
+		if death == DiskFull && !c.withDisk {
+			continue
+		}
 		t.rows[death] = &Row{Name: death, Rescued: map[rescue]int{}}
 	}
 	return t
@@ -94,7 +107,9 @@ func (t *tally) add(o *outcome) {
 		}
 	}
 	for _, blow := range planned.deaths {
-		t.rows[blow.kind].planned++
+		if row, ours := t.rows[blow.kind]; ours {
+			row.planned++
+		}
 	}
 	for kind, times := range o.struck {
 		t.addDeaths(kind, times, o)
@@ -129,11 +144,11 @@ func (t *tally) addLife(l life) {
 	t.report.Duplicates += max(0, len(l.charges)-1)
 	switch {
 	case !l.story.lost:
-	case l.operated == resubmit:
+	case l.story.resolved == workflows.Resubmit:
 		t.report.Lost.Unsent++
 	default:
 		t.report.Lost.Responses++
-		if l.operated == adopt {
+		if l.story.resolved == workflows.AdoptTask {
 			t.report.Lost.Operator++
 		}
 	}
@@ -155,50 +170,4 @@ func (t *tally) addLife(l life) {
 			row.Rescued[how]++
 		}
 	}
-}
-
-const (
-	// hitShare is the part of the planned faults and blows that must really have
-	// happened: some are outrun, such as a death of a process that is dead.
-	hitShare = 2
-	// aloneShare is the part of lost responses, in percent, that must have been
-	// found without an operator.
-	aloneShare = 95
-	// rareAfter is from how many seeds on the rescues that need luck must have
-	// happened, too: a death between two packets, an operator.
-	rareAfter = 50
-)
-
-// finish states what must have happened, and what of it did not.
-func (t *tally) finish(took time.Duration) *Report {
-	t.report.Took = took
-	slices.Sort(t.report.Broken)
-	var names []string
-	for _, fault := range lumatest.Faults() {
-		names = append(names, fault.Name)
-	}
-	for _, name := range append(names, Deaths()...) {
-		row, ours := t.rows[name]
-		if !ours || row.planned == 0 {
-			continue
-		}
-		row.Minimum = (row.planned + hitShare - 1) / hitShare
-		if row.Injected < row.Minimum {
-			t.report.Missing = append(t.report.Missing, fmt.Sprintf("%s happened %d times, not %d", name, row.Injected, row.Minimum))
-		}
-		t.report.Rows = append(t.report.Rows, *row)
-	}
-	// Only the whole menu brings every rescue about.
-	if len(t.campaign.menu.faults) == len(lumatest.Faults()) && t.report.Jobs >= jobsPerDeal {
-		for _, how := range rescues {
-			rare := how == byHeartbeat || how == byOperator
-			if t.report.Rescues[how] == 0 && (!rare || t.report.Seeds >= rareAfter) {
-				t.report.Missing = append(t.report.Missing, fmt.Sprintf("no job was rescued by %s", how))
-			}
-		}
-	}
-	if lost := t.report.Lost; t.report.Seeds >= rareAfter && (lost.Responses-lost.Operator)*100 < aloneShare*lost.Responses {
-		t.report.Missing = append(t.report.Missing, fmt.Sprintf("%d of %d lost responses needed an operator", lost.Operator, lost.Responses))
-	}
-	return &t.report
 }

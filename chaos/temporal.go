@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -39,6 +40,9 @@ func (t *temporal) address() string { return fmt.Sprintf("127.0.0.1:%d", t.optio
 func (t *temporal) kill(ctx context.Context, away time.Duration) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.server == nil {
+		return errors.New("the Temporal server is gone and can't be killed")
+	}
 	t.server.Kill()
 	t.server = nil
 	if err := pauseFor(ctx, away); err != nil {
@@ -62,6 +66,9 @@ func (t *temporal) kill(ctx context.Context, away time.Duration) error {
 func (t *temporal) pause(ctx context.Context, away time.Duration) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.server == nil {
+		return errors.New("the Temporal server is gone and can't be paused")
+	}
 	if err := t.server.Pause(); err != nil {
 		return err
 	}

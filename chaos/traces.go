@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -18,7 +20,7 @@ import (
 // lumaflow writes anything but its store and its work folder.
 func (p *playing) judgeFolders() {
 	err := filepath.WalkDir(p.folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil {
 			return err
 		}
 		name, err := filepath.Rel(p.folder, path)
@@ -26,9 +28,9 @@ func (p *playing) judgeFolders() {
 			return err
 		}
 		name = filepath.ToSlash(name)
-		inPlace := name == "schedule.txt"
+		inPlace := slices.Contains([]string{".", "schedule.txt", diskFolder, homeFolder}, name)
 		for _, folder := range []string{logsFolder, filepath.Dir(databaseFile), videosFolder, workFolder} {
-			inPlace = inPlace || strings.HasPrefix(name, folder+"/")
+			inPlace = inPlace || name == folder || strings.HasPrefix(name, folder+"/")
 		}
 		if !inPlace {
 			p.problem("%s was written outside the output folder", name)
@@ -106,10 +108,28 @@ func (p *playing) keepHistories(lives []life) error {
 	return os.WriteFile(p.path("bill.json"), bill, 0o600)
 }
 
-// keepDisk moves what lies on the small disk to the folder, before the disk
-// goes.
-func (w *world) keepDisk() {
+// keepStory writes down what struck when, and what was found wrong.
+func (p *playing) keepStory() error {
+	var text strings.Builder
+	for _, kind := range Deaths() {
+		for _, at := range p.struck[kind] {
+			fmt.Fprintf(&text, "%s  %s\n", at.Format(time.RFC3339Nano), kind)
+		}
+	}
+	for _, problem := range p.problems {
+		fmt.Fprintln(&text, problem)
+	}
+	return os.WriteFile(p.path("story.txt"), []byte(text.String()), 0o600)
+}
+
+// closeDisk unmounts the small disk, and first moves what lies on it to the
+// folder if that is to be kept.
+func (w *world) closeDisk(keep bool) {
 	if w.disk == nil {
+		return
+	}
+	if !keep {
+		unmountDisk(w.path(diskFolder))
 		return
 	}
 	kept := w.path("kept")

@@ -146,8 +146,8 @@ func (w *world) startProvider(seed int64) (url string, err error) {
 		RequireUserAgent:   true,
 		SlowResponse:       4 * time.Second,
 		CallbackLate:       6 * time.Second,
-		CallbackTimeout:    5 * time.Second,
-		CallbackRetryEvery: 2 * time.Second,
+		CallbackTimeout:    15 * time.Second,
+		CallbackRetryEvery: 5 * time.Second,
 		Logger:             slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -191,22 +191,35 @@ func (w *world) startRoles() error {
 		}
 	}
 	for i := range workers {
-		worker, err := runProcess(w.path(logsFolder), fmt.Sprintf("worker-%d", i+1), role("worker"))
+		worker, err := runProcess(w.path(logsFolder), fmt.Sprintf("worker-%d", i+1), "worker running", role("worker"))
 		if err != nil {
 			return err
 		}
 		w.workers = append(w.workers, worker)
 	}
 	var err error
-	w.webhook, err = runProcess(w.path(logsFolder), "webhook", role("webhook"))
+	w.webhook, err = runProcess(w.path(logsFolder), "webhook", "webhook listening", role("webhook"))
 	return err
+}
+
+func (w *world) roles() []*process { return append([]*process{w.webhook}, w.workers...) }
+
+// settle waits until every role is up: who is between two lives can't show how
+// it drains, nor what it holds.
+func (w *world) settle(ctx context.Context) error {
+	for _, p := range w.roles() {
+		if err := p.up(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drain stops the roles the way an operator does.
 func (w *world) drain() error {
 	failed := make([]error, workers+1)
 	done := make(chan struct{})
-	for i, p := range append([]*process{w.webhook}, w.workers...) {
+	for i, p := range w.roles() {
 		go func() {
 			failed[i] = p.stop()
 			done <- struct{}{}
@@ -220,7 +233,7 @@ func (w *world) drain() error {
 
 // destroy ends whatever is left of the world. The folder stays.
 func (w *world) destroy() {
-	for _, p := range append([]*process{w.webhook}, w.workers...) {
+	for _, p := range w.roles() {
 		if p != nil {
 			p.abandon()
 		}

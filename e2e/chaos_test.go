@@ -20,8 +20,16 @@ import (
 // so, and the promise holds. Long ones are run with lumaflow chaos.
 func TestChaos(t *testing.T) {
 	t.Parallel()
-	folder := t.TempDir()
-	got := execute(t, os.Environ(), binary, "chaos", "--seeds", "2", "--from", "97", "--jobs", "25", "--parallel", "2", "--json", "--folder", folder)
+	// However the folder is written, the roles work in other ones.
+	folder := filepath.Join(t.TempDir(), "seeds")
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(folder, link))
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	relative, err := filepath.Rel(here, link)
+	require.NoError(t, err)
+	got := execute(t, os.Environ(), binary, "chaos", "--seeds", "2", "--from", "97", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
 	require.Zero(t, got.code, got.err)
 	var report chaos.Report
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
@@ -49,6 +57,7 @@ func TestChaosRefusesWhatMakesNoSense(t *testing.T) {
 		says string
 	}{
 		{"no seeds", []string{"--seeds", "0"}, os.Environ(), "--seeds"},
+		{"more seeds than there are", []string{"--from", "9223372036854775807"}, os.Environ(), "--from"},
 		{"no jobs", []string{"--jobs", "0"}, os.Environ(), "--jobs"},
 		{"an unknown fault", []string{"--faults", "earthquake"}, os.Environ(), `unknown fault "earthquake"`},
 		{"no temporal binary", nil, []string{"TEMPORAL_CLI=/does/not/exist"}, "TEMPORAL_CLI"},
