@@ -92,7 +92,7 @@ func prompt(random *rand.Rand, j job) string {
 func (s *schedule) deal(random *rand.Rand, from menu) {
 	// A lost answer whose callback never comes, either, needs an operator. That
 	// is rare in life and must not be the rule here.
-	needsOperator := random.IntN(4) == 0
+	needsOperator := random.IntN(6) == 0
 	copies := max(1, len(s.jobs)/jobsPerDeal)
 	var deck []lumatest.Fault
 	for _, fault := range from.faults {
