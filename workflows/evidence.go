@@ -27,6 +27,7 @@ func (u unknownOutcome) settledBy(evidence activities.Evidence) bool {
 func (j *job) settle(evidence activities.Evidence) *task {
 	settled := j.lostBefore(evidence)
 	if settled < 0 {
+		j.another(evidence)
 		return nil
 	}
 	j.lost = slices.Delete(j.lost, settled, settled+1)
@@ -88,13 +89,17 @@ func (j *job) hearOut() {
 		if !more {
 			return
 		}
-		settled := j.lostBefore(evidence)
-		switch {
-		case settled < 0:
-		case evidence.Phase == activities.PhaseRefused:
+		if settled := j.lostBefore(evidence); settled >= 0 {
 			j.lost = slices.Delete(j.lost, settled, settled+1)
-		default:
-			j.stray(evidence.TaskID)
 		}
+		j.another(evidence)
+	}
+}
+
+// another notes a task that this run has paid beside its own: workers tell only
+// the run that they submitted for.
+func (j *job) another(evidence activities.Evidence) {
+	if evidence.Phase == activities.PhaseAccepted && evidence.TaskID != "" && len(j.others) < maxClaims && !slices.Contains(j.others, evidence.TaskID) {
+		j.others = append(j.others, evidence.TaskID)
 	}
 }

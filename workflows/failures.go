@@ -47,7 +47,7 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 		// No branch is meant to come here; a paid task must still be named.
 		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, what: reason(err), next: collectCommand(j.status.TaskID)}
 	}
-	if len(j.lost) > 0 && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
+	if j.paidBefore() && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
 		// The last submission is settled; of an earlier one nobody knows, so the
 		// job must not look as if it could be started again without a thought.
 		failed.errorType = SubmitUnknown
@@ -72,7 +72,7 @@ func (j *job) cancelText() string {
 	switch {
 	case j.status.TaskID != "":
 		return text + ", so task " + j.status.TaskID + " goes on and is paid. Next: collect it with " + collectCommand(j.status.TaskID)
-	case j.status.Stage == StageSubmitUnknown || len(j.lost) > 0:
+	case j.status.Stage == StageSubmitUnknown || j.paidBefore():
 		return text + ", and a task may exist. Next: look at https://kie.ai/logs and collect it with " + collectCommand("TASKID")
 	default:
 		return text + ", but nothing was submitted"
@@ -87,13 +87,24 @@ func (j *job) stray(taskID string) {
 	}
 }
 
-// earlier tells of the submissions that were made before the last one and that
-// may be paid, too.
+// paidBefore says that another submission than the last may be paid, too.
+func (j *job) paidBefore() bool { return len(j.lost) > 0 || len(j.paidToo()) > 0 }
+
+// paidToo are the tasks that are known to be paid and are not the job's.
+func (j *job) paidToo() []string {
+	return slices.DeleteFunc(slices.Clone(j.others), func(taskID string) bool { return taskID == j.status.TaskID })
+}
+
+// earlier tells of the other submissions that are paid, too, or may be.
 func (j *job) earlier() string {
-	if len(j.lost) == 0 {
-		return ""
+	text := ""
+	for _, taskID := range j.paidToo() {
+		text += ". Another submission of this job was accepted, too: collect it with " + collectCommand(taskID)
 	}
-	text := ". An earlier submission of this job may be paid, too: look at https://kie.ai/logs"
+	if len(j.lost) == 0 {
+		return text
+	}
+	text += ". An earlier submission of this job may be paid, too: look at https://kie.ai/logs"
 	if len(j.strays) > 0 {
 		text += "; it may be one of these tasks: " + strings.Join(j.strays, ", ")
 	}

@@ -138,6 +138,9 @@ func (m *model) check() {
 	if m.doubtful <= before(m.refusedAt, m.Now()) {
 		require.NotContains(m.r, status.Detail, "earlier submission", "nothing is in doubt")
 	}
+	for _, taskID := range m.proven[:before(m.provenAt, m.Now())] {
+		require.Contains(m.r, status.Detail, taskID, "the end names every task that a worker told of")
+	}
 	if err == nil {
 		require.Equal(m.r, workflows.StageDone, status.Stage)
 		var result workflows.ModifyVideoResult
@@ -156,12 +159,6 @@ func (m *model) check() {
 	}
 	if m.known != "" {
 		require.Contains(m.r, status.Detail, m.known, "the failure names the task")
-	}
-	for _, taskID := range m.proven[:before(m.provenAt, m.Now())] {
-		// An operator's word that it is another task counts for more.
-		if len(m.adoptable) == 0 {
-			require.Contains(m.r, status.Detail, taskID, "the failure names the task that a worker told of")
-		}
 	}
 }
 

@@ -62,7 +62,7 @@ func (m *model) submissionsComeToAnything() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if outcome == "died telling" && m.submissions == 1 {
-				// The word is there, behind one about another run, when the job
+				// The word is there, behind one about another attempt, when the job
 				// learns that its worker died.
 				m.tellsOfOthers(late)
 				m.tells(late, activities.PhaseAccepted)
@@ -170,11 +170,11 @@ func (m *model) callbacksComeAtAnyTime() {
 }
 
 // evidenceComesLate has workers that were thought dead tell what became of
-// their attempt, now and then in one moment with word of another run's.
+// their attempt, now and then in one moment with word of one that never sent.
 func (m *model) evidenceComesLate() {
 	for range rapid.IntRange(0, 4).Draw(m.r, "late evidence") {
 		phase := rapid.SampledFrom([]activities.Phase{activities.PhaseAccepted, activities.PhaseRefused, activities.PhaseRefused, activities.PhaseSending}).Draw(m.r, "phase")
-		crowded := m.chance("with another run's", 3)
+		crowded := m.chance("with one that never sent", 3)
 		m.RegisterDelayedCallback(func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -204,9 +204,10 @@ func (m *model) tells(evidence activities.Evidence, phase activities.Phase) {
 	m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
 }
 
-// tellsOfOthers is the late word of a worker about another run's attempt.
+// tellsOfOthers is the late word of a worker about an attempt that sent nothing
+// and that the job never heard of.
 func (m *model) tellsOfOthers(evidence activities.Evidence) {
-	evidence.At, evidence.TaskID, evidence.Phase = evidence.At.Add(-time.Hour), strayTask, activities.PhaseAccepted
+	evidence.At, evidence.TaskID, evidence.Phase = evidence.At.Add(-time.Hour), "", activities.PhaseRefused
 	m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
 }
 

@@ -85,9 +85,11 @@ type job struct {
 	told   []activities.Evidence
 	// lost are the submissions with an unknown outcome that an operator, or the
 	// input, had the job submit again after; strays are the tasks that were named
-	// since. Both may be paid, so no end of the job may hide them.
+	// since. Both may be paid, so no end of the job may hide them. The others are
+	// tasks that are known to be paid, the job's own perhaps among them.
 	lost   []unknownOutcome
 	strays []string
+	others []string
 }
 
 // task is a paid task that this job owns.

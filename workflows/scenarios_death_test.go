@@ -72,7 +72,7 @@ func deathScenarios() []scenario {
 		},
 		{
 			name:   "late-evidence-behind-that-of-others",
-			about:  "the word that the submission was accepted comes together with one about another run's attempt",
+			about:  "the word that the submission was accepted comes together with one about an attempt that sent nothing",
 			input:  briefly(""),
 			submit: []submitAct{losesAfterTelling},
 			drive:  called,
