@@ -11,6 +11,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
 	"lumaflow/workflows"
@@ -51,7 +52,10 @@ func (l *life) prepare() {
 	l.RegisterActivity(a.Poll)
 	l.RegisterActivity(a.Download)
 	l.RegisterActivity(a.WriteReceipt)
-	l.SetTestTimeout(10 * time.Second)
+	// A machine that is busy otherwise may let a workflow wait for a second, which
+	// the SDK takes for a deadlock.
+	l.SetTestTimeout(time.Minute)
+	l.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
 }
 
 // submits scripts what the submissions come to, one after the other.
