@@ -128,6 +128,11 @@ func (p *playing) judgeJob(l *life, wanted map[string]bool) {
 	}
 	switch charge.State {
 	case lumatest.Succeeded:
+		if l.story.lost && l.story.result == nil && slices.Contains(charge.Met, lumatest.RecordDown) {
+			// Nothing could confirm which task the lost submission became.
+			p.judgeFailure(l, charge.TaskID, workflows.SubmitUnknown)
+			return
+		}
 		p.judgeFiles(l, charge, wanted)
 	case lumatest.Failed:
 		types := []string{workflows.GenerationFailed}

@@ -39,6 +39,9 @@ func (j *job) mayResolve(_ workflow.Context, resolution Resolution) error {
 	if j.status.Stage != StageSubmitUnknown {
 		return fmt.Errorf("job %s is in stage %s: there is no submission with an unknown outcome to resolve", j.id, j.status.Stage)
 	}
+	if j.windowOver {
+		return fmt.Errorf("the recovery window of job %s is over and the job is about to end; collect a task with: lumaflow submit --task-id TASKID", j.id)
+	}
 	hasTask := resolution.TaskID != ""
 	switch resolution.Action {
 	case AdoptTask:

@@ -151,7 +151,7 @@ func (m *model) check() {
 		}
 		return
 	}
-	require.Equal(m.r, workflows.StageFailed, status.Stage)
+	require.Equal(m.r, workflows.StageFailed, status.Stage, "%v", err)
 	require.Contains(m.r, err.Error(), "default-test-workflow-id")
 	var failed *temporal.ApplicationError
 	if errors.As(err, &failed) && failed.Type() == workflows.SubmitRefused {

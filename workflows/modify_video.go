@@ -79,6 +79,9 @@ type job struct {
 	callbacks   SignalChannel[Callback]
 	evidence    SignalChannel[activities.Evidence]
 	resolutions workflow.Channel
+	// windowOver says that the recovery window is: only what is already under way
+	// can still settle the submission.
+	windowOver bool
 	// claims are callbacks, told is late evidence, that came while the job was
 	// submitting again.
 	claims []Callback

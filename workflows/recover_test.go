@@ -126,6 +126,18 @@ func TestOperatorResolvesALostResponse(t *testing.T) {
 		require.NoError(t, got.err)
 		require.Equal(t, 1, l.submissions)
 	})
+	t.Run("adopt, asked for again and again while kie.ai does not answer", func(t *testing.T) {
+		l := newLife(t)
+		l.submits(l.unknown()).stores()
+		l.OnActivity(a.Identify, anything, anything).After(time.Minute).Return(
+			activities.Identified{}, temporal.NewNonRetryableApplicationError("down", activities.ProviderUnavailable, nil))
+		adopt := workflows.Resolution{Action: "adopt", TaskID: ourTask}
+		before := l.resolves(time.Hour-30*time.Second, adopt)
+		after := l.resolves(time.Hour+15*time.Second, adopt)
+		l.run(request).failsWith(workflows.SubmitUnknown)
+		require.ErrorContains(t, before.err, "could not be read", "what was asked in time is answered")
+		require.ErrorContains(t, after.rejected, "lumaflow submit --task-id", "the job does not live on for it")
+	})
 	t.Run("adopt a task that kie.ai does not know", func(t *testing.T) {
 		l := newLife(t)
 		l.submits(l.unknown()).identifies(otherTask, temporal.NewNonRetryableApplicationError("no record", activities.UnknownTask, nil))

@@ -40,7 +40,7 @@ func (s *search) settled() bool { return s.found != nil || s.refused || s.verdic
 // run ends when the task is found or known not to exist, an operator has decided
 // or the recovery window is over.
 func (s *search) run(ctx workflow.Context) error {
-	over := false
+	s.windowOver = false
 	timer := workflow.NewTimerWithOptions(ctx, s.ends.Sub(workflow.Now(ctx)),
 		workflow.TimerOptions{Summary: "recovery window of a submission with an unknown outcome"})
 
@@ -61,14 +61,14 @@ func (s *search) run(ctx workflow.Context) error {
 	})
 	var failed error
 	selector.AddFuture(timer, func(timer workflow.Future) {
-		over, failed = true, timer.Get(ctx, nil)
+		s.windowOver, failed = true, timer.Get(ctx, nil)
 	})
 	s.hearTold(ctx)
 	if !s.settled() {
 		s.claim(ctx, selector, s.lost.evidence.TaskID, nil)
 	}
 	for !s.settled() && failed == nil {
-		if over {
+		if s.windowOver {
 			// What came before the window closed still counts.
 			err := workflow.Await(ctx, func() bool {
 				return selector.HasPending() || len(s.open) == 0 && workflow.AllHandlersFinished(ctx)
