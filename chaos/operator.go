@@ -14,6 +14,8 @@ import (
 )
 
 const (
+	// operatorLooks is how often the operator looks at all jobs.
+	operatorLooks = 5 * time.Second
 	// operatorComes is how long a job must have been at a loss before the
 	// operator looks at it: callbacks have come by then, if they come, and the
 	// look at the record has been made, even if its first worker died.
@@ -30,6 +32,7 @@ type operator struct {
 	*world
 	prompts map[string]string // by job id
 	since   map[string]time.Time
+	looked  time.Time
 	// done are the jobs that the operator has helped.
 	done map[string]bool
 	log  io.Writer
@@ -45,18 +48,24 @@ func newOperator(w *world, jobs []job, log io.Writer) *operator {
 }
 
 // look sees which jobs are at a loss and helps those that have been for long.
-// What fails is tried again with the next look.
+// What fails is tried again with the next look. Each job is asked: one that
+// lived through an outage may not be in the list of its stage.
 func (o *operator) look(ctx context.Context) {
+	if time.Since(o.looked) < operatorLooks {
+		return
+	}
+	o.looked = time.Now()
 	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	list, err := o.client.ListWorkflow(asking, &workflowservice.ListWorkflowExecutionsRequest{
-		Query: fmt.Sprintf("ExecutionStatus = 'Running' AND %s = '%s'", workflows.StageAttribute, workflows.StageSubmitUnknown),
-	})
+	list, err := o.client.ListWorkflow(asking, &workflowservice.ListWorkflowExecutionsRequest{Query: "ExecutionStatus = 'Running'"})
 	if err != nil {
 		return
 	}
 	for _, execution := range list.GetExecutions() {
 		id := execution.GetExecution().GetWorkflowId()
+		if !o.atALoss(asking, id) {
+			continue
+		}
 		first, seen := o.since[id]
 		if !seen {
 			o.since[id] = time.Now()
@@ -70,6 +79,12 @@ func (o *operator) look(ctx context.Context) {
 			o.done[id] = err == nil
 		}
 	}
+}
+
+func (o *operator) atALoss(ctx context.Context, id string) bool {
+	var status workflows.Status
+	answer, err := o.client.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
+	return err == nil && answer.Get(&status) == nil && status.Stage == workflows.StageSubmitUnknown
 }
 
 // decide says what to do about a job, or nothing yet.

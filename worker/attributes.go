@@ -15,6 +15,9 @@ import (
 const (
 	attributesTTL     = time.Minute
 	attributesTimeout = 5 * time.Second
+	// attributesRetry is how soon a server that gave no answer is asked again: a
+	// job that is not shown in lists for lack of it is hard to find.
+	attributesRetry = 5 * time.Second
 )
 
 // AttributeProbe knows whether a namespace has lumaflow's search attributes.
@@ -25,7 +28,7 @@ type AttributeProbe struct {
 
 	mu        sync.Mutex
 	available bool
-	asked     time.Time
+	again     time.Time // when to ask
 }
 
 // NewAttributeProbe asks about the namespace through c.
@@ -33,22 +36,23 @@ func NewAttributeProbe(c client.Client, namespace string) *AttributeProbe {
 	return &AttributeProbe{client: c, namespace: namespace}
 }
 
-// Available reports whether both attributes are there. It asks the server at
-// most once a minute and keeps the last answer while the server gives none.
+// Available reports whether both attributes are there. It asks the server once
+// a minute, and keeps the last answer while the server gives none.
 func (p *AttributeProbe) Available(ctx context.Context) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if time.Since(p.asked) < attributesTTL {
+	if time.Now().Before(p.again) {
 		return p.available
 	}
-	p.asked = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
 	defer cancel()
 	answer, err := p.client.OperatorService().ListSearchAttributes(ctx,
 		&operatorservice.ListSearchAttributesRequest{Namespace: p.namespace})
 	if err != nil {
+		p.again = time.Now().Add(attributesRetry)
 		return p.available
 	}
+	p.again = time.Now().Add(attributesTTL)
 	// One of another type would block a workflow as a missing one does.
 	p.available = answer.CustomAttributes[workflows.StageAttribute] == enumspb.INDEXED_VALUE_TYPE_KEYWORD &&
 		answer.CustomAttributes[workflows.TaskIDAttribute] == enumspb.INDEXED_VALUE_TYPE_KEYWORD
