@@ -4,14 +4,11 @@ import (
 	"context"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 )
 
 // The tests of this package are external. These are the parts that have no
 // public door of their own.
-
-func Public(address netip.Addr) bool { return public(address) }
 
 func ParseContentRange(header string) (first, last, total int64, err error) {
 	parsed, err := parseContentRange(header)

@@ -59,8 +59,8 @@ func embedded(address netip.Addr) netip.Addr {
 	return address
 }
 
-// public reports whether an address belongs to the public internet.
-func public(address netip.Addr) bool {
+// Public reports whether an address belongs to the public internet.
+func Public(address netip.Addr) bool {
 	address = embedded(address)
 	refused := privateIPv4
 	if address.Is6() {
@@ -97,7 +97,7 @@ func guard(allowPrivate bool) func(context.Context, string, string, syscall.RawC
 		address := dialled.Addr()
 		// No development setup serves videos from link-local addresses, but
 		// every cloud serves its machines' credentials there.
-		if public(address) || allowPrivate && !embedded(address).IsLinkLocalUnicast() {
+		if Public(address) || allowPrivate && !embedded(address).IsLinkLocalUnicast() {
 			return nil
 		}
 		return addressError{address}

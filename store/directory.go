@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -38,10 +39,14 @@ func (d *directory) within(ctx context.Context, name string, operate func(*os.Ro
 	return operate(root)
 }
 
+// Folder is where the files lie on this machine. A store that has none keeps
+// them elsewhere.
+func (d *directory) Folder() string { return d.path }
+
 func (d *directory) location(name string) string { return fileURL(filepath.Join(d.path, name)) }
 
-// Check writes, syncs and removes a hidden file, and removes the hidden files
-// that killed processes left.
+// Check writes, syncs, reads and removes a hidden file, and removes the hidden
+// files that killed processes left.
 func (d *directory) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -51,7 +56,14 @@ func (d *directory) Check(ctx context.Context) error {
 		return unusable(d.path, err)
 	}
 	defer root.Close()
-	if err := writeHidden(root, text("lumaflow checks that it can write here\n"), root.Remove); err != nil {
+	const content = "lumaflow checks that it can write and read here\n"
+	if err := writeHidden(root, text(content), func(hidden string) error {
+		read, err := root.ReadFile(hidden)
+		if err == nil && string(read) != content {
+			err = errors.New("it does not give back what is written to it")
+		}
+		return cmp.Or(err, root.Remove(hidden))
+	}); err != nil {
 		return unusable(d.path, err)
 	}
 	removeAbandoned(root, time.Now().Add(-abandonedAfter))
@@ -64,7 +76,7 @@ func unusable(path string, err error) error {
 		// The folder is named already.
 		err = detailed.Err
 	}
-	return fmt.Errorf("OUTPUT_URL: the folder %s can't be written (%w): give this user access to it, or name another folder", path, err)
+	return fmt.Errorf("OUTPUT_URL: the folder %s can't be written and read (%w): give this user access to it, or name another folder", path, err)
 }
 
 // PutVideo renames the source if it is on the same file system, else it copies.

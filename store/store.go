@@ -8,8 +8,8 @@ import "context"
 // and ReceiptName make. Other names are refused. A Store is safe for
 // concurrent use, also by several processes.
 type Store interface {
-	// Check proves that the store can be written, by writing to it. Its error
-	// says what to do.
+	// Check proves that the store can be written and read, by doing both. Its
+	// error says what to do.
 	Check(ctx context.Context) error
 
 	// PutVideo publishes a file and returns its location as a URL. A video of

@@ -46,15 +46,31 @@ func (p *AttributeProbe) Available(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
 	defer cancel()
-	answer, err := p.client.OperatorService().ListSearchAttributes(ctx,
-		&operatorservice.ListSearchAttributesRequest{Namespace: p.namespace})
+	missing, mistyped, err := MissingAttributes(ctx, p.client, p.namespace)
 	if err != nil {
 		p.again = time.Now().Add(attributesRetry)
 		return p.available
 	}
 	p.again = time.Now().Add(attributesTTL)
-	// One of another type would block a workflow as a missing one does.
-	p.available = answer.CustomAttributes[workflows.StageAttribute] == enumspb.INDEXED_VALUE_TYPE_KEYWORD &&
-		answer.CustomAttributes[workflows.TaskIDAttribute] == enumspb.INDEXED_VALUE_TYPE_KEYWORD
+	p.available = len(missing)+len(mistyped) == 0
 	return p.available
+}
+
+// MissingAttributes asks which of lumaflow's search attributes a namespace lacks,
+// and which it has with another type than keyword. One of those would block a
+// workflow as a missing one does.
+func MissingAttributes(ctx context.Context, c client.Client, namespace string) (missing, mistyped []string, err error) {
+	answer, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range []string{workflows.StageAttribute, workflows.TaskIDAttribute} {
+		switch kind, there := answer.CustomAttributes[name]; {
+		case !there:
+			missing = append(missing, name)
+		case kind != enumspb.INDEXED_VALUE_TYPE_KEYWORD:
+			mistyped = append(mistyped, name)
+		}
+	}
+	return missing, mistyped, nil
 }

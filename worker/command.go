@@ -14,9 +14,7 @@ import (
 	"lumaflow/activities"
 	"lumaflow/command"
 	"lumaflow/dial"
-	"lumaflow/fetch"
 	"lumaflow/luma"
-	"lumaflow/store"
 )
 
 // keyCheckTimeout bounds the look at the account when a worker starts.
@@ -74,38 +72,24 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 // build makes everything of the activities that needs no Temporal.
 func (c *Command) build(ctx context.Context, logger *slog.Logger) (activities.Options, *luma.Client, error) {
 	var none activities.Options
-	if err := c.check(); err != nil {
+	if err := c.Pace(); err != nil {
 		return none, nil, err
 	}
-	minter, secrets, err := c.callbacks()
+	provider, err := c.Provider(logger)
 	if err != nil {
 		return none, nil, err
 	}
-	userAgent := luma.UserAgent(command.Version())
-	provider, err := luma.New(luma.Options{BaseURL: c.KieBaseURL, APIKey: c.KieAPIKey, UserAgent: userAgent, Logger: logger})
+	minter, secrets, err := c.Callbacks()
 	if err != nil {
-		return none, nil, command.Usagef("KIE_BASE_URL or KIE_API_KEY: %w", err)
-	}
-	videos, err := store.Open(ctx, c.OutputURL)
-	if err != nil {
-		var malformed *store.URLError
-		if errors.As(err, &malformed) {
-			err = command.Usagef("%w", err)
-		}
 		return none, nil, err
 	}
-	if err := videos.Check(ctx); err != nil {
+	fetcher, err := c.Fetcher(logger)
+	if err != nil {
 		return none, nil, err
 	}
-	fetcher, err := fetch.New(fetch.Options{
-		WorkDir:      c.WorkDir,
-		AllowPrivate: c.FetchAllowPrivate,
-		AllowHosts:   c.FetchAllowHosts,
-		UserAgent:    userAgent,
-		Logger:       logger,
-	})
+	videos, err := c.Store(ctx)
 	if err != nil {
-		return none, nil, fmt.Errorf("WORK_DIR: %w", err)
+		return none, nil, err
 	}
 	return activities.Options{
 		Provider:     provider,

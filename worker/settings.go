@@ -1,15 +1,22 @@
 package worker
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"lumaflow/callback"
 	"lumaflow/command"
+	"lumaflow/fetch"
+	"lumaflow/luma"
+	"lumaflow/store"
 )
 
-// Settings are the worker's flags and environment.
+// Settings are the worker's flags and environment, and what is made of them. The
+// doctor makes the same.
 type Settings struct {
 	KieAPIKey         string        `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account (https://kie.ai/api-key). Required."`
 	KieBaseURL        string        `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Where kie.ai's API is (${default})."`
@@ -25,12 +32,11 @@ type Settings struct {
 	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results from these hosts and their subdomains only. Default: any public host."`
 }
 
-// check refuses what can be refused before anything is dialled. Errors name
-// the variable.
-func (s *Settings) check() error {
+// Pace refuses a task queue, a rate or a rhythm of polls that no worker can keep.
+// Like the errors of all that a worker is made of, its error names the variable
+// and is a usage error if the setting itself is wrong.
+func (s *Settings) Pace() error {
 	switch {
-	case s.KieAPIKey == "":
-		return command.Usagef("KIE_API_KEY is not set: make a key at https://kie.ai/api-key")
 	case s.TaskQueue == "":
 		return command.Usagef("TASK_QUEUE is empty: leave it unset for the default")
 	case s.SubmitsPerSecond <= 0 || s.SubmitsPerSecond > 1000:
@@ -39,24 +45,18 @@ func (s *Settings) check() error {
 		return command.Usagef("POLL_INTERVAL is %s: give at least 100ms", s.PollInterval)
 	case s.PollAfter < 0:
 		return command.Usagef("POLL_AFTER is %s: give a duration that is not negative", s.PollAfter)
-	case s.CallbackBaseURL != "" && s.CallbackSecret == "":
-		return command.Usagef("CALLBACK_SECRET is not set but CALLBACK_BASE_URL is: make one with `openssl rand -base64 48` and give the webhook the same")
-	}
-	if s.WorkDir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return command.Usagef("WORK_DIR is not set and there is no user cache folder: %w", err)
-		}
-		s.WorkDir = filepath.Join(cache, "lumaflow", "work")
 	}
 	return nil
 }
 
-// callbacks reads the two settings that make kie.ai call back. The minter is
-// nil if they are not set.
-func (s *Settings) callbacks() (*callback.Minter, callback.Secrets, error) {
-	if s.CallbackSecret == "" {
+// Callbacks makes what kie.ai calls back with, and what recognises it. The
+// minter is nil if CALLBACK_BASE_URL is not set.
+func (s *Settings) Callbacks() (*callback.Minter, callback.Secrets, error) {
+	switch {
+	case s.CallbackSecret == "" && s.CallbackBaseURL == "":
 		return nil, callback.Secrets{}, nil
+	case s.CallbackSecret == "":
+		return nil, callback.Secrets{}, command.Usagef("CALLBACK_SECRET is not set but CALLBACK_BASE_URL is: make one with `openssl rand -base64 48` and give the webhook the same")
 	}
 	secrets, err := callback.ParseSecrets(s.CallbackSecret)
 	if err != nil {
@@ -71,3 +71,49 @@ func (s *Settings) callbacks() (*callback.Minter, callback.Secrets, error) {
 	}
 	return minter, secrets, nil
 }
+
+// Provider makes the client of kie.ai; nothing is sent yet.
+func (s *Settings) Provider(logger *slog.Logger) (*luma.Client, error) {
+	if s.KieAPIKey == "" {
+		return nil, command.Usagef("KIE_API_KEY is not set: make a key at https://kie.ai/api-key")
+	}
+	provider, err := luma.New(luma.Options{BaseURL: s.KieBaseURL, APIKey: s.KieAPIKey, UserAgent: userAgent(), Logger: logger})
+	if err != nil {
+		return nil, command.Usagef("%w", err)
+	}
+	return provider, nil
+}
+
+// Store opens where finished videos go and proves that it can be used.
+func (s *Settings) Store(ctx context.Context) (store.Store, error) {
+	videos, err := store.Open(ctx, s.OutputURL)
+	if err != nil {
+		var malformed *store.URLError
+		if errors.As(err, &malformed) {
+			err = command.Usagef("%w", err)
+		}
+		return nil, err
+	}
+	return videos, videos.Check(ctx)
+}
+
+// Fetcher makes what downloads, and proves that its work folder can be written.
+func (s *Settings) Fetcher(logger *slog.Logger) (*fetch.Fetcher, error) {
+	folder := s.WorkDir
+	if folder == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return nil, command.Usagef("WORK_DIR is not set and there is no user cache folder: %w", err)
+		}
+		folder = filepath.Join(cache, "lumaflow", "work")
+	}
+	return fetch.New(fetch.Options{
+		WorkDir:      folder,
+		AllowPrivate: s.FetchAllowPrivate,
+		AllowHosts:   s.FetchAllowHosts,
+		UserAgent:    userAgent(),
+		Logger:       logger,
+	})
+}
+
+func userAgent() string { return luma.UserAgent(command.Version()) }
