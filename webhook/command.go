@@ -16,9 +16,24 @@ import (
 // Command runs the webhook until it is told to stop.
 type Command struct {
 	CallbackSecret  string `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Recognises the callback address of each job, as in the worker. At least 32 bytes; several, comma-separated, while replacing one. Required."`
-	HMACKey         string `name:"kie-webhook-hmac-key" env:"KIE_WEBHOOK_HMAC_KEY" placeholder:"KEY" help:"The webhookHmacKey of https://kie.ai/settings; callbacks must then be signed. Several, comma-separated, while replacing one. Empty: signatures are not required."`
+	Signing         `embed:""`
 	Listen          string `name:"webhook-listen" env:"WEBHOOK_LISTEN" default:":8080" help:"Where to listen, host:port."`
 	command.Logging `embed:""`
+}
+
+// Signing says whose signatures callbacks must carry. The doctor has the same
+// setting.
+type Signing struct {
+	HMACKey string `name:"kie-webhook-hmac-key" env:"KIE_WEBHOOK_HMAC_KEY" placeholder:"KEY" help:"The webhookHmacKey of https://kie.ai/settings; callbacks must then be signed. Several, comma-separated, while replacing one. Empty: signatures are not required."`
+}
+
+// Verifier checks those signatures. Its error is a usage error.
+func (s Signing) Verifier() (luma.Verifier, error) {
+	verifier, err := luma.ParseVerifier(s.HMACKey)
+	if err != nil {
+		return luma.Verifier{}, command.Usagef("%w", err)
+	}
+	return verifier, nil
 }
 
 // Help shows how the webhook is started.
@@ -61,9 +76,9 @@ func (c *Command) options() (Options, error) {
 	if err != nil {
 		return Options{}, command.Usagef("%w", err)
 	}
-	verifier, err := luma.ParseVerifier(c.HMACKey)
+	verifier, err := c.Verifier()
 	if err != nil {
-		return Options{}, command.Usagef("%w", err)
+		return Options{}, err
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return Options{}, command.Usagef("WEBHOOK_LISTEN is %q: give host:port, like :8080", c.Listen)

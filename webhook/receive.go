@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/mux"
 	"go.temporal.io/api/serviceerror"
 
+	"lumaflow/callback"
 	"lumaflow/luma"
 )
 
@@ -42,6 +43,9 @@ func (d delivery) withoutToken(text string) string {
 func (h *handler) receive(w http.ResponseWriter, r *http.Request) {
 	var d delivery
 	v := h.judge(w, r, &d)
+	if callback.IsProbe(d.workflowID) {
+		v = v.ofProbe()
+	}
 	v.log(r.Context(), h.Logger, d)
 	v.write(w)
 }

@@ -20,6 +20,8 @@ type verdict struct {
 	retryAfter   time.Duration
 	// cause explains a verdict to the operator.
 	cause error
+	// probe says that the doctor asked, or who poses as it.
+	probe bool
 }
 
 func received(name string) verdict {
@@ -58,12 +60,20 @@ func respond(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write(body)
 }
 
+// ofProbe is the same answer to the doctor, told apart from callbacks in what
+// operators see: that it is refused is part of the examination. A stranger who
+// poses as the doctor can only reach jobs that don't exist.
+func (v verdict) ofProbe() verdict {
+	v.name, v.probe = "probe: "+v.name, true
+	return v
+}
+
 func (v verdict) level() slog.Level {
 	switch {
-	case v.status == http.StatusOK:
-		return slog.LevelInfo
 	case v.status >= http.StatusInternalServerError:
 		return slog.LevelError
+	case v.status == http.StatusOK || v.probe:
+		return slog.LevelInfo
 	default:
 		return slog.LevelWarn
 	}

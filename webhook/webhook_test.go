@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 	"go.uber.org/goleak"
 
 	"lumaflow/callback"
@@ -181,6 +182,35 @@ func TestCallbackBecomesSignal(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(f.log.String()), "\n")
 	require.Len(t, lines, 1)
 	assert.Contains(t, lines[0], "level=INFO msg=callback verdict=signalled status=200 job=jobs/1 task=task-1 code=200")
+}
+
+// The doctor's probes are answered like any callback, so that they prove
+// something, but an examination is no trouble for whoever reads the log.
+func TestProbes(t *testing.T) {
+	f := newFixture(t, signed(t))
+	f.temporal.answer = func(context.Context) error { return serviceerror.NewNotFound("no such workflow") }
+	for range 100 {
+		id := callback.ProbeID()
+		stranger := newRequest(t, http.MethodPost, f.path(id)[:len(f.path(id))-43]+strings.Repeat("x", 43), success("t"))
+		requireAnswer(t, f.do(stranger), 401, "unauthorized")
+		requireAnswer(t, f.post(t, callback.OddProbeID(), `{}`), 400, "no callback of kie.ai")
+		requireAnswer(t, f.post(t, id, success("t")), 401, "unauthorized")
+		probe := newRequest(t, http.MethodPost, f.path(id), success("t"))
+		timestamp, signature := luma.Sign(hmacKey, "t", time.Now())
+		probe.Header.Set(luma.TimestampHeader, timestamp)
+		probe.Header.Set(luma.SignatureHeader, signature)
+		requireAnswer(t, f.do(probe), 200, "received")
+	}
+	assert.Len(t, f.temporal.seen(), 100, "each has asked Temporal")
+	for line := range strings.Lines(f.log.String()) {
+		assert.Regexp(t, `level=INFO msg=callback verdict="probe: .*job=.*lumaflow-doctor\.`, line)
+	}
+
+	f.temporal.answer = func(context.Context) error { return serviceerror.NewUnavailable("down") }
+	unsigned := newFixture(t)
+	unsigned.temporal.answer = f.temporal.answer
+	requireAnswer(t, unsigned.post(t, callback.ProbeID(), success("t")), 503, "try again")
+	assert.Contains(t, unsigned.log.String(), `level=ERROR msg=callback verdict="probe: Temporal did not take the signal"`)
 }
 
 func TestSignalIsBoundedAndHoldsNoToken(t *testing.T) {
