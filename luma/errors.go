@@ -55,7 +55,8 @@ func (c Class) String() string {
 // Error is how every method of Client fails. It holds no secret: provider text
 // is cut, put on one line and redacted.
 type Error struct {
-	// Op is the request: submit, record-info, download-url, credit or upload.
+	// Op is the request: submit, record-info, download-url, credit, clock or
+	// upload.
 	Op string
 	// TaskID is the task that was asked about. In an Unknown submission it is
 	// the id that an answer named which was no clear acceptance.

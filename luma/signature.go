@@ -72,6 +72,17 @@ func ParseVerifier(keys string) (Verifier, error) {
 // Required reports whether callbacks must be signed.
 func (v Verifier) Required() bool { return len(v.keys) > 0 }
 
+// Sign makes the headers of a callback with each of the keys in turn, as kie.ai
+// would if that were its key.
+func (v Verifier) Sign(taskID string, at time.Time) (timestamp string, signatures []string) {
+	for _, key := range v.keys {
+		var signature string
+		timestamp, signature = Sign(key, taskID, at)
+		signatures = append(signatures, signature)
+	}
+	return timestamp, signatures
+}
+
 // Verify returns the task id that a callback is about: the one of the
 // candidates that the signature covers, or the first if no signature is
 // required. Everything that follows must use that id and no other. A signature

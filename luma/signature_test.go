@@ -43,6 +43,19 @@ func verifier(t *testing.T, keys string) luma.Verifier {
 	return verifier
 }
 
+func TestSignWithEachKey(t *testing.T) {
+	now := time.Unix(1755078480, 0)
+	timestamp, signatures := verifier(t, "old, "+hmacKey).Sign("abc", now)
+	require.Len(t, signatures, 2)
+	for i, key := range []string{"old", hmacKey} {
+		wantTime, want := luma.Sign(key, "abc", now)
+		assert.Equal(t, wantTime, timestamp)
+		assert.Equal(t, want, signatures[i])
+	}
+	_, signatures = luma.Verifier{}.Sign("abc", now)
+	assert.Empty(t, signatures)
+}
+
 func TestVerify(t *testing.T) {
 	now := time.Unix(1755078480, 0)
 	timestamp, signature := luma.Sign(hmacKey, "abc", now)
