@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"activities", "dial", "luma/lumatest", "devserver/find"},
 	{"workflows", "simulate"},
 	{"webhook", "worker", "starter", "replay"},
-	{"demo", "chaos"},
+	{"demo", "chaos", "doctor"},
 	{"."},
 }
 

@@ -15,6 +15,7 @@ import (
 	"lumaflow/chaos"
 	"lumaflow/command"
 	"lumaflow/demo"
+	"lumaflow/doctor"
 	"lumaflow/replay"
 	"lumaflow/simulate"
 	"lumaflow/starter"
@@ -40,6 +41,7 @@ type commands struct {
 	Wait        starter.WaitCommand    `cmd:"" help:"Wait until jobs have ended."`
 	Cancel      starter.CancelCommand  `cmd:"" help:"Cancel a job."`
 	Resolve     starter.ResolveCommand `cmd:"" help:"Decide what becomes of a submission with an unknown outcome."`
+	Doctor      doctor.Command         `cmd:"" help:"Check the setup from end to end and say what to do."`
 	ReplayCheck replay.Command         `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
 	Simulate    simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
 	Chaos       chaos.Command          `cmd:"" help:"Prove the promise: break everything, check everything."`
