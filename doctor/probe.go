@@ -147,7 +147,7 @@ func (p *prober) post(ctx context.Context, target, body string, headers map[stri
 		request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 			GotConn: func(info httptrace.GotConnInfo) {
 				remote, _ := netip.ParseAddrPort(info.Conn.RemoteAddr().String())
-				got.address = remote.Addr()
+				got.address = remote.Addr().Unmap()
 			},
 		}))
 	}
