@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"lumaflow/fetch"
 )
 
 // webhookExam is what the unsigned probes have shown.
@@ -46,13 +48,11 @@ func (e *examination) examineWebhook(ctx context.Context) webhookExam {
 // simulated kie.ai, which reaches what the internet does not.
 func judgeWebhook(got replies, base *url.URL, namespace string, rehearsal bool) Finding {
 	where := base.Scheme + "://" + base.Host
-	for _, reply := range got.all() {
+	for _, reply := range []reply{got.stranger, got.known, got.unsigned} {
 		if reply.err != nil {
 			return unreachable(where, reply.err)
 		}
-	}
-	for _, reply := range got.all() {
-		if reply.status >= 300 && reply.status < 400 {
+		if reply.redirects() {
 			return failf("%s redirects callbacks%s (HTTP %d), where they are lost: set CALLBACK_BASE_URL to the final address, or stop the redirect",
 				where, to(reply.location), reply.status)
 		}
@@ -62,13 +62,13 @@ func judgeWebhook(got replies, base *url.URL, namespace string, rehearsal bool) 
 		return stranger(where, got.stranger)
 	case got.known.unauthorized():
 		return failf("the webhook at %s does not know this setup's addresses: give it the same CALLBACK_SECRET, and the same TEMPORAL_NAMESPACE as here (%s)", where, namespace)
-	case !got.known.is(http.StatusBadRequest, "no callback of kie.ai"):
-		return unexpected(where, got.known)
-	case got.unsigned.status == http.StatusServiceUnavailable:
+	case got.known.busy(), got.unsigned.busy():
 		return failf("the webhook at %s can't pass callbacks on (HTTP 503): see its log, and whether it reaches Temporal", where)
+	case !got.known.recognised():
+		return unexpected(where, got.known)
 	case !got.unsigned.received() && !got.unsigned.unauthorized():
 		return unexpected(where, got.unsigned)
-	case private(got.stranger.address) && got.stranger.address.IsLoopback() && !rehearsal:
+	case got.stranger.address.IsLoopback() && !rehearsal:
 		return failf("%s is this machine alone, kie.ai can't reach it: set CALLBACK_BASE_URL to a public address", where)
 	}
 	return reservations(got, base, where, rehearsal)
@@ -77,18 +77,18 @@ func judgeWebhook(got replies, base *url.URL, namespace string, rehearsal bool) 
 // reservations are about a webhook that works, as seen from here.
 func reservations(got replies, base *url.URL, where string, rehearsal bool) Finding {
 	var slowest time.Duration
-	for _, reply := range got.all() {
+	for _, reply := range []reply{got.stranger, got.known, got.unsigned} {
 		slowest = max(slowest, reply.took)
 	}
 	var doubts []string
 	if slowest > slow {
 		doubts = append(doubts, fmt.Sprintf("it took %s to answer, and kie.ai gives up after %s: look for what slows it down", rounded(slowest), patience))
 	}
-	if got.odd != (reply{}) && !got.odd.is(http.StatusBadRequest, "no callback of kie.ai") {
-		doubts = append(doubts, "something in front of it rewrites paths, so jobs whose id holds a slash or a blank get no callbacks: pass paths on as they are")
+	if !got.odd.recognised() {
+		doubts = append(doubts, "something in front of it rewrites paths or turns some away, so jobs whose id holds a slash or a blank get no callbacks: pass paths on as they are")
 	}
-	if private(got.stranger.address) && !rehearsal {
-		doubts = append(doubts, fmt.Sprintf("from here it is at the private address %s, so whether kie.ai reaches it can't be seen: run this from outside, too", got.stranger.address))
+	if address := got.stranger.address; address.IsValid() && !fetch.Public(address) && !rehearsal {
+		doubts = append(doubts, fmt.Sprintf("from here it is at the private address %s, so whether kie.ai reaches it can't be seen: run this from outside, too", address))
 	}
 	if base.Scheme == "http" && !rehearsal {
 		doubts = append(doubts, "it is not encrypted, so the tokens of callbacks can be read on the way: use https")
@@ -124,7 +124,7 @@ func stranger(where string, got reply) Finding {
 	case got.word != "" && (got.status == http.StatusNotFound || got.status == http.StatusMethodNotAllowed):
 		return failf("the webhook at %s does not recognise callbacks (HTTP %d): something in front of it changes the path or the method; pass requests on as they are, without the path of CALLBACK_BASE_URL", where, got.status)
 	case got.status == http.StatusUnauthorized, got.status == http.StatusForbidden, got.status == http.StatusProxyAuthRequired:
-		return failf("something in front of the webhook at %s turns callbacks away (HTTP %d): let POST %s pass without a login", where, got.status, "/callbacks/luma/")
+		return failf("something in front of the webhook at %s turns callbacks away (HTTP %d): let POST /callbacks/luma/ pass without a login", where, got.status)
 	case got.status >= 500:
 		return failf("what stands in front of the webhook at %s does not reach it (HTTP %d): start `lumaflow webhook`, or correct where it leads", where, got.status)
 	default:

@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"lumaflow/command"
 )
 
 const (
@@ -47,7 +49,7 @@ func skippedf(format string, args ...any) Finding {
 }
 
 func found(status Status, format string, args []any) Finding {
-	return Finding{Status: status, Message: fmt.Sprintf(format, args...)}
+	return Finding{Status: status, Message: command.Plain(fmt.Sprintf(format, args...))}
 }
 
 // check is one line of the examination.

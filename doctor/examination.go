@@ -70,9 +70,9 @@ func userAgent() string { return luma.UserAgent(command.Version()) }
 // maxSaid bounds, in bytes, what a finding repeats of somebody else's words.
 const maxSaid = 300
 
-// said makes an error fit for a finding.
+// said is what a finding repeats of an error.
 func said(err error) string {
-	text := command.Plain(err.Error())
+	text := err.Error()
 	if len(text) > maxSaid {
 		text = strings.ToValidUTF8(text[:maxSaid], "") + "…"
 	}

@@ -287,6 +287,16 @@ func TestCallback(t *testing.T) {
 				behind.ServeHTTP(answer, r)
 			}
 		}, []want{{"callback", doctor.Warn, "rewrites paths"}}},
+		{"a proxy that redirects odd paths", func(w *world) {
+			behind := w.hooks.behind
+			w.hooks.instead = func(answer http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.RawPath, "%2F") {
+					http.Redirect(answer, r, r.URL.Path, http.StatusPermanentRedirect)
+					return
+				}
+				behind.ServeHTTP(answer, r)
+			}
+		}, []want{{"callback", doctor.Warn, "a slash or a blank"}}},
 		{"no Temporal behind it", func(w *world) {
 			w.receive("", secret)
 			w.signals.err = serviceerror.NewUnavailable("down")

@@ -110,6 +110,12 @@ func TestMalformedEnvironment(t *testing.T) {
 	assert.Equal(t, 20*time.Minute, settings.PollAfter, "what can be read is")
 	assert.Equal(t, "text", settings.LogFormat)
 
+	for _, name := range everything {
+		_, err := parse("--only", name)
+		require.NoError(t, err)
+	}
+	_, err = parse("--only", "nothing")
+	require.Error(t, err)
 	_, err = parse("--poll-after", "soon")
 	require.ErrorContains(t, err, "--poll-after", "the command line is no setting of the roles")
 }

@@ -58,6 +58,12 @@ func (r reply) is(status int, word string) bool { return r.status == status && r
 
 func (r reply) received() bool     { return r.is(http.StatusOK, "received") }
 func (r reply) unauthorized() bool { return r.is(http.StatusUnauthorized, "unauthorized") }
+func (r reply) busy() bool         { return r.is(http.StatusServiceUnavailable, "try again") }
+
+// recognised is the answer to a right token without a task.
+func (r reply) recognised() bool { return r.is(http.StatusBadRequest, "no callback of kie.ai") }
+
+func (r reply) redirects() bool { return r.status >= 300 && r.status < 400 }
 
 // replies are the answers to the unsigned probes.
 type replies struct {
@@ -66,8 +72,6 @@ type replies struct {
 	// signature.
 	stranger, known, odd, unsigned reply
 }
-
-func (r replies) all() []reply { return []reply{r.stranger, r.known, r.odd, r.unsigned} }
 
 // prober posts to the webhook as kie.ai would.
 type prober struct {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"time"
@@ -30,7 +29,7 @@ func (e *examination) lookAtKey(ctx context.Context) Finding {
 	defer provider.CloseIdleConnections()
 	credit, err := provider.Credit(ctx)
 	if err != nil {
-		return noCredit(err)
+		return withoutAnswer(err)
 	}
 	left := strconv.FormatFloat(credit, 'f', -1, 64)
 	switch {
@@ -43,9 +42,9 @@ func (e *examination) lookAtKey(ctx context.Context) Finding {
 	}
 }
 
-// noCredit says why the account can't be asked. What passes by itself is no
+// withoutAnswer says why the account can't be asked. What passes by itself is no
 // failure of the setup.
-func noCredit(err error) Finding {
+func withoutAnswer(err error) Finding {
 	var failed *luma.Error
 	if !errors.As(err, &failed) {
 		return failf("kie.ai can't be asked (%s)", said(err))
@@ -89,7 +88,7 @@ func judgeClock(clock luma.Clock) Finding {
 	case certain > clockWarning:
 		return warnf("this machine's clock is %s %s kie.ai's: %s refuses signed callbacks beyond %s", rounded(off), direction, mend, luma.SignatureWindow)
 	case off <= clock.Margin:
-		return okf("this machine's clock is right to %s, by kie.ai's", rounded(clock.Margin))
+		return okf("this machine's clock agrees with kie.ai's, to %s", rounded(clock.Margin))
 	default:
 		return okf("this machine's clock is %s %s kie.ai's", rounded(off), direction)
 	}
@@ -122,6 +121,3 @@ func (e *examination) rehearsal(ctx context.Context) bool {
 	}
 	return err == nil && len(addresses) > 0
 }
-
-// private reports whether an address is one that the internet can't reach.
-func private(address netip.Addr) bool { return address.IsValid() && !fetch.Public(address) }

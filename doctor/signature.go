@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"lumaflow/luma"
@@ -53,7 +52,7 @@ func judgeSigned(unsigned reply, signed []reply, now time.Time, known bool) Find
 			return failf("the webhook refuses a callback that is signed with %s: its clock is %s off kie.ai's, set it by NTP", which, rounded(reply.date.Sub(now).Abs()))
 		case reply.unauthorized():
 			return failf("the webhook refuses a callback that is signed with %s: give it the same key, the one of https://kie.ai/settings", which)
-		case reply.status == http.StatusServiceUnavailable:
+		case reply.busy():
 			return failf("the webhook accepts the signature but can't pass callbacks on (HTTP 503): see its log, and whether it reaches Temporal")
 		case !reply.received():
 			return failf("the webhook answers HTTP %d to a callback that is signed with %s: run this again, and see its log", reply.status, which)

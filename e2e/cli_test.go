@@ -72,7 +72,7 @@ func TestBadInput(t *testing.T) {
 
 func TestEveryCommandExplainsItself(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"demo", "worker", "webhook", "submit", "status", "list", "wait", "cancel", "resolve", "simulate"} {
+	for _, name := range []string{"demo", "worker", "webhook", "submit", "status", "list", "wait", "cancel", "resolve", "doctor", "simulate"} {
 		got := execute(t, os.Environ(), binary, name, "--help")
 		require.Zero(t, got.code, name)
 		require.Regexp(t, `Examples?:`, got.out, name)

@@ -94,7 +94,10 @@ func (s *Settings) Store(ctx context.Context) (store.Store, error) {
 		}
 		return nil, err
 	}
-	return videos, videos.Check(ctx)
+	if err := videos.Check(ctx); err != nil {
+		return nil, err
+	}
+	return videos, nil
 }
 
 // Fetcher makes what downloads, and proves that its work folder can be written.
