@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -43,21 +44,23 @@ func (e examination) in(statuses ...string) (checks []string) {
 	return checks
 }
 
-const doctorNamespace, doctorHMACKey = "e2e-doctor", "an e2e HMAC key"
+const hmacKey = "an e2e HMAC key"
 
 // The doctor finds nothing wrong with a setup that works, and each thing that
 // is broken in it, one by one.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
-	got := execute(t, os.Environ(), cli, "operator", "namespace", "create", "-n", doctorNamespace, "--address", address)
+	// One of its own, as the search attributes of the default one are everybody's.
+	namespace := "e2e-doctor-" + strings.ToLower(rand.Text())
+	got := execute(t, os.Environ(), cli, "operator", "namespace", "create", "-n", namespace, "--address", address)
 	require.Zero(t, got.code, got.err)
 	// The server's own caches learn of a namespace with some delay.
 	require.Eventually(t, func() bool {
-		return execute(t, os.Environ(), cli, "workflow", "list", "-n", doctorNamespace, "--address", address).code == 0
+		return execute(t, os.Environ(), cli, "workflow", "list", "-n", namespace, "--address", address).code == 0
 	}, patience, 100*time.Millisecond)
 	w := enter(t, setup{
-		env:      []string{"TEMPORAL_NAMESPACE=" + doctorNamespace, "KIE_WEBHOOK_HMAC_KEY=" + doctorHMACKey},
-		simulate: []string{"--api-key", apiKey, "--hmac-key", doctorHMACKey},
+		env:      []string{"TEMPORAL_NAMESPACE=" + namespace, "KIE_WEBHOOK_HMAC_KEY=" + hmacKey},
+		simulate: []string{"--api-key", apiKey, "--hmac-key", hmacKey},
 	})
 
 	examine := func(env []string, args ...string) (examination, answer) {
@@ -66,7 +69,7 @@ func TestDoctor(t *testing.T) {
 		var report examination
 		require.NoError(t, json.Unmarshal([]byte(got.out), &report), "%s%s", got.out, got.err)
 		require.Equal(t, got.code == 0, report.OK)
-		for _, secret := range []string{apiKey, callbackSecret, doctorHMACKey, "the-wrong"} {
+		for _, secret := range []string{apiKey, callbackSecret, hmacKey, "the-wrong"} {
 			require.NotContains(t, got.out+got.err, secret)
 		}
 		return report, got
@@ -91,7 +94,7 @@ func TestDoctor(t *testing.T) {
 		report, answer = examine(nil)
 		return answer.code == 0 && len(report.in("ok")) == len(report.Checks)
 	})
-	listed := execute(t, os.Environ(), cli, "operator", "search-attribute", "list", "-n", doctorNamespace, "--address", address)
+	listed := execute(t, os.Environ(), cli, "operator", "search-attribute", "list", "-n", namespace, "--address", address)
 	require.Regexp(t, `LumaStage\s+Keyword`, listed.out)
 	require.Regexp(t, `LumaTaskId\s+Keyword`, listed.out)
 
@@ -167,6 +170,6 @@ func TestDoctor(t *testing.T) {
 	require.Equal(t, []string{"callback"}, report.in("fail"), answer.out)
 	require.Equal(t, []string{"signature"}, report.in("skipped"))
 	require.Zero(t, w.ledger().Charges, "nothing is paid")
-	ran := execute(t, os.Environ(), cli, "workflow", "count", "-n", doctorNamespace, "--address", address)
+	ran := execute(t, os.Environ(), cli, "workflow", "count", "-n", namespace, "--address", address)
 	require.Regexp(t, `\b0\b`, ran.out, "no job is started")
 }
