@@ -206,9 +206,8 @@ func TestProbes(t *testing.T) {
 		assert.Regexp(t, `level=INFO msg=callback verdict="probe: .*job=.*lumaflow-doctor\.`, line)
 	}
 
-	f.temporal.answer = func(context.Context) error { return serviceerror.NewUnavailable("down") }
 	unsigned := newFixture(t)
-	unsigned.temporal.answer = f.temporal.answer
+	unsigned.temporal.answer = func(context.Context) error { return serviceerror.NewUnavailable("down") }
 	requireAnswer(t, unsigned.post(t, callback.ProbeID(), success("t")), 503, "try again")
 	assert.Contains(t, unsigned.log.String(), `level=ERROR msg=callback verdict="probe: Temporal did not take the signal"`)
 }
