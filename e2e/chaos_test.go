@@ -29,7 +29,7 @@ func TestChaos(t *testing.T) {
 	require.NoError(t, err)
 	relative, err := filepath.Rel(here, link)
 	require.NoError(t, err)
-	got := execute(t, os.Environ(), binary, "chaos", "--seeds", "2", "--from", "97", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
+	got := execute(t, os.Environ(), binary, "chaos", "--seeds", "2", "--from", "90", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
 	require.Zero(t, got.code, got.err)
 	var report chaos.Report
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
