@@ -91,8 +91,9 @@ func (f fetcher) Fetch(_ context.Context, request fetch.Request) (*fetch.File, e
 	return f(request)
 }
 
-// shelf is a store in memory.
+// shelf is a store in memory, without what activities don't ask of one.
 type shelf struct {
+	store.Store
 	videos   map[string]store.Source
 	receipts map[string]store.Receipt
 	fail     error

@@ -161,6 +161,8 @@ func TestPutVideoRefuses(t *testing.T) {
 				require.ErrorContains(t, err, "no plain file name", bad)
 				_, err = opened.Receipt(t.Context(), bad)
 				require.ErrorContains(t, err, "no plain file name", bad)
+				_, err = opened.Open(t.Context(), bad)
+				require.ErrorContains(t, err, "no plain file name", bad)
 			}
 
 			longer := put

@@ -72,6 +72,10 @@ func FuzzAnyName(f *testing.F) {
 	shelf, err := store.Open(f.Context(), f.TempDir())
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, name string) {
+		if file, err := shelf.Open(t.Context(), name); err == nil {
+			t.Errorf("%q was opened", name)
+			file.Close()
+		}
 		location, there, err := shelf.Matches(t.Context(), name, 0, "")
 		if there || location != "" {
 			t.Errorf("%q is at %s", name, location)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -39,6 +40,23 @@ func VideoName(prefix, taskID string, n int, extension string) string {
 // prefix and task id as in VideoName.
 func ReceiptName(prefix, taskID string) string {
 	return stem(prefix, taskID) + ".json"
+}
+
+// IsReceiptName reports whether a file of this name ought to be a receipt.
+func IsReceiptName(name string) bool {
+	return strings.Contains(name, marker) && strings.HasSuffix(name, ".json")
+}
+
+var videoName = regexp.MustCompile(`^(.*` + marker + `.*)_[0-9]+\.(mp4|mov)$`)
+
+// ReceiptNameOf is the name of the receipt that has to list a video, if the
+// video has a name that VideoName makes.
+func ReceiptNameOf(video string) (receipt string, ok bool) {
+	parts := videoName.FindStringSubmatch(video)
+	if parts == nil {
+		return "", false
+	}
+	return parts[1] + ".json", true
 }
 
 func stem(prefix, taskID string) string {

@@ -80,6 +80,13 @@ func TestNamesProperties(t *testing.T) {
 				}
 				names[name] = true
 			}
+			video, receipt := store.VideoName(x.prefix, x.id, x.n, ".mov"), store.ReceiptName(x.prefix, x.id)
+			if listedIn, ok := store.ReceiptNameOf(video); !ok || listedIn != receipt {
+				t.Fatalf("%s is listed in %s, not in %s", video, receipt, listedIn)
+			}
+			if _, ok := store.ReceiptNameOf(receipt); ok || store.IsReceiptName(video) || !store.IsReceiptName(receipt) {
+				t.Fatalf("%s or %s is taken for the other", video, receipt)
+			}
 		}
 		want := 4
 		if one.prefix == two.prefix && one.id == two.id {

@@ -14,6 +14,26 @@ import (
 // Open opens the store that OUTPUT_URL names: a path or a file:// URL. It
 // creates the folder if need be.
 func Open(ctx context.Context, outputURL string) (Store, error) {
+	return open(ctx, outputURL, func(path string) error {
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return unusable(path, err)
+		}
+		return nil
+	})
+}
+
+// OpenExisting is Open for those who only read: it creates nothing, and refuses
+// a folder that is not there or can't be read.
+func OpenExisting(ctx context.Context, outputURL string) (Store, error) {
+	return open(ctx, outputURL, func(path string) error {
+		if _, err := os.ReadDir(path); err != nil {
+			return fmt.Errorf("OUTPUT_URL: the folder %s can't be read (%w): name the folder that a worker stores videos in", path, withoutPath(err))
+		}
+		return nil
+	})
+}
+
+func open(ctx context.Context, outputURL string, prepare func(path string) error) (Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -21,8 +41,8 @@ func Open(ctx context.Context, outputURL string) (Store, error) {
 	if err != nil {
 		return nil, &URLError{Err: err}
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return nil, unusable(path, err)
+	if err := prepare(path); err != nil {
+		return nil, err
 	}
 	return &directory{path: path}, nil
 }

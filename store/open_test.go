@@ -71,15 +71,34 @@ func TestOpenRefuses(t *testing.T) {
 		{file + "/below", "not a directory"},
 	}
 	for _, test := range tests {
-		_, err := store.Open(t.Context(), test.outputURL)
-		require.ErrorContains(t, err, "OUTPUT_URL", test.outputURL)
-		require.ErrorContains(t, err, test.text, test.outputURL)
-		assert.NotContains(t, err.Error(), "secret")
-		assert.NotContains(t, err.Error(), "\n")
+		for _, open := range []func(context.Context, string) (store.Store, error){store.Open, store.OpenExisting} {
+			_, err := open(t.Context(), test.outputURL)
+			require.ErrorContains(t, err, "OUTPUT_URL", test.outputURL)
+			require.ErrorContains(t, err, test.text, test.outputURL)
+			assert.NotContains(t, err.Error(), "secret")
+			assert.NotContains(t, err.Error(), "\n")
+		}
 	}
 
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := store.Open(canceled, t.TempDir())
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// Who only reads makes no folder: a mistyped one would be empty and well.
+func TestOpenExisting(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "videos")
+	_, err := store.OpenExisting(t.Context(), dir)
+	require.EqualError(t, err, "OUTPUT_URL: the folder "+dir+" can't be read (no such file or directory): name the folder that a worker stores videos in")
+	require.NoDirExists(t, dir)
+
+	stored := open(t, dir)
+	_, err = stored.PutReceipt(t.Context(), "r.json", receipt())
+	require.NoError(t, err)
+	opened, err := store.OpenExisting(t.Context(), dir)
+	require.NoError(t, err)
+	_, err = opened.Receipt(t.Context(), "r.json")
+	require.NoError(t, err)
 }

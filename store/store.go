@@ -2,7 +2,16 @@
 // its final name there is complete and on disk to stay; everything else hides.
 package store
 
-import "context"
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+)
+
+// ErrNotRegular says that a name is not a file's: a link, a folder or a device
+// is there. None of them is followed or read.
+var ErrNotRegular = errors.New("a link, folder or device is there instead of a file")
 
 // Store keeps videos and receipts under plain file names, such as VideoName
 // and ReceiptName make. Other names are refused. A Store is safe for
@@ -26,6 +35,25 @@ type Store interface {
 
 	// Receipt reads a receipt. If there is none, the error is fs.ErrNotExist.
 	Receipt(ctx context.Context, name string) (Receipt, error)
+
+	// List yields all that is there, in the byte order of the names: videos,
+	// receipts and what else has come in. What hides, such as files that are
+	// still being written, it leaves out. A folder in it is an Entry whose name
+	// has a slash; a store may list its content instead. An error is the last
+	// that is yielded.
+	List(ctx context.Context) iter.Seq2[Entry, error]
+
+	// Open reads one file. If there is none, the error is fs.ErrNotExist. A
+	// reader that knows when the file came to be tells it by a method
+	// ModTime() time.Time.
+	Open(ctx context.Context, name string) (io.ReadCloser, error)
+}
+
+// Entry is one stored file, whatever its name.
+type Entry struct {
+	Name string
+	// Bytes is the size of a file, and 0 for anything else.
+	Bytes int64
 }
 
 // Source is a local file to be published. Nobody may write to it any more.
