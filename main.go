@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"lumaflow/audit"
 	"lumaflow/chaos"
 	"lumaflow/command"
 	"lumaflow/demo"
@@ -42,6 +43,7 @@ type commands struct {
 	Cancel      starter.CancelCommand  `cmd:"" help:"Cancel a job."`
 	Resolve     starter.ResolveCommand `cmd:"" help:"Decide what becomes of a submission with an unknown outcome."`
 	Doctor      doctor.Command         `cmd:"" help:"Check the setup from end to end and say what to do."`
+	Audit       audit.Command          `cmd:"" help:"Verify stored videos against their receipts, offline."`
 	ReplayCheck replay.Command         `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
 	Simulate    simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
 	Chaos       chaos.Command          `cmd:"" help:"Prove the promise: break everything, check everything."`

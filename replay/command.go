@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -95,10 +94,7 @@ func (c *Command) printJSON(streams command.Streams, verdict verdict) error {
 	if !c.JSON {
 		return nil
 	}
-	encoder := json.NewEncoder(streams.Out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(verdict)
+	return command.WriteJSON(streams.Out, verdict)
 }
 
 // said is the line for people.
