@@ -31,7 +31,7 @@ func (a *audit) readReceipts(ctx context.Context, names []string) ([]claim, erro
 	err := each(ctx, a.options.Parallel, slices.Values(names), func(ctx context.Context, name string) error {
 		receipt, err := a.shelf.Receipt(ctx, name)
 		if err != nil {
-			return a.failed(ctx, Finding{Kind: BadReceipt, File: name}, err)
+			return a.failed(ctx, Finding{Kind: BadReceipt, File: name, Detail: "it can't be read: "}, err)
 		}
 		a.streak.ended()
 		mu.Lock()

@@ -66,9 +66,9 @@ func (c *Command) run(ctx context.Context, shelf Shelf, options Options, streams
 	}
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("audit: interrupted, so there may be more to find than %s: %w", report.kinds(), ctx.Err())
+		return errors.New("the audit was interrupted after it found " + report.kinds() + "; there may be more")
 	case err != nil:
-		return fmt.Errorf("audit: it could not go on, so there may be more to find than %s: %s", report.kinds(), command.Plain(err.Error()))
+		return fmt.Errorf("the audit can't go on (%s) after it found %s; there may be more", command.Plain(err.Error()), report.kinds())
 	case len(report.Problems) > 0:
 		return errors.New(report.kinds() + advice)
 	default:
@@ -77,8 +77,8 @@ func (c *Command) run(ctx context.Context, shelf Shelf, options Options, streams
 }
 
 // advice is what to do about problems.
-const advice = ". Next: put back what you have a copy of; while kie.ai keeps a task's media (14 days), " +
-	"lumaflow submit --task-id TASK --key again collects its videos and receipt once more, free of charge"
+const advice = ". Next: put back what you have a copy of, and move elsewhere what no job stored; while kie.ai keeps a task's media (14 days), " +
+	"lumaflow submit --task-id TASK --key again collects it once more, free of charge"
 
 func (c *Command) print(streams command.Streams, report Report) error {
 	if c.JSON {

@@ -19,25 +19,29 @@ type display struct {
 }
 
 func newDisplay(out io.Writer) *display {
-	d := &display{}
-	d.reached.Store(&Progress{})
 	if !command.IsTerminal(out) {
-		return d
+		return &display{}
 	}
-	d.container = mpb.New(mpb.WithOutput(out))
+	return newBar(out)
+}
+
+func newBar(out io.Writer, options ...mpb.ContainerOption) *display {
+	d := &display{container: mpb.New(append(options, mpb.WithOutput(out))...)}
+	d.reached.Store(&Progress{})
 	d.bar = d.container.AddBar(0, mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return d.reached.Load().String() + " " })),
-		mpb.AppendDecorators(decor.AverageSpeed(decor.SizeB1000(0), "% .0f"), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)))
+		mpb.AppendDecorators(decor.AverageSpeed(decor.SizeB1000(0), "% .1f"), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)))
 	return d
 }
 
 // show is told the progress, by whatever goroutine.
 func (d *display) show(reached Progress) {
-	d.reached.Store(&reached)
-	if d.bar != nil {
-		d.bar.SetTotal(reached.AllBytes, false)
-		d.bar.SetCurrent(reached.Bytes)
+	if d.bar == nil {
+		return
 	}
+	d.reached.Store(&reached)
+	d.bar.SetTotal(reached.AllBytes, false)
+	d.bar.SetCurrent(reached.Bytes)
 }
 
 // close takes the bar off the screen.

@@ -49,6 +49,9 @@ func (r Report) extent() string {
 
 // kinds are the problems by kind, such as "2 missing, 1 changed".
 func (r Report) kinds() string {
+	if len(r.Problems) == 0 {
+		return "no problem"
+	}
 	numbers := map[Kind]int{}
 	var order []Kind
 	for _, problem := range r.Problems {

@@ -28,7 +28,7 @@ func (a *audit) explain(ctx context.Context, name string) error {
 		case errors.Is(err, fs.ErrNotExist):
 			why, awaited = "there is no "+expected, true
 		case err != nil:
-			why = expected + " can't tell: " + reason(err)
+			why = "its receipt " + expected + " can't be read"
 		default:
 			if late, lists := claimOf(receipt, expected, name); lists {
 				listed, err := a.verify(ctx, name, []claim{late})
