@@ -281,4 +281,33 @@ type held struct {
 func (h *held) Read(p []byte) (int, error) { <-h.until; return h.ReadCloser.Read(p) }
 func (h *held) Close() error               { h.closed(); return h.ReadCloser.Close() }
 
-var _ audit.Shelf = store.Store(nil)
+// Workers go on storing while one audit follows the other.
+func TestWhileWorkersStore(t *testing.T) {
+	t.Parallel()
+	shelf := newFolder(t)
+	done := make(chan struct{})
+	var workers sync.WaitGroup
+	for worker := range 3 {
+		workers.Go(func() {
+			for i := range 20 {
+				shelf.job(fmt.Sprintf("%d-%d", worker, i), "first", "second")
+			}
+		})
+	}
+	go func() { workers.Wait(); close(done) }()
+	for storing := true; storing; {
+		select {
+		case <-done:
+			storing = false
+		default:
+		}
+		report := run(t, shelf)
+		require.Empty(t, report.Problems)
+		for _, note := range report.Notes {
+			require.Equal(t, audit.Pending, note.Kind, note.File)
+		}
+	}
+	report := run(t, shelf)
+	assert.Empty(t, report.Notes)
+	assert.Equal(t, 120, report.Files)
+}

@@ -54,6 +54,10 @@ func TestBadInput(t *testing.T) {
 		{"status of no job", []string{here}, []string{"status", "no-such-job"}, 1, "no-such-job"},
 		{"cancel of no job", []string{here}, []string{"cancel", "no-such-job"}, 1, "no-such-job"},
 		{"resolve with nothing said", []string{here}, []string{"resolve", "no-such-job"}, 2, "--adopt"},
+		{"audit of a folder that is not there", nil, []string{"audit", filepath.Join(file, "videos")}, 1, "can't be read"},
+		{"audit of a bucket of no kind", nil, []string{"audit", "ftp://x/y"}, 2, "OUTPUT_URL"},
+		{"audit of two folders", nil, []string{"audit", "a", "b"}, 2, "unexpected argument"},
+		{"audit with no patience", nil, []string{"audit", "--grace=-1s"}, 2, "--grace"},
 		{"submit without Temporal", []string{nowhere}, append([]string{"submit", "--prompt", "p"}, video...), 1, "127.0.0.1:1"},
 	}
 	for _, test := range tests {
@@ -72,7 +76,7 @@ func TestBadInput(t *testing.T) {
 
 func TestEveryCommandExplainsItself(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"demo", "worker", "webhook", "submit", "status", "list", "wait", "cancel", "resolve", "doctor", "simulate"} {
+	for _, name := range []string{"demo", "worker", "webhook", "submit", "status", "list", "wait", "cancel", "resolve", "doctor", "audit", "simulate"} {
 		got := execute(t, os.Environ(), binary, name, "--help")
 		require.Zero(t, got.code, name)
 		require.Regexp(t, `Examples?:`, got.out, name)
