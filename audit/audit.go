@@ -34,8 +34,6 @@ type Options struct {
 	// Grace is how old a video without a receipt is before it is a problem: its
 	// job may still be collecting the task's other videos.
 	Grace time.Duration
-	// Now is the clock; nil means time.Now.
-	Now func() time.Time
 	// Tell, if it is not nil, is told how far the audit is, by several
 	// goroutines. It must be quick.
 	Tell func(Progress)
@@ -51,9 +49,6 @@ type Options struct {
 func Run(ctx context.Context, shelf Shelf, options Options) (Report, error) {
 	if options.Parallel <= 0 {
 		options.Parallel = runtime.GOMAXPROCS(0)
-	}
-	if options.Now == nil {
-		options.Now = time.Now
 	}
 	a := &audit{shelf: shelf, options: options}
 	err := a.run(ctx)

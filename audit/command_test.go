@@ -183,7 +183,7 @@ func TestBar(t *testing.T) {
 	show(audit.Progress{Receipts: 10, AllReceipts: 10, Files: 1, Bytes: 500_000_000, AllBytes: 2_000_000_000, Problems: 1})
 	end()
 	shown := screen.String()
-	assert.Contains(t, shown, "500.0 MB of 2000.0 MB, 1 problem")
+	assert.Contains(t, shown, "500.0 MB of 2.0 GB, 1 problem")
 	assert.Contains(t, shown, "===>---")
 	assert.Equal(t, "3 of 10 receipts", audit.Progress{Receipts: 3, AllReceipts: 10}.String())
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/audit"
-	"lumaflow/store"
 )
 
 const video, receipt = "luma_result_t_1.mp4", "luma_result_t.json"

@@ -56,7 +56,7 @@ func (d *display) close() {
 func (p Progress) String() string {
 	words := fmt.Sprintf("%d of %d receipts", p.Receipts, p.AllReceipts)
 	if p.AllBytes > 0 {
-		words = megabytes(p.Bytes) + " of " + megabytes(p.AllBytes)
+		words = size(p.Bytes) + " of " + size(p.AllBytes)
 	}
 	if p.Problems > 0 {
 		words += ", " + count(p.Problems, "problem")

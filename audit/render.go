@@ -44,7 +44,7 @@ func (r Report) conclusion() string {
 
 // extent is how much was looked at.
 func (r Report) extent() string {
-	return fmt.Sprintf("%s and %s (%s)", count(r.Receipts, "receipt"), count(r.Files, "file"), megabytes(r.Bytes))
+	return fmt.Sprintf("%s and %s (%s)", count(r.Receipts, "receipt"), count(r.Files, "file"), size(r.Bytes))
 }
 
 // kinds are the problems by kind, such as "2 missing, 1 changed".
@@ -74,6 +74,11 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// megabytes writes a size as the providers of storage count it: 1 MB is
-// 1,000,000 bytes.
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
+// size writes a size as the providers of storage count it: 1 MB is 1,000,000
+// bytes.
+func size(bytes int64) string {
+	if bytes >= 1e9 {
+		return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+}

@@ -63,10 +63,11 @@ func (a *audit) report(complete bool) Report {
 	}
 }
 
-// sorted is never nil, for the sake of JSON.
+// sorted is without repetitions: each file of a receipt that vanished tells of
+// it. It is never nil, for the sake of JSON.
 func sorted(findings []Finding) []Finding {
 	slices.SortFunc(findings, func(x, y Finding) int {
 		return cmp.Or(cmp.Compare(x.File, y.File), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Receipt, y.Receipt), cmp.Compare(x.Detail, y.Detail))
 	})
-	return append([]Finding{}, findings...)
+	return append([]Finding{}, slices.Compact(findings)...)
 }

@@ -61,7 +61,7 @@ func (a *audit) age(ctx context.Context, name string) (time.Duration, error) {
 	}
 	defer file.Close()
 	if dated, ok := file.(interface{ ModTime() time.Time }); ok {
-		return a.options.Now().Sub(dated.ModTime()), nil
+		return time.Since(dated.ModTime()), nil
 	}
 	return math.MaxInt64, nil
 }
