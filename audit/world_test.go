@@ -1,7 +1,6 @@
 package audit_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -139,8 +138,6 @@ func (s tampered) Receipt(ctx context.Context, name string) (store.Receipt, erro
 	}
 	return s.Shelf.Receipt(ctx, name)
 }
-
-func reader(content []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(content)) }
 
 // bucket is a shelf that lists more.
 type bucket struct {
