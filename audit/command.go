@@ -65,7 +65,7 @@ func (c *Command) run(ctx context.Context, shelf Shelf, options Options, streams
 		return printErr
 	}
 	switch {
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil:
 		return errors.New("the audit was interrupted after it found " + report.kinds() + "; there may be more")
 	case err != nil:
 		return fmt.Errorf("the audit can't go on (%s) after it found %s; there may be more", command.Plain(err.Error()), report.kinds())
