@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -59,7 +60,8 @@ type audit struct {
 	shelf   Shelf
 	options Options
 	buffers sync.Pool
-	streak  streak
+	// failures counts what could not be read.
+	failures atomic.Int64
 
 	mu       sync.Mutex
 	reached  Progress

@@ -106,11 +106,26 @@ func (a *audit) failed(ctx context.Context, finding Finding, err error) error {
 		finding.Kind, finding.Detail = NotAFile, "it is not followed: "+store.ErrNotRegular.Error()
 	default:
 		finding.Detail += reason(err)
-		if err := a.streak.failed(ctx, a.shelf); err != nil {
-			return err
+		if a.failures.Add(1)%suspicious == 0 {
+			if err := a.gone(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	a.problem(finding)
+	return nil
+}
+
+// suspicious is after how many failures, again and again, it is worth asking
+// whether not the files but the store is the matter: an unplugged disk, expired
+// credentials.
+const suspicious = 20
+
+// gone returns why the store can't be read at all, if it can't.
+func (a *audit) gone(ctx context.Context) error {
+	for _, err := range a.shelf.List(ctx) {
+		return err
+	}
 	return nil
 }
 

@@ -17,14 +17,14 @@ import (
 	"lumaflow/audit"
 )
 
-const video, receipt = "luma_result_t_1.mp4", "luma_result_t.json"
+const video, second, receipt = "luma_result_t_1.mp4", "luma_result_t_2.mp4", "luma_result_t.json"
 
 // Files come and go while they are audited.
 func TestMeanwhile(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		// happens is what does when the video is opened for the first time.
+		// happens is what does when the first video is about to be opened.
 		happens  func(*folder)
 		problems []audit.Finding
 		notes    []audit.Finding
@@ -36,25 +36,26 @@ func TestMeanwhile(t *testing.T) {
 		},
 		{
 			name:    "a task is removed",
-			happens: func(f *folder) { f.remove(video); f.remove(receipt) },
+			happens: func(f *folder) { f.remove(video); f.remove(second); f.remove(receipt) },
 			notes: []audit.Finding{
 				{Kind: audit.Vanished, File: receipt, Detail: "it was there when the audit began"},
 				{Kind: audit.Vanished, File: video, Detail: "it has gone while the audit ran; there is no " + receipt},
+				{Kind: audit.Vanished, File: second, Detail: "it has gone while the audit ran; there is no " + receipt},
 			},
 		},
 		{
 			name:    "a task is collected again, with other bytes",
-			happens: func(f *folder) { f.job("t", "another encoding") },
+			happens: func(f *folder) { f.job("t", "another encoding", "second") },
 		},
 		{
 			name:    "a task is collected again, and not whole",
-			happens: func(f *folder) { f.job("t", "another encoding"); f.write(video, "anoth") },
+			happens: func(f *folder) { f.job("t", "another encoding", "second"); f.write(video, "anoth") },
 			problems: []audit.Finding{{Kind: audit.Truncated, File: video, Receipt: receipt, TaskID: "t",
 				Detail: "5 of 16 bytes are there"}},
 		},
 		{
 			name:    "a receipt leaves the video out",
-			happens: func(f *folder) { f.write(video, "other"); f.receipt("t") },
+			happens: func(f *folder) { f.write(video, "other"); f.receipt("t", f.listed(second)...) },
 			notes:   []audit.Finding{{Kind: audit.Pending, File: video, Detail: "stored 0s ago, its receipt may still come"}},
 		},
 		{
@@ -68,13 +69,10 @@ func TestMeanwhile(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			shelf := newFolder(t)
-			shelf.job("t", "video")
-			shelf.job("w", "all is well")
+			shelf.job("t", "video", "second")
 			var once sync.Once
-			report := run(t, tampered{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
-				if name == video {
-					once.Do(func() { test.happens(shelf) })
-				}
+			report := run(t, tampered{Shelf: shelf, onOpen: func(string) (io.ReadCloser, error) {
+				once.Do(func() { test.happens(shelf) })
 				return nil, nil
 			}})
 			assert.ElementsMatch(t, test.problems, report.Problems)
@@ -229,17 +227,23 @@ func TestInterrupted(t *testing.T) {
 	require.Len(t, report.Problems, 1)
 	assert.Equal(t, audit.Missing, report.Problems[0].Kind)
 
-	for _, stage := range []string{"list", "receipts"} {
-		ctx, cancel := context.WithCancel(t.Context())
-		if stage == "list" {
+	// At other moments, too: before the list, and when all receipts are read but
+	// no file is.
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	report, err = audit.Run(stopped, shelf, audit.Options{})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.False(t, report.Complete)
+	ctx, cancel = context.WithCancel(t.Context())
+	report, err = audit.Run(ctx, shelf, audit.Options{Parallel: 1, Tell: func(reached audit.Progress) {
+		if reached.Receipts == 3 {
 			cancel()
 		}
-		report, err := audit.Run(ctx, tampered{Shelf: shelf, onReceipt: func(string) error { cancel(); return nil }}, audit.Options{})
-		require.ErrorIs(t, err, context.Canceled, stage)
-		assert.False(t, report.Complete)
-		assert.Empty(t, report.Problems, stage)
-		cancel()
-	}
+	}})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.False(t, report.Complete)
+	assert.Equal(t, 3, report.Receipts)
+	assert.Empty(t, report.Problems)
 }
 
 // No more files are open at a time than were asked for.
