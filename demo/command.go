@@ -133,9 +133,9 @@ func (s *stage) upload(ctx context.Context, clip *os.File) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("upload %s: %w", clip.Name(), err)
 	}
-	url, err := provider.Upload(ctx, luma.Upload{Name: filepath.Base(clip.Name()), Size: info.Size(), Body: clip})
+	uploaded, err := provider.Upload(ctx, luma.Upload{Name: filepath.Base(clip.Name()), Size: info.Size(), Body: clip})
 	if err != nil {
 		return "", fmt.Errorf("upload %s: %w", clip.Name(), err)
 	}
-	return url, nil
+	return uploaded.URL, nil
 }
