@@ -140,6 +140,7 @@ func (j *job) accepted(submitted activities.Submitted) task {
 		submittedAt: submitted.SubmittedAt,
 		prompt:      j.input.Prompt,
 		videoURL:    j.input.VideoURL,
+		videoSHA256: j.input.VideoSHA256,
 	}
 }
 
