@@ -32,7 +32,7 @@ func Local(video string) (path string, local bool, err error) {
 		path, err := filePath(video)
 		return path, true, err
 	case name != "" && strings.HasPrefix(video[len(name)+1:], "//"):
-		return "", false, command.Usagef("it is neither an http or https URL nor a file on this machine")
+		return "", false, command.Usagef("neither an http or https URL nor a file on this machine")
 	default:
 		return video, true, nil
 	}
@@ -42,9 +42,9 @@ func filePath(address string) (string, error) {
 	parsed, err := url.Parse(address)
 	switch {
 	case err != nil || parsed.Opaque != "" || parsed.Path == "" || parsed.RawQuery != "" || parsed.Fragment != "":
-		return "", command.Usagef("it is no proper file URL: write file:///folder/clip.mp4, or the path alone")
+		return "", command.Usagef("no proper file URL: write file:///folder/clip.mp4, or the path alone")
 	case parsed.Host != "" && parsed.Host != "localhost":
-		return "", command.Usagef("its file URL names another machine: give a file on this one")
+		return "", command.Usagef("a file URL of another machine: give a file on this one")
 	}
 	path := parsed.Path
 	if runtime.GOOS == "windows" && onDrive.MatchString(path) {
