@@ -64,7 +64,7 @@ func Open(ctx context.Context, path string) (_ *Clip, err error) {
 		return nil, clip.rejected(err)
 	}
 	if clip.sha256, err = clip.hash(ctx); err != nil {
-		return nil, fmt.Errorf("read %s: %w", clip, err)
+		return nil, fmt.Errorf("%s was not read to its end: %w", clip, err)
 	}
 	return clip, nil
 }

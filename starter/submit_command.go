@@ -12,7 +12,7 @@ import (
 // SubmitCommand starts one job, or finds the one that is there already.
 type SubmitCommand struct {
 	Prompt          string        `placeholder:"TEXT" help:"What to change in the video, in English."`
-	Video           string        `placeholder:"FILE or URL" help:"The video: a file, or the http or https address where kie.ai fetches it. MP4, MOV or AVI, at most 500 MB and 10 s."`
+	Video           string        `placeholder:"FILE|URL" help:"The video: a file, or the http or https address where kie.ai fetches it. MP4, MOV or AVI, at most 500 MB and 10 s."`
 	Watermark       string        `placeholder:"ID" help:"kie.ai's watermark identifier."`
 	TaskID          string        `name:"task-id" placeholder:"ID" help:"Collect this task instead of submitting one. Costs nothing."`
 	Name            string        `placeholder:"PREFIX" help:"Put in front of the names of the stored files."`
