@@ -8,8 +8,8 @@ import (
 	"errors"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,11 +106,12 @@ func TestFilesThatAreRefused(t *testing.T) {
 // To open a named pipe would wait for somebody to write.
 func TestNamedPipe(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no named pipes in folders")
-	}
 	pipe := filepath.Join(t.TempDir(), "pipe.mp4")
-	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	if err := exec.Command("mkfifo", pipe).Run(); errors.Is(err, exec.ErrNotFound) {
+		t.Skip("there are no named pipes here")
+	} else {
+		require.NoError(t, err)
+	}
 	_, err := clip.Open(t.Context(), pipe)
 	require.ErrorContains(t, err, "is no regular file")
 	require.Equal(t, command.ExitUsage, command.ExitCode(err))
