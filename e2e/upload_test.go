@@ -29,11 +29,16 @@ const stockClip = "../luma/lumatest/clips/squares.mp4"
 // submitFile submits a clip and waits for its video.
 func (w *world) submitFile(prompt, video string, more ...string) (report submitReport, got answer) {
 	w.t.Helper()
-	got = w.run(append([]string{"submit", "--prompt", prompt, "--video", video, "--wait", "--json"}, more...)...)
+	got = w.run(append(w.submission(prompt, video), append(more, "--wait", "--json")...)...)
 	if got.out != "" {
 		require.NoError(w.t, json.Unmarshal([]byte(got.out), &report), got.out)
 	}
 	return report, got
+}
+
+// submission is a command line whose job is this world's own: its prompt is.
+func (w *world) submission(prompt, video string) []string {
+	return []string{"submit", "--prompt", prompt + " in " + w.taskQueue, "--video", video}
 }
 
 type submitReport struct {
@@ -105,6 +110,29 @@ func TestLocalVideo(t *testing.T) {
 	}
 }
 
+// Who submits the same file at the same time gets the same job.
+func TestLocalVideoSubmittedTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	answers := make(chan answer)
+	const clients = 4
+	for range clients {
+		go func() { answers <- w.run(w.submission("all at once", stockClip)...) }()
+	}
+	ids := map[string]bool{}
+	for range clients {
+		got := <-answers
+		require.Zero(t, got.code, got.err)
+		ids[strings.TrimSpace(got.out)] = true
+	}
+	require.Len(t, ids, 1)
+	for id := range ids {
+		_, err := w.result(id)
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, w.ledger().Charges)
+}
+
 // Whatever breaks an upload, it begins again and nothing is paid twice.
 func TestUploadsThatBreak(t *testing.T) {
 	t.Parallel()
@@ -126,7 +154,7 @@ func TestUploadsThatBreak(t *testing.T) {
 func TestLocalVideoOfAnOpenJob(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{simulate: []string{"--credits", "0"}})
-	submit := []string{"submit", "--prompt", "held", "--video", stockClip}
+	submit := w.submission("held", stockClip)
 	first := w.run(submit...)
 	require.Zero(t, first.code, first.err)
 	id := strings.TrimSpace(first.out)
@@ -179,8 +207,9 @@ func TestVideoThatHasExpired(t *testing.T) {
 		Prompt: "expired", VideoURL: w.simURL + "/uploads/gone.mp4", VideoExpires: time.Now().Add(-time.Minute).Format(time.RFC3339),
 	})
 	require.NoError(t, err)
-	w.start("e2e-expired", string(input))
-	_, err = w.result("e2e-expired")
+	id := "expired-" + w.taskQueue
+	w.start(id, string(input))
+	_, err = w.result(id)
 	require.ErrorContains(t, err, "the uploaded video expired at")
 	require.ErrorContains(t, err, workflows.SubmitRefused)
 	require.Zero(t, w.ledger().Charges)
@@ -190,22 +219,20 @@ func TestVideoThatHasExpired(t *testing.T) {
 func TestUploadThatIsInterrupted(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{simulate: []string{"--upload-faults", lumatest.UploadStall}})
-	submit := start(t, w.env, "submit", "--prompt", "interrupted", "--video", stockClip)
+	submit := start(t, w.env, w.submission("interrupted", stockClip)...)
 	w.until("the upload stalls", func() bool { return w.ledger().Faults[lumatest.UploadStall] == 1 })
 	require.NoError(t, submit.cmd.Process.Signal(syscall.SIGINT))
 	<-submit.done
 	require.Equal(t, 1, submit.cmd.ProcessState.ExitCode())
 	require.Contains(t, submit.output(), "was interrupted, nothing was submitted")
 	require.NotContains(t, submit.output(), "is started")
-	listed := w.run("list", "--json")
-	require.Zero(t, listed.code, listed.err)
-	require.NotContains(t, listed.out, "interrupted")
 	require.Zero(t, w.ledger().Charges)
 	require.Zero(t, w.ledger().Uploads)
 
-	// The same command then does it.
-	_, got := w.submitFile("interrupted", stockClip)
+	// No job was started: the same command does it now.
+	report, got := w.submitFile("interrupted", stockClip)
 	require.Zero(t, got.code, got.err)
+	require.False(t, report.Existing)
 	require.Equal(t, 1, w.ledger().Charges)
 }
 
