@@ -95,7 +95,7 @@ func (c *Command) openClip(ctx context.Context) (*clip.Clip, error) {
 	}
 	path, local, err := clip.Local(c.Video)
 	if err == nil && !local {
-		err = command.Usagef("give a file on this machine: the demo uses no network")
+		err = command.Usagef("the demo uses no network: give a file on this machine")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--video: %w", err)
