@@ -197,22 +197,23 @@ func (s *Server) deleted(info os.FileInfo, at time.Time) bool {
 	return !at.Before(info.ModTime().Add(s.options.UploadLifetime))
 }
 
-// uploaded finds the upload that a task's video URL names; it is gone if it was
-// never made or had been deleted when the task was created. Of a video from
-// elsewhere there is nothing to find.
+// uploaded finds the upload that a task's video URL names, under whatever name
+// of this host. One under the server's own address that was never made, or had
+// been deleted when the task was created, is gone.
 func (s *Server) uploaded(t *task) (name string, info os.FileInfo, gone bool) {
-	inside, ok := strings.CutPrefix(t.request.VideoURL, t.base+"/"+uploadRoot+"/")
-	if !ok {
-		return "", nil, false
+	gone = strings.HasPrefix(t.request.VideoURL, t.base+"/"+uploadRoot+"/")
+	address, err := url.Parse(t.request.VideoURL)
+	if err != nil {
+		return "", nil, gone
 	}
-	inside, err := url.PathUnescape(inside)
-	if err != nil || !fs.ValidPath(inside) {
-		return "", nil, true
+	inside, ok := strings.CutPrefix(address.Path, "/"+uploadRoot+"/")
+	if !ok || !fs.ValidPath(inside) {
+		return "", nil, gone
 	}
 	name = path.Join(uploadRoot, inside)
 	info, err = s.files.Stat(name)
 	if err != nil || !info.Mode().IsRegular() || s.deleted(info, t.created) {
-		return "", nil, true
+		return "", nil, gone
 	}
 	return name, info, false
 }

@@ -200,8 +200,11 @@ func TestAnUploadLivesForADay(t *testing.T) {
 	var age atomic.Int64
 	kie := start(t, lumatest.Options{Now: func() time.Time { return begun.Add(time.Duration(age.Load())) }})
 	link, content := kie.localVideo(t)
-	inTime := kie.finished(t, fields{"prompt": "in time", "videoUrl": link})
-	require.Equal(t, lumatest.Succeeded, inTime.State)
+	for _, address := range []string{link, strings.Replace(link, "127.0.0.1", "localhost", 1)} {
+		inTime := kie.finished(t, fields{"prompt": "in time", "videoUrl": address})
+		require.Equal(t, lumatest.Succeeded, inTime.State)
+		require.True(t, bytes.HasPrefix(kie.get(t, inTime.Results[0].URL).body, content))
+	}
 	age.Store(int64(24*time.Hour - time.Second))
 	require.Equal(t, content, kie.get(t, link).body)
 	age.Store(int64(24 * time.Hour))
@@ -212,7 +215,7 @@ func TestAnUploadLivesForADay(t *testing.T) {
 		require.Equal(t, lumatest.Failed, charge.State, name)
 		require.Equal(t, 2, charge.Flag, name)
 	}
-	require.Equal(t, 4, kie.Ledger().Charges, "what kie.ai can't fetch is charged all the same")
+	require.Equal(t, 5, kie.Ledger().Charges, "what kie.ai can't fetch is charged all the same")
 }
 
 func TestAnUploadWithAnotherLifetimeSaysSo(t *testing.T) {
