@@ -20,7 +20,7 @@ const module = "lumaflow"
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
 	{"command", "callback", "luma", "fetch", "store", "devserver"},
-	{"activities", "audit", "dial", "luma/lumatest", "devserver/find"},
+	{"activities", "audit", "clip", "dial", "luma/lumatest", "devserver/find"},
 	{"workflows", "simulate"},
 	{"webhook", "worker", "starter", "replay"},
 	{"demo", "chaos", "doctor"},
@@ -29,7 +29,7 @@ var layers = [][]string{
 
 // withoutTemporal are the packages that reach nothing of Temporal's, by
 // whatever way.
-var withoutTemporal = []string{"command", "callback", "luma", "luma/lumatest", "fetch", "store", "audit", "simulate"}
+var withoutTemporal = []string{"command", "callback", "luma", "luma/lumatest", "fetch", "store", "audit", "clip", "simulate"}
 
 // onlyFor are the packages that are for some others alone.
 var onlyFor = map[string][]string{

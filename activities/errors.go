@@ -30,6 +30,9 @@ const (
 	Held = "Held"
 	// NotSent means that a submission never left the worker.
 	NotSent = "NotSent"
+	// VideoExpired means that nothing was submitted because kie.ai deletes the
+	// uploaded video before it could have fetched it.
+	VideoExpired = "VideoExpired"
 	// Pending means that the task is still running.
 	Pending = "Pending"
 	// ProviderUnavailable means that kie.ai gave no usable answer to a read.
@@ -136,9 +139,19 @@ func askedDelay(err error) time.Duration {
 
 func (t *attempt) retryable(errorType, message string, cause error, after time.Duration) error {
 	if t.Now().Add(after).After(t.input.Until) {
-		return final(SubmitRefused, "nothing was submitted or charged: kie.ai could not be reached before the deadline", cause, t.evidence)
+		return t.tooLate("kie.ai could not be reached before", cause)
 	}
 	return retry(errorType, message, cause, after)
+}
+
+// tooLate ends a submission that can't be made in time. Why is a text that goes
+// on with what the time ends with.
+func (t *attempt) tooLate(why string, cause error) error {
+	const nothing = "nothing was submitted or charged: "
+	if t.input.Expires {
+		return final(VideoExpired, nothing+why+" the uploaded video expired at "+t.input.Until.UTC().Format(time.RFC3339), cause, t.evidence)
+	}
+	return final(SubmitRefused, nothing+why+" the deadline", cause, t.evidence)
 }
 
 // notSent backs off with full jitter from one second to one minute, so that a
@@ -159,7 +172,7 @@ func (t *attempt) held(cause error) error {
 		hold.Until = t.Now().Add(refusal.Delay())
 	}
 	if hold.Until.After(t.input.Until) {
-		return final(SubmitRefused, "nothing was submitted or charged: kie.ai held the job until the deadline ("+hold.Reason+")", nil, t.evidence)
+		return t.tooLate("kie.ai held the job ("+hold.Reason+") until", nil)
 	}
 	if t.input.Quiet || t.input.Held != nil && t.input.Held.Code == hold.Code {
 		return t.holdOn(hold)

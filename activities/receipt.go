@@ -15,6 +15,7 @@ type ReceiptInput struct {
 	Name           string       `json:"name,omitempty"`
 	Prompt         string       `json:"prompt,omitempty"`
 	VideoURL       string       `json:"videoUrl,omitempty"`
+	VideoSHA256    string       `json:"videoSha256,omitempty"`
 	SubmitAttempts int          `json:"submitAttempts"`
 	WokenBy        string       `json:"wokenBy"`
 	SubmittedAt    time.Time    `json:"submittedAt"`
@@ -32,6 +33,7 @@ func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error
 		TaskID:         input.TaskID,
 		Prompt:         input.Prompt,
 		SourceURL:      input.VideoURL,
+		SourceSHA256:   input.VideoSHA256,
 		SubmitAttempts: input.SubmitAttempts,
 		WokenBy:        input.WokenBy,
 		SubmittedAt:    input.SubmittedAt,

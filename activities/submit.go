@@ -28,6 +28,9 @@ type SubmitInput struct {
 	// Until is when to give up on a provider that can't be reached or holds
 	// the job.
 	Until time.Time `json:"until"`
+	// Expires says that Until is when the uploaded video does, and not the
+	// job's deadline.
+	Expires bool `json:"expires,omitempty"`
 	// Held is the hold that the job already shows. A refusal with the same code
 	// is retried by the server alone, so that a long hold adds no history.
 	Held *Hold `json:"held,omitempty"`
@@ -73,7 +76,7 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 		return Submitted{}, attempt.holdOn(*input.Held)
 	}
 	if !a.Now().Before(input.Until) {
-		return Submitted{}, final(SubmitRefused, "nothing was submitted or charged: no worker was free before the deadline", nil, attempt.evidence)
+		return Submitted{}, attempt.tooLate("no worker was free before", nil)
 	}
 	if err := attempt.fence(ctx); err != nil {
 		return Submitted{}, err

@@ -242,6 +242,36 @@ func TestNothingIsSentAfterTheDeadline(t *testing.T) {
 	require.Empty(t, b.recorder.phases())
 }
 
+// An upload that will be deleted ends a submission as the deadline does, and is
+// named.
+func TestNothingIsSentAfterTheUploadExpires(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		in   time.Duration
+		sent int
+		says string
+	}{
+		{"already", nil, 0, 0, "no worker was free before the uploaded video expired at "},
+		{"held for longer", &luma.Error{Class: luma.Held, Code: 402}, time.Minute, 1, "kie.ai held the job (not enough credits) until the uploaded video expired at "},
+		{"out of reach for longer", &luma.Error{Class: luma.NotSent}, time.Millisecond, 1, "kie.ai could not be reached before the uploaded video expired at "},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t)
+			sent := b.sends(task, test.err)
+			input := b.input()
+			input.Until, input.Expires = b.now.Add(test.in), true
+			_, err := b.submit(t, input)
+			failed := failedAs(t, err)
+			require.Equal(t, activities.VideoExpired, failed.Type())
+			require.True(t, failed.NonRetryable())
+			require.Contains(t, failed.Message(), "nothing was submitted or charged: "+test.says+input.Until.UTC().Format(time.RFC3339))
+			require.Equal(t, test.sent, *sent)
+		})
+	}
+}
+
 func TestWhatWasNotSentIsNoAttempt(t *testing.T) {
 	b := newBench(t)
 	b.sends("", &luma.Error{Class: luma.NotSent})

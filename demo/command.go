@@ -7,15 +7,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
 	"strings"
 	"time"
 
+	"lumaflow/clip"
 	"lumaflow/command"
-	"lumaflow/fetch"
 	"lumaflow/luma"
 	"lumaflow/luma/lumatest"
+	"lumaflow/workflows"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 
 // Command shows everything on this machine.
 type Command struct {
-	Video     string `placeholder:"FILE" help:"Run it on this clip of yours (MP4 or MOV)."`
+	Video     string `placeholder:"FILE" help:"Run it on this clip of yours (MP4, MOV or AVI, at most 500 MB and 10 s)."`
 	Prompt    string `default:"Turn the street into a snowy winter night" help:"What to change in the video."`
 	OutputURL string `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Where finished videos go: a path or a file:// URL (${default})."`
 	UIPort    int    `placeholder:"PORT" help:"Port of the Temporal UI. Default: 8233, or a free one if that is taken."`
@@ -50,12 +50,12 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 	if strings.TrimSpace(c.Prompt) == "" {
 		return command.Usagef("--prompt is blank: say what to change in the video")
 	}
-	clip, err := c.openClip()
+	own, err := c.openClip(ctx)
 	if err != nil {
 		return err
 	}
-	if clip != nil {
-		defer clip.Close()
+	if own != nil {
+		defer own.Close()
 	}
 	stage, err := setUp(ctx, c, streams)
 	if err != nil {
@@ -63,18 +63,15 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 	}
 	defer func() { err = errors.Join(err, stage.tearDown(err != nil && ctx.Err() == nil)) }()
 
-	video := defaultVideo
-	if clip != nil {
-		if video, err = stage.upload(ctx, clip); err != nil {
-			return err
-		}
-		fmt.Fprintf(streams.Err, "Uploaded %s; the simulated kie.ai returns it %s.\n", c.Video, treatment())
+	source, err := stage.source(ctx, own, streams.Err)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(streams.Err, "Temporal UI: %s\n\n", stage.server.UIURL())
 
 	acting, cancel := context.WithTimeout(ctx, jobTime)
 	defer cancel()
-	performances, err := stage.perform(acting, streams, c.Prompt, video)
+	performances, err := stage.perform(acting, streams, c.Prompt, source)
 	if ctx.Err() != nil {
 		return errors.New("interrupted before all jobs had ended; the simulated tasks end with the demo")
 	}
@@ -90,29 +87,24 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 	return failed
 }
 
-// openClip opens the user's clip before anything is started.
-func (c *Command) openClip() (*os.File, error) {
+// openClip checks the user's clip before anything is started; it is nil without
+// one.
+func (c *Command) openClip(ctx context.Context) (*clip.Clip, error) {
 	if c.Video == "" {
 		return nil, nil
 	}
-	clip, err := os.Open(c.Video)
+	path, local, err := clip.Local(c.Video)
+	if err == nil && !local {
+		err = command.Usagef("the demo uses no network: give a file on this machine")
+	}
 	if err != nil {
-		return nil, command.Usagef("--video can't be read: %w", err)
+		return nil, fmt.Errorf("--video: %w", err)
 	}
-	info, err := clip.Stat()
-	switch {
-	case err != nil:
-		clip.Close()
-		return nil, command.Usagef("--video can't be read: %w", err)
-	case !info.Mode().IsRegular() || info.Size() == 0:
-		clip.Close()
-		return nil, command.Usagef("--video %s is not a file with anything in it: give an MP4 or MOV", c.Video)
+	opened, err := clip.Open(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("--video: %w", err)
 	}
-	if _, err := fetch.Inspect(c.Video); err != nil {
-		clip.Close()
-		return nil, command.Usagef("--video %s is no MP4 or MOV: %w", c.Video, err)
-	}
-	return clip, nil
+	return opened, nil
 }
 
 // treatment says what the simulated kie.ai does to an uploaded clip.
@@ -120,22 +112,26 @@ func treatment() string {
 	if _, ok := lumatest.FFmpeg(); ok {
 		return "modified by ffmpeg"
 	}
-	return "unchanged, because ffmpeg is not on PATH"
+	return "unchanged if it is an MP4 or MOV, because ffmpeg is not on PATH"
 }
 
-// upload sends the clip the way any local video goes to kie.ai.
-func (s *stage) upload(ctx context.Context, clip *os.File) (string, error) {
-	info, err := clip.Stat()
-	if err != nil {
-		return "", fmt.Errorf("--video can't be read: %w", err)
+// source is the video of all jobs: the user's clip, uploaded the way any local
+// video goes to kie.ai, or one that the simulated kie.ai does not fetch.
+func (s *stage) source(ctx context.Context, own *clip.Clip, say io.Writer) (workflows.ModifyVideoInput, error) {
+	if own == nil {
+		return workflows.ModifyVideoInput{VideoURL: defaultVideo}, nil
 	}
-	provider, err := luma.New(luma.Options{BaseURL: s.kieURL, UploadBaseURL: s.kieURL, APIKey: apiKey, UserAgent: luma.UserAgent(command.Version())})
+	provider, err := luma.New(luma.Options{UploadBaseURL: s.kieURL, APIKey: apiKey, UserAgent: luma.UserAgent(command.Version())})
 	if err != nil {
-		return "", fmt.Errorf("upload %s: %w", clip.Name(), err)
+		return workflows.ModifyVideoInput{}, fmt.Errorf("upload %s: %w", own, err)
 	}
-	url, err := provider.Upload(ctx, luma.Upload{Name: filepath.Base(clip.Name()), Size: info.Size(), Body: clip})
+	defer provider.CloseIdleConnections()
+	hosted, err := own.Upload(ctx, provider, say)
 	if err != nil {
-		return "", fmt.Errorf("upload %s: %w", clip.Name(), err)
+		return workflows.ModifyVideoInput{}, err
 	}
-	return url, nil
+	fmt.Fprintf(say, "Uploaded %s; the simulated kie.ai returns it %s.\n", own, treatment())
+	return workflows.ModifyVideoInput{
+		VideoURL: hosted.URL, VideoSHA256: own.SHA256(), VideoExpires: hosted.Expires.UTC().Format(time.RFC3339),
+	}, nil
 }

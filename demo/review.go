@@ -21,13 +21,15 @@ import (
 )
 
 // perform submits a job for every scene and shows them until all have ended.
-func (s *stage) perform(ctx context.Context, streams command.Streams, prompt, video string) ([]*performance, error) {
+func (s *stage) perform(ctx context.Context, streams command.Streams, prompt string, source workflows.ModifyVideoInput) ([]*performance, error) {
 	var performances []*performance
 	var ids []string
 	for _, scene := range scenes {
 		played := &performance{scene: scene, prompt: scene.prompt(prompt)}
 		id := "demo-" + strings.ReplaceAll(scene.name, " ", "-")
-		job, err := s.starter.SubmitAs(ctx, id, workflows.ModifyVideoInput{Prompt: played.prompt, VideoURL: video})
+		input := source
+		input.Prompt = played.prompt
+		job, err := s.starter.SubmitAs(ctx, id, input)
 		if err != nil {
 			return nil, err
 		}

@@ -91,7 +91,7 @@ func (d *download) request(ctx context.Context) error {
 
 // verify accepts the finished file or throws it away.
 func (d *download) verify(ctx context.Context) (Video, error) {
-	video, err := inspect(d.work.file, d.work.size)
+	video, err := InspectReader(d.work.file, d.work.size)
 	var malformed malformedError
 	switch {
 	case errors.Is(err, errCut) && d.work.length < 0:

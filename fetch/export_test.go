@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"io"
 	"net"
 	"os"
 )
@@ -14,8 +13,6 @@ func ParseContentRange(header string) (first, last, total int64, err error) {
 	parsed, err := parseContentRange(header)
 	return parsed.first, parsed.last, parsed.total, err
 }
-
-func InspectReader(file io.ReaderAt, size int64) (Video, error) { return inspect(file, size) }
 
 // WorkFiles are the names of the bytes and of the checkpoint of a key.
 func WorkFiles(key string) (bytes, state string) {

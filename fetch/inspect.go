@@ -19,7 +19,7 @@ const (
 
 // Video is what a file tells about itself.
 type Video struct {
-	// Duration is 0 if the file does not tell, as some fragmented ones.
+	// Duration is 0 if the file does not tell.
 	Duration time.Duration
 	// Width and Height are those of the largest track in pixels, before any
 	// rotation; 0 if the file does not tell.
@@ -53,16 +53,18 @@ func Inspect(path string) (Video, error) {
 	if !info.Mode().IsRegular() {
 		return Video{}, malformedError("not a regular file")
 	}
-	return inspect(file, info.Size())
+	return InspectReader(file, info.Size())
 }
 
-func inspect(file io.ReaderAt, size int64) (Video, error) {
+// InspectReader is Inspect for a file that is open and known to be a regular
+// one of this size.
+func InspectReader(file io.ReaderAt, size int64) (Video, error) {
 	if size == 0 {
 		return Video{}, malformedError("the file is empty")
 	}
 	reader := &boxReader{file: file, size: size}
 	video := Video{Extension: ".mov"}
-	movies := 0
+	var movies, fragments []box
 	err := reader.each(reader.whole(), func(found box) error {
 		switch found.kind {
 		case "ftyp":
@@ -77,18 +79,27 @@ func inspect(file io.ReaderAt, size int64) (Video, error) {
 				video.Extension = ".mp4"
 			}
 		case "moov":
-			if movies++; movies > 1 {
+			if movies = append(movies, found); len(movies) > 1 {
 				return malformedError("it has two moov boxes")
 			}
 			return video.readMovie(reader, found)
+		case "moof":
+			fragments = append(fragments, found)
 		}
 		return nil
 	})
 	if err != nil {
 		return Video{}, err
 	}
-	if movies == 0 {
+	if len(movies) == 0 {
 		return Video{}, malformedError("it has no moov box")
+	}
+	if len(fragments) > 0 {
+		last, err := fragmentsLast(file, size, movies[0], fragments)
+		if err != nil {
+			return Video{}, err
+		}
+		video.Duration = max(video.Duration, last)
 	}
 	return video, nil
 }
@@ -101,7 +112,7 @@ func (v *Video) readMovie(reader *boxReader, movie box) error {
 			if err := reader.decode(found, &header); err != nil {
 				return err
 			}
-			v.Duration = duration(header)
+			v.Duration = lasting(knownUnits(header.GetDuration(), header.GetVersion()), header.Timescale)
 		case "trak":
 			return v.readTrack(reader, found)
 		}
@@ -143,11 +154,20 @@ func (r *boxReader) decode(found box, into mp4.IBox) error {
 	return nil
 }
 
-func duration(header mp4.Mvhd) time.Duration {
-	units, scale := header.GetDuration(), uint64(header.Timescale)
-	// All ones mean that the duration is not known.
-	unknown := units == math.MaxUint64 || header.GetVersion() == 0 && units == math.MaxUint32
-	if scale == 0 || unknown || units/scale >= uint64(math.MaxInt64/time.Second) {
+// knownUnits is a duration field of a header: all ones mean that the duration
+// is not known.
+func knownUnits(units uint64, version uint8) uint64 {
+	if units == math.MaxUint64 || version == 0 && units == math.MaxUint32 {
+		return 0
+	}
+	return units
+}
+
+// lasting is a duration in units of which there are so many in a second; 0 if
+// it can't be.
+func lasting(units uint64, perSecond uint32) time.Duration {
+	scale := uint64(perSecond)
+	if scale == 0 || units/scale >= uint64(math.MaxInt64/time.Second) {
 		return 0
 	}
 	seconds, rest := units/scale, units%scale

@@ -24,7 +24,7 @@ func TestInspectRealFiles(t *testing.T) {
 	}{
 		{"clip.mp4", "video/mp4", fetch.Video{Duration: 1200 * time.Millisecond, Width: 160, Height: 90, Extension: ".mp4"}},
 		{"clip.mov", "video/quicktime", fetch.Video{Duration: 1200 * time.Millisecond, Width: 160, Height: 90, Extension: ".mov"}},
-		{"fragmented.mp4", "video/mp4", fetch.Video{Width: 160, Height: 90, Extension: ".mp4"}},
+		{"fragmented.mp4", "video/mp4", fetch.Video{Duration: 1400 * time.Millisecond, Width: 160, Height: 90, Extension: ".mp4"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

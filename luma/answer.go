@@ -18,11 +18,23 @@ const (
 	maxPlainText = 1 << 10
 )
 
-var (
-	errNoEnvelope = errors.New("the answer is not in kie.ai's format; if this goes on, check KIE_BASE_URL")
-	errTooLarge   = errors.New("the answer is larger than " + strconv.Itoa(MaxBody>>20) + " MiB")
-	errRedirect   = errors.New("the address redirects elsewhere and lumaflow does not follow: set KIE_BASE_URL to the final address")
-)
+var errTooLarge = errors.New("the answer is larger than " + strconv.Itoa(MaxBody>>20) + " MiB")
+
+func errNoEnvelope(op string) error {
+	return errors.New("the answer is not in kie.ai's format; if this goes on, check " + setting(op))
+}
+
+func errRedirect(op string) error {
+	return errors.New("the address redirects elsewhere and lumaflow does not follow: set " + setting(op) + " to the final address")
+}
+
+// setting is the variable that says where a request goes.
+func setting(op string) string {
+	if op == opUpload {
+		return "KIE_UPLOAD_BASE_URL"
+	}
+	return "KIE_BASE_URL"
+}
 
 // answer is what came back for a request, as far as it could be read.
 type answer struct {
@@ -66,7 +78,7 @@ func (c *Client) receive(op, taskID string, response *http.Response) answer {
 	} else if err != nil {
 		got.err = err
 	} else {
-		got.err = errNoEnvelope
+		got.err = errNoEnvelope(op)
 		got.message = c.plainText(body)
 	}
 	c.logger.Debug("kie.ai answered", slog.String("op", op), slog.Int("status", got.status), slog.Int("code", got.code))

@@ -17,3 +17,8 @@ func Watch(conn net.Conn) (watched net.Conn, connected func(), seal func() (writ
 func DecodeRecord(c *Client, taskID string, response *http.Response) (Record, error) {
 	return c.decodeRecord(c.receive(opRecord, taskID, response))
 }
+
+// DecodeUploaded does the same with the answer to an upload.
+func DecodeUploaded(c *Client, response *http.Response) (Uploaded, error) {
+	return c.uploaded(c.receive(opUpload, "", response), 1)
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -106,6 +107,42 @@ func FuzzRecord(f *testing.F) {
 		again, err := luma.DecodeRecord(client, taskID, reply{status: status, body: body}.response(nil))
 		assert.NoError(t, err)
 		assert.Equal(t, got, again)
+	})
+}
+
+// FuzzUploaded holds what must be true of every answer to an upload: the link is
+// on a host of kie.ai's, over https, and stands in the answer.
+//
+//	go test ./luma -run '^$' -fuzz '^FuzzUploaded$' -fuzztime 10m
+func FuzzUploaded(f *testing.F) {
+	f.Add(200, uploadAnswer)
+	f.Add(200, `{"success":true,"data":{"fileUrl":"https://kieai.redpandaai.co/files/a","expiresAt":"2025-01-18T10:30:00Z"}}`)
+	f.Add(200, `{"code":200,"data":{"downloadUrl":["https://evil.example","https://kie.ai/a"]}}`)
+	f.Add(200, `{"code":200,"data":{"downloadUrl":"https://kie.ai@evil.example/a"}}`)
+	f.Add(200, `{"code":200,"data":{"downloadUrl":"https://evil.example#.kie.ai"}}`)
+	f.Add(200, `{"code":200,"data":{"downloadUrl":"HTTPS://KIE.AI\\@evil.example/","fileSize":1e99}}`)
+	f.Add(401, `{"success":false,"code":401,"msg":"`+testKey+`"}`)
+	f.Add(502, "<html>")
+	client, err := luma.New(luma.Options{APIKey: testKey})
+	require.NoError(f, err)
+	own := regexp.MustCompile(`^(.+\.)?(redpandaai\.co|aiquickdraw\.com|kie\.ai)$`)
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		if status < 100 || status > 999 {
+			t.Skip("no HTTP status")
+		}
+		got, err := luma.DecodeUploaded(client, reply{status: status, body: body}.response(nil))
+		if err != nil {
+			assert.Zero(t, got)
+			failed := requireError(t, err)
+			assert.Contains(t, []luma.Class{luma.Temporary, luma.Refused}, failed.Class)
+			return
+		}
+		address, err := url.Parse(got.URL)
+		require.NoError(t, err)
+		assert.Equal(t, "https", address.Scheme)
+		assert.Nil(t, address.User)
+		assert.Regexp(t, own, strings.ToLower(address.Hostname()))
+		assert.Contains(t, strings.Join(read([]byte(body)).under("downloadUrl", "fileUrl"), "\n"), got.URL)
 	})
 }
 

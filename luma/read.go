@@ -111,7 +111,7 @@ func (a answer) failed() error {
 	class := verdictOn(a.code).read
 	switch {
 	case a.redirects():
-		return a.failure(Refused, errRedirect)
+		return a.failure(Refused, errRedirect(a.op))
 	case a.status >= 500, class == NotFound && !a.explicit:
 		return a.failure(Temporary, a.err)
 	default:

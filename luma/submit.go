@@ -120,7 +120,7 @@ func (a answer) accepted() (taskID string, err error) {
 	case a.status >= 500:
 		return "", a.failure(Unknown, a.err)
 	case a.redirects():
-		return "", a.failure(Refused, errRedirect)
+		return "", a.failure(Refused, errRedirect(a.op))
 	case a.err != nil && a.status < 400:
 		return "", a.failure(Unknown, a.err)
 	case a.accepts(), a.status >= 300 && a.status < 400:

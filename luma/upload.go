@@ -44,11 +44,11 @@ type Upload struct {
 	Path string
 }
 
-// Upload streams a video to kie.ai and returns the URL to submit. kie.ai keeps
-// it for 24 hours or three days: its pages disagree, so upload right before
-// submitting. It makes one attempt and follows no redirect; its errors are
-// Temporary or Refused.
-func (c *Client) Upload(ctx context.Context, upload Upload) (url string, err error) {
+// Upload streams a video to kie.ai, which keeps it for UploadLifetime or longer.
+// It makes one attempt and follows no redirect; its errors are Temporary or
+// Refused. It gives up when nothing has moved for two minutes, but does not
+// bound the whole.
+func (c *Client) Upload(ctx context.Context, upload Upload) (Uploaded, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	failed := func(err error) error {
@@ -59,7 +59,7 @@ func (c *Client) Upload(ctx context.Context, upload Upload) (url string, err err
 	}
 	head, tail, contentType, err := upload.frame()
 	if err != nil {
-		return "", failed(err)
+		return Uploaded{}, failed(err)
 	}
 	watchdog := time.AfterFunc(uploadStall, func() {
 		cancel(fmt.Errorf("nothing moved for %v", uploadStall))
@@ -72,7 +72,7 @@ func (c *Client) Upload(ctx context.Context, upload Upload) (url string, err err
 	defer body.ended.Store(true)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.uploads.JoinPath(uploadPath).String(), body)
 	if err != nil {
-		return "", failed(err)
+		return Uploaded{}, failed(err)
 	}
 	if upload.Size > 0 {
 		request.ContentLength = int64(len(head)) + upload.Size + int64(len(tail))
@@ -82,27 +82,9 @@ func (c *Client) Upload(ctx context.Context, upload Upload) (url string, err err
 	client := http.Client{Transport: c.transport, CheckRedirect: stay}
 	response, err := client.Do(request)
 	if err != nil {
-		return "", failed(err)
+		return Uploaded{}, failed(err)
 	}
-	return c.receive(opUpload, "", response).uploaded()
-}
-
-// uploaded finds the URL in the answer to an upload. Its two documented shapes
-// have only downloadUrl in common.
-func (a answer) uploaded() (string, error) {
-	if !a.ok() || string(a.fields["success"]) == "false" {
-		err := a.failed()
-		if ClassOf(err) == NotFound {
-			return "", a.failure(Refused, a.err)
-		}
-		return "", err
-	}
-	for _, spelling := range []string{"downloadUrl", "fileUrl"} {
-		if found := linksIn(a.data[spelling]); len(found) > 0 {
-			return found[0], nil
-		}
-	}
-	return "", a.failure(Temporary, errors.New("the answer holds no link"))
+	return c.uploaded(c.receive(opUpload, "", response), upload.Size)
 }
 
 // frame returns what stands before and after the video in the multipart body.

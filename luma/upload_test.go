@@ -26,7 +26,7 @@ import (
 )
 
 const uploadAnswer = `{"success":true,"code":200,"msg":"File uploaded successfully","data":{"fileName":"in.mp4","filePath":"videos/in.mp4",` +
-	`"downloadUrl":"https://up.example/in.mp4","fileSize":5,"mimeType":"video/mp4","uploadedAt":"2025-01-01T12:00:00.000Z"}}`
+	`"downloadUrl":"https://tempfile.redpandaai.co/in.mp4","mimeType":"video/mp4","uploadedAt":"2025-01-01T12:00:00.000Z"}}`
 
 // uploaded is what a server saw of an upload.
 type uploaded struct {
@@ -76,9 +76,9 @@ func TestUpload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client, got := uploadServer(t, uploadAnswer)
 			body := iotest.HalfReader(strings.NewReader(content))
-			link, err := client.Upload(t.Context(), luma.Upload{Name: "in.mp4", Size: size, Body: body, Path: "/videos/user/"})
+			kept, err := client.Upload(t.Context(), luma.Upload{Name: "in.mp4", Size: size, Body: body, Path: "/videos/user/"})
 			require.NoError(t, err)
-			assert.Equal(t, "https://up.example/in.mp4", link)
+			assert.Equal(t, luma.Uploaded{URL: "https://tempfile.redpandaai.co/in.mp4"}, kept)
 			assert.Equal(t, "POST /api/file-stream-upload", got.path)
 			assert.Equal(t, "Bearer "+testKey, got.header.Get("Authorization"))
 			assert.Equal(t, "agent/1", got.header.Get("User-Agent"))
@@ -129,30 +129,42 @@ func TestUploadNames(t *testing.T) {
 }
 
 func TestUploadAnswers(t *testing.T) {
+	const keeps = "https://tempfile.redpandaai.co/a"
 	tests := map[string]struct {
 		answer reply
-		want   string
+		want   luma.Uploaded
 		class  luma.Class
+		says   string
 	}{
-		"second documented shape": {reply{status: 200, body: `{"success":true,"code":200,"data":{"fileId":"f","fileUrl":"https://up.example/a"}}`}, "https://up.example/a", 0},
-		"both":                    {reply{status: 200, body: `{"code":200,"data":{"fileUrl":"https://up.example/a","downloadUrl":"https://up.example/b"}}`}, "https://up.example/b", 0},
-		"no link":                 {reply{status: 200, body: `{"success":true,"code":200,"data":{}}`}, "", luma.Temporary},
-		"link of another kind":    {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"file:///x"}}`}, "", luma.Temporary},
-		"no success":              {reply{status: 200, body: `{"success":false,"code":200,"data":{"downloadUrl":"https://up.example/a"}}`}, "", luma.Temporary},
-		"wrong key":               {reply{status: 401, body: `{"success":false,"code":401,"msg":"m"}`}, "", luma.Temporary},
-		"malformed":               {reply{status: 400, body: `{"success":false,"code":400,"msg":"m"}`}, "", luma.Refused},
-		"wrong method":            {reply{status: 405, body: `{"success":false,"code":405,"msg":"m"}`}, "", luma.Refused},
-		"parameters":              {reply{status: 200, body: `{"success":false,"code":422,"msg":"m"}`}, "", luma.Refused},
-		"too large":               {reply{status: 413, body: "<html>"}, "", luma.Refused},
-		"server error":            {reply{status: 500, body: `{"success":false,"code":500,"msg":"m"}`}, "", luma.Temporary},
-		"web page":                {reply{status: 200, body: "<html>"}, "", luma.Temporary},
+		"second documented shape": {
+			reply{status: 200, body: `{"success":true,"code":200,"data":{"fileId":"f","fileSize":1,"fileUrl":"https://kieai.redpandaai.co/files/a","expiresAt":"2025-01-18T10:30:00Z"}}`},
+			luma.Uploaded{URL: "https://kieai.redpandaai.co/files/a", Expires: time.Date(2025, 1, 18, 10, 30, 0, 0, time.UTC)}, 0, "",
+		},
+		"both":                   {reply{status: 200, body: `{"code":200,"data":{"fileUrl":"https://kie.ai/x","downloadUrl":"` + keeps + `"}}`}, luma.Uploaded{URL: keeps}, 0, ""},
+		"times that are none":    {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"` + keeps + `","expiresAt":"tomorrow","fileSize":"1 B"}}`}, luma.Uploaded{URL: keeps}, 0, ""},
+		"no link":                {reply{status: 200, body: `{"success":true,"code":200,"data":{}}`}, luma.Uploaded{}, luma.Temporary, "no link"},
+		"link of another kind":   {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"file:///x"}}`}, luma.Uploaded{}, luma.Temporary, "no link"},
+		"link that is no https":  {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"http://tempfile.redpandaai.co/a"}}`}, luma.Uploaded{}, luma.Refused, "not https"},
+		"link with a user":       {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"https://redpandaai.co@evil.example/a"}}`}, luma.Uploaded{}, luma.Refused, "no proper link"},
+		"link on a strange host": {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"https://evil.example/a?sign=x"}}`}, luma.Uploaded{}, luma.Refused, "is on evil.example, which is no host of kie.ai's"},
+		"link on a similar host": {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"https://evilredpandaai.co/a"}}`}, luma.Uploaded{}, luma.Refused, "no host of kie.ai's"},
+		"another size":           {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"` + keeps + `","fileSize":7}}`}, luma.Uploaded{}, luma.Temporary, "kept 7 bytes of 1"},
+		"no success":             {reply{status: 200, body: `{"success":false,"code":200,"data":{"downloadUrl":"` + keeps + `"}}`}, luma.Uploaded{}, luma.Temporary, ""},
+		"wrong key":              {reply{status: 401, body: `{"success":false,"code":401,"msg":"m"}`}, luma.Uploaded{}, luma.Temporary, "does not accept the API key"},
+		"malformed":              {reply{status: 400, body: `{"success":false,"code":400,"msg":"m"}`}, luma.Uploaded{}, luma.Refused, ""},
+		"wrong method":           {reply{status: 405, body: `{"success":false,"code":405,"msg":"m"}`}, luma.Uploaded{}, luma.Refused, ""},
+		"parameters":             {reply{status: 200, body: `{"success":false,"code":422,"msg":"m"}`}, luma.Uploaded{}, luma.Refused, ""},
+		"too large":              {reply{status: 413, body: "<html>"}, luma.Uploaded{}, luma.Refused, ""},
+		"redirect":               {reply{status: 307, header: http.Header{"Location": {"https://evil.example/"}}}, luma.Uploaded{}, luma.Refused, "set KIE_UPLOAD_BASE_URL"},
+		"server error":           {reply{status: 500, body: `{"success":false,"code":500,"msg":"m"}`}, luma.Uploaded{}, luma.Temporary, ""},
+		"web page":               {reply{status: 200, body: "<html>"}, luma.Uploaded{}, luma.Temporary, "check KIE_UPLOAD_BASE_URL"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			count := 0
 			client := newClient(t, luma.Options{Transport: replies(&count, test.answer)})
-			link, err := client.Upload(t.Context(), luma.Upload{Name: "a.mp4", Size: 1, Body: strings.NewReader("x")})
-			assert.Equal(t, test.want, link)
+			kept, err := client.Upload(t.Context(), luma.Upload{Name: "a.mp4", Size: 1, Body: strings.NewReader("x")})
+			assert.Equal(t, test.want, kept)
 			assert.Equal(t, 1, count)
 			if test.class == 0 {
 				require.NoError(t, err)
@@ -161,7 +173,31 @@ func TestUploadAnswers(t *testing.T) {
 			failed := requireError(t, err)
 			assert.Equal(t, test.class, failed.Class, failed)
 			assert.Equal(t, "upload", failed.Op)
+			assert.ErrorContains(t, err, test.says)
 		})
+	}
+}
+
+// A link leads to kie.ai, or to where the uploads of a reseller or a test go.
+func TestUploadLinksOfOtherUploadHosts(t *testing.T) {
+	tests := []struct {
+		uploads, link string
+		ok            bool
+	}{
+		{"https://upload.reseller.co.uk", "https://files.reseller.co.uk/a", true},
+		{"https://upload.reseller.co.uk", "https://tempfile.redpandaai.co/a", true},
+		{"https://upload.reseller.co.uk", "https://files.another.co.uk/a", false},
+		{"https://upload.reseller.co.uk", "http://files.reseller.co.uk/a", false},
+		{"http://127.0.0.1:8090", "http://127.0.0.1:9000/a", true},
+		{"http://127.0.0.1:8090", "http://10.9.0.1/a", false},
+		{"http://localhost:8090", "http://localhost/a", true},
+		{"http://localhost:8090", "http://otherhost/a", false},
+	}
+	for _, test := range tests {
+		answer := reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"` + test.link + `"}}`}
+		client := newClient(t, luma.Options{UploadBaseURL: test.uploads, Transport: replies(new(int), answer)})
+		_, err := client.Upload(t.Context(), luma.Upload{Name: "a.mp4", Body: strings.NewReader("x")})
+		assert.Equal(t, test.ok, err == nil, "%s from %s: %v", test.link, test.uploads, err)
 	}
 }
 

@@ -25,10 +25,12 @@ type Command struct {
 	FaultRate float64       `default:"0.2" help:"Chance of a random fault at each stage of a job, 0 to 1."`
 	Render    time.Duration `default:"3s" help:"How long a generation takes."`
 
-	RateLimit  int           `default:"20" help:"Submissions per 10 s; 0 means no limit."`
-	RetryAfter time.Duration `default:"0s" help:"Retry-After to send with passing refusals; 0s sends none, like kie.ai."`
-	Credits    float64       `default:"1000000" help:"Credits of the account; a submission costs 100."`
-	State      string        `placeholder:"DIR" help:"Keep the bill and uploads in this folder, so that they survive a kill."`
+	RateLimit      int           `default:"20" help:"Submissions per 10 s; 0 means no limit."`
+	RetryAfter     time.Duration `default:"0s" help:"Retry-After to send with passing refusals; 0s sends none, like kie.ai."`
+	Credits        float64       `default:"1000000" help:"Credits of the account; a submission costs 100."`
+	UploadLifetime time.Duration `default:"24h" help:"How long an upload can be fetched; a task whose source is gone is charged and fails."`
+	UploadFaults   []string      `placeholder:"NAME" help:"What happens to the first uploads, one after the other."`
+	State          string        `placeholder:"DIR" help:"Keep the bill and uploads in this folder, so that they survive a kill."`
 
 	APIKey  string `env:"SIMULATE_API_KEY" placeholder:"KEY" help:"The only API key to accept; any without it."`
 	HMACKey string `env:"SIMULATE_HMAC_KEY" placeholder:"KEY" help:"Sign callbacks with this key."`
@@ -57,6 +59,10 @@ A prompt picks faults for its job with "[fault: NAME, NAME]", large results with
 	for _, fault := range lumatest.Faults() {
 		fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
 	}
+	text.WriteString("\nUploads have no prompt; --upload-faults picks theirs, each for one upload:\n\n")
+	for _, fault := range lumatest.UploadFaults() {
+		fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
+	}
 	return text.String()
 }
 
@@ -68,7 +74,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	kie, err := lumatest.New(options)
 	if errors.Is(err, lumatest.ErrUnknownFault) {
-		return command.Usagef("--faults: %w; lumaflow simulate --help lists them all", err)
+		return command.Usagef("--faults or --upload-faults: %w; lumaflow simulate --help lists them all", err)
 	}
 	if err != nil {
 		return fmt.Errorf("start the simulator: %w", err)
@@ -90,21 +96,25 @@ func (c *Command) options(streams command.Streams) (lumatest.Options, error) {
 		return lumatest.Options{}, command.Usagef("--fault-rate: %v is not between 0 and 1", c.FaultRate)
 	case c.RateLimit < 0:
 		return lumatest.Options{}, command.Usagef("--rate-limit: %d is below 0", c.RateLimit)
+	case c.UploadLifetime <= 0:
+		return lumatest.Options{}, command.Usagef("--upload-lifetime must be above 0s")
 	case c.Render < 0 || c.RetryAfter < 0:
 		return lumatest.Options{}, command.Usagef("--render and --retry-after can't be below 0s")
 	}
 	options := lumatest.Options{
-		Seed:       c.Seed,
-		Faults:     c.Faults,
-		FaultRate:  c.FaultRate,
-		Render:     c.Render,
-		RateLimit:  c.RateLimit,
-		RetryAfter: c.RetryAfter,
-		Credits:    c.Credits,
-		APIKey:     c.APIKey,
-		HMACKey:    c.HMACKey,
-		StateDir:   c.State,
-		Logger:     c.Logger(streams.Err),
+		Seed:           c.Seed,
+		Faults:         c.Faults,
+		FaultRate:      c.FaultRate,
+		Render:         c.Render,
+		RateLimit:      c.RateLimit,
+		RetryAfter:     c.RetryAfter,
+		Credits:        c.Credits,
+		APIKey:         c.APIKey,
+		HMACKey:        c.HMACKey,
+		StateDir:       c.State,
+		UploadLifetime: c.UploadLifetime,
+		UploadFaults:   c.UploadFaults,
+		Logger:         c.Logger(streams.Err),
 	}
 	// Here 0 is what it says; in Options it is the default.
 	if options.RateLimit == 0 {

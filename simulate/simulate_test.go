@@ -136,12 +136,14 @@ func TestUsageErrors(t *testing.T) {
 		args []string
 		says string
 	}{
-		"unknown fault":     {[]string{"--faults", "reset,gremlins"}, `--faults: unknown fault "gremlins"; lumaflow simulate --help`},
-		"rate above one":    {[]string{"--fault-rate", "2"}, "--fault-rate"},
-		"rate below zero":   {[]string{"--fault-rate=-1"}, "--fault-rate"},
-		"rate is no number": {[]string{"--fault-rate=NaN"}, "--fault-rate"},
-		"negative limit":    {[]string{"--rate-limit=-1"}, "--rate-limit"},
-		"negative render":   {[]string{"--render=-1s"}, "--render"},
+		"unknown fault":        {[]string{"--faults", "reset,gremlins"}, `--faults or --upload-faults: unknown fault "gremlins"; lumaflow simulate --help`},
+		"unknown upload fault": {[]string{"--upload-faults", "reset"}, `unknown fault "reset"`},
+		"uploads of no life":   {[]string{"--upload-lifetime", "0s"}, "--upload-lifetime"},
+		"rate above one":       {[]string{"--fault-rate", "2"}, "--fault-rate"},
+		"rate below zero":      {[]string{"--fault-rate=-1"}, "--fault-rate"},
+		"rate is no number":    {[]string{"--fault-rate=NaN"}, "--fault-rate"},
+		"negative limit":       {[]string{"--rate-limit=-1"}, "--rate-limit"},
+		"negative render":      {[]string{"--render=-1s"}, "--render"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := run(t.Context(), io.Discard, io.Discard, append(tc.args, "--listen", "127.0.0.1:0")...)
@@ -164,10 +166,10 @@ func TestAnAddressInUseIsAPlainError(t *testing.T) {
 func TestHelpListsEveryFault(t *testing.T) {
 	var out bytes.Buffer
 	_ = run(t.Context(), &out, io.Discard, "--help", "--listen", "none:of:this")
-	for _, fault := range lumatest.Faults() {
+	for _, fault := range append(lumatest.Faults(), lumatest.UploadFaults()...) {
 		require.Regexp(t, `(?m)^\s+`+fault.Name+`\s+\S`, out.String())
 	}
-	for _, flag := range []string{"--listen", "--seed", "--faults", "--fault-rate", "--render", "--hmac-key", "--api-key", "--log-level"} {
+	for _, flag := range []string{"--listen", "--seed", "--faults", "--fault-rate", "--render", "--hmac-key", "--api-key", "--upload-lifetime", "--upload-faults", "--log-level"} {
 		require.Contains(t, out.String(), flag)
 	}
 }

@@ -27,15 +27,21 @@ func Terminal(out io.Writer, width int, ids ...string) Display {
 func (f Filter) Query() string { return f.query() }
 
 func (c *SubmitCommand) Request(ctx context.Context, stdin io.Reader) (workflows.ModifyVideoInput, error) {
-	return c.request(ctx, stdin)
+	asked, err := c.order(ctx, stdin)
+	if err != nil {
+		return workflows.ModifyVideoInput{}, err
+	}
+	defer asked.close()
+	return asked.input, nil
 }
 
 func (c *SubmitCommand) RunOn(ctx context.Context, s *Starter, streams command.Streams) error {
-	input, err := c.request(ctx, streams.In)
+	asked, err := c.order(ctx, streams.In)
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, s, input, streams)
+	defer asked.close()
+	return c.run(ctx, asked.through(s, streams.Err), asked.input, streams)
 }
 
 func (c *StatusCommand) RunOn(ctx context.Context, s *Starter, streams command.Streams) error {

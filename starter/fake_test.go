@@ -38,6 +38,7 @@ type temporal struct {
 	mu       sync.Mutex
 	runs     map[string]*run
 	starts   []client.StartWorkflowOptions
+	inputs   []workflows.ModifyVideoInput
 	queries  []string
 	cancels  []string
 	asked    int
@@ -168,6 +169,7 @@ func (f *temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkfl
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.starts = append(f.starts, options)
+	f.inputs = append(f.inputs, args[0].(workflows.ModifyVideoInput))
 	if len(f.startErr) > 0 {
 		err := f.startErr[0]
 		f.startErr = f.startErr[1:]

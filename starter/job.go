@@ -26,12 +26,18 @@ type Job struct {
 
 // JobID derives the id of a job from what it asks for, so that the same request
 // is the same job. Key tells takes of the same request apart. Name, windows and
-// deadlines don't matter: they change how a job runs, not what is paid for.
+// deadlines don't matter: they change how a job runs, not what is paid for. Nor
+// does the address of a video whose content is known.
 func JobID(input workflows.ModifyVideoInput, key string) string {
 	if input.TaskID != "" {
 		return "luma-" + digest("adopt", input.TaskID, key)
 	}
-	return "luma-" + digest("submit", input.Prompt, input.VideoURL, input.Watermark, key)
+	video := input.VideoURL
+	if input.VideoSHA256 != "" {
+		// No address looks like that.
+		video = "sha256:" + input.VideoSHA256
+	}
+	return "luma-" + digest("submit", input.Prompt, video, input.Watermark, key)
 }
 
 // digest is the first half of the SHA-256 over the fields, each with its length

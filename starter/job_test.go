@@ -2,6 +2,7 @@ package starter_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +25,12 @@ func TestJobID(t *testing.T) {
 		{"prompt and video", workflows.ModifyVideoInput{Prompt: "snow", VideoURL: video}, "", jobID},
 		{"watermark and key", workflows.ModifyVideoInput{Prompt: "snow", VideoURL: video, Watermark: "brand"}, "take-2", "luma-3c64eb54bdc9d6fbf091b23aa91dbded"},
 		{"other scripts", workflows.ModifyVideoInput{Prompt: "Schnee ❄", VideoURL: video}, "", "luma-6b256319ee0d434574f6c66a82f390ad"},
+		{"known content", workflows.ModifyVideoInput{Prompt: "snow", VideoURL: video, VideoSHA256: strings.Repeat("5a", 32)}, "", "luma-b7767f1ec4379b069ec3d22e4d29a9ce"},
+		{
+			"known content at another address, with a key",
+			workflows.ModifyVideoInput{Prompt: "snow", VideoURL: video + "?2", VideoSHA256: strings.Repeat("5a", 32), VideoExpires: "2026-01-01T00:00:00Z"},
+			"take-2", "luma-e8c18c34b00321ed563fa89ea4c7e4f5",
+		},
 		{"adoption", workflows.ModifyVideoInput{TaskID: taskID}, "", "luma-6a8a4e6427df2672083b0003193331a4"},
 		{"adoption with a key", workflows.ModifyVideoInput{TaskID: taskID}, "2", "luma-786f30209c7e7c5b12f18bb949c83e19"},
 		{"adoption pays nothing, so what it could have paid for is no part of it", workflows.ModifyVideoInput{TaskID: taskID, Prompt: "snow"}, "", "luma-6a8a4e6427df2672083b0003193331a4"},

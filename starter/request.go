@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 	"unicode/utf8"
 
+	"lumaflow/clip"
 	"lumaflow/command"
 	"lumaflow/workflows"
 )
@@ -21,32 +21,46 @@ const (
 	maxID = 1000
 )
 
-// request reads the job from the flags. Errors are usage errors that name the
-// flag.
-func (c *SubmitCommand) request(ctx context.Context, stdin io.Reader) (workflows.ModifyVideoInput, error) {
-	var none workflows.ModifyVideoInput
+// order reads the job from the flags. What is wrong with them is a usage error
+// that names the flag. The order must be closed.
+func (c *SubmitCommand) order(ctx context.Context, stdin io.Reader) (*order, error) {
 	if err := c.check(); err != nil {
-		return none, err
+		return nil, err
 	}
-	if c.Input != "" {
-		data, err := readInput(ctx, c.Input, stdin)
-		if err != nil {
-			return none, err
-		}
-		input, err := workflows.ParseInput(data)
-		if err != nil {
-			return none, command.Usagef("--input: %w", err)
-		}
-		return input, nil
+	if c.Input == "" {
+		return c.orderInFlags(ctx)
 	}
-	input := c.input()
+	data, err := readInput(ctx, c.Input, stdin)
+	if err != nil {
+		return nil, err
+	}
+	input, err := workflows.ParseInput(data)
+	if err != nil {
+		return nil, command.Usagef("--input: %w", err)
+	}
+	return &order{input: input}, nil
+}
+
+func (c *SubmitCommand) orderInFlags(ctx context.Context) (*order, error) {
 	if err := c.checkJob(); err != nil {
-		return none, err
+		return nil, err
 	}
-	if err := input.Validate(); err != nil {
-		return none, command.Usagef("%s", inFlags(err))
+	asked := &order{input: c.input()}
+	path, local, err := clip.Local(c.Video)
+	if err != nil {
+		return nil, fmt.Errorf("--video: %w", err)
 	}
-	return input, nil
+	if !local || c.TaskID != "" {
+		return asked, usage(asked.input.Validate())
+	}
+	if err := usage(asked.input.ValidateBeforeUpload()); err != nil {
+		return nil, err
+	}
+	if err := asked.addVideo(ctx, path, c.uploads); err != nil {
+		asked.close()
+		return nil, err
+	}
+	return asked, nil
 }
 
 // input is the job that the flags describe.
@@ -97,12 +111,7 @@ func (c *SubmitCommand) checkJob() error {
 	case strings.TrimSpace(c.Prompt) == "":
 		return command.Usagef("--prompt is missing: say what to change in the video")
 	case c.Video == "":
-		return command.Usagef("--video is missing: give the address of the video, where kie.ai can fetch it")
-	}
-	// The address itself is not repeated: it may carry a signature.
-	address, err := url.Parse(c.Video)
-	if err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https") {
-		return command.Usagef("--video is no http or https URL: kie.ai fetches the video itself, so put the file where it can be reached from the internet")
+		return command.Usagef("--video is missing: give a file, or the address where kie.ai can fetch it")
 	}
 	return nil
 }
@@ -119,13 +128,16 @@ var flags = map[string]string{
 	"onUnknownSubmit": "--on-unknown-submit",
 }
 
-// inFlags has an error of the workflow's validation name the flag.
-func inFlags(err error) string {
+// usage has an error of the workflow's validation name the flag.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
 	field, rest, _ := strings.Cut(err.Error(), " ")
 	if flag, ok := flags[field]; ok {
-		return flag + " " + rest
+		return command.Usagef("%s %s", flag, rest)
 	}
-	return err.Error()
+	return command.Usagef("%w", err)
 }
 
 // readInput reads a request given as text, @FILE or -.

@@ -168,7 +168,7 @@ func (s *Starter) settleFailure(bill *bill, failure *failurepb.Failure) {
 		}
 	case application != nil:
 		switch application.GetType() {
-		case activities.Held, activities.NotSent, activities.SubmitRefused:
+		case activities.Held, activities.NotSent, activities.SubmitRefused, activities.VideoExpired:
 			return
 		}
 		left = application.GetDetails()

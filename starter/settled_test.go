@@ -43,6 +43,10 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 			h.fails(h.schedules("Submit", ""), application("SubmitRefused", "no", evidence(activities.PhaseRefused, "")))
 			h.endsFailed(application("SubmitRefused", "refused"))
 		}, true, ""},
+		{"cancelled: the upload had expired", statusCanceled, func(h *history) {
+			h.fails(h.schedules("Submit", ""), application("VideoExpired", "late", evidence(activities.PhaseRefused, "")))
+			h.endsCanceled()
+		}, true, ""},
 		{"failed: the generation failed", statusFailed, func(h *history) {
 			h.completes(h.schedules("Submit", ""), accepted)
 			h.schedules("Poll", activities.PollInput{TaskID: taskID})

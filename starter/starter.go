@@ -1,6 +1,7 @@
 // Package starter is the client side of lumaflow: it starts jobs, shows them,
 // waits for them and repairs them. It talks to Temporal alone, needs no key of
-// kie.ai, and treats jobs that were started by any other client the same.
+// kie.ai but to upload a video, and treats jobs that were started by any other
+// client the same.
 package starter
 
 import (
@@ -13,6 +14,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"lumaflow/clip"
 	"lumaflow/workflows"
 )
 
@@ -71,6 +73,20 @@ type Starter struct {
 	interval  time.Duration
 	data      converter.DataConverter
 	failures  converter.FailureConverter
+	upload    Upload
+}
+
+// Upload puts a video where kie.ai can fetch it.
+type Upload func(ctx context.Context) (clip.Hosted, error)
+
+// Uploading returns a Starter that, before it starts a job, has its video
+// uploaded. It serves one video, and is for inputs that name it by VideoSHA256
+// and leave its address open. A job that is there already is found without an
+// upload.
+func (s *Starter) Uploading(upload Upload) *Starter {
+	uploading := *s
+	uploading.upload = upload
+	return &uploading
 }
 
 // New returns a Starter that works through a Temporal client. The client stays

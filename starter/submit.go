@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"lumaflow/clip"
 	"lumaflow/workflows"
 )
 
@@ -32,6 +34,13 @@ func (s *Starter) SubmitAs(ctx context.Context, id string, input workflows.Modif
 }
 
 func (s *Starter) submit(ctx context.Context, id string, input workflows.ModifyVideoInput, chosen bool) (Job, error) {
+	if s.upload != nil {
+		found, hosted, err := s.findOrUpload(ctx, id, input, chosen)
+		if err != nil || found.Existing {
+			return found, err
+		}
+		input.VideoURL, input.VideoExpires = hosted.URL, hosted.Expires.UTC().Format(time.RFC3339)
+	}
 	if err := input.Validate(); err != nil {
 		return Job{}, err
 	}
@@ -46,36 +55,58 @@ func (s *Starter) submit(ctx context.Context, id string, input workflows.ModifyV
 	return Job{}, failed("start job "+plain(id), err)
 }
 
-// startOrFind looks before it starts: only a run that failed, and is known to
-// have left nothing paid, may be followed by another.
+// findOrUpload uploads the video of a job that is going to be started.
+func (s *Starter) findOrUpload(ctx context.Context, id string, input workflows.ModifyVideoInput, chosen bool) (found Job, hosted clip.Hosted, err error) {
+	if err := input.ValidateBeforeUpload(); err != nil {
+		return found, hosted, err
+	}
+	if found, _, err = s.find(ctx, id, input, chosen); err == nil && !found.Existing {
+		hosted, err = s.upload(ctx)
+	}
+	return found, hosted, err
+}
+
+// startOrFind looks before it starts, after an upload once more: that takes its
+// time.
 func (s *Starter) startOrFind(ctx context.Context, id string, input workflows.ModifyVideoInput, chosen bool) (Job, error) {
+	job, reuse, err := s.find(ctx, id, input, chosen)
+	if err != nil || job.Existing {
+		return job, err
+	}
+	job, err = s.start(ctx, id, input, reuse)
+	job.Again = err == nil && reuse == enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+	return job, err
+}
+
+// find returns a job that is open or has completed, or else the policy that one
+// can be started with: only a run that failed, and is known to have left nothing
+// paid, may be followed by another.
+func (s *Starter) find(ctx context.Context, id string, input workflows.ModifyVideoInput, chosen bool) (existing Job, reuse enumspb.WorkflowIdReusePolicy, err error) {
 	described, err := s.describe(ctx, id, "")
 	if errors.Is(err, ErrNoJob) {
 		// A job that comes and fails between the look and the start must not be
 		// followed unseen.
-		return s.start(ctx, id, input, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE)
+		return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, nil
 	}
 	if err != nil {
-		return Job{}, err
+		return Job{}, reuse, err
 	}
 	last := newReport(described)
 	if last.State.Open() || last.State == StateCompleted {
 		if chosen {
 			if err := s.checkSame(ctx, last, input); err != nil {
-				return Job{}, err
+				return Job{}, reuse, err
 			}
 		}
-		return Job{WorkflowID: id, RunID: last.RunID, StartedAt: last.StartedAt, Existing: true, State: last.State}, nil
+		return Job{WorkflowID: id, RunID: last.RunID, StartedAt: last.StartedAt, Existing: true, State: last.State}, reuse, nil
 	}
 	// To adopt a task costs nothing, however often.
 	if input.TaskID == "" {
 		if err := s.checkSettled(ctx, last); err != nil {
-			return Job{}, err
+			return Job{}, reuse, err
 		}
 	}
-	job, err := s.start(ctx, id, input, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
-	job.Again = err == nil
-	return job, err
+	return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, nil
 }
 
 func (s *Starter) start(ctx context.Context, id string, input workflows.ModifyVideoInput, reuse enumspb.WorkflowIdReusePolicy) (Job, error) {

@@ -12,7 +12,7 @@ import (
 // SubmitCommand starts one job, or finds the one that is there already.
 type SubmitCommand struct {
 	Prompt          string        `placeholder:"TEXT" help:"What to change in the video, in English."`
-	Video           string        `placeholder:"URL" help:"Where kie.ai fetches the video: http or https, MP4, MOV or AVI, at most 500 MB and 10 s."`
+	Video           string        `placeholder:"FILE|URL" help:"The video: a file, or the http or https address where kie.ai fetches it. MP4, MOV or AVI, at most 500 MB and 10 s."`
 	Watermark       string        `placeholder:"ID" help:"kie.ai's watermark identifier."`
 	TaskID          string        `name:"task-id" placeholder:"ID" help:"Collect this task instead of submitting one. Costs nothing."`
 	Name            string        `placeholder:"PREFIX" help:"Put in front of the names of the stored files."`
@@ -26,6 +26,7 @@ type SubmitCommand struct {
 	Timeout         time.Duration `placeholder:"DURATION" help:"Stop waiting after this time; the job goes on (default 72h)."`
 	JSON            bool          `name:"json" help:"Print one JSON object."`
 	TaskQueue       string        `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue of the workers."`
+	uploads         `embed:""`
 	logging         `embed:""`
 }
 
@@ -35,10 +36,15 @@ func (SubmitCommand) Help() string {
 A job that ended without its video starts again only if that can't pay twice. All this holds for as long as Temporal
 remembers the job (the retention time of the namespace).
 
+A file is checked, and uploaded to kie.ai under KIE_API_KEY, which costs nothing. The job is known by its content: the
+same file is the same job, wherever it lies, and is not uploaded again. kie.ai keeps uploads for a day; a job that
+could not be submitted until then fails unpaid, and the same command uploads the file anew.
+
 The job's id is printed on standard output, what happened on standard error.
 
 Examples:
   lumaflow submit --prompt "Turn the street into a snowy winter night" --video https://cdn.example.org/in.mp4
+  lumaflow submit --prompt "…" --video ./clip.mov
   lumaflow submit --prompt "…" --video https://… --wait --timeout 30m
   lumaflow submit --prompt "…" --video https://… --key take-2
   lumaflow submit --task-id 0123456789abcdef0123456789abcdef
@@ -48,12 +54,13 @@ Examples:
 
 // Run checks the request before it dials, then starts the job.
 func (c *SubmitCommand) Run(ctx context.Context, streams command.Streams) error {
-	input, err := c.request(ctx, streams.In)
+	asked, err := c.order(ctx, streams.In)
 	if err != nil {
 		return err
 	}
+	defer asked.close()
 	return c.connected(ctx, streams, Options{TaskQueue: c.TaskQueue}, func(s *Starter) error {
-		return c.run(ctx, s, input, streams)
+		return c.run(ctx, asked.through(s, streams.Err), asked.input, streams)
 	})
 }
 

@@ -29,7 +29,10 @@ type Receipt struct {
 	Prompt string `json:"prompt,omitempty"`
 	// SourceURL is where kie.ai got the source. PutReceipt drops its user
 	// name, query and fragment, where signatures are.
-	SourceURL      string `json:"sourceUrl,omitempty"`
+	SourceURL string `json:"sourceUrl,omitempty"`
+	// SourceSHA256 is the SHA-256 of the source in hexadecimal, if the job knew
+	// it: the address of an upload is soon forgotten.
+	SourceSHA256   string `json:"sourceSha256,omitempty"`
 	SubmitAttempts int    `json:"submitAttempts"`
 	// WokenBy is "callback" or "poll".
 	WokenBy     string        `json:"wokenBy"`

@@ -21,6 +21,7 @@ func receipt() store.Receipt {
 		Run:            "run-1",
 		TaskID:         "t1",
 		Prompt:         "Snow <at> night & day",
+		SourceSHA256:   strings.Repeat("5a", 32),
 		SourceURL:      "https://user:secret@cdn.example.org/a%20b/in.mp4?sig=secret#secret",
 		SubmitAttempts: 1,
 		WokenBy:        "callback",
@@ -54,7 +55,7 @@ func TestReceipt(t *testing.T) {
 	assert.Contains(t, string(text), "Snow <at> night & day", "people read receipts")
 	var fields map[string]any
 	require.NoError(t, json.Unmarshal(text, &fields))
-	assert.ElementsMatch(t, []string{"version", "job", "run", "taskId", "prompt", "sourceUrl", "submitAttempts", "wokenBy",
+	assert.ElementsMatch(t, []string{"version", "job", "run", "taskId", "prompt", "sourceUrl", "sourceSha256", "submitAttempts", "wokenBy",
 		"submittedAt", "completedAt", "files"}, keys(fields))
 	file := fields["files"].([]any)[0].(map[string]any)
 	assert.ElementsMatch(t, []string{"name", "location", "urlHost", "etag", "bytes", "sha256", "duration", "width", "height"}, keys(file))

@@ -50,6 +50,7 @@ func (j *job) writeReceipt(ctx workflow.Context, task task, outcome outcome, fil
 		Name:           j.input.Name,
 		Prompt:         task.prompt,
 		VideoURL:       task.videoURL,
+		VideoSHA256:    task.videoSHA256,
 		SubmitAttempts: j.status.SubmitAttempts,
 		WokenBy:        outcome.wokenBy,
 		SubmittedAt:    task.submittedAt,

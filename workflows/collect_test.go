@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -156,6 +157,10 @@ func TestInputThatIsRefused(t *testing.T) {
 		{"deadline of the wrong type", `{"prompt":"p","videoUrl":"https://x.example.org","deadline":5}`, "malformed"},
 		{"not an object", `"prompt"`, "malformed"},
 		{"unknown policy", `{"prompt":"p","videoUrl":"https://x.example.org","onUnknownSubmit":"pay"}`, "onUnknownSubmit"},
+		{"a hash that is none", `{"prompt":"p","videoUrl":"https://x.example.org","videoSha256":"abc"}`, "videoSha256 is not"},
+		{"a hash in capitals", `{"prompt":"p","videoUrl":"https://x.example.org","videoSha256":"` + strings.Repeat("AB", 32) + `"}`, "videoSha256 is not"},
+		{"a time that is none", `{"prompt":"p","videoUrl":"https://x.example.org","videoExpires":"tomorrow"}`, `videoExpires is "tomorrow"`},
+		{"a time of the wrong type", `{"prompt":"p","videoUrl":"https://x.example.org","videoExpires":5}`, "malformed"},
 		{"a task id with blanks", `{"taskId":" x"}`, "blanks"},
 	}
 	for _, test := range tests {

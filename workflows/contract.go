@@ -37,6 +37,14 @@ type ModifyVideoInput struct {
 	// VideoURL is where kie.ai fetches the source: http or https, MP4, MOV or
 	// AVI, at most 500 MB and 10 s.
 	VideoURL string `json:"videoUrl,omitempty"`
+	// VideoSHA256 is the SHA-256 of the video's content in lower-case
+	// hexadecimal, if it is known: of a file that was uploaded, say. The job is
+	// then told from others by it, and not by VideoURL.
+	VideoSHA256 string `json:"videoSha256,omitempty"`
+	// VideoExpires is when VideoURL stops being of use, as an RFC 3339 time:
+	// kie.ai deletes uploads after 24 hours. From then on the job is not
+	// submitted any more but fails with SubmitRefused. Empty means never.
+	VideoExpires string `json:"videoExpires,omitempty"`
 	// Watermark is kie.ai's optional watermark identifier.
 	Watermark string `json:"watermark,omitempty"`
 	// TaskID adopts a task that was submitted before, by whatever tool.

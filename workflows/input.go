@@ -70,8 +70,16 @@ func (in ModifyVideoInput) Validate() error {
 	return err
 }
 
+// ValidateBeforeUpload is Validate for a job whose video has no address yet.
+func (in ModifyVideoInput) ValidateBeforeUpload() error {
+	in.VideoURL, in.VideoExpires = "https://kie.ai", ""
+	return in.Validate()
+}
+
 // terms are what an input's texts mean.
 type terms struct {
+	// videoExpires is zero for a video that does not.
+	videoExpires   time.Time
 	recoveryWindow time.Duration
 	deadline       time.Duration
 	resubmit       bool
@@ -101,6 +109,11 @@ func (in ModifyVideoInput) terms() (terms, error) {
 	}
 	if in.TaskID != "" {
 		return terms, in.checkAdoption()
+	}
+	if in.VideoExpires != "" {
+		if terms.videoExpires, err = time.Parse(time.RFC3339, in.VideoExpires); err != nil {
+			return terms, fmt.Errorf("videoExpires is %.40q: give an RFC 3339 time such as \"2006-01-02T15:04:05Z\"", in.VideoExpires)
+		}
 	}
 	return terms, in.checkSubmission()
 }
@@ -139,6 +152,8 @@ func (in ModifyVideoInput) checkSubmission() error {
 		return errors.New("videoUrl is blank: give an http or https address that kie.ai can fetch")
 	case len(in.VideoURL) > maxURLBytes:
 		return fmt.Errorf("videoUrl is longer than %d bytes", maxURLBytes)
+	case in.VideoSHA256 != "" && !isSHA256(in.VideoSHA256):
+		return errors.New("videoSha256 is not a SHA-256 in 64 lower-case hexadecimal digits")
 	case len(in.Watermark) > maxNameBytes:
 		return fmt.Errorf("watermark is longer than %d bytes", maxNameBytes)
 	}
@@ -150,6 +165,10 @@ func (in ModifyVideoInput) checkSubmission() error {
 		return errors.New("videoUrl is not an http or https address")
 	}
 	return nil
+}
+
+func isSHA256(text string) bool {
+	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 func duration(field, text string, otherwise time.Duration) (time.Duration, error) {

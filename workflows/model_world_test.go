@@ -14,7 +14,7 @@ import (
 )
 
 func (m *model) submissionsComeToAnything() {
-	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "held on", "refused", "died", "died refused", "died sending", "died sending", "died telling", "died accepted")
+	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "held on", "refused", "expired", "died", "died refused", "died sending", "died sending", "died telling", "died accepted")
 	// Callbacks may come before the answer to the submission does. What may be
 	// cancelled is quick: the test environment has a cancelled activity forget
 	// what it sent, which the real one does not.
@@ -49,6 +49,8 @@ func (m *model) submissionsComeToAnything() {
 				temporal.ApplicationErrorOptions{NextRetryDelay: 10 * time.Minute})
 		case "refused":
 			return m.fails(activities.SubmitRefused, m.evidence(activities.PhaseRefused, ""))(in)
+		case "expired":
+			return m.fails(activities.VideoExpired, m.evidence(activities.PhaseRefused, ""))(in)
 		case "died refused":
 			return m.dies(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, m.evidence(activities.PhaseRefused, ""))(in)
 		case "died sending", "died telling":

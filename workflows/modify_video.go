@@ -101,6 +101,7 @@ type task struct {
 	submittedAt time.Time
 	prompt      string
 	videoURL    string
+	videoSHA256 string
 	// wake is the callback that brought the task, if one did.
 	wake *Callback
 	// adopted says that nobody will call back and that the task may long be done.

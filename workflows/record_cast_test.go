@@ -138,6 +138,13 @@ func holdsOn(after time.Duration) submitAct {
 	}
 }
 
+// expires is a submission that can't be made before the upload is deleted.
+func expires(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
+	return activities.Submitted{}, fails(activities.VideoExpired,
+		"nothing was submitted or charged: kie.ai held the job (not enough credits) until the uploaded video expired at "+in.Until.UTC().Format(time.RFC3339),
+		t.evidence(in, activities.PhaseRefused, ""))
+}
+
 func knows(_ context.Context, t *take, in activities.IdentifyInput) (activities.Identified, error) {
 	return activities.Identified{
 		TaskID: in.TaskID, Prompt: request.Prompt, VideoURL: request.VideoURL, CreatedAt: time.Now().UTC(), Settings: t.settings(),

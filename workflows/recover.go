@@ -146,7 +146,7 @@ func (j *job) adoptIdentified(ctx workflow.Context, identified activities.Identi
 		adopted:     true,
 	}
 	if j.input.TaskID == "" {
-		adopted.prompt, adopted.videoURL = j.input.Prompt, j.input.VideoURL
+		adopted.prompt, adopted.videoURL, adopted.videoSHA256 = j.input.Prompt, j.input.VideoURL, j.input.VideoSHA256
 	}
 	return adopted
 }

@@ -1,9 +1,20 @@
 package workflows_test
 
 import (
+	"strings"
+	"time"
+
 	"lumaflow/activities"
 	"lumaflow/workflows"
 )
+
+// uploaded is a request whose video lies at kie.ai for an hour.
+func uploaded() workflows.ModifyVideoInput {
+	input := request
+	input.VideoSHA256 = strings.Repeat("0a", 32)
+	input.VideoExpires = time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	return input
+}
 
 // failureScenarios are jobs that give no video.
 func failureScenarios() []scenario {
@@ -32,6 +43,13 @@ func failureScenarios() []scenario {
 			about:  "kie.ai refuses the submission for good; nothing is charged",
 			input:  request,
 			submit: []submitAct{refuses},
+			ends:   workflows.SubmitRefused,
+		},
+		{
+			name:   "uploaded-video-expired",
+			about:  "kie.ai holds the job until the uploaded video is about to be deleted; nothing is charged",
+			input:  uploaded(),
+			submit: []submitAct{holds(402, "not enough credits"), expires},
 			ends:   workflows.SubmitRefused,
 		},
 		{

@@ -24,8 +24,8 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 		Prompt:    j.input.Prompt,
 		VideoURL:  j.input.VideoURL,
 		Watermark: j.input.Watermark,
-		Until:     j.until,
 	}
+	input.Until, input.Expires = j.submitUntil()
 	for holds, deaths := 0, 0; ; {
 		late, err := j.lateProof(ctx)
 		if err != nil {
@@ -62,7 +62,10 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 		case activities.PhaseSending:
 			return task{}, unknownOutcome{evidence: evidence, cause: "the worker died while it was submitting"}
 		}
-		if !workflow.Now(ctx).Before(j.until) {
+		if !workflow.Now(ctx).Before(input.Until) {
+			if input.Expires {
+				return task{}, j.videoExpired("no worker managed to submit it before the uploaded video expired; nothing was charged")
+			}
 			return task{}, failure{
 				errorType: SubmitRefused,
 				what:      "no worker managed to submit it before the deadline; nothing was charged",
@@ -77,13 +80,32 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 	}
 }
 
+// submitUntil is until when a submission may be made: before the deadline, and
+// while an uploaded video can still be fetched.
+func (j *job) submitUntil() (until time.Time, expires bool) {
+	if j.videoExpires.IsZero() || j.until.Before(j.videoExpires) {
+		return j.until, false
+	}
+	return j.videoExpires, true
+}
+
+// videoExpired is the failure of a job whose uploaded video is, or will soon be,
+// deleted.
+func (j *job) videoExpired(what string) failure {
+	next := "run the same submit command again, it uploads the video anew"
+	if len(j.lost) > 0 {
+		next = "see whether the earlier submission was paid"
+	}
+	return failure{errorType: SubmitRefused, what: what, next: next}
+}
+
 // attempt runs one submission. If an earlier one may be paid, a callback or late
 // evidence interrupts it, as long as nothing has been sent: it may be the proof
 // that nothing needs to be.
 func (j *job) attempt(ctx workflow.Context, input activities.SubmitInput) (submitted activities.Submitted, interrupted bool, err error) {
 	submitting, stop := workflow.WithCancel(ctx)
 	defer stop()
-	outcome := workflow.ExecuteActivity(submission(submitting, j.until), a.Submit, input)
+	outcome := workflow.ExecuteActivity(submission(submitting, input.Until), a.Submit, input)
 	if len(j.lost) > 0 {
 		selector := workflow.NewSelector(ctx)
 		j.callbacks.AddTo(ctx, selector, func(callback Callback) {
@@ -118,6 +140,7 @@ func (j *job) accepted(submitted activities.Submitted) task {
 		submittedAt: submitted.SubmittedAt,
 		prompt:      j.input.Prompt,
 		videoURL:    j.input.VideoURL,
+		videoSHA256: j.input.VideoSHA256,
 	}
 }
 
@@ -145,6 +168,8 @@ func (j *job) submitFailure(ctx workflow.Context, err error) error {
 			return ctx.Err()
 		}
 		return failure{errorType: SubmitRefused, what: "nothing was submitted or charged: " + failed.Message(), next: "start the job again"}
+	case activities.VideoExpired:
+		return j.videoExpired(failed.Message())
 	case SubmitRefused:
 		return failure{errorType: SubmitRefused, what: failed.Message(), next: "mend what it names and submit again"}
 	}

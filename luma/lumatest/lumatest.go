@@ -76,6 +76,14 @@ type Options struct {
 	// keeps them in memory and in a temporary folder.
 	StateDir string
 
+	// UploadLifetime is how long an upload can be fetched. Zero means 24 h;
+	// with any other, answers say when the upload expires. A task whose source
+	// is gone is charged and fails.
+	UploadLifetime time.Duration
+	// UploadFaults spoil uploads: each spoils one, in the order of the menu.
+	// Uploads have no prompt to name their faults in. See UploadFaults.
+	UploadFaults []string
+
 	// SlowResponse is the delay of slow-response. Zero means 8 s.
 	SlowResponse time.Duration
 	// CallbackLate is the delay of callback-late. Zero means 2 minutes.
@@ -104,6 +112,8 @@ const (
 	defaultRateLimit  = 20
 	defaultRateWindow = 10 * time.Second
 	defaultStrikes    = 2
+	// defaultUploadLifetime is the shorter of the two that kie.ai documents.
+	defaultUploadLifetime = 24 * time.Hour
 )
 
 func (o Options) withDefaults() Options {
@@ -112,6 +122,7 @@ func (o Options) withDefaults() Options {
 	o.RateLimit = orElse(o.RateLimit, defaultRateLimit)
 	o.RateWindow = orElse(o.RateWindow, defaultRateWindow)
 	o.Credits = max(0, orElse(o.Credits, defaultCredits))
+	o.UploadLifetime = orElse(o.UploadLifetime, defaultUploadLifetime)
 	o.SlowResponse = orElse(o.SlowResponse, 8*time.Second)
 	o.CallbackLate = orElse(o.CallbackLate, 2*time.Minute)
 	o.CallbackTimeout = orElse(o.CallbackTimeout, 15*time.Second)

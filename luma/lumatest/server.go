@@ -17,13 +17,14 @@ import (
 // Server is a simulated kie.ai: one account, its tasks and its bill. It serves
 // the API, the uploads and the results alike, and is safe for concurrent use.
 type Server struct {
-	options  Options
-	log      *slog.Logger
-	client   *http.Client
-	routes   http.Handler
-	files    *os.Root
-	stateful bool
-	journal  *journal
+	options   Options
+	log       *slog.Logger
+	client    *http.Client
+	routes    http.Handler
+	files     *os.Root
+	stateful  bool
+	journal   *journal
+	uploading exposure
 	// modifying lets one render use the machine's cores at a time.
 	modifying chan struct{}
 
@@ -56,11 +57,16 @@ func New(options Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	uploading, err := exposedUploads(options.UploadFaults)
+	if err != nil {
+		return nil, err
+	}
 	options = options.withDefaults()
 	s := &Server{
 		options:   options,
 		log:       options.Logger,
 		client:    callbackClient(options.Client),
+		uploading: uploading,
 		modifying: make(chan struct{}, 1),
 		schedule:  schedule,
 		jobs:      map[request]*job{},

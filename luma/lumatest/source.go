@@ -13,7 +13,7 @@ const rendersFolder = "renders"
 // material is the playable video that a task's results are made of: its
 // modified upload, else a stock clip.
 func (s *Server) material(ctx context.Context, t *task) (video, error) {
-	name, info := s.uploaded(t.request.VideoURL)
+	name, info, _ := s.uploaded(t)
 	if name == "" {
 		return s.stock(t), nil
 	}

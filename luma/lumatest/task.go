@@ -139,7 +139,15 @@ func (s *Server) end(ctx context.Context, t *task) error {
 	return nil
 }
 
+// sourceGone is the failure of a task whose upload can't be fetched. What kie.ai
+// does then is not documented; this is the worst that it could do, a charge for
+// nothing.
+var sourceGone = failure{flagCreateFailed, codeBadRequest, "the input video could not be downloaded"}
+
 func (s *Server) failureOf(t *task) *failure {
+	if _, _, gone := s.uploaded(t); gone {
+		return &sourceGone
+	}
 	for _, entry := range failures {
 		if s.strike(&t.exposure, entry.fault, 1) {
 			return &entry.failure

@@ -34,6 +34,8 @@ type uploadedFile struct {
 	FileSize    int64  `json:"fileSize"`
 	MimeType    string `json:"mimeType"`
 	UploadedAt  string `json:"uploadedAt"`
+	// ExpiresAt is in the quickstart's answer only.
+	ExpiresAt string `json:"expiresAt,omitempty"`
 }
 
 // uploadError is a failed upload. Unlike the API, the upload host documents
@@ -59,7 +61,14 @@ func (s *Server) uploads(receive func(http.ResponseWriter, *http.Request) (*rece
 			writeJSON(w, http.StatusUnauthorized, uploadAnswer{Code: codeUnauthorized, Msg: problem})
 			return
 		}
+		if s.spoil(w, r) {
+			return
+		}
 		file, err := s.keep(receive(w, r))
+		if err == nil && s.strike(&s.uploading, UploadLost, 1) {
+			_ = resetConnection(w) // it says that it has reset it
+			return
+		}
 		if err != nil {
 			failed := &uploadError{http.StatusInternalServerError, err.Error()}
 			errors.As(err, &failed)
@@ -117,16 +126,24 @@ func (s *Server) keep(upload *received, err error) (*uploadedFile, error) {
 		_ = s.files.Remove(upload.temporary)
 		return nil, badUpload("fileName can't be used: %v", err)
 	}
+	now := s.options.Now().UTC()
+	if err := s.files.Chtimes(target, now, now); err != nil {
+		return nil, fmt.Errorf("keep an upload: %w", err)
+	}
 	s.mu.Lock()
 	s.counts.Uploads++
 	s.mu.Unlock()
-	return &uploadedFile{
+	file := &uploadedFile{
 		FileName:   upload.name,
 		FilePath:   filePath,
 		FileSize:   upload.size,
 		MimeType:   mimeType(upload.name),
-		UploadedAt: s.options.Now().UTC().Format(time.RFC3339Nano),
-	}, nil
+		UploadedAt: now.Format(time.RFC3339Nano),
+	}
+	if s.options.UploadLifetime != defaultUploadLifetime {
+		file.ExpiresAt = now.Add(s.options.UploadLifetime).Format(time.RFC3339Nano)
+	}
+	return file, nil
 }
 
 // mimeType does not depend on what this machine has installed.
@@ -166,7 +183,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	}
 	defer file.Close()
 	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil || !info.Mode().IsRegular() || s.deleted(info, s.options.Now()) {
 		missing(w)
 		return
 	}
@@ -174,20 +191,29 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, info.Name(), info.ModTime(), file)
 }
 
-// uploaded finds the upload that a video URL names.
-func (s *Server) uploaded(videoURL string) (name string, info os.FileInfo) {
-	address, err := url.Parse(videoURL)
+// deleted reports whether an upload had outlived its time at a moment. Its file
+// stays.
+func (s *Server) deleted(info os.FileInfo, at time.Time) bool {
+	return !at.Before(info.ModTime().Add(s.options.UploadLifetime))
+}
+
+// uploaded finds the upload that a task's video URL names, under whatever name
+// of this host. One under the server's own address that was never made, or had
+// been deleted when the task was created, is gone.
+func (s *Server) uploaded(t *task) (name string, info os.FileInfo, gone bool) {
+	gone = strings.HasPrefix(t.request.VideoURL, t.base+"/"+uploadRoot+"/")
+	address, err := url.Parse(t.request.VideoURL)
 	if err != nil {
-		return "", nil
+		return "", nil, gone
 	}
 	inside, ok := strings.CutPrefix(address.Path, "/"+uploadRoot+"/")
 	if !ok || !fs.ValidPath(inside) {
-		return "", nil
+		return "", nil, gone
 	}
 	name = path.Join(uploadRoot, inside)
 	info, err = s.files.Stat(name)
-	if err != nil || !info.Mode().IsRegular() {
-		return "", nil
+	if err != nil || !info.Mode().IsRegular() || s.deleted(info, t.created) {
+		return "", nil, gone
 	}
-	return name, info
+	return name, info, false
 }

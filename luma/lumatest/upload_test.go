@@ -12,8 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/luma/lumatest"
@@ -24,8 +27,8 @@ type uploadReply struct {
 	Code    int
 	Msg     string
 	Data    *struct {
-		FileName, FilePath, DownloadURL, MimeType, UploadedAt string
-		FileSize                                              int64
+		FileName, FilePath, DownloadURL, MimeType, UploadedAt, ExpiresAt string
+		FileSize                                                         int64
 	}
 }
 
@@ -190,6 +193,98 @@ func (p *provider) localVideo(t *testing.T) (url string, content []byte) {
 	_, got := p.upload(t, part{"uploadPath", "", "u"}, part{"file", "mine.mp4", string(content)})
 	require.True(t, got.Success, got.Msg)
 	return got.Data.DownloadURL, content
+}
+
+func TestAnUploadLivesForADay(t *testing.T) {
+	begun := time.Now()
+	var age atomic.Int64
+	kie := start(t, lumatest.Options{Now: func() time.Time { return begun.Add(time.Duration(age.Load())) }})
+	link, content := kie.localVideo(t)
+	for _, address := range []string{link, strings.Replace(link, "127.0.0.1", "localhost", 1)} {
+		inTime := kie.finished(t, fields{"prompt": "in time", "videoUrl": address})
+		require.Equal(t, lumatest.Succeeded, inTime.State)
+		require.True(t, bytes.HasPrefix(kie.get(t, inTime.Results[0].URL).body, content))
+	}
+	age.Store(int64(24*time.Hour - time.Second))
+	require.Equal(t, content, kie.get(t, link).body)
+	age.Store(int64(24 * time.Hour))
+	require.Equal(t, http.StatusNotFound, kie.get(t, link).status)
+
+	for name, video := range map[string]string{"late": link, "never made": kie.url + "/uploads/u/none.mp4", "no path": kie.url + "/uploads/../x"} {
+		charge := kie.finished(t, fields{"prompt": name, "videoUrl": video})
+		require.Equal(t, lumatest.Failed, charge.State, name)
+		require.Equal(t, 2, charge.Flag, name)
+	}
+	require.Equal(t, 5, kie.Ledger().Charges, "what kie.ai can't fetch is charged all the same")
+}
+
+func TestAnUploadWithAnotherLifetimeSaysSo(t *testing.T) {
+	kie := start(t, lumatest.Options{UploadLifetime: time.Minute})
+	_, got := kie.upload(t, part{"uploadPath", "", "u"}, part{"file", "a.mp4", "x"})
+	begun, err := time.Parse(time.RFC3339, got.Data.UploadedAt)
+	require.NoError(t, err)
+	ends, err := time.Parse(time.RFC3339, got.Data.ExpiresAt)
+	require.NoError(t, err)
+	require.Equal(t, time.Minute, ends.Sub(begun))
+}
+
+func TestUploadsThatAreSpoilt(t *testing.T) {
+	var names []string
+	for _, fault := range lumatest.UploadFaults() {
+		require.NotEmpty(t, fault.Description)
+		names = append(names, fault.Name)
+	}
+	kie := start(t, lumatest.Options{UploadFaults: names})
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	send := func(ctx context.Context) (status int, text string) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, kie.url+"/api/file-base64-upload",
+			strings.NewReader(`{"uploadPath":"u","fileName":"a.mp4","base64Data":"eA=="}`))
+		require.NoError(t, err)
+		request.Header.Set("Authorization", "Bearer key")
+		request.Header.Set("Content-Type", "application/json")
+		answer, err := client.Do(request)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		return answer.StatusCode, string(body)
+	}
+	status, text := send(t.Context())
+	require.Zero(t, status, "reset: %s", text)
+
+	stalled, leave := context.WithCancel(t.Context())
+	go func() {
+		assert.Eventually(t, func() bool { return kie.Ledger().Faults[lumatest.UploadStall] == 1 }, patient, tick)
+		leave()
+	}()
+	status, text = send(stalled)
+	require.Zero(t, status)
+	require.Contains(t, text, "canceled")
+
+	status, text = send(t.Context())
+	require.Equal(t, 500, status)
+	require.Contains(t, text, `"success":false`)
+	status, text = send(t.Context())
+	require.Equal(t, 200, status)
+	require.Contains(t, text, "<html>")
+	require.Zero(t, kie.Ledger().Uploads)
+	status, _ = send(t.Context())
+	require.Zero(t, status)
+	require.Equal(t, 1, kie.Ledger().Uploads, "kept, but the answer was lost")
+	status, _ = send(t.Context())
+	require.Equal(t, 200, status)
+	require.Equal(t, 2, kie.Ledger().Uploads)
+	for _, name := range names {
+		require.Equal(t, 1, kie.Ledger().Faults[name], name)
+	}
+}
+
+func TestUploadFaultsThatDoNotExist(t *testing.T) {
+	_, err := lumatest.New(lumatest.Options{UploadFaults: []string{"reset"}})
+	require.ErrorIs(t, err, lumatest.ErrUnknownFault)
 }
 
 func TestAnUploadComesBackModified(t *testing.T) {
