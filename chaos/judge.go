@@ -147,8 +147,13 @@ func (p *playing) judgeJob(l *life, wanted map[string]bool) {
 }
 
 // judgeUncharged demands that the job was refused, as no other fault lets one end
-// without a charge.
+// without a charge. A worker that dies between its intent and its request does,
+// too, if no operator has the job submitted again in time.
 func (p *playing) judgeUncharged(l *life) {
+	if l.story.lost && l.story.resolved == "" {
+		p.judgeFailure(l, "", workflows.SubmitUnknown)
+		return
+	}
 	if !slices.Contains(l.job.faults, lumatest.Refused) {
 		p.problem("job %s ended as %s and was never charged: %s", l.job.id, l.story.closed, l.story.failure.GetMessage())
 		return

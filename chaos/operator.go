@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -55,17 +56,7 @@ func (o *operator) look(ctx context.Context) {
 		return
 	}
 	o.looked = time.Now()
-	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	list, err := o.client.ListWorkflow(asking, &workflowservice.ListWorkflowExecutionsRequest{Query: "ExecutionStatus = 'Running'"})
-	if err != nil {
-		return
-	}
-	for _, execution := range list.GetExecutions() {
-		id := execution.GetExecution().GetWorkflowId()
-		if !o.atALoss(asking, id) {
-			continue
-		}
+	for _, id := range o.atALoss(ctx) {
 		first, seen := o.since[id]
 		if !seen {
 			o.since[id] = time.Now()
@@ -81,10 +72,31 @@ func (o *operator) look(ctx context.Context) {
 	}
 }
 
-func (o *operator) atALoss(ctx context.Context, id string) bool {
-	var status workflows.Status
-	answer, err := o.client.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
-	return err == nil && answer.Get(&status) == nil && status.Stage == workflows.StageSubmitUnknown
+// atALoss asks all open jobs at once: those whose worker is paused don't answer.
+func (o *operator) atALoss(ctx context.Context) (ids []string) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	list, err := o.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: "ExecutionStatus = 'Running'"})
+	if err != nil {
+		return nil
+	}
+	var asking sync.WaitGroup
+	var mu sync.Mutex
+	for _, execution := range list.GetExecutions() {
+		id := execution.GetExecution().GetWorkflowId()
+		asking.Go(func() {
+			var status workflows.Status
+			answer, err := o.client.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
+			if err != nil || answer.Get(&status) != nil || status.Stage != workflows.StageSubmitUnknown {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			ids = append(ids, id)
+		})
+	}
+	asking.Wait()
+	return ids
 }
 
 // decide says what to do about a job, or nothing yet.

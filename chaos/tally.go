@@ -144,7 +144,7 @@ func (t *tally) addLife(l life) {
 	t.report.Duplicates += max(0, len(l.charges)-1)
 	switch {
 	case !l.story.lost:
-	case l.story.resolved == workflows.Resubmit:
+	case l.story.resolved == workflows.Resubmit, len(l.charges) == 0:
 		t.report.Lost.Unsent++
 	default:
 		t.report.Lost.Responses++
