@@ -34,14 +34,12 @@ type operator struct {
 	prompts map[string]string // by job id
 	since   map[string]time.Time
 	looked  time.Time
-	// done are the jobs that the operator has helped.
-	done map[string]bool
-	log  io.Writer
+	log     io.Writer
 }
 
 // newOperator is an operator who writes down what it does.
 func newOperator(w *world, jobs []job, log io.Writer) *operator {
-	o := &operator{world: w, prompts: map[string]string{}, since: map[string]time.Time{}, done: map[string]bool{}, log: log}
+	o := &operator{world: w, prompts: map[string]string{}, since: map[string]time.Time{}, log: log}
 	for _, job := range jobs {
 		o.prompts[job.id] = job.prompt
 	}
@@ -56,20 +54,26 @@ func (o *operator) look(ctx context.Context) {
 		return
 	}
 	o.looked = time.Now()
+	var helping sync.WaitGroup
 	for _, id := range o.atALoss(ctx) {
 		first, seen := o.since[id]
 		if !seen {
 			o.since[id] = time.Now()
 			continue
 		}
-		if args := o.decide(id, time.Since(first)); args != nil && !o.done[id] {
-			resolving, cancel := context.WithTimeout(ctx, 30*time.Second)
-			output, err := run(resolving, o.binary, o.env, append([]string{"resolve", id}, args...)...)
-			cancel()
-			fmt.Fprintf(o.log, "%s resolve %s %s\n%s", time.Now().Format(time.RFC3339Nano), id, strings.Join(args, " "), output)
-			o.done[id] = err == nil
+		if args := o.decide(id, time.Since(first)); args != nil {
+			helping.Go(func() { o.help(ctx, id, args) })
 		}
 	}
+	helping.Wait()
+}
+
+func (o *operator) help(ctx context.Context, id string, args []string) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	// What it comes to is read from the job's history.
+	output, _ := run(ctx, o.binary, o.env, append([]string{"resolve", id}, args...)...)
+	fmt.Fprintf(o.log, "%s resolve %s %s\n%s", time.Now().Format(time.RFC3339Nano), id, strings.Join(args, " "), output)
 }
 
 // atALoss asks all open jobs at once: those whose worker is paused don't answer.
