@@ -16,7 +16,7 @@ var (
 	WriteReport  = writeReport
 	WriteEntries = writeEntries
 	WriteResults = writeResults
-	Activities   = []string{submitActivity, pollActivity, downloadActivity}
+	Activities   = []string{submitActivity, pollActivity, downloadActivity, identifyActivity, receiptActivity}
 )
 
 // Terminal is the display for terminals on something that is none.

@@ -33,6 +33,8 @@ const (
 	submitActivity   = "Submit"
 	pollActivity     = "Poll"
 	downloadActivity = "Download"
+	identifyActivity = "Identify"
+	receiptActivity  = "WriteReceipt"
 )
 
 // plainData reads what Temporal itself has written.
