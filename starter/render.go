@@ -138,6 +138,14 @@ func dash(text string) string {
 	return text
 }
 
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // age is a duration in its largest unit.
 func age(d time.Duration) string {
 	switch d = max(d, 0); {
