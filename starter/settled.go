@@ -35,11 +35,8 @@ func (e *UnsettledError) Error() string {
 }
 
 // checkSettled returns an *UnsettledError unless it is certain that another
-// run can't pay for what the last one has paid already.
+// run can't pay for what the last one, which has ended, has paid already.
 func (s *Starter) checkSettled(ctx context.Context, last Report) error {
-	if err := s.addEnd(ctx, &last); err != nil {
-		return err
-	}
 	unsettled := &UnsettledError{WorkflowID: last.WorkflowID, State: last.State}
 	if last.Failure != nil {
 		unsettled.Failure = *last.Failure
