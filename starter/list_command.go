@@ -41,7 +41,7 @@ func (ListCommand) Help() string {
 	return `Lists the jobs of the namespace, whoever started them. Temporal's lists lag a moment behind the jobs.
 
 With --at-risk it goes through the histories of the jobs that ended without their video in the last 14 days, and of
-those that are collecting or have seen no end of their task for an hour. It shows the tasks that have ended, or may
+those that are collecting or whose task was submitted more than an hour ago. It shows the tasks that have ended, or may
 have, and that no job has collected since. kie.ai deletes media 14 days after their task ended; where only the
 submission is known, the time left is counted from that, and so is too short by as much as the task took.
 

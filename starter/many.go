@@ -60,7 +60,8 @@ func (s *Starter) RunMany(ctx context.Context, orders []Order, options ManyOptio
 	if options.Show == nil {
 		options.Show = func(Tally) {}
 	}
-	many := &many{Starter: s, ManyOptions: options, orders: orders, outcomes: make([]Outcome, len(orders)), heard: time.Now()}
+	many := &many{Starter: s, ManyOptions: options, orders: orders, heard: time.Now(),
+		outcomes: make([]Outcome, len(orders)), stages: make([]workflows.Stage, len(orders))}
 	for i, order := range orders {
 		many.queue = append(many.queue, i)
 		many.outcomes[i] = Outcome{Line: order.Line, Report: Report{
@@ -79,8 +80,10 @@ type many struct {
 	ManyOptions
 	orders   []Order
 	outcomes []Outcome
-	// queue are the orders to start, open the jobs that have not ended.
+	// queue are the orders to start, open the jobs that have not ended, stages
+	// where those are, as far as it is known.
 	queue, open []int
+	stages      []workflows.Stage
 
 	mu sync.Mutex
 	// away is why Temporal gave no answer in this round, stop why there is no
@@ -88,7 +91,8 @@ type many struct {
 	away, stop error
 	heard      time.Time
 	pauses     int
-	// silence is why a worker gave no answer, until quiet.
+	// silence is why no job can be asked, as far as it is to be mended; none is
+	// asked until quiet.
 	silence string
 	quiet   time.Time
 }
@@ -97,6 +101,7 @@ func (m *many) run(ctx context.Context) error {
 	for {
 		m.away = nil
 		m.start(ctx)
+		m.Show(m.tally())
 		moved := m.look(ctx)
 		m.Show(m.tally())
 		switch {
@@ -240,7 +245,11 @@ func (m *many) lookAt(ctx context.Context, place int) error {
 	if seen.State.Open() {
 		seen.Status = outcome.Status
 		outcome.Report = seen
-		m.ask(ctx, outcome, taskQueue(described))
+		m.stages[place] = stageSeen(described)
+		switch m.stages[place] {
+		case "", workflows.StageHeld, workflows.StageSubmitUnknown:
+			m.ask(ctx, place, taskQueue(described))
+		}
 		return nil
 	}
 	switch err := m.addEnd(ctx, &seen); {
@@ -261,16 +270,17 @@ func (m *many) lookAt(ctx context.Context, place int) error {
 
 // ask asks an open job how far it is. After a worker's silence none is asked for
 // a while: each question would wait as long.
-func (m *many) ask(ctx context.Context, outcome *Outcome, queue string) {
+func (m *many) ask(ctx context.Context, place int, queue string) {
 	m.mu.Lock()
 	quiet := time.Now().Before(m.quiet)
 	m.mu.Unlock()
 	if quiet {
 		return
 	}
+	outcome := &m.outcomes[place]
 	status, err := m.query(ctx, outcome.WorkflowID, outcome.RunID)
 	if err == nil {
-		outcome.Status = &status
+		outcome.Status, m.stages[place] = &status, status.Stage
 		outcome.learn(status.TaskID)
 	}
 	if ctx.Err() != nil {
@@ -283,7 +293,10 @@ func (m *many) ask(ctx context.Context, outcome *Outcome, queue string) {
 	case errors.As(err, &failed):
 		said = "job " + plain(outcome.WorkflowID) + ": " + silence(err)
 	default:
-		said, until = m.Starter.silence(ctx, queue, err), time.Now().Add(quietTime)
+		until = time.Now().Add(quietTime)
+		if there, known := m.workerThere(ctx, queue); known && !there {
+			said = noWorker(queue)
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -74,7 +74,7 @@ type Risks struct {
 
 // AtRisk finds the videos that no job has stored although their task has ended
 // or may have: those of jobs that ended without their video, and those of open
-// jobs that are collecting, or have seen no end for an hour. What another job
+// jobs that are collecting, or whose task was submitted more than an hour ago. What another job
 // has collected since is left out. It reads the history of every such job, the
 // oldest first, for at most two minutes.
 func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) {

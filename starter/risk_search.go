@@ -53,22 +53,18 @@ func (r *riskSearch) list(ctx context.Context, filter RiskFilter) error {
 			return failed("list the jobs", err)
 		}
 		r.truncated = r.truncated || more
-		r.candidates = append(r.candidates, slices.DeleteFunc(entries, r.harmless)...)
+		r.candidates = append(r.candidates, slices.DeleteFunc(entries, func(entry Entry) bool {
+			return entry.Stage != "" && r.harmless(entry)
+		})...)
 	}
 	slices.SortFunc(r.candidates, func(a, b Entry) int { return a.StartedAt.Compare(b.StartedAt) })
 	return nil
 }
 
-// harmless says that an open job has no finished task to tell of.
+// harmless says that an open job is too young for a task that nobody has seen
+// the end of.
 func (r *riskSearch) harmless(entry Entry) bool {
-	switch {
-	case !entry.State.Open(), entry.Stage == "", entry.Stage == workflows.StageCollecting:
-		return false
-	case entry.Stage == workflows.StageWaiting:
-		return r.now.Sub(entry.StartedAt) < unfinished
-	default:
-		return true
-	}
+	return entry.State.Open() && entry.Stage != workflows.StageCollecting && r.now.Sub(entry.StartedAt) < unfinished
 }
 
 // examine looks at the candidates until ctx ends.
@@ -101,13 +97,12 @@ func (r *riskSearch) examine(ctx context.Context) {
 // look adds what one job has left.
 func (r *riskSearch) look(ctx context.Context, entry Entry) error {
 	if entry.State.Open() && entry.Stage == "" {
-		collecting, err := r.collecting(ctx, entry)
+		described, err := r.describe(ctx, entry.WorkflowID, entry.RunID)
 		if err != nil {
 			return err
 		}
-		if collecting {
-			entry.Stage = workflows.StageCollecting
-		} else if r.now.Sub(entry.StartedAt) < unfinished {
+		entry.Stage = stageSeen(described)
+		if r.harmless(entry) {
 			return nil
 		}
 	}
@@ -148,22 +143,6 @@ func (r *riskSearch) add(risk Risk) {
 		risk = merged(known, risk)
 	}
 	r.found[risk.TaskID] = risk
-}
-
-// collecting tells by the work that an open job has in hand whether its task has
-// ended.
-func (r *riskSearch) collecting(ctx context.Context, entry Entry) (bool, error) {
-	described, err := r.describe(ctx, entry.WorkflowID, entry.RunID)
-	if err != nil {
-		return false, err
-	}
-	for _, pending := range described.GetPendingActivities() {
-		switch pending.GetActivityType().GetName() {
-		case downloadActivity, receiptActivity:
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // stored reports whether another job, or a later run of the same one, has

@@ -185,6 +185,12 @@ func TestAtRisk(t *testing.T) {
 			f.leaves("job", "t", left{4 * day, 3 * day, 0}).inStage(workflows.StageWaiting)
 			f.leaves("unlabelled", "u", left{4 * day, 3 * day, 0}).works("Poll")
 		}, []string{fromSubmission, "u submitted 264h"}},
+		{"submitted by a worker that died, and no other has come", func(f *temporal) {
+			run := f.job("job").inStage(workflows.StageSubmitting)
+			run.started = run.started.Add(-4 * day)
+			run.history.timesOut(run.history.schedules("Submit", ""), nil,
+				activities.Evidence{Phase: activities.PhaseAccepted, TaskID: "t", At: time.Now().Add(-3 * day)})
+		}, []string{fromSubmission}},
 		{"held", func(f *temporal) {
 			run := f.job("job").inStage(workflows.StageHeld)
 			run.started = run.started.Add(-2 * day)

@@ -33,8 +33,11 @@ func (t Tally) String() string {
 	}
 	add(t.Failed, "failed")
 	for _, stage := range stages {
-		add(t.Open[stage], string(stage))
+		if stage != workflows.StageDone && stage != workflows.StageFailed {
+			add(t.Open[stage], string(stage))
+		}
 	}
+	add(t.Open[workflows.StageDone]+t.Open[workflows.StageFailed], "ending")
 	add(t.Open[""], "started")
 	add(t.NotStarted, "not started yet")
 	return strings.Join(parts, ", ")
@@ -50,15 +53,14 @@ func (m *many) tally() Tally {
 	}
 	blocked := map[workflows.Stage]string{}
 	for _, place := range m.open {
-		var stage workflows.Stage
-		if status := m.outcomes[place].Status; status != nil {
-			stage = status.Stage
-			blocked[stage] = plain(status.Detail)
+		tally.Open[m.stages[place]]++
+		if status := m.outcomes[place].Status; status != nil && status.Stage == m.stages[place] {
+			blocked[status.Stage] = plain(status.Detail)
 		}
-		tally.Open[stage]++
 	}
 	tally.Failed = tally.Total - tally.Completed - tally.NotStarted - len(m.open)
 	switch {
+	case len(m.open)+len(m.queue) == 0:
 	case m.away != nil:
 		tally.Note = "Temporal does not answer, trying again (" + said(m.away) + ")"
 	case m.silence != "":
