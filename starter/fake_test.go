@@ -55,8 +55,9 @@ type temporal struct {
 	untraceable bool
 	retention   time.Duration
 	// begins makes the run of a job that is started; without it starts are only
-	// noted.
+	// noted. Served counts those that have ended since.
 	begins func(id string, input workflows.ModifyVideoInput)
+	served int
 }
 
 func newTemporal(t *testing.T) *temporal {

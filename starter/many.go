@@ -128,7 +128,6 @@ func (m *many) run(ctx context.Context) error {
 // are to ask Temporal about, and the longer it has not answered.
 func (m *many) pause() time.Duration {
 	if m.away == nil {
-		m.pauses = 0
 		return max(m.interval, time.Duration(len(m.open))*perJob)
 	}
 	m.pauses++
@@ -165,7 +164,7 @@ func (m *many) hear(ctx context.Context, err error) {
 	defer m.mu.Unlock()
 	switch {
 	case err == nil:
-		m.heard = time.Now()
+		m.heard, m.pauses = time.Now(), 0
 	case ctx.Err() != nil:
 	case forbidden(err):
 		m.stop = err

@@ -61,8 +61,8 @@ func (m *many) tally() Tally {
 	tally.Failed = tally.Total - tally.Completed - tally.NotStarted - len(m.open)
 	switch {
 	case len(m.open)+len(m.queue) == 0:
-	case m.away != nil:
-		tally.Note = "Temporal does not answer, trying again (" + said(m.away) + ")"
+	case m.away != nil || m.pauses > 0:
+		tally.Note = "Temporal does not answer; the jobs go on, trying again"
 	case m.silence != "":
 		tally.Note = m.silence
 	case blocked[workflows.StageSubmitUnknown] != "":

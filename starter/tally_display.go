@@ -78,7 +78,7 @@ func newTallyBar(out io.Writer, total int, options ...mpb.ContainerOption) *tall
 	display.container = mpb.New(append([]mpb.ContainerOption{mpb.WithOutput(out)}, options...)...)
 	count := decor.Any(func(decor.Statistics) string {
 		tally := display.now()
-		return fmt.Sprintf("%d/%d ", tally.ended(), tally.Total)
+		return fmt.Sprintf("%d/%d", tally.ended(), tally.Total)
 	})
 	display.bar = display.container.New(int64(total), mpb.BarStyle(), mpb.PrependDecorators(count), mpb.BarBtmExtender(
 		display.line(func(tally Tally) string { return tally.String() }),
