@@ -75,14 +75,14 @@ func goOn(outcomes []Outcome, why string) error {
 			unstarted++
 		}
 	}
-	text := fmt.Sprintf("%s: of %s, %d go on by themselves", why, counted(len(outcomes), "job"), open)
+	text := fmt.Sprintf("%s; of %s, going on by themselves: %d", why, counted(len(outcomes), "job"), open)
 	if unstarted > 0 {
-		text += fmt.Sprintf(", %d are not started", unstarted)
+		text += fmt.Sprintf(", not started: %d", unstarted)
 	}
 	if unknown > 0 {
-		text += fmt.Sprintf(", %d may have been started just now", unknown)
+		text += fmt.Sprintf(", maybe started just now: %d", unknown)
 	}
-	return errors.New(text + "; the same command goes on with all of them, `lumaflow list --open` shows them")
+	return errors.New(text + "; the same command takes all of them up again, `lumaflow list --open` shows those under way")
 }
 
 // verdict is nil if all jobs have completed. It tells of the first that have
@@ -97,13 +97,17 @@ func verdict(outcomes []Outcome, out io.Writer, next func([]Outcome) string) err
 			fmt.Fprintln(out, outcome.place()+ending(outcome.Report))
 		}
 	}
-	if lost == 0 {
-		return nil
-	}
 	if lost > maxTold {
 		fmt.Fprintf(out, "and %d more\n", lost-maxTold)
 	}
-	return fmt.Errorf("%d of %s ended without their video%s", lost, counted(len(outcomes), "job"), next(outcomes))
+	switch {
+	case lost == 0:
+		return nil
+	case len(outcomes) == 1:
+		return fmt.Errorf("the job ended without its video%s", next(outcomes))
+	default:
+		return fmt.Errorf("%d of %d jobs ended without their video%s", lost, len(outcomes), next(outcomes))
+	}
 }
 
 // place names the line that an outcome is about.

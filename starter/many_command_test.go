@@ -22,7 +22,7 @@ func adopting(task string) string { return starter.JobID(workflows.ModifyVideoIn
 
 func TestRescueCommand(t *testing.T) {
 	t1, t2, t3 := adopting("t1"), adopting("t2"), adopting("t3")
-	const free = "; the same command tries them again, at no cost"
+	const free = "; the same command tries again, at no cost"
 	collected := func(f *temporal, task string) {
 		f.job(adopting(task)).end(statusCompleted, time.Minute).history.endsWell(workflows.ModifyVideoResult{
 			TaskID: task, Videos: []workflows.Video{{Location: "file:///videos/" + task + ".mp4"}},
@@ -189,7 +189,7 @@ func TestBatchCommand(t *testing.T) {
 			streams, out, _ := newStreams("")
 			one := batch(func(c *starter.BatchCommand) { c.AtOnce = 1 })
 			err := one.RunOn(ctx, starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "stopped watching: of 2 jobs, 1 go on by themselves, 1 are not started; the same command goes on with all of them, `lumaflow list --open` shows them")
+			require.EqualError(t, err, "stopped watching; of 2 jobs, going on by themselves: 1, not started: 1; the same command takes all of them up again, `lumaflow list --open` shows those under way")
 			require.Equal(t, command.ExitFailed, command.ExitCode(err))
 			require.Equal(t, "LINE  JOB                                    STATE        TIME  TASK                                           VIDEO\n"+
 				"1     "+jobID+"  running      1m0s  task-of-"+jobID+"  -\n"+
@@ -204,7 +204,7 @@ func TestBatchCommand(t *testing.T) {
 			streams, _, _ := newStreams("")
 			short := batch(func(c *starter.BatchCommand) { c.Timeout = time.Minute })
 			err := short.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "stopped watching after 1m0s: of 2 jobs, 2 go on by themselves; the same command goes on with all of them, `lumaflow list --open` shows them")
+			require.EqualError(t, err, "stopped watching after 1m0s; of 2 jobs, going on by themselves: 2; the same command takes all of them up again, `lumaflow list --open` shows those under way")
 		})
 	})
 

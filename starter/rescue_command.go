@@ -55,6 +55,6 @@ func (c *RescueCommand) run(ctx context.Context, s *Starter, orders []Order, rep
 		fmt.Fprintf(streams.Err, "task ids that are named more than once count once: %d left out\n", repeated)
 	}
 	return c.manyFlags.run(ctx, s, orders, ManyOptions{AtOnce: c.AtOnce}, streams, func([]Outcome) string {
-		return "; the same command tries them again, at no cost"
+		return "; the same command tries again, at no cost"
 	})
 }
