@@ -59,7 +59,7 @@ const (
 	FromSubmission Clock = "submitted"
 	// FromJob is the start of the job: not even the submission is known. A task
 	// that was submitted elsewhere may be older.
-	FromJob Clock = "job started"
+	FromJob Clock = "job-start"
 )
 
 // Risks is what a search for videos at risk has found.
@@ -74,9 +74,9 @@ type Risks struct {
 
 // AtRisk finds the videos that no job has stored although their task has ended
 // or may have: those of jobs that ended without their video, and those of open
-// jobs that are collecting, or whose task was submitted more than an hour ago. What another job
-// has collected since is left out. It reads the history of every such job, the
-// oldest first, for at most two minutes.
+// jobs that are collecting, or whose task was submitted more than an hour ago.
+// What another job has collected is left out. It reads the history of every such
+// job, the oldest first, for at most two minutes.
 func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) {
 	looking, cancel := context.WithTimeout(ctx, riskTimeout)
 	defer cancel()

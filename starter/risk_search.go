@@ -118,7 +118,7 @@ func (r *riskSearch) look(ctx context.Context, entry Entry) error {
 	}
 	for _, task := range left {
 		risk := newRisk(entry, bill, task, r.now)
-		if entry.State.Open() && risk.CountedFrom != FromEnd && r.now.Sub(risk.Since) < unfinished {
+		if entry.State.Open() && entry.Stage != workflows.StageCollecting && r.now.Sub(risk.Since) < unfinished {
 			continue
 		}
 		stored, err := r.stored(ctx, risk)
@@ -221,7 +221,7 @@ func (r *riskSearch) notes() []string {
 		notes = append(notes, fmt.Sprintf("not shown: the oldest of more than %s", counted(maxCandidates, "job")))
 	}
 	if r.untraceable && len(r.found) > 0 {
-		notes = append(notes, "shown although it may be collected: a task that a job with an --id or --key of its own has stored; to find those, the namespace needs the search attribute "+workflows.TaskIDAttribute)
+		notes = append(notes, "shown although it may be collected: a task that was stored by a job of another id than rescue gives it; to find those, the namespace needs the search attribute "+workflows.TaskIDAttribute)
 	}
 	return notes
 }

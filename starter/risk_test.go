@@ -114,7 +114,7 @@ func TestAtRisk(t *testing.T) {
 			run.started = run.started.Add(-2 * day)
 			run.history = newHistory(t, workflows.ModifyVideoInput{TaskID: "t"})
 			run.failed(workflows.ResultOverdue)
-		}, []string{"t job started 288h"}},
+		}, []string{"t job-start 288h"}},
 		{"adopting, identified only", func(f *temporal) {
 			run := f.job("job")
 			run.started = run.started.Add(-2 * day)
@@ -153,7 +153,7 @@ func TestAtRisk(t *testing.T) {
 			run.history.signalled("callback", "what is this")
 			run.history.fails(run.history.schedules("Identify", activities.IdentifyInput{TaskID: "foreign", Own: true}), application(activities.ForeignTask, "not ours"))
 			run.failed(workflows.SubmitUnknown)
-		}, []string{"t job started 288h"}},
+		}, []string{"t job-start 288h"}},
 		{"an earlier submission was lost and the last one gave no video", func(f *temporal) {
 			run := f.job("job")
 			run.started = run.started.Add(-4 * day)
@@ -171,6 +171,12 @@ func TestAtRisk(t *testing.T) {
 
 		{"collecting", func(f *temporal) { f.leaves("job", "t", finished).inStage(workflows.StageCollecting) }, []string{fromEnd}},
 		{"collecting, and the namespace does not tell", func(f *temporal) { f.leaves("job", "t", finished).works("Download") }, []string{fromEnd}},
+		{"collecting, and the record tells no times", func(f *temporal) {
+			run := f.job("job").inStage(workflows.StageCollecting)
+			run.started = run.started.Add(-20 * time.Minute)
+			run.history.completes(run.history.schedules("Submit", ""), activities.Submitted{TaskID: "t", SubmittedAt: time.Now().Add(-19 * time.Minute)})
+			run.history.completes(run.history.schedules("Poll", activities.PollInput{TaskID: "t"}), activities.Finished{TaskID: "t"})
+		}, []string{"t submitted 335h"}},
 		{"writing its receipt, just begun", func(f *temporal) {
 			f.leaves("job", "t", left{20 * time.Minute, 19 * time.Minute, time.Minute}).works("WriteReceipt")
 		}, []string{"t finished 335h"}},
@@ -284,7 +290,7 @@ func TestAtRiskTellsWhatItCannotSee(t *testing.T) {
 			f.leaves("other", "u", finished).failed(workflows.ResultOverdue)
 			f.collects("t", "")
 			f.collects("u", "mine")
-		}, nil, 1, "shown although it may be collected: a task that a job with an --id or --key of its own has stored; to find those, the namespace needs the search attribute LumaTaskId"},
+		}, nil, 1, "shown although it may be collected: a task that was stored by a job of another id than rescue gives it; to find those, the namespace needs the search attribute LumaTaskId"},
 		{"a lost submission that names no task", func(f *temporal) {
 			run := f.job("job")
 			run.started = run.started.Add(-2 * day)
