@@ -42,7 +42,7 @@ func (f *temporal) leaves(id, task string, times left) *run {
 // failed ends a run a day ago.
 func (r *run) failed(errorType string) *run {
 	r.history.endsFailed(application(errorType, "job "+r.id+": no"))
-	return r.end(statusFailed, time.Now().Sub(r.started)-day)
+	return r.end(statusFailed, time.Since(r.started)-day)
 }
 
 // works is the activity that an open job waits for.
