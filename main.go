@@ -41,6 +41,8 @@ type commands struct {
 	List        starter.ListCommand    `cmd:"" help:"List jobs."`
 	Wait        starter.WaitCommand    `cmd:"" help:"Wait until jobs have ended."`
 	Cancel      starter.CancelCommand  `cmd:"" help:"Cancel a job."`
+	Batch       starter.BatchCommand   `cmd:"" help:"Run many jobs."`
+	Rescue      starter.RescueCommand  `cmd:"" help:"Collect tasks that any other tool submitted, free of charge."`
 	Resolve     starter.ResolveCommand `cmd:"" help:"Decide what becomes of a submission with an unknown outcome."`
 	Doctor      doctor.Command         `cmd:"" help:"Check the setup from end to end and say what to do."`
 	Audit       audit.Command          `cmd:"" help:"Verify stored videos against their receipts, offline."`

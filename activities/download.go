@@ -39,6 +39,10 @@ type DownloadInput struct {
 	URL    string `json:"url"`
 	// Until is the job's deadline.
 	Until time.Time `json:"until"`
+	// EndedAt is when the task ended, or was submitted if that is all that is
+	// known: from then on kie.ai keeps the video for luma.MediaKept. Zero is not
+	// known.
+	EndedAt time.Time `json:"endedAt,omitzero"`
 }
 
 // Video is one stored, verified video.
@@ -72,28 +76,49 @@ type DownloadProgress struct {
 	Total int64 `json:"total"`
 	// Rejections counts the answers that were no video.
 	Rejections int `json:"rejections,omitempty"`
+	// Warned is when the log said last that kie.ai will delete the video.
+	Warned time.Time `json:"warned,omitzero"`
 }
 
 // Download fetches one video, verifies it and puts it into the store. It goes
 // on where an earlier attempt stopped if that ran with the same work
 // directory, and renews a dead link by itself. It returns the application
-// errors DownloadRejected and ResultOverdue; anything else is retried.
+// errors DownloadRejected, ResultOverdue and MediaGone; anything else is
+// retried.
 func (a *Activities) Download(ctx context.Context, input DownloadInput) (Downloaded, error) {
 	download := download{Activities: a, input: input, progress: DownloadProgress{Total: -1}}
 	if activity.HasHeartbeatDetails(ctx) {
 		// Progress that can't be read only loses the count of rejections.
 		_ = activity.GetHeartbeatDetails(ctx, &download.progress)
 	}
-	if stored, ok, err := download.stored(ctx); err != nil || ok {
+	downloaded, err := download.run(ctx)
+	if err != nil {
+		download.warn(ctx, err)
+	}
+	return downloaded, err
+}
+
+func (d *download) run(ctx context.Context) (Downloaded, error) {
+	if stored, ok, err := d.stored(ctx); err != nil || ok {
 		return stored, err
 	}
 	fetching, stop := untilWorkerStops(ctx)
 	defer stop()
-	file, err := download.fetch(fetching)
+	file, err := d.fetch(fetching)
 	if err != nil {
-		return Downloaded{}, download.failed(ctx, err)
+		return Downloaded{}, d.failed(ctx, err)
 	}
-	return download.publish(ctx, file)
+	return d.publish(ctx, file)
+}
+
+// warn has the log tell of a video that is about to be lost.
+func (d *download) warn(ctx context.Context, failure error) {
+	warned := d.warnOfDeletion(ctx, d.input.TaskID, d.input.EndedAt, d.progress.Warned, failure)
+	if warned.Equal(d.progress.Warned) {
+		return
+	}
+	d.progress.Warned = warned
+	activity.RecordHeartbeat(ctx, d.progress)
 }
 
 // untilWorkerStops ends a download as soon as its worker drains, so that
@@ -272,6 +297,9 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 // failed maps what stopped a download and remembers how often there was no
 // video to be had.
 func (d *download) failed(ctx context.Context, err error) error {
+	if fetch.KindOf(err) == fetch.LinkDead && !d.input.EndedAt.IsZero() && d.Now().Sub(d.input.EndedAt) >= goneAfter {
+		return final(MediaGone, "kie.ai keeps videos for 14 days, this one's task ended on "+d.input.EndedAt.UTC().Format(time.DateOnly)+", and its links are dead", err)
+	}
 	row := downloadVerdict(err)
 	if row.rejection {
 		d.progress.Rejections++

@@ -45,6 +45,9 @@ const (
 	DownloadInterrupted = "DownloadInterrupted"
 	// StorageUnavailable means that the disk or the store did not take a file.
 	StorageUnavailable = "StorageUnavailable"
+	// MediaGone means that kie.ai has deleted a video: its links are dead and its
+	// task ended longer ago than media are kept.
+	MediaGone = "MediaGone"
 )
 
 // storageRetry is how long a disk or store that did not take a file is left

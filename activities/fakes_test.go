@@ -1,14 +1,17 @@
 package activities_test
 
 import (
+	"bytes"
 	"context"
 	"io/fs"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
 	"lumaflow/activities"
@@ -138,12 +141,17 @@ type bench struct {
 	shelf    *shelf
 	options  activities.Options
 	now      time.Time
+	// log is what the activities logged, as lines of JSON.
+	log *bytes.Buffer
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
+	logged := new(bytes.Buffer)
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewJSONHandler(logged, nil))))
 	b := &bench{
+		log:                     logged,
 		TestActivityEnvironment: suite.NewTestActivityEnvironment(),
 		provider:                &provider{},
 		recorder:                &recorder{},

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -23,6 +24,9 @@ const (
 	// callback.
 	QuickAsks = 4
 )
+
+// errNoLinks is a task that ended well and has nothing to download.
+var errNoLinks = errors.New("kie.ai says success but gives no video")
 
 // PollInput asks for the end of a task.
 type PollInput struct {
@@ -87,12 +91,14 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 	}
 
 	poll.memory.Answered = true
-	if record.State != luma.Succeeded {
+	switch since := poll.memory.EmptySince; {
+	case record.State != luma.Succeeded:
 		poll.memory.EmptySince = time.Time{}
-	} else if poll.memory.EmptySince.IsZero() {
+	case since.IsZero():
 		poll.memory.EmptySince = a.Now()
-	} else if a.Now().Sub(poll.memory.EmptySince) >= emptyGrace {
-		return Finished{}, final(ResultOverdue, "kie.ai says success but gives no video", nil, poll.attempt)
+		a.warnOfDeletion(ctx, input.TaskID, record.CompletedAt, time.Time{}, errNoLinks)
+	case a.Now().Sub(since) >= emptyGrace:
+		return Finished{}, final(ResultOverdue, errNoLinks.Error(), nil, poll.attempt)
 	}
 	activity.RecordHeartbeat(ctx, poll.memory)
 	return Finished{}, poll.again(Pending, fmt.Sprintf("kie.ai says %s (flag %d)", record.State, record.Flag), 0)

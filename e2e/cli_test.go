@@ -58,6 +58,13 @@ func TestBadInput(t *testing.T) {
 		{"audit of a bucket of no kind", nil, []string{"audit", "ftp://x/y"}, 2, "OUTPUT_URL"},
 		{"audit of two folders", nil, []string{"audit", "a", "b"}, 2, "unexpected argument"},
 		{"audit with no patience", nil, []string{"audit", "--grace=-1s"}, 2, "--grace"},
+		{"rescue of nothing", []string{nowhere}, []string{"rescue"}, 2, "--ids"},
+		{"rescue of a text", []string{nowhere}, []string{"rescue", "--ids", file}, 2, "line 1"},
+		{"rescue of a folder", []string{nowhere}, []string{"rescue", "--ids", t.TempDir()}, 2, "is a directory"},
+		{"rescue without Temporal", []string{nowhere}, []string{"rescue", "0123456789abcdef"}, 1, "127.0.0.1:1"},
+		{"batch of no file", []string{nowhere}, []string{"batch", "/nonexistent/shots.jsonl"}, 2, "no such file"},
+		{"batch of a text", []string{nowhere}, []string{"batch", file}, 2, "line 1"},
+		{"at risk without Temporal", []string{nowhere}, []string{"list", "--at-risk"}, 1, "127.0.0.1:1"},
 		{"submit without Temporal", []string{nowhere}, append([]string{"submit", "--prompt", "p"}, video...), 1, "127.0.0.1:1"},
 	}
 	for _, test := range tests {
@@ -76,7 +83,7 @@ func TestBadInput(t *testing.T) {
 
 func TestEveryCommandExplainsItself(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"demo", "worker", "webhook", "submit", "status", "list", "wait", "cancel", "resolve", "doctor", "audit", "simulate"} {
+	for _, name := range []string{"demo", "worker", "webhook", "submit", "status", "list", "wait", "cancel", "resolve", "batch", "rescue", "doctor", "audit", "simulate"} {
 		got := execute(t, os.Environ(), binary, name, "--help")
 		require.Zero(t, got.code, name)
 		require.Regexp(t, `Examples?:`, got.out, name)

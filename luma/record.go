@@ -15,6 +15,10 @@ const (
 	recordPath = "/api/v1/modify/record-info"
 )
 
+// MediaKept is how long kie.ai keeps the videos of a task that has ended, before
+// it deletes them (docs.kie.ai, "Getting started").
+const MediaKept = 14 * 24 * time.Hour
+
 // State is what a record says about its task.
 type State int
 

@@ -23,6 +23,8 @@ type commandLine struct {
 	Wait    starter.WaitCommand    `cmd:""`
 	Cancel  starter.CancelCommand  `cmd:""`
 	Resolve starter.ResolveCommand `cmd:""`
+	Batch   starter.BatchCommand   `cmd:""`
+	Rescue  starter.RescueCommand  `cmd:""`
 }
 
 func parse(t *testing.T, args ...string) (commandLine, error) {
@@ -63,7 +65,7 @@ func TestFlags(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 50, line.List.Limit)
 
-	for _, wrong := range [][]string{{"list", "--open", "--failed"}, {"wait"}, {"status"}, {"status", "a", "b"}, {"wait", "a", "--timeout", "soon"}} {
+	for _, wrong := range [][]string{{"list", "--open", "--failed"}, {"list", "--open", "--at-risk"}, {"batch"}, {"batch", "a", "b"}, {"wait"}, {"status"}, {"status", "a", "b"}, {"wait", "a", "--timeout", "soon"}} {
 		_, err = parse(t, wrong...)
 		require.Error(t, err, "%v", wrong)
 	}
@@ -102,6 +104,8 @@ func TestHelpShowsExamples(t *testing.T) {
 		"wait":    starter.WaitCommand{}.Help(),
 		"cancel":  starter.CancelCommand{}.Help(),
 		"resolve": starter.ResolveCommand{}.Help(),
+		"batch":   starter.BatchCommand{}.Help(),
+		"rescue":  starter.RescueCommand{}.Help(),
 	} {
 		require.Contains(t, help, "lumaflow "+name+" ")
 	}

@@ -14,6 +14,11 @@ type logging struct {
 
 // connected dials Temporal and has use work through it.
 func (l logging) connected(ctx context.Context, streams command.Streams, options Options, use func(*Starter) error) error {
+	settings, err := dial.Load(nil)
+	if err != nil {
+		return err
+	}
+	options.Namespace = settings.Namespace
 	temporal, err := dial.Temporal(ctx, dial.Options{Logger: l.Logger(streams.Err)})
 	if err != nil {
 		return err

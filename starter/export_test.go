@@ -16,7 +16,7 @@ var (
 	WriteReport  = writeReport
 	WriteEntries = writeEntries
 	WriteResults = writeResults
-	Activities   = []string{submitActivity, pollActivity, downloadActivity}
+	Activities   = []string{submitActivity, pollActivity, downloadActivity, identifyActivity, receiptActivity}
 )
 
 // Terminal is the display for terminals on something that is none.
@@ -75,4 +75,39 @@ const (
 	ResolveTimeout = resolveTimeout
 	DefaultTimeout = defaultTimeout
 	MaxInterval    = maxInterval
+	TallyInterval  = tallyInterval
+	Hands          = hands
+	MaxFile        = maxFile
+	MaxOrders      = maxOrders
 )
+
+func (c *RescueCommand) RunOn(ctx context.Context, s *Starter, streams command.Streams) error {
+	orders, repeated, err := c.request(ctx, streams)
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, s, orders, repeated, streams)
+}
+
+func (c *RescueCommand) Orders(ctx context.Context, stdin io.Reader) ([]Order, int, error) {
+	return c.orders(ctx, stdin)
+}
+
+func (c *BatchCommand) RunOn(ctx context.Context, s *Starter, streams command.Streams) error {
+	orders, repeated, err := c.request(ctx, streams)
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, s, orders, repeated, streams)
+}
+
+func (c *BatchCommand) Orders(ctx context.Context, stdin io.Reader) ([]Order, int, error) {
+	return c.orders(ctx, stdin)
+}
+
+// TallyDisplay shows many jobs as on a pipe, TallyTerminal as on a terminal.
+func TallyDisplay(out io.Writer, total int) tallyDisplay { return newTallyDisplay(out, total) }
+
+func TallyTerminal(out io.Writer, width, total int) tallyDisplay {
+	return newTallyBar(out, total, mpb.WithWidth(width), mpb.WithAutoRefresh())
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,8 +34,10 @@ const jobID = "luma-22e745999ea50e3e29c2388ba4b27a79"
 type temporal struct {
 	t *testing.T
 
-	mu       sync.Mutex
-	runs     map[string]*run
+	mu   sync.Mutex
+	runs map[string]*run
+	// past are runs that another one of the same id has followed.
+	past     []*run
 	starts   []client.StartWorkflowOptions
 	inputs   []workflows.ModifyVideoInput
 	queries  []string
@@ -49,10 +50,18 @@ type temporal struct {
 	down error
 	// worker says that one polls.
 	worker bool
+	// untraceable says that the namespace has no search attributes, retention how
+	// long it remembers closed jobs.
+	untraceable bool
+	retention   time.Duration
+	// begins makes the run of a job that is started; without it starts are only
+	// noted. Served counts those that have ended since.
+	begins func(id string, input workflows.ModifyVideoInput)
+	served int
 }
 
 func newTemporal(t *testing.T) *temporal {
-	return &temporal{t: t, runs: map[string]*run{}, worker: true}
+	return &temporal{t: t, runs: map[string]*run{}, worker: true, retention: 30 * 24 * time.Hour}
 }
 
 // run is one run of a job.
@@ -167,17 +176,21 @@ func (f *temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkfl
 	require.Equal(f.t, workflows.ModifyVideoName, workflow)
 	require.Len(f.t, args, 1)
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.starts = append(f.starts, options)
 	f.inputs = append(f.inputs, args[0].(workflows.ModifyVideoInput))
+	runID := fmt.Sprintf("new-run-%d", len(f.starts))
+	var err error
 	if len(f.startErr) > 0 {
-		err := f.startErr[0]
-		f.startErr = f.startErr[1:]
-		if err != nil {
-			return nil, err
-		}
+		err, f.startErr = f.startErr[0], f.startErr[1:]
 	}
-	return startedRun{runID: fmt.Sprintf("new-run-%d", len(f.starts))}, nil
+	f.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if f.begins != nil {
+		f.begins(options.ID, args[0].(workflows.ModifyVideoInput))
+	}
+	return startedRun{runID: runID}, nil
 }
 
 func (f *temporal) QueryWorkflow(ctx context.Context, id, _, query string, _ ...any) (converter.EncodedValue, error) {
@@ -256,33 +269,8 @@ func (o outcome) Get(_ context.Context, into any) error {
 	return o.err
 }
 
-// ListWorkflow pages through the jobs in the order of their ids, and leaves
-// selecting to Temporal.
-func (f *temporal) ListWorkflow(_ context.Context, in *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.queries = append(f.queries, in.GetQuery())
-	f.pages = append(f.pages, int(in.GetPageSize()))
-	if f.listErr != nil {
-		return nil, f.listErr
-	}
-	var ids []string
-	for id := range f.runs {
-		if string(in.GetNextPageToken()) < id {
-			ids = append(ids, id)
-		}
-	}
-	slices.SortFunc(ids, strings.Compare)
-	page := &workflowservice.ListWorkflowExecutionsResponse{}
-	for _, id := range ids[:min(len(ids), int(in.GetPageSize()), 2)] {
-		page.Executions = append(page.Executions, f.runs[id].info())
-		page.NextPageToken = []byte(id)
-	}
-	return page, nil
-}
-
-func (f *temporal) GetWorkflowHistory(ctx context.Context, id, _ string, wait bool, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
-	return &events{fake: f, ctx: ctx, id: id, wait: wait, filter: filter}
+func (f *temporal) GetWorkflowHistory(ctx context.Context, id, runID string, wait bool, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	return &events{fake: f, ctx: ctx, id: id, runID: runID, wait: wait, filter: filter}
 }
 
 // events pages through a history, the whole of it or its last event.
@@ -290,6 +278,7 @@ type events struct {
 	fake   *temporal
 	ctx    context.Context
 	id     string
+	runID  string
 	wait   bool
 	filter enumspb.HistoryEventFilterType
 
@@ -305,6 +294,9 @@ func (e *events) load() {
 	e.loaded = true
 	e.fake.mu.Lock()
 	found, err := e.fake.find(e.id)
+	if past := slices.IndexFunc(e.fake.past, func(r *run) bool { return r.id == e.id && r.runID == e.runID }); past >= 0 {
+		found = e.fake.past[past]
+	}
 	e.fake.mu.Unlock()
 	if err != nil {
 		e.err = err

@@ -144,3 +144,11 @@ func failureOf(err error) *failurepb.Failure {
 func application(errorType, message string, details ...any) error {
 	return sdk.NewNonRetryableApplicationError(message, errorType, nil, details...)
 }
+
+func (h *history) signalled(name string, payload any) {
+	h.add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, &historypb.HistoryEvent{
+		Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{
+			WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{SignalName: name, Input: h.payloads(payload)},
+		},
+	})
+}

@@ -20,7 +20,7 @@ type Job struct {
 	// Again says that the job was started after a run of it that failed and left
 	// nothing paid.
 	Again bool
-	// State is StateRunning or, for an existing job, maybe StateCompleted.
+	// State is that of the job: an existing one is open or has completed.
 	State State
 }
 

@@ -56,26 +56,35 @@ type Entry struct {
 func (s *Starter) List(ctx context.Context, filter Filter) (entries []Entry, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: filter.query()}
+	entries, more, err = s.listed(ctx, filter.query(), filter.Limit)
+	if err != nil {
+		return nil, false, filter.failed(err)
+	}
+	s.askStages(ctx, entries)
+	return entries, more, nil
+}
+
+// listed goes through the pages of a list, up to a limit.
+func (s *Starter) listed(ctx context.Context, query string, limit int) (entries []Entry, more bool, err error) {
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query}
 	entries = []Entry{}
 	for {
-		request.PageSize = int32(min(filter.Limit+1-len(entries), listPage))
+		request.PageSize = int32(min(limit+1-len(entries), listPage))
 		page, err := s.temporal.ListWorkflow(ctx, request)
 		if err != nil {
-			return nil, false, filter.failed(err)
+			return nil, false, err
 		}
 		for _, info := range page.GetExecutions() {
 			entries = append(entries, s.entry(info))
 		}
 		request.NextPageToken = page.GetNextPageToken()
-		if len(entries) > filter.Limit || len(request.NextPageToken) == 0 {
+		if len(entries) > limit || len(request.NextPageToken) == 0 {
 			break
 		}
 	}
-	if len(entries) > filter.Limit {
-		entries, more = entries[:filter.Limit], true
+	if len(entries) > limit {
+		entries, more = entries[:limit], true
 	}
-	s.askStages(ctx, entries)
 	return entries, more, nil
 }
 

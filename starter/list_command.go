@@ -28,6 +28,7 @@ type ListCommand struct {
 	Open      bool   `xor:"state" help:"Only jobs that have not ended."`
 	Closed    bool   `xor:"state" help:"Only jobs that have ended."`
 	Failed    bool   `xor:"state" help:"Only jobs that ended without their video, in whatever way."`
+	AtRisk    bool   `xor:"state" help:"Finished tasks whose video no job has stored, by the hours left until kie.ai deletes it."`
 	Stage     string `placeholder:"STAGE" help:"Only jobs in this stage, such as submit-unknown. Needs the search attribute LumaStage."`
 	Limit     int    `default:"50" help:"How many jobs at most, the newest first."`
 	TaskQueue string `env:"TASK_QUEUE" placeholder:"NAME" help:"Only jobs of this task queue. Default: all."`
@@ -39,11 +40,18 @@ type ListCommand struct {
 func (ListCommand) Help() string {
 	return `Lists the jobs of the namespace, whoever started them. Temporal's lists lag a moment behind the jobs.
 
+With --at-risk it goes through the histories of the jobs that ended without their video in the last 14 days, and of
+those that are collecting or whose task was submitted more than an hour ago. It shows the tasks that have ended, or may
+have, and that no job has collected since. kie.ai deletes media 14 days after their task ended; where only the
+submission is known, the time left is counted from that, and so is too short by as much as the task took.
+
 Examples:
   lumaflow list
   lumaflow list --open
   lumaflow list --stage submit-unknown
-  lumaflow list --failed --limit 500 --json`
+  lumaflow list --failed --limit 500 --json
+  lumaflow list --at-risk
+  lumaflow list --at-risk --json | jq -r '.[].taskId' | lumaflow rescue --ids -`
 }
 
 // Run prints the jobs.
@@ -58,6 +66,9 @@ func (c *ListCommand) check() error {
 	if c.Limit < 1 || c.Limit > maxList {
 		return command.Usagef("--limit is %d: give 1 to %d", c.Limit, maxList)
 	}
+	if c.AtRisk && c.Stage != "" {
+		return command.Usagef("--at-risk looks at jobs in all stages: leave out --stage")
+	}
 	if c.Stage != "" && !slices.Contains(stages, workflows.Stage(c.Stage)) {
 		return command.Usagef("--stage is %.40q: give one of %s", c.Stage, joined(stages))
 	}
@@ -65,6 +76,9 @@ func (c *ListCommand) check() error {
 }
 
 func (c *ListCommand) run(ctx context.Context, s *Starter, streams command.Streams) error {
+	if c.AtRisk {
+		return c.runAtRisk(ctx, s, streams)
+	}
 	entries, more, err := s.List(ctx, Filter{
 		Open:      c.Open,
 		Closed:    c.Closed,

@@ -106,29 +106,57 @@ func writeEntries(out io.Writer, entries []Entry, now time.Time) error {
 	return table.Flush()
 }
 
-// writeResults prints for people how jobs ended, or how far they are. Further videos of a job have
-// lines of their own.
+// writeResults prints for people how jobs ended, or how far they are.
 func writeResults(out io.Writer, reports []Report, now time.Time) error {
 	table := newTable(out)
-	fmt.Fprintln(table, "JOB\tSTATE\tTIME\tTASK\tVIDEO")
+	fmt.Fprintln(table, resultColumns)
 	for _, report := range reports {
-		end := report.ClosedAt
-		if end.IsZero() {
-			end = now
-		}
-		var videos []string
-		if report.Result != nil {
-			for _, video := range report.Result.Videos {
-				videos = append(videos, plain(video.Location))
-			}
-		}
-		if len(videos) == 0 {
-			videos = []string{"-"}
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", plain(report.WorkflowID), report.State, seconds(max(end.Sub(report.StartedAt), 0)),
-			dash(plain(report.TaskID)), strings.Join(videos, "\n\t\t\t\t"))
+		fmt.Fprintln(table, resultRow(report, now, ""))
 	}
 	return table.Flush()
+}
+
+// writeOutcomes prints the same of many jobs, with the lines that asked for
+// them if there are any.
+func writeOutcomes(out io.Writer, outcomes []Outcome, now time.Time) error {
+	lined := len(outcomes) > 0 && outcomes[0].Line > 0
+	table := newTable(out)
+	if lined {
+		fmt.Fprint(table, "LINE\t")
+	}
+	fmt.Fprintln(table, resultColumns)
+	for _, outcome := range outcomes {
+		if lined {
+			fmt.Fprintf(table, "%d\t%s\n", outcome.Line, resultRow(outcome.Report, now, "\t"))
+		} else {
+			fmt.Fprintln(table, resultRow(outcome.Report, now, ""))
+		}
+	}
+	return table.Flush()
+}
+
+const resultColumns = "JOB\tSTATE\tTIME\tTASK\tVIDEO"
+
+// resultRow is one job of a table. Further videos have lines of their own, which
+// begin with indent.
+func resultRow(report Report, now time.Time, indent string) string {
+	end := report.ClosedAt
+	if end.IsZero() {
+		end = now
+	}
+	taken := "-"
+	if !report.StartedAt.IsZero() {
+		taken = seconds(max(end.Sub(report.StartedAt), 0))
+	}
+	videos := []string{"-"}
+	if report.Result != nil && len(report.Result.Videos) > 0 {
+		videos = nil
+		for _, video := range report.Result.Videos {
+			videos = append(videos, plain(video.Location))
+		}
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", plain(report.WorkflowID), report.State, taken,
+		dash(plain(report.TaskID)), strings.Join(videos, "\n"+indent+"\t\t\t\t"))
 }
 
 func dash(text string) string {
@@ -136,6 +164,14 @@ func dash(text string) string {
 		return "-"
 	}
 	return text
+}
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // age is a duration in its largest unit.

@@ -43,6 +43,12 @@ const (
 	FailureTimedOut   = "TimedOut"
 )
 
+// The failure types of jobs of many that could not be started, or looked after.
+const (
+	FailureNotStarted = "NotStarted"
+	FailureOutOfSight = "OutOfSight"
+)
+
 // Pending is an activity that has not ended.
 type Pending struct {
 	Activity string `json:"activity"`

@@ -33,6 +33,8 @@ const (
 	submitActivity   = "Submit"
 	pollActivity     = "Poll"
 	downloadActivity = "Download"
+	identifyActivity = "Identify"
+	receiptActivity  = "WriteReceipt"
 )
 
 // plainData reads what Temporal itself has written.
@@ -48,6 +50,7 @@ type Temporal interface {
 	UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error)
 	CancelWorkflow(ctx context.Context, workflowID, runID string) error
 	ListWorkflow(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
+	WorkflowService() workflowservice.WorkflowServiceClient
 }
 
 // Options are the settings of a Starter. The zero value works.
@@ -56,6 +59,9 @@ type Options struct {
 	// workflows.DefaultTaskQueue. Jobs that are there already are found
 	// whatever their task queue.
 	TaskQueue string
+	// Namespace is where the client works, if it is known: AtRisk asks how long
+	// it remembers jobs.
+	Namespace string
 	// Interval is how often a job that is being watched is looked at; zero
 	// means two seconds.
 	Interval time.Duration
@@ -70,6 +76,7 @@ type Options struct {
 type Starter struct {
 	temporal  Temporal
 	taskQueue string
+	namespace string
 	interval  time.Duration
 	data      converter.DataConverter
 	failures  converter.FailureConverter
@@ -95,6 +102,7 @@ func New(through Temporal, options Options) *Starter {
 	starter := &Starter{
 		temporal:  through,
 		taskQueue: options.TaskQueue,
+		namespace: options.Namespace,
 		interval:  options.Interval,
 		data:      options.DataConverter,
 		failures:  options.FailureConverter,

@@ -17,6 +17,12 @@ const (
 	StateTimedOut   State = "timed-out"
 )
 
+// The states of a job of many that is not, or may not be, there.
+const (
+	StateNotStarted State = "not-started"
+	StateUnknown    State = "unknown"
+)
+
 // Open reports whether the job can still go on.
 func (s State) Open() bool { return s == StateRunning || s == StatePaused }
 

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/temporal"
 
+	"lumaflow/activities"
 	"lumaflow/workflows"
 )
 
@@ -111,6 +112,29 @@ func (s *Starter) query(ctx context.Context, id, runID string) (workflows.Status
 		return status, fmt.Errorf("read the status of job %s: %w", id, err)
 	}
 	return status, nil
+}
+
+// stageSeen is the stage of an open job as far as Temporal itself knows it: by
+// its search attribute or by the work in hand. A job without either is waiting
+// for something, or its worker has not taken it up.
+func stageSeen(described *workflowservice.DescribeWorkflowExecutionResponse) workflows.Stage {
+	if stage := attribute(described.GetWorkflowExecutionInfo(), workflows.StageAttribute); stage != "" {
+		return workflows.Stage(stage)
+	}
+	for _, pending := range described.GetPendingActivities() {
+		switch pending.GetActivityType().GetName() {
+		case submitActivity:
+			if pending.GetLastFailure().GetApplicationFailureInfo().GetType() == activities.Held {
+				return workflows.StageHeld
+			}
+			return workflows.StageSubmitting
+		case pollActivity, identifyActivity:
+			return workflows.StageWaiting
+		case downloadActivity, receiptActivity:
+			return workflows.StageCollecting
+		}
+	}
+	return ""
 }
 
 // pending lists the activities that have not ended.

@@ -24,43 +24,55 @@ const startAttempts = 3
 // *UnsettledError. What Temporal has forgotten (its namespaces keep closed jobs
 // for a limited time) starts anew.
 func (s *Starter) Submit(ctx context.Context, input workflows.ModifyVideoInput, key string) (Job, error) {
-	return s.submit(ctx, JobID(input, key), input, false)
+	return s.submit(ctx, asked{id: JobID(input, key), input: input})
 }
 
 // SubmitAs is Submit for a job id of the caller's choice. An existing job of
 // that id must have been asked for the same.
 func (s *Starter) SubmitAs(ctx context.Context, id string, input workflows.ModifyVideoInput) (Job, error) {
-	return s.submit(ctx, id, input, true)
+	return s.submit(ctx, asked{id: id, input: input, chosen: true})
 }
 
-func (s *Starter) submit(ctx context.Context, id string, input workflows.ModifyVideoInput, chosen bool) (Job, error) {
+// asked is a job that is asked for.
+type asked struct {
+	id    string
+	input workflows.ModifyVideoInput
+	// chosen says that the caller chose the id, so that it may stand for
+	// something else.
+	chosen bool
+	// paidOnce leaves a job as it is whose generation failed: another run would be
+	// another paid task.
+	paidOnce bool
+}
+
+func (s *Starter) submit(ctx context.Context, asked asked) (Job, error) {
 	if s.upload != nil {
-		found, hosted, err := s.findOrUpload(ctx, id, input, chosen)
+		found, hosted, err := s.findOrUpload(ctx, asked)
 		if err != nil || found.Existing {
 			return found, err
 		}
-		input.VideoURL, input.VideoExpires = hosted.URL, hosted.Expires.UTC().Format(time.RFC3339)
+		asked.input.VideoURL, asked.input.VideoExpires = hosted.URL, hosted.Expires.UTC().Format(time.RFC3339)
 	}
-	if err := input.Validate(); err != nil {
+	if err := asked.input.Validate(); err != nil {
 		return Job{}, err
 	}
 	var err error
 	for range startAttempts {
 		var job Job
-		job, err = s.startOrFind(ctx, id, input, chosen)
+		job, err = s.startOrFind(ctx, asked)
 		if !taken(err) {
 			return job, err
 		}
 	}
-	return Job{}, failed("start job "+plain(id), err)
+	return Job{}, failed("start job "+plain(asked.id), err)
 }
 
 // findOrUpload uploads the video of a job that is going to be started.
-func (s *Starter) findOrUpload(ctx context.Context, id string, input workflows.ModifyVideoInput, chosen bool) (found Job, hosted clip.Hosted, err error) {
-	if err := input.ValidateBeforeUpload(); err != nil {
+func (s *Starter) findOrUpload(ctx context.Context, asked asked) (found Job, hosted clip.Hosted, err error) {
+	if err := asked.input.ValidateBeforeUpload(); err != nil {
 		return found, hosted, err
 	}
-	if found, _, err = s.find(ctx, id, input, chosen); err == nil && !found.Existing {
+	if found, _, err = s.find(ctx, asked); err == nil && !found.Existing {
 		hosted, err = s.upload(ctx)
 	}
 	return found, hosted, err
@@ -68,21 +80,21 @@ func (s *Starter) findOrUpload(ctx context.Context, id string, input workflows.M
 
 // startOrFind looks before it starts, after an upload once more: that takes its
 // time.
-func (s *Starter) startOrFind(ctx context.Context, id string, input workflows.ModifyVideoInput, chosen bool) (Job, error) {
-	job, reuse, err := s.find(ctx, id, input, chosen)
+func (s *Starter) startOrFind(ctx context.Context, asked asked) (Job, error) {
+	job, reuse, err := s.find(ctx, asked)
 	if err != nil || job.Existing {
 		return job, err
 	}
-	job, err = s.start(ctx, id, input, reuse)
+	job, err = s.start(ctx, asked, reuse)
 	job.Again = err == nil && reuse == enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
 	return job, err
 }
 
-// find returns a job that is open or has completed, or else the policy that one
-// can be started with: only a run that failed, and is known to have left nothing
-// paid, may be followed by another.
-func (s *Starter) find(ctx context.Context, id string, input workflows.ModifyVideoInput, chosen bool) (existing Job, reuse enumspb.WorkflowIdReusePolicy, err error) {
-	described, err := s.describe(ctx, id, "")
+// find returns a job that is not to be started, most often because it is open or
+// has completed, or else the policy that one can be started with: only a run that
+// failed, and is known to have left nothing paid, may be followed by another.
+func (s *Starter) find(ctx context.Context, asked asked) (existing Job, reuse enumspb.WorkflowIdReusePolicy, err error) {
+	described, err := s.describe(ctx, asked.id, "")
 	if errors.Is(err, ErrNoJob) {
 		// A job that comes and fails between the look and the start must not be
 		// followed unseen.
@@ -93,15 +105,21 @@ func (s *Starter) find(ctx context.Context, id string, input workflows.ModifyVid
 	}
 	last := newReport(described)
 	if last.State.Open() || last.State == StateCompleted {
-		if chosen {
-			if err := s.checkSame(ctx, last, input); err != nil {
+		if asked.chosen {
+			if err := s.checkSame(ctx, last, asked.input); err != nil {
 				return Job{}, reuse, err
 			}
 		}
-		return Job{WorkflowID: id, RunID: last.RunID, StartedAt: last.StartedAt, Existing: true, State: last.State}, reuse, nil
+		return found(last), reuse, nil
 	}
 	// To adopt a task costs nothing, however often.
-	if input.TaskID == "" {
+	if asked.input.TaskID == "" {
+		if err := s.addEnd(ctx, &last); err != nil {
+			return Job{}, reuse, err
+		}
+		if asked.paidOnce && last.Failure != nil && last.Failure.Type == workflows.GenerationFailed {
+			return found(last), reuse, nil
+		}
 		if err := s.checkSettled(ctx, last); err != nil {
 			return Job{}, reuse, err
 		}
@@ -109,26 +127,30 @@ func (s *Starter) find(ctx context.Context, id string, input workflows.ModifyVid
 	return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, nil
 }
 
-func (s *Starter) start(ctx context.Context, id string, input workflows.ModifyVideoInput, reuse enumspb.WorkflowIdReusePolicy) (Job, error) {
+func found(last Report) Job {
+	return Job{WorkflowID: last.WorkflowID, RunID: last.RunID, StartedAt: last.StartedAt, Existing: true, State: last.State}
+}
+
+func (s *Starter) start(ctx context.Context, asked asked, reuse enumspb.WorkflowIdReusePolicy) (Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	run, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                                       id,
+		ID:                                       asked.id,
 		TaskQueue:                                s.taskQueue,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:                    reuse,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            summary(input),
-	}, workflows.ModifyVideoName, input)
+		StaticSummary:                            summary(asked.input),
+	}, workflows.ModifyVideoName, asked.input)
 	switch {
 	case err == nil:
-		return Job{WorkflowID: id, RunID: run.GetRunID(), State: StateRunning}, nil
+		return Job{WorkflowID: asked.id, RunID: run.GetRunID(), State: StateRunning}, nil
 	case taken(err):
 		return Job{}, err
 	case interrupted(err), unanswered(err):
-		return Job{}, &trouble{"it is not known whether job " + plain(id) + " was started (" + said(err) + "); run the same command again: it is the same job", err}
+		return Job{}, &trouble{"it is not known whether job " + plain(asked.id) + " was started (" + said(err) + "); run the same command again: it is the same job", err}
 	default:
-		return Job{}, failed("start job "+plain(id), err)
+		return Job{}, failed("start job "+plain(asked.id), err)
 	}
 }
 

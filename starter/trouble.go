@@ -66,8 +66,13 @@ func unanswered(err error) bool {
 
 // refused reports whether asking again can't help.
 func refused(err error) bool {
+	return forbidden(err) || serviceerror.ToStatus(err).Code() == codes.InvalidArgument
+}
+
+// forbidden reports whether asking anything of the kind can't help.
+func forbidden(err error) bool {
 	switch serviceerror.ToStatus(err).Code() {
-	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
+	case codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
 		return true
 	default:
 		return false

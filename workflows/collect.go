@@ -19,11 +19,12 @@ func (j *job) collect(ctx workflow.Context, task task, outcome outcome) ([]activ
 	for i, url := range outcome.ResultURLs {
 		summary := fmt.Sprintf("download video %d of %d of task %s", i+1, count, task.id)
 		downloads[i] = workflow.ExecuteActivity(download(ctx, summary, j.until), a.Download, activities.DownloadInput{
-			TaskID: task.id,
-			Name:   j.input.Name,
-			Number: i + 1,
-			URL:    url,
-			Until:  j.until,
+			TaskID:  task.id,
+			Name:    j.input.Name,
+			Number:  i + 1,
+			URL:     url,
+			Until:   j.until,
+			EndedAt: outcome.keptFrom,
 		})
 	}
 	files := make([]activities.Downloaded, count)
@@ -73,15 +74,27 @@ func (j *job) downloadFailure(ctx workflow.Context, task task, err error) error 
 		return ctx.Err()
 	}
 	var failed *temporal.ApplicationError
-	if errors.As(err, &failed) && failed.Type() == DownloadRejected {
+	if !errors.As(err, &failed) {
+		return j.overdue(task.id, err)
+	}
+	switch failed.Type() {
+	case DownloadRejected:
 		return failure{
 			errorType: DownloadRejected,
 			taskID:    task.id,
 			what:      failed.Message(),
 			next:      "kie.ai keeps the video for 14 days; when the cause is mended, collect it without paying again: " + collectCommand(task.id),
 		}
+	case activities.MediaGone:
+		return failure{
+			errorType: ResultOverdue,
+			taskID:    task.id,
+			what:      failed.Message(),
+			next:      "there is nothing left to collect; to have the video made again, submit it as a new, paid job",
+		}
+	default:
+		return j.overdue(task.id, err)
 	}
-	return j.overdue(task.id, err)
 }
 
 func videos(count int) string {

@@ -54,6 +54,42 @@ func TestDownloadThatFails(t *testing.T) {
 	}
 }
 
+// A video that kie.ai has deleted can't be collected, so nobody is sent to try.
+func TestDownloadOfADeletedVideo(t *testing.T) {
+	l := newLife(t)
+	l.submits(l.accepted(ourTask)).polls(ourTask).callback(time.Minute, ourTask)
+	l.OnActivity(a.Download, anything, anything).Return(activities.Downloaded{},
+		temporal.NewNonRetryableApplicationError("kie.ai keeps videos for 14 days", activities.MediaGone, nil))
+	l.run(request).failsWith(workflows.ResultOverdue, ourTask, "14 days", "nothing left to collect")
+	require.NotContains(t, l.status().Detail, "--task-id")
+}
+
+// Downloads are told from when kie.ai keeps the video.
+func TestDownloadsKnowWhenTheTaskEnded(t *testing.T) {
+	ended := time.Now().Add(-8 * 24 * time.Hour)
+	created := ended.Add(-time.Hour)
+	for name, want := range map[string]struct{ completed, told time.Time }{
+		"the record tells":                {ended, ended},
+		"only the submission is known of": {time.Time{}, created},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife(t)
+			l.OnActivity(a.Identify, anything, anything).Return(activities.Identified{TaskID: ourTask, CreatedAt: created}, nil)
+			l.OnActivity(a.Poll, anything, anything).Return(activities.Finished{
+				TaskID: ourTask, ResultURLs: []string{"https://a.example.org"}, CompletedAt: want.completed, Polls: 1,
+			}, nil)
+			var told time.Time
+			l.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
+				told = in.EndedAt
+				return downloaded(in), nil
+			})
+			l.OnActivity(a.WriteReceipt, anything, anything).Return(nil)
+			l.run(workflows.ModifyVideoInput{TaskID: ourTask}).succeeds()
+			require.True(t, told.Equal(want.told), "%s is not %s", told, want.told)
+		})
+	}
+}
+
 func TestReceiptThatTheStoreDoesNotTakeAtOnce(t *testing.T) {
 	l := newLife(t)
 	l.submits(l.accepted(ourTask)).polls(ourTask).callback(time.Minute, ourTask)

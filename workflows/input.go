@@ -125,7 +125,7 @@ func malformed(err error) error {
 		return fmt.Errorf("the input is malformed: %s is a %s, not a %s", mismatch.Field, mismatch.Value, mismatch.Type)
 	}
 	if errors.As(err, &mismatch) {
-		return fmt.Errorf("the input is malformed: it is a %s, not an object", mismatch.Value)
+		return fmt.Errorf("the input is malformed: it is not an object but of type %s", mismatch.Value)
 	}
 	return fmt.Errorf("the input is malformed: %s", strings.TrimPrefix(err.Error(), "json: "))
 }

@@ -30,6 +30,9 @@ const (
 type outcome struct {
 	activities.Finished
 	wokenBy string
+	// keptFrom is when kie.ai began to keep the videos: the end of the task, or
+	// its submission if the record does not tell more.
+	keptFrom time.Time
 }
 
 // awaitEnd waits until kie.ai's record says that the task has ended. A callback
@@ -53,21 +56,23 @@ func (j *job) awaitEnd(ctx workflow.Context, task task) (outcome, error) {
 			return outcome{}, j.pollFailure(task, err)
 		}
 		if next == nil {
-			return j.ended(ctx, finished, wake), nil
+			return j.ended(ctx, task, finished, wake), nil
 		}
 		wake = next
 	}
 }
 
-func (j *job) ended(ctx workflow.Context, finished activities.Finished, wake *Callback) outcome {
+func (j *job) ended(ctx workflow.Context, task task, finished activities.Finished, wake *Callback) outcome {
 	j.status.Polls += finished.Polls
+	ended := outcome{Finished: finished, wokenBy: wokenByPoll, keptFrom: finished.CompletedAt}
 	if finished.CompletedAt.IsZero() {
-		finished.CompletedAt = workflow.Now(ctx).UTC()
+		ended.keptFrom = task.submittedAt
+		ended.CompletedAt = workflow.Now(ctx).UTC()
 	}
 	if wake != nil && finished.Polls <= activities.QuickAsks {
-		return outcome{finished, wokenByCallback}
+		ended.wokenBy = wokenByCallback
 	}
-	return outcome{finished, wokenByPoll}
+	return ended
 }
 
 // listen waits for a callback, until polling is due.

@@ -1,0 +1,127 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+const day = 24 * time.Hour
+
+// aged puts an older kie.ai before the simulated one, for what comes after: its
+// tasks ended days before, and what is older than 14 days is deleted.
+func (w *world) aged(age time.Duration) {
+	w.t.Helper()
+	simulator, err := url.Parse(w.simURL)
+	require.NoError(w.t, err)
+	pass := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(simulator)
+			r.Out.Host = r.In.Host
+		},
+		ModifyResponse: func(response *http.Response) error {
+			if !strings.HasSuffix(response.Request.URL.Path, "/record-info") {
+				return nil
+			}
+			return setBack(response, age)
+		},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+		deleted := age > 14*day
+		switch {
+		case deleted && (strings.HasPrefix(in.URL.Path, "/l/") || strings.HasPrefix(in.URL.Path, "/m/")):
+			http.NotFound(out, in)
+		case deleted && strings.HasSuffix(in.URL.Path, "/download-url"):
+			fmt.Fprint(out, `{"code":422,"msg":"the file does not exist","data":null}`)
+		default:
+			pass.ServeHTTP(out, in)
+		}
+	}))
+	w.t.Cleanup(server.Close)
+	w.simURL = server.URL
+	w.env = append(w.env, "KIE_BASE_URL="+server.URL)
+}
+
+// setBack sets the times of a record back.
+func setBack(response *http.Response, age time.Duration) error {
+	var answer map[string]any
+	decoder := json.NewDecoder(response.Body)
+	decoder.UseNumber()
+	if err := decoder.Decode(&answer); err != nil {
+		return err
+	}
+	record, _ := answer["data"].(map[string]any)
+	for _, name := range []string{"createTime", "completeTime"} {
+		if at, ok := record[name].(json.Number); ok {
+			milliseconds, err := at.Int64()
+			if err != nil {
+				return err
+			}
+			record[name] = milliseconds - age.Milliseconds()
+		}
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	response.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	return nil
+}
+
+// A video that is not stored ten days after its task ended is in the worker's
+// log, and first on the list, with the four days that are left.
+func TestOldVideosAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{noCallbacks: true, env: []string{"FETCH_ALLOW_HOSTS=videos.example.org"}})
+	w.worker.kill()
+	w.aged(10 * day)
+	w.startWorker()
+	task := w.elsewhere("old")
+	id := starter.JobID(workflows.ModifyVideoInput{TaskID: task}, "")
+	start(t, w.env, "rescue", task)
+	w.worker.says(`level=WARN msg="the video is not stored yet and kie.ai deletes it 14 days after its task ended".* job=` + id +
+		` taskId=` + task + ` hoursLeft=95 next="the job tries on; see what is in its way with: lumaflow status ` + id + `"`)
+	var risk starter.Risk
+	w.until("it is at risk", func() bool {
+		risk = w.atRisk()[task]
+		return risk.Stage == workflows.StageCollecting
+	})
+	require.Equal(t, 95, risk.HoursLeft)
+	require.Equal(t, starter.FromEnd, risk.CountedFrom)
+
+	w.worker.kill()
+	w.env = append(w.env, "FETCH_ALLOW_HOSTS=")
+	w.startWorker()
+	got := w.run("rescue", task)
+	require.Zero(t, got.code, got.err)
+	w.until("it is at risk no more", func() bool { return len(w.atRisk()) == 0 })
+}
+
+// What kie.ai has deleted is not tried for a day, and nobody is sent to try.
+func TestDeletedVideosAreGivenUp(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{noCallbacks: true})
+	w.worker.kill()
+	w.aged(16 * day)
+	w.startWorker()
+	got := w.run("rescue", w.elsewhere("too old"))
+	require.Equal(t, 1, got.code, got.err)
+	require.Contains(t, got.err, "kie.ai keeps videos for 14 days")
+	require.Contains(t, got.err, "there is nothing left to collect")
+	require.Empty(t, w.atRisk())
+}

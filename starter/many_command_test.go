@@ -1,0 +1,271 @@
+package starter_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/command"
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+// adopting is the job that collects a task.
+func adopting(task string) string { return starter.JobID(workflows.ModifyVideoInput{TaskID: task}, "") }
+
+func TestRescueCommand(t *testing.T) {
+	t1, t2, t3 := adopting("t1"), adopting("t2"), adopting("t3")
+	const free = "; the same command tries again, at no cost"
+	collected := func(f *temporal, task string) {
+		f.job(adopting(task)).end(statusCompleted, time.Minute).history.endsWell(workflows.ModifyVideoResult{
+			TaskID: task, Videos: []workflows.Video{{Location: "file:///videos/" + task + ".mp4"}},
+		})
+	}
+	tests := []struct {
+		name    string
+		command starter.RescueCommand
+		json    bool
+		stdin   string
+		jobs    func(*temporal)
+		out     string
+		said    string
+		err     string
+	}{
+		{
+			name: "collected before", command: starter.RescueCommand{TaskIDs: []string{"t1"}, IDs: "-"},
+			stdin: "# two more\nt2\n\nt1 # named above\n",
+			jobs:  func(f *temporal) { collected(f, "t1"); collected(f, "t2") },
+			out: "JOB                                    STATE      TIME  TASK  VIDEO\n" +
+				t1 + "  completed  1m0s  t1    file:///videos/t1.mp4\n" +
+				t2 + "  completed  1m0s  t2    file:///videos/t2.mp4\n",
+			said: "2 tasks to collect; nothing is submitted, nothing is paid\n" +
+				"task ids that are named more than once count once: 1 left out\n" +
+				"0 of 2 done, 2 started\n2 of 2 done\n",
+		},
+		{
+			name: "one fails", command: starter.RescueCommand{TaskIDs: []string{"t1", "t3"}},
+			jobs: func(f *temporal) {
+				collected(f, "t1")
+				f.begins = func(id string, _ workflows.ModifyVideoInput) {
+					f.job(id).end(statusFailed, time.Second).history.endsFailed(application(workflows.InvalidRequest, "job "+id+", task t3: kie.ai has no record of task t3"))
+				}
+			},
+			out: "JOB                                    STATE      TIME  TASK  VIDEO\n" +
+				t1 + "  completed  1m0s  t1    file:///videos/t1.mp4\n" +
+				t3 + "  failed     1s    t3    -\n",
+			said: "2 tasks to collect; nothing is submitted, nothing is paid\n" +
+				"0 of 2 done, 2 started\n1 of 2 done, 1 failed\n" +
+				"job " + t3 + ", task t3: kie.ai has no record of task t3\n",
+			err: "1 of 2 jobs ended without their video" + free,
+		},
+		{
+			name: "as JSON", command: starter.RescueCommand{TaskIDs: []string{"t1"}}, json: true,
+			jobs: func(f *temporal) { collected(f, "t1") },
+			out: `[
+  {
+    "workflowId": "` + t1 + `",
+    "runId": "run-of-` + t1 + `",
+    "state": "completed",
+    "taskId": "t1",
+    "startedAt": "2000-01-01T00:00:00Z",
+    "closedAt": "2000-01-01T00:01:00Z",
+    "result": {
+      "taskId": "t1",
+      "wokenBy": "",
+      "submittedAt": "0001-01-01T00:00:00Z",
+      "completedAt": "0001-01-01T00:00:00Z",
+      "videos": [
+        {
+          "location": "file:///videos/t1.mp4",
+          "sourceUrl": "",
+          "bytes": 0,
+          "sha256": "",
+          "duration": "",
+          "width": 0,
+          "height": 0
+        }
+      ]
+    },
+    "existing": true
+  }
+]
+`,
+			said: "1 task to collect; nothing is submitted, nothing is paid\n0 of 1 done, 1 started\n1 of 1 done\n",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := newTemporal(t)
+				test.jobs(fake)
+				streams, out, said := newStreams(test.stdin)
+				test.command.AtOnce, test.command.TaskQueue, test.command.JSON = 50, "lumaflow", test.json
+				err := test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+				require.Equal(t, test.out, out.String())
+				require.Equal(t, test.said, said.String())
+				if test.err != "" {
+					require.EqualError(t, err, test.err)
+					require.Equal(t, command.ExitFailed, command.ExitCode(err))
+					return
+				}
+				require.NoError(t, err)
+			})
+		})
+	}
+}
+
+// batchFile writes a batch.
+func batchFile(t *testing.T, lines ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "shots.jsonl")
+	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600))
+	return path
+}
+
+func TestBatchCommand(t *testing.T) {
+	const snow, rain = `{"prompt":"snow","videoUrl":"https://example.org/in.mp4"}`, `{"prompt":"rain","videoUrl":"https://example.org/in.mp4","name":"reel"}`
+	rainID := starter.JobID(workflows.ModifyVideoInput{Prompt: "rain", VideoURL: video}, "")
+	file := batchFile(t, snow, "", rain, snow)
+	batch := func(change func(*starter.BatchCommand)) *starter.BatchCommand {
+		c := &starter.BatchCommand{File: file, AtOnce: 200}
+		c.TaskQueue = "lumaflow"
+		if change != nil {
+			change(c)
+		}
+		return c
+	}
+	const begin = "2 jobs, at most 200 open at the same time\n" +
+		"lines that repeat others are the same jobs: 1 left out; for another, paid take give a line a key\n" +
+		"0 of 2 done, 2 started\n"
+
+	synctest.Test(t, func(t *testing.T) {
+		fake := newTemporal(t)
+		fake.serves(time.Second)
+		streams, out, said := newStreams("")
+		require.NoError(t, batch(nil).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
+		require.Equal(t, "LINE  JOB                                    STATE      TIME  TASK                                           VIDEO\n"+
+			"1     "+jobID+"  completed  1s    task-of-"+jobID+"  -\n"+
+			"3     "+rainID+"  completed  1s    task-of-"+rainID+"  -\n", out.String())
+		require.Equal(t, begin+"2 of 2 done\n", said.String())
+		require.Len(t, fake.starts, 2)
+
+		streams, out, _ = newStreams("")
+		again := batch(func(c *starter.BatchCommand) { c.JSON = true })
+		require.NoError(t, again.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
+		require.Len(t, fake.starts, 2, "the same file twice is the same jobs")
+		var outcomes []starter.Outcome
+		require.NoError(t, json.Unmarshal(out.Bytes(), &outcomes))
+		require.Len(t, outcomes, 2)
+		require.True(t, outcomes[0].Existing && outcomes[1].Existing)
+		require.Equal(t, 3, outcomes[1].Line)
+	})
+
+	t.Run("of which one has failed before", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			fake := newTemporal(t)
+			fake.serves(time.Second)
+			fake.job(rainID).end(statusFailed, time.Minute).history.endsFailed(application(workflows.GenerationFailed, "job "+rainID+", task t: moderated"))
+			streams, _, said := newStreams("")
+			err := batch(nil).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+			require.EqualError(t, err, "1 of 2 jobs ended without their video; kie.ai had made no video for 1 of them before, --retry-failed starts those again, each a new, paid task")
+			require.Contains(t, said.String(), "\nline 3: job "+rainID+", task t: moderated\n")
+			require.Len(t, fake.starts, 1)
+		})
+	})
+
+	t.Run("that is interrupted", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			fake := newTemporal(t)
+			fake.serves(time.Hour)
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Minute, cancel)
+			streams, out, _ := newStreams("")
+			one := batch(func(c *starter.BatchCommand) { c.AtOnce = 1 })
+			err := one.RunOn(ctx, starter.New(fake, starter.Options{}), streams)
+			require.EqualError(t, err, "stopped watching; of 2 jobs, going on by themselves: 1, not started: 1; the same command takes all of them up again, `lumaflow list --open` shows those under way")
+			require.Equal(t, command.ExitFailed, command.ExitCode(err))
+			require.Equal(t, "LINE  JOB                                    STATE        TIME  TASK                                           VIDEO\n"+
+				"1     "+jobID+"  running      1m0s  task-of-"+jobID+"  -\n"+
+				"3     "+rainID+"  not-started  -     -                                              -\n", out.String())
+		})
+	})
+
+	t.Run("for which time is up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			fake := newTemporal(t)
+			fake.serves(time.Hour)
+			streams, _, _ := newStreams("")
+			short := batch(func(c *starter.BatchCommand) { c.Timeout = time.Minute })
+			err := short.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+			require.EqualError(t, err, "stopped watching after 1m0s; of 2 jobs, going on by themselves: 2; the same command takes all of them up again, `lumaflow list --open` shows those under way")
+		})
+	})
+
+	t.Run("of which many fail", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			fake := newTemporal(t)
+			fake.begins = func(id string, _ workflows.ModifyVideoInput) {
+				fake.job(id).end(statusFailed, time.Second).history.endsFailed(application(workflows.SubmitRefused, "job "+id+": no"))
+			}
+			var lines []string
+			for _, order := range shots(30) {
+				line, err := json.Marshal(order.Input)
+				require.NoError(t, err)
+				lines = append(lines, string(line))
+			}
+			streams, _, said := newStreams(strings.Join(lines, "\n"))
+			err := batch(func(c *starter.BatchCommand) { c.File = "-" }).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+			require.EqualError(t, err, "30 of 30 jobs ended without their video")
+			require.Equal(t, 20, strings.Count(said.String(), ": no\n"))
+			require.Contains(t, said.String(), "\nand 10 more\n")
+		})
+	})
+}
+
+// Arguments that can't be meant are refused before anything is dialled.
+func TestManyArgumentsThatAreRefused(t *testing.T) {
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+	file := batchFile(t, `{"prompt":"snow","videoUrl":"https://example.org/in.mp4"}`)
+	tests := []struct {
+		name  string
+		args  []string
+		names string
+	}{
+		{"no task", []string{"rescue"}, "--ids"},
+		{"no task id", []string{"rescue", "two words"}, "two words"},
+		{"an empty id", []string{"rescue", ""}, "empty"},
+		{"none at once", []string{"rescue", "t", "--at-once", "0"}, "--at-once"},
+		{"a time that is over", []string{"rescue", "t", "--timeout=-1h"}, "--timeout"},
+		{"no queue", []string{"rescue", "t", "--task-queue", ""}, "TASK_QUEUE"},
+		{"too many at once", []string{"batch", file, "--at-once", "10001"}, "--at-once"},
+		{"no file", []string{"batch", filepath.Join(t.TempDir(), "none")}, "no such file"},
+		{"a folder", []string{"batch", t.TempDir()}, "is a directory"},
+		{"a stage and all stages", []string{"list", "--at-risk", "--stage", "held"}, "--at-risk"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			line, err := parse(t, test.args...)
+			require.NoError(t, err)
+			streams, out, _ := newStreams("")
+			switch test.args[0] {
+			case "rescue":
+				err = line.Rescue.Run(t.Context(), streams)
+			case "batch":
+				err = line.Batch.Run(t.Context(), streams)
+			default:
+				err = line.List.Run(t.Context(), streams)
+			}
+			require.Equal(t, command.ExitUsage, command.ExitCode(err), "%v", err)
+			require.ErrorContains(t, err, test.names)
+			require.NotContains(t, err.Error(), "\n")
+			require.Empty(t, out.String())
+		})
+	}
+}
