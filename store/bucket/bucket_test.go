@@ -45,7 +45,7 @@ func sum(content []byte) string {
 
 // clouds are the kinds of buckets, each with a fresh one.
 var clouds = map[string]func(t testing.TB, parameters ...string) string{
-	"s3":       func(t testing.TB, parameters ...string) string { return newS3(t).url(parameters...) },
+	"s3": func(t testing.TB, parameters ...string) string { return newS3(t).url(parameters...) },
 	"s3 by MD5": func(t testing.TB, parameters ...string) string {
 		return newS3(t).url(append(parameters, "request_checksum_calculation=when_required")...)
 	},

@@ -102,7 +102,7 @@ func answerIn(err error) (answer, bool) {
 			found.status = response.HTTPStatusCode()
 		}
 		return found, true
-	case errors.As(err, &response) && response.HTTPStatusCode() != 0:
+	case errors.As(err, &response) && response.HTTPStatusCode() >= http.StatusMultipleChoices:
 		return answer{status: response.HTTPStatusCode()}, true
 	case errors.As(err, &google):
 		return answer{status: google.Code, text: google.Message}, true
