@@ -44,7 +44,7 @@ func newAzure(t testing.TB) *azureServer {
 }
 
 func (s *azureServer) url(parameters ...string) string {
-	return "azblob://" + films + "?" + strings.Join(append([]string{"protocol=http", "domain=" + s.Listener.Addr().String()}, parameters...), "&")
+	return "azblob://films?" + strings.Join(append([]string{"protocol=http", "domain=" + s.Listener.Addr().String()}, parameters...), "&")
 }
 
 func (s *azureServer) serve(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +57,7 @@ func (s *azureServer) serve(w http.ResponseWriter, r *http.Request) {
 	container, key, isBlob := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"+azureAccount+"/"), "/")
 	blob, exists := s.blobs[key]
 	switch {
-	case container != films:
+	case container != "films":
 		azureRefuses(w, http.StatusNotFound, "ContainerNotFound")
 	case !isBlob:
 		s.list(w, r)

@@ -19,6 +19,7 @@ import (
 
 	"lumaflow/store"
 	_ "lumaflow/store/bucket"
+	"lumaflow/store/bucket/s3test"
 )
 
 const name = "luma_result_t1_1.mp4"
@@ -45,9 +46,9 @@ func sum(content []byte) string {
 
 // clouds are the kinds of buckets, each with a fresh one.
 var clouds = map[string]func(t testing.TB, parameters ...string) string{
-	"s3": func(t testing.TB, parameters ...string) string { return newS3(t).url(parameters...) },
+	"s3": func(t testing.TB, parameters ...string) string { return s3test.New(t).OutputURL(parameters...) },
 	"s3 by MD5": func(t testing.TB, parameters ...string) string {
-		return newS3(t).url(append(parameters, "request_checksum_calculation=when_required")...)
+		return s3test.New(t).OutputURL(append(parameters, "request_checksum_calculation=when_required")...)
 	},
 	"gs": func(t testing.TB, parameters ...string) string {
 		bucket := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
@@ -219,16 +220,16 @@ func TestPutVideoRefuses(t *testing.T) {
 // What is kept with the bytes: the content type, the SHA-256.
 func TestWhatAnObjectCarries(t *testing.T) {
 	t.Parallel()
-	server := newS3(t)
+	server := s3test.New(t)
 	var sent http.Header
-	server.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+	server.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPut {
 			sent = r.Header.Clone()
 		}
 		return false
 	})
 	put := source(t, []byte("video"))
-	_, err := open(t, server.url("ssetype=aws:kms", "kmskeyid=a-key")).PutVideo(t.Context(), name, put)
+	_, err := open(t, server.OutputURL("ssetype=aws:kms", "kmskeyid=a-key")).PutVideo(t.Context(), name, put)
 	require.NoError(t, err)
 	assert.Equal(t, "video/mp4", sent.Get("Content-Type"))
 	assert.Equal(t, put.SHA256, sent.Get("X-Amz-Meta-Sha256"))
@@ -237,7 +238,7 @@ func TestWhatAnObjectCarries(t *testing.T) {
 	assert.Equal(t, "aws:kms", sent.Get("X-Amz-Server-Side-Encryption"))
 	assert.Equal(t, "a-key", sent.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"))
 
-	_, err = open(t, server.url("request_checksum_calculation=when_required")).PutVideo(t.Context(), "other.mp4", put)
+	_, err = open(t, server.OutputURL("request_checksum_calculation=when_required")).PutVideo(t.Context(), "other.mp4", put)
 	require.NoError(t, err)
 	assert.NotEmpty(t, sent.Get("Content-Md5"))
 	for header := range sent {

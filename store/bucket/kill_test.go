@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/store"
+	"lumaflow/store/bucket/s3test"
 )
 
 const (
@@ -78,12 +79,12 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	for _, moment := range []int{0, 1, 100_000, 17 << 20, len(content) - 1, len(content)} {
 		t.Run(fmt.Sprintf("after %d bytes", moment), func(t *testing.T) {
 			t.Parallel()
-			server := newS3(t)
+			server := s3test.New(t)
 			put := source(t, content)
 			text, err := json.Marshal(put)
 			require.NoError(t, err)
 			child := exec.Command(os.Args[0])
-			child.Env = append(os.Environ(), victimURL+"="+server.url(), victimSource+"="+string(text))
+			child.Env = append(os.Environ(), victimURL+"="+server.OutputURL(), victimSource+"="+string(text))
 			var complaints strings.Builder
 			child.Stderr = &complaints
 			ended := make(chan error)
@@ -92,31 +93,31 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				ended <- child.Wait()
 			}
 			served := make(chan struct{})
-			server.puts(once(func(w http.ResponseWriter, r *http.Request) bool {
+			server.InterceptPuts(once(func(w http.ResponseWriter, r *http.Request) bool {
 				defer close(served)
 				if moment < len(content) {
 					r.Body = io.NopCloser(&paused{r.Body, moment, kill})
-					server.serve(w, r)
+					server.Serve(w, r)
 					return true
 				}
-				server.serve(w, r)
+				server.Serve(w, r)
 				kill()
 				return true
 			}))
 			require.NoError(t, child.Start())
 			require.ErrorContains(t, <-ended, "killed", complaints.String())
 			<-served
-			server.noMultipartUploads()
+			server.NoMultipartUploads()
 			if moment < len(content)-onTheWay {
-				assert.Empty(t, slices.Collect(maps.Keys(server.stored())), "nothing is to be seen")
+				assert.Empty(t, slices.Collect(maps.Keys(server.Stored())), "nothing is to be seen")
 			}
 
-			_, err = open(t, server.url()).PutVideo(t.Context(), name, put)
+			_, err = open(t, server.OutputURL()).PutVideo(t.Context(), name, put)
 			require.NoError(t, err)
-			stored := server.stored()
+			stored := server.Stored()
 			assert.Len(t, stored, 1)
 			assert.Equal(t, put.SHA256, sum([]byte(stored[name])))
-			server.noMultipartUploads()
+			server.NoMultipartUploads()
 		})
 	}
 }

@@ -12,6 +12,9 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv(victimURL); url != "" {
 		os.Exit(victim(url))
 	}
+	if os.Getenv(lonelyServer) != "" {
+		os.Exit(serveAlone())
+	}
 	host, stop, err := startGCS()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

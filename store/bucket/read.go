@@ -116,9 +116,8 @@ func (b *bucket) List(ctx context.Context) iter.Seq2[store.Entry, error] {
 				return
 			}
 			name := strings.TrimPrefix(next.Key, b.prefix)
-			// A name that is empty is the prefix itself, which some tools store
-			// as if it were a folder.
-			if next.IsDir || name == "" || name == probe {
+			// Some tools store folders as empty objects.
+			if next.IsDir || name == "" || strings.HasSuffix(name, "/") || name == probe {
 				continue
 			}
 			if !yield(store.Entry{Name: name, Bytes: next.Size}, nil) {

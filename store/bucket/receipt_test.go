@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/store"
+	"lumaflow/store/bucket/s3test"
 )
 
 func receipt() store.Receipt {
@@ -51,15 +52,15 @@ func TestReceipt(t *testing.T) {
 
 func TestReceiptsOfOthers(t *testing.T) {
 	t.Parallel()
-	server := newS3(t)
-	opened := open(t, server.url())
+	server := s3test.New(t)
+	opened := open(t, server.OutputURL())
 	for key, text := range map[string]string{
 		"newer.json": `{"version":2,"taskId":"t"}`,
 		"out.json":   `{"version":1,"taskId":"t","files":[{"name":"../x","sha256":"` + strings.Repeat("0", 64) + `"}]}`,
 		"large.json": `{"version":1,"taskId":"t"}` + strings.Repeat(" ", 2<<20),
 		"empty.json": ``,
 	} {
-		server.place(key, text, nil)
+		server.Place(key, text)
 		_, err := opened.Receipt(t.Context(), key)
 		require.ErrorContains(t, err, "read receipt", key)
 		require.NotErrorIs(t, err, fs.ErrNotExist, key)

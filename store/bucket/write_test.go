@@ -14,17 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/store/bucket"
+	"lumaflow/store/bucket/s3test"
 )
 
-// puts intercepts the requests that write an object.
-func (s *s3Server) puts(before func(w http.ResponseWriter, r *http.Request) (answered bool)) {
-	s.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		return r.Method == http.MethodPut && before(w, r)
-	})
-}
-
 // once is a hook that acts the first time only.
-func once(act func(w http.ResponseWriter, r *http.Request) (answered bool)) func(http.ResponseWriter, *http.Request) bool {
+func once(act s3test.Hook) s3test.Hook {
 	acted := false
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if acted {
@@ -38,66 +32,65 @@ func once(act func(w http.ResponseWriter, r *http.Request) (answered bool)) func
 // Whatever its size, a video is one request, which can't leave parts behind.
 func TestOneRequestWrites(t *testing.T) {
 	t.Parallel()
-	server := newS3(t)
+	server := s3test.New(t)
 	put := source(t, bytes.Repeat([]byte("video"), 8<<20))
-	_, err := open(t, server.url()).PutVideo(t.Context(), name, put)
+	_, err := open(t, server.OutputURL()).PutVideo(t.Context(), name, put)
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"HEAD /films/" + name,
 		"HEAD /films/" + name,
 		"PUT /films/" + name + "?x-id=PutObject",
 		"HEAD /films/" + name,
-	}, server.asked(""))
-	server.noMultipartUploads()
-	server.asked("")
+	}, server.Asked(""))
+	server.NoMultipartUploads()
+	server.Asked("")
 
-	_, err = open(t, server.url()).PutVideo(t.Context(), name, put)
+	_, err = open(t, server.OutputURL()).PutVideo(t.Context(), name, put)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"HEAD /films/" + name}, server.asked(""), "what is there is not sent again")
+	assert.Equal(t, []string{"HEAD /films/" + name}, server.Asked(""), "what is there is not sent again")
 }
 
 func TestAnotherWriteComesFirst(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		before string
-		meddle func(server *s3Server, w http.ResponseWriter) (answered bool)
+		meddle func(server *s3test.Server, w http.ResponseWriter) (answered bool)
 		puts   int
 	}{
 		"with the same video": {
-			meddle: func(server *s3Server, _ http.ResponseWriter) bool {
-				server.place(name, "video", nil)
+			meddle: func(server *s3test.Server, _ http.ResponseWriter) bool {
+				server.Place(name, "video")
 				return false
 			},
 			puts: 1,
 		},
 		"with another video": {
-			meddle: func(server *s3Server, _ http.ResponseWriter) bool {
-				server.place(name, "older", nil)
+			meddle: func(server *s3test.Server, _ http.ResponseWriter) bool {
+				server.Place(name, "older")
 				return false
 			},
 			puts: 2,
 		},
 		"over the video that was to be replaced": {
 			before: "older",
-			meddle: func(server *s3Server, _ http.ResponseWriter) bool {
-				server.place(name, "newer", nil)
+			meddle: func(server *s3test.Server, _ http.ResponseWriter) bool {
+				server.Place(name, "newer")
 				return false
 			},
 			puts: 2,
 		},
 		"and takes away what was to be replaced": {
 			before: "older",
-			meddle: func(server *s3Server, w http.ResponseWriter) bool {
-				_, err := server.backend.DeleteObject(films, name)
-				assert.NoError(server.t, err)
-				refuse(w, http.StatusNotFound, "NoSuchKey")
+			meddle: func(server *s3test.Server, w http.ResponseWriter) bool {
+				server.Remove(name)
+				s3test.Refuse(w, http.StatusNotFound, "NoSuchKey")
 				return true
 			},
 			puts: 2,
 		},
 		"and has not ended": {
-			meddle: func(_ *s3Server, w http.ResponseWriter) bool {
-				refuse(w, http.StatusConflict, "ConditionalRequestConflict")
+			meddle: func(_ *s3test.Server, w http.ResponseWriter) bool {
+				s3test.Refuse(w, http.StatusConflict, "ConditionalRequestConflict")
 				return true
 			},
 			puts: 2,
@@ -106,29 +99,29 @@ func TestAnotherWriteComesFirst(t *testing.T) {
 	for when, test := range tests {
 		t.Run(when, func(t *testing.T) {
 			t.Parallel()
-			server := newS3(t)
+			server := s3test.New(t)
 			if test.before != "" {
-				server.place(name, test.before, nil)
+				server.Place(name, test.before)
 			}
-			server.puts(once(func(w http.ResponseWriter, _ *http.Request) bool { return test.meddle(server, w) }))
-			_, err := open(t, server.url()).PutVideo(t.Context(), name, source(t, []byte("video")))
+			server.InterceptPuts(once(func(w http.ResponseWriter, _ *http.Request) bool { return test.meddle(server, w) }))
+			_, err := open(t, server.OutputURL()).PutVideo(t.Context(), name, source(t, []byte("video")))
 			require.NoError(t, err)
-			assert.Len(t, server.asked("PUT"), test.puts)
-			assert.Equal(t, map[string]string{name: "video"}, server.stored())
+			assert.Len(t, server.Asked("PUT"), test.puts)
+			assert.Equal(t, map[string]string{name: "video"}, server.Stored())
 		})
 	}
 }
 
 func TestSomebodyElseWritesAllTheTime(t *testing.T) {
 	t.Parallel()
-	server := newS3(t)
+	server := s3test.New(t)
 	others := 0
-	server.puts(func(http.ResponseWriter, *http.Request) bool {
+	server.InterceptPuts(func(http.ResponseWriter, *http.Request) bool {
 		others++
-		server.place(name, strings.Repeat("x", others), nil)
+		server.Place(name, strings.Repeat("x", others))
 		return false
 	})
-	_, err := open(t, server.url()).PutVideo(t.Context(), name, source(t, []byte("a longer video")))
+	_, err := open(t, server.OutputURL()).PutVideo(t.Context(), name, source(t, []byte("a longer video")))
 	require.ErrorContains(t, err, "somebody else writes it all the time")
 	assert.Less(t, others, 10)
 }
@@ -136,68 +129,70 @@ func TestSomebodyElseWritesAllTheTime(t *testing.T) {
 // Some stores that speak S3 know no conditions.
 func TestStoreWithoutConditions(t *testing.T) {
 	t.Parallel()
-	server := newS3(t)
-	server.puts(func(w http.ResponseWriter, r *http.Request) bool {
+	server := s3test.New(t)
+	server.InterceptPuts(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("If-None-Match")+r.Header.Get("If-Match") == "" {
 			return false
 		}
-		refuse(w, http.StatusNotImplemented, "NotImplemented")
+		s3test.Refuse(w, http.StatusNotImplemented, "NotImplemented")
 		return true
 	})
-	opened := open(t, server.url())
+	opened := open(t, server.OutputURL())
 	require.NoError(t, opened.Check(t.Context()))
 	for _, content := range []string{"video", "another"} {
 		_, err := opened.PutVideo(t.Context(), name, source(t, []byte(content)))
 		require.NoError(t, err)
-		assert.Equal(t, map[string]string{name: content}, server.stored())
+		assert.Equal(t, map[string]string{name: content}, server.Stored())
 	}
 }
 
 // unproven has a server tell nothing of an object but its size, as S3 does if
 // it encrypts objects with KMS that came without a checksum.
-func (s *s3Server) unproven(w http.ResponseWriter, r *http.Request) (answered bool) {
-	if r.Method != http.MethodHead {
-		return false
+func unproven(server *s3test.Server) s3test.Hook {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodHead {
+			return false
+		}
+		answer := httptest.NewRecorder()
+		server.Serve(answer, r)
+		if answer.Code == http.StatusOK {
+			w.Header().Set("Content-Length", answer.Header().Get("Content-Length"))
+			w.Header().Set("ETag", strings.Replace(answer.Header().Get("ETag"), `"`, `"0`, 1))
+		}
+		w.WriteHeader(answer.Code)
+		return true
 	}
-	answer := httptest.NewRecorder()
-	s.serve(answer, r)
-	if answer.Code == http.StatusOK {
-		w.Header().Set("Content-Length", answer.Header().Get("Content-Length"))
-		w.Header().Set("ETag", strings.Replace(answer.Header().Get("ETag"), `"`, `"0`, 1))
-	}
-	w.WriteHeader(answer.Code)
-	return true
 }
 
 func TestStoreWithoutChecksums(t *testing.T) {
 	t.Parallel()
-	server := newS3(t)
-	server.intercept(server.unproven)
-	opened := open(t, server.url())
+	server := s3test.New(t)
+	server.Intercept(unproven(server))
+	opened := open(t, server.OutputURL())
 	put := source(t, bytes.Repeat([]byte("video"), 100_000))
 	_, err := opened.PutVideo(t.Context(), name, put)
 	require.NoError(t, err)
-	assert.Len(t, server.asked("GET"), 1, "it is read back")
+	assert.Len(t, server.Asked("GET"), 1, "it is read back")
 	_, same, err := opened.Matches(t.Context(), name, put.Bytes, put.SHA256)
 	require.NoError(t, err)
 	assert.True(t, same)
 	_, same, err = opened.Matches(t.Context(), name, put.Bytes, strings.Repeat("0", 64))
 	require.NoError(t, err)
 	assert.False(t, same)
-	assert.Len(t, server.asked("GET"), 3, "both times, and the bucket is looked for the second")
+	assert.Len(t, server.Asked("GET"), 3, "both times, and the bucket is looked for the second")
 }
 
 // A video of another program has no SHA-256 beside it.
 func TestVideoOfAnotherProgram(t *testing.T) {
 	t.Parallel()
-	server := newS3(t)
-	opened := open(t, server.url())
-	server.place(name, "video", nil)
+	server := s3test.New(t)
+	opened := open(t, server.OutputURL())
+	server.Place(name, "video")
 	put := source(t, []byte("video"))
 	_, same, err := opened.Matches(t.Context(), name, put.Bytes, put.SHA256)
 	require.NoError(t, err)
 	assert.True(t, same)
-	server.place(name, "vidEo", map[string]string{"X-Amz-Meta-Sha256": "of something else"})
+	server.Place(name, "vidEo")
 	_, same, err = opened.Matches(t.Context(), name, put.Bytes, put.SHA256)
 	require.NoError(t, err)
 	assert.False(t, same)
@@ -208,16 +203,16 @@ func TestStoreThatDamages(t *testing.T) {
 	for how, proven := range map[string]bool{"and says so": true, "in silence": false} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			server := newS3(t)
-			server.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			server := s3test.New(t)
+			server.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 				if r.Method == http.MethodPut {
-					server.place(name, "vidEo", nil)
+					server.Place(name, "vidEo")
 					w.WriteHeader(http.StatusOK)
 					return true
 				}
-				return !proven && server.unproven(w, r)
+				return !proven && unproven(server)(w, r)
 			})
-			_, err := open(t, server.url()).PutVideo(t.Context(), name, source(t, []byte("video")))
+			_, err := open(t, server.OutputURL()).PutVideo(t.Context(), name, source(t, []byte("video")))
 			require.ErrorContains(t, err, "the store damages it")
 		})
 	}
@@ -227,18 +222,18 @@ func TestStoreThatDamages(t *testing.T) {
 func TestDamagedOnTheWay(t *testing.T) {
 	t.Parallel()
 	for _, parameter := range []string{"", "request_checksum_calculation=when_required"} {
-		server := newS3(t)
-		server.puts(func(_ http.ResponseWriter, r *http.Request) bool {
+		server := s3test.New(t)
+		server.InterceptPuts(func(_ http.ResponseWriter, r *http.Request) bool {
 			body, err := io.ReadAll(r.Body)
 			assert.NoError(t, err)
 			body[len(body)/2] ^= 1
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			return false
 		})
-		_, err := open(t, server.url(parameter)).PutVideo(t.Context(), name, source(t, []byte("video")))
+		_, err := open(t, server.OutputURL(parameter)).PutVideo(t.Context(), name, source(t, []byte("video")))
 		require.ErrorContains(t, err, "store \""+name+"\" in s3://films: XAmzContentSHA256Mismatch: ")
 		assert.NotContains(t, err.Error(), "\n")
-		assert.Empty(t, server.stored())
+		assert.Empty(t, server.Stored())
 	}
 }
 
@@ -246,46 +241,46 @@ func TestDamagedOnTheWay(t *testing.T) {
 // meets its own video.
 func TestAnswerLost(t *testing.T) {
 	t.Parallel()
-	server := newS3(t)
-	server.puts(once(func(w http.ResponseWriter, r *http.Request) bool {
-		server.serve(httptest.NewRecorder(), r)
+	server := s3test.New(t)
+	server.InterceptPuts(once(func(w http.ResponseWriter, r *http.Request) bool {
+		server.Serve(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
 	}))
-	_, err := open(t, server.url()).PutVideo(t.Context(), name, source(t, []byte("video")))
+	_, err := open(t, server.OutputURL()).PutVideo(t.Context(), name, source(t, []byte("video")))
 	require.NoError(t, err)
-	assert.Len(t, server.asked("PUT"), 2)
-	assert.Equal(t, map[string]string{name: "video"}, server.stored())
+	assert.Len(t, server.Asked("PUT"), 2)
+	assert.Equal(t, map[string]string{name: "video"}, server.Stored())
 }
 
 func TestCanceledHalfway(t *testing.T) {
 	t.Parallel()
-	server := newS3(t)
+	server := s3test.New(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	server.puts(func(_ http.ResponseWriter, r *http.Request) bool {
+	server.InterceptPuts(func(_ http.ResponseWriter, r *http.Request) bool {
 		_, err := io.CopyN(io.Discard, r.Body, 1<<20)
 		assert.NoError(t, err)
 		cancel()
 		return false
 	})
 	put := source(t, bytes.Repeat([]byte("video"), 4<<20))
-	_, err := open(t, server.url()).PutVideo(ctx, name, put)
+	_, err := open(t, server.OutputURL()).PutVideo(ctx, name, put)
 	require.ErrorIs(t, err, context.Canceled)
-	server.noMultipartUploads()
-	assert.Empty(t, server.stored())
+	server.NoMultipartUploads()
+	assert.Empty(t, server.Stored())
 	assert.FileExists(t, put.Path)
 }
 
 // Nothing waits for ever for a server that stands still.
 func TestServerStandsStill(t *testing.T) {
 	t.Parallel()
-	server := newS3(t)
-	opened := open(t, server.url())
+	server := s3test.New(t)
+	opened := open(t, server.OutputURL())
 	bucket.GiveUpAfter(opened, 50*time.Millisecond)
 	large := strings.Repeat("video", 4<<20)
-	server.place(name, large, nil)
+	server.Place(name, large)
 	over := make(chan struct{})
 	defer close(over)
-	server.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+	server.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		switch r.Method {
 		case http.MethodGet:
 			w.Header().Set("Content-Length", "1000000")

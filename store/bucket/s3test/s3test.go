@@ -1,4 +1,6 @@
-package bucket_test
+// Package s3test is an S3 server for tests: gofakes3, and in front of it what
+// Amazon does and gofakes3 does not, and whatever a test wants to go wrong.
+package s3test
 
 import (
 	"bytes"
@@ -19,12 +21,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// films is the bucket that every server of the tests has.
-const films = "films"
+// Bucket is the bucket that every server has.
+const Bucket = "films"
 
-// s3Server speaks S3. Unlike gofakes3, behind it, it compares what arrives with
-// the SHA-256 that came with it, as Amazon does.
-type s3Server struct {
+// Server speaks S3 over HTTP and keeps everything in memory. It compares what
+// arrives with the SHA-256 that came with it. It ends with its test.
+type Server struct {
 	*httptest.Server
 	t       testing.TB
 	backend *s3mem.Backend
@@ -32,13 +34,18 @@ type s3Server struct {
 
 	mu       sync.Mutex
 	requests []string
-	before   func(w http.ResponseWriter, r *http.Request) (answered bool)
+	before   Hook
 }
 
-func newS3(t testing.TB) *s3Server {
+// Hook sees a request before it is served. It may change or delay it, or answer
+// it itself.
+type Hook func(w http.ResponseWriter, r *http.Request) (answered bool)
+
+// New starts a server.
+func New(t testing.TB) *Server {
 	t.Helper()
-	s := &s3Server{t: t, backend: s3mem.New()}
-	require.NoError(t, s.backend.CreateBucket(films))
+	s := &Server{t: t, backend: s3mem.New()}
+	require.NoError(t, s.backend.CreateBucket(Bucket))
 	s.speak = gofakes3.New(s.backend).Server()
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -46,14 +53,34 @@ func newS3(t testing.TB) *s3Server {
 		before := s.before
 		s.mu.Unlock()
 		if before == nil || !before(w, r) {
-			s.serve(w, r)
+			s.Serve(w, r)
 		}
 	}))
 	t.Cleanup(s.Close)
 	return s
 }
 
-func (s *s3Server) serve(w http.ResponseWriter, r *http.Request) {
+// OutputURL names the bucket, with further parameters.
+func (s *Server) OutputURL(parameters ...string) string {
+	return "s3://" + Bucket + "?" + strings.Join(append([]string{"endpoint=" + s.URL, "use_path_style=true", "region=us-east-1"}, parameters...), "&")
+}
+
+// Intercept shows all further requests to a hook.
+func (s *Server) Intercept(before Hook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = before
+}
+
+// InterceptPuts shows it those that write an object.
+func (s *Server) InterceptPuts(before Hook) {
+	s.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		return r.Method == http.MethodPut && before(w, r)
+	})
+}
+
+// Serve answers a request as it should be.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPut || intact(w, r) {
 		s.speak.ServeHTTP(w, r)
 	}
@@ -68,11 +95,11 @@ func intact(w http.ResponseWriter, r *http.Request) bool {
 	}
 	sum := sha256.Sum256(body)
 	if signed := r.Header.Get("X-Amz-Content-Sha256"); len(signed) == 64 && signed != hex.EncodeToString(sum[:]) {
-		refuse(w, http.StatusBadRequest, "XAmzContentSHA256Mismatch")
+		Refuse(w, http.StatusBadRequest, "XAmzContentSHA256Mismatch")
 		return false
 	}
 	if claimed := r.Header.Get("X-Amz-Checksum-Sha256"); claimed != "" && claimed != base64.StdEncoding.EncodeToString(sum[:]) {
-		refuse(w, http.StatusBadRequest, "BadDigest")
+		Refuse(w, http.StatusBadRequest, "BadDigest")
 		return false
 	}
 	return true
@@ -83,30 +110,19 @@ type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, cmp.Or(b.err, io.EOF) }
 
-func refuse(w http.ResponseWriter, status int, code string) {
+// Refuse answers as S3 does.
+func Refuse(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
 	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s, said the test</Message></Error>", code, code)
 }
 
-// url is an OUTPUT_URL.
-func (s *s3Server) url(parameters ...string) string {
-	return "s3://" + films + "?" + strings.Join(append([]string{"endpoint=" + s.URL, "use_path_style=true", "region=us-east-1"}, parameters...), "&")
-}
-
-// intercept looks at each request before it is served; it may answer itself.
-func (s *s3Server) intercept(before func(w http.ResponseWriter, r *http.Request) (answered bool)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.before = before
-}
-
-// asked are the requests since the last call, those with a prefix.
-func (s *s3Server) asked(prefix string) (found []string) {
+// Asked are the requests since the last call that begin with a method.
+func (s *Server) Asked(method string) (found []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, request := range s.requests {
-		if strings.HasPrefix(request, prefix) {
+		if strings.HasPrefix(request, method) {
 			found = append(found, request)
 		}
 	}
@@ -114,14 +130,14 @@ func (s *s3Server) asked(prefix string) (found []string) {
 	return found
 }
 
-// stored are all objects of the bucket, by key.
-func (s *s3Server) stored() map[string]string {
+// Stored are all objects, by key.
+func (s *Server) Stored() map[string]string {
 	s.t.Helper()
-	list, err := s.backend.ListBucket(films, nil, gofakes3.ListBucketPage{})
+	list, err := s.backend.ListBucket(Bucket, nil, gofakes3.ListBucketPage{})
 	require.NoError(s.t, err)
 	all := map[string]string{}
 	for _, object := range list.Contents {
-		found, err := s.backend.GetObject(films, object.Key, nil)
+		found, err := s.backend.GetObject(Bucket, object.Key, nil)
 		require.NoError(s.t, err)
 		content, err := io.ReadAll(found.Contents)
 		require.NoError(s.t, err)
@@ -131,20 +147,25 @@ func (s *s3Server) stored() map[string]string {
 	return all
 }
 
-// place puts an object behind lumaflow's back.
-func (s *s3Server) place(key, content string, metadata map[string]string) {
+// Place puts an object there that nobody uploaded.
+func (s *Server) Place(key, content string) {
 	s.t.Helper()
-	if metadata == nil {
-		metadata = map[string]string{}
-	}
-	_, err := s.backend.PutObject(films, key, metadata, strings.NewReader(content), int64(len(content)), nil)
+	_, err := s.backend.PutObject(Bucket, key, map[string]string{}, strings.NewReader(content), int64(len(content)), nil)
 	require.NoError(s.t, err)
 }
 
-// noMultipartUploads fails if somebody has begun one and not ended it.
-func (s *s3Server) noMultipartUploads() {
+// Remove takes one away.
+func (s *Server) Remove(key string) {
 	s.t.Helper()
-	response, err := http.Get(s.URL + "/" + films + "?uploads")
+	_, err := s.backend.DeleteObject(Bucket, key)
+	require.NoError(s.t, err)
+}
+
+// NoMultipartUploads fails the test if somebody has begun a multipart upload and
+// not ended it.
+func (s *Server) NoMultipartUploads() {
+	s.t.Helper()
+	response, err := http.Get(s.URL + "/" + Bucket + "?uploads")
 	require.NoError(s.t, err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)

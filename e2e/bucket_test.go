@@ -1,0 +1,231 @@
+package e2e_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/luma/lumatest"
+	"lumaflow/store"
+	"lumaflow/store/bucket/s3test"
+	"lumaflow/workflows"
+)
+
+// inBucket are the settings of workers that store in a bucket.
+func inBucket(server *s3test.Server) []string {
+	return []string{
+		"OUTPUT_URL=" + server.OutputURL("prefix=videos/"),
+		"AWS_ACCESS_KEY_ID=key",
+		"AWS_SECRET_ACCESS_KEY=" + bucketSecret,
+		"AWS_EC2_METADATA_DISABLED=true",
+	}
+}
+
+const bucketSecret = "a-bucket-secret-that-must-stay-secret"
+
+// verifiedInBucket checks that a bucket holds what was charged and the receipt,
+// and nothing else.
+func (w *world) verifiedInBucket(server *s3test.Server, result workflows.ModifyVideoResult, charge lumatest.Charge) {
+	w.t.Helper()
+	require.Equal(w.t, charge.TaskID, result.TaskID)
+	require.Len(w.t, result.Videos, 1)
+	video, paid := result.Videos[0], charge.Results[0]
+	key := fmt.Sprintf("videos/luma_result_%s_1.mp4", charge.TaskID)
+	require.Equal(w.t, "s3://"+s3test.Bucket+"/"+key, video.Location)
+	require.Equal(w.t, paid.SHA256, video.SHA256)
+	require.Equal(w.t, paid.Bytes, video.Bytes)
+
+	stored := server.Stored()
+	receiptKey := "videos/luma_result_" + charge.TaskID + ".json"
+	require.ElementsMatch(w.t, []string{key, receiptKey}, slices.Collect(maps.Keys(stored)))
+	sum := sha256.Sum256([]byte(stored[key]))
+	require.Equal(w.t, paid.SHA256, hex.EncodeToString(sum[:]), "the stored bytes are those that were served")
+	var receipt store.Receipt
+	require.NoError(w.t, json.Unmarshal([]byte(stored[receiptKey]), &receipt))
+	require.Equal(w.t, charge.TaskID, receipt.TaskID)
+	require.Equal(w.t, video.Location, receipt.Files[0].Location)
+	require.Equal(w.t, paid.SHA256, receipt.Files[0].SHA256)
+	server.NoMultipartUploads()
+	require.NotContains(w.t, w.worker.output(), bucketSecret)
+}
+
+// halfway stops the first upload of a video in the middle. What it returns waits
+// until it is there, and lets it go on.
+func halfway(server *s3test.Server) (reached, goOn chan struct{}) {
+	reached, goOn = make(chan struct{}), make(chan struct{})
+	first := make(chan struct{}, 1)
+	first <- struct{}{}
+	server.InterceptPuts(func(_ http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, ".mp4") {
+			return false
+		}
+		select {
+		case <-first:
+			half := make([]byte, r.ContentLength/2)
+			if _, err := io.ReadFull(r.Body, half); err == nil {
+				close(reached)
+			}
+			<-goOn
+			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(string(half)), r.Body))
+		default:
+		}
+		return false
+	})
+	return reached, goOn
+}
+
+// The worker dies in the middle of an upload, and another one, on another
+// machine, takes over.
+func TestWorkerKilledWhileItUploads(t *testing.T) {
+	t.Parallel()
+	server := s3test.New(t)
+	reached, goOn := halfway(server)
+	w := enter(t, setup{env: inBucket(server)})
+	prompt := "die [size: 40MB]"
+	w.start("e2e-die-uploading", jobInput(prompt))
+	<-reached
+	w.worker.kill()
+	close(goOn)
+	require.Empty(t, server.Stored(), "nothing is to be seen of the video")
+	w.env = append(w.env, "WORK_DIR="+t.TempDir())
+	w.startWorker()
+	result, err := w.result("e2e-die-uploading")
+	require.NoError(t, err)
+	w.verifiedInBucket(server, result, w.charge(prompt))
+
+	shown := w.run("status", "e2e-die-uploading")
+	require.Zero(t, shown.code, shown.err)
+	require.Contains(t, shown.out, result.Videos[0].Location)
+}
+
+// The worker stands still in the middle of an upload for so long that another
+// one does its work, and then goes on with it.
+func TestTwoWorkersUploadTheSameVideo(t *testing.T) {
+	t.Parallel()
+	server := s3test.New(t)
+	reached, goOn := halfway(server)
+	w := enter(t, setup{env: inBucket(server)})
+	prompt := "pause [size: 40MB]"
+	w.start("e2e-pause-uploading", jobInput(prompt))
+	<-reached
+	paused := w.worker
+	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGSTOP))
+	w.env = append(w.env, "WORK_DIR="+t.TempDir())
+	w.startWorker()
+	result, err := w.result("e2e-pause-uploading")
+	require.NoError(t, err)
+	w.verifiedInBucket(server, result, w.charge(prompt))
+
+	server.Asked("")
+	close(goOn)
+	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGCONT))
+	w.until("the paused worker finds the video that is there", func() bool { return len(server.Asked("HEAD")) > 0 })
+	require.Zero(t, paused.stop())
+	w.verifiedInBucket(server, result, w.charge(prompt))
+}
+
+// A bucket that may not be written for a while costs time, nothing else.
+func TestBucketRefusesForAWhile(t *testing.T) {
+	t.Parallel()
+	server := s3test.New(t)
+	w := enter(t, setup{env: inBucket(server)})
+	refused := make(chan struct{}, 100)
+	server.InterceptPuts(func(w http.ResponseWriter, _ *http.Request) bool {
+		s3test.Refuse(w, http.StatusForbidden, "AccessDenied")
+		refused <- struct{}{}
+		return true
+	})
+	prompt := "refused"
+	w.start("e2e-bucket-refuses", jobInput(prompt))
+	<-refused
+	w.until("it is to be seen why the job waits", func() bool {
+		shown := w.temporalCLI("workflow", "describe", "--workflow-id", "e2e-bucket-refuses")
+		return strings.Contains(shown.out, "AccessDenied")
+	})
+	server.Intercept(nil)
+	result, err := w.result("e2e-bucket-refuses")
+	require.NoError(t, err)
+	w.verifiedInBucket(server, result, w.charge(prompt))
+}
+
+// A worker does not start with a bucket that it can't use.
+func TestWorkerRefusesABadBucket(t *testing.T) {
+	t.Parallel()
+	server := s3test.New(t)
+	readOnly := s3test.New(t)
+	readOnly.InterceptPuts(func(w http.ResponseWriter, _ *http.Request) bool {
+		s3test.Refuse(w, http.StatusForbidden, "AccessDenied")
+		return true
+	})
+	nowhere := strings.Replace(server.OutputURL(), s3test.Bucket, "nowhere", 1)
+	tests := []struct {
+		outputURL string
+		without   string
+		code      int
+		says      string
+	}{
+		{nowhere, "", 1, "there is no bucket s3://nowhere"},
+		{readOnly.OutputURL(), "", 1, "may not list, read and write s3://films (AccessDenied"},
+		{server.OutputURL(), "AWS_ACCESS_KEY_ID", 1, "no credentials for s3://films"},
+		{server.OutputURL("colour=red"), "", 2, `unknown query parameter "colour"`},
+		{server.OutputURL("prefix=videos"), "", 2, "ends with a slash"},
+		{"s3://films/videos", "", 2, "?prefix=videos/"},
+	}
+	for _, test := range tests {
+		env := append(os.Environ(), inBucket(server)...)
+		env = append(env, "KIE_API_KEY="+apiKey, "WORK_DIR="+t.TempDir(), "OUTPUT_URL="+test.outputURL,
+			"AWS_CONFIG_FILE=/nowhere", "AWS_SHARED_CREDENTIALS_FILE=/nowhere")
+		if test.without != "" {
+			env = append(env, test.without+"=")
+		}
+		refused := execute(t, env, binary, "worker")
+		require.Equal(t, test.code, refused.code, refused.err)
+		require.Contains(t, refused.err, "lumaflow: OUTPUT_URL: ")
+		require.Contains(t, refused.err, test.says)
+		require.Equal(t, 1, strings.Count(refused.err, "\n"), refused.err)
+	}
+}
+
+// The memory of a worker does not grow with the size of the video that it
+// uploads, and the work folder holds the one copy there is.
+func TestLargeUploadTakesLittleMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the peak of a process's memory is read from Linux's /proc")
+	}
+	t.Parallel()
+	server := s3test.New(t)
+	reached, goOn := halfway(server)
+	w := enter(t, setup{env: inBucket(server)})
+	prompt := "large [size: 200MB]"
+	w.start("e2e-large-upload", jobInput(prompt))
+	<-reached
+	require.Less(t, w.downloaded(), int64(201<<20), "one copy on disk")
+	require.Empty(t, files(t, w.output))
+	close(goOn)
+	result, err := w.result("e2e-large-upload")
+	require.NoError(t, err)
+	w.verifiedInBucket(server, result, w.charge(prompt))
+	peak := w.worker.peakMemory()
+	t.Logf("200 MB uploaded, the worker's peak is %d MB resident", peak>>20)
+	require.Less(t, peak, int64(130<<20))
+}
+
+func files(t *testing.T, folder string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(folder, "*"))
+	require.NoError(t, err)
+	return found
+}
