@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +14,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -62,29 +65,32 @@ func (w *world) verifiedInBucket(server *s3test.Server, result workflows.ModifyV
 	require.NotContains(w.t, w.worker.output(), bucketSecret)
 }
 
-// halfway stops the first upload of a video in the middle. What it returns waits
-// until it is there, and lets it go on.
-func halfway(server *s3test.Server) (reached, goOn chan struct{}) {
-	reached, goOn = make(chan struct{}), make(chan struct{})
-	first := make(chan struct{}, 1)
-	first <- struct{}{}
-	server.InterceptPuts(func(_ http.ResponseWriter, r *http.Request) bool {
-		if !strings.Contains(r.URL.Path, ".mp4") {
+// upload is the first of a video, stopped in the middle until goOn is called.
+type upload struct {
+	reached, ended chan struct{}
+	goOn           func()
+}
+
+func halfway(t *testing.T, server *s3test.Server) upload {
+	wait := make(chan struct{})
+	first := upload{make(chan struct{}), make(chan struct{}), sync.OnceFunc(func() { close(wait) })}
+	t.Cleanup(first.goOn)
+	var begun atomic.Bool
+	server.InterceptPuts(func(w http.ResponseWriter, r *http.Request) (answered bool) {
+		if !strings.Contains(r.URL.Path, ".mp4") || !begun.CompareAndSwap(false, true) {
 			return false
 		}
-		select {
-		case <-first:
-			half := make([]byte, r.ContentLength/2)
-			if _, err := io.ReadFull(r.Body, half); err == nil {
-				close(reached)
-			}
-			<-goOn
-			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(string(half)), r.Body))
-		default:
+		defer close(first.ended)
+		half := make([]byte, r.ContentLength/2)
+		if _, err := io.ReadFull(r.Body, half); err == nil {
+			close(first.reached)
 		}
-		return false
+		<-wait
+		r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(half), r.Body))
+		server.Serve(w, r)
+		return true
 	})
-	return reached, goOn
+	return first
 }
 
 // The worker dies in the middle of an upload, and another one, on another
@@ -92,13 +98,14 @@ func halfway(server *s3test.Server) (reached, goOn chan struct{}) {
 func TestWorkerKilledWhileItUploads(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
-	reached, goOn := halfway(server)
+	first := halfway(t, server)
 	w := enter(t, setup{env: inBucket(server)})
 	prompt := "die [size: 40MB]"
 	w.start("e2e-die-uploading", jobInput(prompt))
-	<-reached
+	<-first.reached
 	w.worker.kill()
-	close(goOn)
+	first.goOn()
+	<-first.ended
 	require.Empty(t, server.Stored(), "nothing is to be seen of the video")
 	w.env = append(w.env, "WORK_DIR="+t.TempDir())
 	w.startWorker()
@@ -116,11 +123,11 @@ func TestWorkerKilledWhileItUploads(t *testing.T) {
 func TestTwoWorkersUploadTheSameVideo(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
-	reached, goOn := halfway(server)
+	first := halfway(t, server)
 	w := enter(t, setup{env: inBucket(server)})
 	prompt := "pause [size: 40MB]"
 	w.start("e2e-pause-uploading", jobInput(prompt))
-	<-reached
+	<-first.reached
 	paused := w.worker
 	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGSTOP))
 	w.env = append(w.env, "WORK_DIR="+t.TempDir())
@@ -129,10 +136,9 @@ func TestTwoWorkersUploadTheSameVideo(t *testing.T) {
 	require.NoError(t, err)
 	w.verifiedInBucket(server, result, w.charge(prompt))
 
-	server.Asked("")
-	close(goOn)
 	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGCONT))
-	w.until("the paused worker finds the video that is there", func() bool { return len(server.Asked("HEAD")) > 0 })
+	first.goOn()
+	<-first.ended
 	require.Zero(t, paused.stop())
 	w.verifiedInBucket(server, result, w.charge(prompt))
 }
@@ -207,14 +213,14 @@ func TestLargeUploadTakesLittleMemory(t *testing.T) {
 	}
 	t.Parallel()
 	server := s3test.New(t)
-	reached, goOn := halfway(server)
+	first := halfway(t, server)
 	w := enter(t, setup{env: inBucket(server)})
 	prompt := "large [size: 200MB]"
 	w.start("e2e-large-upload", jobInput(prompt))
-	<-reached
+	<-first.reached
 	require.Less(t, w.downloaded(), int64(201<<20), "one copy on disk")
 	require.Empty(t, files(t, w.output))
-	close(goOn)
+	first.goOn()
 	result, err := w.result("e2e-large-upload")
 	require.NoError(t, err)
 	w.verifiedInBucket(server, result, w.charge(prompt))
