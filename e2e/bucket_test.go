@@ -167,6 +167,17 @@ func TestBucketRefusesForAWhile(t *testing.T) {
 	w.verifiedInBucket(server, result, w.charge(prompt))
 }
 
+func TestDemoInABucket(t *testing.T) {
+	t.Parallel()
+	server := s3test.New(t)
+	env := append(os.Environ(), inBucket(server)...)
+	shown := execute(t, append(env, "TEMPORAL_CLI="+cli), binary, "demo")
+	require.Zero(t, shown.code, shown.err)
+	require.Contains(t, shown.out, "5 jobs, 5 charges, 5 verified files.")
+	require.Contains(t, shown.out, "s3://films/videos/")
+	require.Len(t, server.Stored(), 10, "five videos with their receipts")
+}
+
 // A worker does not start with a bucket that it can't use.
 func TestWorkerRefusesABadBucket(t *testing.T) {
 	t.Parallel()

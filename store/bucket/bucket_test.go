@@ -51,12 +51,19 @@ var clouds = map[string]func(t testing.TB, parameters ...string) string{
 		return s3test.New(t).OutputURL(append(parameters, "request_checksum_calculation=when_required")...)
 	},
 	"gs": func(t testing.TB, parameters ...string) string {
-		bucket := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+		bucket := bucketOf(t)
 		gcs.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: bucket})
 		return "gs://" + bucket + "?" + strings.Join(parameters, "&")
 	},
 	"azblob": func(t testing.TB, parameters ...string) string { return newAzure(t).url(parameters...) },
-	"mem":    func(t testing.TB, parameters ...string) string { return "mem://trial?" + strings.Join(parameters, "&") },
+	"mem": func(t testing.TB, parameters ...string) string {
+		return "mem://" + bucketOf(t) + "?" + strings.Join(parameters, "&")
+	},
+}
+
+// bucketOf is a bucket that no other test has.
+func bucketOf(t testing.TB) string {
+	return strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 }
 
 // inEveryCloud runs a test with a store in a bucket of each kind.

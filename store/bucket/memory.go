@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/url"
+	"sync"
 
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/memblob" // mem://
@@ -14,11 +15,23 @@ import (
 // ends with it.
 type memoryCloud struct{ blobs *blob.Bucket }
 
+var (
+	memoriesLock sync.Mutex
+	memories     = map[string]*blob.Bucket{}
+)
+
+// memory opens mem://NAME. In one process all that open a name share it.
 func memory(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	blobs, err := blob.DefaultURLMux().OpenBucketURL(ctx, bucket)
 	if err != nil {
 		return nil, nil, malformed(bucket, err)
 	}
+	memoriesLock.Lock()
+	defer memoriesLock.Unlock()
+	if earlier := memories[bucket.Host]; earlier != nil {
+		blobs = earlier
+	}
+	memories[bucket.Host] = blobs
 	return blobs, &memoryCloud{blobs}, nil
 }
 
