@@ -190,29 +190,38 @@ func TestWorkerRefusesABadBucket(t *testing.T) {
 	nowhere := strings.Replace(server.OutputURL(), s3test.Bucket, "nowhere", 1)
 	tests := []struct {
 		outputURL string
-		without   string
+		env       []string
 		code      int
 		says      string
 	}{
-		{nowhere, "", 1, "there is no bucket s3://nowhere"},
-		{readOnly.OutputURL(), "", 1, "may not list, read and write s3://films (AccessDenied"},
-		{server.OutputURL(), "AWS_ACCESS_KEY_ID", 1, "no credentials for s3://films"},
-		{server.OutputURL("colour=red"), "", 2, `unknown query parameter "colour"`},
-		{server.OutputURL("prefix=videos"), "", 2, "ends with a slash"},
-		{"s3://films/videos", "", 2, "?prefix=videos/"},
+		{nowhere, nil, 1, "there is no bucket s3://nowhere"},
+		{readOnly.OutputURL(), nil, 1, "may not list, read and write s3://films (AccessDenied"},
+		{server.OutputURL(), []string{"AWS_ACCESS_KEY_ID="}, 1, "no credentials for s3://films"},
+		{server.OutputURL("colour=red"), nil, 2, `unknown query parameter "colour"`},
+		{server.OutputURL("prefix=videos"), nil, 2, "ends with a slash"},
+		{"s3://films/videos", nil, 2, "?prefix=videos/"},
+		{"azblob://films", nil, 2, "AZURE_STORAGE_ACCOUNT"},
+		{"azblob://films?storage_account=studio", []string{"AZURE_TOKEN_CREDENTIALS=EnvironmentCredential"}, 1, "no credentials for Azure"},
+		{
+			"azblob://films",
+			[]string{"AZURE_STORAGE_ACCOUNT=studio", "AZURE_STORAGE_PROTOCOL=http", "AZURE_STORAGE_DOMAIN=127.0.0.1:1", "AZURE_STORAGE_SAS_TOKEN=sig=" + bucketSecret},
+			1, "azblob://films can't be reached (no answer from 127.0.0.1:1: ",
+		},
 	}
 	for _, test := range tests {
-		env := append(os.Environ(), inBucket(server)...)
-		env = append(env, "KIE_API_KEY="+apiKey, "WORK_DIR="+t.TempDir(), "OUTPUT_URL="+test.outputURL,
-			"AWS_CONFIG_FILE=/nowhere", "AWS_SHARED_CREDENTIALS_FILE=/nowhere")
-		if test.without != "" {
-			env = append(env, test.without+"=")
-		}
-		refused := execute(t, env, binary, "worker")
-		require.Equal(t, test.code, refused.code, refused.err)
-		require.Contains(t, refused.err, "lumaflow: OUTPUT_URL: ")
-		require.Contains(t, refused.err, test.says)
-		require.Equal(t, 1, strings.Count(refused.err, "\n"), refused.err)
+		t.Run(test.outputURL, func(t *testing.T) {
+			t.Parallel()
+			env := slices.Concat(os.Environ(), inBucket(server), []string{
+				"KIE_API_KEY=" + apiKey, "WORK_DIR=" + t.TempDir(), "OUTPUT_URL=" + test.outputURL,
+				"AWS_CONFIG_FILE=/nowhere", "AWS_SHARED_CREDENTIALS_FILE=/nowhere",
+			}, test.env)
+			refused := execute(t, env, binary, "worker")
+			require.Equal(t, test.code, refused.code, refused.err)
+			require.Contains(t, refused.err, "lumaflow: OUTPUT_URL: ")
+			require.Contains(t, refused.err, test.says)
+			require.Equal(t, 1, strings.Count(refused.err, "\n"), refused.err)
+			require.NotContains(t, refused.err, bucketSecret)
+		})
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 
@@ -68,10 +69,20 @@ func amazon(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, credentialsTimeout, errNoAnswer)
 		defer cancel()
 		if _, err := options.Credentials.Retrieve(ctx); err != nil {
-			return nil, nil, fmt.Errorf("OUTPUT_URL: no credentials for %s (%w): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role", bucket.Scheme+"://"+bucket.Host, inWords(ctx, err))
+			return nil, nil, fmt.Errorf("OUTPUT_URL: no credentials for s3://%s (%w): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role", s.bucket, whyNone(ctx, err))
 		}
 	}
 	return blobs, s, nil
+}
+
+// whyNone is why there are no credentials. The last place that is asked is this
+// machine, and what it says is of no use where it is none of Amazon's.
+func whyNone(ctx context.Context, err error) error {
+	var asked *smithy.OperationError
+	if errors.As(err, &asked) && asked.Service() == "ec2imds" {
+		return &trouble{"there are none in the environment and in ~/.aws, and this machine has no role", err}
+	}
+	return inWords(ctx, err)
 }
 
 func checkEndpoint(endpoint string) error {

@@ -68,7 +68,7 @@ func TestCheckFindsTrouble(t *testing.T) {
 		"not read":     {refuses(http.MethodHead, http.StatusForbidden, ""), []string{"may not list, read and write s3://films"}},
 		"not written":  {refuses(http.MethodPut, http.StatusForbidden, "AccessDenied"), []string{"may not list, read and write s3://films", "AccessDenied, said the test"}},
 		"unknown key":  {refuses(http.MethodGet, http.StatusForbidden, "InvalidAccessKeyId"), []string{"InvalidAccessKeyId"}},
-		"wrong region": {refuses(http.MethodGet, http.StatusBadRequest, "AuthorizationHeaderMalformed"), []string{"s3://films can't be used (AuthorizationHeaderMalformed"}},
+		"wrong region": {refuses(http.MethodGet, http.StatusBadRequest, "AuthorizationHeaderMalformed"), []string{"s3://films can't be used: AuthorizationHeaderMalformed"}},
 		"gone":         {refuses(http.MethodGet, http.StatusNotFound, "NoSuchBucket"), []string{"there is no bucket s3://films", "create it"}},
 	}
 	for what, test := range tests {
@@ -97,7 +97,7 @@ func TestCheckOfBucketsThatAreNot(t *testing.T) {
 		"s3://nowhere?region=eu-central-1&use_path_style=true&endpoint=" + server.URL: "there is no bucket s3://nowhere (NoSuchBucket",
 		"gs://nowhere": "there is no bucket gs://nowhere",
 		"azblob://nowhere?protocol=http&domain=" + azure.Listener.Addr().String(): "there is no bucket azblob://nowhere (ContainerNotFound)",
-		gone.OutputURL(): "s3://films can't be used (no answer from " + gone.Listener.Addr().String() + ": dial tcp",
+		gone.OutputURL(): "s3://films can't be reached (no answer from " + gone.Listener.Addr().String() + ": dial tcp",
 	} {
 		err := open(t, url).Check(t.Context())
 		require.ErrorContains(t, err, "OUTPUT_URL: ", url)

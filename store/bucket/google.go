@@ -42,7 +42,7 @@ func google(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 			opener.Client, err = gcp.NewHTTPClient(gcp.DefaultTransport(), credentials.TokenSource)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("OUTPUT_URL: no credentials for %s (%w): set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`", bucket.Scheme+"://"+bucket.Host, inWords(ctx, err))
+			return nil, nil, fmt.Errorf("OUTPUT_URL: no credentials for gs://%s (%w): set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`", bucket.Host, inWords(ctx, err))
 		}
 	}
 	blobs, err := opener.OpenBucketURL(ctx, bucket)

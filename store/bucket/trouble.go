@@ -44,6 +44,9 @@ func inWords(ctx context.Context, err error) error {
 		return &trouble{answer.String(), err}
 	case errors.As(err, &failed):
 		return &trouble{unanswered(failed), err}
+	case strings.Contains(err.Error(), "DefaultAzureCredential: failed"):
+		// It lists what it has tried, over many lines.
+		return &trouble{"there are no credentials for Azure: set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING, or run `az login`", err}
 	default:
 		return &trouble{oneLine(err.Error()), err}
 	}
@@ -134,17 +137,18 @@ func missing(err error) bool {
 
 // unusable is what Check says.
 func (b *bucket) unusable(err error) error {
-	answer, answered := answerIn(err)
+	answer, _ := answerIn(err)
+	var unreached *url.Error
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
-	case !answered:
-		return fmt.Errorf("OUTPUT_URL: %s can't be used (%w): look at the URL, at the network and at what the environment says of credentials", b, err)
 	case answer.status == http.StatusNotFound:
 		return fmt.Errorf("OUTPUT_URL: there is no bucket %s (%w): create it, or name another, or another region, account or endpoint", b, err)
 	case answer.status == http.StatusUnauthorized, answer.status == http.StatusForbidden:
 		return fmt.Errorf("OUTPUT_URL: these credentials may not list, read and write %s (%w): give them the permissions that the README has under Buckets", b, err)
+	case errors.As(err, &unreached):
+		return fmt.Errorf("OUTPUT_URL: %s can't be reached (%w): look at the network and at region, account and endpoint in the URL", b, err)
 	default:
-		return fmt.Errorf("OUTPUT_URL: %s can't be used (%w)", b, err)
+		return fmt.Errorf("OUTPUT_URL: %s can't be used: %w", b, err)
 	}
 }
