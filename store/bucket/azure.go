@@ -32,7 +32,7 @@ func azure(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	blobs, err := blob.DefaultURLMux().OpenBucketURL(ctx, bucket)
 	if err != nil {
 		if strings.Contains(err.Error(), "AccountName is required") {
-			err = errors.New("Azure needs a storage account: add ?storage_account=NAME or set AZURE_STORAGE_ACCOUNT")
+			err = errors.New("no storage account: add ?storage_account=NAME or set AZURE_STORAGE_ACCOUNT")
 		}
 		return nil, nil, malformed(bucket, err)
 	}
