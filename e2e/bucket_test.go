@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -116,6 +117,14 @@ func TestWorkerKilledWhileItUploads(t *testing.T) {
 	shown := w.run("status", "e2e-die-uploading")
 	require.Zero(t, shown.code, shown.err)
 	require.Contains(t, shown.out, result.Videos[0].Location)
+	healthy := w.run("audit")
+	require.Zero(t, healthy.code, healthy.err)
+	require.Contains(t, healthy.out, "audited 1 receipt and 1 file")
+	name := path.Base(result.Videos[0].Location)
+	server.Place("videos/"+name, "damaged")
+	damaged := w.run("audit")
+	require.Equal(t, 1, damaged.code)
+	require.Contains(t, damaged.out, name)
 }
 
 // The worker stands still in the middle of an upload for so long that another

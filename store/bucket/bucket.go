@@ -104,9 +104,9 @@ func (b *bucket) location(key string) string {
 	return at.String()
 }
 
-// Check lists the bucket, writes a small object, reads what the bucket says of
-// it and removes it. Where these credentials may not delete, the object stays:
-// one, whose name begins with a dot, however many workers check how often.
+// Check lists the bucket, and writes, reads and removes a small object. Where
+// these credentials may not delete, the object stays: one, whose name begins
+// with a dot, however many workers check how often.
 func (b *bucket) Check(ctx context.Context) error {
 	err := b.reachable(ctx)
 	if err == nil {
@@ -124,13 +124,13 @@ func (b *bucket) writable(ctx context.Context) error {
 	if err != nil && !missing(err) {
 		return err
 	}
-	// Others that check at this moment may write it first, or remove it; then
-	// it has been proven that it can be written.
-	err = b.write(ctx, key, contentOf([]byte("lumaflow checks that it can write here: "+rand.Text()+"\n"), "text/plain"), found.version)
-	if err != nil && !errors.Is(err, errOvertaken) {
+	text := contentOf([]byte("lumaflow checks that it can write and read here: "+rand.Text()+"\n"), "text/plain")
+	// Others that check at this moment may write first, and may remove what is
+	// there; a cloud says so only to those who may write and read.
+	if err := b.write(ctx, key, text, found.version); err != nil && !errors.Is(err, errOvertaken) {
 		return err
 	}
-	if _, err := b.look(ctx, key); err != nil && !missing(err) {
+	if _, err := b.hashesTo(ctx, key, text.sha256); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)

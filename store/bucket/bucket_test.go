@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/stretchr/testify/assert"
@@ -89,6 +90,15 @@ func read(t testing.TB, opened store.Store, name string) string {
 	return string(content)
 }
 
+// written is when an object was.
+func written(t testing.TB, opened store.Store, name string) time.Time {
+	t.Helper()
+	reader, err := opened.Open(t.Context(), name)
+	require.NoError(t, err)
+	defer reader.Close()
+	return reader.(interface{ ModTime() time.Time }).ModTime()
+}
+
 func list(t testing.TB, opened store.Store) (found []store.Entry) {
 	t.Helper()
 	for entry, err := range opened.List(t.Context()) {
@@ -108,6 +118,7 @@ func TestPutVideo(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, root+"/videos/2026/"+name, location)
 		assert.True(t, string(content) == read(t, opened, name))
+		assert.WithinDuration(t, time.Now(), written(t, opened, name), time.Hour)
 		assert.FileExists(t, put.Path)
 		assert.Equal(t, []store.Entry{{Name: name, Bytes: put.Bytes}}, list(t, opened))
 

@@ -19,16 +19,21 @@ func TestList(t *testing.T) {
 	server := s3test.New(t)
 	opened := open(t, server.OutputURL("prefix=videos/"))
 	assert.Empty(t, list(t, opened))
-	for _, key := range []string{"videos/", "videos/b.mp4", "videos/a.mp4", "videos/B.json", "videos/deep/c.mp4", "videos/.lumaflow-check", "videos/odd \n name", "videos2/d.mp4", "e.mp4"} {
+	for _, key := range []string{
+		"videos/", "videos/b.mp4", "videos/a.mp4", "videos/B.json", "videos/a/", "videos/a/c.mp4", "videos/a.b/d.mp4",
+		"videos/.lumaflow-check", "videos/.hidden/e.mp4", "videos/odd \n name", "videos2/f.mp4", "g.mp4",
+	} {
 		server.Place(key, key)
 	}
-	assert.Equal(t, []store.Entry{{Name: "B.json", Bytes: 13}, {Name: "a.mp4", Bytes: 12}, {Name: "b.mp4", Bytes: 12}, {Name: "odd \n name", Bytes: 17}}, list(t, opened))
+	assert.Equal(t, []store.Entry{
+		{Name: "B.json", Bytes: 13}, {Name: "a.b/"}, {Name: "a.mp4", Bytes: 12}, {Name: "a/"}, {Name: "b.mp4", Bytes: 12}, {Name: "odd \n name", Bytes: 17},
+	}, list(t, opened))
 	for _, err := range opened.List(t.Context()) {
 		require.NoError(t, err)
 		break
 	}
 	root := open(t, server.OutputURL())
-	assert.Equal(t, []store.Entry{{Name: "e.mp4", Bytes: 5}}, list(t, root), "without a prefix, folders are left out too")
+	assert.Equal(t, []store.Entry{{Name: "g.mp4", Bytes: 5}, {Name: "videos/"}, {Name: "videos2/"}}, list(t, root))
 }
 
 func TestListOfManyPages(t *testing.T) {

@@ -8,14 +8,17 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"slices"
 	"strings"
+	"time"
 
 	"gocloud.dev/blob"
 
 	"lumaflow/store"
 )
 
-// Open streams the object. Its reader fails if nothing arrives for two minutes.
+// Open streams the object. Its reader fails if nothing arrives for two minutes,
+// and tells when the object was written.
 func (b *bucket) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	reader, err := b.read(ctx, name)
 	if err != nil {
@@ -69,6 +72,8 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func (s *stream) ModTime() time.Time { return s.from.ModTime() }
+
 func (s *stream) Close() error {
 	defer s.moving.end()
 	return s.from.Close()
@@ -101,30 +106,49 @@ func (b *bucket) reachable(ctx context.Context) error {
 	return inWords(ctx, err)
 }
 
-// List yields the names in the order in which the cloud has them: by their
-// bytes, except in S3's directory buckets, which know no order.
+// List names a folder once, as "name/", and does not look into it. It leaves out
+// names that begin with a dot, as Check's own. The names are held in memory,
+// since not every cloud has them in order.
 func (b *bucket) List(ctx context.Context) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
-		listed := b.blobs.List(&blob.ListOptions{Prefix: b.prefix, Delimiter: "/"})
-		for {
-			next, err := b.next(ctx, listed)
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(store.Entry{}, fmt.Errorf("list %s: %w", b, err))
-				return
-			}
-			name := strings.TrimPrefix(next.Key, b.prefix)
-			// Some tools store folders as empty objects.
-			if next.IsDir || name == "" || strings.HasSuffix(name, "/") || name == probe {
-				continue
-			}
-			if !yield(store.Entry{Name: name, Bytes: next.Size}, nil) {
+		entries, err := b.entries(ctx)
+		if err != nil {
+			yield(store.Entry{}, fmt.Errorf("list %s: %w", b, err))
+			return
+		}
+		for _, entry := range entries {
+			if !yield(entry, nil) {
 				return
 			}
 		}
 	}
+}
+
+func (b *bucket) entries(ctx context.Context) ([]store.Entry, error) {
+	var entries []store.Entry
+	listed := b.blobs.List(&blob.ListOptions{Prefix: b.prefix, Delimiter: "/"})
+	for {
+		next, err := b.next(ctx, listed)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		name := strings.TrimPrefix(next.Key, b.prefix)
+		entry := store.Entry{Name: name, Bytes: next.Size}
+		switch {
+		case name == "", strings.HasPrefix(name, "."):
+			continue
+		case strings.HasSuffix(name, "/"):
+			// Some tools store folders as objects, also that of the prefix.
+			entry.Bytes = 0
+		}
+		entries = append(entries, entry)
+	}
+	slices.SortFunc(entries, func(x, y store.Entry) int { return strings.Compare(x.Name, y.Name) })
+	// A folder may be there as such and as an object.
+	return slices.Compact(entries), nil
 }
 
 func (b *bucket) next(ctx context.Context, listed *blob.ListIterator) (*blob.ListObject, error) {
