@@ -20,6 +20,7 @@ import (
 	"lumaflow/replay"
 	"lumaflow/simulate"
 	"lumaflow/starter"
+	_ "lumaflow/store/bucket" // so that OUTPUT_URL may name one
 	"lumaflow/webhook"
 	"lumaflow/worker"
 )

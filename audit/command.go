@@ -15,7 +15,7 @@ const maxParallel = 256
 
 // Command audits a store.
 type Command struct {
-	OutputURL string        `arg:"" optional:"" name:"output-url" env:"OUTPUT_URL" default:"./videos" help:"Where the videos are: a path or file://."`
+	OutputURL string        `arg:"" optional:"" name:"output-url" env:"OUTPUT_URL" default:"./videos" help:"Where the videos are: a path, or a file://, s3://, gs:// or azblob:// URL."`
 	Parallel  int           `placeholder:"N" help:"How many files are read at a time (default: one for each processor)."`
 	Grace     time.Duration `default:"24h" help:"How old a video without a receipt is before it is a problem. Its job may still be collecting others: give at least the jobs' deadline."`
 	JSON      bool          `name:"json" help:"Print one JSON object."`
@@ -34,7 +34,8 @@ Examples:
   lumaflow audit
   lumaflow audit /srv/videos
   lumaflow audit /srv/videos --json
-  lumaflow audit /mnt/nas/videos --parallel 16 --grace 72h`
+  lumaflow audit /mnt/nas/videos --parallel 16 --grace 72h
+  lumaflow audit "s3://my-bucket?region=eu-central-1&prefix=videos/" --parallel 16`
 }
 
 // Run audits and prints what it found.

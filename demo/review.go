@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -46,11 +47,14 @@ func (s *stage) perform(ctx context.Context, streams command.Streams, prompt str
 }
 
 // review checks every job against the bill of the simulated kie.ai.
-func (s *stage) review(performances []*performance) error {
+func (s *stage) review(ctx context.Context, performances []*performance) error {
 	ledger := s.kie.Ledger()
 	var failed error
 	for _, played := range performances {
-		if played.verdict = played.check(ledger); played.verdict != nil {
+		played.verdict = played.check(ledger, func(result workflows.ModifyVideoResult, charge lumatest.Charge) error {
+			return s.verify(ctx, result, charge)
+		})
+		if played.verdict != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", played.name, played.verdict))
 		}
 	}
@@ -62,48 +66,55 @@ func (s *stage) review(performances []*performance) error {
 
 // verify re-reads the stored files: they must be videos and, byte for byte,
 // what the provider served.
-func verify(result workflows.ModifyVideoResult, charge lumatest.Charge) error {
+func (s *stage) verify(ctx context.Context, result workflows.ModifyVideoResult, charge lumatest.Charge) error {
 	if len(result.Videos) != len(charge.Results) || len(result.Videos) == 0 {
 		return fmt.Errorf("task %s: %d files for %d results", charge.TaskID, len(result.Videos), len(charge.Results))
 	}
 	for i, video := range result.Videos {
-		path, err := localPath(video.Location)
+		sum, err := s.inspect(ctx, video.Location)
 		if err != nil {
-			return err
-		}
-		if _, err := fetch.Inspect(path); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		sum, err := hashFile(path)
-		if err != nil {
-			return err
+			return fmt.Errorf("verify %s: %w", video.Location, err)
 		}
 		if sum != charge.Results[i].SHA256 || sum != video.SHA256 {
-			return fmt.Errorf("%s is not what kie.ai served", path)
+			return fmt.Errorf("%s is not what kie.ai served", video.Location)
 		}
 	}
 	return nil
 }
 
-func localPath(location string) (string, error) {
-	parsed, err := url.Parse(location)
-	if err != nil || parsed.Scheme != "file" {
-		return "", fmt.Errorf("%s is not a local file", location)
+// inspect copies a stored file, looks whether it is a video and returns its
+// SHA-256.
+func (s *stage) inspect(ctx context.Context, location string) (sum string, err error) {
+	_, name := split(location)
+	stored, err := s.videos.Open(ctx, name)
+	if err != nil {
+		return "", err
 	}
-	return parsed.Path, nil
+	defer stored.Close()
+	copied, err := os.CreateTemp(s.folder, "stored-")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(copied.Name())
+	defer copied.Close()
+	digest := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(copied, digest), stored); err != nil {
+		return "", err
+	}
+	if _, err := fetch.Inspect(copied.Name()); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(digest.Sum(nil)), nil
 }
 
-func hashFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("verify a stored video: %w", err)
+// split takes a location apart into where all files are, as one would type it,
+// and the name of the file.
+func split(location string) (where, name string) {
+	where, name = path.Split(location)
+	if parsed, err := url.Parse(where); err == nil && parsed.Scheme == "file" {
+		where = filepath.Clean(parsed.Path)
 	}
-	defer file.Close()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, file); err != nil {
-		return "", fmt.Errorf("verify a stored video: %w", err)
-	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
+	return where, name
 }
 
 // print shows what happened, what it cost and where everything is.
@@ -112,15 +123,14 @@ func (s *stage) print(w io.Writer, performances []*performance) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "JOB\tWHAT WENT WRONG\tHOW IT WAS SAVED\tFILE\tSIZE")
 	verified := 0
-	folder := s.output
+	where := s.output
 	for _, played := range performances {
 		saved, file, size := played.rescue, "-", "-"
 		if played.verdict != nil {
 			saved = "NOT SAVED"
 		} else {
 			video := played.report.Result.Videos[0]
-			path, _ := localPath(video.Location) // verified just now
-			folder, file = filepath.Split(path)
+			where, file = split(video.Location)
 			size = fmt.Sprintf("%.1f kB", float64(video.Bytes)/1000)
 			verified++
 		}
@@ -129,7 +139,7 @@ func (s *stage) print(w io.Writer, performances []*performance) {
 	table.Flush()
 	ledger := s.kie.Ledger()
 	fmt.Fprintf(w, "\n%d jobs, %d charges, %d verified files.\n", len(performances), ledger.Charges, verified)
-	fmt.Fprintf(w, "Files:       %s\n", filepath.Clean(folder))
+	fmt.Fprintf(w, "Files:       %s\n", where)
 	if s.keep {
 		fmt.Fprintf(w, "Temporal UI: %s\n", s.server.UIURL())
 		fmt.Fprintf(w, "The bill:    %s/_sim/ledger\n", s.kieURL)

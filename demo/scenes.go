@@ -94,8 +94,11 @@ type performance struct {
 	verdict error
 }
 
+// verifier re-reads the stored files of a job.
+type verifier func(workflows.ModifyVideoResult, lumatest.Charge) error
+
 // check compares what the job reports with the provider's bill.
-func (p *performance) check(ledger lumatest.Ledger) error {
+func (p *performance) check(ledger lumatest.Ledger, verify verifier) error {
 	if p.report.Result == nil {
 		if p.report.Failure != nil {
 			return fmt.Errorf("%s: %s", p.report.Failure.Type, p.report.Failure.Message)

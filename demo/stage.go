@@ -22,6 +22,7 @@ import (
 	"lumaflow/devserver"
 	"lumaflow/luma/lumatest"
 	"lumaflow/starter"
+	"lumaflow/store"
 	"lumaflow/webhook"
 	"lumaflow/worker"
 	"lumaflow/workflows"
@@ -44,6 +45,7 @@ type stage struct {
 	kieURL  string
 	starter *starter.Starter
 	output  string
+	videos  store.Store
 	keep    bool
 
 	folder  string
@@ -168,10 +170,15 @@ func (s *stage) startWorker(ctx context.Context, secret, hooks string) error {
 	})
 	select {
 	case err := <-ready:
-		return err
+		if err != nil {
+			return err
+		}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	var err error
+	s.videos, err = store.Open(ctx, s.output)
+	return err
 }
 
 // readyWriter passes a log on and notes the line that says the worker runs.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"regexp"
 	"runtime"
 	"slices"
@@ -36,6 +37,14 @@ func TestLargeDownloadTakesLittleMemory(t *testing.T) {
 	peak := w.worker.peakMemory()
 	t.Logf("500 MB downloaded, the worker's peak is %d MB resident", peak>>20)
 	require.Less(t, peak, int64(100<<20))
+}
+
+// BenchmarkStart measures how long a command takes that does nothing. The clouds'
+// libraries are in the binary, and cost nothing until a bucket is opened.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		require.NoError(b, exec.Command(binary, "--version").Run())
+	}
 }
 
 // peakMemory is the most that the process has had resident, in bytes.

@@ -24,7 +24,7 @@ type directory struct{ path string }
 // folder: where one has gone, a mount may have, and the disk below it is the
 // wrong place.
 func (d *directory) within(ctx context.Context, name string, operate func(*os.Root) error) error {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -202,7 +202,7 @@ func openRegular(root *os.Root, name string) (*os.File, error) {
 // PutReceipt writes a hidden file and renames it.
 func (d *directory) PutReceipt(ctx context.Context, name string, receipt Receipt) (string, error) {
 	err := d.within(ctx, name, func(root *os.Root) error {
-		encoded, err := receipt.encode()
+		encoded, err := receipt.Encode()
 		if err != nil {
 			return err
 		}
@@ -225,7 +225,7 @@ func (d *directory) Receipt(ctx context.Context, name string) (Receipt, error) {
 			return err
 		}
 		defer file.Close()
-		receipt, err = decodeReceipt(file)
+		receipt, err = DecodeReceipt(file)
 		return err
 	})
 	if err != nil {

@@ -90,8 +90,8 @@ func keep(text string, length int) string {
 	}, text)
 }
 
-// checkName refuses whatever is not the plain name of a visible file.
-func checkName(name string) error {
+// CheckName refuses whatever is not the plain name of a visible file.
+func CheckName(name string) error {
 	switch {
 	case name == "", len(name) > maxName, !utf8.ValidString(name),
 		strings.HasPrefix(name, "."), strings.ContainsAny(name, `/\`), !filepath.IsLocal(name),

@@ -4,15 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
-// Open opens the store that OUTPUT_URL names: a path or a file:// URL. It
-// creates the folder if need be.
+// Opener opens the store that a URL names, with whatever it asks of the
+// environment. Its errors don't quote the URL, and are of type *URLError if
+// that is what is wrong.
+type Opener func(ctx context.Context, url *url.URL) (Store, error)
+
+var openers = map[string]Opener{}
+
+// Register has Open hand all URLs of a scheme to an opener. It is for the init
+// functions of packages with stores of other kinds, so that only programs that
+// import them carry their code.
+func Register(scheme string, opener Opener) {
+	if _, taken := openers[scheme]; taken {
+		panic("store: two openers for " + scheme + "://")
+	}
+	openers[scheme] = opener
+}
+
+// Open opens the store that OUTPUT_URL names: a path, a file:// URL, or a URL
+// with a scheme that is registered. It creates the folder if need be.
 func Open(ctx context.Context, outputURL string) (Store, error) {
 	return open(ctx, outputURL, func(path string) error {
 		if err := os.MkdirAll(path, 0o755); err != nil {
@@ -36,6 +55,13 @@ func OpenExisting(ctx context.Context, outputURL string) (Store, error) {
 func open(ctx context.Context, outputURL string, prepare func(path string) error) (Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if opener := openers[schemeOf(outputURL)]; opener != nil {
+		parsed, err := url.Parse(outputURL)
+		if err != nil {
+			return nil, &URLError{Err: errors.New("malformed URL: write spaces and other odd characters as %20 and the like")}
+		}
+		return opener(ctx, parsed)
 	}
 	path, err := folder(outputURL)
 	if err != nil {
@@ -65,21 +91,33 @@ func folder(outputURL string) (string, error) {
 	if strings.ContainsRune(outputURL, 0) {
 		return "", errors.New("it contains a zero byte")
 	}
-	scheme, _, isURL := strings.Cut(outputURL, "://")
-	scheme = strings.ToLower(scheme)
-	if !isURL && strings.HasPrefix(strings.ToLower(outputURL), "file:") {
-		scheme, isURL = "file", true
-	}
-	switch {
-	case !isURL:
+	switch schemeOf(outputURL) {
+	case "":
 		return filepath.Abs(outputURL)
-	case scheme == "file":
+	case "file":
 		return fileURLPath(outputURL)
-	case scheme == "s3", scheme == "gs", scheme == "azblob":
-		return "", fmt.Errorf("this build stores to folders only, not to %s:// buckets: name a folder or a file:// URL", scheme)
 	default:
-		return "", errors.New("only a folder or a file:// URL can be stored to")
+		return "", fmt.Errorf("it names a kind of store that does not exist: it can be a folder or a URL that begins with %s", schemes())
 	}
+}
+
+// schemeOf is the scheme of a URL in lower case, empty for a path.
+func schemeOf(outputURL string) string {
+	lower := strings.ToLower(outputURL)
+	if scheme, _, isURL := strings.Cut(lower, "://"); isURL {
+		return scheme
+	}
+	if strings.HasPrefix(lower, "file:") {
+		return "file"
+	}
+	return ""
+}
+
+// schemes are the beginnings of the URLs that Open takes.
+func schemes() string {
+	known := append(slices.Collect(maps.Keys(openers)), "file")
+	slices.Sort(known)
+	return strings.Join(known, "://, ") + "://"
 }
 
 func fileURLPath(text string) (string, error) {

@@ -71,7 +71,7 @@ func (r Receipt) check() error {
 		return errors.New("no task id")
 	}
 	for _, file := range r.Files {
-		if err := checkName(file.Name); err != nil {
+		if err := CheckName(file.Name); err != nil {
 			return err
 		}
 		if file.Bytes < 0 || !sha256Hex.MatchString(file.SHA256) {
@@ -81,8 +81,9 @@ func (r Receipt) check() error {
 	return nil
 }
 
-// encode is the stored form of a receipt.
-func (r Receipt) encode() ([]byte, error) {
+// Encode is the stored form of a receipt, at most 1 MiB. It refuses what
+// DecodeReceipt would.
+func (r Receipt) Encode() ([]byte, error) {
 	r.Version = receiptVersion
 	r.SourceURL = withoutSecrets(r.SourceURL)
 	if r.Files == nil {
@@ -104,9 +105,9 @@ func (r Receipt) encode() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// decodeReceipt reads the stored form. Fields that it does not know are left
-// to the version that wrote them.
-func decodeReceipt(from io.Reader) (Receipt, error) {
+// DecodeReceipt reads the stored form, at most 1 MiB. Fields that it does not
+// know are left to the version that wrote them.
+func DecodeReceipt(from io.Reader) (Receipt, error) {
 	text, err := io.ReadAll(io.LimitReader(from, maxReceipt+1))
 	if err != nil {
 		return Receipt{}, err

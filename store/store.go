@@ -26,8 +26,10 @@ type Store interface {
 	// one blow if they are not. The source may be moved away.
 	PutVideo(ctx context.Context, name string, source Source) (location string, err error)
 
-	// Matches reads a stored video again and reports whether it is still the
-	// one described. A missing video is no error.
+	// Matches reports whether a stored video is still the one described. A
+	// folder reads it again; a bucket goes by the size and the SHA-256 that it
+	// keeps with the bytes, and reads them if it keeps none. A missing video is
+	// no error.
 	Matches(ctx context.Context, name string, bytes int64, sha256 string) (location string, ok bool, err error)
 
 	// PutReceipt stores a receipt in place of any earlier one of that name.

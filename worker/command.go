@@ -38,7 +38,8 @@ next worker, which goes on where they stopped if it has the same WORK_DIR.
 Examples:
   KIE_API_KEY=… lumaflow worker
   KIE_API_KEY=… CALLBACK_BASE_URL=https://hooks.example.org CALLBACK_SECRET=… lumaflow worker
-  lumaflow worker --output-url /srv/videos --task-queue studio-a`
+  lumaflow worker --output-url /srv/videos --task-queue studio-a
+  lumaflow worker --output-url "s3://my-bucket?region=eu-central-1&prefix=videos/"`
 }
 
 // Run checks the settings, the store and the key, and works until ctx ends.

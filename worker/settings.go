@@ -22,7 +22,7 @@ type Settings struct {
 	KieBaseURL        string        `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Where kie.ai's API is (${default})."`
 	CallbackBaseURL   string        `env:"CALLBACK_BASE_URL" placeholder:"URL" help:"Public address of the webhook. Empty: no callbacks, polling only."`
 	CallbackSecret    string        `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Signs the callback address of each job, as in the webhook. At least 32 bytes; several, comma-separated: the first signs, all verify."`
-	OutputURL         string        `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Where finished videos go: a path or a file:// URL (${default})."`
+	OutputURL         string        `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Where finished videos go: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
 	WorkDir           string        `env:"WORK_DIR" placeholder:"DIR" help:"Where partial downloads live. Default: a folder in the user cache."`
 	TaskQueue         string        `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue; submissions use the same name with -submit."`
 	SubmitsPerSecond  float64       `env:"SUBMITS_PER_SECOND" default:"2" help:"Submissions per second of all workers together (kie.ai takes 20 in 10 s)."`

@@ -1,0 +1,78 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	azblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/azureblob" // azblob://
+)
+
+// azureCloud writes with Put Blob alone, whose bytes Azure compares with their
+// MD5. What gocloud writes with sends blocks, and Azure keeps whatever MD5 it is
+// told of blobs that are made of blocks.
+type azureCloud struct {
+	blobs     *blob.Bucket
+	container *container.Client
+}
+
+// azure opens azblob://CONTAINER with the parameters of gocloud's azureblob.
+func azure(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
+	blobs, err := blob.DefaultURLMux().OpenBucketURL(ctx, bucket)
+	if err != nil {
+		if strings.Contains(err.Error(), "AccountName is required") {
+			err = errors.New("no storage account: add ?storage_account=NAME or set AZURE_STORAGE_ACCOUNT")
+		}
+		return nil, nil, malformed(bucket, err)
+	}
+	a := &azureCloud{blobs: blobs}
+	blobs.As(&a.container)
+	return blobs, a, nil
+}
+
+func (a *azureCloud) look(ctx context.Context, key string) (object, error) {
+	found, attributes, err := lookWith(ctx, a.blobs, key)
+	if err != nil {
+		return object{}, err
+	}
+	found.version = attributes.ETag
+	return found, nil
+}
+
+func (a *azureCloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, over string) error {
+	if strings.ContainsAny(key, unsafe) {
+		return fmt.Errorf("%.80q has a character that gocloud does not write to Azure as it is", key)
+	}
+	condition := &azblob.ModifiedAccessConditions{}
+	if over == "" {
+		condition.IfNoneMatch = to.Ptr(azcore.ETagAny)
+	} else {
+		condition.IfMatch = to.Ptr(azcore.ETag(over))
+	}
+	metadata := map[string]*string{}
+	for name, value := range note(content) {
+		metadata[name] = &value
+	}
+	_, err := a.container.NewBlockBlobClient(key).Upload(ctx, streaming.NopCloser(body), &blockblob.UploadOptions{
+		HTTPHeaders:             &azblob.HTTPHeaders{BlobContentType: &content.contentType},
+		Metadata:                metadata,
+		TransactionalValidation: azblob.TransferValidationTypeMD5(raw(content.md5)),
+		AccessConditions:        &azblob.AccessConditions{ModifiedAccessConditions: condition},
+	})
+	// It is 409 BlobAlreadyExists where the blob should not be there.
+	if refused, _ := answerIn(err); refused.status == http.StatusPreconditionFailed || refused.code == "BlobAlreadyExists" {
+		return errOvertaken
+	}
+	return err
+}

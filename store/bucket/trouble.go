@@ -1,0 +1,154 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"cloud.google.com/go/storage"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	"gocloud.dev/gcerrors"
+	"google.golang.org/api/googleapi"
+)
+
+// trouble is a cloud's error in one line. What the libraries make of it runs
+// over many, repeats the request and may quote an address that is signed.
+type trouble struct {
+	words string
+	err   error
+}
+
+func (t *trouble) Error() string { return t.words }
+
+// Unwrap returns the library's error.
+func (t *trouble) Unwrap() error { return t.err }
+
+// inWords shortens the error of an operation under ctx. If the context ended,
+// that is why it failed.
+func inWords(ctx context.Context, err error) error {
+	if err == nil || errors.Is(err, errOvertaken) {
+		return err
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	answer, answered := answerIn(err)
+	var failed *url.Error
+	switch {
+	case answered:
+		return &trouble{answer.String(), err}
+	case errors.As(err, &failed):
+		return &trouble{unanswered(failed), err}
+	case strings.Contains(err.Error(), "DefaultAzureCredential: failed"):
+		// It lists what it has tried, over many lines.
+		return &trouble{"there are no credentials for Azure: set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING, or run `az login`", err}
+	default:
+		return &trouble{oneLine(err.Error()), err}
+	}
+}
+
+// unanswered tells of a request that was not answered, by host only: its URL may
+// hold a signature.
+func unanswered(failed *url.Error) string {
+	asked, err := url.Parse(failed.URL)
+	if err != nil || asked.Host == "" {
+		return oneLine(failed.Err.Error())
+	}
+	return "no answer from " + asked.Host + ": " + oneLine(failed.Err.Error())
+}
+
+// oneLine cuts a text that was not written for this.
+func oneLine(text string) string {
+	const enough = 300
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > enough {
+		text = strings.ToValidUTF8(text[:enough], "") + "…"
+	}
+	return text
+}
+
+// answer is how a cloud refuses a request.
+type answer struct {
+	status int
+	// code is the cloud's own, empty if it has none.
+	code, text string
+}
+
+func (a answer) String() string {
+	switch {
+	case a.code != "" && a.text != "" && a.text != a.code:
+		return a.code + ": " + oneLine(a.text)
+	case a.code != "":
+		return a.code
+	case a.text != "":
+		return fmt.Sprintf("status %d: %s", a.status, oneLine(a.text))
+	default:
+		return fmt.Sprintf("status %d %s", a.status, http.StatusText(a.status))
+	}
+}
+
+// answerIn finds the answer of whichever cloud in an error.
+func answerIn(err error) (answer, bool) {
+	var amazon smithy.APIError
+	var response *awshttp.ResponseError
+	var google *googleapi.Error
+	var azure *azcore.ResponseError
+	switch {
+	case errors.As(err, &amazon):
+		found := answer{code: amazon.ErrorCode(), text: amazon.ErrorMessage()}
+		if errors.As(err, &response) {
+			found.status = response.HTTPStatusCode()
+		}
+		return found, true
+	case errors.As(err, &response) && response.HTTPStatusCode() >= http.StatusMultipleChoices:
+		return answer{status: response.HTTPStatusCode()}, true
+	case errors.As(err, &google):
+		return answer{status: google.Code, text: google.Message}, true
+	case errors.As(err, &azure):
+		return answer{status: azure.StatusCode, code: azure.ErrorCode}, true
+	case errors.Is(err, storage.ErrBucketNotExist):
+		return answer{status: http.StatusNotFound, code: noBucket, text: "there is no such bucket"}, true
+	case errors.Is(err, storage.ErrObjectNotExist):
+		return answer{status: http.StatusNotFound, text: "there is no such object"}, true
+	default:
+		return answer{}, false
+	}
+}
+
+// noBucket is S3's code, noContainer Azure's, for a bucket that does not exist.
+const (
+	noBucket    = "NoSuchBucket"
+	noContainer = "ContainerNotFound"
+)
+
+// missing reports whether an error says that there is no such object.
+func missing(err error) bool {
+	answer, answered := answerIn(err)
+	if !answered {
+		return gcerrors.Code(err) == gcerrors.NotFound
+	}
+	return answer.status == http.StatusNotFound && answer.code != noBucket && answer.code != noContainer
+}
+
+// unusable is what Check says.
+func (b *bucket) unusable(err error) error {
+	answer, _ := answerIn(err)
+	var unreached *url.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case answer.status == http.StatusNotFound:
+		return fmt.Errorf("OUTPUT_URL: there is no bucket %s (%w): create it, or name another, or another region, account or endpoint", b, err)
+	case answer.status == http.StatusUnauthorized, answer.status == http.StatusForbidden:
+		return fmt.Errorf("OUTPUT_URL: these credentials may not list, read and write %s (%w): give them the permissions that the README has under Buckets", b, err)
+	case errors.As(err, &unreached):
+		return fmt.Errorf("OUTPUT_URL: %s can't be reached (%w): look at the network and at region, account and endpoint in the URL", b, err)
+	default:
+		return fmt.Errorf("OUTPUT_URL: %s can't be used: %w", b, err)
+	}
+}
