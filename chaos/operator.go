@@ -62,6 +62,8 @@ func (o *operator) look(ctx context.Context) {
 			continue
 		}
 		if args := o.decide(id, time.Since(first)); args != nil {
+			// A job that is lost once more gets as long as the first time.
+			o.since[id] = time.Now()
 			helping.Go(func() { o.help(ctx, id, args) })
 		}
 	}

@@ -52,9 +52,27 @@ func (j *job) settleLost() *task {
 	}
 }
 
-// hearsEachWord is false for jobs that once heard of another attempt while they
-// searched, and threw away all the evidence that had come with it: those that
-// were open when this was mended must replay as they went.
+// wokenBy gives a task that was found without it the callback that came about
+// it: it says that the task has ended, and may hold the only links to the videos.
+func wokenBy(ctx workflow.Context, found *task, calls []Callback) *task {
+	if found == nil || found.wake != nil {
+		return found
+	}
+	for _, callback := range calls {
+		if callback.TaskID == found.id && (found.wake == nil || callback.Code == 200) {
+			found.wake = &callback
+		}
+	}
+	if found.wake != nil && !hearsEachWord(ctx) {
+		found.wake = nil
+	}
+	return found
+}
+
+// hearsEachWord is false for jobs that once heard several words at a time and
+// forgot some: evidence that had come with that of another attempt, or a
+// callback when evidence found the task. Those that were open when this was
+// mended must replay as they went.
 func hearsEachWord(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, "hear-each-word", workflow.DefaultVersion, 1) > workflow.DefaultVersion
 }

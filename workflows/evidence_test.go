@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
 	"lumaflow/workflows"
@@ -100,6 +101,38 @@ func TestLateEvidenceComesInCrowds(t *testing.T) {
 		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
 		require.Equal(t, 1, l.submissions)
 	})
+}
+
+// A callback that came about the task counts, whoever found it: its links may be
+// the only ones.
+func TestLateEvidenceForgetsNoCallback(t *testing.T) {
+	for name, kept := range map[string]func(l *life, accepted activities.Evidence) *life{
+		"the callback first": func(l *life, accepted activities.Evidence) *life {
+			return l.callback(time.Minute, ourTask).tells(time.Minute, accepted)
+		},
+		"the evidence first": func(l *life, accepted activities.Evidence) *life {
+			return l.tells(time.Minute, accepted).callback(time.Minute, ourTask)
+		},
+		"both before the job knew of the timeout": func(l *life, accepted activities.Evidence) *life {
+			return l.callback(0, ourTask).tells(0, accepted)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife(t)
+			sending := l.evidence(activities.PhaseSending, "")
+			l.submits(l.fails(activities.SubmitUnknown, sending)).stores()
+			l.OnActivity(a.Identify, anything, anything).Return(
+				activities.Identified{}, temporal.NewApplicationError("down", activities.ProviderUnavailable))
+			l.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
+				require.True(t, in.WokenByCallback)
+				require.Equal(t, []string{resultURL}, in.CallbackURLs)
+				return finished(ourTask, 1), nil
+			})
+			kept(l, told(sending, activities.PhaseAccepted, ourTask))
+			l.run(request).succeeds()
+			require.Equal(t, 1, l.status().Callbacks)
+		})
+	}
 }
 
 // After a resubmission, late evidence about the first submission still counts.

@@ -65,7 +65,7 @@ func (j *job) lateProof(ctx workflow.Context) (*task, error) {
 		return nil, nil
 	}
 	if found := j.settleLost(); found != nil {
-		return found, nil
+		return wokenBy(ctx, found, j.claims), nil
 	}
 	for len(j.lost) > 0 {
 		callback, ok := j.nextClaim()

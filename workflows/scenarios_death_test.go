@@ -77,7 +77,25 @@ func deathScenarios() []scenario {
 			submit: []submitAct{losesAfterTelling},
 			drive:  called,
 		},
+		{
+			name:     "late-evidence-beside-the-callback",
+			about:    "the callback is there when late evidence finds the task, and the job looks at once",
+			input:    briefly(""),
+			submit:   []submitAct{losesAfterBoth},
+			identify: []identifyAct{knows},
+		},
 	}
+}
+
+// losesAfterBoth has the callback and late evidence in the history before the job
+// learns that its submission is lost.
+func losesAfterBoth(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
+	sending := t.evidence(in, activities.PhaseSending, "")
+	t.callback(ourTask)
+	if err := workflows.EvidenceSignal.Send(t.ctx, t.client, t.scenario.name, told(sending, activities.PhaseAccepted, ourTask)); err != nil {
+		t.t.Errorf("tell late: %v", err)
+	}
+	return activities.Submitted{}, fails(activities.SubmitUnknown, "no usable answer: the connection broke after the request was written", sending)
 }
 
 // losesAfterTelling has late evidence in the history before the job learns that

@@ -26,6 +26,8 @@ type search struct {
 	// callbacks whose task the record is still being asked about.
 	claims []string
 	open   []Callback
+	// calls are the callbacks that came, bounded as the claims are.
+	calls []Callback
 	// unproved counts the claims that the record could not be asked about.
 	unproved int
 	found    *task
@@ -47,6 +49,9 @@ func (s *search) run(ctx workflow.Context) error {
 	selector := workflow.NewSelector(ctx)
 	s.callbacks.AddTo(ctx, selector, func(callback Callback) {
 		s.status.Callbacks++
+		if len(s.calls) < maxClaims {
+			s.calls = append(s.calls, callback)
+		}
 		s.claim(ctx, selector, callback.TaskID, &callback)
 	})
 	s.evidence.AddTo(ctx, selector, func(evidence activities.Evidence) { s.hear(ctx, evidence) })
@@ -89,6 +94,7 @@ func (s *search) run(ctx workflow.Context) error {
 	for s.verdict == Resubmit && s.found == nil && !s.refused && selector.HasPending() {
 		selector.Select(ctx)
 	}
+	s.found = wokenBy(ctx, s.found, s.calls)
 	return failed
 }
 
