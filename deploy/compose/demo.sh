@@ -1,0 +1,37 @@
+#!/bin/sh
+# Submits five jobs that meet different mishaps at the simulated kie.ai, and
+# waits for their videos. All by Temporal's own CLI, which reads where to go
+# from TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.
+set -eu
+
+case $KIE_BASE_URL in
+http://simulator:*) ;;
+*)
+	echo "demo: the workers are at $KIE_BASE_URL, where these jobs would be paid, so none is submitted." >&2
+	echo "demo: rehearse with: docker compose --env-file deploy/demo.env --profile demo up -d" >&2
+	exit 1
+	;;
+esac
+
+# submit NAME FAULT; what is done stays done.
+submit() {
+	temporal workflow start --task-queue "$TASK_QUEUE" --type ModifyVideo \
+		--workflow-id "demo-$1" --id-conflict-policy UseExisting --id-reuse-policy AllowDuplicateFailedOnly \
+		--input "{\"prompt\":\"Turn the street into a snowy winter night$2\",\"videoUrl\":\"https://cdn.example.org/in.mp4\"}" ||
+		temporal workflow describe --workflow-id "demo-$1" >/dev/null
+}
+
+submit plain ""
+submit callback-lost " [fault: callback-lost]"
+submit response-lost " [fault: response-lost]"
+submit download-reset " [fault: reset]"
+submit link-expired " [fault: link-expired]"
+
+failed=0
+for name in plain callback-lost response-lost download-reset link-expired; do
+	echo "demo: waiting for demo-$name"
+	temporal workflow result --workflow-id "demo-$name" || failed=$((failed + 1))
+done
+charges=$(wget -q -O - "$KIE_BASE_URL/_sim/ledger" | grep -o '"taskId"' | wc -l)
+echo "demo: $failed of 5 jobs failed; the bill of the simulated kie.ai holds $charges charges"
+[ "$failed" -eq 0 ]
