@@ -158,13 +158,12 @@ func (s *stack) image(t *testing.T) {
 		_, err := s.run(t.Context(), "docker", "run", "--rm", "--entrypoint", shell, testImage, "-c", "true")
 		assert.Error(t, err, "there is a shell in the image")
 	}
-	for _, service := range []string{"webhook", "worker", "simulator"} {
+	for _, service := range []string{"webhook", "worker-1", "worker-2", "simulator"} {
 		for _, container := range s.containers(service) {
 			assert.Equal(t, "65532:65532", s.inspect(container, "{{.Config.User}}"), service)
 			s.eventually(service+" is healthy", func() bool { return s.healthy(container) })
 		}
 	}
-	assert.Len(t, s.containers("worker"), 2)
 }
 
 // demoEnded waits for the demo's jobs.
@@ -234,10 +233,10 @@ func (s *stack) deaths(t *testing.T) {
 		}
 		return open
 	}
-	for _, service := range []string{"worker", "postgres"} {
-		require.Positive(t, open(), "every job has ended before the %s could be killed", service)
+	for _, service := range []string{"worker-1", "postgres"} {
+		require.Positive(t, open(), "every job has ended before %s could be killed", service)
 		s.crash(s.containers(service)[0])
-		t.Logf("killed a %s", service)
+		t.Logf("killed %s", service)
 	}
 	var last error
 	s.eventually("every job is done", func() bool {
@@ -256,7 +255,7 @@ func (s *stack) deaths(t *testing.T) {
 	}
 	assert.Len(t, charges, len(ids))
 	s.holdFiles(len(ids) + demoJobs)
-	for _, service := range []string{"worker", "webhook", "postgres", "temporal"} {
+	for _, service := range []string{"worker-1", "worker-2", "webhook", "postgres", "temporal"} {
 		for _, container := range s.containers(service) {
 			s.eventually(service+" is healthy again", func() bool { return s.healthy(container) })
 		}
@@ -278,7 +277,7 @@ func (s *stack) state(id string) starter.State {
 func (s *stack) holdFiles(jobs int) {
 	s.t.Helper()
 	folder := s.t.TempDir()
-	s.docker("cp", s.containers("worker")[0]+":/videos", folder)
+	s.docker("cp", s.containers("worker-2")[0]+":/videos", folder)
 	receipts, err := filepath.Glob(filepath.Join(folder, "videos", "*.json"))
 	require.NoError(s.t, err)
 	assert.Len(s.t, receipts, jobs)
@@ -299,7 +298,7 @@ func (s *stack) holdFiles(jobs int) {
 
 // logMemory tells what the processes hold when all is done.
 func (s *stack) logMemory() {
-	for _, service := range []string{"worker", "webhook", "simulator", "temporal", "ui"} {
+	for _, service := range []string{"worker-1", "worker-2", "webhook", "simulator", "temporal", "ui"} {
 		for _, container := range s.containers(service) {
 			status, err := os.ReadFile("/proc/" + s.inspect(container, "{{.State.Pid}}") + "/status")
 			if err != nil {

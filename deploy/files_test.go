@@ -67,7 +67,7 @@ var reference = regexp.MustCompile(`\$\{(\w+)(:-|:\?|\?)?([^}]*)\}`)
 func TestServices(t *testing.T) {
 	t.Parallel()
 	all := services(t)
-	for _, name := range []string{"postgres", "schema", "temporal", "namespace", "ui", "webhook", "worker"} {
+	for _, name := range []string{"postgres", "schema", "temporal", "namespace", "ui", "webhook", "worker-1", "worker-2"} {
 		require.Contains(t, all, name)
 		assert.Empty(t, all[name].Profiles, "%s is there without a profile", name)
 	}
@@ -123,9 +123,10 @@ func TestOnlyTheFrontDoorsArePublished(t *testing.T) {
 func TestWorkersShareTheirFolders(t *testing.T) {
 	t.Parallel()
 	all := services(t)
-	assert.ElementsMatch(t, []string{"work:/work", "${VIDEOS:-videos}:/videos"}, all["worker"].Volumes)
-	assert.Contains(t, read(t, "Dockerfile"), "WORK_DIR=/work", "the worker's partial downloads are in the volume")
-	assert.Equal(t, "${OUTPUT_URL:-/videos}", all["worker"].Environment["OUTPUT_URL"])
+	require.Equal(t, all["worker-1"], all["worker-2"])
+	assert.ElementsMatch(t, []string{"work:/work", "${VIDEOS:-videos}:/videos"}, all["worker-1"].Volumes)
+	assert.Contains(t, read(t, "Dockerfile"), "WORK_DIR=/work", "partial downloads are in the volume")
+	assert.Equal(t, "${OUTPUT_URL:-/videos}", all["worker-1"].Environment["OUTPUT_URL"])
 }
 
 func TestMountedFilesAreThere(t *testing.T) {
