@@ -17,8 +17,9 @@ esac
 submit() {
 	temporal workflow start --task-queue "$TASK_QUEUE" --type ModifyVideo \
 		--workflow-id "demo-$1" --id-conflict-policy UseExisting --id-reuse-policy AllowDuplicateFailedOnly \
-		--input "{\"prompt\":\"Turn the street into a snowy winter night$2\",\"videoUrl\":\"https://cdn.example.org/in.mp4\"}" ||
+		--input "{\"prompt\":\"Turn the street into a snowy winter night$2\",\"videoUrl\":\"https://cdn.example.org/in.mp4\"}" >/dev/null 2>&1 ||
 		temporal workflow describe --workflow-id "demo-$1" >/dev/null
+	echo "demo: submitted demo-$1"
 }
 
 submit plain ""
@@ -29,8 +30,12 @@ submit link-expired " [fault: link-expired]"
 
 failed=0
 for name in plain callback-lost response-lost download-reset link-expired; do
-	echo "demo: waiting for demo-$name"
-	temporal workflow result --workflow-id "demo-$name" || failed=$((failed + 1))
+	if told=$(temporal workflow result --workflow-id "demo-$name" 2>&1); then
+		echo "demo: demo-$name is done: $(echo "$told" | sed -n 's/.*"location":"\([^"]*\)".*/\1/p')"
+	else
+		echo "$told" >&2
+		failed=$((failed + 1))
+	fi
 done
 charges=$(wget -q -O - "$KIE_BASE_URL/_sim/ledger" | sed -n 's/.*"charges": *\([0-9]*\).*/\1/p')
 echo "demo: $failed of 5 jobs failed; the bill of the simulated kie.ai holds $charges charges"

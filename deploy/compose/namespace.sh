@@ -4,27 +4,33 @@
 # from TEMPORAL_ADDRESS.
 set -eu
 
-looks=60
-until temporal operator cluster health >/dev/null 2>&1; do
-	looks=$((looks - 1))
-	if [ "$looks" -eq 0 ]; then
-		echo "namespace: Temporal at $TEMPORAL_ADDRESS does not answer; its log tells more: docker compose logs temporal" >&2
-		exit 1
-	fi
-	sleep 2
-done
-
 operator() { temporal operator "$@" --namespace "$TEMPORAL_NAMESPACE"; }
 
+# patiently COMMAND… takes it again until it succeeds, for two minutes.
+patiently() {
+	looks=60
+	until told=$("$@" 2>&1); do
+		looks=$((looks - 1))
+		if [ "$looks" -eq 0 ]; then
+			echo "$told" >&2
+			echo "namespace: Temporal at $TEMPORAL_ADDRESS does not answer as it should; its log tells more: docker compose logs temporal" >&2
+			exit 1
+		fi
+		sleep 2
+	done
+}
+
+patiently temporal operator cluster health
 if operator namespace describe >/dev/null 2>&1; then
 	operator namespace update --retention "$RETENTION"
 else
 	operator namespace create --retention "$RETENTION"
 fi
 
-known=$(operator search-attribute list)
+# The server's parts hear of a new namespace a moment later.
+patiently operator search-attribute list
 for attribute in LumaStage LumaTaskId; do
-	case $known in
+	case $told in
 	*"$attribute"*) ;;
 	*) operator search-attribute create --name "$attribute" --type Keyword ;;
 	esac
