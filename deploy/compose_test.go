@@ -218,25 +218,24 @@ func (s *stack) frontDoors(t *testing.T) {
 func (s *stack) deaths(t *testing.T) {
 	s = s.in(t)
 	var ids []string
-	for i, fault := range []string{"callback-lost", "response-lost", "stall", "slow-response", "reset", "callback-early", "truncated", "callback-lost"} {
-		id := fmt.Sprintf("deaths-%d", i)
-		_, err := s.lumaflow("submit", "--id", id, "--video", "https://cdn.example.org/in.mp4",
-			"--prompt", fmt.Sprintf("job %s [fault: %s] [size: 20MB]", id, fault))
-		require.NoError(t, err)
-		ids = append(ids, id)
-	}
-	open := func() (open int) {
-		for _, id := range ids {
-			if s.state(id) != starter.StateCompleted {
-				open++
-			}
+	for _, act := range []struct {
+		victim string
+		faults []string
+	}{
+		{"worker-1", []string{"response-lost", "stall", "slow-response", "callback-lost"}},
+		{"postgres", []string{"reset", "callback-early", "response-500", "callback-lost"}},
+	} {
+		for _, fault := range act.faults {
+			id := act.victim + "-dies-" + fault
+			_, err := s.lumaflow("submit", "--id", id, "--video", "https://cdn.example.org/in.mp4",
+				"--prompt", fmt.Sprintf("job %s [fault: %s] [size: 20MB]", id, fault))
+			require.NoError(t, err)
+			ids = append(ids, id)
 		}
-		return open
-	}
-	for _, service := range []string{"worker-1", "postgres"} {
-		require.Positive(t, open(), "every job has ended before %s could be killed", service)
-		s.crash(s.containers(service)[0])
-		t.Logf("killed %s", service)
+		// This one waits for its first poll.
+		require.Equal(t, starter.StateRunning, s.state(ids[len(ids)-1]), "nothing is under way that %s could leave behind", act.victim)
+		s.crash(s.containers(act.victim)[0])
+		t.Logf("killed %s", act.victim)
 	}
 	var last error
 	s.eventually("every job is done", func() bool {
