@@ -42,7 +42,7 @@ ENV HOME=/tmp \
     METRICS_LISTEN=:9464
 EXPOSE 8080 9464
 USER 65532:65532
-HEALTHCHECK --interval=15s --timeout=6s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 \
     CMD ["/usr/local/bin/lumaflow", "health", "http://127.0.0.1:9464/readyz"]
 ENTRYPOINT ["/usr/local/bin/lumaflow"]
 CMD ["--help"]

@@ -76,7 +76,7 @@ func bringUp(t *testing.T) *stack {
 	if tool == nil {
 		t.Skip("neither `docker compose` nor docker-compose is here")
 	}
-	s := &stack{t: t, tool: tool, env: plainEnvironment(
+	s := &stack{t: t, tool: tool, env: plainEnvironment(t,
 		"COMPOSE_PROJECT_NAME=lumaflow-test-"+strconv.Itoa(os.Getpid()), "LUMAFLOW_IMAGE="+testImage,
 		"UI_PORT="+freePort(t), "WEBHOOK_PORT="+freePort(t), "VERSION=v0.0.0-test",
 		// For docker-compose before version 2.

@@ -17,7 +17,7 @@ func reader(t *testing.T) *stack {
 	if tool == nil {
 		t.Skip("neither `docker compose` nor docker-compose is here to read docker-compose.yml")
 	}
-	return &stack{t: t, tool: tool, env: plainEnvironment()}
+	return &stack{t: t, tool: tool, env: plainEnvironment(t)}
 }
 
 func TestComposeTakesTheFile(t *testing.T) {

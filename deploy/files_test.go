@@ -4,6 +4,7 @@
 package deploy_test
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,9 +42,6 @@ type service struct {
 	NetworkMode string   `yaml:"network_mode"`
 }
 
-// everyday tells services that stay up from steps that are taken once.
-func (s service) everyday() bool { return s.Restart == "unless-stopped" }
-
 func read(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, path))
@@ -74,7 +72,9 @@ func TestServices(t *testing.T) {
 	for name, profile := range map[string]string{"simulator": "demo", "demo": "demo", "prometheus": "observe", "grafana": "observe"} {
 		assert.Equal(t, []string{profile}, all[name].Profiles, name)
 	}
+	once := map[string]string{"schema": "on-failure:10", "namespace": "on-failure:10", "demo": "no"}
 	for name, s := range all {
+		assert.Equal(t, cmp.Or(once[name], "unless-stopped"), s.Restart, "%s: what dies comes back", name)
 		assert.False(t, s.Privileged, "%s is privileged", name)
 		assert.Empty(t, s.NetworkMode, "%s leaves the network of its own", name)
 		assert.Empty(t, s.CapAdd, "%s gets more rights", name)

@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,15 +41,15 @@ func composeTool(ctx context.Context) []string {
 	return nil
 }
 
-// plainEnvironment is what Docker's tools need, and no setting of lumaflow's
-// that may be in the environment of the tests.
-func plainEnvironment(settings ...string) []string {
-	var env []string
-	for _, name := range []string{"PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "XDG_RUNTIME_DIR", "TMPDIR"} {
-		if value, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+value)
-		}
-	}
+// plainEnvironment is that of the tests without what docker-compose.yml would
+// take for a setting, and with the given settings.
+func plainEnvironment(t *testing.T, settings ...string) []string {
+	t.Helper()
+	explained := read(t, ".env.example")
+	env := slices.DeleteFunc(os.Environ(), func(setting string) bool {
+		name, _, _ := strings.Cut(setting, "=")
+		return name != "GOPROXY" && (strings.HasPrefix(name, "COMPOSE_") || regexp.MustCompile(`(?m)^(# )?`+regexp.QuoteMeta(name)+`=`).MatchString(explained))
+	})
 	return append(env, settings...)
 }
 
@@ -168,7 +170,7 @@ func lastLine(text string) string {
 func (s *stack) follow(name string, args ...string) error {
 	cmd := exec.CommandContext(s.t.Context(), name, args...)
 	cmd.Dir = root
-	cmd.Env = append(s.env, "GOFLAGS="+os.Getenv("GOFLAGS"))
+	cmd.Env = s.env
 	var said bytes.Buffer
 	cmd.Stdout = io.MultiWriter(os.Stderr, &said)
 	cmd.Stderr = cmd.Stdout
