@@ -2,13 +2,10 @@ package deploy_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,9 +15,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"lumaflow/audit"
 	"lumaflow/luma/lumatest"
 	"lumaflow/starter"
-	"lumaflow/store"
 )
 
 const (
@@ -48,6 +45,10 @@ func TestCompose(t *testing.T) {
 		assert.Len(t, s.bill().Tasks, demoJobs)
 	})
 	t.Run("the front doors", s.frontDoors)
+	t.Run("the doctor finds nothing wrong", func(t *testing.T) {
+		s := s.in(t)
+		t.Log("\n" + s.compose("exec", "-T", "worker-1", "lumaflow", "doctor"))
+	})
 	t.Run("jobs are found by stage", func(t *testing.T) {
 		s := s.in(t)
 		s.eventually("Temporal counts the jobs that are done", func() bool {
@@ -275,24 +276,12 @@ func (s *stack) state(id string) starter.State {
 // holdFiles holds every stored video against its receipt.
 func (s *stack) holdFiles(jobs int) {
 	s.t.Helper()
-	folder := s.t.TempDir()
-	s.docker("cp", s.containers("worker-2")[0]+":/videos", folder)
-	receipts, err := filepath.Glob(filepath.Join(folder, "videos", "*.json"))
-	require.NoError(s.t, err)
-	assert.Len(s.t, receipts, jobs)
-	for _, path := range receipts {
-		content, err := os.ReadFile(path)
-		require.NoError(s.t, err)
-		var receipt store.Receipt
-		require.NoError(s.t, json.Unmarshal(content, &receipt), path)
-		require.NotEmpty(s.t, receipt.Files, path)
-		for _, file := range receipt.Files {
-			video, err := os.ReadFile(filepath.Join(folder, "videos", file.Name))
-			require.NoError(s.t, err)
-			sum := sha256.Sum256(video)
-			assert.Equal(s.t, file.SHA256, hex.EncodeToString(sum[:]), file.Name)
-		}
-	}
+	var found audit.Report
+	require.NoError(s.t, json.Unmarshal([]byte(s.compose("exec", "-T", "worker-2", "lumaflow", "audit", "--json")), &found))
+	assert.True(s.t, found.Complete)
+	assert.Empty(s.t, found.Problems)
+	assert.Equal(s.t, jobs, found.Receipts)
+	assert.GreaterOrEqual(s.t, found.Files, jobs)
 }
 
 // logMemory tells what the processes hold when all is done.

@@ -88,7 +88,7 @@ func (s *stack) docker(args ...string) string {
 
 // lumaflow runs a command in the webhook's container: no worker's end ends it.
 func (s *stack) lumaflow(args ...string) (string, error) {
-	return s.tryCompose(s.t.Context(), append([]string{"exec", "-T", "webhook", "/usr/local/bin/lumaflow"}, args...)...)
+	return s.tryCompose(s.t.Context(), append([]string{"exec", "-T", "webhook", "lumaflow"}, args...)...)
 }
 
 // once runs a program of the admin tools in a container of its own.
