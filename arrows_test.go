@@ -20,7 +20,7 @@ const module = "lumaflow"
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
 	{"command", "callback", "luma", "fetch", "store", "devserver"},
-	{"activities", "audit", "clip", "dial", "luma/lumatest", "devserver/find", "store/bucket", "store/bucket/s3test"},
+	{"activities", "audit", "clip", "dial", "health", "luma/lumatest", "devserver/find", "store/bucket", "store/bucket/s3test"},
 	{"workflows", "simulate"},
 	{"webhook", "worker", "starter", "replay"},
 	{"demo", "chaos", "doctor"},
@@ -29,7 +29,7 @@ var layers = [][]string{
 
 // withoutTemporal are the packages that reach nothing of Temporal's, by
 // whatever way.
-var withoutTemporal = []string{"command", "callback", "luma", "luma/lumatest", "fetch", "store", "store/bucket", "audit", "clip", "simulate"}
+var withoutTemporal = []string{"command", "callback", "luma", "luma/lumatest", "fetch", "store", "store/bucket", "audit", "clip", "health", "simulate"}
 
 // onlyFor are the packages that are for some others alone.
 var onlyFor = map[string][]string{

@@ -17,6 +17,7 @@ import (
 	"lumaflow/command"
 	"lumaflow/demo"
 	"lumaflow/doctor"
+	"lumaflow/health"
 	"lumaflow/replay"
 	"lumaflow/simulate"
 	"lumaflow/starter"
@@ -50,6 +51,7 @@ type commands struct {
 	ReplayCheck replay.Command         `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
 	Simulate    simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
 	Chaos       chaos.Command          `cmd:"" help:"Prove the promise: break everything, check everything."`
+	Health      health.Command         `cmd:"" help:"Ask a running lumaflow how it is, for health checks."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
@@ -73,7 +75,7 @@ func run(ctx context.Context, args []string, streams command.Streams) (code int)
 		kong.Description("Turns kie.ai's Luma Modify Video tasks into verified files, on Temporal."),
 		kong.Writers(streams.Out, streams.Err),
 		kong.Exit(exit),
-		kong.Vars{"version": command.Version()},
+		kong.Vars{"version": command.Build()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(streams),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),

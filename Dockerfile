@@ -1,0 +1,48 @@
+# lumaflow in an image: the one static binary, the CA certificates, nothing to
+# run besides it. Needs BuildKit, as `docker build` has it by default.
+#
+#   docker build --build-arg VERSION=v1.2.3 --build-arg REVISION=$(git rev-parse HEAD) -t lumaflow:v1.2.3 .
+
+# Where the images below come from; a mirror's names go here.
+ARG GO_IMAGE=golang:1.26-bookworm
+ARG BASE_IMAGE=scratch
+
+FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
+# Empty means the Go tool's own proxy.
+ARG GOPROXY
+ARG TARGETOS
+ARG TARGETARCH
+ARG VERSION
+ARG REVISION
+WORKDIR /src
+# The sources are only lent, and what the compiler made stays for the next time.
+RUN --mount=type=bind,target=/src \
+    --mount=type=cache,id=lumaflow-modules,target=/go/pkg/mod \
+    --mount=type=cache,id=lumaflow-build,target=/root/.cache/go-build \
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
+      -ldflags "-s -w -X lumaflow/command.version=$VERSION -X lumaflow/command.revision=$REVISION" \
+      -o /lumaflow .
+# A named volume takes its first owner from the folder it is mounted on.
+RUN mkdir -p /root-folders/videos /root-folders/work /root-folders/state /root-folders/tmp && chmod 1777 /root-folders/tmp
+
+FROM ${BASE_IMAGE}
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="lumaflow" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build --chown=65532:65532 /root-folders/ /
+COPY --from=build /lumaflow /usr/local/bin/lumaflow
+
+# OUTPUT_URL and WORK_DIR are meant to be volumes; see docker-compose.yml.
+ENV HOME=/tmp \
+    OUTPUT_URL=/videos \
+    WORK_DIR=/work \
+    METRICS_LISTEN=:9464
+EXPOSE 8080 9464
+USER 65532:65532
+HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 \
+    CMD ["/usr/local/bin/lumaflow", "health", "http://127.0.0.1:9464/readyz"]
+ENTRYPOINT ["/usr/local/bin/lumaflow"]
+CMD ["--help"]

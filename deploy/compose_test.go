@@ -1,0 +1,299 @@
+package deploy_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/audit"
+	"lumaflow/luma/lumatest"
+	"lumaflow/starter"
+)
+
+const (
+	// askFor is the variable that asks for TestCompose.
+	askFor    = "LUMAFLOW_COMPOSE_TEST"
+	testImage = "lumaflow:compose-test"
+	// maxImage is how large lumaflow's image may be, in bytes.
+	maxImage = 80_000_000
+	// demoJobs is how many jobs the demo submits.
+	demoJobs = 5
+)
+
+// TestCompose brings docker-compose.yml up with the simulated kie.ai, runs jobs
+// through it while containers die, and holds the files to the bill.
+func TestCompose(t *testing.T) {
+	if os.Getenv(askFor) == "" {
+		t.Skipf("brings docker-compose.yml up, which takes minutes, and a quarter of an hour where its images have to be built first: set %s=1 to run it", askFor)
+	}
+	s := bringUp(t)
+
+	t.Run("the image", s.image)
+	t.Run("the demo ends well", func(t *testing.T) {
+		s := s.in(t)
+		s.demoEnded()
+		assert.Len(t, s.bill().Tasks, demoJobs)
+	})
+	t.Run("the front doors", s.frontDoors)
+	t.Run("the doctor finds nothing wrong", func(t *testing.T) {
+		s := s.in(t)
+		t.Log("\n" + s.compose("exec", "-T", "worker-1", "lumaflow", "doctor"))
+	})
+	t.Run("jobs are found by stage", func(t *testing.T) {
+		s := s.in(t)
+		s.eventually("Temporal counts the jobs that are done", func() bool {
+			return strings.Contains(s.once("temporal", "workflow", "count", "--namespace", "lumaflow", "--query", `LumaStage="done"`),
+				strconv.Itoa(demoJobs))
+		})
+	})
+	t.Run("jobs outlive a worker and the database", s.deaths)
+	t.Run("up again does no harm", func(t *testing.T) {
+		s := s.in(t)
+		before := s.bill()
+		s.compose("up", "-d")
+		s.demoEnded()
+		assert.Equal(t, before.Charges, s.bill().Charges)
+		for _, step := range []string{"schema", "namespace"} {
+			assert.Equal(t, "exited 0", s.inspect(s.containers(step)[0], "{{.State.Status}} {{.State.ExitCode}}"), step)
+		}
+	})
+	s.logMemory()
+}
+
+// bringUp starts everything, and takes it down when the test is over.
+func bringUp(t *testing.T) *stack {
+	t.Helper()
+	tool := composeTool(t.Context())
+	if tool == nil {
+		t.Skip("neither `docker compose` nor docker-compose is here")
+	}
+	s := &stack{t: t, tool: tool, env: plainEnvironment(t,
+		"COMPOSE_PROJECT_NAME=lumaflow-test-"+strconv.Itoa(os.Getpid()), "LUMAFLOW_IMAGE="+testImage,
+		"UI_PORT="+freePort(t), "WEBHOOK_PORT="+freePort(t), "VERSION=v0.0.0-test",
+		// For docker-compose before version 2.
+		"DOCKER_BUILDKIT=1", "COMPOSE_DOCKER_CLI_BUILD=1")}
+	if _, err := s.run(t.Context(), "docker", "version"); err != nil {
+		t.Skipf("no Docker engine answers: %s", lastLine(err.Error()))
+	}
+	s.haveImages()
+	t.Cleanup(func() {
+		ctx := context.Background() // the test's has ended
+		if t.Failed() {
+			logs, err := s.tryCompose(ctx, "logs", "--tail", "60")
+			t.Logf("the containers said last:\n%s\n%v", logs, err)
+		}
+		if _, err := s.tryCompose(ctx, "down", "--volumes", "--timeout", "20"); err != nil {
+			t.Error(err)
+		}
+	})
+	require.NoError(t, s.follow(tool[0], append(tool[1:len(tool):len(tool)], "--env-file", "deploy/demo.env", "build", "webhook")...))
+	s.compose("up", "-d")
+	return s
+}
+
+// haveImages pulls or builds what is not here, and skips the test if neither can
+// be done.
+func (s *stack) haveImages() {
+	s.t.Helper()
+	wanted := []string{defaultOf(s.t, "GO_IMAGE")}
+	for _, service := range services(s.t) {
+		if service.Build == nil && !slices.Contains(service.Profiles, "observe") {
+			wanted = append(wanted, reference.FindStringSubmatch(service.Image)[3])
+		}
+	}
+	here := func(image string) bool {
+		_, err := s.run(s.t.Context(), "docker", "image", "inspect", image)
+		return err == nil
+	}
+	pull := func(image string) bool {
+		_, err := s.run(s.t.Context(), "docker", "pull", "--quiet", image)
+		return err == nil
+	}
+	missing := slices.DeleteFunc(wanted, func(image string) bool { return here(image) || pull(image) })
+	if len(missing) == 0 {
+		return
+	}
+	if err := s.follow("deploy/local-images/build"); err != nil {
+		s.t.Skipf("images can neither be pulled nor built (%s): %v", strings.Join(missing, ", "), err)
+	}
+	for _, image := range missing {
+		require.True(s.t, here(image), "deploy/local-images/build did not build %s", image)
+	}
+}
+
+// defaultOf is what a variable of docker-compose.yml is unless it is set.
+func defaultOf(t *testing.T, variable string) string {
+	t.Helper()
+	for _, found := range reference.FindAllStringSubmatch(read(t, "docker-compose.yml"), -1) {
+		if found[1] == variable && found[2] == ":-" {
+			return found[3]
+		}
+	}
+	require.Fail(t, "no default", variable)
+	return ""
+}
+
+// in is the same stack, asked on behalf of a subtest.
+func (s *stack) in(t *testing.T) *stack {
+	return &stack{t: t, tool: s.tool, env: s.env}
+}
+
+func (s *stack) image(t *testing.T) {
+	s = s.in(t)
+	size, err := strconv.Atoi(s.docker("image", "inspect", "--format", "{{.Size}}", testImage))
+	require.NoError(t, err)
+	t.Logf("the image has %.1f MB", float64(size)/1e6)
+	assert.Less(t, size, maxImage)
+	assert.Equal(t, "v0.0.0-test", s.docker("run", "--rm", testImage, "--version"))
+	for _, shell := range []string{"/bin/sh", "/bin/bash", "/busybox/sh"} {
+		_, err := s.run(t.Context(), "docker", "run", "--rm", "--entrypoint", shell, testImage, "-c", "true")
+		assert.Error(t, err, "there is a shell in the image")
+	}
+	for _, service := range []string{"webhook", "worker-1", "worker-2", "simulator"} {
+		for _, container := range s.containers(service) {
+			assert.Equal(t, "65532:65532", s.inspect(container, "{{.Config.User}}"), service)
+			s.eventually(service+" is healthy", func() bool { return s.healthy(container) })
+		}
+	}
+}
+
+// demoEnded waits for the demo's jobs.
+func (s *stack) demoEnded() {
+	s.t.Helper()
+	container := s.containers("demo")[0]
+	s.eventually("the demo has ended", func() bool { return s.inspect(container, "{{.State.Status}}") == "exited" })
+	said, err := s.run(s.t.Context(), "docker", "logs", "--tail", "1", container)
+	require.NoError(s.t, err)
+	require.Equal(s.t, "0", s.inspect(container, "{{.State.ExitCode}}"), said)
+	require.Regexp(s.t, "^demo: 0 of 5 jobs failed; the bill of the simulated kie.ai holds [0-9]+ charges$", said)
+}
+
+func (s *stack) bill() lumatest.Ledger {
+	s.t.Helper()
+	var bill lumatest.Ledger
+	require.NoError(s.t, json.Unmarshal([]byte(s.once("wget", "-q", "-O", "-", "http://simulator:8090/_sim/ledger")), &bill))
+	return bill
+}
+
+// frontDoors looks at what the server's other users and the network can reach.
+func (s *stack) frontDoors(t *testing.T) {
+	s = s.in(t)
+	var doors []string
+	for _, container := range strings.Fields(s.compose("ps", "-q")) {
+		for _, door := range strings.Fields(s.inspect(container,
+			`{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}}:{{.HostPort}} {{end}}{{end}}`)) {
+			doors = append(doors, door)
+		}
+	}
+	var expected []string
+	for _, variable := range []string{"UI_PORT", "WEBHOOK_PORT"} {
+		i := slices.IndexFunc(s.env, func(setting string) bool { return strings.HasPrefix(setting, variable+"=") })
+		expected = append(expected, "127.0.0.1:"+strings.TrimPrefix(s.env[i], variable+"="))
+	}
+	require.ElementsMatch(t, expected, doors)
+	for door, path := range map[string]string{expected[0]: "/", expected[1]: "/healthz"} {
+		s.eventually(door+path+" answers", func() bool {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+door+path, nil)
+			require.NoError(t, err)
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				return false
+			}
+			response.Body.Close()
+			return response.StatusCode == http.StatusOK
+		})
+	}
+}
+
+// deaths submits jobs that meet mishaps, and kills while they are on their way.
+func (s *stack) deaths(t *testing.T) {
+	s = s.in(t)
+	var ids []string
+	for _, act := range []struct {
+		victim string
+		faults []string
+	}{
+		{"worker-1", []string{"response-lost", "stall", "slow-response", "callback-lost"}},
+		{"postgres", []string{"reset", "callback-early", "response-500", "callback-lost"}},
+	} {
+		for _, fault := range act.faults {
+			id := act.victim + "-dies-" + fault
+			_, err := s.lumaflow("submit", "--id", id, "--video", "https://cdn.example.org/in.mp4",
+				"--prompt", fmt.Sprintf("job %s [fault: %s] [size: 20MB]", id, fault))
+			require.NoError(t, err)
+			ids = append(ids, id)
+		}
+		// This one waits for its first poll.
+		require.Equal(t, starter.StateRunning, s.state(ids[len(ids)-1]), "nothing is under way that %s could leave behind", act.victim)
+		s.crash(s.containers(act.victim)[0])
+		t.Logf("killed %s", act.victim)
+	}
+	var last error
+	s.eventually("every job is done", func() bool {
+		_, last = s.lumaflow(append([]string{"wait", "--timeout", "1m"}, ids...)...)
+		return last == nil
+	})
+
+	charges := map[string]int{}
+	for _, charge := range s.bill().Tasks {
+		if job := regexp.MustCompile(`^job (\S+) `).FindStringSubmatch(charge.Prompt); job != nil {
+			charges[job[1]]++
+		}
+	}
+	for _, id := range ids {
+		assert.Equal(t, 1, charges[id], "charges of %s", id)
+	}
+	assert.Len(t, charges, len(ids))
+	s.holdFiles(len(ids) + demoJobs)
+	for _, service := range []string{"worker-1", "worker-2", "webhook", "postgres", "temporal"} {
+		for _, container := range s.containers(service) {
+			s.eventually(service+" is healthy again", func() bool { return s.healthy(container) })
+		}
+	}
+}
+
+// state is a job's, or empty while nobody can tell.
+func (s *stack) state(id string) starter.State {
+	said, err := s.lumaflow("status", "--json", id)
+	if err != nil {
+		return ""
+	}
+	var report starter.Report
+	require.NoError(s.t, json.Unmarshal([]byte(said), &report))
+	return report.State
+}
+
+// holdFiles holds every stored video against its receipt.
+func (s *stack) holdFiles(jobs int) {
+	s.t.Helper()
+	var found audit.Report
+	require.NoError(s.t, json.Unmarshal([]byte(s.compose("exec", "-T", "worker-2", "lumaflow", "audit", "--json")), &found))
+	assert.True(s.t, found.Complete)
+	assert.Empty(s.t, found.Problems)
+	assert.Equal(s.t, jobs, found.Receipts)
+	assert.GreaterOrEqual(s.t, found.Files, jobs)
+}
+
+// logMemory tells what the processes hold when all is done.
+func (s *stack) logMemory() {
+	for _, service := range []string{"worker-1", "worker-2", "webhook", "simulator", "temporal", "ui"} {
+		for _, container := range s.containers(service) {
+			status, err := os.ReadFile("/proc/" + s.inspect(container, "{{.State.Pid}}") + "/status")
+			if err != nil {
+				s.t.Logf("the memory of %s is not to be seen from here: %v", service, err)
+				continue
+			}
+			s.t.Logf("%s: %s", service, regexp.MustCompile(`VmRSS:\s*(.*)`).FindString(string(status)))
+		}
+	}
+}

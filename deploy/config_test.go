@@ -1,0 +1,54 @@
+package deploy_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// reader is a stack that only reads docker-compose.yml; no engine is asked.
+func reader(t *testing.T) *stack {
+	t.Helper()
+	tool := composeTool(t.Context())
+	if tool == nil {
+		t.Skip("neither `docker compose` nor docker-compose is here to read docker-compose.yml")
+	}
+	return &stack{t: t, tool: tool, env: plainEnvironment(t)}
+}
+
+func TestComposeTakesTheFile(t *testing.T) {
+	t.Parallel()
+	s := reader(t)
+	config := s.compose("--profile", "observe", "config")
+	assert.Contains(t, config, "KIE_BASE_URL: http://simulator:8090")
+	assert.NotContains(t, config, "api.kie.ai", "the rehearsal reaches for the real kie.ai")
+}
+
+// TestMissingSettingsAreNamed takes one required setting away at a time.
+func TestMissingSettingsAreNamed(t *testing.T) {
+	t.Parallel()
+	s := reader(t)
+	var required []string
+	for _, found := range reference.FindAllStringSubmatch(read(t, "docker-compose.yml"), -1) {
+		if strings.HasSuffix(found[2], "?") {
+			required = append(required, found[1])
+		}
+	}
+	require.ElementsMatch(t, []string{"POSTGRES_PASSWORD", "CALLBACK_SECRET", "KIE_API_KEY", "CALLBACK_BASE_URL"}, required)
+	for _, missing := range required {
+		var settings []string
+		for _, name := range required {
+			if name != missing {
+				settings = append(settings, name+"=something-of-32-bytes-at-the-least")
+			}
+		}
+		env := filepath.Join(t.TempDir(), "env")
+		require.NoError(t, os.WriteFile(env, []byte(strings.Join(settings, "\n")), 0o600))
+		_, err := s.run(t.Context(), s.tool[0], append(s.tool[1:len(s.tool):len(s.tool)], "--env-file", env, "config")...)
+		require.ErrorContains(t, err, "set "+missing+" in .env, .env.example tells how")
+	}
+}

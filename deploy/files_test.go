@@ -1,0 +1,288 @@
+// Package deploy_test holds what is deployed to what is promised about it: the
+// Dockerfile, docker-compose.yml and the settings that go with them. What needs
+// images is in TestCompose, which runs only when it is asked for.
+package deploy_test
+
+import (
+	"cmp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+// root is the checkout, as seen from this package.
+const root = ".."
+
+// service is what is looked at of a service in docker-compose.yml.
+type service struct {
+	Image       string            `yaml:"image"`
+	Build       *struct{}         `yaml:"build"`
+	Profiles    []string          `yaml:"profiles"`
+	Restart     string            `yaml:"restart"`
+	Ports       []string          `yaml:"ports"`
+	Volumes     []string          `yaml:"volumes"`
+	Environment map[string]string `yaml:"environment"`
+	Healthcheck *struct {
+		Test []string `yaml:"test"`
+	} `yaml:"healthcheck"`
+	ReadOnly    bool     `yaml:"read_only"`
+	Privileged  bool     `yaml:"privileged"`
+	User        string   `yaml:"user"`
+	CapDrop     []string `yaml:"cap_drop"`
+	CapAdd      []string `yaml:"cap_add"`
+	SecurityOpt []string `yaml:"security_opt"`
+	NetworkMode string   `yaml:"network_mode"`
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, path))
+	require.NoError(t, err)
+	return string(content)
+}
+
+func services(t *testing.T) map[string]service {
+	t.Helper()
+	var file struct {
+		Services map[string]service `yaml:"services"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, "docker-compose.yml")), &file))
+	require.NotEmpty(t, file.Services)
+	return file.Services
+}
+
+// reference is a variable in docker-compose.yml, with its default or message.
+var reference = regexp.MustCompile(`\$\{(\w+)(:-|:\?|\?)?([^}]*)\}`)
+
+func TestServices(t *testing.T) {
+	t.Parallel()
+	all := services(t)
+	for _, name := range []string{"postgres", "schema", "temporal", "namespace", "ui", "webhook", "worker-1", "worker-2"} {
+		require.Contains(t, all, name)
+		assert.Empty(t, all[name].Profiles, "%s is there without a profile", name)
+	}
+	for name, profile := range map[string]string{"simulator": "demo", "demo": "demo", "prometheus": "observe", "grafana": "observe"} {
+		assert.Equal(t, []string{profile}, all[name].Profiles, name)
+	}
+	once := map[string]string{"schema": "on-failure:10", "namespace": "on-failure:10", "demo": "no"}
+	for name, s := range all {
+		assert.Equal(t, cmp.Or(once[name], "unless-stopped"), s.Restart, "%s: what dies comes back", name)
+		assert.False(t, s.Privileged, "%s is privileged", name)
+		assert.Empty(t, s.NetworkMode, "%s leaves the network of its own", name)
+		assert.Empty(t, s.CapAdd, "%s gets more rights", name)
+		assert.NotContains(t, []string{"0", "root"}, s.User, "%s runs as root", name)
+		if s.Build == nil {
+			continue
+		}
+		assert.True(t, s.ReadOnly, "%s may write to its image", name)
+		assert.Equal(t, []string{"ALL"}, s.CapDrop, name)
+		assert.Contains(t, s.SecurityOpt, "no-new-privileges:true", name)
+	}
+	for _, name := range []string{"postgres", "temporal", "ui", "simulator"} {
+		require.NotNil(t, all[name].Healthcheck, name)
+		assert.Equal(t, "CMD", all[name].Healthcheck.Test[0], "%s: no shell is needed to ask", name)
+	}
+}
+
+func TestImagesArePinnedAndCanBeReplaced(t *testing.T) {
+	t.Parallel()
+	pinned := regexp.MustCompile(`^\$\{[A-Z_]+_IMAGE:-[a-z/-]+:v?\d+\.\d+[.\w-]*\}$`)
+	for name, s := range services(t) {
+		if s.Build != nil {
+			assert.Equal(t, "${LUMAFLOW_IMAGE:-lumaflow:local}", s.Image, name)
+			continue
+		}
+		assert.Regexp(t, pinned, s.Image, name)
+	}
+}
+
+func TestOnlyTheFrontDoorsArePublished(t *testing.T) {
+	t.Parallel()
+	published := map[string]string{
+		"ui":      "${PUBLISH_ADDRESS:-127.0.0.1}:${UI_PORT:-8233}:8080",
+		"webhook": "${PUBLISH_ADDRESS:-127.0.0.1}:${WEBHOOK_PORT:-8080}:8080",
+		"grafana": "${PUBLISH_ADDRESS:-127.0.0.1}:${GRAFANA_PORT:-3000}:3000",
+	}
+	for name, s := range services(t) {
+		if port, ok := published[name]; ok {
+			assert.Equal(t, []string{port}, s.Ports, name)
+		} else {
+			assert.Empty(t, s.Ports, name)
+		}
+	}
+}
+
+func TestWorkersShareTheirFolders(t *testing.T) {
+	t.Parallel()
+	all := services(t)
+	require.Equal(t, all["worker-1"], all["worker-2"])
+	assert.ElementsMatch(t, []string{"work:/work", "${VIDEOS:-videos}:/videos"}, all["worker-1"].Volumes)
+	assert.Contains(t, read(t, "Dockerfile"), "WORK_DIR=/work", "partial downloads are in the volume")
+	assert.Equal(t, "${OUTPUT_URL:-/videos}", all["worker-1"].Environment["OUTPUT_URL"])
+}
+
+func TestMountedFilesAreThere(t *testing.T) {
+	t.Parallel()
+	for name, s := range services(t) {
+		for _, volume := range s.Volumes {
+			if path, _, _ := strings.Cut(volume, ":"); strings.HasPrefix(path, "./") {
+				assert.True(t, strings.HasSuffix(volume, ":ro"), "%s may write to %s", name, path)
+				_, err := os.Stat(filepath.Join(root, path))
+				assert.NoError(t, err, name)
+			}
+		}
+	}
+}
+
+func TestSecretsComeFromOutside(t *testing.T) {
+	t.Parallel()
+	secret := regexp.MustCompile(`PASSWORD|PWD|SECRET|KEY`)
+	for name, s := range services(t) {
+		for variable, value := range s.Environment {
+			if secret.MatchString(variable) {
+				assert.Regexp(t, `^(\$\{\w+[^}]*\})?$`, value, "%s: %s", name, variable)
+			}
+		}
+	}
+}
+
+// TestSettingsAreExplained holds .env.example to docker-compose.yml: the same
+// variables, the same defaults, and no value where one is required.
+func TestSettingsAreExplained(t *testing.T) {
+	t.Parallel()
+	explained := map[string]string{}
+	required := map[string]bool{}
+	for line := range strings.Lines(read(t, ".env.example")) {
+		setting := regexp.MustCompile(`^(# )?([A-Z_]+)=(\S*)\n$`).FindStringSubmatch(line)
+		if setting == nil {
+			assert.Regexp(t, `^(#.*)?\n$`, line, "neither a comment nor a setting")
+			continue
+		}
+		explained[setting[2]] = setting[3]
+		required[setting[2]] = setting[1] == ""
+	}
+	delete(explained, "COMPOSE_PROJECT_NAME")
+	for _, found := range reference.FindAllStringSubmatch(read(t, "docker-compose.yml"), -1) {
+		name, kind, text := found[1], found[2], found[3]
+		require.Contains(t, explained, name, ".env.example does not tell what it is")
+		switch kind {
+		case ":-":
+			assert.Equal(t, text, explained[name], "the default of %s", name)
+		case ":?":
+			assert.True(t, required[name] && explained[name] == "", "%s has to be filled in", name)
+			assert.Equal(t, "set "+name+" in .env, .env.example tells how", text)
+		case "?":
+			assert.Equal(t, "set "+name+" in .env, .env.example tells how", text)
+		}
+	}
+	used := read(t, "docker-compose.yml")
+	for name := range explained {
+		assert.Regexp(t, `\$\{`+name+`\W|\n +`+name+`:\n`, used, "%s is explained and not used", name)
+	}
+	for _, s := range services(t) {
+		for name, value := range s.Environment {
+			if value == "" {
+				assert.Contains(t, explained, name, ".env.example does not tell what is passed on")
+			}
+		}
+	}
+	ignored := strings.Split(read(t, ".gitignore"), "\n")
+	assert.Contains(t, ignored, "/.env", "git would take the secrets")
+}
+
+func TestDockerfile(t *testing.T) {
+	t.Parallel()
+	file := read(t, "Dockerfile")
+	froms := regexp.MustCompile(`(?m)^FROM (?:--platform=\S+ )?(\S+)`).FindAllStringSubmatch(file, -1)
+	require.Len(t, froms, 2, "one stage builds, one is the image")
+	for _, from := range froms {
+		assert.Regexp(t, `^\$\{\w+_IMAGE\}$`, from[1], "every base is a build argument")
+	}
+	assert.Contains(t, file, "ARG BASE_IMAGE=scratch\n", "there is no shell in the image")
+	final := file[strings.LastIndex(file, "\nFROM "):]
+	assert.NotRegexp(t, `(?m)^RUN `, final)
+	assert.Regexp(t, `(?m)^USER [1-9]\d*:[1-9]\d*$`, final, "nobody has to know the user's name to see it is not root")
+	assert.Contains(t, final, "/etc/ssl/certs/ca-certificates.crt", "https needs authorities")
+	assert.Regexp(t, `(?m)^ENTRYPOINT \["/usr/local/bin/lumaflow"\]$`, final)
+	assert.Regexp(t, `(?s)HEALTHCHECK .*CMD \["/usr/local/bin/lumaflow", "health", `, final)
+	assert.Contains(t, file, "CGO_ENABLED=0", "the binary is static")
+	assert.Contains(t, file, "--mount=type=cache,")
+
+	ignored := strings.Split(read(t, ".dockerignore"), "\n")
+	for _, path := range []string{".env", ".git", "callback.secret"} {
+		assert.Contains(t, ignored, path, "what goes to the builder")
+	}
+}
+
+// TestStamp builds as the Dockerfile does and asks the binary what it is.
+func TestStamp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links a binary: left out by -short")
+	}
+	t.Parallel()
+	flags := regexp.MustCompile(`-ldflags "([^"]*)"`).FindStringSubmatch(read(t, "Dockerfile"))
+	require.NotNil(t, flags)
+	binary := filepath.Join(t.TempDir(), "lumaflow")
+	stamp := strings.NewReplacer("$VERSION", "v1.2.3", "$REVISION", "0123456789abcdef0123456789abcdef01234567").Replace(flags[1])
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags", stamp, "-o", binary, "lumaflow")
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	version, err := exec.CommandContext(t.Context(), binary, "--version").Output()
+	require.NoError(t, err)
+	assert.Equal(t, "v1.2.3 (revision 0123456789ab)\n", string(version))
+}
+
+// TestDemoSubmitsNothingThatWouldBePaid runs the demo's script where the workers
+// are at the real kie.ai.
+func TestDemoSubmitsNothingThatWouldBePaid(t *testing.T) {
+	t.Parallel()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no POSIX shell here")
+	}
+	folder := t.TempDir()
+	called := filepath.Join(folder, "called")
+	fake := "#!" + shell + "\necho \"$@\" >>" + called + "\n"
+	for _, name := range []string{"temporal", "wget"} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(fake), 0o755))
+	}
+	run := func(base string) (string, error) {
+		script := exec.CommandContext(t.Context(), shell, filepath.Join(root, "deploy", "compose", "demo.sh"))
+		script.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "TASK_QUEUE=lumaflow", "KIE_BASE_URL="+base)
+		output, err := script.CombinedOutput()
+		return string(output), err
+	}
+	for _, base := range []string{"https://api.kie.ai", "http://simulator.example.org", ""} {
+		output, err := run(base)
+		require.Error(t, err, base)
+		assert.Contains(t, output, "none is submitted")
+		assert.NoFileExists(t, called, base)
+	}
+	output, err := run("http://simulator:8090")
+	require.NoError(t, err, output)
+	calls, err := os.ReadFile(called)
+	require.NoError(t, err)
+	assert.Equal(t, 5, strings.Count(string(calls), "workflow start"))
+}
+
+func TestScriptsParse(t *testing.T) {
+	t.Parallel()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("no bash here")
+	}
+	scripts, err := filepath.Glob("*/*.sh")
+	require.NoError(t, err)
+	for _, script := range slices.Concat(scripts, []string{"local-images/build"}) {
+		output, err := exec.CommandContext(t.Context(), bash, "-n", script).CombinedOutput()
+		assert.NoError(t, err, "%s: %s", script, output)
+	}
+}

@@ -1,0 +1,23 @@
+#!/bin/bash
+# What docker-compose.yml relies on in the entry point of the official postgres
+# image: the first start makes the data folder, the user, a database of the same
+# name, and demands the password from everybody who comes over the network.
+set -euo pipefail
+
+if [ "$(id -u)" = 0 ]; then
+	chown postgres:postgres "$PGDATA"
+	chmod 700 "$PGDATA"
+	exec setpriv --reuid=postgres --regid=postgres --init-groups "$BASH" "$0" "$@"
+fi
+
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+	: "${POSTGRES_PASSWORD:?a database without a password is refused}"
+	user=${POSTGRES_USER:-postgres}
+	initdb --username="$user" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") --auth-local=trust --auth-host=trust
+	printf '\nhost all all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
+	printf "\nlisten_addresses = '*'\n" >>"$PGDATA/postgresql.conf"
+	pg_ctl --wait --options="-c listen_addresses=''" start
+	createdb --username="$user" --maintenance-db=postgres "${POSTGRES_DB:-$user}" || [ "${POSTGRES_DB:-$user}" = postgres ]
+	pg_ctl --wait stop
+fi
+exec "$@"
