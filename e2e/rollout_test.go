@@ -23,7 +23,7 @@ import (
 // stay with the version they began on, and none is lost or paid twice.
 func TestRollout(t *testing.T) {
 	t.Parallel()
-	const deployment = "e2e-rollout"
+	deployment := newDeployment("e2e-rollout")
 	w := enter(t, setup{env: []string{"TEMPORAL_DEPLOYMENT_NAME=" + deployment, "TEMPORAL_WORKER_BUILD_ID=v1", "POLL_AFTER=40s"}})
 	pids := map[string][]int{"v1": {w.worker.cmd.Process.Pid}}
 
@@ -126,6 +126,10 @@ func TestRollout(t *testing.T) {
 	require.Contains(t, shown.out, "completed")
 }
 
+// newDeployment names a deployment that has no version yet, however often the
+// tests run on one server.
+func newDeployment(prefix string) string { return fmt.Sprintf("%s-%d", prefix, worlds.Add(1)) }
+
 // The first version takes over what workers without one have begun.
 func TestTheFirstVersion(t *testing.T) {
 	t.Parallel()
@@ -138,7 +142,7 @@ func TestTheFirstVersion(t *testing.T) {
 		return ok && status.Stage == workflows.StageWaiting
 	})
 	without := w.worker
-	w.env = append(w.env, "TEMPORAL_DEPLOYMENT_NAME=e2e-first", "TEMPORAL_WORKER_BUILD_ID=v1")
+	w.env = append(w.env, "TEMPORAL_DEPLOYMENT_NAME="+newDeployment("e2e-first"), "TEMPORAL_WORKER_BUILD_ID=v1")
 	w.startWorker()
 	w.operator(w.worker.says("this version gets no new jobs: `(.*)`"))
 	require.Zero(t, without.stop())
