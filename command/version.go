@@ -26,10 +26,22 @@ func Revision() string {
 	if len(revision) >= digits {
 		return revision[:digits]
 	}
+	if noted := noted("vcs.revision"); len(noted) >= digits {
+		return noted[:digits]
+	}
+	return ""
+}
+
+// Modified reports whether the Go tool noted changes that were not committed
+// when it made this build: its revision is then not all that it was made from.
+func Modified() bool { return revision == "" && noted("vcs.modified") == "true" }
+
+// noted is what the Go tool wrote into this build under a key.
+func noted(key string) string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" && len(setting.Value) >= digits {
-				return setting.Value[:digits]
+			if setting.Key == key {
+				return setting.Value
 			}
 		}
 	}

@@ -41,6 +41,9 @@ type Options struct {
 	// KeywordAttributes are the search attributes of type keyword that the
 	// namespace shall have.
 	KeywordAttributes []string
+	// DynamicConfig are settings of the server itself, as KEY=VALUE with a JSON
+	// value, for tests that can't wait for what it does every few minutes.
+	DynamicConfig []string
 	// Say is told when Temporal's CLI has to be built first. Nil is silent.
 	Say io.Writer
 	// Log receives what the server itself prints until it is stopped: warnings
@@ -137,6 +140,9 @@ func (o Options) forSDK() (options testsuite.DevServerOptions, ui string, err er
 	}
 	for _, name := range o.KeywordAttributes {
 		options.ExtraArgs = append(options.ExtraArgs, "--search-attribute", name+"=Keyword")
+	}
+	for _, setting := range o.DynamicConfig {
+		options.ExtraArgs = append(options.ExtraArgs, "--dynamic-config-value", setting)
 	}
 	if !o.UI {
 		return options, "", nil

@@ -49,12 +49,19 @@ func (e *examination) lookAtSettings(ctx context.Context) Finding {
 	if err := e.Pace(); err != nil {
 		problems = append(problems, err.Error())
 	}
+	version, err := e.Version()
+	if err != nil {
+		problems = append(problems, err.Error())
+	}
 	switch {
 	case len(problems) > 0:
 		return failf("%s", strings.Join(problems, "; "))
 	case e.FetchAllowPrivate && !e.rehearsal(ctx):
 		return warnf("FETCH_ALLOW_PRIVATE is on, so that a result link may lead into your own network: unset it where kie.ai is the real one")
-	default:
-		return okf("at most %g submissions per second, polls after %s and then every %s", e.SubmitsPerSecond, e.PollAfter, e.PollInterval)
 	}
+	rhythm := fmt.Sprintf("at most %g submissions per second, polls after %s and then every %s", e.SubmitsPerSecond, e.PollAfter, e.PollInterval)
+	if version.DeploymentName == "" {
+		return okf("%s", rhythm)
+	}
+	return okf("%s; workers are version %s of deployment %s", rhythm, version.BuildID, version.DeploymentName)
 }

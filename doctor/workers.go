@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"lumaflow/worker"
 	"lumaflow/workflows"
 )
 
@@ -136,8 +137,8 @@ func (p polling) problem(what string) (Finding, bool) {
 	case p.taking > 0:
 		return Finding{}, true
 	case p.waiting.GetWorkerVersioningMode() == enumspb.WORKER_VERSIONING_MODE_VERSIONED:
-		return failf("%s task queue %s, but new %s go to another version: `temporal worker deployment set-current-version --deployment-name %s --build-id %s`",
-			p.workers(), p.queue, what, p.waiting.GetDeploymentName(), p.waiting.GetBuildId()), false
+		return failf("%s task queue %s, but their version gets no new %s: `%s`",
+			p.workers(), p.queue, what, worker.SetCurrent(p.waiting.GetDeploymentName(), p.waiting.GetBuildId())), false
 	case p.alive > 0:
 		return failf("%s task queue %s without a version, but new %s go to a version that is set as current: start its workers", p.workers(), p.queue, what), false
 	case p.idle > 0:

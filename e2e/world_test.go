@@ -62,7 +62,14 @@ func runAll(m *testing.M) int {
 	if cli, err = devserver.Find(ctx, os.Stderr); err != nil {
 		return explain(err)
 	}
-	server, err := devserver.Start(ctx, devserver.Options{Say: os.Stderr})
+	server, err := devserver.Start(ctx, devserver.Options{
+		// It would take six minutes to see that a version has no open jobs left.
+		DynamicConfig: []string{
+			"matching.wv.VersionDrainageStatusVisibilityGracePeriod=\"2s\"",
+			"matching.wv.VersionDrainageStatusRefreshInterval=\"2s\"",
+		},
+		Say: os.Stderr,
+	})
 	if err != nil {
 		return explain(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
+	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
@@ -58,6 +59,8 @@ type temporal struct {
 	// noted. Served counts those that have ended since.
 	begins func(id string, input workflows.ModifyVideoInput)
 	served int
+	// version is its version, if it has one.
+	version *deploymentpb.WorkerDeploymentOptions
 }
 
 func newTemporal(t *testing.T) *temporal {
@@ -77,6 +80,8 @@ type run struct {
 	pending    []*workflowpb.PendingActivityInfo
 	// answer is the job's to the status query; nil is a worker that is silent.
 	answer func() (workflows.Status, error)
+	// versioning is the version that the job stays with, if it does.
+	versioning *workflowpb.WorkflowExecutionVersioningInfo
 	// update takes a decision; nil is a worker that is silent.
 	update func(workflows.Resolution) (any, error)
 	ended  chan struct{}
@@ -138,6 +143,8 @@ func (r *run) info() *workflowpb.WorkflowExecutionInfo {
 		TaskQueue: r.taskQueue,
 		Status:    r.state,
 		StartTime: timestamppb.New(r.started),
+
+		VersioningInfo: r.versioning,
 	}
 	if !r.closed.IsZero() {
 		info.CloseTime = timestamppb.New(r.closed)
@@ -227,7 +234,9 @@ func (f *temporal) DescribeTaskQueue(_ context.Context, queue string, kind enums
 	if f.worker {
 		last = time.Now().Add(-30 * time.Second)
 	}
-	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{LastAccessTime: timestamppb.New(last)}}}, nil
+	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{
+		LastAccessTime: timestamppb.New(last), DeploymentOptions: f.version,
+	}}}, nil
 }
 
 func (f *temporal) CancelWorkflow(_ context.Context, id, runID string) error {

@@ -56,7 +56,7 @@ func (m *many) lookAt(ctx context.Context, place int) error {
 		m.stages[place] = stageSeen(described)
 		switch m.stages[place] {
 		case "", workflows.StageHeld, workflows.StageSubmitUnknown:
-			m.ask(ctx, place, taskQueue(described))
+			m.ask(ctx, place, placeOf(described))
 		}
 		return nil
 	}
@@ -78,17 +78,17 @@ func (m *many) lookAt(ctx context.Context, place int) error {
 
 // ask asks an open job how far it is. After a worker's silence none is asked for
 // a while: each question would wait as long.
-func (m *many) ask(ctx context.Context, place int, queue string) {
+func (m *many) ask(ctx context.Context, index int, at place) {
 	m.mu.Lock()
 	quiet := time.Now().Before(m.quiet)
 	m.mu.Unlock()
 	if quiet {
 		return
 	}
-	outcome := &m.outcomes[place]
+	outcome := &m.outcomes[index]
 	status, err := m.query(ctx, outcome.WorkflowID, outcome.RunID)
 	if err == nil {
-		outcome.Status, m.stages[place] = &status, status.Stage
+		outcome.Status, m.stages[index] = &status, status.Stage
 		outcome.learn(status.TaskID)
 	}
 	if ctx.Err() != nil {
@@ -102,8 +102,8 @@ func (m *many) ask(ctx context.Context, place int, queue string) {
 		said = "job " + plain(outcome.WorkflowID) + ": " + silence(err)
 	default:
 		until = time.Now().Add(quietTime)
-		if there, known := m.workerThere(ctx, queue); known && !there {
-			said = noWorker(queue)
+		if there, known := m.workerThere(ctx, at); known && !there {
+			said = at.noWorker()
 		}
 	}
 	m.mu.Lock()

@@ -30,8 +30,8 @@ func (s *Starter) Resolve(ctx context.Context, id string, decision workflows.Res
 			plain(id), report.State, plain(id))
 	}
 	if _, err := s.query(ctx, id, report.RunID); err != nil {
-		if there, known := s.workerThere(ctx, taskQueue(described)); known && !there {
-			return workflows.Status{}, errors.New("job " + plain(id) + " can't take a decision now: " + noWorker(taskQueue(described)))
+		if there, known := s.workerThere(ctx, placeOf(described)); known && !there {
+			return workflows.Status{}, errors.New("job " + plain(id) + " can't take a decision now: " + placeOf(described).noWorker())
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)

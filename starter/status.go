@@ -50,7 +50,7 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 	}
 	if queryErr != nil {
 		report.Pending = s.pending(described)
-		report.Note = s.silence(ctx, taskQueue(described), queryErr)
+		report.Note = s.silence(ctx, placeOf(described), queryErr)
 	}
 	return report, nil
 }
@@ -154,39 +154,30 @@ func (s *Starter) pending(described *workflowservice.DescribeWorkflowExecutionRe
 }
 
 // silence says why a job could not be asked.
-func (s *Starter) silence(ctx context.Context, queue string, err error) string {
-	if there, known := s.workerThere(ctx, queue); known && !there {
-		return noWorker(queue)
+func (s *Starter) silence(ctx context.Context, at place, err error) string {
+	if there, known := s.workerThere(ctx, at); known && !there {
+		return at.noWorker()
 	}
 	var failed *serviceerror.QueryFailed
 	if errors.As(err, &failed) {
 		return "the worker can't answer for it: " + said(failed)
 	}
 	if unanswered(err) {
-		return "a worker is polling task queue " + plain(queue) + " but did not answer in time; look again, or into its log"
+		return "a worker is polling task queue " + plain(at.queue) + " but did not answer in time; look again, or into its log"
 	}
 	return "the job can't be asked: " + said(err)
 }
 
-func noWorker(queue string) string {
-	text := "no worker is polling task queue " + plain(queue) + "; start one with: lumaflow worker"
-	if queue != workflows.DefaultTaskQueue {
-		text += " --task-queue " + plain(queue)
-	}
-	return text
-}
-
-// workerThere reports whether a worker asks for jobs of a task queue, as far as
-// Temporal tells.
-func (s *Starter) workerThere(ctx context.Context, queue string) (there, known bool) {
+// workerThere reports whether a worker asks for jobs, as far as Temporal tells.
+func (s *Starter) workerThere(ctx context.Context, at place) (there, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	described, err := s.temporal.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	described, err := s.temporal.DescribeTaskQueue(ctx, at.queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil {
 		return false, false
 	}
 	for _, poller := range described.GetPollers() {
-		if time.Since(poller.GetLastAccessTime().AsTime()) < freshPoll {
+		if time.Since(poller.GetLastAccessTime().AsTime()) < freshPoll && at.polls(poller.GetDeploymentOptions()) {
 			return true, true
 		}
 	}

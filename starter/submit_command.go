@@ -131,8 +131,8 @@ func (c *SubmitCommand) tell(ctx context.Context, s *Starter, job Job, input wor
 		fmt.Fprintf(streams.Err, "job %s is started; see it with: lumaflow status %s\n", id, id)
 	}
 	if job.State.Open() {
-		if there, known := s.workerThere(ctx, s.taskQueue); known && !there {
-			fmt.Fprintf(streams.Err, "%s\n", noWorker(s.taskQueue))
+		if there, known := s.workerThere(ctx, place{queue: s.taskQueue}); known && !there {
+			fmt.Fprintf(streams.Err, "%s\n", place{queue: s.taskQueue}.noWorker())
 		}
 	}
 }

@@ -35,16 +35,24 @@ func (Command) Help() string {
 of submissions holds for all of them together. SIGTERM drains: running submissions end, downloads are left to the
 next worker, which goes on where they stopped if it has the same WORK_DIR.
 
+With TEMPORAL_DEPLOYMENT_NAME the worker has a version, and an open job stays with the version it began on. New jobs come
+once an operator has made the version current; until then the log says so and names the command.
+
 Examples:
   KIE_API_KEY=… lumaflow worker
   KIE_API_KEY=… CALLBACK_BASE_URL=https://hooks.example.org CALLBACK_SECRET=… lumaflow worker
   lumaflow worker --output-url /srv/videos --task-queue studio-a
-  lumaflow worker --output-url "s3://my-bucket?region=eu-central-1&prefix=videos/"`
+  lumaflow worker --output-url "s3://my-bucket?region=eu-central-1&prefix=videos/"
+  TEMPORAL_DEPLOYMENT_NAME=lumaflow TEMPORAL_WORKER_BUILD_ID=v1.3.0 lumaflow worker`
 }
 
 // Run checks the settings, the store and the key, and works until ctx ends.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	logger := c.Logger(streams.Err)
+	version, err := c.Version()
+	if err != nil {
+		return err
+	}
 	options, provider, err := c.build(ctx, logger)
 	if err != nil {
 		return err
@@ -67,7 +75,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
-	return Run(ctx, temporal, acts, Options{TaskQueue: c.TaskQueue, SubmitsPerSecond: c.SubmitsPerSecond, Logger: logger})
+	return Run(ctx, temporal, acts, Options{TaskQueue: c.TaskQueue, SubmitsPerSecond: c.SubmitsPerSecond, Version: version, Logger: logger})
 }
 
 // build makes everything of the activities that needs no Temporal.

@@ -28,6 +28,8 @@ type Settings struct {
 	SubmitsPerSecond  float64       `env:"SUBMITS_PER_SECOND" default:"2" help:"Submissions per second of all workers together (kie.ai takes 20 in 10 s)."`
 	PollAfter         time.Duration `env:"POLL_AFTER" default:"10m" help:"How long to wait for a callback before polling."`
 	PollInterval      time.Duration `env:"POLL_INTERVAL" default:"30s" help:"How long between polls."`
+	DeploymentName    string        `env:"TEMPORAL_DEPLOYMENT_NAME" placeholder:"NAME" help:"Temporal worker deployment that this worker belongs to; jobs then stay with the version they began on. Empty: no versions."`
+	BuildID           string        `name:"build-id" env:"TEMPORAL_WORKER_BUILD_ID" placeholder:"ID" help:"Version of the code within the deployment. Default: the revision this build was made from."`
 	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Let result links be http and on private addresses (development)."`
 	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results from these hosts and their subdomains only. Default: any public host."`
 }

@@ -35,7 +35,9 @@ const (
 type Options struct {
 	TaskQueue        string
 	SubmitsPerSecond float64
-	Logger           *slog.Logger
+	// Version is what both task queues are polled as; zero means no version.
+	Version worker.WorkerDeploymentVersion
+	Logger  *slog.Logger
 }
 
 // Run works on both task queues until ctx ends, then drains: nothing new is
@@ -53,6 +55,7 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 		MaxConcurrentActivityExecutionSize: jobSlots,
 		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
 		WorkerStopTimeout:                  stopTimeout,
+		DeploymentOptions:                  deployment(options.Version),
 		DisableRegistrationAliasing:        true,
 		OnFatalError:                       onFatal,
 	})
@@ -67,6 +70,7 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 		MaxConcurrentActivityExecutionSize: submitSlots,
 		TaskQueueActivitiesPerSecond:       options.SubmitsPerSecond,
 		WorkerStopTimeout:                  submitStopTimeout,
+		DeploymentOptions:                  deployment(options.Version),
 		OnFatalError:                       onFatal,
 	})
 	submissions.RegisterActivity(acts.Submit)
@@ -79,6 +83,7 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 		return fmt.Errorf("start the worker on task queue %s: %w", workflows.SubmitTaskQueue(options.TaskQueue), err)
 	}
 	options.Logger.Info("worker running", "taskQueue", options.TaskQueue)
+	defer options.follow(ctx, c)()
 
 	var err error
 	select {
@@ -92,4 +97,20 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 	stopping.Go(jobs.Stop)
 	stopping.Wait()
 	return err
+}
+
+// follow watches the part that the version plays; it returns how to end that.
+func (o Options) follow(ctx context.Context, c client.Client) (stop func()) {
+	if o.Version == (worker.WorkerDeploymentVersion{}) {
+		return func() {}
+	}
+	deployment := c.WorkerDeploymentClient().GetHandle(o.Version.DeploymentName)
+	ctx, cancel := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	following.Go(func() {
+		followPart(ctx, func(ctx context.Context) (client.WorkerDeploymentVersionDescription, error) {
+			return deployment.DescribeVersion(ctx, client.WorkerDeploymentDescribeVersionOptions{BuildID: o.Version.BuildID})
+		}, o.Version, o.Logger)
+	})
+	return func() { cancel(); following.Wait() }
 }

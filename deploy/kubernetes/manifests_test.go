@@ -1,0 +1,150 @@
+// Package kubernetes_test holds the manifests against Kubernetes' own types and
+// against each other, without a cluster. It has a module of its own, so that
+// lumaflow does not depend on Kubernetes.
+package kubernetes_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+const example = "secret.example.yaml"
+
+// kustomizations are the folders that are applied; bases are those that others
+// are made of.
+var (
+	kustomizations = []string{".", "version"}
+	bases          = []string{"worker"}
+)
+
+// decode reads one manifest as the API server would, but takes no field that the
+// kind does not have, and none twice.
+func decode(manifest []byte) (runtime.Object, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	object, _, err := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer().Decode(manifest, nil, nil)
+	return object, err
+}
+
+// decodeAll reads the manifests of one file or build.
+func decodeAll(t *testing.T, name string, content []byte) (objects []runtime.Object) {
+	t.Helper()
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return objects
+		}
+		require.NoError(t, err, name)
+		object, err := decode(document)
+		require.NoError(t, err, name)
+		objects = append(objects, object)
+	}
+}
+
+// build is what `kubectl apply -k` would send.
+func build(t *testing.T, folder string) []runtime.Object {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
+	require.NoError(t, err)
+	content, err := resources.AsYaml()
+	require.NoError(t, err)
+	return decodeAll(t, folder, content)
+}
+
+// manifests are the files of a folder that a kustomization must list.
+func manifests(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	require.NoError(t, err)
+	for _, file := range files {
+		if name := filepath.Base(file); name != "kustomization.yaml" && name != example {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func TestEveryFileIsListedAndStrictlyRight(t *testing.T) {
+	t.Parallel()
+	for _, folder := range append(bases, kustomizations...) {
+		content, err := os.ReadFile(filepath.Join(folder, "kustomization.yaml"))
+		require.NoError(t, err)
+		var kustomization types.Kustomization
+		require.NoError(t, yaml.UnmarshalStrict(content, &kustomization), folder)
+		var listed []string
+		for _, resource := range kustomization.Resources {
+			if strings.HasSuffix(resource, ".yaml") {
+				listed = append(listed, resource)
+			}
+		}
+		require.ElementsMatch(t, manifests(t, folder), listed, folder)
+		for _, name := range listed {
+			content, err := os.ReadFile(filepath.Join(folder, name))
+			require.NoError(t, err)
+			require.NotEmpty(t, decodeAll(t, name, content))
+		}
+	}
+	folders, err := filepath.Glob("*/kustomization.yaml")
+	require.NoError(t, err)
+	require.Len(t, folders, len(bases)+len(kustomizations)-1, "every folder is tested")
+}
+
+func TestKustomizationsBuild(t *testing.T) {
+	t.Parallel()
+	for folder, kinds := range map[string][]string{
+		".":       {"Namespace", "ConfigMap", "PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget", "Ingress", "Deployment", "PodDisruptionBudget"},
+		"version": {"Deployment", "PodDisruptionBudget"},
+	} {
+		var built []string
+		for _, object := range build(t, folder) {
+			built = append(built, object.GetObjectKind().GroupVersionKind().Kind)
+		}
+		require.ElementsMatch(t, kinds, built, folder)
+	}
+}
+
+// What the checks above are worth: a manifest with a slip is refused.
+func TestSlipsAreRefused(t *testing.T) {
+	t.Parallel()
+	good, err := os.ReadFile("worker/deployment.yaml")
+	require.NoError(t, err)
+	_, err = decode(good)
+	require.NoError(t, err)
+	for name, slip := range map[string][2]string{
+		"an unknown field":   {"readOnlyRootFilesystem:", "readOnlyRootFileSystem:"},
+		"a field too high":   {"      terminationGracePeriodSeconds:", "  terminationGracePeriodSeconds:"},
+		"a field twice":      {"  replicas: 2", "  replicas: 2\n  replicas: 3"},
+		"another type":       {"replicas: 2", "replicas: two"},
+		"an unknown kind":    {"kind: Deployment", "kind: Deploy"},
+		"an unknown version": {"apps/v1", "apps/v9"},
+	} {
+		broken := strings.Replace(string(good), slip[0], slip[1], 1)
+		require.NotEqual(t, string(good), broken, name)
+		_, err := decode([]byte(broken))
+		require.Error(t, err, name)
+	}
+}

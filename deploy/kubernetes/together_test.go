@@ -1,0 +1,235 @@
+package kubernetes_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// of picks the objects of one kind.
+func of[T runtime.Object](objects []runtime.Object) (picked []T) {
+	for _, object := range objects {
+		if one, is := object.(T); is {
+			picked = append(picked, one)
+		}
+	}
+	return picked
+}
+
+func selects(t *testing.T, selector *metav1.LabelSelector, pod corev1.PodTemplateSpec) bool {
+	t.Helper()
+	chosen, err := metav1.LabelSelectorAsSelector(selector)
+	require.NoError(t, err)
+	return chosen.Matches(labels.Set(pod.Labels))
+}
+
+// everything is both builds at once, as they are beside each other in a cluster,
+// and the example of the Secret.
+func everything(t *testing.T) []runtime.Object {
+	t.Helper()
+	objects := append(build(t, "."), build(t, "version")...)
+	secret, err := os.ReadFile(example)
+	require.NoError(t, err)
+	return append(objects, decodeAll(t, example, secret)...)
+}
+
+func TestSelectorsMeetTheirPodsAndNoOthers(t *testing.T) {
+	t.Parallel()
+	objects := everything(t)
+	deployments := of[*appsv1.Deployment](objects)
+	require.Len(t, deployments, 3)
+	selected := func(selector *metav1.LabelSelector) (names []string) {
+		for _, deployment := range deployments {
+			if selects(t, selector, deployment.Spec.Template) {
+				names = append(names, deployment.Name)
+			}
+		}
+		return names
+	}
+	for _, deployment := range deployments {
+		require.Equal(t, "lumaflow", deployment.Namespace)
+		require.Equal(t, []string{deployment.Name}, selected(deployment.Spec.Selector))
+		for _, spread := range deployment.Spec.Template.Spec.TopologySpreadConstraints {
+			require.Equal(t, []string{deployment.Name}, selected(spread.LabelSelector))
+		}
+	}
+	budgets := of[*policyv1.PodDisruptionBudget](objects)
+	require.Len(t, budgets, len(deployments))
+	for _, budget := range budgets {
+		require.Equal(t, []string{budget.Name}, selected(budget.Spec.Selector))
+	}
+	for _, service := range of[*corev1.Service](objects) {
+		require.Equal(t, []string{"webhook"}, selected(&metav1.LabelSelector{MatchLabels: service.Spec.Selector}))
+	}
+}
+
+func TestPodsAreConfinedAndProbed(t *testing.T) {
+	t.Parallel()
+	objects := everything(t)
+	config := of[*corev1.ConfigMap](objects)[0].Data
+	// How long a role may take to stop, in seconds, as worker/worker.go and
+	// webhook/serve.go have it.
+	drain := map[string]int64{"worker": 80, "webhook": 5 + 20}
+	for _, deployment := range of[*appsv1.Deployment](objects) {
+		pod := deployment.Spec.Template.Spec
+		require.Len(t, pod.Containers, 1)
+		container := pod.Containers[0]
+		require.Equal(t, []string{container.Name}, container.Args)
+		require.GreaterOrEqual(t, *pod.TerminationGracePeriodSeconds, drain[container.Name])
+
+		require.False(t, *pod.AutomountServiceAccountToken)
+		require.True(t, *pod.SecurityContext.RunAsNonRoot)
+		require.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pod.SecurityContext.SeccompProfile.Type)
+		require.True(t, *container.SecurityContext.ReadOnlyRootFilesystem)
+		require.False(t, *container.SecurityContext.AllowPrivilegeEscalation)
+		require.Equal(t, []corev1.Capability{"ALL"}, container.SecurityContext.Capabilities.Drop)
+		require.NotContains(t, container.Image, ":latest")
+		require.Contains(t, container.Image, ":")
+
+		require.False(t, container.Resources.Requests.Cpu().IsZero())
+		require.False(t, container.Resources.Requests.Memory().IsZero())
+		require.False(t, container.Resources.Limits.Memory().IsZero())
+
+		ports := map[string]int32{}
+		for _, port := range container.Ports {
+			ports[port.Name] = port.ContainerPort
+		}
+		require.Equal(t, ":9464", config["METRICS_LISTEN"])
+		require.EqualValues(t, 9464, ports["metrics"])
+		for path, probe := range map[string]*corev1.Probe{"/healthz": container.LivenessProbe, "/readyz": container.ReadinessProbe} {
+			require.Equal(t, path, probe.HTTPGet.Path)
+			require.Equal(t, "metrics", probe.HTTPGet.Port.String())
+		}
+	}
+}
+
+// What is written is written to a volume that there is.
+func TestWorkersHaveWhereToWrite(t *testing.T) {
+	t.Parallel()
+	objects := everything(t)
+	config := of[*corev1.ConfigMap](objects)[0].Data
+	claims := of[*corev1.PersistentVolumeClaim](objects)
+	require.Len(t, claims, 1)
+	require.Equal(t, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}, claims[0].Spec.AccessModes, "all workers mount it")
+	for _, deployment := range of[*appsv1.Deployment](objects) {
+		pod := deployment.Spec.Template.Spec
+		if pod.Containers[0].Name != "worker" {
+			require.Empty(t, pod.Volumes)
+			continue
+		}
+		require.Len(t, pod.Volumes, 1)
+		require.Equal(t, claims[0].Name, pod.Volumes[0].PersistentVolumeClaim.ClaimName)
+		require.EqualValues(t, 65532, *pod.SecurityContext.FSGroup)
+		mount := pod.Containers[0].VolumeMounts[0]
+		require.Equal(t, pod.Volumes[0].Name, mount.Name)
+		require.False(t, mount.ReadOnly)
+		for _, variable := range []string{"OUTPUT_URL", "WORK_DIR"} {
+			require.True(t, strings.HasPrefix(config[variable], mount.MountPath+"/"), variable)
+		}
+	}
+}
+
+// Every variable is one that the role reads, and comes from something that is
+// there.
+func TestVariablesAreKnown(t *testing.T) {
+	t.Parallel()
+	objects := everything(t)
+	config := of[*corev1.ConfigMap](objects)[0]
+	secret := of[*corev1.Secret](objects)[0]
+	table, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	documented := func(variable string) bool { return strings.Contains(string(table), "`"+variable+"`") }
+	for variable := range config.Data {
+		require.True(t, documented(variable), "%s is not in the README", variable)
+		require.NotRegexp(t, "KEY|SECRET|PASSWORD", variable, "secrets belong in the Secret")
+	}
+	for _, deployment := range of[*appsv1.Deployment](objects) {
+		container := deployment.Spec.Template.Spec.Containers[0]
+		help := help(t, container.Name)
+		require.Equal(t, config.Name, container.EnvFrom[0].ConfigMapRef.Name)
+		given := map[string]bool{}
+		for _, variable := range container.Env {
+			require.False(t, given[variable.Name], "%s is given twice", variable.Name)
+			given[variable.Name] = true
+			if variable.Name != "TEMPORAL_API_KEY" {
+				require.Contains(t, help, "$"+variable.Name, "%s does not read it", container.Name)
+			}
+			require.NotContains(t, config.Data, variable.Name)
+			if variable.ValueFrom == nil {
+				continue
+			}
+			reference := variable.ValueFrom.SecretKeyRef
+			require.Equal(t, secret.Name, reference.Name)
+			if reference.Optional == nil || !*reference.Optional {
+				require.Contains(t, secret.StringData, reference.Key)
+			}
+		}
+		if container.Name == "worker" {
+			require.True(t, given["KIE_API_KEY"])
+		} else {
+			require.False(t, given["KIE_API_KEY"], "only workers need it")
+		}
+		require.True(t, given["CALLBACK_SECRET"])
+	}
+}
+
+func help(t *testing.T, role string) string {
+	t.Helper()
+	run := exec.CommandContext(t.Context(), "go", "run", "-buildvcs=false", ".", role, "--help")
+	run.Dir = "../.."
+	output, err := run.Output()
+	require.NoError(t, err)
+	return string(output)
+}
+
+// A version is told apart by its image, its build id and its labels, all alike.
+func TestAVersionIsOfOnePiece(t *testing.T) {
+	t.Parallel()
+	deployment := of[*appsv1.Deployment](build(t, "version"))[0]
+	container := deployment.Spec.Template.Spec.Containers[0]
+	given := map[string]string{}
+	for _, variable := range container.Env {
+		given[variable.Name] = variable.Value
+	}
+	require.Equal(t, "lumaflow", given["TEMPORAL_DEPLOYMENT_NAME"])
+	id := given["TEMPORAL_WORKER_BUILD_ID"]
+	require.True(t, strings.HasSuffix(container.Image, ":"+id), container.Image)
+	require.Equal(t, id, deployment.Spec.Template.Labels["lumaflow/build"])
+	require.Equal(t, "worker-"+strings.ReplaceAll(id, ".", "-"), deployment.Name)
+}
+
+func TestTheWorldReachesTheWebhook(t *testing.T) {
+	t.Parallel()
+	objects := everything(t)
+	ingress := of[*networkingv1.Ingress](objects)[0]
+	service := of[*corev1.Service](objects)[0]
+	rule := ingress.Spec.Rules[0]
+	require.Equal(t, "https://"+rule.Host, of[*corev1.ConfigMap](objects)[0].Data["CALLBACK_BASE_URL"])
+	require.Equal(t, []string{rule.Host}, ingress.Spec.TLS[0].Hosts)
+	path := rule.HTTP.Paths[0]
+	require.Equal(t, "/callbacks/luma/", path.Path)
+	require.Equal(t, service.Name, path.Backend.Service.Name)
+	require.Equal(t, service.Spec.Ports[0].Name, path.Backend.Service.Port.Name)
+	var webhook *appsv1.Deployment
+	for _, deployment := range of[*appsv1.Deployment](objects) {
+		if deployment.Name == service.Name {
+			webhook = deployment
+		}
+	}
+	require.NotNil(t, webhook)
+	var names []string
+	for _, port := range webhook.Spec.Template.Spec.Containers[0].Ports {
+		names = append(names, port.Name)
+	}
+	require.Contains(t, names, service.Spec.Ports[0].TargetPort.String())
+}

@@ -1,0 +1,76 @@
+package worker
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"go.temporal.io/sdk/worker"
+
+	"lumaflow/command"
+)
+
+// The longest names in bytes that Temporal's server (1.29) takes by default.
+const (
+	maxDeploymentName = 480
+	maxBuildID        = 255
+)
+
+// Version is the worker deployment version that the settings name; the zero
+// value means workers without one.
+func (s *Settings) Version() (worker.WorkerDeploymentVersion, error) {
+	var none worker.WorkerDeploymentVersion
+	switch {
+	case s.DeploymentName == "" && s.BuildID == "":
+		return none, nil
+	case s.DeploymentName == "":
+		return none, command.Usagef("TEMPORAL_WORKER_BUILD_ID is set but TEMPORAL_DEPLOYMENT_NAME is not: set both, or neither for workers without a version")
+	}
+	build := s.BuildID
+	if build == "" {
+		build = command.Revision()
+	}
+	switch {
+	case build == "":
+		return none, command.Usagef("TEMPORAL_DEPLOYMENT_NAME is set but this build does not know its revision: set TEMPORAL_WORKER_BUILD_ID")
+	case s.BuildID == "" && command.Modified():
+		return none, command.Usagef("TEMPORAL_DEPLOYMENT_NAME is set but this build has changes that its revision %s does not: commit them before you build, or set TEMPORAL_WORKER_BUILD_ID", build)
+	}
+	if err := named("TEMPORAL_DEPLOYMENT_NAME", s.DeploymentName, maxDeploymentName); err != nil {
+		return none, err
+	}
+	if strings.ContainsAny(s.DeploymentName, ".:") {
+		return none, command.Usagef("TEMPORAL_DEPLOYMENT_NAME is %q: Temporal takes no name with a dot or a colon in it", s.DeploymentName)
+	}
+	if err := named("TEMPORAL_WORKER_BUILD_ID", build, maxBuildID); err != nil {
+		return none, err
+	}
+	return worker.WorkerDeploymentVersion{DeploymentName: s.DeploymentName, BuildID: build}, nil
+}
+
+// named refuses what Temporal's server would refuse later, poll by poll, and
+// what could not be told from another name in a log.
+func named(variable, name string, longest int) error {
+	switch {
+	case len(name) > longest:
+		return command.Usagef("%s has %d bytes: Temporal takes at most %d", variable, len(name), longest)
+	case strings.HasPrefix(name, "__"):
+		return command.Usagef("%s is %q: Temporal keeps names that begin with __ for itself", variable, name)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
+		return command.Usagef("%s is %q: give a name without blanks and control characters", variable, name)
+	}
+	return nil
+}
+
+// deployment is what a worker tells Temporal about its version.
+func deployment(version worker.WorkerDeploymentVersion) worker.DeploymentOptions {
+	if version == (worker.WorkerDeploymentVersion{}) {
+		return worker.DeploymentOptions{}
+	}
+	return worker.DeploymentOptions{UseVersioning: true, Version: version}
+}
+
+// SetCurrent is the command that gives the new jobs to a version.
+func SetCurrent(deploymentName, buildID string) string {
+	return "temporal worker deployment set-current-version --deployment-name " + deploymentName + " --build-id " + buildID
+}
