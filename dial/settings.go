@@ -3,6 +3,7 @@ package dial
 import (
 	"errors"
 	"net"
+	"os"
 	"strings"
 	"unicode"
 
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
+	"lumaflow/codec"
 	"lumaflow/command"
 )
 
@@ -19,6 +21,10 @@ type Settings struct {
 	Address string
 	// Namespace is where jobs run. Callback tokens are bound to it.
 	Namespace string
+	// Codec encrypts what clients store and reads it again. What the client does
+	// not decode itself (histories, heartbeats) has to be read with its
+	// converters.
+	Codec codec.Codec
 }
 
 // Load reads the settings without dialling anything; env nil means the process
@@ -58,11 +64,23 @@ func load(env envconfig.EnvLookup) (target, error) {
 	if !dialable(options.HostPort) {
 		return target{}, command.Usagef("TEMPORAL_ADDRESS (or the address of the Temporal profile) must be host:port, like %s", client.DefaultHostPort)
 	}
+	keys, _ := lookup(env, codec.Variable)
+	encryption, err := codec.ParseKeys(keys)
+	if err != nil {
+		return target{}, command.Usagef("%w", err)
+	}
 	return target{
-		Settings: Settings{Address: options.HostPort, Namespace: options.Namespace},
+		Settings: Settings{Address: options.HostPort, Namespace: options.Namespace, Codec: encryption},
 		options:  options,
 		apiKey:   profile.APIKey,
 	}, nil
+}
+
+func lookup(env envconfig.EnvLookup, name string) (value string, ok bool) {
+	if env == nil {
+		return os.LookupEnv(name)
+	}
+	return env.LookupEnv(name)
 }
 
 // malformed names what is wrong with the settings.

@@ -14,10 +14,15 @@ type logging struct {
 
 // connected dials Temporal and has use work through it.
 func (l logging) connected(ctx context.Context, streams command.Streams, options Options, use func(*Starter) error) error {
+	settings, err := dial.Load(nil)
+	if err != nil {
+		return err
+	}
 	temporal, err := dial.Temporal(ctx, dial.Options{Logger: l.Logger(streams.Err)})
 	if err != nil {
 		return err
 	}
 	defer temporal.Close()
+	options.Codec = settings.Codec
 	return use(New(temporal, options))
 }

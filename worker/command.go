@@ -55,7 +55,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err := checkKey(ctx, provider, logger); err != nil {
 		return err
 	}
-	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger, Env: c.Env})
+	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger, Env: c.Env, Worker: true})
 	if err != nil {
 		return err
 	}
