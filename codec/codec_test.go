@@ -1,0 +1,177 @@
+package codec_test
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/proto"
+
+	"lumaflow/codec"
+)
+
+func payload(data string) *commonpb.Payload {
+	return &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(data)}
+}
+
+func TestWhatIsSealedOpensAgain(t *testing.T) {
+	t.Parallel()
+	c := keys(t, "main:"+secret(1))
+	plain := []*commonpb.Payload{
+		payload(`"snow"`), payload(`"snow"`), payload(""), {},
+		{Metadata: map[string][]byte{"encoding": []byte("binary/null")}},
+		payload(strings.Repeat("x", 1<<20)),
+	}
+	sealed, err := c.Encode(plain)
+	require.NoError(t, err)
+	require.Len(t, sealed, len(plain))
+	for _, p := range sealed {
+		assert.Equal(t, map[string][]byte{"encoding": []byte("binary/encrypted"), "encryption-key-id": []byte("main")}, p.GetMetadata())
+		assert.NotContains(t, string(p.GetData()), "snow")
+		assert.NotContains(t, string(p.GetData()), "json/plain")
+	}
+	assert.NotEqual(t, sealed[0].GetData(), sealed[1].GetData(), "each has its own nonce")
+	opened, err := c.Decode(sealed)
+	require.NoError(t, err)
+	for i := range plain {
+		assert.True(t, proto.Equal(plain[i], opened[i]), i)
+	}
+	assert.True(t, proto.Equal(payload(`"snow"`), plain[0]), "what was given is as it was")
+}
+
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	before, both, after := keys(t, "k1:"+secret(1)), keys(t, "k2:"+secret(2)+",k1:"+secret(1)), keys(t, "k2:"+secret(2))
+	old, err := before.Encode([]*commonpb.Payload{payload("old")})
+	require.NoError(t, err)
+	fresh, err := both.Encode([]*commonpb.Payload{payload("new")})
+	require.NoError(t, err)
+	mixed := append(append([]*commonpb.Payload{payload("plain")}, old...), fresh...)
+
+	opened, err := both.Decode(mixed)
+	require.NoError(t, err)
+	for i, want := range []string{"plain", "old", "new"} {
+		assert.Equal(t, want, string(opened[i].GetData()))
+	}
+	_, err = before.Decode(mixed)
+	requireSealed(t, err, codec.SealedError{KeyID: "k2"})
+	_, err = after.Decode(mixed)
+	requireSealed(t, err, codec.SealedError{KeyID: "k1"})
+	_, err = after.Decode(fresh)
+	require.NoError(t, err)
+}
+
+func TestWhatCannotBeOpenedIsAnError(t *testing.T) {
+	t.Parallel()
+	c := keys(t, "main:"+secret(1))
+	sealed, err := c.Encode([]*commonpb.Payload{payload(`"snow"`)})
+	require.NoError(t, err)
+	reason := func(c codec.Codec, change func(*commonpb.Payload)) error {
+		changed := proto.Clone(sealed[0]).(*commonpb.Payload)
+		change(changed)
+		_, err := c.Decode([]*commonpb.Payload{changed})
+		return err
+	}
+	held, unknown := codec.SealedError{KeyID: "main", Held: true}, codec.SealedError{KeyID: "main"}
+	none := func(*commonpb.Payload) {}
+	requireSealed(t, reason(codec.Codec{}, none), unknown)
+	requireSealed(t, reason(keys(t, "other:"+secret(1)), none), unknown)
+	requireSealed(t, reason(keys(t, "main:"+secret(2)), none), held)
+	for i := range sealed[0].GetData() {
+		requireSealed(t, reason(c, func(p *commonpb.Payload) { p.Data[i] ^= 1 }), held)
+		requireSealed(t, reason(c, func(p *commonpb.Payload) { p.Data = p.Data[:i] }), held)
+	}
+	requireSealed(t, reason(c, func(p *commonpb.Payload) { delete(p.Metadata, "encryption-key-id") }), codec.SealedError{})
+	hostile := strings.Repeat("\x1b[2J\n", 100)
+	err = reason(c, func(p *commonpb.Payload) { p.Metadata["encryption-key-id"] = []byte(hostile) })
+	requireSealed(t, err, codec.SealedError{KeyID: hostile})
+}
+
+// requireSealed also holds the error to one plain line that names the setting.
+func requireSealed(t *testing.T, err error, want codec.SealedError) {
+	t.Helper()
+	var sealed *codec.SealedError
+	require.ErrorAs(t, err, &sealed)
+	require.Equal(t, want, *sealed)
+	require.Contains(t, err.Error(), "CODEC_KEYS")
+	require.Regexp(t, `^[[:print:]]{1,400}$`, err.Error())
+}
+
+func TestWithoutKeysNothingChanges(t *testing.T) {
+	t.Parallel()
+	plain := []*commonpb.Payload{payload("a"), {}, {Metadata: map[string][]byte{"encoding": []byte("binary/zlib")}, Data: []byte{1}}}
+	encoded, err := codec.Codec{}.Encode(plain)
+	require.NoError(t, err)
+	assert.Equal(t, plain, encoded)
+	for _, c := range []codec.Codec{{}, keys(t, "main:"+secret(1))} {
+		decoded, err := c.Decode(plain)
+		require.NoError(t, err)
+		assert.Equal(t, plain, decoded)
+	}
+}
+
+// The form is that of Temporal's encryption samples, here made by hand.
+func TestForm(t *testing.T) {
+	t.Parallel()
+	raw, err := base64.StdEncoding.DecodeString(secret(1))
+	require.NoError(t, err)
+	block, err := aes.NewCipher(raw)
+	require.NoError(t, err)
+	aead, err := cipher.NewGCM(block)
+	require.NoError(t, err)
+	plain, err := proto.Marshal(payload("by hand"))
+	require.NoError(t, err)
+	nonce := []byte("twelve bytes")
+	c := keys(t, "main:"+secret(1))
+	opened, err := c.Decode([]*commonpb.Payload{{
+		Metadata: map[string][]byte{"encoding": []byte("binary/encrypted"), "encryption-key-id": []byte("main")},
+		Data:     aead.Seal(nonce, nonce, plain, nil),
+	}})
+	require.NoError(t, err)
+	require.Equal(t, "by hand", string(opened[0].GetData()))
+
+	sealed, err := c.Encode(opened)
+	require.NoError(t, err)
+	data := sealed[0].GetData()
+	again, err := aead.Open(nil, data[:12], data[12:], nil)
+	require.NoError(t, err)
+	require.Equal(t, plain, again)
+}
+
+func TestOpenReachesEveryPayload(t *testing.T) {
+	t.Parallel()
+	c := keys(t, "main:"+secret(1))
+	seal := func(data string) *commonpb.Payload {
+		sealed, err := c.Encode([]*commonpb.Payload{payload(data)})
+		require.NoError(t, err)
+		return sealed[0]
+	}
+	attribute := payload(`"waiting"`)
+	history := func() *historypb.History {
+		return &historypb.History{Events: []*historypb.HistoryEvent{
+			{Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
+				WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
+					Input:            &commonpb.Payloads{Payloads: []*commonpb.Payload{seal("input")}},
+					SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"LumaStage": attribute}},
+				},
+			}},
+			{Attributes: &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{
+				ActivityTaskFailedEventAttributes: &historypb.ActivityTaskFailedEventAttributes{
+					Failure: &failurepb.Failure{Cause: &failurepb.Failure{EncodedAttributes: seal("cause")}},
+				},
+			}},
+		}}
+	}
+	opened := history()
+	require.NoError(t, c.Open(t.Context(), opened))
+	assert.Equal(t, "input", string(opened.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()[0].GetData()))
+	assert.Equal(t, "cause", string(opened.GetEvents()[1].GetActivityTaskFailedEventAttributes().GetFailure().GetCause().GetEncodedAttributes().GetData()))
+	requireSealed(t, codec.Codec{}.Open(t.Context(), history()), codec.SealedError{KeyID: "main"})
+}
