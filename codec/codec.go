@@ -27,6 +27,7 @@ import (
 	"fmt"
 
 	commonpb "go.temporal.io/api/common/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/proxy"
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/proto"
@@ -106,14 +107,25 @@ func (c Codec) open(sealed *commonpb.Payload) (*commonpb.Payload, error) {
 	return nil, &SealedError{KeyID: id}
 }
 
-// Open opens every payload in a message of Temporal's, in place. Search
-// attributes are never sealed.
+// Open makes a message of Temporal's, in place, what it would be if nothing in
+// it had been sealed: every payload is opened and every failure has its text.
+// Search attributes are never sealed.
 func (c Codec) Open(ctx context.Context, message proto.Message) error {
-	return proxy.VisitPayloads(ctx, message, proxy.VisitPayloadsOptions{
+	err := proxy.VisitPayloads(ctx, message, proxy.VisitPayloadsOptions{
 		Visitor: func(_ *proxy.VisitPayloadsContext, payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 			return c.Decode(payloads)
 		},
 		SkipSearchAttributes: true,
+	})
+	if err != nil {
+		return err
+	}
+	return proxy.VisitFailures(ctx, message, proxy.VisitFailuresOptions{
+		Visitor: func(_ *proxy.VisitFailuresContext, failure *failurepb.Failure) error {
+			converter.DecodeCommonFailureAttributes(converter.GetDefaultDataConverter(), failure)
+			failure.EncodedAttributes = nil
+			return nil
+		},
 	})
 }
 

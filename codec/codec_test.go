@@ -4,14 +4,15 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
-	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/proto"
 
 	"lumaflow/codec"
@@ -154,33 +155,34 @@ func TestTheFormIsThatOfTemporalsSamples(t *testing.T) {
 	require.True(t, proto.Equal(payload("by hand"), again))
 }
 
-func TestOpenReachesEveryPayload(t *testing.T) {
+func TestOpen(t *testing.T) {
 	t.Parallel()
 	c := keys(t, "main:"+secret(1))
-	seal := func(data string) *commonpb.Payload {
-		sealed, err := c.Encode([]*commonpb.Payload{payload(data)})
-		require.NoError(t, err)
-		return sealed[0]
-	}
-	attribute := payload(`"waiting"`)
+	converters := c.ForClient()
+	input, err := converters.Data.ToPayloads("snow")
+	require.NoError(t, err)
+	attributes := &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"LumaStage": payload(`"waiting"`)}}
 	history := func() *historypb.History {
+		failure := converters.Failures.ErrorToFailure(temporal.NewApplicationErrorWithCause("no snow", "Refused", errors.New("the cause"), "a detail"))
 		return &historypb.History{Events: []*historypb.HistoryEvent{
 			{Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
 				WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
-					Input:            &commonpb.Payloads{Payloads: []*commonpb.Payload{seal("input")}},
-					SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"LumaStage": attribute}},
+					Input: proto.Clone(input).(*commonpb.Payloads), SearchAttributes: attributes,
 				},
 			}},
 			{Attributes: &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{
-				ActivityTaskFailedEventAttributes: &historypb.ActivityTaskFailedEventAttributes{
-					Failure: &failurepb.Failure{Cause: &failurepb.Failure{EncodedAttributes: seal("cause")}},
-				},
+				ActivityTaskFailedEventAttributes: &historypb.ActivityTaskFailedEventAttributes{Failure: failure},
 			}},
 		}}
 	}
 	opened := history()
 	require.NoError(t, c.Open(t.Context(), opened))
-	assert.Equal(t, "input", string(opened.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()[0].GetData()))
-	assert.Equal(t, "cause", string(opened.GetEvents()[1].GetActivityTaskFailedEventAttributes().GetFailure().GetCause().GetEncodedAttributes().GetData()))
+	assert.Equal(t, `"snow"`, string(opened.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()[0].GetData()))
+	want := temporal.GetDefaultFailureConverter().ErrorToFailure(temporal.NewApplicationErrorWithCause("no snow", "Refused", errors.New("the cause"), "a detail"))
+	assert.True(t, proto.Equal(want, opened.GetEvents()[1].GetActivityTaskFailedEventAttributes().GetFailure()), "as if it had never been sealed")
+
+	again := proto.Clone(opened)
+	require.NoError(t, c.Open(t.Context(), opened))
+	assert.True(t, proto.Equal(again, opened))
 	requireSealed(t, codec.Codec{}.Open(t.Context(), history()), codec.SealedError{KeyID: "main"})
 }

@@ -44,11 +44,11 @@ Examples:
 // Run checks the settings, the store and the key, and works until ctx ends.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	logger := c.Logger(streams.Err)
-	options, provider, err := c.build(ctx, logger)
+	server, err := dial.Load(c.Env)
 	if err != nil {
 		return err
 	}
-	server, err := dial.Load(c.Env)
+	options, provider, err := c.build(ctx, logger)
 	if err != nil {
 		return err
 	}
