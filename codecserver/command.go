@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -26,7 +27,6 @@ const (
 
 // Command runs the codec server until it is told to stop.
 type Command struct {
-	Keys            string   `name:"codec-keys" env:"CODEC_KEYS" placeholder:"ID:KEY" help:"The keys of the workers; several, comma-separated. Required."`
 	Listen          string   `name:"codec-listen" env:"CODEC_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Where to listen, host:port (${default})."`
 	Origins         []string `name:"codec-origin" env:"CODEC_ORIGIN" placeholder:"ORIGIN" help:"The Temporal UI's address as browsers have it, like https://temporal.example.org; several, comma-separated. Default: no web page may ask."`
 	Token           string   `name:"codec-token" env:"CODEC_TOKEN" placeholder:"TOKEN" help:"Who asks must send this bearer token, of at least 32 bytes. Required unless it listens on this machine alone."`
@@ -71,7 +71,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 // options reads what can be refused before the port is taken. Errors name the
 // variable.
 func (c *Command) options() (Options, error) {
-	keys, err := codec.ParseKeys(c.Keys)
+	keys, err := codec.ParseKeys(os.Getenv(codec.Variable))
 	if err != nil {
 		return Options{}, command.Usagef("%w", err)
 	}

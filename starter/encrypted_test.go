@@ -2,8 +2,10 @@ package starter_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -121,6 +123,24 @@ func TestStatusOfAJobThatIsStuck(t *testing.T) {
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
 	require.Equal(t, "the workers can't go on with it: the job waits for a worker that can read it: "+keyMissing, report.Note)
+}
+
+// An open job whose answer can't be read is not taken for one without a worker.
+func TestAnAnswerThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newTemporal(t)
+		job := fake.job(jobID)
+		job.answer = func() (workflows.Status, error) { return workflows.Status{}, &codec.SealedError{KeyID: "studio"} }
+		ctx, cancel := context.WithCancel(t.Context())
+		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
+		require.Equal(t, "its answer is "+keyMissing, w.last().Silence)
+		cancel()
+		<-w.done
+
+		report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
+		require.NoError(t, err)
+		require.Equal(t, "the job can't be asked: query job "+jobID+": "+keyMissing, report.Note)
+	})
 }
 
 // Temporal takes summaries of 400 bytes, encrypted or not.
