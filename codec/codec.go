@@ -39,7 +39,7 @@ const (
 	metadataKeyID = "encryption-key-id"
 )
 
-// Codec seals payloads with its first key and opens them with all of its keys.
+// Codec seals payloads with its first key and opens them with any of its keys.
 // The zero value has none: it seals nothing and passes everything that is not
 // sealed. A Codec is safe for concurrent use.
 type Codec struct {
@@ -88,23 +88,24 @@ func (c Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error)
 	return opened, nil
 }
 
+// open tries the key that is named first and then the others: the id is a hint,
+// so that a key can be renamed, and what was sealed by mistake with a wrong key of
+// the same id is not lost. No key opens what another has sealed.
 func (c Codec) open(sealed *commonpb.Payload) (*commonpb.Payload, error) {
-	id := string(sealed.GetMetadata()[metadataKeyID])
-	for _, key := range c.keys {
-		if key.id != id {
-			continue
+	failed := &SealedError{KeyID: string(sealed.GetMetadata()[metadataKeyID])}
+	for _, named := range []bool{true, false} {
+		for _, key := range c.keys {
+			if (key.id == failed.KeyID) != named {
+				continue
+			}
+			failed.Held = failed.Held || named
+			opened := &commonpb.Payload{}
+			if plain, err := key.open(sealed.GetData()); err == nil && proto.Unmarshal(plain, opened) == nil {
+				return opened, nil
+			}
 		}
-		plain, err := key.open(sealed.GetData())
-		if err != nil {
-			return nil, &SealedError{KeyID: id, Held: true}
-		}
-		opened := &commonpb.Payload{}
-		if err := proto.Unmarshal(plain, opened); err != nil {
-			return nil, &SealedError{KeyID: id, Held: true}
-		}
-		return opened, nil
 	}
-	return nil, &SealedError{KeyID: id}
+	return nil, failed
 }
 
 // Open makes a message of Temporal's, in place, what it would be if nothing in
@@ -133,14 +134,15 @@ func (c Codec) Open(ctx context.Context, message proto.Message) error {
 type SealedError struct {
 	// KeyID names the key that it is sealed with. It comes from the server.
 	KeyID string
-	// Held says that there is a key of that id, and it does not open it.
+	// Held says that there is a key of that id. It does not open it, and no other
+	// key does.
 	Held bool
 }
 
 // Error says what is missing and names the setting.
 func (e *SealedError) Error() string {
 	if e.Held {
-		return fmt.Sprintf("encrypted with codec key %.40q, but the key of that id in %s does not open it: set the key that was used, or give this one another id", e.KeyID, Variable)
+		return fmt.Sprintf("encrypted with codec key %.40q, but the key of that id in %s does not open it: add the key that was used, under any id", e.KeyID, Variable)
 	}
 	return fmt.Sprintf("encrypted with codec key %.40q, which %s does not hold: add that key", e.KeyID, Variable)
 }

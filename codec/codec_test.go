@@ -69,6 +69,23 @@ func TestRotation(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A key that was renamed still opens, and so does one that somebody had taken for
+// another, if it is there under a name of its own.
+func TestTheIDOfAKeyIsAHint(t *testing.T) {
+	t.Parallel()
+	sealed, err := keys(t, "main:"+secret(1)).Encode([]*commonpb.Payload{payload("snow")})
+	require.NoError(t, err)
+	for _, value := range []string{
+		"renamed:" + secret(1),
+		"main:" + secret(2) + ",mistaken:" + secret(1),
+		"a:" + secret(2) + ",b:" + secret(3) + ",c:" + secret(1),
+	} {
+		opened, err := keys(t, value).Decode(sealed)
+		require.NoError(t, err)
+		assert.Equal(t, "snow", string(opened[0].GetData()))
+	}
+}
+
 func TestWhatCannotBeOpenedIsAnError(t *testing.T) {
 	t.Parallel()
 	c := keys(t, "main:"+secret(1))
@@ -83,15 +100,16 @@ func TestWhatCannotBeOpenedIsAnError(t *testing.T) {
 	held, unknown := codec.SealedError{KeyID: "main", Held: true}, codec.SealedError{KeyID: "main"}
 	none := func(*commonpb.Payload) {}
 	requireSealed(t, reason(codec.Codec{}, none), unknown)
-	requireSealed(t, reason(keys(t, "other:"+secret(1)), none), unknown)
+	requireSealed(t, reason(keys(t, "other:"+secret(2)), none), unknown)
 	requireSealed(t, reason(keys(t, "main:"+secret(2)), none), held)
 	for i := range sealed[0].GetData() {
 		requireSealed(t, reason(c, func(p *commonpb.Payload) { p.Data[i] ^= 1 }), held)
 		requireSealed(t, reason(c, func(p *commonpb.Payload) { p.Data = p.Data[:i] }), held)
 	}
-	requireSealed(t, reason(c, func(p *commonpb.Payload) { delete(p.Metadata, "encryption-key-id") }), codec.SealedError{})
+	other := keys(t, "other:"+secret(2))
+	requireSealed(t, reason(other, func(p *commonpb.Payload) { delete(p.Metadata, "encryption-key-id") }), codec.SealedError{})
 	hostile := strings.Repeat("\x1b[2J\n", 100)
-	err = reason(c, func(p *commonpb.Payload) { p.Metadata["encryption-key-id"] = []byte(hostile) })
+	err = reason(other, func(p *commonpb.Payload) { p.Metadata["encryption-key-id"] = []byte(hostile) })
 	requireSealed(t, err, codec.SealedError{KeyID: hostile})
 }
 
