@@ -3,7 +3,6 @@ package dial
 import (
 	"errors"
 	"net"
-	"os"
 	"strings"
 	"unicode"
 
@@ -64,7 +63,10 @@ func load(env envconfig.EnvLookup) (target, error) {
 	if !dialable(options.HostPort) {
 		return target{}, command.Usagef("TEMPORAL_ADDRESS (or the address of the Temporal profile) must be host:port, like %s", client.DefaultHostPort)
 	}
-	keys, _ := lookup(env, codec.Variable)
+	if env == nil {
+		env = envconfig.EnvLookupOS
+	}
+	keys, _ := env.LookupEnv(codec.Variable)
 	encryption, err := codec.ParseKeys(keys)
 	if err != nil {
 		return target{}, command.Usagef("%w", err)
@@ -74,13 +76,6 @@ func load(env envconfig.EnvLookup) (target, error) {
 		options:  options,
 		apiKey:   profile.APIKey,
 	}, nil
-}
-
-func lookup(env envconfig.EnvLookup, name string) (value string, ok bool) {
-	if env == nil {
-		return os.LookupEnv(name)
-	}
-	return env.LookupEnv(name)
 }
 
 // malformed names what is wrong with the settings.
