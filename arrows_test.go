@@ -19,17 +19,17 @@ const module = "lumaflow"
 // package imports only from the layers below its own. Tests may import
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
-	{"command", "callback", "luma", "fetch", "store", "devserver"},
+	{"command", "callback", "luma", "fetch", "store", "devserver", "codec", "serving"},
 	{"activities", "audit", "clip", "dial", "health", "luma/lumatest", "devserver/find", "store/bucket", "store/bucket/s3test"},
 	{"workflows", "simulate"},
-	{"webhook", "worker", "starter", "replay"},
+	{"webhook", "worker", "starter", "replay", "codecserver"},
 	{"demo", "chaos", "doctor"},
 	{"."},
 }
 
 // withoutTemporal are the packages that reach nothing of Temporal's, by
 // whatever way.
-var withoutTemporal = []string{"command", "callback", "luma", "luma/lumatest", "fetch", "store", "store/bucket", "audit", "clip", "health", "simulate"}
+var withoutTemporal = []string{"command", "callback", "luma", "luma/lumatest", "fetch", "store", "store/bucket", "audit", "clip", "health", "serving", "simulate"}
 
 // onlyFor are the packages that are for some others alone.
 var onlyFor = map[string][]string{

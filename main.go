@@ -14,6 +14,7 @@ import (
 
 	"lumaflow/audit"
 	"lumaflow/chaos"
+	"lumaflow/codecserver"
 	"lumaflow/command"
 	"lumaflow/demo"
 	"lumaflow/doctor"
@@ -49,6 +50,7 @@ type commands struct {
 	Doctor      doctor.Command         `cmd:"" help:"Check the setup from end to end and say what to do."`
 	Audit       audit.Command          `cmd:"" help:"Verify stored videos against their receipts, offline."`
 	ReplayCheck replay.Command         `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
+	CodecServer codecserver.Command    `cmd:"" help:"Decrypt for Temporal's UI and CLI."`
 	Simulate    simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
 	Chaos       chaos.Command          `cmd:"" help:"Prove the promise: break everything, check everything."`
 	Health      health.Command         `cmd:"" help:"Ask a running lumaflow how it is, for health checks."`

@@ -65,7 +65,10 @@ type Hold struct {
 // returns the application errors Held, NotSent, SubmitRefused and
 // SubmitUnknown.
 func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, error) {
-	attempt := a.newAttempt(ctx, input)
+	attempt, err := a.newAttempt(ctx, input)
+	if err != nil {
+		return Submitted{}, err
+	}
 	switch attempt.evidence.Phase {
 	case PhaseAccepted:
 		return attempt.evidence.Submitted(), nil
@@ -111,13 +114,18 @@ type attempt struct {
 	evidence Evidence
 }
 
-func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) *attempt {
-	try := &attempt{Activities: a, input: input, info: activity.GetInfo(ctx)}
-	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &try.evidence) != nil {
-		try.evidence = Evidence{Attempts: input.Attempts}
+// newAttempt takes over the evidence of the attempt before. If it can't be read,
+// encrypted with a key that this worker does not have, nothing may be sent: the
+// server tries again until a worker can.
+func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) (*attempt, error) {
+	try := &attempt{Activities: a, input: input, info: activity.GetInfo(ctx), evidence: Evidence{Attempts: input.Attempts}}
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &try.evidence); err != nil {
+			return nil, fmt.Errorf("nothing is sent, because the evidence of an earlier attempt can't be read: %w", err)
+		}
 	}
 	try.evidence.Settings = a.settings(ctx)
-	return try
+	return try, nil
 }
 
 // fence stores on the server that this attempt is about to send. Without that

@@ -126,6 +126,19 @@ func TestSubmitReadsEarlierEvidence(t *testing.T) {
 	}
 }
 
+// Evidence that can't be read, encrypted with a key of other workers, may be that
+// of a submission.
+func TestNothingIsSentOverEvidenceThatCannotBeRead(t *testing.T) {
+	b := newBench(t)
+	sent := b.sends(task, nil)
+	b.SetHeartbeatDetails("no evidence at all")
+	_, err := b.submit(t, b.input())
+	require.ErrorContains(t, err, "nothing is sent")
+	require.False(t, failedAs(t, err).NonRetryable(), "another worker may be able to")
+	require.Zero(t, *sent)
+	require.Empty(t, b.recorder.phases(), "it stays for those who can")
+}
+
 // An attempt that can't leave its intent on the server sends nothing.
 func TestSubmitFence(t *testing.T) {
 	tests := []struct {

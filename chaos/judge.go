@@ -49,7 +49,7 @@ func (p *playing) judge(ctx context.Context, took time.Duration) (*outcome, erro
 	o := &outcome{seed: p.schedule.seed, took: took, ledger: p.kie.Ledger(), struck: p.struck}
 	wanted := map[string]bool{}
 	for _, job := range p.schedule.jobs {
-		told, err := read(ctx, p.client, job.id)
+		told, err := p.read(ctx, job.id)
 		if err != nil {
 			p.problem("%v", err)
 			continue
@@ -78,6 +78,7 @@ func (p *playing) judge(ctx context.Context, took time.Duration) (*outcome, erro
 		return nil, err
 	}
 	p.judgeSecrets(o.lives)
+	p.judgeCiphertext(o.lives)
 	o.problems = p.problems
 	return o, p.keepStory()
 }

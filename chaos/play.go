@@ -22,6 +22,8 @@ const (
 	seedTime     = 6 * time.Minute
 	slowSeedTime = 16 * time.Minute
 	lookEvery    = time.Second
+	// videoURL is what every job starts from; nobody fetches it.
+	videoURL = "https://cdn.example.org/in.mp4"
 )
 
 // play lives through one seed and judges it. An error means that the world
@@ -135,7 +137,7 @@ func (p *playing) submitAll(ctx context.Context) {
 				asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 				_, err := p.starter.SubmitAs(asking, job.id, workflows.ModifyVideoInput{
 					Prompt:         job.prompt,
-					VideoURL:       "https://cdn.example.org/in.mp4",
+					VideoURL:       videoURL,
 					Name:           job.name,
 					RecoveryWindow: "4m",
 					Deadline:       "15m",

@@ -11,7 +11,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
 	"lumaflow/activities"
@@ -48,10 +47,10 @@ type story struct {
 	broken string
 }
 
-// read fetches the history of a job and follows it.
-func read(ctx context.Context, c client.Client, id string) (*story, error) {
+// read fetches the history of a job, decrypted, and follows it.
+func (w *world) read(ctx context.Context, id string) (*story, error) {
 	s := &story{history: &historypb.History{}, rescued: map[rescue]bool{}}
-	events := c.GetWorkflowHistory(ctx, id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := w.client.GetWorkflowHistory(ctx, id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		if err != nil {
@@ -61,6 +60,9 @@ func read(ctx context.Context, c client.Client, id string) (*story, error) {
 	}
 	if len(s.history.Events) == 0 {
 		return nil, fmt.Errorf("read the history of %s: %w", id, io.ErrUnexpectedEOF)
+	}
+	if err := w.codec.Open(ctx, s.history); err != nil {
+		return nil, fmt.Errorf("read the history of %s: %w", id, err)
 	}
 	s.follow()
 	return s, nil

@@ -45,7 +45,8 @@ func (p *playing) judgeFolders() {
 // judgeSecrets looks for the keys and for the token of every job in all that is
 // left behind.
 func (p *playing) judgeSecrets(lives []life) {
-	hidden := [][]byte{[]byte(worldSecrets.apiKey), []byte(worldSecrets.callback), []byte(worldSecrets.hmac)}
+	hidden := [][]byte{[]byte(worldSecrets.apiKey), []byte(worldSecrets.callback), []byte(worldSecrets.hmac), []byte(worldSecrets.codec)}
+	keys := len(hidden)
 	for _, lived := range lives {
 		url := p.minter.URL(namespace, lived.job.id)
 		hidden = append(hidden, []byte(url[strings.LastIndex(url, "/")+1:]))
@@ -54,7 +55,7 @@ func (p *playing) judgeSecrets(lives []life) {
 		for i, secret := range hidden {
 			if bytes.Contains(content, secret) {
 				what := "a callback token"
-				if i < 3 {
+				if i < keys {
 					what = "a key"
 				}
 				p.problem("%s shows in %s", what, where)

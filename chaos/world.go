@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/callback"
+	"lumaflow/codec"
 	"lumaflow/dial"
 	"lumaflow/luma/lumatest"
 	"lumaflow/starter"
@@ -28,12 +29,13 @@ const (
 )
 
 // secrets are what must show nowhere.
-type secrets struct{ apiKey, callback, hmac string }
+type secrets struct{ apiKey, callback, hmac, codec string }
 
 var worldSecrets = secrets{
 	apiKey:   "chaos-api-key-that-must-not-show",
 	callback: "chaos-callback-secret-that-must-not-show",
 	hmac:     "chaos-hmac-key-that-must-not-show",
+	codec:    "Q2hhb3MtY29kZWMta2V5LXRoYXQtbXVzdC1ub3Qtc2g=",
 }
 
 // world is one seed's set of real processes: a Temporal server on its file
@@ -49,6 +51,7 @@ type world struct {
 	kie      *lumatest.Server
 	web      *http.Server
 	client   client.Client
+	codec    codec.Codec
 	starter  *starter.Starter
 	minter   *callback.Minter
 	logs     []*os.File
@@ -112,7 +115,7 @@ func (w *world) build(ctx context.Context, seed int64, withDisk bool) error {
 		return err
 	}
 	hookURL := fmt.Sprintf("http://127.0.0.1:%d", hookPort)
-	w.env = w.settings(kieURL, hookURL)
+	w.env = append(w.settings(kieURL, hookURL), codec.Variable+"="+codecKeys(seed))
 	parsed, err := callback.ParseSecrets(worldSecrets.callback)
 	if err != nil {
 		return err
@@ -120,10 +123,16 @@ func (w *world) build(ctx context.Context, seed int64, withDisk bool) error {
 	if w.minter, err = callback.NewMinter(hookURL, parsed); err != nil {
 		return err
 	}
-	if w.client, err = dial.Temporal(ctx, dial.Options{Env: environment{"TEMPORAL_ADDRESS": w.temporal.address()}}); err != nil {
+	env := environment{"TEMPORAL_ADDRESS": w.temporal.address(), codec.Variable: codecKeys(seed)}
+	server, err := dial.Load(env)
+	if err != nil {
 		return err
 	}
-	w.starter = starter.New(w.client, starter.Options{})
+	if w.client, err = dial.Temporal(ctx, dial.Options{Env: env}); err != nil {
+		return err
+	}
+	w.codec = server.Codec
+	w.starter = starter.New(w.client, starter.Options{Codec: w.codec})
 	return w.startRoles()
 }
 

@@ -144,6 +144,9 @@ func (s *stage) print(w io.Writer, performances []*performance) {
 		fmt.Fprintf(w, "Temporal UI: %s\n", s.server.UIURL())
 		fmt.Fprintf(w, "The bill:    %s/_sim/ledger\n", s.kieURL)
 		fmt.Fprintf(w, "Look around: TEMPORAL_ADDRESS=%s lumaflow list\n", s.server.Address())
+		if s.encrypted {
+			fmt.Fprintf(w, "Encrypted:   lumaflow codec-server --codec-origin %s lets the UI decrypt\n", s.server.UIURL())
+		}
 	} else {
 		fmt.Fprintf(w, "Temporal UI: %s (it ends with the demo; --keep stays up)\n", s.server.UIURL())
 	}

@@ -15,11 +15,14 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/callback"
+	"lumaflow/codec"
 	"lumaflow/command"
 	"lumaflow/devserver"
+	"lumaflow/dial"
 	"lumaflow/luma/lumatest"
 	"lumaflow/starter"
 	"lumaflow/store"
@@ -41,12 +44,16 @@ const (
 // stage is everything that runs during the demo.
 type stage struct {
 	server  *devserver.Server
+	env     settings
+	client  client.Client
 	kie     *lumatest.Server
 	kieURL  string
 	starter *starter.Starter
 	output  string
 	videos  store.Store
 	keep    bool
+	// encrypted says that CODEC_KEYS is set.
+	encrypted bool
 
 	folder  string
 	logFile *os.File
@@ -57,7 +64,12 @@ type stage struct {
 // setUp starts the Temporal dev server, the simulated kie.ai, the webhook and
 // the worker. Their logs go to a file, which is kept if the demo fails.
 func setUp(ctx context.Context, c *Command, streams command.Streams) (_ *stage, err error) {
-	s := &stage{output: c.OutputURL, keep: c.Keep}
+	keys := os.Getenv(codec.Variable)
+	encryption, err := codec.ParseKeys(keys)
+	if err != nil {
+		return nil, command.Usagef("%w", err)
+	}
+	s := &stage{output: c.OutputURL, keep: c.Keep, encrypted: encryption.Seals()}
 	if s.folder, err = os.MkdirTemp("", "lumaflow-demo-"); err != nil {
 		return nil, fmt.Errorf("start the demo: %w", err)
 	}
@@ -85,7 +97,11 @@ func setUp(ctx context.Context, c *Command, streams command.Streams) (_ *stage, 
 	}); err != nil {
 		return nil, err
 	}
-	s.starter = starter.New(s.server.Client(), starter.Options{Interval: 500 * time.Millisecond})
+	s.env = settings{"TEMPORAL_ADDRESS": s.server.Address(), "TEMPORAL_NAMESPACE": namespace, codec.Variable: keys}
+	if s.client, err = dial.Temporal(ctx, dial.Options{Logger: logger, Env: s.env}); err != nil {
+		return nil, err
+	}
+	s.starter = starter.New(s.client, starter.Options{Interval: 500 * time.Millisecond, Codec: encryption})
 	if err := s.startSimulator(running, logger); err != nil {
 		return nil, err
 	}
@@ -130,7 +146,7 @@ func (s *stage) startWebhook(ctx context.Context, secret string, logger *slog.Lo
 		return "", fmt.Errorf("start the webhook: %w", err)
 	}
 	handler := webhook.New(webhook.Options{
-		Signaler:  webhook.Through(s.server.Client()),
+		Signaler:  webhook.Through(s.client),
 		Namespace: namespace,
 		Secrets:   secrets,
 		Logger:    logger,
@@ -156,7 +172,7 @@ func (s *stage) startWorker(ctx context.Context, secret, hooks string) error {
 			FetchAllowPrivate: true,
 		},
 		Logging: command.Logging{Format: "text"},
-		Env:     settings{"TEMPORAL_ADDRESS": s.server.Address(), "TEMPORAL_NAMESPACE": namespace},
+		Env:     s.env,
 	}
 	// What is wrong with the output folder must be said before the jobs start.
 	ready := make(chan error, 1)
@@ -215,6 +231,9 @@ func (s settings) Environ() []string {
 func (s *stage) tearDown(failed bool) error {
 	s.stop()
 	err := s.running.Wait()
+	if s.client != nil {
+		s.client.Close()
+	}
 	if s.server != nil {
 		s.server.Stop()
 	}

@@ -1,7 +1,8 @@
 // Package dial is the one factory for Temporal clients: every command reaches
 // Temporal through it, with the same settings as Temporal's own CLI
 // (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TLS, profiles), and
-// reports in one plain line what is wrong if it can't.
+// reports in one plain line what is wrong if it can't. With CODEC_KEYS set, all
+// that its clients store is encrypted.
 package dial
 
 import (
@@ -12,7 +13,6 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"google.golang.org/grpc"
@@ -36,12 +36,15 @@ type Options struct {
 	// Env looks up the variables; nil means the process environment.
 	Env envconfig.EnvLookup
 
-	// Metrics, Interceptors, DataConverter and FailureConverter are handed to
-	// the client as they are; nil means the SDK's defaults.
-	Metrics          client.MetricsHandler
-	Interceptors     []interceptor.ClientInterceptor
-	DataConverter    converter.DataConverter
-	FailureConverter converter.FailureConverter
+	// Worker is set by who runs workflows through the client. What such a
+	// workflow can't decrypt then stops it until a worker has the key, and does
+	// not fail it.
+	Worker bool
+
+	// Metrics and Interceptors are handed to the client as they are; nil means
+	// the SDK's defaults.
+	Metrics      client.MetricsHandler
+	Interceptors []interceptor.ClientInterceptor
 }
 
 // Temporal connects to Temporal and checks, within ten seconds, that the server
@@ -77,8 +80,11 @@ func (t target) clientOptions(options Options) client.Options {
 	merged.Identity = options.Identity
 	merged.MetricsHandler = options.Metrics
 	merged.Interceptors = options.Interceptors
-	merged.DataConverter = options.DataConverter
-	merged.FailureConverter = options.FailureConverter
+	converters := t.Codec.ForClient()
+	if options.Worker {
+		converters = t.Codec.ForWorker()
+	}
+	merged.DataConverter, merged.FailureConverter = converters.Data, converters.Failures
 	merged.ConnectionOptions.GetSystemInfoTimeout = reachTime
 	// Appended, it runs after the SDK has set its headers.
 	merged.ConnectionOptions.DialOptions = append(merged.ConnectionOptions.DialOptions,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.uber.org/goleak"
@@ -26,7 +27,10 @@ import (
 	"lumaflow/dial"
 )
 
-const apiKey = "secret-api-key-0123456789"
+const (
+	apiKey   = "secret-api-key-0123456789"
+	codecKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -57,6 +61,7 @@ type frontend struct {
 	hang       func() // called when a request hangs until its caller gives up
 	keys       chan string
 	signals    chan string
+	inputs     chan *commonpb.Payloads
 }
 
 func (f *frontend) GetSystemInfo(ctx context.Context, _ *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
@@ -82,6 +87,9 @@ func (f *frontend) DescribeNamespace(ctx context.Context, request *workflowservi
 }
 
 func (f *frontend) SignalWorkflowExecution(ctx context.Context, request *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
+	if f.inputs != nil {
+		f.inputs <- request.GetInput()
+	}
 	headers, _ := metadata.FromIncomingContext(ctx)
 	f.signals <- request.GetWorkflowExecution().GetWorkflowId() + "|" +
 		strings.Join(headers.Get("temporal-resource-id"), ",") + "|" + strings.Join(headers.Get("temporal-namespace"), ",")
@@ -139,6 +147,33 @@ func TestAnyIDCanBeReached(t *testing.T) {
 	}
 }
 
+// TestWhatIsStoredIsEncrypted if there are keys, whoever the client is for.
+func TestWhatIsStoredIsEncrypted(t *testing.T) {
+	server := &frontend{namespaces: []string{"default"}, signals: make(chan string, 1), inputs: make(chan *commonpb.Payloads, 1)}
+	address := server.start(t)
+	for _, worker := range []bool{false, true} {
+		for _, set := range []string{"", "main:" + codecKey} {
+			e := env{"TEMPORAL_ADDRESS": address, "CODEC_KEYS": set}
+			c, err := dial.Temporal(t.Context(), dial.Options{Env: e, Worker: worker})
+			require.NoError(t, err)
+			require.NoError(t, c.SignalWorkflow(t.Context(), "luma-1", "", "callback", "snow"))
+			c.Close()
+			<-server.signals
+			input := <-server.inputs
+			want := "json/plain"
+			if set != "" {
+				want = "binary/encrypted"
+			}
+			assert.Equal(t, want, string(input.GetPayloads()[0].GetMetadata()["encoding"]))
+			settings, err := dial.Load(e)
+			require.NoError(t, err)
+			var text string
+			require.NoError(t, settings.Codec.ForClient().Data.FromPayloads(input, &text))
+			assert.Equal(t, "snow", text)
+		}
+	}
+}
+
 func TestSettings(t *testing.T) {
 	profile := filepath.Join(t.TempDir(), "temporal.toml")
 	require.NoError(t, os.WriteFile(profile, []byte("[profile.cloud]\naddress = \"cloud.example.org:7233\"\nnamespace = \"studio.a1\"\n"), 0o600))
@@ -187,6 +222,8 @@ func TestMalformedSettingsAreUsageErrors(t *testing.T) {
 		{"unknown profile", env{"TEMPORAL_PROFILE": "cluod"}, []string{"TEMPORAL_*", "profile cluod"}},
 		{"no certificate", env{"TEMPORAL_TLS_CLIENT_CERT_PATH": "/none.pem", "TEMPORAL_TLS_CLIENT_KEY_PATH": "/none.key"}, []string{"TEMPORAL_*", "/none.pem"}},
 		{"half a certificate", env{"TEMPORAL_TLS_CLIENT_CERT_DATA": "x"}, []string{"TEMPORAL_*", "client cert"}},
+		{"short codec key", env{"CODEC_KEYS": "main:" + apiKey}, []string{"CODEC_KEYS: key 1 of 1"}},
+		{"codec key of no name", env{"CODEC_KEYS": codecKey}, []string{"CODEC_KEYS: key 1 of 1"}},
 		{"broken file", env{"TEMPORAL_CONFIG_FILE": broken}, []string{"TEMPORAL_CONFIG_FILE", "line 3"}},
 	}
 	for _, test := range tests {
@@ -250,6 +287,7 @@ func requireLine(t *testing.T, err error, want ...string) {
 	}
 	assert.NotContains(t, err.Error(), "\n")
 	assert.NotContains(t, err.Error(), apiKey)
+	assert.NotContains(t, err.Error(), codecKey)
 	assert.Less(t, len(err.Error()), 600)
 }
 

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
+	"lumaflow/codec"
 	"lumaflow/command"
 )
 
@@ -19,6 +20,10 @@ type Settings struct {
 	Address string
 	// Namespace is where jobs run. Callback tokens are bound to it.
 	Namespace string
+	// Codec encrypts what clients store and reads it again. What the client does
+	// not decode itself (histories, heartbeats) has to be read with its
+	// converters.
+	Codec codec.Codec
 }
 
 // Load reads the settings without dialling anything; env nil means the process
@@ -58,8 +63,16 @@ func load(env envconfig.EnvLookup) (target, error) {
 	if !dialable(options.HostPort) {
 		return target{}, command.Usagef("TEMPORAL_ADDRESS (or the address of the Temporal profile) must be host:port, like %s", client.DefaultHostPort)
 	}
+	if env == nil {
+		env = envconfig.EnvLookupOS
+	}
+	keys, _ := env.LookupEnv(codec.Variable)
+	encryption, err := codec.ParseKeys(keys)
+	if err != nil {
+		return target{}, command.Usagef("%w", err)
+	}
 	return target{
-		Settings: Settings{Address: options.HostPort, Namespace: options.Namespace},
+		Settings: Settings{Address: options.HostPort, Namespace: options.Namespace, Codec: encryption},
 		options:  options,
 		apiKey:   profile.APIKey,
 	}, nil

@@ -51,6 +51,13 @@ func TestBadInput(t *testing.T) {
 		{"worker with an unwritable output", []string{nowhere, key, "OUTPUT_URL=" + filepath.Join(file, "videos")}, []string{"worker"}, 1, "OUTPUT_URL"},
 		{"worker with a bucket of no kind", []string{nowhere, key, "OUTPUT_URL=ftp://x/y"}, []string{"worker"}, 2, "OUTPUT_URL"},
 		{"worker without Temporal", []string{nowhere, key, "KIE_BASE_URL=http://127.0.0.1:1"}, []string{"worker"}, 1, "127.0.0.1:1"},
+		{"worker with a short codec key", []string{nowhere, key, "CODEC_KEYS=main:c2hvcnQ="}, []string{"worker"}, 2, "CODEC_KEYS: key 1 of 1 has 5 bytes"},
+		{"webhook with a codec key of no name", []string{nowhere, secret, "CODEC_KEYS=c2hvcnQ="}, []string{"webhook"}, 2, "CODEC_KEYS"},
+		{"submit with two codec keys of one name", []string{nowhere, "CODEC_KEYS=" + codecKey("a", 1) + "," + codecKey("a", 2)}, append([]string{"submit", "--prompt", "p"}, video...), 2, "CODEC_KEYS"},
+		{"replay-check with a bad codec key", []string{nowhere, "CODEC_KEYS=main:?"}, []string{"replay-check"}, 2, "CODEC_KEYS"},
+		{"demo with a bad codec key", []string{"CODEC_KEYS=main:?"}, []string{"demo"}, 2, "CODEC_KEYS"},
+		{"codec-server without keys", nil, []string{"codec-server"}, 2, "CODEC_KEYS"},
+		{"codec-server for all without a token", []string{"CODEC_KEYS=" + codecKey("a", 1)}, []string{"codec-server", "--codec-listen", ":0"}, 2, "CODEC_TOKEN"},
 		{"status of no job", []string{here}, []string{"status", "no-such-job"}, 1, "no-such-job"},
 		{"cancel of no job", []string{here}, []string{"cancel", "no-such-job"}, 1, "no-such-job"},
 		{"resolve with nothing said", []string{here}, []string{"resolve", "no-such-job"}, 2, "--adopt"},
@@ -83,7 +90,7 @@ func TestBadInput(t *testing.T) {
 
 func TestEveryCommandExplainsItself(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"demo", "worker", "webhook", "submit", "status", "list", "wait", "cancel", "resolve", "batch", "rescue", "doctor", "audit", "simulate"} {
+	for _, name := range []string{"demo", "worker", "webhook", "submit", "status", "list", "wait", "cancel", "resolve", "batch", "rescue", "doctor", "audit", "simulate", "codec-server"} {
 		got := execute(t, os.Environ(), binary, name, "--help")
 		require.Zero(t, got.code, name)
 		require.Regexp(t, `Examples?:`, got.out, name)

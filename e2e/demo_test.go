@@ -22,6 +22,7 @@ func TestDemo(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, clips, 5)
 
+	env = append(env, "CODEC_KEYS="+codecKey("demo", 1))
 	second := execute(t, env, binary, "demo", "--output-url", t.TempDir(), "--video", clips[0], "--prompt", "Paint it")
 	require.Zero(t, second.code, second.err)
 	require.Contains(t, second.out, "5 jobs, 5 charges, 5 verified files.")

@@ -140,6 +140,7 @@ func enter(t testing.TB, with setup) *world {
 		"POLL_AFTER=20s",
 		"POLL_INTERVAL=1s",
 		"FETCH_ALLOW_PRIVATE=true",
+		"CODEC_KEYS=",
 	)
 	w.env = append(w.env, with.env...)
 	if !with.noCallbacks {

@@ -166,5 +166,5 @@ func (c *check) history(ctx context.Context, id, runID string) (*historypb.Histo
 		}
 		history.Events = append(history.Events, event)
 	}
-	return history, nil
+	return history, c.options.Codec.Open(ctx, history)
 }

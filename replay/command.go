@@ -60,12 +60,16 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if c.Closed < 0 || c.Closed > maxClosed {
 		return command.Usagef("--closed is %d: give 0 to %d", c.Closed, maxClosed)
 	}
+	settings, err := dial.Load(c.Env)
+	if err != nil {
+		return err
+	}
 	temporal, err := dial.Temporal(ctx, dial.Options{Logger: c.Logger(streams.Err), Env: c.Env})
 	if err != nil {
 		return err
 	}
 	defer temporal.Close()
-	return c.run(ctx, temporal, Options{}, streams)
+	return c.run(ctx, temporal, Options{Codec: settings.Codec}, streams)
 }
 
 func (c *Command) run(ctx context.Context, through Temporal, options Options, streams command.Streams) error {

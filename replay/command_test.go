@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
+	"lumaflow/codec"
 	"lumaflow/command"
 	"lumaflow/replay"
 )
@@ -80,6 +81,13 @@ func TestAJobThatWouldBreakIsNamed(t *testing.T) {
 	require.NotContains(t, through.asked, "closed-0/run-of-closed-0", "it stops at the first")
 }
 
+func studio(t *testing.T) codec.Codec {
+	t.Helper()
+	keys, err := codec.ParseKeys("studio:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+	require.NoError(t, err)
+	return keys
+}
+
 func TestAnIncompleteCheckIsAnError(t *testing.T) {
 	t.Run("a history that can't be read", func(t *testing.T) {
 		through := &temporal{closed: jobs(t, 3, "closed", "refused")}
@@ -87,6 +95,18 @@ func TestAnIncompleteCheckIsAnError(t *testing.T) {
 		out, err := check(t, t.Context(), replay.Command{Closed: 3}, through, replay.Options{})
 		require.EqualError(t, err, "read the history of job closed-2: connection reset; so it is not known whether this build can take over, try again")
 		require.Empty(t, out)
+	})
+	t.Run("a history that is encrypted with another key", func(t *testing.T) {
+		through := &temporal{open: jobs(t, 1, "open", "refused")}
+		sealed, err := studio(t).Encode(through.open[0].history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads())
+		require.NoError(t, err)
+		through.open[0].history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput().Payloads = sealed
+		_, err = check(t, t.Context(), replay.Command{}, through, replay.Options{})
+		require.EqualError(t, err, `read the history of job open-0: encrypted with codec key "studio", which CODEC_KEYS does not hold: add that key; `+
+			"so it is not known whether this build can take over, try again")
+		out, err := check(t, t.Context(), replay.Command{}, through, replay.Options{Codec: studio(t)})
+		require.NoError(t, err)
+		require.Equal(t, "replayed 1 open and 0 closed jobs: this build can take over\n", out)
 	})
 	t.Run("a list that can't be read", func(t *testing.T) {
 		_, err := check(t, t.Context(), replay.Command{}, &temporal{listErr: errors.New("down")}, replay.Options{})

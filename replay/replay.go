@@ -12,12 +12,12 @@ import (
 	"time"
 
 	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"lumaflow/codec"
 	"lumaflow/workflows"
 )
 
@@ -30,10 +30,8 @@ const limit = time.Minute
 type Options struct {
 	// Register adds the workflows; nil means those of this build.
 	Register func(worker.WorkflowRegistry)
-	// DataConverter and FailureConverter must be those of the client that the
-	// histories come from; nil means the SDK's defaults.
-	DataConverter    converter.DataConverter
-	FailureConverter converter.FailureConverter
+	// Codec decrypts the histories that Check reads.
+	Codec codec.Codec
 }
 
 // BreakError means that a job would get stuck, or end otherwise, if this build
@@ -99,8 +97,6 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 
 func (o Options) replayer(seen *ending) (worker.WorkflowReplayer, error) {
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
-		DataConverter:               o.DataConverter,
-		FailureConverter:            o.FailureConverter,
 		Interceptors:                []interceptor.WorkerInterceptor{seen},
 		DisableRegistrationAliasing: true,
 		DisableDeadlockDetection:    true,

@@ -24,5 +24,6 @@ func (l logging) connected(ctx context.Context, streams command.Streams, options
 		return err
 	}
 	defer temporal.Close()
+	options.Codec = settings.Codec
 	return use(New(temporal, options))
 }

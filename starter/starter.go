@@ -12,9 +12,9 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/clip"
+	"lumaflow/codec"
 	"lumaflow/workflows"
 )
 
@@ -65,11 +65,9 @@ type Options struct {
 	// Interval is how often a job that is being watched is looked at; zero
 	// means two seconds.
 	Interval time.Duration
-	// DataConverter and FailureConverter read what the client does not decode
-	// itself (histories, heartbeats). They must be the client's own; nil means
-	// the SDK's defaults.
-	DataConverter    converter.DataConverter
-	FailureConverter converter.FailureConverter
+	// Codec reads what the client does not decode itself (histories,
+	// heartbeats). It must be the client's own.
+	Codec codec.Codec
 }
 
 // Starter starts jobs and looks after them. It is safe for concurrent use.
@@ -99,25 +97,20 @@ func (s *Starter) Uploading(upload Upload) *Starter {
 // New returns a Starter that works through a Temporal client. The client stays
 // the caller's to close.
 func New(through Temporal, options Options) *Starter {
+	converters := options.Codec.ForClient()
 	starter := &Starter{
 		temporal:  through,
 		taskQueue: options.TaskQueue,
 		namespace: options.Namespace,
 		interval:  options.Interval,
-		data:      options.DataConverter,
-		failures:  options.FailureConverter,
+		data:      converters.Data,
+		failures:  converters.Failures,
 	}
 	if starter.taskQueue == "" {
 		starter.taskQueue = workflows.DefaultTaskQueue
 	}
 	if starter.interval <= 0 {
 		starter.interval = defaultInterval
-	}
-	if starter.data == nil {
-		starter.data = converter.GetDefaultDataConverter()
-	}
-	if starter.failures == nil {
-		starter.failures = temporal.GetDefaultFailureConverter()
 	}
 	return starter
 }

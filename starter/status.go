@@ -50,7 +50,9 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 	}
 	if queryErr != nil {
 		report.Pending = s.pending(described)
-		report.Note = s.silence(ctx, placeOf(described), queryErr)
+		if report.Note = s.stuck(ctx, report, queryErr); report.Note == "" {
+			report.Note = s.silence(ctx, placeOf(described), queryErr)
+		}
 	}
 	return report, nil
 }

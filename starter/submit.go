@@ -175,7 +175,7 @@ func (s *Starter) checkSame(ctx context.Context, job Report, asked workflows.Mod
 	}
 	var there workflows.ModifyVideoInput
 	if err := s.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &there); err != nil {
-		return fmt.Errorf("job %s exists and what it was asked for can't be read: choose another --id", plain(job.WorkflowID))
+		return fmt.Errorf("job %s exists and what it was asked for can't be read (%s): choose another --id", plain(job.WorkflowID), said(err))
 	}
 	if JobID(there, "") != JobID(asked, "") {
 		return fmt.Errorf("job %s exists and was asked for something else: choose another --id, or see it with: lumaflow status %s",

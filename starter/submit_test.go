@@ -153,8 +153,8 @@ func TestSummary(t *testing.T) {
 		{"short", workflows.ModifyVideoInput{Prompt: "snow"}, "snow"},
 		{"one line", workflows.ModifyVideoInput{Prompt: "snow\n\tand \x1b[1mice"}, "snow and [1mice"},
 		{"long", workflows.ModifyVideoInput{Prompt: strings.Repeat("x", 200)}, strings.Repeat("x", 100) + "…"},
-		{"wide", workflows.ModifyVideoInput{Prompt: strings.Repeat("雪", 200)}, strings.Repeat("雪", 100) + "…"},
-		{"what JSON makes longer", workflows.ModifyVideoInput{Prompt: strings.Repeat("<", 100)}, strings.Repeat("<", 52) + "…"},
+		{"wide", workflows.ModifyVideoInput{Prompt: strings.Repeat("雪", 200)}, strings.Repeat("雪", 78) + "…"},
+		{"what JSON makes longer", workflows.ModifyVideoInput{Prompt: strings.Repeat("<", 100)}, strings.Repeat("<", 39) + "…"},
 		{"adoption", workflows.ModifyVideoInput{TaskID: taskID}, "collect task " + taskID},
 	}
 	for _, test := range tests {

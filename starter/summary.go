@@ -12,8 +12,8 @@ const (
 	// summaryRunes is how much of a prompt is worth a line in the Temporal UI.
 	summaryRunes = 100
 	// summaryBytes keeps the encoded summary below the 400 bytes that Temporal
-	// takes, with room for the payload's own data.
-	summaryBytes = 320
+	// takes, with room for the payload's own data and for encryption.
+	summaryBytes = 240
 )
 
 // summary is the one line by which the Temporal UI tells jobs apart.

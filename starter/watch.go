@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/activities"
+	"lumaflow/codec"
 	"lumaflow/workflows"
 )
 
@@ -221,9 +222,12 @@ func (w *watched) look(ctx context.Context) Progress {
 func silence(err error) string {
 	var unavailable *serviceerror.Unavailable
 	var failed *serviceerror.QueryFailed
+	var sealed *codec.SealedError
 	switch {
 	case err == nil:
 		return ""
+	case errors.As(err, &sealed):
+		return "its answer is " + sealed.Error()
 	case errors.As(err, &unavailable):
 		return "Temporal does not answer"
 	case errors.As(err, &failed):

@@ -2,15 +2,13 @@ package webhook
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
-	"syscall"
 
 	"lumaflow/callback"
 	"lumaflow/command"
 	"lumaflow/dial"
 	"lumaflow/luma"
+	"lumaflow/serving"
 )
 
 // Command runs the webhook until it is told to stop.
@@ -55,7 +53,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	options.Logger = c.Logger(streams.Err)
-	listener, err := c.listen(ctx)
+	listener, err := serving.Listen(ctx, c.Listen, "WEBHOOK_LISTEN")
 	if err != nil {
 		return err
 	}
@@ -88,17 +86,4 @@ func (c *Command) options() (Options, error) {
 		return Options{}, err
 	}
 	return Options{Namespace: settings.Namespace, Secrets: secrets, Verifier: verifier}, nil
-}
-
-func (c *Command) listen(ctx context.Context) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s is taken by another program: stop that or set WEBHOOK_LISTEN", c.Listen)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("%s needs more rights than this user has: set WEBHOOK_LISTEN to a port above 1023", c.Listen)
-	case err != nil:
-		return nil, fmt.Errorf("listen on %s; check WEBHOOK_LISTEN: %w", c.Listen, err)
-	}
-	return listener, nil
 }

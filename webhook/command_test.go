@@ -73,7 +73,7 @@ func startTemporal(t *testing.T) *frontend {
 func cleanEnvironment(t *testing.T) {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
-		for _, prefix := range []string{"TEMPORAL_", "CALLBACK_", "WEBHOOK_", "KIE_", "LOG_"} {
+		for _, prefix := range []string{"TEMPORAL_", "CALLBACK_", "WEBHOOK_", "KIE_", "LOG_", "CODEC_"} {
 			if strings.HasPrefix(name, prefix) {
 				t.Setenv(name, "") // Restores it when the test ends.
 				require.NoError(t, os.Unsetenv(name))

@@ -2,12 +2,12 @@ package webhook
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"lumaflow/serving"
 )
 
 const (
@@ -29,41 +29,14 @@ const (
 // It owns the listener. Its first log line, "webhook listening", carries the
 // address, with the real port if :0 was asked for.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
-	server := &http.Server{
+	return serving.Run(ctx, listener, &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       readTime,
 		WriteTimeout:      writeTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 		// "OPTIONS *" is a path like any other that is not served.
 		DisableGeneralOptionsHandler: true,
-	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
-	logger.InfoContext(ctx, "webhook listening", "address", listener.Addr().String())
-
-	select {
-	case err := <-stopped:
-		return fmt.Errorf("serve callbacks on %s: %w", listener.Addr(), err)
-	case <-ctx.Done():
-	}
-	logger.Info("webhook draining")
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	err := server.Shutdown(drain)
-	if err != nil {
-		// Whoever is cut off here was not answered and sends again.
-		logger.Warn("webhook stops with callbacks under way", "error", err)
-		err = server.Close()
-	}
-	if served := <-stopped; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	if err != nil {
-		return fmt.Errorf("stop serving callbacks: %w", err)
-	}
-	logger.Info("webhook stopped")
-	return nil
+	}, "webhook", drainTime, logger)
 }

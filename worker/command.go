@@ -53,18 +53,18 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	options, provider, err := c.build(ctx, logger)
+	server, err := dial.Load(c.Env)
 	if err != nil {
 		return err
 	}
-	server, err := dial.Load(c.Env)
+	options, provider, err := c.build(ctx, logger)
 	if err != nil {
 		return err
 	}
 	if err := checkKey(ctx, provider, logger); err != nil {
 		return err
 	}
-	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger, Env: c.Env})
+	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger, Env: c.Env, Worker: true})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,105 @@
+package codec
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Variable is the environment variable that holds the keys.
+const Variable = "CODEC_KEYS"
+
+const (
+	keyBytes = 32
+	redacted = "[redacted]"
+	// howToMake ends every message about an unusable key.
+	howToMake = `make one with: echo "main:$(openssl rand -base64 32)"`
+)
+
+// validID is what a key may be called. No key of 32 bytes fits in, so that who
+// swaps the two is told, and the key is never taken for a name.
+var validID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`)
+
+// key is a cipher in a closure: no verb of fmt, no logger and no encoder can
+// print what is in there.
+type key struct {
+	id   string
+	seal func(plain []byte) []byte
+	open func(sealed []byte) ([]byte, error)
+}
+
+// ParseKeys reads CODEC_KEYS: nothing, or one or several keys as id:key,
+// separated by commas, each key 32 bytes in base64. The first seals, all of them
+// open. Its errors name the variable and quote nothing of it.
+func ParseKeys(value string) (Codec, error) {
+	if strings.TrimSpace(value) == "" {
+		return Codec{}, nil
+	}
+	var codec Codec
+	var raw []string
+	parts := strings.Split(value, ",")
+	for i, part := range parts {
+		id, text, found := strings.Cut(strings.TrimSpace(part), ":")
+		secret, err := decodeKey(text)
+		switch {
+		case !found || !validID.MatchString(id):
+			return Codec{}, fmt.Errorf("%s: key %d of %d is not id:key with an id of at most 32 letters, digits, dots, dashes and underscores; %s", Variable, i+1, len(parts), howToMake)
+		case err != nil:
+			return Codec{}, fmt.Errorf("%s: key %d of %d is not base64; %s", Variable, i+1, len(parts), howToMake)
+		case len(secret) != keyBytes:
+			return Codec{}, fmt.Errorf("%s: key %d of %d has %d bytes but needs %d; %s", Variable, i+1, len(parts), len(secret), keyBytes, howToMake)
+		}
+		if twin := slices.IndexFunc(codec.keys, func(other key) bool { return other.id == id }); twin >= 0 {
+			return Codec{}, fmt.Errorf("%s: keys %d and %d of %d have the same id; give each its own", Variable, twin+1, i+1, len(parts))
+		}
+		if twin := slices.Index(raw, string(secret)); twin >= 0 {
+			return Codec{}, fmt.Errorf("%s: keys %d and %d of %d are the same under two ids; %s", Variable, twin+1, i+1, len(parts), howToMake)
+		}
+		key, err := newKey(id, secret)
+		if err != nil {
+			return Codec{}, fmt.Errorf("%s: key %d of %d: %w", Variable, i+1, len(parts), err)
+		}
+		raw = append(raw, string(secret))
+		codec.keys = append(codec.keys, key)
+	}
+	return codec, nil
+}
+
+// decodeKey takes both alphabets of base64, padded or not.
+func decodeKey(text string) ([]byte, error) {
+	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
+	return base64.RawStdEncoding.Strict().DecodeString(text)
+}
+
+func newKey(id string, secret []byte) (key, error) {
+	block, err := aes.NewCipher(secret)
+	if err != nil {
+		return key{}, err
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return key{}, err
+	}
+	return key{
+		id:   id,
+		seal: func(plain []byte) []byte { return aead.Seal(nil, nil, plain, nil) },
+		open: func(sealed []byte) ([]byte, error) { return aead.Open(nil, nil, sealed, nil) },
+	}, nil
+}
+
+// String keeps the keys out of formatted text.
+func (c Codec) String() string { return redacted }
+
+// GoString keeps the keys out of %#v.
+func (c Codec) GoString() string { return redacted }
+
+// LogValue keeps the keys out of logs.
+func (c Codec) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText keeps the keys out of JSON and every other encoding of text.
+func (c Codec) MarshalText() ([]byte, error) { return []byte(redacted), nil }

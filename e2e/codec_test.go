@@ -1,0 +1,211 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/workflows"
+)
+
+// codecKey is a key that is made of one byte.
+func codecKey(id string, of byte) string {
+	return id + ":" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{of}, 32))
+}
+
+const codecToken = "an e2e codec token of more than thirty-two bytes"
+
+// with is an environment with other keys.
+func with(env []string, keys string) []string { return append(slices.Clone(env), "CODEC_KEYS="+keys) }
+
+// restart has a worker and a webhook with other keys take over.
+func (w *world) restart(keys string) {
+	w.t.Helper()
+	require.Zero(w.t, w.worker.stop())
+	require.Zero(w.t, w.webhook.stop())
+	w.env = with(w.env, keys)
+	w.webhook = start(w.t, append(slices.Clone(w.env), "WEBHOOK_LISTEN="+strings.TrimPrefix(w.webhookURL, "http://")), "webhook")
+	w.webhook.says("webhook listening")
+	w.startWorker()
+}
+
+// bare is a text in JSON with everything in it that is base64 decoded beside it.
+func bare(t *testing.T, printed string) string {
+	t.Helper()
+	require.True(t, json.Valid([]byte(printed)), printed)
+	var all strings.Builder
+	all.WriteString(printed)
+	for _, text := range regexp.MustCompile(`"[^"]*"`).FindAllString(printed, -1) {
+		if decoded, err := base64.StdEncoding.DecodeString(strings.Trim(text, `"`)); err == nil && len(decoded) > 3 {
+			all.WriteString("\n")
+			all.Write(decoded)
+		}
+	}
+	return all.String()
+}
+
+// told is all that Temporal tells about a job, by its own CLI.
+func (w *world) told(id string, more ...string) string {
+	w.t.Helper()
+	var all strings.Builder
+	for _, command := range [][]string{
+		{"workflow", "show"},
+		{"workflow", "describe"},
+		{"workflow", "metadata"},
+		{"workflow", "query", "--name", "status"},
+	} {
+		got := w.temporalCLI(slices.Concat(command, []string{"--workflow-id", id, "--output", "json"}, more)...)
+		require.Zero(w.t, got.code, got.err)
+		all.WriteString(bare(w.t.(*testing.T), got.out) + "\n")
+	}
+	return all.String()
+}
+
+// With keys, what the server knows of a job names no prompt, no address and no
+// reason, however the job ended and whoever started it; the codec server gives
+// all of it back to Temporal's own tools.
+func TestEncryptedJobs(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{env: []string{"CODEC_KEYS=" + codecKey("studio", 1)}})
+	const video = "https://cdn.example.org/unreleased.mp4"
+	const prompt = "unreleased snow"
+	submit := func(prompt string) (id string) {
+		var report struct{ WorkflowID string }
+		got := w.run("submit", "--prompt", prompt, "--video", video, "--name", "unreleased", "--key", w.taskQueue, "--wait", "--json")
+		require.NoError(t, json.Unmarshal([]byte(got.out), &report), got.err)
+		return report.WorkflowID
+	}
+	done := submit(prompt)
+	failed := submit(prompt + " [fault: generation-failed]")
+	lost := "e2e-codec-lost"
+	server := start(t, append(slices.Clone(w.env), "CODEC_TOKEN="+codecToken, "CODEC_ORIGIN=http://localhost:8233"),
+		"codec-server", "--codec-listen", "127.0.0.1:0", "--log-level", "debug")
+	endpoint := "http://" + server.says(`codec-server listening.*address=(\S+)`)
+	decrypt := []string{"--codec-endpoint", endpoint, "--codec-auth", "Bearer " + codecToken}
+	// Temporal's CLI encrypts by the codec server, or not at all.
+	input := []string{"workflow", "start", "--task-queue", w.taskQueue, "--type", "ModifyVideo", "--input", `{"prompt":"` + prompt + ` [fault: response-lost]","videoUrl":"` + video + `"}`}
+	got := w.temporalCLI(slices.Concat(input, []string{"--workflow-id", lost}, decrypt)...)
+	require.Zero(t, got.code, got.err)
+	w.run("wait", lost)
+
+	secrets := regexp.MustCompile(`unreleased|snow|https?:|file:|生成|unknown outcome|lumaflow (submit|resolve)`)
+	for id, ends := range map[string]string{done: "luma_result_", failed: "生成失败", lost: "luma_result_"} {
+		require.Empty(t, secrets.FindAllString(w.told(id), -1), id)
+		open := w.told(id, decrypt...)
+		require.Contains(t, open, prompt, id)
+		require.Contains(t, open, video, id)
+		require.Contains(t, open, ends, id)
+		shown := w.run("status", id)
+		require.Zero(t, shown.code, shown.err)
+		require.Contains(t, shown.out, ends)
+	}
+	plain := "e2e-codec-plain"
+	w.start(plain, jobInput("started in the clear"))
+	_, err := w.result(plain)
+	require.ErrorContains(t, err, `encrypted with codec key "studio"`, "the result is")
+	require.Contains(t, w.told(plain, decrypt...), "luma_result_")
+
+	w.listed(4)
+	replayed := w.run("replay-check")
+	require.Zero(t, replayed.code, replayed.err)
+	require.Equal(t, "replayed 0 open and 4 closed jobs: this build can take over\n", replayed.out)
+
+	refused := w.temporalCLI("workflow", "show", "--workflow-id", done, "--output", "json", "--codec-endpoint", endpoint,
+		"--codec-auth", "Bearer guess", "--command-timeout", "2s")
+	require.NotZero(t, refused.code)
+	server.says("request refused.*status=401")
+	require.Zero(t, server.stop())
+	for _, p := range []*process{w.worker, w.webhook, server} {
+		for _, secret := range []string{codecKey("", 1), codecToken, "guess"} {
+			require.NotContains(t, p.output(), secret, p.name)
+		}
+	}
+}
+
+// Keys are replaced while jobs are under way: first all roles learn the new one,
+// then it encrypts, and when no job needs the old one any more, it goes.
+func TestCodecKeysAreReplaced(t *testing.T) {
+	t.Parallel()
+	old, fresh := codecKey("k1", 1), codecKey("k2", 2)
+	w := enter(t, setup{env: []string{"CODEC_KEYS=" + old + "," + fresh, "POLL_AFTER=3s"}})
+	before, across := w.submitted("before"), w.submitted("across [fault: callback-lost, record-missing]")
+	require.Zero(t, w.run("wait", before).code)
+	w.until("the task is paid", func() bool { return w.ledger().Charges == 2 })
+	w.restart(fresh + "," + old)
+	require.Zero(t, w.run("wait", across).code)
+	require.Equal(t, 2, w.ledger().Charges)
+	history := w.told(across)
+	require.Contains(t, history, base64.StdEncoding.EncodeToString([]byte("k1")))
+	require.Contains(t, history, base64.StdEncoding.EncodeToString([]byte("k2")))
+
+	w.restart(fresh)
+	shown := w.run("status", across)
+	require.Zero(t, shown.code, shown.err)
+	require.Contains(t, shown.out, "luma_result_", "the result is under the new key")
+	shown = w.run("status", before)
+	require.Equal(t, 1, shown.code)
+	require.Equal(t, "lumaflow: read the result of job "+before+`: encrypted with codec key "k1", which CODEC_KEYS does not hold: add that key`+"\n", shown.err)
+	shown = execute(t, with(w.env, fresh+","+codecKey("k1", 3)), binary, "status", before)
+	require.Equal(t, 1, shown.code)
+	require.Contains(t, shown.err, `the key of that id in CODEC_KEYS does not open it`)
+	shown = execute(t, with(w.env, fresh+","+old), binary, "status", before)
+	require.Zero(t, shown.code, shown.err)
+	require.Contains(t, shown.out, "luma_result_")
+	after := w.submitted("after")
+	require.Zero(t, w.run("wait", after).code)
+}
+
+// submitted starts a job by lumaflow's own command.
+func (w *world) submitted(prompt string) (id string) {
+	w.t.Helper()
+	got := w.run("submit", "--prompt", prompt, "--video", "https://cdn.example.org/in.mp4", "--key", w.taskQueue)
+	require.Zero(w.t, got.code, got.err)
+	return strings.TrimSpace(got.out)
+}
+
+// A worker without the key, or with another of the same id, says so, fails no
+// job and pays for none. The jobs go on where they were when the key is there.
+func TestWorkersWithoutTheKey(t *testing.T) {
+	t.Parallel()
+	right := codecKey("studio", 1)
+	for name, test := range map[string]struct{ keys, says string }{
+		"no key":              {"", `encrypted with codec key "studio", which CODEC_KEYS does not hold: add that key`},
+		"the wrong key":       {codecKey("studio", 2), `encrypted with codec key "studio", but the key of that id in CODEC_KEYS does not open it`},
+		"a key of other jobs": {codecKey("other", 3), `encrypted with codec key "studio", which CODEC_KEYS does not hold: add that key`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := enter(t, setup{env: []string{"CODEC_KEYS=" + right, "POLL_AFTER=10m"}, simulate: []string{"--render", "15s"}})
+			waiting := w.submitted("waiting")
+			w.until("the job waits", func() bool {
+				return strings.Contains(w.run("status", waiting, "--json").out, `"stage": "`+string(workflows.StageWaiting)+`"`)
+			})
+			w.restart(test.keys)
+			w.env = with(w.env, right)
+			fresh := w.submitted("new")
+			line := w.worker.says(`(level=WARN msg="Failed to process workflow task.*WorkflowID=` + fresh + `.*)`)
+			require.Contains(t, strings.ReplaceAll(line, `\`, ""), test.says)
+			w.until("the status says why", func() bool {
+				got := w.run("status", fresh)
+				require.Zero(t, got.code, got.err)
+				require.Regexp(t, `state +running`, got.out)
+				return strings.Contains(got.out, test.says)
+			})
+			// What wakes the other job comes while nobody can read it.
+			w.worker.says(`level=WARN msg="Failed to process workflow task.*WorkflowID=` + waiting)
+			require.Equal(t, 1, w.ledger().Charges, "nothing is paid by a worker without the key")
+
+			// The callback is encrypted with the wrong key, so that is needed, too.
+			w.restart(strings.TrimRight(right+","+strings.Replace(test.keys, "studio:", "mistaken:", 1), ","))
+			got := w.run("wait", waiting, fresh)
+			require.Zero(t, got.code, got.err)
+			require.Equal(t, 2, w.ledger().Charges)
+		})
+	}
+}
