@@ -59,12 +59,30 @@ func Temporal(ctx context.Context, options Options) (client.Client, error) {
 	if err != nil {
 		return nil, target.explain(ctx, err)
 	}
-	request := &workflowservice.DescribeNamespaceRequest{Namespace: target.Namespace}
-	if _, err := temporal.WorkflowService().DescribeNamespace(ctx, request); err != nil {
+	if err := target.reach(ctx, temporal); err != nil {
 		temporal.Close()
-		return nil, target.explain(ctx, err)
+		return nil, err
 	}
 	return temporal, nil
+}
+
+// Reachable is the question whether Temporal still answers a client and has its
+// namespace; its errors are those of Temporal. Env is what the client was dialled
+// with.
+func Reachable(temporal client.Client, env envconfig.EnvLookup) (func(context.Context) error, error) {
+	target, err := load(env)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error { return target.reach(ctx, temporal) }, nil
+}
+
+func (t target) reach(ctx context.Context, temporal client.Client) error {
+	request := &workflowservice.DescribeNamespaceRequest{Namespace: t.Namespace}
+	if _, err := temporal.WorkflowService().DescribeNamespace(ctx, request); err != nil {
+		return t.explain(ctx, err)
+	}
+	return nil
 }
 
 func (t target) clientOptions(options Options) client.Options {
