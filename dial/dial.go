@@ -6,7 +6,9 @@ package dial
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -42,6 +44,16 @@ type Options struct {
 	Interceptors     []interceptor.ClientInterceptor
 	DataConverter    converter.DataConverter
 	FailureConverter converter.FailureConverter
+}
+
+// Identity is the name of this process in histories and pollers: its id and its
+// host, as the SDK would have it.
+func Identity() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%d@%s@", os.Getpid(), host)
 }
 
 // Temporal connects to Temporal and checks, within ten seconds, that the server

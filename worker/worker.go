@@ -36,6 +36,9 @@ type Options struct {
 	TaskQueue        string
 	SubmitsPerSecond float64
 	Logger           *slog.Logger
+	// Started is called when the worker has begun to ask for work, Draining when
+	// it takes no more; nil is fine.
+	Started, Draining func()
 }
 
 // Run works on both task queues until ctx ends, then drains: nothing new is
@@ -79,12 +82,18 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 		return fmt.Errorf("start the worker on task queue %s: %w", workflows.SubmitTaskQueue(options.TaskQueue), err)
 	}
 	options.Logger.Info("worker running", "taskQueue", options.TaskQueue)
+	if options.Started != nil {
+		options.Started()
+	}
 
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-fatal:
 		err = fmt.Errorf("the worker on task queue %s can't go on: %w", options.TaskQueue, err)
+	}
+	if options.Draining != nil {
+		options.Draining()
 	}
 	options.Logger.Info("worker draining", "taskQueue", options.TaskQueue)
 	var stopping sync.WaitGroup
