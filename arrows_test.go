@@ -20,7 +20,7 @@ const module = "lumaflow"
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
 	{"command", "callback", "luma", "fetch", "store", "devserver", "metrics"},
-	{"activities", "audit", "clip", "dial", "telemetry", "luma/lumatest", "devserver/find", "store/bucket", "store/bucket/s3test"},
+	{"activities", "audit", "clip", "dial", "telemetry", "metrics/metricstest", "luma/lumatest", "devserver/find", "store/bucket", "store/bucket/s3test"},
 	{"workflows", "simulate"},
 	{"census"},
 	{"webhook", "worker", "starter", "replay"},
@@ -41,6 +41,8 @@ var onlyFor = map[string][]string{
 	// The clouds' code doubles a program: tests of other packages do without.
 	"store/bucket":        {"."},
 	"store/bucket/s3test": {},
+	// For tests alone.
+	"metrics/metricstest": {},
 }
 
 // undeterministic is what workflows may not import of the standard library: it

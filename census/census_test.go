@@ -29,7 +29,7 @@ func TestNoJobs(t *testing.T) {
 		"jobs submitting": 0, "jobs held": 0, "jobs submit-unknown": 0, "jobs waiting": 0, "jobs collecting": 0, "jobs unknown": 0,
 		"charges_unresolved": 0, "oldest_job": 0, "media_at_risk": 0, "media_hours_left": math.Inf(1),
 		"census_timestamp": float64(now.Unix()),
-	}, f.values)
+	}, f.shown.Values())
 	for _, query := range f.temporal.queries {
 		assert.Contains(t, query, `WorkflowType = 'ModifyVideo' AND TaskQueue = 'o\'queue' AND `)
 	}
@@ -49,13 +49,13 @@ func TestStagesFromAttributes(t *testing.T) {
 	)
 	f.attributes = true
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 2.0, f.values["jobs waiting"])
-	assert.Equal(t, 1.0, f.values["jobs submitting"])
-	assert.Equal(t, 1.0, f.values["jobs submit-unknown"])
-	assert.Equal(t, 1.0, f.values["jobs held"])
-	assert.Equal(t, 1.0, f.values["jobs unknown"])
-	assert.Equal(t, 1.0, f.values["charges_unresolved"])
-	assert.Equal(t, (2 * time.Hour).Seconds(), f.values["oldest_job"])
+	assert.Equal(t, 2.0, f.value("jobs waiting"))
+	assert.Equal(t, 1.0, f.value("jobs submitting"))
+	assert.Equal(t, 1.0, f.value("jobs submit-unknown"))
+	assert.Equal(t, 1.0, f.value("jobs held"))
+	assert.Equal(t, 1.0, f.value("jobs unknown"))
+	assert.Equal(t, 1.0, f.value("charges_unresolved"))
+	assert.Equal(t, (2 * time.Hour).Seconds(), f.value("oldest_job"))
 	assert.Equal(t, 1, f.temporal.asked)
 }
 
@@ -69,14 +69,14 @@ func TestStagesFromTheJobs(t *testing.T) {
 	}
 	f := newFixture(t, jobs...)
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 100.0, f.values["jobs waiting"])
-	assert.Equal(t, 50.0, f.values["jobs unknown"])
+	assert.Equal(t, 100.0, f.value("jobs waiting"))
+	assert.Equal(t, 50.0, f.value("jobs unknown"))
 	assert.Equal(t, 100, f.temporal.asked)
-	assert.Equal(t, (149 * time.Minute).Seconds(), f.values["oldest_job"])
+	assert.Equal(t, (149 * time.Minute).Seconds(), f.value("oldest_job"))
 
 	f.temporal.silent, f.temporal.asked = true, 0
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 150.0, f.values["jobs unknown"])
+	assert.Equal(t, 150.0, f.value("jobs unknown"))
 	assert.Less(t, f.temporal.asked, 20)
 }
 
@@ -89,8 +89,8 @@ func TestManyJobs(t *testing.T) {
 	}
 	f := newFixture(t, jobs...)
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 5000.0, f.values["jobs waiting"])
-	assert.Equal(t, 1000.0, f.values["jobs unknown"])
+	assert.Equal(t, 5000.0, f.value("jobs waiting"))
+	assert.Equal(t, 1000.0, f.value("jobs unknown"))
 	assert.Equal(t, 11+1, f.temporal.pages, "5,000 jobs in pages of 500, one to see that there are more, and one of ended jobs")
 	assert.Equal(t, 1, f.temporal.counted)
 }
@@ -123,12 +123,12 @@ func TestMediaAtRisk(t *testing.T) {
 			f := newFixture(t, test.job)
 			require.NoError(t, f.Count(t.Context()))
 			if test.left == 0 {
-				assert.Zero(t, f.values["media_at_risk"])
-				assert.Equal(t, math.Inf(1), f.values["media_hours_left"])
+				assert.Zero(t, f.value("media_at_risk"))
+				assert.Equal(t, math.Inf(1), f.value("media_hours_left"))
 				return
 			}
-			assert.Equal(t, 1.0, f.values["media_at_risk"])
-			assert.InDelta(t, test.left, f.values["media_hours_left"], 0.01)
+			assert.Equal(t, 1.0, f.value("media_at_risk"))
+			assert.InDelta(t, test.left, f.value("media_hours_left"), 0.01)
 		})
 	}
 }
@@ -140,21 +140,21 @@ func TestCollectedMediaAreNotAtRisk(t *testing.T) {
 		f := newFixture(t, lost)
 		f.shelf.receipts[store.ReceiptName(name, "t")] = store.Receipt{TaskID: "t"}
 		require.NoError(t, f.Count(t.Context()))
-		assert.Zero(t, f.values["media_at_risk"], "its receipt is there under %q", name)
+		assert.Zero(t, f.value("media_at_risk"), "its receipt is there under %q", name)
 	}
 	f := newFixture(t, lost)
 	f.shelf.receipts[store.ReceiptName("", "t")] = store.Receipt{TaskID: "another"}
 	f.temporal.taken["t"] = true
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 1.0, f.values["media_at_risk"], "without search attributes nobody knows who else collected it")
+	assert.Equal(t, 1.0, f.value("media_at_risk"), "without search attributes nobody knows who else collected it")
 	f = newFixture(t, lost)
 	f.attributes, f.temporal.taken["t"] = true, true
 	require.NoError(t, f.Count(t.Context()))
-	assert.Zero(t, f.values["media_at_risk"])
+	assert.Zero(t, f.value("media_at_risk"))
 	f = newFixture(t, lost)
 	f.shelf.err = errDisk
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 1.0, f.values["media_at_risk"], "a store that can't be read proves nothing")
+	assert.Equal(t, 1.0, f.value("media_at_risk"), "a store that can't be read proves nothing")
 }
 
 // Histories are read once, some at a time; two jobs of one task are one video.
@@ -168,7 +168,7 @@ func TestHistoriesAreReadOnce(t *testing.T) {
 	var known []float64
 	for range 41 {
 		require.NoError(t, f.Count(t.Context()))
-		known = append(known, f.values["media_at_risk"])
+		known = append(known, f.value("media_at_risk"))
 	}
 	assert.Equal(t, []float64{100, 200, 225, 225, 225}, []float64{known[0], known[10], known[20], known[30], known[40]})
 	assert.Equal(t, 450, f.temporal.reads)
@@ -179,10 +179,9 @@ func TestTemporalIsAway(t *testing.T) {
 	f := newFixture(t, job{id: "a", status: running, age: time.Hour, attribute: workflows.StageWaiting})
 	require.NoError(t, f.Count(t.Context()))
 	f.temporal.down = true
-	before := len(f.values)
-	f.values["census_timestamp"] = 1
+	before := f.shown.Values()
+	later := now.Add(time.Minute)
+	f.now = func() time.Time { return later }
 	require.ErrorContains(t, f.Count(t.Context()), "count the open jobs")
-	assert.Len(t, f.values, before)
-	assert.Equal(t, 1.0, f.values["census_timestamp"], "the gauges show how old they are")
-	assert.Equal(t, 1.0, f.values["jobs waiting"])
+	assert.Equal(t, before, f.shown.Values(), "also the time, which shows how old the gauges are")
 }

@@ -25,6 +25,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/census"
+	"lumaflow/metrics/metricstest"
 	"lumaflow/store"
 	"lumaflow/workflows"
 )
@@ -265,62 +266,34 @@ func (s *shelf) Receipt(_ context.Context, name string) (store.Receipt, error) {
 	return store.Receipt{}, fmt.Errorf("receipt: %w", fs.ErrNotExist)
 }
 
-// gauges keeps the last value of each series.
-type gauges struct {
-	client.MetricsHandler
-	tag    string
-	mu     *sync.Mutex
-	values map[string]float64
-}
-
-func newGauges() gauges {
-	return gauges{MetricsHandler: client.MetricsNopHandler, mu: &sync.Mutex{}, values: map[string]float64{}}
-}
-
-func (g gauges) WithTags(tags map[string]string) client.MetricsHandler {
-	for _, value := range tags {
-		g.tag = " " + value
-	}
-	return g
-}
-
-func (g gauges) Gauge(name string) client.MetricsGauge { return gauge{g, name} }
-
-type gauge struct {
-	gauges
-	name string
-}
-
-func (g gauge) Update(value float64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.values[strings.TrimPrefix(g.name, "lumaflow_")+g.tag] = value
-}
+// value is what a gauge was last set to.
+func (f *fixture) value(series string) float64 { return f.shown.Values()[series] }
 
 // fixture is a census over scripted jobs.
 type fixture struct {
 	*census.Census
 	temporal   *temporal
 	shelf      *shelf
-	values     map[string]float64
+	shown      metricstest.Recorder
 	attributes bool
+	now        func() time.Time
 }
 
 func newFixture(t *testing.T, jobs ...job) *fixture {
-	shown := newGauges()
 	f := &fixture{
 		temporal: &temporal{t: t, jobs: jobs, taken: map[string]bool{}},
 		shelf:    &shelf{receipts: map[string]store.Receipt{}},
-		values:   shown.values,
+		shown:    metricstest.New(),
+		now:      func() time.Time { return now },
 	}
 	f.Census = census.New(census.Options{
 		Temporal:         f.temporal,
 		TaskQueue:        "o'queue",
 		Store:            f.shelf,
-		Metrics:          shown,
+		Metrics:          f.shown,
 		Logger:           slog.New(slog.DiscardHandler),
 		SearchAttributes: func(context.Context) bool { return f.attributes },
-		Now:              func() time.Time { return now },
+		Now:              func() time.Time { return f.now() },
 	})
 	return f
 }
