@@ -83,7 +83,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	shown.Health.Begin(telemetry.Check{Name: "temporal", Ask: reach})
 	defer context.AfterFunc(ctx, shown.Health.Drain)()
-	forgetStart()
+	stayLean()
 	return Serve(ctx, listener, New(options), options.Logger)
 }
 

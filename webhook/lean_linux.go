@@ -2,20 +2,17 @@ package webhook
 
 import (
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// forgetStart gives back the memory that only the start has needed: its garbage,
-// and those pages of the program itself that went by on the way. All roles are
-// one program and a webhook runs little of it, yet what was touched once stays
-// resident, three quarters of what a waiting webhook holds. A page that is needed
-// again is mapped again, so nothing can go wrong but the saving.
-func forgetStart() {
-	debug.FreeOSMemory()
+// dropStart gives back the pages of the program that went by on the way here. All
+// roles are one program and a webhook runs little of it, yet what was touched
+// once stays resident: three quarters of what a waiting webhook holds. A page
+// that is needed again is mapped again, so nothing can go wrong but the saving.
+func dropStart() {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return
