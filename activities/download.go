@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"lumaflow/fetch"
+	"lumaflow/metrics"
 	"lumaflow/store"
 )
 
@@ -162,11 +163,13 @@ func (d *download) stored(ctx context.Context) (Downloaded, bool, error) {
 	var ok bool
 	d.beating(ctx, func() { location, ok, err = d.Store.Matches(ctx, file.Name, file.Bytes, file.SHA256) })
 	if err != nil {
+		countDownload(ctx, metrics.DownloadStorage)
 		return Downloaded{}, false, retry(StorageUnavailable, "re-read "+file.Name, err, storageRetry)
 	}
 	if !ok {
 		return Downloaded{}, false, nil
 	}
+	countDownload(ctx, metrics.DownloadAlreadyStored)
 	return Downloaded{
 		Video: Video{
 			Location:  location,
@@ -273,8 +276,11 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 		})
 	})
 	if err != nil {
+		countDownload(ctx, metrics.DownloadStorage)
 		return Downloaded{}, d.again(StorageUnavailable, "store "+name, err, storageRetry)
 	}
+	countDownload(ctx, metrics.DownloadStored)
+	metrics.StoredBytes.Add(activity.GetMetricsHandler(ctx), file.Bytes)
 	if err := file.Discard(); err != nil {
 		activity.GetLogger(ctx).Warn("could not remove the work file of a stored video", "name", name, "error", err)
 	}
@@ -294,16 +300,19 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 	}, nil
 }
 
-// failed maps what stopped a download and remembers how often there was no
-// video to be had.
+// failed maps what stopped a download and leaves to the next attempt how far it
+// came and how often there was no video to be had.
 func (d *download) failed(ctx context.Context, err error) error {
+	countFailure(ctx, err)
 	if fetch.KindOf(err) == fetch.LinkDead && !d.input.EndedAt.IsZero() && d.Now().Sub(d.input.EndedAt) >= goneAfter {
 		return final(MediaGone, "kie.ai keeps videos for 14 days, this one's task ended on "+d.input.EndedAt.UTC().Format(time.DateOnly)+", and its links are dead", err)
 	}
 	row := downloadVerdict(err)
 	if row.rejection {
 		d.progress.Rejections++
-		activity.RecordHeartbeat(ctx, d.progress)
+	}
+	activity.RecordHeartbeat(ctx, d.progress)
+	if row.rejection {
 		if d.progress.Rejections >= maxRejections {
 			return final(DownloadRejected, "kie.ai's link gives no video that can be stored", err)
 		}

@@ -18,6 +18,7 @@ import (
 	"lumaflow/callback"
 	"lumaflow/fetch"
 	"lumaflow/luma"
+	"lumaflow/metrics/metricstest"
 	"lumaflow/store"
 )
 
@@ -142,7 +143,8 @@ type bench struct {
 	options  activities.Options
 	now      time.Time
 	// log is what the activities logged, as lines of JSON.
-	log *bytes.Buffer
+	log   *bytes.Buffer
+	shown metricstest.Recorder
 }
 
 func newBench(t *testing.T) *bench {
@@ -150,6 +152,8 @@ func newBench(t *testing.T) *bench {
 	var suite testsuite.WorkflowTestSuite
 	logged := new(bytes.Buffer)
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewJSONHandler(logged, nil))))
+	shown := metricstest.New()
+	suite.SetMetricsHandler(shown)
 	b := &bench{
 		log:                     logged,
 		TestActivityEnvironment: suite.NewTestActivityEnvironment(),
@@ -157,6 +161,7 @@ func newBench(t *testing.T) *bench {
 		recorder:                &recorder{},
 		shelf:                   &shelf{videos: map[string]store.Source{}, receipts: map[string]store.Receipt{}},
 		now:                     time.Now(),
+		shown:                   shown,
 	}
 	secrets, err := callback.ParseSecrets("a secret of at least thirty-two bytes")
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"lumaflow/luma"
+	"lumaflow/metrics"
 )
 
 const (
@@ -72,13 +73,16 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 	record, err := a.Provider.Record(ctx, input.TaskID)
 	if err != nil {
 		if poll.mayTrustCallback() {
+			poll.countEnd(ctx, metrics.PollUnavailable)
 			return Finished{TaskID: input.TaskID, ResultURLs: input.CallbackURLs, CompletedAt: poll.started, Polls: poll.attempt}, nil
 		}
+		countPoll(ctx, metrics.PollUnavailable)
 		return Finished{}, poll.again(ProviderUnavailable, "kie.ai gave no usable answer: "+inWords(err), askedDelay(err))
 	}
 
 	switch {
 	case record.State == luma.Succeeded && len(record.ResultURLs) > 0:
+		poll.countEnd(ctx, metrics.PollFinished)
 		return Finished{
 			TaskID:      input.TaskID,
 			ResultURLs:  record.ResultURLs,
@@ -87,9 +91,11 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 			Polls:       poll.attempt,
 		}, nil
 	case record.State == luma.Failed:
+		poll.countEnd(ctx, metrics.PollFailed)
 		return Finished{}, final(GenerationFailed, failureText(record), nil, poll.attempt)
 	}
 
+	countPoll(ctx, metrics.PollPending)
 	poll.memory.Answered = true
 	switch since := poll.memory.EmptySince; {
 	case record.State != luma.Succeeded:

@@ -86,6 +86,7 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	}
 
 	taskID, err := attempt.send(ctx)
+	countSubmission(ctx, err)
 	if err == nil {
 		attempt.settle(ctx, PhaseAccepted, taskID)
 		return attempt.evidence.Submitted(), nil

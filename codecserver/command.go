@@ -55,7 +55,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	options.Logger = c.Logger(streams.Err)
-	listener, err := serving.Listen(ctx, c.Listen, "CODEC_LISTEN")
+	listener, err := command.Listen(ctx, "CODEC_LISTEN", c.Listen)
 	if err != nil {
 		return err
 	}

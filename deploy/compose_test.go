@@ -134,7 +134,7 @@ func (s *stack) haveImages() {
 // defaultOf is what a variable of docker-compose.yml is unless it is set.
 func defaultOf(t *testing.T, variable string) string {
 	t.Helper()
-	for _, found := range reference.FindAllStringSubmatch(read(t, "docker-compose.yml"), -1) {
+	for _, found := range reference.FindAllStringSubmatch(content(t, "docker-compose.yml"), -1) {
 		if found[1] == variable && found[2] == ":-" {
 			return found[3]
 		}
@@ -190,10 +190,8 @@ func (s *stack) frontDoors(t *testing.T) {
 	s = s.in(t)
 	var doors []string
 	for _, container := range strings.Fields(s.compose("ps", "-q")) {
-		for _, door := range strings.Fields(s.inspect(container,
-			`{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}}:{{.HostPort}} {{end}}{{end}}`)) {
-			doors = append(doors, door)
-		}
+		doors = append(doors, strings.Fields(s.inspect(container,
+			`{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}}:{{.HostPort}} {{end}}{{end}}`))...)
 	}
 	var expected []string
 	for _, variable := range []string{"UI_PORT", "WEBHOOK_PORT"} {

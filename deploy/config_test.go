@@ -33,7 +33,7 @@ func TestMissingSettingsAreNamed(t *testing.T) {
 	t.Parallel()
 	s := reader(t)
 	var required []string
-	for _, found := range reference.FindAllStringSubmatch(read(t, "docker-compose.yml"), -1) {
+	for _, found := range reference.FindAllStringSubmatch(content(t, "docker-compose.yml"), -1) {
 		if strings.HasSuffix(found[2], "?") {
 			required = append(required, found[1])
 		}

@@ -42,7 +42,7 @@ type service struct {
 	NetworkMode string   `yaml:"network_mode"`
 }
 
-func read(t *testing.T, path string) string {
+func content(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, path))
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func services(t *testing.T) map[string]service {
 	var file struct {
 		Services map[string]service `yaml:"services"`
 	}
-	require.NoError(t, yaml.Unmarshal([]byte(read(t, "docker-compose.yml")), &file))
+	require.NoError(t, yaml.Unmarshal([]byte(content(t, "docker-compose.yml")), &file))
 	require.NotEmpty(t, file.Services)
 	return file.Services
 }
@@ -125,7 +125,7 @@ func TestWorkersShareTheirFolders(t *testing.T) {
 	all := services(t)
 	require.Equal(t, all["worker-1"], all["worker-2"])
 	assert.ElementsMatch(t, []string{"work:/work", "${VIDEOS:-videos}:/videos"}, all["worker-1"].Volumes)
-	assert.Contains(t, read(t, "Dockerfile"), "WORK_DIR=/work", "partial downloads are in the volume")
+	assert.Contains(t, content(t, "Dockerfile"), "WORK_DIR=/work", "partial downloads are in the volume")
 	assert.Equal(t, "${OUTPUT_URL:-/videos}", all["worker-1"].Environment["OUTPUT_URL"])
 }
 
@@ -160,7 +160,7 @@ func TestSettingsAreExplained(t *testing.T) {
 	t.Parallel()
 	explained := map[string]string{}
 	required := map[string]bool{}
-	for line := range strings.Lines(read(t, ".env.example")) {
+	for line := range strings.Lines(content(t, ".env.example")) {
 		setting := regexp.MustCompile(`^(# )?([A-Z_]+)=(\S*)\n$`).FindStringSubmatch(line)
 		if setting == nil {
 			assert.Regexp(t, `^(#.*)?\n$`, line, "neither a comment nor a setting")
@@ -170,7 +170,7 @@ func TestSettingsAreExplained(t *testing.T) {
 		required[setting[2]] = setting[1] == ""
 	}
 	delete(explained, "COMPOSE_PROJECT_NAME")
-	for _, found := range reference.FindAllStringSubmatch(read(t, "docker-compose.yml"), -1) {
+	for _, found := range reference.FindAllStringSubmatch(content(t, "docker-compose.yml"), -1) {
 		name, kind, text := found[1], found[2], found[3]
 		require.Contains(t, explained, name, ".env.example does not tell what it is")
 		switch kind {
@@ -183,7 +183,7 @@ func TestSettingsAreExplained(t *testing.T) {
 			assert.Equal(t, "set "+name+" in .env, .env.example tells how", text)
 		}
 	}
-	used := read(t, "docker-compose.yml")
+	used := content(t, "docker-compose.yml")
 	for name := range explained {
 		assert.Regexp(t, `\$\{`+name+`\W|\n +`+name+`:\n`, used, "%s is explained and not used", name)
 	}
@@ -194,13 +194,13 @@ func TestSettingsAreExplained(t *testing.T) {
 			}
 		}
 	}
-	ignored := strings.Split(read(t, ".gitignore"), "\n")
+	ignored := strings.Split(content(t, ".gitignore"), "\n")
 	assert.Contains(t, ignored, "/.env", "git would take the secrets")
 }
 
 func TestDockerfile(t *testing.T) {
 	t.Parallel()
-	file := read(t, "Dockerfile")
+	file := content(t, "Dockerfile")
 	froms := regexp.MustCompile(`(?m)^FROM (?:--platform=\S+ )?(\S+)`).FindAllStringSubmatch(file, -1)
 	require.Len(t, froms, 2, "one stage builds, one is the image")
 	for _, from := range froms {
@@ -216,7 +216,7 @@ func TestDockerfile(t *testing.T) {
 	assert.Contains(t, file, "CGO_ENABLED=0", "the binary is static")
 	assert.Contains(t, file, "--mount=type=cache,")
 
-	ignored := strings.Split(read(t, ".dockerignore"), "\n")
+	ignored := strings.Split(content(t, ".dockerignore"), "\n")
 	for _, path := range []string{".env", ".git", "callback.secret"} {
 		assert.Contains(t, ignored, path, "what goes to the builder")
 	}
@@ -228,7 +228,7 @@ func TestStamp(t *testing.T) {
 		t.Skip("links a binary: left out by -short")
 	}
 	t.Parallel()
-	flags := regexp.MustCompile(`-ldflags "([^"]*)"`).FindStringSubmatch(read(t, "Dockerfile"))
+	flags := regexp.MustCompile(`-ldflags "([^"]*)"`).FindStringSubmatch(content(t, "Dockerfile"))
 	require.NotNil(t, flags)
 	binary := filepath.Join(t.TempDir(), "lumaflow")
 	stamp := strings.NewReplacer("$VERSION", "v1.2.3", "$REVISION", "0123456789abcdef0123456789abcdef01234567").Replace(flags[1])

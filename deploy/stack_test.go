@@ -45,7 +45,7 @@ func composeTool(ctx context.Context) []string {
 // take for a setting, and with the given settings.
 func plainEnvironment(t *testing.T, settings ...string) []string {
 	t.Helper()
-	explained := read(t, ".env.example")
+	explained := content(t, ".env.example")
 	env := slices.DeleteFunc(os.Environ(), func(setting string) bool {
 		name, _, _ := strings.Cut(setting, "=")
 		return name != "GOPROXY" && (strings.HasPrefix(name, "COMPOSE_") || regexp.MustCompile(`(?m)^(# )?`+regexp.QuoteMeta(name)+`=`).MatchString(explained))

@@ -7,7 +7,9 @@ package dial
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -47,6 +49,16 @@ type Options struct {
 	Interceptors []interceptor.ClientInterceptor
 }
 
+// Identity is the name of this process in histories and pollers: its id and its
+// host, as the SDK would have it.
+func Identity() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%d@%s@", os.Getpid(), host)
+}
+
 // Temporal connects to Temporal and checks, within ten seconds, that the server
 // answers and that the namespace exists. Its errors are one plain line that
 // says what to do next; those about malformed settings are usage errors and
@@ -62,12 +74,30 @@ func Temporal(ctx context.Context, options Options) (client.Client, error) {
 	if err != nil {
 		return nil, target.explain(ctx, err)
 	}
-	request := &workflowservice.DescribeNamespaceRequest{Namespace: target.Namespace}
-	if _, err := temporal.WorkflowService().DescribeNamespace(ctx, request); err != nil {
+	if err := target.reach(ctx, temporal); err != nil {
 		temporal.Close()
-		return nil, target.explain(ctx, err)
+		return nil, err
 	}
 	return temporal, nil
+}
+
+// Reachable is the question whether Temporal still answers a client and has its
+// namespace; its errors are those of Temporal. Env is what the client was dialled
+// with.
+func Reachable(temporal client.Client, env envconfig.EnvLookup) (func(context.Context) error, error) {
+	target, err := load(env)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error { return target.reach(ctx, temporal) }, nil
+}
+
+func (t target) reach(ctx context.Context, temporal client.Client) error {
+	request := &workflowservice.DescribeNamespaceRequest{Namespace: t.Namespace}
+	if _, err := temporal.WorkflowService().DescribeNamespace(ctx, request); err != nil {
+		return t.explain(ctx, err)
+	}
+	return nil
 }
 
 func (t target) clientOptions(options Options) client.Options {

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,10 @@ func TestBadInput(t *testing.T) {
 		{"worker with a bad rate", []string{nowhere, key, "SUBMITS_PER_SECOND=0"}, []string{"worker"}, 2, "SUBMITS_PER_SECOND"},
 		{"worker with an unwritable output", []string{nowhere, key, "OUTPUT_URL=" + filepath.Join(file, "videos")}, []string{"worker"}, 1, "OUTPUT_URL"},
 		{"worker with a bucket of no kind", []string{nowhere, key, "OUTPUT_URL=ftp://x/y"}, []string{"worker"}, 2, "OUTPUT_URL"},
+		{"worker with a bad port", []string{nowhere, key, "METRICS_LISTEN=9464"}, []string{"worker"}, 2, "METRICS_LISTEN"},
+		{"webhook with a bad port", []string{nowhere, secret, "WEBHOOK_LISTEN=127.0.0.1:0", "METRICS_LISTEN=9464"}, []string{"webhook"}, 2, "METRICS_LISTEN"},
+		{"worker with a collector that is none", []string{nowhere, key, "OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318"}, []string{"worker"}, 2, "OTEL_EXPORTER_OTLP_ENDPOINT"},
+		{"submit with a collector of another kind", []string{nowhere, "OTEL_TRACES_EXPORTER=zipkin"}, append([]string{"submit", "--prompt", "p"}, video...), 2, "OTEL_TRACES_EXPORTER"},
 		{"worker without Temporal", []string{nowhere, key, "KIE_BASE_URL=http://127.0.0.1:1"}, []string{"worker"}, 1, "127.0.0.1:1"},
 		{"worker with a short codec key", []string{nowhere, key, "CODEC_KEYS=main:c2hvcnQ="}, []string{"worker"}, 2, "CODEC_KEYS: key 1 of 1 has 5 bytes"},
 		{"webhook with a codec key of no name", []string{nowhere, secret, "CODEC_KEYS=c2hvcnQ="}, []string{"webhook"}, 2, "CODEC_KEYS"},
@@ -86,6 +91,26 @@ func TestBadInput(t *testing.T) {
 			require.Empty(t, got.out)
 		})
 	}
+}
+
+// A taken port is found before anything else is touched.
+func TestPortOfItsOwnIsTaken(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	folder := t.TempDir()
+	env := append(os.Environ(), "TEMPORAL_ADDRESS=127.0.0.1:1", "KIE_API_KEY=any", "KIE_BASE_URL=http://127.0.0.1:1",
+		"CALLBACK_SECRET=an e2e secret of more than thirty-two bytes", "WEBHOOK_LISTEN=127.0.0.1:0",
+		"OUTPUT_URL="+filepath.Join(folder, "videos"), "WORK_DIR="+filepath.Join(folder, "work"))
+	for _, role := range []string{"worker", "webhook"} {
+		got := execute(t, env, binary, role, "--metrics-listen", taken.Addr().String())
+		require.Equal(t, 1, got.code, role)
+		require.Equal(t, "lumaflow: "+taken.Addr().String()+" is taken by another program: stop that or set METRICS_LISTEN\n", got.err, role)
+	}
+	left, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 func TestEveryCommandExplainsItself(t *testing.T) {

@@ -114,8 +114,8 @@ type setup struct {
 	// env is NAME=value, for all processes; simulate are flags of the simulator.
 	env      []string
 	simulate []string
-	// noCallbacks leaves the webhook out.
-	noCallbacks bool
+	// noCallbacks leaves the webhook out, noWorker the worker.
+	noCallbacks, noWorker bool
 }
 
 var worlds atomic.Int64
@@ -148,7 +148,9 @@ func enter(t testing.TB, with setup) *world {
 		w.webhookURL = "http://" + w.webhook.says(`webhook listening.*address=(\S+)`)
 		w.env = append(w.env, "CALLBACK_BASE_URL="+w.webhookURL)
 	}
-	w.startWorker()
+	if !with.noWorker {
+		w.startWorker()
+	}
 	return w
 }
 

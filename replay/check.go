@@ -74,15 +74,11 @@ func Check(ctx context.Context, through Temporal, selection Selection, options O
 }
 
 func (s Selection) query(state string) string {
-	terms := []string{equals("WorkflowType", workflows.ModifyVideoName), state}
+	terms := []string{workflows.Equals("WorkflowType", workflows.ModifyVideoName), state}
 	if s.TaskQueue != "" {
-		terms = append(terms, equals("TaskQueue", s.TaskQueue))
+		terms = append(terms, workflows.Equals("TaskQueue", s.TaskQueue))
 	}
 	return strings.Join(terms, " AND ")
-}
-
-func equals(name, value string) string {
-	return name + " = '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
 }
 
 type check struct {

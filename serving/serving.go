@@ -1,4 +1,4 @@
-// Package serving is how lumaflow's HTTP servers take their port, run and end.
+// Package serving is how lumaflow's HTTP servers run and end.
 package serving
 
 import (
@@ -8,24 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"syscall"
 	"time"
 )
-
-// Listen takes a TCP port. Its errors are one plain line that names the setting
-// which the address came from.
-func Listen(ctx context.Context, address, setting string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s is taken by another program: stop that or set %s", address, setting)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("%s needs more rights than this user has: set %s to a port above 1023", address, setting)
-	case err != nil:
-		return nil, fmt.Errorf("listen on %s; check %s: %w", address, setting, err)
-	}
-	return listener, nil
-}
 
 // Run serves on listener, which it owns, until ctx ends. Then it takes no more
 // requests, lets those under way finish for as long as drain, and returns nil.

@@ -5,6 +5,7 @@ import (
 
 	"lumaflow/command"
 	"lumaflow/dial"
+	"lumaflow/telemetry"
 )
 
 // logging are the flags that the commands of this package share.
@@ -19,7 +20,13 @@ func (l logging) connected(ctx context.Context, streams command.Streams, options
 		return err
 	}
 	options.Namespace = settings.Namespace
-	temporal, err := dial.Temporal(ctx, dial.Options{Logger: l.Logger(streams.Err)})
+	logger := l.Logger(streams.Err)
+	traces, err := telemetry.StartTraces(ctx, "lumaflow-cli", logger)
+	if err != nil {
+		return err
+	}
+	defer traces.Close()
+	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger, Interceptors: traces.Interceptors()})
 	if err != nil {
 		return err
 	}

@@ -89,26 +89,22 @@ func (s *Starter) listed(ctx context.Context, query string, limit int) (entries 
 }
 
 func (f Filter) query() string {
-	terms := []string{equals("WorkflowType", workflows.ModifyVideoName)}
+	terms := []string{workflows.Equals("WorkflowType", workflows.ModifyVideoName)}
 	switch {
 	case f.Open:
-		terms = append(terms, equals("ExecutionStatus", "Running"))
+		terms = append(terms, workflows.Equals("ExecutionStatus", "Running"))
 	case f.Closed:
 		terms = append(terms, "ExecutionStatus != 'Running'")
 	case f.Failed:
 		terms = append(terms, "ExecutionStatus IN ('Failed', 'Canceled', 'Terminated', 'TimedOut')")
 	}
 	if f.Stage != "" {
-		terms = append(terms, equals(workflows.StageAttribute, string(f.Stage)))
+		terms = append(terms, workflows.Equals(workflows.StageAttribute, string(f.Stage)))
 	}
 	if f.TaskQueue != "" {
-		terms = append(terms, equals("TaskQueue", f.TaskQueue))
+		terms = append(terms, workflows.Equals("TaskQueue", f.TaskQueue))
 	}
 	return strings.Join(terms, " AND ")
-}
-
-func equals(name, value string) string {
-	return name + " = '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
 }
 
 func (f Filter) failed(err error) error {
@@ -125,8 +121,8 @@ func (s *Starter) entry(info *workflowpb.WorkflowExecutionInfo) Entry {
 		WorkflowID: info.GetExecution().GetWorkflowId(),
 		RunID:      info.GetExecution().GetRunId(),
 		State:      stateOf(info.GetStatus()),
-		Stage:      workflows.Stage(attribute(info, workflows.StageAttribute)),
-		TaskID:     attribute(info, workflows.TaskIDAttribute),
+		Stage:      workflows.Stage(workflows.Attribute(info, workflows.StageAttribute)),
+		TaskID:     workflows.Attribute(info, workflows.TaskIDAttribute),
 		StartedAt:  info.GetStartTime().AsTime(),
 	}
 	switch entry.State {

@@ -180,7 +180,7 @@ func (r *riskSearch) traced(ctx context.Context, taskID string) (bool, error) {
 	}
 	page, err := r.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: 1,
-		Query:    Filter{}.query() + " AND " + equals("ExecutionStatus", "Completed") + " AND " + equals(workflows.TaskIDAttribute, taskID),
+		Query:    Filter{}.query() + " AND " + workflows.Equals("ExecutionStatus", "Completed") + " AND " + workflows.Equals(workflows.TaskIDAttribute, taskID),
 	})
 	var invalid *serviceerror.InvalidArgument
 	if errors.As(err, &invalid) {

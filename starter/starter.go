@@ -37,9 +37,6 @@ const (
 	receiptActivity  = "WriteReceipt"
 )
 
-// plainData reads what Temporal itself has written.
-var plainData = converter.GetDefaultDataConverter()
-
 // Temporal is what the starter asks of Temporal. client.Client is one.
 type Temporal interface {
 	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)

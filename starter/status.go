@@ -8,7 +8,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/temporal"
 
@@ -63,7 +62,7 @@ func newReport(described *workflowservice.DescribeWorkflowExecutionResponse) Rep
 		WorkflowID: info.GetExecution().GetWorkflowId(),
 		RunID:      info.GetExecution().GetRunId(),
 		State:      stateOf(info.GetStatus()),
-		TaskID:     attribute(info, workflows.TaskIDAttribute),
+		TaskID:     workflows.Attribute(info, workflows.TaskIDAttribute),
 		StartedAt:  info.GetStartTime().AsTime(),
 	}
 	if info.GetCloseTime() != nil {
@@ -120,7 +119,7 @@ func (s *Starter) query(ctx context.Context, id, runID string) (workflows.Status
 // its search attribute or by the work in hand. A job without either is waiting
 // for something, or its worker has not taken it up.
 func stageSeen(described *workflowservice.DescribeWorkflowExecutionResponse) workflows.Stage {
-	if stage := attribute(described.GetWorkflowExecutionInfo(), workflows.StageAttribute); stage != "" {
+	if stage := workflows.Attribute(described.GetWorkflowExecutionInfo(), workflows.StageAttribute); stage != "" {
 		return workflows.Stage(stage)
 	}
 	for _, pending := range described.GetPendingActivities() {
@@ -188,17 +187,6 @@ func (s *Starter) workerThere(ctx context.Context, at place) (there, known bool)
 
 // attribute reads one of lumaflow's search attributes; empty if the namespace
 // or the job has none.
-func attribute(info *workflowpb.WorkflowExecutionInfo, name string) string {
-	var value string
-	if payload := info.GetSearchAttributes().GetIndexedFields()[name]; payload != nil {
-		// Search attributes are never encoded by the client's own converter.
-		if err := plainData.FromPayload(payload, &value); err != nil {
-			return ""
-		}
-	}
-	return value
-}
-
 // innermost is the text of what first went wrong, without Temporal's framing.
 func innermost(err error) string {
 	var application *temporal.ApplicationError

@@ -2,13 +2,13 @@ package webhook
 
 import (
 	"context"
-	"net"
 
 	"lumaflow/callback"
 	"lumaflow/command"
 	"lumaflow/dial"
 	"lumaflow/luma"
-	"lumaflow/serving"
+	"lumaflow/metrics"
+	"lumaflow/telemetry"
 )
 
 // Command runs the webhook until it is told to stop.
@@ -16,6 +16,7 @@ type Command struct {
 	CallbackSecret  string `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Recognises the callback address of each job, as in the worker. At least 32 bytes; several, comma-separated, while replacing one. Required."`
 	Signing         `embed:""`
 	Listen          string `name:"webhook-listen" env:"WEBHOOK_LISTEN" default:":8080" help:"Where to listen, host:port."`
+	telemetry.Flags `embed:""`
 	command.Logging `embed:""`
 }
 
@@ -37,15 +38,17 @@ func (s Signing) Verifier() (luma.Verifier, error) {
 // Help shows how the webhook is started.
 func (Command) Help() string {
 	return `kie.ai posts to CALLBACK_BASE_URL of the workers, which must lead here and pass paths on as they are. Start as
-many webhooks as you like, each with the secret of the workers. GET /healthz answers 200 while it runs; SIGTERM drains.
+many webhooks as you like, each with the secret of the workers. GET /healthz answers 200 while it runs; SIGTERM drains,
+which takes at most 20 seconds. With METRICS_LISTEN, another port serves /metrics for Prometheus, /healthz, and /readyz,
+which is 200 while Temporal answers and 503 while it does not or the webhook drains.
 
 Examples:
   CALLBACK_SECRET=$(openssl rand -base64 48) lumaflow webhook
   CALLBACK_SECRET=… KIE_WEBHOOK_HMAC_KEY=… lumaflow webhook --log-format json
-  lumaflow webhook --webhook-listen 127.0.0.1:9000`
+  lumaflow webhook --webhook-listen 127.0.0.1:9000 --metrics-listen :9464`
 }
 
-// Run checks the settings, takes the port, connects to Temporal and serves
+// Run checks the settings, takes its ports, connects to Temporal and serves
 // until ctx ends.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	options, err := c.options()
@@ -53,17 +56,34 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	options.Logger = c.Logger(streams.Err)
-	listener, err := serving.Listen(ctx, c.Listen, "WEBHOOK_LISTEN")
+	listener, err := command.Listen(ctx, "WEBHOOK_LISTEN", c.Listen)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	temporal, err := dial.Temporal(ctx, dial.Options{Logger: options.Logger})
+	shown, err := telemetry.Start(ctx, telemetry.Options{
+		Flags: c.Flags, Role: "lumaflow-webhook", Counters: metrics.OfWebhook, Logger: options.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	defer shown.Close()
+	temporal, err := dial.Temporal(ctx, dial.Options{
+		Logger: options.Logger, Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
+	})
 	if err != nil {
 		return err
 	}
 	defer temporal.Close()
 	options.Signaler = Through(temporal)
+	options.Metrics = shown.Metrics()
+	reach, err := dial.Reachable(temporal, nil)
+	if err != nil {
+		return err
+	}
+	shown.Health.Begin(telemetry.Check{Name: "temporal", Ask: reach})
+	defer context.AfterFunc(ctx, shown.Health.Drain)()
+	stayLean()
 	return Serve(ctx, listener, New(options), options.Logger)
 }
 
@@ -77,9 +97,6 @@ func (c *Command) options() (Options, error) {
 	verifier, err := c.Verifier()
 	if err != nil {
 		return Options{}, err
-	}
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		return Options{}, command.Usagef("WEBHOOK_LISTEN is %q: give host:port, like :8080", c.Listen)
 	}
 	settings, err := dial.Load(nil)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"lumaflow/callback"
 	"lumaflow/luma"
+	"lumaflow/metrics"
 )
 
 const (
@@ -47,6 +48,7 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request) {
 		v = v.ofProbe()
 	}
 	v.log(r.Context(), h.Logger, d)
+	metrics.Callbacks.Add(h.Metrics, 1, v.counted)
 	v.write(w)
 }
 
@@ -62,13 +64,13 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, d *delivery) ver
 		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, luma.MaxBody)); tooLarge(err) {
 			return refused(http.StatusRequestEntityTooLarge, "too large", nil)
 		}
-		return unauthorized("wrong token", nil)
+		return unauthorized("wrong token", metrics.CallbackForged, nil)
 	}
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
 	default:
-		return again("too many callbacks at once", busyPause, nil)
+		return again("too many callbacks at once", metrics.CallbackBusy, busyPause, nil)
 	}
 	// The signal outlives a sender that hangs up: what it brought is news.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
@@ -109,7 +111,7 @@ func (h *handler) identify(header http.Header, candidates []string, d *delivery)
 	taskID, err := h.Verifier.Verify(candidates, header.Get(luma.TimestampHeader), header.Get(luma.SignatureHeader), h.Now())
 	switch {
 	case err != nil:
-		return unauthorized("bad signature", err), false
+		return unauthorized("bad signature", metrics.CallbackBadSignature, err), false
 	case strings.Contains(taskID, d.token):
 		// Task ids are shown and stored; tokens must not be.
 		return refused(http.StatusBadRequest, "no callback of kie.ai", errors.New("its task id holds the token")), false
@@ -127,17 +129,17 @@ func (h *handler) signal(ctx context.Context, d delivery, decoded luma.Callback)
 	var exhausted *exhaustedError
 	switch {
 	case err == nil && repeated:
-		return received("duplicate")
+		return received("duplicate", metrics.CallbackDuplicate)
 	case err == nil:
-		return received("signalled")
+		return received("signalled", metrics.CallbackAccepted)
 	case errors.As(err, &over):
 		// The job has ended or is gone; nothing that kie.ai could send again
 		// would find it.
-		return received("job is over")
+		return received("job is over", metrics.CallbackLate)
 	case errors.As(err, &exhausted):
-		return again("too many signals for this job", exhausted.wait, nil)
+		return again("too many signals for this job", metrics.CallbackBusy, exhausted.wait, nil)
 	default:
-		return again("Temporal did not take the signal", outagePause, err)
+		return again("Temporal did not take the signal", metrics.CallbackUnavailable, outagePause, err)
 	}
 }
 

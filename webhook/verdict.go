@@ -10,36 +10,43 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lumaflow/metrics"
 )
 
 // verdict is what became of a callback: the answer and the log line.
 type verdict struct {
 	status int
-	// answer is all that the sender learns, name what the log calls it.
-	answer, name string
-	retryAfter   time.Duration
+	// answer is all that the sender learns, name what the log calls it, counted
+	// what the metrics do.
+	answer, name, counted string
+	retryAfter            time.Duration
 	// cause explains a verdict to the operator.
 	cause error
 	// probe says that the doctor asked, or who poses as it.
 	probe bool
 }
 
-func received(name string) verdict {
-	return verdict{status: http.StatusOK, answer: "received", name: name}
+func received(name, counted string) verdict {
+	return verdict{status: http.StatusOK, answer: "received", name: name, counted: counted}
 }
 
 // unauthorized is one answer for all reasons, so that it tells a forger nothing.
-func unauthorized(name string, cause error) verdict {
-	return verdict{status: http.StatusUnauthorized, answer: "unauthorized", name: name, cause: cause}
+func unauthorized(name, counted string, cause error) verdict {
+	return verdict{status: http.StatusUnauthorized, answer: "unauthorized", name: name, counted: counted, cause: cause}
 }
 
 func refused(status int, name string, cause error) verdict {
-	return verdict{status: status, answer: name, name: name, cause: cause}
+	counted := metrics.CallbackMalformed
+	if status == http.StatusRequestEntityTooLarge {
+		counted = metrics.CallbackTooLarge
+	}
+	return verdict{status: status, answer: name, name: name, counted: counted, cause: cause}
 }
 
 // again makes kie.ai send the callback once more.
-func again(name string, after time.Duration, cause error) verdict {
-	return verdict{status: http.StatusServiceUnavailable, answer: "try again", name: name, retryAfter: after, cause: cause}
+func again(name, counted string, after time.Duration, cause error) verdict {
+	return verdict{status: http.StatusServiceUnavailable, answer: "try again", name: name, counted: counted, retryAfter: after, cause: cause}
 }
 
 func (v verdict) write(w http.ResponseWriter) {

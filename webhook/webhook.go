@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"go.temporal.io/sdk/client"
 
 	"lumaflow/callback"
 	"lumaflow/luma"
@@ -40,6 +41,8 @@ type Options struct {
 	// Logger gets one line per callback, without token and path; nil discards
 	// them.
 	Logger *slog.Logger
+	// Metrics counts callbacks by verdict; nil counts nothing.
+	Metrics client.MetricsHandler
 }
 
 type handler struct {
@@ -56,6 +59,9 @@ func New(options Options) http.Handler {
 	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Metrics == nil {
+		options.Metrics = client.MetricsNopHandler
 	}
 	h := &handler{
 		Options: options,

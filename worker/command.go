@@ -15,6 +15,8 @@ import (
 	"lumaflow/command"
 	"lumaflow/dial"
 	"lumaflow/luma"
+	"lumaflow/metrics"
+	"lumaflow/telemetry"
 )
 
 // keyCheckTimeout bounds the look at the account when a worker starts.
@@ -23,6 +25,7 @@ const keyCheckTimeout = 15 * time.Second
 // Command runs a worker until it is told to stop.
 type Command struct {
 	Settings        `embed:""`
+	telemetry.Flags `embed:""`
 	command.Logging `embed:""`
 
 	// Env looks up Temporal's own settings; nil means the process environment.
@@ -33,7 +36,9 @@ type Command struct {
 func (Command) Help() string {
 	return `A worker runs the workflows and all activities. Start as many as you like, on as many machines; the rate
 of submissions holds for all of them together. SIGTERM drains: running submissions end, downloads are left to the
-next worker, which goes on where they stopped if it has the same WORK_DIR.
+next worker, which goes on where they stopped if it has the same WORK_DIR. That takes at most 80 seconds, so give it 90
+before you kill it. With METRICS_LISTEN, a port of its own serves /metrics for Prometheus, /healthz, and /readyz, which is
+200 while Temporal answers, sees this worker ask for work, and OUTPUT_URL can be written.
 
 With TEMPORAL_DEPLOYMENT_NAME the worker has a version, and an open job stays with the version it began on. New jobs come
 once an operator has made the version current; until then the log says so and names the command.
@@ -41,7 +46,7 @@ once an operator has made the version current; until then the log says so and na
 Examples:
   KIE_API_KEY=… lumaflow worker
   KIE_API_KEY=… CALLBACK_BASE_URL=https://hooks.example.org CALLBACK_SECRET=… lumaflow worker
-  lumaflow worker --output-url /srv/videos --task-queue studio-a
+  lumaflow worker --output-url /srv/videos --task-queue studio-a --metrics-listen :9464
   lumaflow worker --output-url "s3://my-bucket?region=eu-central-1&prefix=videos/"
   TEMPORAL_DEPLOYMENT_NAME=lumaflow TEMPORAL_WORKER_BUILD_ID=v1.3.0 lumaflow worker`
 }
@@ -57,6 +62,16 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
+	if err := c.Pace(); err != nil {
+		return err
+	}
+	shown, err := telemetry.Start(ctx, telemetry.Options{
+		Flags: c.Flags, Role: "lumaflow-worker", Counters: metrics.OfWorker, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	defer shown.Close()
 	options, provider, err := c.build(ctx, logger)
 	if err != nil {
 		return err
@@ -64,7 +79,10 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err := checkKey(ctx, provider, logger); err != nil {
 		return err
 	}
-	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger, Env: c.Env, Worker: true})
+	identity := dial.Identity()
+	temporal, err := dial.Temporal(ctx, dial.Options{
+		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
+	})
 	if err != nil {
 		return err
 	}
@@ -75,15 +93,25 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
-	return Run(ctx, temporal, acts, Options{TaskQueue: c.TaskQueue, SubmitsPerSecond: c.SubmitsPerSecond, Version: version, Logger: logger})
+	reach, err := dial.Reachable(temporal, c.Env)
+	if err != nil {
+		return err
+	}
+	show := show{Telemetry: shown, temporal: temporal, identity: identity, taskQueue: c.TaskQueue}
+	defer show.countJobs(ctx, options, logger)()
+	return Run(ctx, temporal, acts, Options{
+		TaskQueue:        c.TaskQueue,
+		SubmitsPerSecond: c.SubmitsPerSecond,
+		Version:          version,
+		Logger:           logger,
+		Started:          func() { show.ready(reach, options.Store) },
+		Draining:         shown.Health.Drain,
+	})
 }
 
 // build makes everything of the activities that needs no Temporal.
 func (c *Command) build(ctx context.Context, logger *slog.Logger) (activities.Options, *luma.Client, error) {
 	var none activities.Options
-	if err := c.Pace(); err != nil {
-		return none, nil, err
-	}
 	provider, err := c.Provider(logger)
 	if err != nil {
 		return none, nil, err

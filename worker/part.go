@@ -88,7 +88,7 @@ type part struct {
 type partKind int
 
 const (
-	partUnknown partKind = iota
+	_ partKind = iota
 	// partWaiting is a version that was never given jobs.
 	partWaiting
 	partCurrent

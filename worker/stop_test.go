@@ -18,6 +18,7 @@ import (
 	"lumaflow/devserver"
 	"lumaflow/luma/lumatest"
 	"lumaflow/starter"
+	"lumaflow/telemetry"
 	"lumaflow/webhook"
 	"lumaflow/worker"
 	"lumaflow/workflows"
@@ -66,6 +67,7 @@ func TestNothingIsLeftAfterAStop(t *testing.T) {
 			PollInterval:      time.Second,
 			FetchAllowPrivate: true,
 		},
+		Flags:   telemetry.Flags{MetricsListen: "127.0.0.1:0"},
 		Logging: logging,
 		Env:     settings{"TEMPORAL_ADDRESS": server.Address()},
 	}

@@ -38,6 +38,9 @@ type Options struct {
 	// Version is what both task queues are polled as; zero means no version.
 	Version worker.WorkerDeploymentVersion
 	Logger  *slog.Logger
+	// Started is called when the worker has begun to ask for work, Draining when
+	// it takes no more; nil is fine.
+	Started, Draining func()
 }
 
 // Run works on both task queues until ctx ends, then drains: nothing new is
@@ -84,12 +87,18 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 	}
 	options.Logger.Info("worker running", "taskQueue", options.TaskQueue)
 	defer options.follow(ctx, c)()
+	if options.Started != nil {
+		options.Started()
+	}
 
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-fatal:
 		err = fmt.Errorf("the worker on task queue %s can't go on: %w", options.TaskQueue, err)
+	}
+	if options.Draining != nil {
+		options.Draining()
 	}
 	options.Logger.Info("worker draining", "taskQueue", options.TaskQueue)
 	var stopping sync.WaitGroup

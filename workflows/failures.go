@@ -9,6 +9,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/metrics"
 )
 
 // failure is the visible end of a job that gave no video: what happened, and
@@ -39,6 +41,7 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 	j.hearOut()
 	if temporal.IsCanceledError(err) {
 		text := j.cancelText() + j.earlier()
+		countJob(ctx, metrics.JobCancelled)
 		j.end(ctx, StageFailed, text)
 		return temporal.NewCanceledError(text)
 	}
@@ -53,6 +56,7 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 		failed.errorType = SubmitUnknown
 	}
 	text := failed.text(j.id) + j.earlier()
+	countJob(ctx, failed.errorType)
 	j.end(ctx, StageFailed, text)
 	return temporal.NewNonRetryableApplicationError(text, failed.errorType, nil)
 }

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
+	"lumaflow/metrics/metricstest"
 	"lumaflow/workflows"
 )
 
@@ -35,12 +36,15 @@ type life struct {
 	t *testing.T
 	// submissions counts the calls of Submit.
 	submissions int
+	shown       metricstest.Recorder
 }
 
 func newLife(t *testing.T) *life {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	l := &life{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t}
+	shown := metricstest.New()
+	suite.SetMetricsHandler(shown)
+	l := &life{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, shown: shown}
 	l.prepare()
 	return l
 }

@@ -17,6 +17,7 @@ import (
 func (j *job) recover(ctx workflow.Context, lost unknownOutcome) (adopted task, again bool, err error) {
 	search := search{job: j, lost: lost, ends: lost.at(ctx).Add(j.recoveryWindow)}
 	j.enter(ctx, StageSubmitUnknown, search.describe())
+	countUnknown(ctx)
 	ctx, stop := workflow.WithCancel(ctx)
 	defer stop()
 	if err := search.run(ctx); err != nil {

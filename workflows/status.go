@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/metrics"
 )
 
 var (
@@ -60,6 +61,10 @@ func (j *job) learn(settings activities.Settings) {
 // finish ends a job that stored everything.
 func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideoResult {
 	j.hearOut()
+	countJob(ctx, metrics.JobDone)
+	if j.input.TaskID == "" {
+		countDelay(ctx, result.CompletedAt)
+	}
 	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videos(len(result.Videos)), result.TaskID)+j.earlier())
 	return result
 }

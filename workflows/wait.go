@@ -72,6 +72,7 @@ func (j *job) ended(ctx workflow.Context, task task, finished activities.Finishe
 	if wake != nil && finished.Polls <= activities.QuickAsks {
 		ended.wokenBy = wokenByCallback
 	}
+	countWakeup(ctx, ended, j.settings.Callbacks && !task.adopted && wake == nil)
 	return ended
 }
 

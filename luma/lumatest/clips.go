@@ -5,6 +5,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"path"
+	"sync"
 )
 
 // The stock clips are made from nothing but ffmpeg's own test sources: one with
@@ -22,11 +23,12 @@ type clip struct {
 	sha256  string
 }
 
-var clips = loadClips("squares.mp4", "fractal.mp4", "portrait.mp4")
+// clips are read when the first is asked for: most processes never do.
+var clips = sync.OnceValue(loadClips)
 
-func loadClips(names ...string) []clip {
+func loadClips() []clip {
 	var loaded []clip
-	for _, name := range names {
+	for _, name := range []string{"squares.mp4", "fractal.mp4", "portrait.mp4"} {
 		content, err := clipFiles.ReadFile(path.Join("clips", name))
 		if err != nil {
 			panic(err) // the build embeds them

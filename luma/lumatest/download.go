@@ -94,6 +94,7 @@ func (s *Server) forgedDownload(w http.ResponseWriter, r *http.Request) {
 	s.counts.ForgedDownloads++
 	s.mu.Unlock()
 	s.log.Warn("a link from a forged callback was fetched", "path", r.URL.Path)
-	forged := video{stock: clips[0].content, size: int64(len(clips[0].content)), sha256: clips[0].sha256}
+	bait := clips()[0]
+	forged := video{stock: bait.content, size: int64(len(bait.content)), sha256: bait.sha256}
 	s.send(w, r, forged)
 }

@@ -39,7 +39,8 @@ func (s *Server) material(ctx context.Context, t *task) (video, error) {
 }
 
 func (s *Server) stock(t *task) video {
-	chosen := clips[t.job.lot%uint64(len(clips))]
+	stock := clips()
+	chosen := stock[t.job.lot%uint64(len(stock))]
 	return video{stock: chosen.content, size: int64(len(chosen.content))}
 }
 

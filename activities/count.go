@@ -1,0 +1,76 @@
+package activities
+
+import (
+	"context"
+	"errors"
+
+	"go.temporal.io/sdk/activity"
+
+	"lumaflow/fetch"
+	"lumaflow/luma"
+	"lumaflow/metrics"
+)
+
+// holds names the codes of a refusal for now.
+var holds = map[int]string{
+	401: metrics.HeldByKey,
+	402: metrics.HeldByCredit,
+	429: metrics.HeldByRateLimit,
+	433: metrics.HeldByCap,
+	455: metrics.HeldByMaintenance,
+}
+
+// countSubmission counts how kie.ai took a submission. One with an unknown
+// outcome is left to the workflow, which hears of those whose worker died, too.
+func countSubmission(ctx context.Context, err error) {
+	outcome := metrics.SubmissionAccepted
+	switch luma.ClassOf(err) {
+	case luma.NotSent:
+		outcome = metrics.SubmissionNotSent
+	case luma.Refused:
+		outcome = metrics.SubmissionRefused
+	case luma.Held:
+		outcome = metrics.HeldByOther
+		var refusal *luma.Error
+		if errors.As(err, &refusal) && holds[refusal.Code] != "" {
+			outcome = holds[refusal.Code]
+		}
+	case luma.Unknown:
+		return
+	}
+	metrics.Submissions.Add(activity.GetMetricsHandler(ctx), 1, outcome)
+}
+
+// countPoll counts one look at the record.
+func countPoll(ctx context.Context, answer string) {
+	metrics.Polls.Add(activity.GetMetricsHandler(ctx), 1, answer)
+}
+
+// countEnd counts the look that found the end, and how many it took.
+func (p poll) countEnd(ctx context.Context, answer string) {
+	countPoll(ctx, answer)
+	metrics.JobPolls.ObserveNumber(activity.GetMetricsHandler(ctx), p.attempt)
+}
+
+// outcomes name the kinds of failed downloads.
+var outcomes = map[fetch.Kind]string{
+	fetch.Transient: metrics.DownloadInterrupted,
+	fetch.LinkDead:  metrics.DownloadLinkDead,
+	fetch.Rejected:  metrics.DownloadRejected,
+	fetch.Forbidden: metrics.DownloadRejected,
+	fetch.Disk:      metrics.DownloadStorage,
+}
+
+func countDownload(ctx context.Context, outcome string) {
+	metrics.Downloads.Add(activity.GetMetricsHandler(ctx), 1, outcome)
+}
+
+// countFailure counts an attempt that got no file.
+func countFailure(ctx context.Context, err error) {
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		countDownload(ctx, metrics.DownloadDrained)
+	default:
+		countDownload(ctx, outcomes[fetch.KindOf(err)])
+	}
+}

@@ -1,0 +1,122 @@
+package activities_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+
+	"lumaflow/activities"
+	"lumaflow/fetch"
+	"lumaflow/luma"
+	"lumaflow/metrics"
+	"lumaflow/store"
+)
+
+func TestSubmissionsAreCounted(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want map[string]float64
+	}{
+		{nil, map[string]float64{"submissions accepted": 1}},
+		{&luma.Error{Class: luma.NotSent}, map[string]float64{"submissions not-sent": 1}},
+		{&luma.Error{Class: luma.Refused, Code: 422}, map[string]float64{"submissions refused": 1}},
+		{&luma.Error{Class: luma.Held, Code: 401}, map[string]float64{"submissions held-key": 1}},
+		{&luma.Error{Class: luma.Held, Code: 402}, map[string]float64{"submissions held-credit": 1}},
+		{&luma.Error{Class: luma.Held, Code: 429}, map[string]float64{"submissions held-rate-limit": 1}},
+		{&luma.Error{Class: luma.Held, Code: 433}, map[string]float64{"submissions held-cap": 1}},
+		{&luma.Error{Class: luma.Held, Code: 455}, map[string]float64{"submissions held-maintenance": 1}},
+		{&luma.Error{Class: luma.Held, Code: 499}, map[string]float64{"submissions held-other": 1}},
+		// The workflow counts these.
+		{&luma.Error{Class: luma.Unknown}, map[string]float64{}},
+		{errors.New("odd"), map[string]float64{}},
+	} {
+		b := newBench(t)
+		b.sends(task, test.err)
+		_, _ = b.submit(t, b.input())
+		require.Equal(t, test.want, b.shown.Values(), "%v", test.err)
+	}
+}
+
+func TestPollsAreCounted(t *testing.T) {
+	urls := []string{"https://tempfile.example.org/1.mp4"}
+	for _, test := range []struct {
+		record luma.Record
+		err    error
+		want   string
+		ends   bool
+	}{
+		{luma.Record{State: luma.Pending}, nil, "pending", false},
+		{luma.Record{State: luma.Succeeded}, nil, "pending", false},
+		{luma.Record{State: luma.Succeeded, ResultURLs: urls}, nil, "finished", true},
+		{luma.Record{State: luma.Failed}, nil, "failed", true},
+		{luma.Record{}, &luma.Error{Class: luma.Temporary}, "unavailable", false},
+	} {
+		b := newBench(t)
+		b.records(test.record, test.err)
+		_, _ = b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour)})
+		require.Equal(t, map[string]float64{"polls " + test.want: 1}, b.shown.Values())
+		if test.ends {
+			require.Equal(t, []time.Duration{time.Second}, b.shown.Times(metrics.JobPolls), "one poll")
+		} else {
+			require.Empty(t, b.shown.Times(metrics.JobPolls))
+		}
+	}
+}
+
+func TestDownloadsAreCounted(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want map[string]float64
+	}{
+		{nil, map[string]float64{"downloads stored": 1, "stored_bytes": 42}},
+		{&fetch.Error{Kind: fetch.Transient}, map[string]float64{"downloads interrupted": 1}},
+		{errors.New("odd"), map[string]float64{"downloads interrupted": 1}},
+		{&fetch.Error{Kind: fetch.Rejected}, map[string]float64{"downloads rejected": 1}},
+		{&fetch.Error{Kind: fetch.Forbidden}, map[string]float64{"downloads rejected": 1}},
+		{&fetch.Error{Kind: fetch.Disk}, map[string]float64{"downloads storage": 1}},
+	} {
+		b := newBench(t)
+		b.serves(map[string]error{given: test.err})
+		_, _ = b.download(t, b.wanted())
+		require.Equal(t, test.want, b.shown.Values(), "%v", test.err)
+	}
+	t.Run("link dead", func(t *testing.T) {
+		b := newBench(t)
+		dead := &fetch.Error{Kind: fetch.LinkDead}
+		b.serves(map[string]error{given: dead, reminted: dead, reread: dead})
+		_, _ = b.download(t, b.wanted())
+		require.Equal(t, map[string]float64{"downloads link-dead": 1}, b.shown.Values(), "one attempt, whatever links it tried")
+	})
+	t.Run("the store does not take it", func(t *testing.T) {
+		b := newBench(t)
+		b.serves(nil)
+		b.shelf.fail = errors.New("read-only")
+		_, _ = b.download(t, b.wanted())
+		require.Equal(t, map[string]float64{"downloads storage": 1}, b.shown.Values())
+	})
+	t.Run("already stored", func(t *testing.T) {
+		b := newBench(t)
+		b.serves(nil)
+		b.shelf.videos["v.mp4"] = store.Source{Bytes: 42, SHA256: "abc"}
+		b.shelf.receipts["luma_result_"+task+".json"] = store.Receipt{TaskID: task, Files: []store.ReceiptFile{{Name: "v.mp4", Bytes: 42, SHA256: "abc"}}}
+		_, _ = b.download(t, b.wanted())
+		require.Equal(t, map[string]float64{"downloads already-stored": 1}, b.shown.Values())
+	})
+	t.Run("drained", func(t *testing.T) {
+		b := newBench(t)
+		stopping := make(chan struct{})
+		close(stopping)
+		b.SetWorkerStopChannel(stopping)
+		b.options.Fetcher = stoppable{}
+		var left activities.DownloadProgress
+		b.SetHeartbeatDetails(activities.DownloadProgress{Bytes: 7, Total: 42, Rejections: 2})
+		b.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) { _ = details.Get(&left) })
+		_, _ = b.download(t, b.wanted())
+		require.Equal(t, map[string]float64{"downloads drained": 1}, b.shown.Values())
+		require.Equal(t, activities.DownloadProgress{Bytes: 7, Total: 42, Rejections: 2}, left, "how far it was is not lost")
+	})
+}

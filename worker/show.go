@@ -1,0 +1,80 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"lumaflow/activities"
+	"lumaflow/census"
+	"lumaflow/store"
+	"lumaflow/telemetry"
+)
+
+const (
+	// pollTime is how recently Temporal must have seen the worker ask for work.
+	// One that finds nothing asks once a minute.
+	pollTime = 2 * time.Minute
+	// outputHolds is how long the output counts as writable without another try,
+	// which costs a write.
+	outputHolds = time.Minute
+)
+
+// show is what a worker shows of itself and of all jobs.
+type show struct {
+	*telemetry.Telemetry
+	temporal            client.Client
+	identity, taskQueue string
+}
+
+// ready begins to answer whether the worker is.
+func (s show) ready(reach func(context.Context) error, output store.Store) {
+	s.Health.Begin(
+		telemetry.Check{Name: "temporal", Ask: reach},
+		telemetry.Check{Name: "poller", Ask: s.polling},
+		telemetry.Check{Name: "output", Ask: output.Check, Holds: outputHolds},
+	)
+}
+
+// polling asks Temporal whether it sees this worker. It looks at workflow tasks,
+// since a worker that has all its hands full of downloads still takes those.
+func (s show) polling(ctx context.Context) error {
+	described, err := s.temporal.DescribeTaskQueue(ctx, s.taskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil {
+		return fmt.Errorf("describe task queue %s: %w", s.taskQueue, err)
+	}
+	for _, poller := range described.GetPollers() {
+		if poller.GetIdentity() == s.identity && time.Since(poller.GetLastAccessTime().AsTime()) < pollTime {
+			return nil
+		}
+	}
+	return fmt.Errorf("according to Temporal nobody called %s asks for work on task queue %s", s.identity, s.taskQueue)
+}
+
+// countJobs counts all jobs while the worker runs, if anybody can see it. It
+// returns what ends that.
+func (s show) countJobs(ctx context.Context, with activities.Options, logger *slog.Logger) (stop func()) {
+	if !s.Measures() {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	jobs := census.New(census.Options{
+		Temporal:         s.temporal,
+		TaskQueue:        s.taskQueue,
+		Store:            with.Store,
+		Metrics:          s.Metrics(),
+		Logger:           logger,
+		SearchAttributes: with.SearchAttributes,
+	})
+	var counting sync.WaitGroup
+	counting.Go(func() { jobs.Run(ctx) })
+	return func() {
+		cancel()
+		counting.Wait()
+	}
+}

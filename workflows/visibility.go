@@ -1,0 +1,25 @@
+package workflows
+
+import (
+	"strings"
+
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/converter"
+)
+
+// Equals is a term of a visibility query. The value may hold anything.
+func Equals(attribute, value string) string {
+	return attribute + " = '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
+}
+
+// Attribute reads a keyword search attribute of a listed job; empty if it has
+// none.
+func Attribute(info *workflowpb.WorkflowExecutionInfo, name string) string {
+	payload := info.GetSearchAttributes().GetIndexedFields()[name]
+	var value string
+	// Search attributes are never encoded by a client's own converter.
+	if payload == nil || converter.GetDefaultDataConverter().FromPayload(payload, &value) != nil {
+		return ""
+	}
+	return value
+}
