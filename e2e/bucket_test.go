@@ -17,7 +17,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -125,31 +124,6 @@ func TestWorkerKilledWhileItUploads(t *testing.T) {
 	damaged := w.run("audit")
 	require.Equal(t, 1, damaged.code)
 	require.Contains(t, damaged.out, name)
-}
-
-// The worker stands still in the middle of an upload for so long that another
-// one does its work, and then goes on with it.
-func TestTwoWorkersUploadTheSameVideo(t *testing.T) {
-	t.Parallel()
-	server := s3test.New(t)
-	first := halfway(t, server)
-	w := enter(t, setup{env: inBucket(server)})
-	prompt := "pause [size: 40MB]"
-	w.start("e2e-pause-uploading", jobInput(prompt))
-	<-first.reached
-	paused := w.worker
-	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGSTOP))
-	w.env = append(w.env, "WORK_DIR="+t.TempDir())
-	w.startWorker()
-	result, err := w.result("e2e-pause-uploading")
-	require.NoError(t, err)
-	w.verifiedInBucket(server, result, w.charge(prompt))
-
-	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGCONT))
-	first.goOn()
-	<-first.ended
-	require.Zero(t, paused.stop())
-	w.verifiedInBucket(server, result, w.charge(prompt))
 }
 
 // A bucket that may not be written for a while costs time, nothing else.

@@ -26,9 +26,9 @@ import (
 // that answers only on Amazon's own machines.
 const credentialsTimeout = 20 * time.Second
 
-// s3Cloud writes with PutObject alone. What gocloud writes with turns to
-// multipart uploads from 16 MiB on, reads 16 MiB into memory before that, and
-// leaves the parts behind if it is killed or canceled.
+// s3Cloud writes with PutObject alone. gocloud's writer turns to multipart
+// uploads from 16 MiB on, reads 16 MiB into memory before that, and leaves the
+// parts behind if it is killed or canceled.
 type s3Cloud struct {
 	client *s3.Client
 	bucket string

@@ -20,8 +20,8 @@ import (
 )
 
 // azureCloud writes with Put Blob alone, whose bytes Azure compares with their
-// MD5. What gocloud writes with sends blocks, and Azure keeps whatever MD5 it is
-// told of blobs that are made of blocks.
+// MD5. gocloud's writer sends blocks, and Azure keeps whatever MD5 it is told of
+// blobs that are made of blocks.
 type azureCloud struct {
 	blobs     *blob.Bucket
 	container *container.Client

@@ -11,8 +11,8 @@
 //   - The cloud itself compares the bytes that arrived with the checksum: on S3
 //     the SHA-256 (Content-MD5 with request_checksum_calculation=when_required),
 //     on the others the MD5. What it then says of the object must agree. Where
-//     it says nothing that can be compared, as for objects that S3 encrypts with
-//     KMS and no checksum, the object is read back.
+//     it says nothing that can be compared, as of objects that S3 encrypts with
+//     KMS and that came by MD5, the object is read back.
 //   - A write holds only as long as the object is the one that was seen before,
 //     or is still missing. Attempts that run at once don't overwrite each other;
 //     the later one finds the video and is content. A store that speaks S3 but
@@ -22,13 +22,13 @@
 //   - One request bounds the size: 5 GiB on S3, 5000 MiB on Azure, 5 TiB on
 //     Google Cloud Storage. Package fetch accepts 4 GiB.
 //
-// The upload reads the source from disk, once for its checksums and then as
-// often as it is sent; memory and disk do not grow with the video.
+// An upload reads the source from disk, once for its checksums and then as often
+// as it is sent. It writes nothing to disk, and its memory does not grow with the
+// video.
 package bucket
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -50,8 +50,6 @@ const (
 	askTimeout = time.Minute
 	// stallTimeout is how long no byte may move before a transfer is given up.
 	stallTimeout = 2 * time.Minute
-	// probe is the object that Check writes and removes.
-	probe = ".lumaflow-check"
 )
 
 // bucket is a store.Store below a prefix.
@@ -88,7 +86,7 @@ type object struct {
 
 var errOvertaken = errors.New("another write came first")
 
-func (b *bucket) String() string { return b.url.String() }
+func (b *bucket) String() string { return b.url.Scheme + "://" + b.url.Host }
 
 // key is the name of an object in the bucket.
 func (b *bucket) key(name string) (string, error) {
@@ -102,42 +100,6 @@ func (b *bucket) location(key string) string {
 	at := b.url
 	at.Path = "/" + key
 	return at.String()
-}
-
-// Check lists the bucket, and writes, reads and removes a small object. Where
-// these credentials may not delete, the object stays: one, whose name begins
-// with a dot, however many workers check how often.
-func (b *bucket) Check(ctx context.Context) error {
-	err := b.reachable(ctx)
-	if err == nil {
-		err = b.writable(ctx)
-	}
-	if err != nil {
-		return b.unusable(err)
-	}
-	return nil
-}
-
-func (b *bucket) writable(ctx context.Context) error {
-	key := b.prefix + probe
-	found, err := b.look(ctx, key)
-	if err != nil && !missing(err) {
-		return err
-	}
-	text := contentOf([]byte("lumaflow checks that it can write and read here: "+rand.Text()+"\n"), "text/plain")
-	// Others that check at this moment may write first, and may remove what is
-	// there; a cloud says so only to those who may write and read.
-	if err := b.write(ctx, key, text, found.version); err != nil && !errors.Is(err, errOvertaken) {
-		return err
-	}
-	if _, err := b.hashesTo(ctx, key, text.sha256); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
-	defer cancel()
-	// Nothing but this needs the right to delete.
-	_ = b.blobs.Delete(ctx, key)
-	return nil
 }
 
 // PutVideo uploads the source and leaves it where it is.

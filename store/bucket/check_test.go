@@ -3,6 +3,7 @@ package bucket_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -64,9 +65,12 @@ func TestCheckFindsTrouble(t *testing.T) {
 		before func(http.ResponseWriter, *http.Request) bool
 		says   []string
 	}{
-		"not listed":   {refuses(http.MethodGet, http.StatusForbidden, "AccessDenied"), []string{"may not list, read and write s3://films", "AccessDenied", "permissions"}},
-		"not read":     {refuses(http.MethodHead, http.StatusForbidden, ""), []string{"may not list, read and write s3://films"}},
-		"not written":  {refuses(http.MethodPut, http.StatusForbidden, "AccessDenied"), []string{"may not list, read and write s3://films", "AccessDenied, said the test"}},
+		"not listed":  {refuses(http.MethodGet, http.StatusForbidden, "AccessDenied"), []string{"may not list, read and write s3://films", "AccessDenied", "permissions"}},
+		"not read":    {refuses(http.MethodHead, http.StatusForbidden, ""), []string{"may not list, read and write s3://films"}},
+		"not written": {refuses(http.MethodPut, http.StatusForbidden, "AccessDenied"), []string{"may not list, read and write s3://films", "AccessDenied, said the test"}},
+		"not read back": {func(w http.ResponseWriter, r *http.Request) bool {
+			return strings.HasSuffix(r.URL.Path, "-check") && refuses(http.MethodGet, http.StatusForbidden, "AccessDenied")(w, r)
+		}, []string{"may not list, read and write s3://films", "AccessDenied"}},
 		"unknown key":  {refuses(http.MethodGet, http.StatusForbidden, "InvalidAccessKeyId"), []string{"InvalidAccessKeyId"}},
 		"wrong region": {refuses(http.MethodGet, http.StatusBadRequest, "AuthorizationHeaderMalformed"), []string{"s3://films can't be used: AuthorizationHeaderMalformed"}},
 		"gone":         {refuses(http.MethodGet, http.StatusNotFound, "NoSuchBucket"), []string{"there is no bucket s3://films", "create it"}},

@@ -17,8 +17,8 @@ import (
 	googleauth "golang.org/x/oauth2/google"
 )
 
-// gcsCloud writes with one request that has no buffer. What gocloud writes with
-// keeps 16 MiB of every upload in memory.
+// gcsCloud writes with one request that has no buffer. gocloud's writer keeps 16
+// MiB of every upload in memory.
 type gcsCloud struct {
 	blobs  *blob.Bucket
 	bucket *storage.BucketHandle

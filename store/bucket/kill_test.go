@@ -1,5 +1,3 @@
-//go:build darwin || linux
-
 package bucket_test
 
 import (
@@ -105,7 +103,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				return true
 			}))
 			require.NoError(t, child.Start())
-			require.ErrorContains(t, <-ended, "killed", complaints.String())
+			require.Error(t, <-ended)
+			require.Empty(t, complaints.String())
 			<-served
 			server.NoMultipartUploads()
 			if moment < len(content)-onTheWay {

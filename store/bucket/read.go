@@ -97,15 +97,6 @@ func (b *bucket) hashesTo(ctx context.Context, key, sum string) (bool, error) {
 	return hex.EncodeToString(digest.Sum(nil)) == sum, nil
 }
 
-// reachable asks for one name, which fails if there is no such bucket or if
-// these credentials may not list it.
-func (b *bucket) reachable(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
-	defer cancel()
-	_, _, err := b.blobs.ListPage(ctx, blob.FirstPageToken, 1, &blob.ListOptions{Prefix: b.prefix})
-	return inWords(ctx, err)
-}
-
 // List names a folder once, as "name/", and does not look into it. It leaves out
 // names that begin with a dot, as Check's own. The names are held in memory,
 // since not every cloud has them in order.

@@ -9,7 +9,7 @@ import (
 
 var (
 	errStalled  = errors.New("the transfer stood still for minutes, so it was given up")
-	errNoAnswer = errors.New("the cloud gave no answer for a minute")
+	errNoAnswer = errors.New("no answer came in time")
 )
 
 // mover cancels a transfer that stands still.
