@@ -22,8 +22,9 @@ var layers = [][]string{
 	{"command", "callback", "luma", "fetch", "store", "devserver", "codec", "serving", "metrics"},
 	{"activities", "audit", "clip", "dial", "health", "telemetry", "metrics/metricstest", "luma/lumatest", "devserver/find", "store/bucket", "store/bucket/s3test"},
 	{"workflows", "simulate"},
+	{"webhook", "starter", "replay", "codecserver"},
 	{"census"},
-	{"webhook", "worker", "starter", "replay", "codecserver"},
+	{"worker"},
 	{"demo", "chaos", "doctor"},
 	{"."},
 }

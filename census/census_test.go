@@ -1,6 +1,7 @@
 package census_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"testing"
@@ -8,17 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	enumspb "go.temporal.io/api/enums/v1"
 
-	"lumaflow/store"
+	"lumaflow/starter"
 	"lumaflow/workflows"
-)
-
-const (
-	running    = enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
-	failed     = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED
-	canceled   = enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED
-	terminated = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
 )
 
 func TestNoJobs(t *testing.T) {
@@ -30,9 +23,7 @@ func TestNoJobs(t *testing.T) {
 		"charges_unresolved": 0, "oldest_job": 0, "media_at_risk": 0, "media_hours_left": math.Inf(1),
 		"census_timestamp": float64(now.Unix()),
 	}, f.shown.Values())
-	for _, query := range f.temporal.queries {
-		assert.Contains(t, query, `WorkflowType = 'ModifyVideo' AND TaskQueue = 'o\'queue' AND `)
-	}
+	assert.Equal(t, `WorkflowType = 'ModifyVideo' AND TaskQueue = 'o\'queue' AND ExecutionStatus = 'Running'`, f.temporal.query)
 }
 
 // With search attributes the list says it all; only jobs that have not set
@@ -40,14 +31,13 @@ func TestNoJobs(t *testing.T) {
 func TestStagesFromAttributes(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t,
-		job{id: "fresh", status: running, age: time.Second, stage: workflows.StageSubmitting},
-		job{id: "a", status: running, age: time.Minute, attribute: workflows.StageWaiting},
-		job{id: "b", status: running, age: 2 * time.Hour, attribute: workflows.StageWaiting},
-		job{id: "c", status: running, age: time.Hour, attribute: workflows.StageSubmitUnknown},
-		job{id: "d", status: running, age: time.Hour, attribute: workflows.StageHeld},
-		job{id: "ending", status: running, age: time.Minute, attribute: workflows.StageDone},
+		job{id: "fresh", age: time.Second, stage: workflows.StageSubmitting},
+		job{id: "a", age: time.Minute, attribute: workflows.StageWaiting},
+		job{id: "b", age: 2 * time.Hour, attribute: workflows.StageWaiting},
+		job{id: "c", age: time.Hour, attribute: workflows.StageSubmitUnknown},
+		job{id: "d", age: time.Hour, attribute: workflows.StageHeld},
+		job{id: "ending", age: time.Minute, attribute: workflows.StageDone},
 	)
-	f.attributes = true
 	require.NoError(t, f.Count(t.Context()))
 	assert.Equal(t, 2.0, f.value("jobs waiting"))
 	assert.Equal(t, 1.0, f.value("jobs submitting"))
@@ -65,7 +55,7 @@ func TestStagesFromTheJobs(t *testing.T) {
 	t.Parallel()
 	var jobs []job
 	for i := range 150 {
-		jobs = append(jobs, job{id: fmt.Sprint(i), status: running, age: time.Duration(i) * time.Minute, stage: workflows.StageWaiting})
+		jobs = append(jobs, job{id: fmt.Sprint(i), age: time.Duration(i) * time.Minute, stage: workflows.StageWaiting})
 	}
 	f := newFixture(t, jobs...)
 	require.NoError(t, f.Count(t.Context()))
@@ -85,103 +75,59 @@ func TestManyJobs(t *testing.T) {
 	t.Parallel()
 	var jobs []job
 	for i := range 6000 {
-		jobs = append(jobs, job{id: fmt.Sprint(i), status: running, age: time.Minute, attribute: workflows.StageWaiting})
+		jobs = append(jobs, job{id: fmt.Sprint(i), age: time.Minute, attribute: workflows.StageWaiting})
 	}
 	f := newFixture(t, jobs...)
 	require.NoError(t, f.Count(t.Context()))
 	assert.Equal(t, 5000.0, f.value("jobs waiting"))
 	assert.Equal(t, 1000.0, f.value("jobs unknown"))
-	assert.Equal(t, 11+1, f.temporal.pages, "5,000 jobs in pages of 500, one to see that there are more, and one of ended jobs")
+	assert.Equal(t, 10, f.temporal.pages, "5,000 jobs in pages of 500")
 	assert.Equal(t, 1, f.temporal.counted)
 }
 
+// The videos at risk are those of `lumaflow list --at-risk`, looked for now and
+// then.
 func TestMediaAtRisk(t *testing.T) {
 	t.Parallel()
-	day := 24 * time.Hour
-	done := now.Add(-2 * day)
-	tests := []struct {
-		name string
-		job  job
-		left float64 // hours; 0 if it is not at risk
-	}{
-		{"its download was rejected", job{status: failed, age: 3 * day, taskID: "t", completed: done}, 12 * 24},
-		{"its end is not known", job{status: failed, age: 3 * day, taskID: "t", failure: workflows.ResultOverdue}, 11 * 24},
-		{"it was cancelled while it waited", job{status: canceled, age: day, taskID: "t"}, 13 * 24},
-		{"it was terminated while it downloaded", job{status: terminated, age: 3 * day, taskID: "t", completed: done}, 12 * 24},
-		{"it adopted an old task", job{status: canceled, age: time.Hour, taskID: "t", created: now.Add(-10 * day)}, 4 * 24},
-		{"it is open and downloads", job{status: running, age: 3 * day, attribute: workflows.StageCollecting, taskID: "t", completed: done}, 12 * 24},
-		{"the generation failed", job{status: failed, age: day, taskID: "t", failure: workflows.GenerationFailed}, 0},
-		{"nothing was submitted", job{status: failed, age: day}, 0},
-		{"it is open and waits", job{status: running, age: day, attribute: workflows.StageWaiting, taskID: "t"}, 0},
-		{"it is deleted by now", job{status: failed, age: 14*day + time.Hour, taskID: "t"}, 0},
-		{"Temporal has forgotten it meanwhile", job{status: failed, age: day, taskID: "t", gone: true}, 0},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			test.job.id = "job"
-			f := newFixture(t, test.job)
-			require.NoError(t, f.Count(t.Context()))
-			if test.left == 0 {
-				assert.Zero(t, f.value("media_at_risk"))
-				assert.Equal(t, math.Inf(1), f.value("media_hours_left"))
-				return
-			}
-			assert.Equal(t, 1.0, f.value("media_at_risk"))
-			assert.InDelta(t, test.left, f.value("media_hours_left"), 0.01)
-		})
-	}
-}
+	f := newFixture(t)
+	f.clock.found = []starter.Risk{{DeletedAt: now.Add(90 * time.Minute)}, {DeletedAt: now.Add(100 * time.Hour)}}
+	require.NoError(t, f.Count(t.Context()))
+	assert.Equal(t, 2.0, f.value("media_at_risk"))
+	assert.Equal(t, 1.5, f.value("media_hours_left"))
+	assert.Equal(t, "o'queue", f.clock.filter.TaskQueue)
+	assert.Greater(t, f.clock.filter.Limit, 1_000_000)
 
-func TestCollectedMediaAreNotAtRisk(t *testing.T) {
-	t.Parallel()
-	lost := job{id: "job", status: failed, age: time.Hour, taskID: "t", input: workflows.ModifyVideoInput{Name: "beach"}}
-	for _, name := range []string{"beach", ""} {
-		f := newFixture(t, lost)
-		f.shelf.receipts[store.ReceiptName(name, "t")] = store.Receipt{TaskID: "t"}
+	f.clock.found = nil
+	for range 29 {
 		require.NoError(t, f.Count(t.Context()))
-		assert.Zero(t, f.value("media_at_risk"), "its receipt is there under %q", name)
 	}
-	f := newFixture(t, lost)
-	f.shelf.receipts[store.ReceiptName("", "t")] = store.Receipt{TaskID: "another"}
-	f.temporal.taken["t"] = true
+	assert.Equal(t, 1, f.clock.asked)
+	assert.Equal(t, 2.0, f.value("media_at_risk"))
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 1.0, f.value("media_at_risk"), "without search attributes nobody knows who else collected it")
-	f = newFixture(t, lost)
-	f.attributes, f.temporal.taken["t"] = true, true
-	require.NoError(t, f.Count(t.Context()))
+	assert.Equal(t, 2, f.clock.asked)
 	assert.Zero(t, f.value("media_at_risk"))
-	f = newFixture(t, lost)
-	f.shelf.err = errDisk
-	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 1.0, f.value("media_at_risk"), "a store that can't be read proves nothing")
+	assert.Equal(t, math.Inf(1), f.value("media_hours_left"))
 }
 
-// Histories are read once, some at a time; two jobs of one task are one video.
-func TestHistoriesAreReadOnce(t *testing.T) {
+// A look that failed is made again at the next count.
+func TestMediaCannotBeLookedFor(t *testing.T) {
 	t.Parallel()
-	var jobs []job
-	for i := range 450 {
-		jobs = append(jobs, job{id: fmt.Sprint(i), status: failed, age: time.Hour, taskID: fmt.Sprint("task-", i/2)})
-	}
-	f := newFixture(t, jobs...)
-	var known []float64
-	for range 41 {
-		require.NoError(t, f.Count(t.Context()))
-		known = append(known, f.value("media_at_risk"))
-	}
-	assert.Equal(t, []float64{100, 200, 225, 225, 225}, []float64{known[0], known[10], known[20], known[30], known[40]})
-	assert.Equal(t, 450, f.temporal.reads)
+	f := newFixture(t)
+	f.clock.err = errors.New("no time")
+	require.ErrorContains(t, f.Count(t.Context()), "look for videos that are not stored: no time")
+	assert.NotContains(t, f.shown.Values(), "census_timestamp")
+	f.clock.err = nil
+	require.NoError(t, f.Count(t.Context()))
+	assert.Equal(t, 2, f.clock.asked)
 }
 
 func TestTemporalIsAway(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, job{id: "a", status: running, age: time.Hour, attribute: workflows.StageWaiting})
+	f := newFixture(t, job{id: "a", age: time.Hour, attribute: workflows.StageWaiting})
 	require.NoError(t, f.Count(t.Context()))
 	f.temporal.down = true
 	before := f.shown.Values()
-	later := now.Add(time.Minute)
-	f.now = func() time.Time { return later }
+	f.now = now.Add(time.Minute)
 	require.ErrorContains(t, f.Count(t.Context()), "count the open jobs")
 	assert.Equal(t, before, f.shown.Values(), "also the time, which shows how old the gauges are")
 }

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/metrics"
@@ -16,53 +16,55 @@ import (
 
 // open is what the open jobs are doing.
 type open struct {
+	mu     sync.Mutex
 	stages map[string]int
 	oldest time.Time
-	// collecting are those that download: their tasks have ended.
-	collecting []run
-
-	mu sync.Mutex
 }
 
 // run is one run of a job.
-type run struct {
-	id, runID string
-	started   time.Time
-}
-
-func runOf(info *workflowpb.WorkflowExecutionInfo) run {
-	return run{info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), info.GetStartTime().AsTime()}
-}
+type run struct{ id, runID string }
 
 // countOpen lists the open jobs. Their stage is in the search attributes if the
 // namespace has them; of the others, and of jobs that have not set theirs yet, a
 // bounded number is asked.
 func (c *Census) countOpen(ctx context.Context) (*open, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
 	found := &open{stages: map[string]int{}}
-	var silent []run
-	listed := 0
-	query := c.ofQueue("ExecutionStatus = 'Running'")
-	all, err := c.list(ctx, query, maxOpen, func(info *workflowpb.WorkflowExecutionInfo) {
-		listed++
-		job := runOf(info)
-		if found.oldest.IsZero() || job.started.Before(found.oldest) {
-			found.oldest = job.started
-		}
-		if stage := workflows.Attribute(info, workflows.StageAttribute); stage != "" {
-			found.add(stage, job)
-		} else {
-			silent = append(silent, job)
-		}
-	})
-	if err != nil {
-		return nil, err
+	request := &workflowservice.ListWorkflowExecutionsRequest{
+		Query: workflows.Equals("WorkflowType", workflows.ModifyVideoName) + " AND " +
+			workflows.Equals("TaskQueue", c.TaskQueue) + " AND " + workflows.Equals("ExecutionStatus", "Running"),
+		PageSize: listPage,
 	}
-	if !all {
-		total, err := c.number(ctx, query)
+	var silent []run
+	for listed := 0; ; {
+		page, err := c.Temporal.ListWorkflow(ctx, request)
 		if err != nil {
 			return nil, err
 		}
-		found.stages[metrics.StageUnknown] += max(total-listed, 0)
+		for _, info := range page.GetExecutions() {
+			started := info.GetStartTime().AsTime()
+			if found.oldest.IsZero() || started.Before(found.oldest) {
+				found.oldest = started
+			}
+			if stage := workflows.Attribute(info, workflows.StageAttribute); stage != "" {
+				found.add(stage)
+			} else {
+				silent = append(silent, run{info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()})
+			}
+		}
+		listed += len(page.GetExecutions())
+		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+			break
+		}
+		if listed >= maxOpen {
+			total, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: request.Query})
+			if err != nil {
+				return nil, err
+			}
+			found.stages[metrics.StageUnknown] += max(int(total.GetCount())-listed, 0)
+			break
+		}
 	}
 	c.askStages(ctx, silent, found)
 	return found, nil
@@ -70,16 +72,13 @@ func (c *Census) countOpen(ctx context.Context) (*open, error) {
 
 // add counts a job. A stage that is not one of an open job is unknown: the list
 // lags behind.
-func (o *open) add(stage string, job run) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+func (o *open) add(stage string) {
 	if !slices.Contains(metrics.Jobs.Values, stage) {
 		stage = metrics.StageUnknown
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.stages[stage]++
-	if stage == string(workflows.StageCollecting) && len(o.collecting) < maxRead {
-		o.collecting = append(o.collecting, job)
-	}
 }
 
 // askStages asks jobs what they are doing. When one gives no answer, most likely
@@ -93,12 +92,13 @@ func (c *Census) askStages(ctx context.Context, jobs []run, found *open) {
 			stage := metrics.StageUnknown
 			if i < maxAsked && !silent.Load() {
 				status, err := c.ask(ctx, job)
-				silent.Store(silent.Load() || err != nil)
 				if err == nil {
 					stage = string(status.Stage)
+				} else {
+					silent.Store(true)
 				}
 			}
-			found.add(stage, job)
+			found.add(stage)
 			return nil
 		})
 	}

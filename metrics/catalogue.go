@@ -149,7 +149,7 @@ const (
 	CallbackUnavailable  = "unavailable"
 )
 
-// Jobs is, like the gauges after it, what a worker counts once a minute over all
+// Jobs is, like the gauges after it, what a worker counts now and then over all
 // jobs of its task queue. Every worker comes to the same values, so take the
 // maximum over them, not the sum.
 var Jobs = Gauge{Metric{
@@ -181,14 +181,14 @@ var OldestJob = Gauge{Metric{
 var MediaAtRisk = Gauge{Metric{
 	Name: "lumaflow_media_at_risk",
 	Kind: GaugeKind,
-	Help: "Paid tasks without a stored video: of open jobs that are downloading, and of jobs that ended without it in the last 15 days and that nobody has collected since. Failed generations are left out.",
+	Help: "Finished tasks whose video no job has stored, as lumaflow list --at-risk shows them: of jobs that ended without it, and of open jobs that are collecting or whose task was submitted more than an hour ago.",
 }}
 
 // MediaHoursLeft is when the first of them is deleted.
 var MediaHoursLeft = Gauge{Metric{
 	Name: "lumaflow_media_hours_left",
 	Kind: GaugeKind,
-	Help: "Hours until kie.ai deletes the first of the media at risk, 14 days after its task finished, or after it was submitted where the end is not known; +Inf if none is at risk.",
+	Help: "Hours until kie.ai deletes the first of the media at risk, 14 days after its task finished, or after it was submitted if nobody has seen its end; +Inf if none is at risk.",
 }}
 
 // CensusTime is when the gauges were last brought up to date.

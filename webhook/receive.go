@@ -48,7 +48,9 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request) {
 		v = v.ofProbe()
 	}
 	v.log(r.Context(), h.Logger, d)
-	metrics.Callbacks.Add(h.Metrics, 1, v.counted)
+	if !v.probe {
+		metrics.Callbacks.Add(h.Metrics, 1, v.counted)
+	}
 	v.write(w)
 }
 

@@ -98,7 +98,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	show := show{Telemetry: shown, temporal: temporal, identity: identity, taskQueue: c.TaskQueue}
-	defer show.countJobs(ctx, options, logger)()
+	defer show.countJobs(ctx, logger)()
 	return Run(ctx, temporal, acts, Options{
 		TaskQueue:        c.TaskQueue,
 		SubmitsPerSecond: c.SubmitsPerSecond,

@@ -10,8 +10,8 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"lumaflow/activities"
 	"lumaflow/census"
+	"lumaflow/starter"
 	"lumaflow/store"
 	"lumaflow/telemetry"
 )
@@ -58,18 +58,17 @@ func (s show) polling(ctx context.Context) error {
 
 // countJobs counts all jobs while the worker runs, if anybody can see it. It
 // returns what ends that.
-func (s show) countJobs(ctx context.Context, with activities.Options, logger *slog.Logger) (stop func()) {
+func (s show) countJobs(ctx context.Context, logger *slog.Logger) (stop func()) {
 	if !s.Measures() {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	jobs := census.New(census.Options{
-		Temporal:         s.temporal,
-		TaskQueue:        s.taskQueue,
-		Store:            with.Store,
-		Metrics:          s.Metrics(),
-		Logger:           logger,
-		SearchAttributes: with.SearchAttributes,
+		Temporal:  s.temporal,
+		Jobs:      starter.New(s.temporal, starter.Options{}),
+		TaskQueue: s.taskQueue,
+		Metrics:   s.Metrics(),
+		Logger:    logger,
 	})
 	var counting sync.WaitGroup
 	counting.Go(func() { jobs.Run(ctx) })
