@@ -97,7 +97,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	show := show{Telemetry: shown, temporal: temporal, identity: identity, taskQueue: c.TaskQueue}
+	show := show{Telemetry: shown, temporal: temporal, server: server, identity: identity, taskQueue: c.TaskQueue}
 	defer show.countJobs(ctx, logger)()
 	return Run(ctx, temporal, acts, Options{
 		TaskQueue:        c.TaskQueue,

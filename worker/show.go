@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/census"
+	"lumaflow/dial"
 	"lumaflow/starter"
 	"lumaflow/store"
 	"lumaflow/telemetry"
@@ -29,6 +30,7 @@ const (
 type show struct {
 	*telemetry.Telemetry
 	temporal            client.Client
+	server              dial.Settings
 	identity, taskQueue string
 }
 
@@ -65,7 +67,7 @@ func (s show) countJobs(ctx context.Context, logger *slog.Logger) (stop func()) 
 	ctx, cancel := context.WithCancel(ctx)
 	jobs := census.New(census.Options{
 		Temporal:  s.temporal,
-		Jobs:      starter.New(s.temporal, starter.Options{}),
+		Jobs:      starter.New(s.temporal, starter.Options{Namespace: s.server.Namespace, Codec: s.server.Codec}),
 		TaskQueue: s.taskQueue,
 		Metrics:   s.Metrics(),
 		Logger:    logger,
