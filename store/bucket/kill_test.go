@@ -85,8 +85,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			child.Env = append(os.Environ(), victimURL+"="+server.OutputURL(), victimSource+"="+string(text))
 			var complaints strings.Builder
 			child.Stderr = &complaints
-			ended := make(chan error)
+			started, ended := make(chan struct{}), make(chan error)
 			kill := func() {
+				<-started
 				assert.NoError(t, child.Process.Kill())
 				ended <- child.Wait()
 			}
@@ -103,6 +104,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				return true
 			}))
 			require.NoError(t, child.Start())
+			close(started)
 			require.Error(t, <-ended)
 			require.Empty(t, complaints.String())
 			<-served
