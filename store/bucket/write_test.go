@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,13 +20,9 @@ import (
 
 // once is a hook that acts the first time only.
 func once(act s3test.Hook) s3test.Hook {
-	acted := false
+	var acted atomic.Bool
 	return func(w http.ResponseWriter, r *http.Request) bool {
-		if acted {
-			return false
-		}
-		acted = true
-		return act(w, r)
+		return acted.CompareAndSwap(false, true) && act(w, r)
 	}
 }
 
@@ -115,15 +112,14 @@ func TestAnotherWriteComesFirst(t *testing.T) {
 func TestSomebodyElseWritesAllTheTime(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
-	others := 0
+	var others atomic.Int32
 	server.InterceptPuts(func(http.ResponseWriter, *http.Request) bool {
-		others++
-		server.Place(name, strings.Repeat("x", others))
+		server.Place(name, strings.Repeat("x", int(others.Add(1))))
 		return false
 	})
 	_, err := open(t, server.OutputURL()).PutVideo(t.Context(), name, source(t, []byte("a longer video")))
 	require.ErrorContains(t, err, "somebody else writes it all the time")
-	assert.Less(t, others, 10)
+	assert.Less(t, others.Load(), int32(10))
 }
 
 // Some stores that speak S3 know no conditions.
