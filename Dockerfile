@@ -16,10 +16,12 @@ ARG VERSION
 ARG REVISION
 WORKDIR /src
 # The sources are only lent, and what the compiler made stays for the next time.
+# The tag leaves out what Google's storage client needs for gRPC, which lumaflow
+# does not use with it: a fifth of the binary.
 RUN --mount=type=bind,target=/src \
     --mount=type=cache,id=lumaflow-modules,target=/go/pkg/mod \
     --mount=type=cache,id=lumaflow-build,target=/root/.cache/go-build \
-    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -tags disable_grpc_modules -trimpath -buildvcs=false \
       -ldflags "-s -w -X lumaflow/command.version=$VERSION -X lumaflow/command.revision=$REVISION" \
       -o /lumaflow .
 # A named volume takes its first owner from the folder it is mounted on.

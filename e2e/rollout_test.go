@@ -215,6 +215,8 @@ func (w *world) keepStarting(prefix string, pace time.Duration) *steady {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	s := &steady{cancel: cancel}
 	s.done.Go(func() {
+		ticks := time.NewTicker(pace)
+		defer ticks.Stop()
 		for n := 0; ctx.Err() == nil; n++ {
 			id := fmt.Sprintf("%s-%d", prefix, n)
 			_, err := temporal.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: w.taskQueue},
@@ -227,7 +229,7 @@ func (w *world) keepStarting(prefix string, pace time.Duration) *steady {
 			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(pace):
+			case <-ticks.C:
 			}
 		}
 	})

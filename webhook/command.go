@@ -40,7 +40,8 @@ func (Command) Help() string {
 	return `kie.ai posts to CALLBACK_BASE_URL of the workers, which must lead here and pass paths on as they are. Start as
 many webhooks as you like, each with the secret of the workers. GET /healthz answers 200 while it runs; SIGTERM drains,
 which takes at most 20 seconds. With METRICS_LISTEN, another port serves /metrics for Prometheus, /healthz, and /readyz,
-which is 200 while Temporal answers and 503 while it does not or the webhook drains.
+which is 200 while Temporal answers and 503 while it does not or the webhook drains. It then goes on taking callbacks for
+5 seconds before it drains, so that a load balancer that asks for /readyz sends them to another webhook in time.
 
 Examples:
   CALLBACK_SECRET=$(openssl rand -base64 48) lumaflow webhook
@@ -83,8 +84,12 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	shown.Health.Begin(telemetry.Check{Name: "temporal", Ask: reach})
 	defer context.AfterFunc(ctx, shown.Health.Drain)()
-	stayLean()
-	return Serve(ctx, listener, New(options), options.Logger)
+	defer stayLean(ctx)()
+	handler := New(options)
+	if c.MetricsListen != "" {
+		ctx, handler = linger(ctx, handler)
+	}
+	return Serve(ctx, listener, handler, options.Logger)
 }
 
 // options reads what can be refused before anything is dialled. Errors name

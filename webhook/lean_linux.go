@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dropStart gives back the pages of the program that went by on the way here. All
-// roles are one program and a webhook runs little of it, yet what was touched
-// once stays resident: three quarters of what a waiting webhook holds. A page
-// that is needed again is mapped again, so nothing can go wrong but the saving.
-func dropStart() {
+// dropProgram gives back the pages of the program that went by on the way here.
+// All roles are one program and a webhook runs little of it, yet what was touched
+// once stays resident, and its neighbours with it: three quarters of what a
+// waiting webhook holds. A page that is needed again is mapped again, so nothing
+// can go wrong but the saving.
+func dropProgram() {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return

@@ -2,5 +2,5 @@
 
 package webhook
 
-// dropStart does nothing where it is not known how.
-func dropStart() {}
+// dropProgram does nothing where it is not known how.
+func dropProgram() {}
