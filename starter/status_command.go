@@ -38,7 +38,7 @@ func (c *StatusCommand) run(ctx context.Context, s *Starter, streams command.Str
 		return err
 	}
 	if c.JSON {
-		return writeJSON(streams.Out, report)
+		return command.WriteJSON(streams.Out, report)
 	}
 	return writeReport(streams.Out, report, time.Now())
 }
