@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -127,6 +128,29 @@ func TestFileThatMayNotBeRead(t *testing.T) {
 	_, err := clip.Open(t.Context(), path)
 	require.ErrorContains(t, err, "can't be read: permission denied")
 	require.Equal(t, command.ExitUsage, command.ExitCode(err))
+}
+
+// hooked is a context that does something when it is first asked.
+type hooked struct {
+	context.Context
+	hook func()
+}
+
+func (c hooked) Err() error {
+	c.hook()
+	return c.Context.Err()
+}
+
+// What is inspected is what is uploaded: a file that is written again while it is
+// checked is either refused here or not what has the hash.
+func TestFileThatChangesWhileItIsChecked(t *testing.T) {
+	t.Parallel()
+	path := file(t, "a.mp4", lasting(time.Second))
+	ctx := hooked{t.Context(), sync.OnceFunc(func() {
+		assert.NoError(t, os.WriteFile(path, lasting(11*time.Second), 0o600))
+	})}
+	_, err := clip.Open(ctx, path)
+	require.ErrorContains(t, err, "lasts 11s")
 }
 
 func TestOpenIsInterrupted(t *testing.T) {
