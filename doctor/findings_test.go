@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/doctor"
+	"lumaflow/luma"
 	"lumaflow/luma/lumatest"
 )
 
@@ -340,6 +341,15 @@ func TestSignature(t *testing.T) {
 			w.settings.HMACKey = hmacKey + ", another"
 		}, nil},
 		{"one of two keys", func(w *world) { w.settings.HMACKey = hmacKey + ",another" }, []want{{"signature", doctor.Fail, "key 2 of 2"}}},
+		{"a proxy that takes no signatures", func(w *world) {
+			w.hooks.instead = func(answer http.ResponseWriter, r *http.Request) {
+				if r.Header.Get(luma.SignatureHeader) != "" {
+					http.Error(answer, "no", http.StatusForbidden)
+					return
+				}
+				w.hooks.behind.ServeHTTP(answer, r)
+			}
+		}, []want{{"signature", doctor.Fail, "answers HTTP 403 to a callback that is signed"}}},
 		{"malformed", func(w *world) { w.settings.HMACKey = hmacKey + "," }, []want{{"signature", doctor.Fail, "KIE_WEBHOOK_HMAC_KEY holds an empty key"}}},
 		{"no Temporal behind it", func(w *world) { w.signals.err = serviceerror.NewUnavailable("down") }, []want{{"signature", doctor.Fail, "whether it reaches Temporal"}}},
 		{"kie.ai's time is not known", func(w *world) {
