@@ -79,7 +79,7 @@ func (c *Command) run(ctx context.Context, shelf Shelf, options Options, streams
 
 // advice is what to do about problems.
 const advice = ". Next: put back what you have a copy of, and move elsewhere what no job stored; while kie.ai keeps a task's media (14 days), " +
-	"lumaflow submit --task-id TASK --key again collects it once more, free of charge"
+	"lumaflow submit --task-id TASK --key again, with the --name it had, collects it once more, free of charge"
 
 func (c *Command) print(streams command.Streams, report Report) error {
 	if c.JSON {
