@@ -75,6 +75,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"empty", file(t, "a.mp4", nil), "is empty"},
 		{"too large", large, "has 500.0 MB and kie.ai takes at most 500.0 MB"},
 		{"text", file(t, "a.mp4", []byte("Not a video at all.\n")), "is no whole MP4, MOV or AVI: it does not begin like an MP4 or MOV"},
+		{"text of a few letters", file(t, "a.mp4", []byte("hello\n")), "does not begin like an MP4 or MOV"},
 		{"web page", file(t, "a.mov", []byte("<html>\n\x1b[31m")), "is no whole MP4, MOV or AVI"},
 		{"cut", file(t, "a.mp4", good[:len(good)-1]), "is no whole MP4, MOV or AVI: the video is cut off"},
 		{"picture", file(t, "a.heic", atom("ftyp", []byte("heic\x00\x00\x00\x00heic"))), "has no moov"},

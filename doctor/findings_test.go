@@ -370,7 +370,7 @@ func TestStorage(t *testing.T) {
 		{"output in the way", func(w *world) { w.settings.OutputURL = inTheWay(w.t) }, []want{{"output", doctor.Fail, "OUTPUT_URL: the folder"}}},
 		{"no output", func(w *world) { w.settings.OutputURL = "" }, []want{{"output", doctor.Fail, "OUTPUT_URL: empty"}}},
 		{"a place of no kind", func(w *world) { w.settings.OutputURL = "ftp://user:" + secret + "@host/videos" }, []want{{"output", doctor.Fail, "OUTPUT_URL"}}},
-		{"work in the way", func(w *world) { w.settings.WorkDir = inTheWay(w.t) }, []want{{"work", doctor.Fail, "WORK_DIR"}}},
+		{"work in the way", func(w *world) { w.settings.WorkDir = inTheWay(w.t) }, []want{{"work", doctor.Fail, "below: mkdir "}}},
 		{"hosts that are none", func(w *world) { w.settings.FetchAllowHosts = []string{"https://x"} }, []want{{"work", doctor.Fail, "FETCH_ALLOW_HOSTS"}}},
 	})
 	w := newWorld(t)
