@@ -111,7 +111,7 @@ func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(
 func (c *Census) try(ctx context.Context, count func(context.Context) error) {
 	err := count(ctx)
 	if err != nil && ctx.Err() == nil && !c.silent {
-		c.Logger.Warn("the jobs can't be counted; the gauges of all jobs stay as they are", "error", err)
+		c.Logger.Warn("the jobs can't be looked at; their gauges stay as they are", "error", err)
 	}
 	c.silent = err != nil
 }
