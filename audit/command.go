@@ -15,7 +15,7 @@ const maxParallel = 256
 
 // Command audits a store.
 type Command struct {
-	OutputURL string        `arg:"" optional:"" name:"output-url" env:"OUTPUT_URL" default:"./videos" help:"Where the videos are: a path, or a file://, s3://, gs:// or azblob:// URL."`
+	OutputURL string        `arg:"" optional:"" name:"output-url" env:"OUTPUT_URL" default:"./videos" help:"Where the videos are: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
 	Parallel  int           `placeholder:"N" help:"How many files are read at a time (default: one for each processor)."`
 	Grace     time.Duration `default:"24h" help:"How old a video without a receipt is before it is a problem. Its job may still be collecting others: give at least the jobs' deadline."`
 	JSON      bool          `name:"json" help:"Print one JSON object."`
