@@ -164,7 +164,7 @@ func (d *download) stored(ctx context.Context) (Downloaded, bool, error) {
 	d.beating(ctx, func() { location, ok, err = d.Store.Matches(ctx, file.Name, file.Bytes, file.SHA256) })
 	if err != nil {
 		countDownload(ctx, metrics.DownloadStorage)
-		return Downloaded{}, false, retry(StorageUnavailable, "re-read "+file.Name, err, storageRetry)
+		return Downloaded{}, false, retry(StorageUnavailable, "", err, storageRetry)
 	}
 	if !ok {
 		return Downloaded{}, false, nil
@@ -277,7 +277,7 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 	})
 	if err != nil {
 		countDownload(ctx, metrics.DownloadStorage)
-		return Downloaded{}, d.again(StorageUnavailable, "store "+name, err, storageRetry)
+		return Downloaded{}, d.again(StorageUnavailable, "", err, storageRetry)
 	}
 	countDownload(ctx, metrics.DownloadStored)
 	metrics.StoredBytes.Add(activity.GetMetricsHandler(ctx), file.Bytes)

@@ -150,10 +150,11 @@ func TestBytesThatAreNeverAVideoAreGivenUp(t *testing.T) {
 func TestDownloadThatTheStoreDoesNotTake(t *testing.T) {
 	b := newBench(t)
 	b.serves(nil)
-	b.shelf.fail = errors.New("read-only")
+	b.shelf.fail = errors.New(`store "v.mp4" in /videos: read-only`)
 	_, err := b.download(t, b.wanted())
 	failed := failedAs(t, err)
 	require.Equal(t, activities.StorageUnavailable, failed.Type())
+	require.Equal(t, b.shelf.fail.Error(), failed.Message(), "said once")
 	require.False(t, failed.NonRetryable())
 }
 

@@ -42,11 +42,15 @@ type Identified struct {
 func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identified, error) {
 	info := activity.GetInfo(ctx)
 	record, err := a.Provider.Record(ctx, input.TaskID)
-	if err != nil && luma.ClassOf(err) == luma.NotFound && a.Now().Sub(info.ScheduledTime) >= identifyGrace {
-		return Identified{}, final(UnknownTask, "kie.ai has no record of task "+input.TaskID, err)
-	}
-	if err != nil {
+	noRecord := "kie.ai has no record of task " + input.TaskID
+	switch {
+	case err == nil:
+	case luma.ClassOf(err) != luma.NotFound:
 		return Identified{}, retry(ProviderUnavailable, "ask kie.ai about task "+input.TaskID, err, max(5*time.Second, askedDelay(err)))
+	case a.Now().Sub(info.ScheduledTime) < identifyGrace:
+		return Identified{}, retry(ProviderUnavailable, noRecord+" yet", err, max(5*time.Second, askedDelay(err)))
+	default:
+		return Identified{}, final(UnknownTask, noRecord, err)
 	}
 	if input.Own && !a.Secrets.Owns(record.CallbackURL, info.Namespace, info.WorkflowExecution.ID) {
 		return Identified{}, final(ForeignTask, "task "+input.TaskID+" was not submitted by this job", nil)

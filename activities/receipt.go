@@ -54,7 +54,7 @@ func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error
 	}
 	name := store.ReceiptName(input.Name, input.TaskID)
 	if _, err := a.Store.PutReceipt(ctx, name, receipt); err != nil {
-		return retry(StorageUnavailable, "store "+name, err, 0)
+		return retry(StorageUnavailable, "", err, 0)
 	}
 	return nil
 }

@@ -94,11 +94,11 @@ func TestProblems(t *testing.T) {
 		}, []audit.Finding{{Kind: audit.NotAFile, File: "luma_result_p.json", Detail: notFollowed}}},
 		{"a receipt that is no JSON, and its video", func(f *folder) { f.write(receipt, "not JSON") },
 			[]audit.Finding{
-				{Kind: audit.BadReceipt, File: receipt, Detail: "it can't be read: invalid character 'o' in literal null (expecting 'u')"},
+				{Kind: audit.BadReceipt, File: receipt, Detail: "it can't be read: it is not the JSON of a receipt: invalid character 'o' in literal null (expecting 'u')"},
 				{Kind: audit.Unlisted, File: video, Detail: "its receipt " + receipt + " can't be read"},
 			}},
 		{"an empty receipt", func(f *folder) { f.write("luma_result_e.json", "") },
-			[]audit.Finding{{Kind: audit.BadReceipt, File: "luma_result_e.json", Detail: "it can't be read: unexpected end of JSON input"}}},
+			[]audit.Finding{{Kind: audit.BadReceipt, File: "luma_result_e.json", Detail: "it can't be read: it is not the JSON of a receipt: unexpected end of JSON input"}}},
 		{"a huge receipt", func(f *folder) { f.write("luma_result_h.json", `{"prompt":"`+strings.Repeat("x", 1<<20)+`"}`) },
 			[]audit.Finding{{Kind: audit.BadReceipt, File: "luma_result_h.json", Detail: "it can't be read: it is over 1048576 bytes"}}},
 		{"a receipt of a newer lumaflow", func(f *folder) { f.write("luma_result_n.json", `{"version":2,"taskId":"n"}`) },

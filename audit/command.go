@@ -15,7 +15,7 @@ const maxParallel = 256
 
 // Command audits a store.
 type Command struct {
-	OutputURL string        `arg:"" optional:"" name:"output-url" env:"OUTPUT_URL" default:"./videos" help:"Where the videos are: a path, or a file://, s3://, gs:// or azblob:// URL."`
+	OutputURL string        `arg:"" optional:"" name:"output-url" env:"OUTPUT_URL" default:"./videos" help:"Where the videos are: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
 	Parallel  int           `placeholder:"N" help:"How many files are read at a time (default: one for each processor)."`
 	Grace     time.Duration `default:"24h" help:"How old a video without a receipt is before it is a problem. Its job may still be collecting others: give at least the jobs' deadline."`
 	JSON      bool          `name:"json" help:"Print one JSON object."`
@@ -79,7 +79,7 @@ func (c *Command) run(ctx context.Context, shelf Shelf, options Options, streams
 
 // advice is what to do about problems.
 const advice = ". Next: put back what you have a copy of, and move elsewhere what no job stored; while kie.ai keeps a task's media (14 days), " +
-	"lumaflow submit --task-id TASK --key again collects it once more, free of charge"
+	"lumaflow submit --task-id TASK --key again, with the --name it had, collects it once more, free of charge"
 
 func (c *Command) print(streams command.Streams, report Report) error {
 	if c.JSON {

@@ -66,7 +66,7 @@ pending    luma_result_y_1.mp4  -     stored 1m30s ago, its receipt may still co
 audited 1 receipt and 1 file (0.0 MB)
 `, out)
 	require.EqualError(t, err, "2 problems: 1 truncated, 1 unlisted. Next: put back what you have a copy of, and move elsewhere what no job stored; "+
-		"while kie.ai keeps a task's media (14 days), lumaflow submit --task-id TASK --key again collects it once more, free of charge")
+		"while kie.ai keeps a task's media (14 days), lumaflow submit --task-id TASK --key again, with the --name it had, collects it once more, free of charge")
 	assert.Equal(t, command.ExitFailed, command.ExitCode(err))
 }
 

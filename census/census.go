@@ -25,10 +25,12 @@ const (
 	// openTime at most.
 	interval = 30 * time.Second
 	openTime = 20 * time.Second
-	// mediaEvery is how many counts there are to one look for videos at risk. The
-	// time that they have left is told in hours, and the look reads the history of
-	// every job that ended without its video.
-	mediaEvery = 30
+	// mediaEvery is how many counts there are to one look for videos at risk,
+	// guardInterval lies between two looks of who does nothing else. The time that
+	// they have left is told in hours, and the look reads the history of every job
+	// that ended without its video.
+	mediaEvery    = 30
+	guardInterval = time.Hour
 )
 
 // What one count may ask for, so that any number of jobs is bearable.
@@ -73,6 +75,8 @@ type Census struct {
 	// counts is how often it has counted, silent says that the last one failed.
 	counts int
 	silent bool
+	// warned is when the log told last of videos that will be deleted.
+	warned time.Time
 }
 
 // New returns a census that has not counted yet.
@@ -84,9 +88,15 @@ func New(options Options) *Census {
 }
 
 // Run counts twice a minute until ctx ends.
-func (c *Census) Run(ctx context.Context) {
+func (c *Census) Run(ctx context.Context) { c.repeat(ctx, interval, c.Count) }
+
+// Guard is for workers whose gauges nobody can see: once an hour it looks for
+// videos at risk, for the sake of the log, and counts nothing.
+func (c *Census) Guard(ctx context.Context) { c.repeat(ctx, guardInterval, c.countMedia) }
+
+func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(context.Context) error) {
 	for {
-		c.count(ctx)
+		c.try(ctx, count)
 		// Workers that were started together drift apart.
 		pause := time.NewTimer(interval - interval/10 + rand.N(interval/5))
 		select {
@@ -98,10 +108,10 @@ func (c *Census) Run(ctx context.Context) {
 	}
 }
 
-func (c *Census) count(ctx context.Context) {
-	err := c.Count(ctx)
+func (c *Census) try(ctx context.Context, count func(context.Context) error) {
+	err := count(ctx)
 	if err != nil && ctx.Err() == nil && !c.silent {
-		c.Logger.Warn("the jobs can't be counted; the gauges of all jobs stay as they are", "error", err)
+		c.Logger.Warn("the jobs can't be looked at; their gauges stay as they are", "error", err)
 	}
 	c.silent = err != nil
 }
@@ -124,7 +134,7 @@ func (c *Census) Count(ctx context.Context) error {
 	metrics.OldestJob.Set(c.Metrics, age.Seconds())
 	if c.counts%mediaEvery == 0 {
 		if err := c.countMedia(ctx); err != nil {
-			return fmt.Errorf("look for videos that are not stored: %w", err)
+			return err
 		}
 	}
 	metrics.CensusTime.Set(c.Metrics, float64(c.Now().Unix()))

@@ -1,10 +1,13 @@
 package census_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -107,6 +110,47 @@ func TestMediaAtRisk(t *testing.T) {
 	assert.Equal(t, 2, f.clock.asked)
 	assert.Zero(t, f.value("media_at_risk"))
 	assert.Equal(t, math.Inf(1), f.value("media_hours_left"))
+}
+
+// From day 7 on the log tells of videos that nobody stores, once an hour; their
+// jobs may have ended long ago.
+func TestMediaThatWillBeDeleted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	const day = 24 * time.Hour
+	look := func(found ...starter.Risk) int {
+		t.Helper()
+		f.log.Reset()
+		f.clock.found = found
+		looked := f.clock.asked
+		for f.clock.asked == looked {
+			require.NoError(t, f.Count(t.Context()))
+		}
+		return strings.Count(f.log.String(), "\n")
+	}
+	young, old, older := starter.Risk{DeletedAt: now.Add(7*day + time.Minute)}, starter.Risk{DeletedAt: now.Add(7 * day)}, starter.Risk{DeletedAt: now.Add(90 * time.Minute)}
+	assert.Zero(t, look())
+	assert.Zero(t, look(young))
+	assert.Equal(t, 1, look(older, old, young))
+	assert.Contains(t, f.log.String(), `level=WARN msg="finished videos are not stored and kie.ai deletes them 14 days after their tasks ended" `+
+		`videos=2 hoursLeft=1 next="lumaflow list --at-risk"`)
+	f.now = now.Add(time.Hour - time.Second)
+	assert.Zero(t, look(older))
+	f.now = now.Add(time.Hour)
+	assert.Equal(t, 1, look(older))
+}
+
+// Who is not measured looks at once and then every hour.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Hour)
+		defer cancel()
+		f.Guard(ctx)
+		assert.InDelta(t, 4.5, f.clock.asked, 0.6)
+		assert.Zero(t, f.temporal.pages, "nothing else is asked for")
+	})
 }
 
 // A look that failed is made again at the next count.

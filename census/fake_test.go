@@ -1,6 +1,7 @@
 package census_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -146,6 +147,7 @@ type fixture struct {
 	temporal *temporal
 	clock    *clock
 	shown    metricstest.Recorder
+	log      *bytes.Buffer
 	now      time.Time
 }
 
@@ -154,6 +156,7 @@ func newFixture(t *testing.T, jobs ...job) *fixture {
 		temporal: &temporal{t: t, jobs: jobs},
 		clock:    &clock{},
 		shown:    metricstest.New(),
+		log:      &bytes.Buffer{},
 		now:      now,
 	}
 	f.Census = census.New(census.Options{
@@ -161,7 +164,7 @@ func newFixture(t *testing.T, jobs ...job) *fixture {
 		Jobs:      f.clock,
 		TaskQueue: "o'queue",
 		Metrics:   f.shown,
-		Logger:    slog.New(slog.DiscardHandler),
+		Logger:    slog.New(slog.NewTextHandler(f.log, nil)),
 		Now:       func() time.Time { return f.now },
 	})
 	return f

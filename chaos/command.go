@@ -7,7 +7,6 @@ package chaos
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -76,9 +75,7 @@ func (c *Command) show(w io.Writer, report *Report) error {
 	if !c.JSON {
 		return report.print(w)
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(report)
+	return command.WriteJSON(w, report)
 }
 
 // plan checks everything before anything is started.

@@ -60,11 +60,13 @@ func Open(ctx context.Context, path string) (_ *Clip, err error) {
 		return nil, unreadable(path, err)
 	}
 	clip := &Clip{file: file, path: path, size: info.Size()}
-	if clip.extension, err = inspect(file, info.Size()); err != nil {
-		return nil, clip.rejected(err)
-	}
+	// In this order: what is uploaded has this hash, so it is what was inspected,
+	// whenever the file changes.
 	if clip.sha256, err = clip.hash(ctx); err != nil {
 		return nil, fmt.Errorf("%s was not read to its end: %w", clip, err)
+	}
+	if clip.extension, err = inspect(file, info.Size()); err != nil {
+		return nil, clip.rejected(err)
 	}
 	return clip, nil
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -74,6 +75,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"empty", file(t, "a.mp4", nil), "is empty"},
 		{"too large", large, "has 500.0 MB and kie.ai takes at most 500.0 MB"},
 		{"text", file(t, "a.mp4", []byte("Not a video at all.\n")), "is no whole MP4, MOV or AVI: it does not begin like an MP4 or MOV"},
+		{"text of a few letters", file(t, "a.mp4", []byte("hello\n")), "does not begin like an MP4 or MOV"},
 		{"web page", file(t, "a.mov", []byte("<html>\n\x1b[31m")), "is no whole MP4, MOV or AVI"},
 		{"cut", file(t, "a.mp4", good[:len(good)-1]), "is no whole MP4, MOV or AVI: the video is cut off"},
 		{"picture", file(t, "a.heic", atom("ftyp", []byte("heic\x00\x00\x00\x00heic"))), "has no moov"},
@@ -127,6 +129,29 @@ func TestFileThatMayNotBeRead(t *testing.T) {
 	_, err := clip.Open(t.Context(), path)
 	require.ErrorContains(t, err, "can't be read: permission denied")
 	require.Equal(t, command.ExitUsage, command.ExitCode(err))
+}
+
+// hooked is a context that does something when it is first asked.
+type hooked struct {
+	context.Context
+	hook func()
+}
+
+func (c hooked) Err() error {
+	c.hook()
+	return c.Context.Err()
+}
+
+// What is inspected is what is uploaded: a file that is written again while it is
+// checked is either refused here or not what has the hash.
+func TestFileThatChangesWhileItIsChecked(t *testing.T) {
+	t.Parallel()
+	path := file(t, "a.mp4", lasting(time.Second))
+	ctx := hooked{t.Context(), sync.OnceFunc(func() {
+		assert.NoError(t, os.WriteFile(path, lasting(11*time.Second), 0o600))
+	})}
+	_, err := clip.Open(ctx, path)
+	require.ErrorContains(t, err, "lasts 11s")
 }
 
 func TestOpenIsInterrupted(t *testing.T) {

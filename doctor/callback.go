@@ -34,7 +34,7 @@ func (e *examination) examineWebhook(ctx context.Context) webhookExam {
 	}
 	server, err := e.server()
 	if err != nil {
-		return webhookExam{finding: skippedf("the Temporal namespace is not known, to which callback addresses are bound")}
+		return webhookExam{finding: e.skipped("temporal", err, "the Temporal namespace is not known, to which callback addresses are bound")}
 	}
 	exam := webhookExam{prober: newProber(minter, server.Namespace)}
 	exam.replies = exam.prober.probe(ctx)

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -85,10 +84,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return fmt.Errorf("examine the setup: interrupted: %w", err)
 	}
 	if c.JSON {
-		encoder := json.NewEncoder(streams.Out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(report{OK: len(failed) == 0, Checks: findings}); err != nil {
+		if err := command.WriteJSON(streams.Out, report{OK: len(failed) == 0, Checks: findings}); err != nil {
 			return fmt.Errorf("print the findings: %w", err)
 		}
 	}

@@ -52,6 +52,47 @@ func TestOnlySomeChecks(t *testing.T) {
 	assert.Empty(t, w.signals.jobs)
 }
 
+// A check that can't be made is no success where the one that tells why is left
+// out.
+func TestOnlyWhatDependsOnOthers(t *testing.T) {
+	t.Parallel()
+	down := func(w *world) { w.env["TEMPORAL_ADDRESS"] = "127.0.0.1:1" }
+	malformed := func(w *world) { w.env["TEMPORAL_ADDRESS"] = "no-port" }
+	for _, test := range []struct {
+		name   string
+		change func(w *world)
+		only   string
+		says   string
+	}{
+		{"attributes", down, "attributes", "no Temporal server answers at 127.0.0.1:1: start one"},
+		{"workers", down, "workers", "no Temporal server answers"},
+		{"submissions", down, "submissions", "no Temporal server answers"},
+		{"workers of no queue", func(w *world) { w.settings.TaskQueue = "" }, "workers", "TASK_QUEUE is empty"},
+		{"callback of no namespace", malformed, "callback", "TEMPORAL_ADDRESS"},
+		{"signature of no namespace", malformed, "signature", "TEMPORAL_ADDRESS"},
+		{"signature of no webhook", func(w *world) { w.settings.CallbackBaseURL = "http://127.0.0.1:1" }, "signature", "can't be reached"},
+		{"signature of no secret", func(w *world) { w.settings.CallbackSecret = "" }, "signature", "CALLBACK_SECRET is not set"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			test.change(w)
+			w.settings.Only = []string{test.only}
+			findings, err := w.examine()
+			require.ErrorContains(t, err, "1 of 1 checks failed: "+test.only)
+			assert.Equal(t, doctor.Fail, findings[test.only].Status)
+			assert.Contains(t, findings[test.only].Message, test.says)
+		})
+	}
+	// Without a webhook there is nothing to sign, which is no failure.
+	w := newWorld(t)
+	w.settings.CallbackBaseURL, w.settings.CallbackSecret = "", ""
+	w.settings.Only = []string{"signature"}
+	findings, err := w.examine()
+	require.NoError(t, err)
+	assert.Equal(t, doctor.Skipped, findings["signature"].Status)
+}
+
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -60,9 +60,20 @@ func (e *examination) checks() []check {
 		{"output", e.lookAtOutput},
 		{"work", e.lookAtWork},
 	}
-	return slices.DeleteFunc(all, func(c check) bool {
-		return len(e.Only) > 0 && !slices.Contains(e.Only, c.name)
-	})
+	return slices.DeleteFunc(all, func(c check) bool { return !e.examines(c.name) })
+}
+
+func (e *examination) examines(check string) bool {
+	return len(e.Only) == 0 || slices.Contains(e.Only, check)
+}
+
+// skipped is the finding of a check that can't be made because another one fails.
+// Where that one is left out, nobody else would tell, so this one fails.
+func (e *examination) skipped(other string, failure error, reason string) Finding {
+	if e.examines(other) {
+		return skippedf("%s", reason)
+	}
+	return failf("%s", said(failure))
 }
 
 func userAgent() string { return luma.UserAgent(command.Version()) }

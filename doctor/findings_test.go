@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/doctor"
+	"lumaflow/luma"
 	"lumaflow/luma/lumatest"
 )
 
@@ -340,6 +341,15 @@ func TestSignature(t *testing.T) {
 			w.settings.HMACKey = hmacKey + ", another"
 		}, nil},
 		{"one of two keys", func(w *world) { w.settings.HMACKey = hmacKey + ",another" }, []want{{"signature", doctor.Fail, "key 2 of 2"}}},
+		{"a proxy that takes no signatures", func(w *world) {
+			w.hooks.instead = func(answer http.ResponseWriter, r *http.Request) {
+				if r.Header.Get(luma.SignatureHeader) != "" {
+					http.Error(answer, "no", http.StatusForbidden)
+					return
+				}
+				w.hooks.behind.ServeHTTP(answer, r)
+			}
+		}, []want{{"signature", doctor.Fail, "answers HTTP 403 to a callback that is signed"}}},
 		{"malformed", func(w *world) { w.settings.HMACKey = hmacKey + "," }, []want{{"signature", doctor.Fail, "KIE_WEBHOOK_HMAC_KEY holds an empty key"}}},
 		{"no Temporal behind it", func(w *world) { w.signals.err = serviceerror.NewUnavailable("down") }, []want{{"signature", doctor.Fail, "whether it reaches Temporal"}}},
 		{"kie.ai's time is not known", func(w *world) {
@@ -360,7 +370,7 @@ func TestStorage(t *testing.T) {
 		{"output in the way", func(w *world) { w.settings.OutputURL = inTheWay(w.t) }, []want{{"output", doctor.Fail, "OUTPUT_URL: the folder"}}},
 		{"no output", func(w *world) { w.settings.OutputURL = "" }, []want{{"output", doctor.Fail, "OUTPUT_URL: empty"}}},
 		{"a place of no kind", func(w *world) { w.settings.OutputURL = "ftp://user:" + secret + "@host/videos" }, []want{{"output", doctor.Fail, "OUTPUT_URL"}}},
-		{"work in the way", func(w *world) { w.settings.WorkDir = inTheWay(w.t) }, []want{{"work", doctor.Fail, "WORK_DIR"}}},
+		{"work in the way", func(w *world) { w.settings.WorkDir = inTheWay(w.t) }, []want{{"work", doctor.Fail, "below: mkdir "}}},
 		{"hosts that are none", func(w *world) { w.settings.FetchAllowHosts = []string{"https://x"} }, []want{{"work", doctor.Fail, "FETCH_ALLOW_HOSTS"}}},
 	})
 	w := newWorld(t)

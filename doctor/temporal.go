@@ -29,7 +29,7 @@ func (e *examination) lookAtTemporal(context.Context) Finding {
 func (e *examination) inNamespace(ask func(temporal client.Client, namespace string) Finding) Finding {
 	temporal, err := e.temporal()
 	if err != nil {
-		return skippedf("Temporal can't be used")
+		return e.skipped("temporal", err, "Temporal can't be used")
 	}
 	// It has been read to dial.
 	server, _ := e.server()

@@ -62,7 +62,7 @@ func (e *examination) lookAtSubmissions(ctx context.Context) Finding {
 
 func (e *examination) polled(ctx context.Context, queue string, judge func(ask func(enumspb.TaskQueueType) (polling, error)) Finding) Finding {
 	if e.TaskQueue == "" {
-		return skippedf("TASK_QUEUE is empty")
+		return e.skipped("settings", e.Pace(), "TASK_QUEUE is empty")
 	}
 	return e.inNamespace(func(temporal client.Client, namespace string) Finding {
 		return judge(func(kind enumspb.TaskQueueType) (polling, error) {

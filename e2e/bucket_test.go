@@ -141,8 +141,7 @@ func TestBucketRefusesForAWhile(t *testing.T) {
 	w.start("e2e-bucket-refuses", jobInput(prompt))
 	<-refused
 	w.until("it is to be seen why the job waits", func() bool {
-		shown := w.temporalCLI("workflow", "describe", "--workflow-id", "e2e-bucket-refuses")
-		return strings.Contains(shown.out, "AccessDenied")
+		return strings.Contains(w.run("status", "e2e-bucket-refuses").out, "AccessDenied")
 	})
 	server.Intercept(nil)
 	result, err := w.result("e2e-bucket-refuses")

@@ -130,7 +130,8 @@ func TestRescueOfATaskThatKieDoesNotKnow(t *testing.T) {
 	const unknown = "00000000000000000000000000000bad"
 	got := w.run("rescue", unknown)
 	require.Equal(t, 1, got.code, got.err)
-	require.Contains(t, got.err, "kie.ai has no record of task "+unknown)
+	require.Contains(t, got.err, "0 of 1 done, 1 waiting: kie.ai has no record of task "+unknown+" yet: ", "it is said long before it is given up")
+	require.Contains(t, got.err, "kie.ai has no record of task "+unknown+": ")
 	require.Contains(t, got.err, "https://kie.ai/logs")
 	require.Contains(t, got.err, "the job ended without its video; the same command tries again, at no cost")
 	require.Zero(t, w.ledger().Charges)

@@ -84,7 +84,8 @@ func setBack(response *http.Response, age time.Duration) error {
 }
 
 // A video that is not stored ten days after its task ended is in the worker's
-// log, and first on the list, with the four days that are left.
+// log, also when its job has ended, and first on the list, with the four days that
+// are left.
 func TestOldVideosAreWarnedOf(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{noCallbacks: true, env: []string{"FETCH_ALLOW_HOSTS=videos.example.org"}})
@@ -103,6 +104,14 @@ func TestOldVideosAreWarnedOf(t *testing.T) {
 	})
 	require.Equal(t, 95, risk.HoursLeft)
 	require.Equal(t, starter.FromEnd, risk.CountedFrom)
+
+	terminated := w.temporalCLI("workflow", "terminate", "--workflow-id", id)
+	require.Zero(t, terminated.code, terminated.err)
+	w.until("the job is over", func() bool { return w.atRisk()[task].Failure == starter.FailureTerminated })
+	w.worker.kill()
+	w.startWorker()
+	w.worker.says(`level=WARN msg="finished videos are not stored and kie.ai deletes them 14 days after their tasks ended" ` +
+		`videos=1 hoursLeft=95 next="lumaflow list --at-risk"`)
 
 	w.worker.kill()
 	w.env = append(w.env, "FETCH_ALLOW_HOSTS=")

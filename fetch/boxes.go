@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
 const (
@@ -16,7 +18,13 @@ const (
 
 // opening are the boxes that a file may begin with: ftyp, or in MOV files from
 // before there was ftyp, one of the others.
-var opening = map[string]bool{"ftyp": true, "moov": true, "mdat": true, "wide": true, "free": true, "skip": true, "pnot": true}
+var opening = []string{"ftyp", "moov", "mdat", "wide", "free", "skip", "pnot"}
+
+// opens reports whether a file may begin with these bytes, however few they are.
+func opens(bytes []byte) bool {
+	kind := string(bytes[min(4, len(bytes)):min(8, len(bytes))])
+	return slices.ContainsFunc(opening, func(known string) bool { return strings.HasPrefix(known, kind) })
+}
 
 // malformedError says why a file is no MP4 or MOV.
 type malformedError string
@@ -73,17 +81,17 @@ func (r *boxReader) header(start int64, within box) (box, error) {
 		beyond = malformedf("a box at byte %d runs past the %s box around it", start, within.kind)
 	}
 	room := within.end - start
-	if room < smallHeader {
-		return box{}, beyond
-	}
 	bytes := make([]byte, min(room, largeHeader))
 	if err := r.at(bytes, start); err != nil {
 		return box{}, err
 	}
-	found := box{kind: string(bytes[4:8]), start: start, payload: start + smallHeader}
-	if start == 0 && !opening[found.kind] {
+	if start == 0 && !opens(bytes) {
 		return box{}, malformedError("it does not begin like an MP4 or MOV")
 	}
+	if room < smallHeader {
+		return box{}, beyond
+	}
+	found := box{kind: string(bytes[4:8]), start: start, payload: start + smallHeader}
 	size, least := uint64(binary.BigEndian.Uint32(bytes)), uint64(smallHeader)
 	switch size {
 	case 0:

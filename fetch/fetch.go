@@ -80,7 +80,7 @@ func New(options Options) (*Fetcher, error) {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	if err := prepareWorkDir(options.WorkDir, time.Now().Add(-abandonedAfter)); err != nil {
-		return nil, fmt.Errorf("work directory: %w: set WORK_DIR to a folder that this user can write", err)
+		return nil, fmt.Errorf("work directory %s: %w: set WORK_DIR to a folder that this user can write and that has room", options.WorkDir, err)
 	}
 	return &Fetcher{Options: options, transport: newTransport(options)}, nil
 }

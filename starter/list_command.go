@@ -92,7 +92,7 @@ func (c *ListCommand) run(ctx context.Context, s *Starter, streams command.Strea
 	}
 	switch {
 	case c.JSON:
-		err = writeJSON(streams.Out, entries)
+		err = command.WriteJSON(streams.Out, entries)
 	case len(entries) == 0 && c.selects():
 		fmt.Fprintln(streams.Err, "no such jobs; all jobs: lumaflow list")
 	case len(entries) == 0:

@@ -57,7 +57,7 @@ func (f *manyFlags) run(ctx context.Context, s *Starter, orders []Order, options
 		err = verdict(outcomes, streams.Err, next)
 	}
 	if f.JSON {
-		return printed(writeJSON(streams.Out, outcomes), err)
+		return printed(command.WriteJSON(streams.Out, outcomes), err)
 	}
 	return printed(writeOutcomes(streams.Out, outcomes, time.Now()), err)
 }

@@ -51,7 +51,7 @@ func (m *many) lookAt(ctx context.Context, place int) error {
 		seen.TaskID = outcome.TaskID
 	}
 	if seen.State.Open() {
-		seen.Status = outcome.Status
+		seen.Status, seen.Pending = outcome.Status, m.inTheWay(described)
 		outcome.Report = seen
 		m.stages[place] = stageSeen(described)
 		switch m.stages[place] {

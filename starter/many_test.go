@@ -284,6 +284,11 @@ func TestRunManyTells(t *testing.T) {
 		{"held", ready(workflows.StageHeld, "kie.ai holds the job: no credit"), "0 of 3 done, 2 held, 1 not started yet", "kie.ai holds the job: no credit"},
 		{"lost", ready(workflows.StageSubmitUnknown, "resolve it"), "0 of 3 done, 2 submit-unknown, 1 not started yet", "resolve it"},
 		{"waiting", ready(workflows.StageWaiting, "be patient"), "0 of 3 done, 2 waiting, 1 not started yet", ""},
+		{"failing", func(f *temporal, r *run) {
+			f.do(func() {
+				r.works("Identify").pending[0].LastFailure = failureOf(application(activities.ProviderUnavailable, "kie.ai has no record of task t yet"))
+			})
+		}, "0 of 3 done, 2 waiting, 1 not started yet", "kie.ai has no record of task t yet; it is tried again"},
 		{"ending", ready(workflows.StageDone, "stored"), "0 of 3 done, 2 ending, 1 not started yet", ""},
 		{"known without a question", func(f *temporal, r *run) { f.do(func() { r.works("Download") }) }, "0 of 3 done, 2 collecting, 1 not started yet", ""},
 		{"known by its label", func(f *temporal, r *run) { f.do(func() { r.inStage(workflows.StageWaiting) }) }, "0 of 3 done, 2 waiting, 1 not started yet", ""},

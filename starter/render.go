@@ -1,7 +1,6 @@
 package starter
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -12,14 +11,6 @@ import (
 )
 
 func newTable(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 0, 2, ' ', 0) }
-
-// writeJSON prints one value, indented.
-func writeJSON(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
-}
 
 // writeReport prints one job for people.
 func writeReport(out io.Writer, report Report, now time.Time) error {

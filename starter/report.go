@@ -21,7 +21,8 @@ type Report struct {
 	Result *workflows.ModifyVideoResult `json:"result,omitempty"`
 	// Failure is there if it ended in any other way.
 	Failure *Failure `json:"failure,omitempty"`
-	// Pending is what an open job is waiting for when it can't say so itself.
+	// Pending is what an open job is waiting for when it can't say so itself, and
+	// else what has failed and is tried again.
 	Pending []Pending `json:"pending,omitempty"`
 	// Note says why Status is missing and what to do about it.
 	Note string `json:"note,omitempty"`
@@ -59,5 +60,8 @@ type Pending struct {
 	// NextAttempt is when a failed activity is tried again.
 	NextAttempt time.Time `json:"nextAttempt,omitzero"`
 }
+
+// again tells of one that has failed.
+func (p Pending) again() string { return p.LastFailure + "; it is tried again" }
 
 func (r Report) open() bool { return r.State.Open() }

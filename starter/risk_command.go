@@ -19,7 +19,7 @@ func (c *ListCommand) runAtRisk(ctx context.Context, s *Starter, streams command
 	}
 	switch {
 	case c.JSON:
-		err = writeJSON(streams.Out, risks.Found)
+		err = command.WriteJSON(streams.Out, risks.Found)
 	case len(risks.Found) == 0:
 		fmt.Fprintln(streams.Err, "no video is at risk: every finished task that is seen here is collected")
 	default:

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/temporal"
 
@@ -47,11 +49,13 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 	if !report.State.Open() {
 		return report, s.addEnd(ctx, &report)
 	}
-	if queryErr != nil {
-		report.Pending = s.pending(described)
-		if report.Note = s.stuck(ctx, report, queryErr); report.Note == "" {
-			report.Note = s.silence(ctx, placeOf(described), queryErr)
-		}
+	if queryErr == nil {
+		report.Pending = s.inTheWay(described)
+		return report, nil
+	}
+	report.Pending = s.pending(described.GetPendingActivities())
+	if report.Note = s.stuck(ctx, report, queryErr); report.Note == "" {
+		report.Note = s.silence(ctx, placeOf(described), queryErr)
 	}
 	return report, nil
 }
@@ -138,10 +142,23 @@ func stageSeen(described *workflowservice.DescribeWorkflowExecutionResponse) wor
 	return ""
 }
 
-// pending lists the activities that have not ended.
-func (s *Starter) pending(described *workflowservice.DescribeWorkflowExecutionResponse) []Pending {
+// inTheWay lists the activities of an open job that failed and are tried again,
+// without those that only wait: a task that runs is polled, and a hold the job
+// tells of itself.
+func (s *Starter) inTheWay(described *workflowservice.DescribeWorkflowExecutionResponse) []Pending {
+	return s.pending(slices.DeleteFunc(slices.Clone(described.GetPendingActivities()), func(activity *workflowpb.PendingActivityInfo) bool {
+		switch activity.GetLastFailure().GetApplicationFailureInfo().GetType() {
+		case activities.Pending, activities.Held:
+			return true
+		}
+		return activity.GetLastFailure() == nil
+	}))
+}
+
+// pending lists activities that have not ended.
+func (s *Starter) pending(unended []*workflowpb.PendingActivityInfo) []Pending {
 	var all []Pending
-	for _, activity := range described.GetPendingActivities() {
+	for _, activity := range unended {
 		pending := Pending{Activity: activity.GetActivityType().GetName(), Attempt: int(activity.GetAttempt())}
 		if activity.GetLastFailure() != nil {
 			pending.LastFailure = innermost(s.failures.FailureToError(activity.GetLastFailure()))
@@ -185,8 +202,6 @@ func (s *Starter) workerThere(ctx context.Context, at place) (there, known bool)
 	return false, true
 }
 
-// attribute reads one of lumaflow's search attributes; empty if the namespace
-// or the job has none.
 // innermost is the text of what first went wrong, without Temporal's framing.
 func innermost(err error) string {
 	var application *temporal.ApplicationError

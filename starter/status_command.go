@@ -16,8 +16,9 @@ type StatusCommand struct {
 
 // Help shows what status tells.
 func (StatusCommand) Help() string {
-	return `Asks the job itself. If no worker answers, it shows what Temporal knows: whether the job is open, what it waits
-for and how that failed last. The state is running, paused, completed, failed, canceled, terminated or timed-out.
+	return `Asks the job itself, and tells what has failed last and is tried again. If no worker answers, it shows what
+Temporal knows: whether the job is open and what it waits for. The state is running, paused, completed, failed,
+canceled, terminated or timed-out.
 
 Examples:
   lumaflow status luma-0123456789abcdef0123456789abcdef
@@ -38,7 +39,7 @@ func (c *StatusCommand) run(ctx context.Context, s *Starter, streams command.Str
 		return err
 	}
 	if c.JSON {
-		return writeJSON(streams.Out, report)
+		return command.WriteJSON(streams.Out, report)
 	}
 	return writeReport(streams.Out, report, time.Now())
 }

@@ -31,6 +31,28 @@ func TestStatusOfAnOpenJob(t *testing.T) {
 	require.Nil(t, report.Failure)
 }
 
+// What is in the way of a job that answers is told, too: a disk that is full, say,
+// of which the job itself knows nothing.
+func TestStatusTellsWhatIsInTheWay(t *testing.T) {
+	fake := newTemporal(t)
+	failing := func(activity, errorType string) *workflowpb.PendingActivityInfo {
+		return &workflowpb.PendingActivityInfo{
+			ActivityType: &commonpb.ActivityType{Name: activity}, Attempt: 3,
+			LastFailure: failureOf(application(errorType, "why "+activity+" failed")),
+		}
+	}
+	fake.job(jobID).says(workflows.Status{Stage: workflows.StageCollecting}).pending = []*workflowpb.PendingActivityInfo{
+		failing("Poll", activities.Pending),
+		failing("Submit", activities.Held),
+		{ActivityType: &commonpb.ActivityType{Name: "Download"}, Attempt: 1},
+		failing("Download", activities.StorageUnavailable),
+	}
+	report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
+	require.NoError(t, err)
+	require.NotNil(t, report.Status)
+	require.Equal(t, []starter.Pending{{Activity: "Download", Attempt: 3, LastFailure: "why Download failed"}}, report.Pending)
+}
+
 func TestStatusThatNobodyAnswers(t *testing.T) {
 	tests := []struct {
 		name   string

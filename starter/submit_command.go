@@ -78,7 +78,7 @@ func (c *SubmitCommand) run(ctx context.Context, s *Starter, input workflows.Mod
 			return err
 		}
 		if c.JSON {
-			return printed(writeJSON(streams.Out, submitted{reports[0], job.Existing}), err)
+			return printed(command.WriteJSON(streams.Out, submitted{reports[0], job.Existing}), err)
 		}
 		return printed(writeResults(streams.Out, reports, time.Now()), err)
 	case !job.State.Open():
@@ -87,7 +87,7 @@ func (c *SubmitCommand) run(ctx context.Context, s *Starter, input workflows.Mod
 			return err
 		}
 		if c.JSON {
-			return writeJSON(streams.Out, submitted{report, job.Existing})
+			return command.WriteJSON(streams.Out, submitted{report, job.Existing})
 		}
 		if c.Wait {
 			return writeResults(streams.Out, []Report{report}, time.Now())
@@ -99,7 +99,7 @@ func (c *SubmitCommand) run(ctx context.Context, s *Starter, input workflows.Mod
 		_, err = fmt.Fprintln(streams.Out, job.WorkflowID)
 		return err
 	case c.JSON:
-		return writeJSON(streams.Out, submitted{job.report(input), job.Existing})
+		return command.WriteJSON(streams.Out, submitted{job.report(input), job.Existing})
 	default:
 		_, err := fmt.Fprintln(streams.Out, job.WorkflowID)
 		return err

@@ -51,11 +51,14 @@ func (m *many) tally() Tally {
 			tally.Completed++
 		}
 	}
-	blocked := map[workflows.Stage]string{}
+	blocked, failing := map[workflows.Stage]string{}, ""
 	for _, place := range m.open {
 		tally.Open[m.stages[place]]++
 		if status := m.outcomes[place].Status; status != nil && status.Stage == m.stages[place] {
 			blocked[status.Stage] = plain(status.Detail)
+		}
+		for _, pending := range m.outcomes[place].Pending {
+			failing = pending.again()
 		}
 	}
 	tally.Failed = tally.Total - tally.Completed - tally.NotStarted - len(m.open)
@@ -67,8 +70,10 @@ func (m *many) tally() Tally {
 		tally.Note = m.silence
 	case blocked[workflows.StageSubmitUnknown] != "":
 		tally.Note = blocked[workflows.StageSubmitUnknown]
-	default:
+	case blocked[workflows.StageHeld] != "":
 		tally.Note = blocked[workflows.StageHeld]
+	default:
+		tally.Note = failing
 	}
 	return tally
 }

@@ -60,7 +60,7 @@ func (c *WaitCommand) run(ctx context.Context, s *Starter, streams command.Strea
 		return err
 	}
 	if c.JSON {
-		return printed(writeJSON(streams.Out, reports), err)
+		return printed(command.WriteJSON(streams.Out, reports), err)
 	}
 	return printed(writeResults(streams.Out, reports, time.Now()), err)
 }

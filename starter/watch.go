@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"lumaflow/activities"
 	"lumaflow/codec"
@@ -214,7 +215,15 @@ func (w *watched) look(ctx context.Context) Progress {
 		progress.Stage, progress.TaskID, progress.Detail = last.Stage, last.TaskID, plain(last.Detail)
 	}
 	if err == nil && progress.Stage == workflows.StageCollecting {
-		progress.Bytes, progress.Total = w.downloaded(ctx, status.Videos)
+		// It is nil if Temporal does not answer.
+		described, _ := w.describe(ctx, w.job.WorkflowID, w.job.RunID)
+		progress.Bytes, progress.Total = w.downloaded(described, status.Videos)
+		for _, failing := range w.inTheWay(described) {
+			if !failing.NextAttempt.IsZero() {
+				// It pauses: why is worth more than a bar that stands still.
+				progress.Detail, progress.Total = failing.again(), -1
+			}
+		}
 	}
 	return progress
 }
@@ -239,16 +248,12 @@ func silence(err error) string {
 
 // downloaded adds up the videos that are stored and those under way, which
 // report their progress in heartbeats.
-func (w *watched) downloaded(ctx context.Context, stored []workflows.Video) (bytes, total int64) {
+func (w *watched) downloaded(described *workflowservice.DescribeWorkflowExecutionResponse, stored []workflows.Video) (bytes, total int64) {
 	for _, video := range stored {
 		bytes += video.Bytes
 	}
 	total = bytes
-	described, err := w.describe(ctx, w.job.WorkflowID, w.job.RunID)
-	if err != nil {
-		return bytes, -1
-	}
-	known := true
+	known := described != nil
 	for _, activity := range described.GetPendingActivities() {
 		if activity.GetActivityType().GetName() != downloadActivity {
 			continue

@@ -9,8 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"lumaflow/activities"
 	"lumaflow/starter"
@@ -59,9 +61,23 @@ func TestWatchShowsAJobToItsEnd(t *testing.T) {
 		})
 		time.Sleep(2 * time.Second)
 		require.Equal(t, workflows.StageCollecting, w.last().Stage)
+		require.Empty(t, w.last().Detail)
 		require.EqualValues(t, 750, w.last().Bytes)
 		require.EqualValues(t, 1500, w.last().Total)
 		require.Equal(t, 2*time.Second, w.last().Elapsed)
+
+		download := job.pending[0]
+		fake.do(func() {
+			download.LastFailure = failureOf(application(activities.StorageUnavailable, "store v: access\ndenied"))
+		})
+		time.Sleep(2 * time.Second)
+		require.EqualValues(t, 1500, w.last().Total, "it moves again")
+		fake.do(func() {
+			download.State, download.NextAttemptScheduleTime = enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, timestamppb.New(time.Now().Add(30*time.Second))
+		})
+		time.Sleep(2 * time.Second)
+		require.Equal(t, "store v: access denied; it is tried again", w.last().Detail)
+		require.EqualValues(t, -1, w.last().Total, "why it does not move is shown instead of how far it is")
 
 		fake.do(func() { job.says(workflows.Status{Stage: workflows.StageDone}) })
 		time.Sleep(2 * time.Second)

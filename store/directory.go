@@ -71,7 +71,7 @@ func (d *directory) Check(ctx context.Context) error {
 }
 
 func unusable(path string, err error) error {
-	return fmt.Errorf("OUTPUT_URL: the folder %s can't be written and read (%w): give this user access to it, or name another folder", path, withoutPath(err))
+	return fmt.Errorf("OUTPUT_URL: the folder %s can't be written and read (%w): make room, give this user access to it, or name another folder", path, withoutPath(err))
 }
 
 // PutVideo renames the source if it is on the same file system, else it copies.

@@ -42,14 +42,20 @@ func Open(ctx context.Context, outputURL string) (Store, error) {
 }
 
 // OpenExisting is Open for those who only read: it creates nothing, and refuses
-// a folder that is not there or can't be read.
+// a folder or a bucket that is not there or can't be read.
 func OpenExisting(ctx context.Context, outputURL string) (Store, error) {
-	return open(ctx, outputURL, func(path string) error {
+	opened, err := open(ctx, outputURL, func(path string) error {
 		if _, err := os.ReadDir(path); err != nil {
 			return fmt.Errorf("OUTPUT_URL: the folder %s can't be read (%w): name the folder that a worker stores videos in", path, withoutPath(err))
 		}
 		return nil
 	})
+	if remote, ok := opened.(interface{ Reach(context.Context) error }); ok {
+		if err := remote.Reach(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return opened, err
 }
 
 func open(ctx context.Context, outputURL string, prepare func(path string) error) (Store, error) {

@@ -117,7 +117,7 @@ func DecodeReceipt(from io.Reader) (Receipt, error) {
 	}
 	var receipt Receipt
 	if err := json.Unmarshal(text, &receipt); err != nil {
-		return Receipt{}, err
+		return Receipt{}, fmt.Errorf("it is not the JSON of a receipt: %w", err)
 	}
 	if err := receipt.check(); err != nil {
 		return Receipt{}, err

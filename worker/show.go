@@ -58,12 +58,9 @@ func (s show) polling(ctx context.Context) error {
 	return fmt.Errorf("according to Temporal nobody called %s asks for work on task queue %s", s.identity, s.taskQueue)
 }
 
-// countJobs counts all jobs while the worker runs, if anybody can see it. It
-// returns what ends that.
+// countJobs counts all jobs while the worker runs or, if nobody can see it, only
+// looks for videos that will be deleted. It returns what ends that.
 func (s show) countJobs(ctx context.Context, logger *slog.Logger) (stop func()) {
-	if !s.Measures() {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	jobs := census.New(census.Options{
 		Temporal:  s.temporal,
@@ -72,8 +69,12 @@ func (s show) countJobs(ctx context.Context, logger *slog.Logger) (stop func()) 
 		Metrics:   s.Metrics(),
 		Logger:    logger,
 	})
+	run := jobs.Run
+	if !s.Measures() {
+		run = jobs.Guard
+	}
 	var counting sync.WaitGroup
-	counting.Go(func() { jobs.Run(ctx) })
+	counting.Go(func() { run(ctx) })
 	return func() {
 		cancel()
 		counting.Wait()

@@ -50,6 +50,14 @@ func (b *bucket) writable(ctx context.Context) error {
 	return nil
 }
 
+// Reach proves that the bucket can be listed. Its error says what to do.
+func (b *bucket) Reach(ctx context.Context) error {
+	if err := b.reachable(ctx); err != nil {
+		return b.unusable(err)
+	}
+	return nil
+}
+
 // reachable asks for one name, which fails if there is no such bucket or if
 // these credentials may not list it.
 func (b *bucket) reachable(ctx context.Context) error {

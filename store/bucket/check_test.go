@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"lumaflow/store"
 	"lumaflow/store/bucket/s3test"
 )
 
@@ -108,6 +109,8 @@ func TestCheckOfBucketsThatAreNot(t *testing.T) {
 		require.ErrorContains(t, err, words)
 		assert.NotContains(t, err.Error(), "\n")
 		t.Log(err)
+		_, existing := store.OpenExisting(t.Context(), url)
+		require.EqualError(t, existing, err.Error(), "who only reads is told the same")
 	}
 }
 

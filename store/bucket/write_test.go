@@ -3,6 +3,8 @@ package bucket_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -45,6 +47,17 @@ func TestOneRequestWrites(t *testing.T) {
 	_, err = open(t, server.OutputURL()).PutVideo(t.Context(), name, put)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"HEAD /films/" + name}, server.Asked(""), "what is there is not sent again")
+
+	// Where the store keeps no SHA-256 of its own, the one that came with the video
+	// tells it.
+	byMD5 := open(t, server.OutputURL("request_checksum_calculation=when_required"))
+	_, err = byMD5.PutVideo(t.Context(), "other.mp4", put)
+	require.NoError(t, err)
+	server.Asked("")
+	_, same, err := byMD5.Matches(t.Context(), "other.mp4", put.Bytes, put.SHA256)
+	require.NoError(t, err)
+	assert.True(t, same)
+	assert.Equal(t, []string{"HEAD /films/other.mp4"}, server.Asked(""), "and is not read")
 }
 
 func TestAnotherWriteComesFirst(t *testing.T) {
@@ -176,6 +189,48 @@ func TestStoreWithoutChecksums(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, same)
 	assert.Len(t, server.Asked("GET"), 3, "both times, and the bucket is looked for the second")
+}
+
+// Amazon tells the SHA-256 that it took of an object, which settles it: nothing is
+// read back. One that is over the checksums of parts says nothing of the bytes.
+func TestStoreThatTakesChecksums(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		of, kind string
+		stored   bool
+		reads    int
+	}{
+		"of the video":      {"video", "FULL_OBJECT", true, 0},
+		"of something else": {"vidEo", "FULL_OBJECT", false, 0},
+		"of parts":          {"vidEo", "COMPOSITE", true, 1},
+	}
+	for what, test := range tests {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			server := s3test.New(t)
+			sizeOnly := unproven(server)
+			server.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodHead {
+					sum := sha256.Sum256([]byte(test.of))
+					w.Header().Set("X-Amz-Checksum-Sha256", base64.StdEncoding.EncodeToString(sum[:]))
+					w.Header().Set("X-Amz-Checksum-Type", test.kind)
+				}
+				return sizeOnly(w, r)
+			})
+			opened := open(t, server.OutputURL())
+			put := source(t, []byte("video"))
+			_, err := opened.PutVideo(t.Context(), name, put)
+			if test.stored {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, "the store damages it")
+			}
+			assert.Len(t, server.Asked("GET"), test.reads)
+			_, same, err := opened.Matches(t.Context(), name, put.Bytes, put.SHA256)
+			require.NoError(t, err)
+			assert.Equal(t, test.stored, same)
+		})
+	}
 }
 
 // A video of another program has no SHA-256 beside it.
