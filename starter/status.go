@@ -185,8 +185,6 @@ func (s *Starter) workerThere(ctx context.Context, at place) (there, known bool)
 	return false, true
 }
 
-// attribute reads one of lumaflow's search attributes; empty if the namespace
-// or the job has none.
 // innermost is the text of what first went wrong, without Temporal's framing.
 func innermost(err error) string {
 	var application *temporal.ApplicationError
