@@ -49,7 +49,7 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 	}
 	if queryErr != nil {
 		report.Pending = s.pending(described)
-		if report.Note = s.stuck(ctx, report, queryErr); report.Note == "" {
+		if report.Note = s.stuck(ctx, described, queryErr); report.Note == "" {
 			report.Note = s.silence(ctx, placeOf(described), queryErr)
 		}
 	}
@@ -161,7 +161,7 @@ func (s *Starter) silence(ctx context.Context, at place, err error) string {
 	}
 	var failed *serviceerror.QueryFailed
 	if errors.As(err, &failed) {
-		return "the worker can't answer for it: " + said(failed)
+		return "the worker can't answer for it: " + at.explained(said(failed))
 	}
 	if unanswered(err) {
 		return "a worker is polling task queue " + plain(at.queue) + " but did not answer in time; look again, or into its log"
