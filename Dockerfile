@@ -1,7 +1,8 @@
 # lumaflow in an image: the one static binary, the CA certificates, nothing to
 # run besides it. Needs BuildKit, as `docker build` has it by default.
 #
-#   docker build --build-arg VERSION=v1.2.3 --build-arg REVISION=$(git rev-parse HEAD) -t lumaflow:v1.2.3 .
+#   docker build --build-arg VERSION=v1.2.3 -t lumaflow:v1.2.3 \
+#     --build-arg REVISION=$(git describe --always --abbrev=40 --exclude='*' --dirty) .
 
 # Where the images below come from; a mirror's names go here.
 ARG GO_IMAGE=golang:1.26-bookworm

@@ -64,13 +64,3 @@ var outcomes = map[fetch.Kind]string{
 func countDownload(ctx context.Context, outcome string) {
 	metrics.Downloads.Add(activity.GetMetricsHandler(ctx), 1, outcome)
 }
-
-// countFailure counts an attempt that got no file.
-func countFailure(ctx context.Context, err error) {
-	select {
-	case <-activity.GetWorkerStopChannel(ctx):
-		countDownload(ctx, metrics.DownloadDrained)
-	default:
-		countDownload(ctx, outcomes[fetch.KindOf(err)])
-	}
-}

@@ -303,7 +303,14 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 // failed maps what stopped a download and leaves to the next attempt how far it
 // came and how often there was no video to be had.
 func (d *download) failed(ctx context.Context, err error) error {
-	countFailure(ctx, err)
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		countDownload(ctx, metrics.DownloadDrained)
+		activity.RecordHeartbeat(ctx, d.progress)
+		return d.again(DownloadInterrupted, "the worker was told to stop, the next one goes on", nil, 0)
+	default:
+		countDownload(ctx, outcomes[fetch.KindOf(err)])
+	}
 	if fetch.KindOf(err) == fetch.LinkDead && !d.input.EndedAt.IsZero() && d.Now().Sub(d.input.EndedAt) >= goneAfter {
 		return final(MediaGone, "kie.ai keeps videos for 14 days, this one's task ended on "+d.input.EndedAt.UTC().Format(time.DateOnly)+", and its links are dead", err)
 	}

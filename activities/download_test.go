@@ -195,6 +195,7 @@ func TestDownloadStopsWithItsWorker(t *testing.T) {
 	b.options.Fetcher = stoppable{}
 	_, err := b.download(t, b.wanted())
 	require.False(t, failedAs(t, err).NonRetryable())
+	require.Equal(t, "the worker was told to stop, the next one goes on", failedAs(t, err).Message())
 }
 
 func TestReceipt(t *testing.T) {

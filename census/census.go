@@ -43,6 +43,9 @@ const (
 	maxAsked = 100
 	askers   = 8
 	askTime  = 5 * time.Second
+	// maxSilent is how many may give no answer: one that is stuck says nothing
+	// about the others.
+	maxSilent = askers
 )
 
 // Temporal is what a census asks of Temporal. client.Client is one.

@@ -67,6 +67,12 @@ func TestStagesFromTheJobs(t *testing.T) {
 	assert.Equal(t, 100, f.temporal.asked)
 	assert.Equal(t, (149 * time.Minute).Seconds(), f.value("oldest_job"))
 
+	stuck := newFixture(t, append([]job{{id: "stuck"}, {id: "stuck, too"}, {id: "lost", stage: workflows.StageSubmitUnknown}}, jobs[:90]...)...)
+	require.NoError(t, stuck.Count(t.Context()))
+	assert.Equal(t, 2.0, stuck.value("jobs unknown"))
+	assert.Equal(t, 90.0, stuck.value("jobs waiting"))
+	assert.Equal(t, 1.0, stuck.value("charges_unresolved"))
+
 	f.temporal.silent, f.temporal.asked = true, 0
 	require.NoError(t, f.Count(t.Context()))
 	assert.Equal(t, 150.0, f.value("jobs unknown"))

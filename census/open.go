@@ -81,21 +81,21 @@ func (o *open) add(stage string) {
 	o.stages[stage]++
 }
 
-// askStages asks jobs what they are doing. When one gives no answer, most likely
-// no worker does, and the rest are not asked.
+// askStages asks jobs what they are doing. When several give no answer, most
+// likely no worker does, and the rest are not asked.
 func (c *Census) askStages(ctx context.Context, jobs []run, found *open) {
-	var silent atomic.Bool
+	var silent atomic.Int32
 	var asking errgroup.Group
 	asking.SetLimit(askers)
 	for i, job := range jobs {
 		asking.Go(func() error {
 			stage := metrics.StageUnknown
-			if i < maxAsked && !silent.Load() {
+			if i < maxAsked && silent.Load() < maxSilent {
 				status, err := c.ask(ctx, job)
 				if err == nil {
 					stage = string(status.Stage)
 				} else {
-					silent.Store(true)
+					silent.Add(1)
 				}
 			}
 			found.add(stage)

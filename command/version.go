@@ -1,6 +1,9 @@
 package command
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+	"strings"
+)
 
 // version and revision are stamped by the linker:
 // -ldflags "-X lumaflow/command.version=v1.2.3 -X lumaflow/command.revision=<commit>".
@@ -32,9 +35,15 @@ func Revision() string {
 	return ""
 }
 
-// Modified reports whether the Go tool noted changes that were not committed
-// when it made this build: its revision is then not all that it was made from.
-func Modified() bool { return revision == "" && noted("vcs.modified") == "true" }
+// Modified reports whether there were changes that were not committed when this
+// build was made: its revision is then not all that it was made from. The Go tool
+// notes it, and of a stamped revision `git describe --dirty` tells it.
+func Modified() bool {
+	if revision != "" {
+		return strings.HasSuffix(revision, "-dirty")
+	}
+	return noted("vcs.modified") == "true"
+}
 
 // noted is what the Go tool wrote into this build under a key.
 func noted(key string) string {

@@ -1,7 +1,9 @@
 package deploy_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -27,7 +29,8 @@ const (
 	// maxImage is how large lumaflow's image may be, in bytes.
 	maxImage = 80_000_000
 	// demoJobs is how many jobs the demo submits.
-	demoJobs = 5
+	demoJobs   = 5
+	codecToken = "a-rehearsal-needs-no-token-but-32-bytes"
 )
 
 // TestCompose brings docker-compose.yml up with the simulated kie.ai, runs jobs
@@ -57,6 +60,7 @@ func TestCompose(t *testing.T) {
 		})
 	})
 	t.Run("jobs outlive a worker and the database", s.deaths)
+	t.Run("what Temporal stores is encrypted", s.encrypted)
 	t.Run("up again does no harm", func(t *testing.T) {
 		s := s.in(t)
 		before := s.bill()
@@ -79,7 +83,8 @@ func bringUp(t *testing.T) *stack {
 	}
 	s := &stack{t: t, tool: tool, env: plainEnvironment(t,
 		"COMPOSE_PROJECT_NAME=lumaflow-test-"+strconv.Itoa(os.Getpid()), "LUMAFLOW_IMAGE="+testImage,
-		"UI_PORT="+freePort(t), "WEBHOOK_PORT="+freePort(t), "VERSION=v0.0.0-test",
+		"UI_PORT="+freePort(t), "WEBHOOK_PORT="+freePort(t), "CODEC_PORT="+freePort(t), "VERSION=v0.0.0-test",
+		"CODEC_KEYS=main:"+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)), "CODEC_TOKEN="+codecToken,
 		// For docker-compose before version 2.
 		"DOCKER_BUILDKIT=1", "COMPOSE_DOCKER_CLI_BUILD=1")}
 	if _, err := s.run(t.Context(), "docker", "version"); err != nil {
@@ -159,7 +164,7 @@ func (s *stack) image(t *testing.T) {
 		_, err := s.run(t.Context(), "docker", "run", "--rm", "--entrypoint", shell, testImage, "-c", "true")
 		assert.Error(t, err, "there is a shell in the image")
 	}
-	for _, service := range []string{"webhook", "worker-1", "worker-2", "simulator"} {
+	for _, service := range []string{"webhook", "worker-1", "worker-2", "simulator", "codec-server"} {
 		for _, container := range s.containers(service) {
 			assert.Equal(t, "65532:65532", s.inspect(container, "{{.Config.User}}"), service)
 			s.eventually(service+" is healthy", func() bool { return s.healthy(container) })
@@ -194,12 +199,12 @@ func (s *stack) frontDoors(t *testing.T) {
 			`{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}}:{{.HostPort}} {{end}}{{end}}`))...)
 	}
 	var expected []string
-	for _, variable := range []string{"UI_PORT", "WEBHOOK_PORT"} {
+	for _, variable := range []string{"UI_PORT", "WEBHOOK_PORT", "CODEC_PORT"} {
 		i := slices.IndexFunc(s.env, func(setting string) bool { return strings.HasPrefix(setting, variable+"=") })
 		expected = append(expected, "127.0.0.1:"+strings.TrimPrefix(s.env[i], variable+"="))
 	}
 	require.ElementsMatch(t, expected, doors)
-	for door, path := range map[string]string{expected[0]: "/", expected[1]: "/healthz"} {
+	for door, path := range map[string]string{expected[0]: "/", expected[1]: "/healthz", expected[2]: "/healthz"} {
 		s.eventually(door+path+" answers", func() bool {
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+door+path, nil)
 			require.NoError(t, err)
@@ -257,6 +262,19 @@ func (s *stack) deaths(t *testing.T) {
 		for _, container := range s.containers(service) {
 			s.eventually(service+" is healthy again", func() bool { return s.healthy(container) })
 		}
+	}
+}
+
+// encrypted looks at the history of a job that all roles have worked on, with and
+// without the codec server.
+func (s *stack) encrypted(t *testing.T) {
+	s = s.in(t)
+	show := []string{"workflow", "show", "--namespace", "lumaflow", "--workflow-id", "worker-1-dies-slow-response", "--output", "json"}
+	secrets := regexp.MustCompile(`https?:|file:|\[fault`)
+	assert.Empty(t, secrets.FindAllString(bare(s.once("temporal", show...)), -1))
+	open := bare(s.once("temporal", append(show, "--codec-endpoint", "http://codec-server:8081", "--codec-auth", "Bearer "+codecToken)...))
+	for _, said := range []string{"https://cdn.example.org/in.mp4", "[fault: slow-response]", "file:///videos/luma_result_"} {
+		assert.Contains(t, open, said)
 	}
 }
 

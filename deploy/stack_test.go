@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +69,7 @@ func (s *stack) run(ctx context.Context, name string, args ...string) (string, e
 }
 
 func (s *stack) tryCompose(ctx context.Context, args ...string) (string, error) {
-	fixed := []string{"--env-file", "deploy/demo.env", "--profile", "demo"}
+	fixed := []string{"--env-file", "deploy/demo.env", "--profile", "demo", "--profile", "codec"}
 	return s.run(ctx, s.tool[0], append(append(s.tool[1:len(s.tool):len(s.tool)], fixed...), args...)...)
 }
 
@@ -157,6 +158,17 @@ func freePort(t *testing.T) string {
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
 	return port
+}
+
+// bare is a text with everything quoted in it that is base64 decoded.
+func bare(text string) string {
+	return regexp.MustCompile(`"[A-Za-z0-9+/]+=*"`).ReplaceAllStringFunc(text, func(quoted string) string {
+		decoded, err := base64.StdEncoding.DecodeString(strings.Trim(quoted, `"`))
+		if err != nil {
+			return quoted
+		}
+		return string(decoded)
+	})
 }
 
 // lastLine is the last thing said, for a reason.

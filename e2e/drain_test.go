@@ -123,7 +123,14 @@ func TestDrainingShows(t *testing.T) {
 
 func TestNotReady(t *testing.T) {
 	t.Parallel()
-	server, err := devserver.Start(t.Context(), devserver.Options{Say: os.Stderr})
+	server, err := devserver.Start(t.Context(), devserver.Options{
+		// As in a large cluster, where most polls are heard of in one part of the
+		// task queue only.
+		DynamicConfig: []string{
+			"matching.numTaskqueueReadPartitions=32", "matching.numTaskqueueWritePartitions=32", "matching.forwarderMaxOutstandingPolls=0",
+		},
+		Say: os.Stderr,
+	})
 	require.NoError(t, err)
 	defer server.Stop()
 	w := enter(t, setup{env: []string{withPorts, "TEMPORAL_ADDRESS=" + server.Address()}})

@@ -250,14 +250,19 @@ func (s *steady) stop() {
 // A build that knows its revision needs no build id.
 func TestTheRevisionIsTheBuildID(t *testing.T) {
 	t.Parallel()
-	stamped := filepath.Join(t.TempDir(), "lumaflow")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", stamped,
-		"-ldflags", "-X lumaflow/command.revision=0123456789abcdef0123456789abcdef01234567", "lumaflow")
-	output, err := build.CombinedOutput()
-	require.NoError(t, err, string(output))
-	got := execute(t, append(build.Environ(), "TEMPORAL_DEPLOYMENT_NAME=lumaflow"), stamped, "doctor", "--only", "settings")
-	require.Zero(t, got.code, got.err)
-	require.Contains(t, got.out, "workers are version 0123456789ab of deployment lumaflow")
+	for revision, says := range map[string]string{
+		"0123456789abcdef0123456789abcdef01234567":       "workers are version 0123456789ab of deployment lumaflow",
+		"0123456789abcdef0123456789abcdef01234567-dirty": "this build has changes that its revision 0123456789ab does not",
+	} {
+		stamped := filepath.Join(t.TempDir(), "lumaflow")
+		build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", stamped,
+			"-ldflags", "-X lumaflow/command.revision="+revision, "lumaflow")
+		output, err := build.CombinedOutput()
+		require.NoError(t, err, string(output))
+		got := execute(t, append(build.Environ(), "TEMPORAL_DEPLOYMENT_NAME=lumaflow"), stamped, "doctor", "--only", "settings")
+		require.Equal(t, strings.HasSuffix(revision, "-dirty"), got.code != 0, got.err)
+		require.Contains(t, got.out, says)
+	}
 }
 
 // A version that Temporal would not take is refused before anything is dialled.

@@ -10,11 +10,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
+	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/proxy"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/proto"
 
@@ -123,6 +125,30 @@ func TestStatusOfAJobThatIsStuck(t *testing.T) {
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
 	require.Equal(t, "the workers can't go on with it: the job waits for a worker that can read it: "+keyMissing, report.Note)
+
+	// Between two tries Temporal waits for a worker that does not come.
+	job.answer = func() (workflows.Status, error) {
+		return workflows.Status{}, serviceerror.NewDeadlineExceeded("no answer")
+	}
+	job.attempt = 3
+	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
+	require.NoError(t, err)
+	require.Equal(t, "the workers can't go on with it: the job waits for a worker that can read it: "+keyMissing, report.Note)
+	job.history.add(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, &historypb.HistoryEvent{})
+	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
+	require.NoError(t, err)
+	require.NotContains(t, report.Note, keyMissing, "that is over")
+
+	// Another build under the same id.
+	fails("[TMPRL1100] lookup failed")
+	job.versioning = &workflowpb.WorkflowExecutionVersioningInfo{
+		Behavior:          enumspb.VERSIONING_BEHAVIOR_PINNED,
+		DeploymentVersion: &deploymentpb.WorkerDeploymentVersion{DeploymentName: "lumaflow", BuildId: "v1"},
+	}
+	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
+	require.NoError(t, err)
+	require.Equal(t, "the workers can't go on with it: [TMPRL1100] lookup failed; the workers run other code than the job began with: "+
+		"stop them and start the build that it began with, which is version v1 of deployment lumaflow", report.Note)
 }
 
 // An open job whose answer can't be read is not taken for one without a worker.

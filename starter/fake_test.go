@@ -82,6 +82,8 @@ type run struct {
 	answer func() (workflows.Status, error)
 	// versioning is the version that the job stays with, if it does.
 	versioning *workflowpb.WorkflowExecutionVersioningInfo
+	// attempt is that of the workflow task in hand.
+	attempt int32
 	// update takes a decision; nil is a worker that is silent.
 	update func(workflows.Resolution) (any, error)
 	ended  chan struct{}
@@ -169,7 +171,10 @@ func (f *temporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*
 	if err != nil {
 		return nil, err
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: found.info(), PendingActivities: found.pending}, nil
+	return &workflowservice.DescribeWorkflowExecutionResponse{
+		WorkflowExecutionInfo: found.info(), PendingActivities: found.pending,
+		PendingWorkflowTask: &workflowpb.PendingWorkflowTaskInfo{Attempt: found.attempt},
+	}, nil
 }
 
 type startedRun struct {

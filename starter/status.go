@@ -54,7 +54,7 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 		return report, nil
 	}
 	report.Pending = s.pending(described.GetPendingActivities())
-	if report.Note = s.stuck(ctx, report, queryErr); report.Note == "" {
+	if report.Note = s.stuck(ctx, described, queryErr); report.Note == "" {
 		report.Note = s.silence(ctx, placeOf(described), queryErr)
 	}
 	return report, nil
@@ -178,7 +178,7 @@ func (s *Starter) silence(ctx context.Context, at place, err error) string {
 	}
 	var failed *serviceerror.QueryFailed
 	if errors.As(err, &failed) {
-		return "the worker can't answer for it: " + said(failed)
+		return "the worker can't answer for it: " + at.explained(said(failed))
 	}
 	if unanswered(err) {
 		return "a worker is polling task queue " + plain(at.queue) + " but did not answer in time; look again, or into its log"

@@ -65,6 +65,10 @@ func TestStatusThatNobodyAnswers(t *testing.T) {
 		{"no worker on a queue of its own", false, nil, "studio", "no worker is polling task queue studio; start one with: lumaflow worker --task-queue studio"},
 		{"a worker that is busy", true, nil, "lumaflow", "a worker is polling task queue lumaflow but did not answer in time; look again, or into its log"},
 		{"a worker that can't", true, serviceerror.NewQueryFailed("unknown query"), "lumaflow", "the worker can't answer for it: unknown query"},
+		{
+			"a worker with other code", true, serviceerror.NewQueryFailed("[TMPRL1100] lookup failed"), "lumaflow",
+			"the worker can't answer for it: [TMPRL1100] lookup failed; the workers run other code than the job began with: stop them and start the build that it began with",
+		},
 		{"a job that can't be asked", true, serviceerror.NewInvalidArgument("workflow task failed"), "lumaflow", "the job can't be asked: query job " + jobID + ": workflow task failed"},
 	}
 	for _, test := range tests {

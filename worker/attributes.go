@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -25,15 +26,17 @@ const (
 type AttributeProbe struct {
 	client    client.Client
 	namespace string
+	logger    *slog.Logger
 
 	mu        sync.Mutex
 	available bool
+	silent    bool
 	again     time.Time // when to ask
 }
 
 // NewAttributeProbe asks about the namespace through c.
-func NewAttributeProbe(c client.Client, namespace string) *AttributeProbe {
-	return &AttributeProbe{client: c, namespace: namespace}
+func NewAttributeProbe(c client.Client, namespace string, logger *slog.Logger) *AttributeProbe {
+	return &AttributeProbe{client: c, namespace: namespace, logger: logger}
 }
 
 // Available reports whether both attributes are there. It asks the server once
@@ -49,8 +52,14 @@ func (p *AttributeProbe) Available(ctx context.Context) bool {
 	missing, mistyped, err := MissingAttributes(ctx, p.client, p.namespace)
 	if err != nil {
 		p.again = time.Now().Add(attributesRetry)
+		if !p.silent && !p.available {
+			p.silent = true
+			p.logger.Warn("Temporal does not tell which search attributes the namespace has: until it does, jobs go without and can't be found by stage or task",
+				"namespace", p.namespace, "error", err)
+		}
 		return p.available
 	}
+	p.silent = false
 	p.again = time.Now().Add(attributesTTL)
 	p.available = len(missing)+len(mistyped) == 0
 	return p.available

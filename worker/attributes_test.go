@@ -2,6 +2,8 @@ package worker_test
 
 import (
 	"context"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,7 +42,8 @@ func both(kind enumspb.IndexedValueType) map[string]enumspb.IndexedValueType {
 func TestSearchAttributesAreAskedAbout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &namespace{err: serviceerror.NewUnavailable("away")}
-		probe := worker.NewAttributeProbe(n, "default")
+		log := &told{}
+		probe := worker.NewAttributeProbe(n, "default", slog.New(slog.NewTextHandler(log, nil)))
 		ask := func(after time.Duration, want bool, asked int) {
 			t.Helper()
 			time.Sleep(after)
@@ -49,14 +52,20 @@ func TestSearchAttributesAreAskedAbout(t *testing.T) {
 		}
 		ask(0, false, 1)
 		ask(time.Second, false, 1)
+		ask(10*time.Second, false, 2)
+		said := log.take()
+		require.Equal(t, 1, strings.Count(said, "\n"), "it complains once: %s", said)
+		require.Contains(t, said, "level=WARN msg=\"Temporal does not tell which search attributes the namespace has")
+		require.Contains(t, said, "namespace=default error=away")
 		n.has, n.err = both(enumspb.INDEXED_VALUE_TYPE_KEYWORD), nil
-		ask(5*time.Second, true, 2) // soon, since there was no answer
-		ask(50*time.Second, true, 2)
+		ask(5*time.Second, true, 3) // soon, since there was no answer
+		ask(50*time.Second, true, 3)
 		n.err = serviceerror.NewUnavailable("away again")
-		ask(20*time.Second, true, 3) // the last answer holds
+		ask(20*time.Second, true, 4) // the last answer holds
+		require.Empty(t, log.take())
 		n.has, n.err = both(enumspb.INDEXED_VALUE_TYPE_TEXT), nil
-		ask(10*time.Second, false, 4) // of another type they would block jobs
+		ask(10*time.Second, false, 5) // of another type they would block jobs
 		n.has = map[string]enumspb.IndexedValueType{workflows.StageAttribute: enumspb.INDEXED_VALUE_TYPE_KEYWORD}
-		ask(time.Minute, false, 5)
+		ask(time.Minute, false, 6)
 	})
 }

@@ -88,7 +88,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	defer temporal.Close()
 	options.Recorder = temporal
-	options.SearchAttributes = NewAttributeProbe(temporal, server.Namespace).Available
+	options.SearchAttributes = NewAttributeProbe(temporal, server.Namespace, logger).Available
 	acts, err := activities.New(options)
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)

@@ -78,8 +78,8 @@ func TestPodsAreConfinedAndProbed(t *testing.T) {
 	objects := everything(t)
 	config := of[*corev1.ConfigMap](objects)[0].Data
 	// How long a role may take to stop, in seconds, as worker/worker.go and
-	// webhook/serve.go have it.
-	drain := map[string]int64{"worker": 80, "webhook": 5 + 20}
+	// webhook/serve.go have it, and telemetry after them; the webhook sleeps first.
+	drain := map[string]int64{"worker": 75 + 6, "webhook": 5 + 20 + 6}
 	for _, deployment := range of[*appsv1.Deployment](objects) {
 		pod := deployment.Spec.Template.Spec
 		require.Len(t, pod.Containers, 1)
@@ -111,6 +111,22 @@ func TestPodsAreConfinedAndProbed(t *testing.T) {
 			require.Equal(t, "metrics", probe.HTTPGet.Port.String())
 		}
 	}
+}
+
+// A webhook that is replaced is missed by nobody: another one is ready before, and
+// it goes on answering until no load balancer sends it anything.
+func TestWebhooksAreReplacedOneByOne(t *testing.T) {
+	t.Parallel()
+	for _, deployment := range of[*appsv1.Deployment](build(t, ".")) {
+		if deployment.Name != "webhook" {
+			continue
+		}
+		require.Greater(t, *deployment.Spec.Replicas, int32(1))
+		require.Zero(t, deployment.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue())
+		require.EqualValues(t, 5, deployment.Spec.Template.Spec.Containers[0].Lifecycle.PreStop.Sleep.Seconds)
+		return
+	}
+	require.Fail(t, "there is no webhook")
 }
 
 // What is written is written to a volume that there is.

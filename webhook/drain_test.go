@@ -1,0 +1,71 @@
+package webhook_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"lumaflow/command"
+)
+
+// A webhook that is told to stop is not ready any more, and answers the callback
+// that is under way.
+func TestItIsNotReadyWhileItDrains(t *testing.T) {
+	server := startTemporal(t)
+	server.signals = make(chan *workflowservice.SignalWorkflowExecutionRequest) // taken when the test says so
+	t.Setenv("CALLBACK_SECRET", secret)
+	log := new(output)
+	cmd, err := parse(t, log, "--webhook-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Run(ctx, command.Streams{Out: log, Err: log}) }()
+	require.Eventually(t, func() bool { return listening.MatchString(log.String()) }, waitFor, tick)
+
+	send := func(method, url, body string) (status int, text string, err error) {
+		request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+		if err != nil {
+			return 0, "", err
+		}
+		request.Close = true
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return 0, "", err
+		}
+		defer response.Body.Close()
+		said, err := io.ReadAll(response.Body)
+		return response.StatusCode, string(said), err
+	}
+	own := "http://" + regexp.MustCompile(`metrics and health listening" address=(\S+)`).FindStringSubmatch(log.String())[1]
+	status, text, err := send(http.MethodGet, own+"/readyz", "")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status, text)
+
+	answered := make(chan int, 1)
+	callback := "http://" + listening.FindStringSubmatch(log.String())[1] + newFixture(t).path("luma-1")
+	go func() {
+		status, _, err := send(http.MethodPost, callback, success("t"))
+		assert.NoError(t, err)
+		answered <- status
+	}()
+	require.Eventually(t, func() bool { return server.patience.Load() > 0 }, waitFor, tick, "it is under way")
+	stop()
+	require.Eventually(t, func() bool {
+		status, text, err := send(http.MethodGet, own+"/readyz", "")
+		return err == nil && status == http.StatusServiceUnavailable && text == "draining\n"
+	}, waitFor, tick)
+	status, _, err = send(http.MethodGet, own+"/healthz", "")
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, status, "it is alive while it drains")
+	<-server.signals
+	assert.Equal(t, http.StatusOK, <-answered)
+	require.NoError(t, <-ended)
+}
