@@ -144,7 +144,7 @@ func TestOrderAndPatience(t *testing.T) {
 		assert.Equal(t, needs, waits, name)
 	}
 	assert.GreaterOrEqual(t, all["worker-1"].StopGracePeriod, 90*time.Second)
-	assert.GreaterOrEqual(t, all["webhook"].StopGracePeriod, 30*time.Second)
+	assert.GreaterOrEqual(t, all["webhook"].StopGracePeriod, 35*time.Second)
 }
 
 func TestWorkersShareTheirFolders(t *testing.T) {
