@@ -38,26 +38,24 @@ func (f failure) text(job string) string {
 func (j *job) fail(ctx workflow.Context, err error) error {
 	// The rest must happen for a cancelled job, too.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	j.hearOut()
 	if temporal.IsCanceledError(err) {
-		text := j.cancelText() + j.earlier()
+		// Whether anything was submitted may have been told this very moment.
+		j.hearOut()
 		countJob(ctx, metrics.JobCancelled)
-		j.end(ctx, StageFailed, text)
-		return temporal.NewCanceledError(text)
+		return temporal.NewCanceledError(j.end(ctx, StageFailed, j.cancelText()))
 	}
 	var failed failure
 	if !errors.As(err, &failed) {
 		// No branch is meant to come here; a paid task must still be named.
 		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, what: reason(err), next: collectCommand(j.status.TaskID)}
 	}
+	text := j.end(ctx, StageFailed, failed.text(j.id))
 	if j.paidBefore() && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
 		// The last submission is settled; of an earlier one nobody knows, so the
 		// job must not look as if it could be started again without a thought.
 		failed.errorType = SubmitUnknown
 	}
-	text := failed.text(j.id) + j.earlier()
 	countJob(ctx, failed.errorType)
-	j.end(ctx, StageFailed, text)
 	return temporal.NewNonRetryableApplicationError(text, failed.errorType, nil)
 }
 

@@ -23,8 +23,8 @@ func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
 	if j.status.Stage != stage {
 		j.status.Since = workflow.Now(ctx).UTC()
 	}
-	j.status.Stage, j.status.Detail = stage, detail
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", stage, j.status.Since.Format(time.RFC3339), inMarkdown(detail)))
+	j.status.Stage = stage
+	j.say(ctx, detail)
 	if !j.settings.SearchAttributes {
 		return
 	}
@@ -35,6 +35,12 @@ func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
 	}
+}
+
+// say shows what happens within the stage. It leaves nothing in the history.
+func (j *job) say(ctx workflow.Context, detail string) {
+	j.status.Detail = detail
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", j.status.Stage, j.status.Since.Format(time.RFC3339), inMarkdown(detail)))
 }
 
 // inMarkdown marks the command in a text as code: the UI renders current details
@@ -60,21 +66,23 @@ func (j *job) learn(settings activities.Settings) {
 
 // finish ends a job that stored everything.
 func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideoResult {
-	j.hearOut()
 	countJob(ctx, metrics.JobDone)
 	if j.input.TaskID == "" {
 		countDelay(ctx, result.CompletedAt)
 	}
-	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videos(len(result.Videos)), result.TaskID)+j.earlier())
+	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videos(len(result.Videos)), result.TaskID))
 	return result
 }
 
 // end enters a final stage, lets running updates answer and hears what came
-// meanwhile.
-func (j *job) end(ctx workflow.Context, stage Stage, detail string) {
-	j.enter(ctx, stage, detail)
+// meanwhile. It returns the last words of the job, which tell of that, too.
+func (j *job) end(ctx workflow.Context, stage Stage, words string) string {
+	j.hearOut()
+	j.enter(ctx, stage, words+j.earlier())
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		workflow.GetLogger(ctx).Warn("the job ends with an update under way", "error", err)
 	}
 	j.hearOut()
+	j.say(ctx, words+j.earlier())
+	return j.status.Detail
 }
