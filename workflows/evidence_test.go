@@ -73,6 +73,22 @@ func TestLateEvidenceSettlesALostSubmission(t *testing.T) {
 	}
 }
 
+// A job that was written off still waits for another answer that an operator
+// asked for. What a worker tells meanwhile, its last words tell, too.
+func TestLateEvidenceWhileTheJobEnds(t *testing.T) {
+	l := newLife(t)
+	sending := l.evidence(activities.PhaseSending, "")
+	l.submits(l.fails(activities.SubmitUnknown, sending))
+	l.OnActivity(a.Identify, anything, anything).After(30*time.Second).Return(
+		activities.Identified{}, temporal.NewNonRetryableApplicationError("down", activities.ProviderUnavailable, nil))
+	l.resolves(time.Minute, workflows.Resolution{Action: "adopt", TaskID: otherTask})
+	l.resolves(time.Minute+time.Second, workflows.Resolution{Action: "write-off"})
+	l.tells(time.Minute+10*time.Second, told(sending, activities.PhaseAccepted, ourTask))
+	l.run(request).failsWith(workflows.SubmitUnknown, "wrote off", ourTask)
+	require.Contains(t, l.status().Detail, ourTask)
+	require.Equal(t, 1, l.submissions)
+}
+
 // Words about other attempts may come first, and all in the same moment: none
 // takes another with it.
 func TestLateEvidenceComesInCrowds(t *testing.T) {
