@@ -21,7 +21,7 @@ const (
 
 func fetched() *fetch.File {
 	return &fetch.File{
-		Path: "/work/file", Bytes: 42, SHA256: "abc", ETag: `"v1"`, Host: "cdn.example.org",
+		Path: "/partial/file", Bytes: 42, SHA256: "abc", ETag: `"v1"`, Host: "cdn.example.org",
 		Video: fetch.Video{Duration: 9960 * time.Millisecond, Width: 1280, Height: 720, Extension: ".mp4"},
 	}
 }

@@ -43,12 +43,13 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 	info := activity.GetInfo(ctx)
 	record, err := a.Provider.Record(ctx, input.TaskID)
 	noRecord := "kie.ai has no record of task " + input.TaskID
+	pause := max(5*time.Second, askedDelay(err))
 	switch {
 	case err == nil:
 	case luma.ClassOf(err) != luma.NotFound:
-		return Identified{}, retry(ProviderUnavailable, "ask kie.ai about task "+input.TaskID, err, max(5*time.Second, askedDelay(err)))
+		return Identified{}, retry(ProviderUnavailable, "ask kie.ai about task "+input.TaskID, err, pause)
 	case a.Now().Sub(info.ScheduledTime) < identifyGrace:
-		return Identified{}, retry(ProviderUnavailable, noRecord+" yet", err, max(5*time.Second, askedDelay(err)))
+		return Identified{}, retry(ProviderUnavailable, noRecord+" yet", err, pause)
 	default:
 		return Identified{}, final(UnknownTask, noRecord, err)
 	}

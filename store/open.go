@@ -50,12 +50,15 @@ func OpenExisting(ctx context.Context, outputURL string) (Store, error) {
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	if remote, ok := opened.(interface{ Reach(context.Context) error }); ok {
 		if err := remote.Reach(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return opened, err
+	return opened, nil
 }
 
 func open(ctx context.Context, outputURL string, prepare func(path string) error) (Store, error) {

@@ -97,19 +97,26 @@ func parse(t *testing.T, out *output, args ...string) (*webhook.Command, error) 
 
 var listening = regexp.MustCompile(`msg="webhook listening" address=(127\.0\.0\.1:\d+)`)
 
+// startCommand runs the webhook as the command line does, until stop, and returns
+// once it listens on address. What Run returned is in ended.
+func startCommand(t *testing.T, args ...string) (address string, log *output, stop func(), ended chan error) {
+	t.Helper()
+	log = new(output)
+	cmd, err := parse(t, log, args...)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	ended = make(chan error, 1)
+	go func() { ended <- cmd.Run(ctx, command.Streams{Out: log, Err: log}) }()
+	require.Eventually(t, func() bool { return listening.MatchString(log.String()) }, waitFor, tick)
+	return listening.FindStringSubmatch(log.String())[1], log, stop, ended
+}
+
 func TestCommand(t *testing.T) {
 	server := startTemporal(t)
 	t.Setenv("CALLBACK_SECRET", secret)
 	t.Setenv("WEBHOOK_LISTEN", "127.0.0.1:0")
-	log := new(output)
-	cmd, err := parse(t, log)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Run(ctx, command.Streams{Out: log, Err: log}) }()
-	require.Eventually(t, func() bool { return listening.MatchString(log.String()) }, waitFor, tick)
-	address := listening.FindStringSubmatch(log.String())[1]
+	address, log, stop, ended := startCommand(t)
 
 	f := newFixture(t)
 	for _, job := range []string{"luma-1/ü", "over"} {
@@ -122,7 +129,7 @@ func TestCommand(t *testing.T) {
 		requireAnswer(t, response, 200, "received")
 		require.NoError(t, response.Body.Close())
 	}
-	cancel()
+	stop()
 	require.NoError(t, <-ended)
 
 	require.Len(t, server.signals, 1)

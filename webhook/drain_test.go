@@ -1,7 +1,6 @@
 package webhook_test
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"regexp"
@@ -11,8 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
-
-	"lumaflow/command"
 )
 
 // A webhook that is told to stop is not ready any more, and answers the callback
@@ -21,14 +18,7 @@ func TestItIsNotReadyWhileItDrains(t *testing.T) {
 	server := startTemporal(t)
 	server.signals = make(chan *workflowservice.SignalWorkflowExecutionRequest) // taken when the test says so
 	t.Setenv("CALLBACK_SECRET", secret)
-	log := new(output)
-	cmd, err := parse(t, log, "--webhook-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Run(ctx, command.Streams{Out: log, Err: log}) }()
-	require.Eventually(t, func() bool { return listening.MatchString(log.String()) }, waitFor, tick)
+	address, log, stop, ended := startCommand(t, "--webhook-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
 
 	send := func(method, url, body string) (status int, text string, err error) {
 		request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -50,7 +40,7 @@ func TestItIsNotReadyWhileItDrains(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, text)
 
 	answered := make(chan int, 1)
-	callback := "http://" + listening.FindStringSubmatch(log.String())[1] + newFixture(t).path("luma-1")
+	callback := "http://" + address + newFixture(t).path("luma-1")
 	go func() {
 		status, _, err := send(http.MethodPost, callback, success("t"))
 		assert.NoError(t, err)

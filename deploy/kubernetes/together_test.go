@@ -78,8 +78,9 @@ func TestPodsAreConfinedAndProbed(t *testing.T) {
 	objects := everything(t)
 	config := of[*corev1.ConfigMap](objects)[0].Data
 	// How long a role may take to stop, in seconds, as worker/worker.go and
-	// webhook/serve.go have it, and telemetry after them; the webhook sleeps first.
-	drain := map[string]int64{"worker": 75 + 6, "webhook": 5 + 20 + 6}
+	// webhook/serve.go have it, and telemetry after them; the webhook sleeps first and
+	// then stays at its door (webhook/linger.go).
+	drain := map[string]int64{"worker": 75 + 6, "webhook": 5 + 5 + 20 + 6}
 	for _, deployment := range of[*appsv1.Deployment](objects) {
 		pod := deployment.Spec.Template.Spec
 		require.Len(t, pod.Containers, 1)
