@@ -91,22 +91,30 @@ func TestOneTraceTellsOfAJob(t *testing.T) {
 	t.Parallel()
 	received := collectTraces(t)
 	w := enter(t, setup{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + received.URL, "OTEL_BSP_SCHEDULE_DELAY=100"}})
+	first, second := w.taskQueue+"-traced", w.taskQueue+"-traced-late"
+	jobs := []string{first, second}
 	prompt := "traced [size: 40MB] [fault: stall]"
-	submitted := w.run("submit", "--id", "e2e-traced", "--prompt", prompt, "--video", "https://cdn.example.org/in.mp4")
+	submitted := w.run("submit", "--id", first, "--prompt", prompt, "--video", "https://cdn.example.org/in.mp4")
 	require.Zero(t, submitted.code, submitted.err)
 	// And a job that was started by somebody who does not trace.
-	w.start("e2e-traced-late", jobInput("traced too [size: 40MB] [fault: stall]"))
+	w.start(second, jobInput("traced too [size: 40MB] [fault: stall]"))
 	w.until("both have downloaded a part", func() bool { return w.downloaded() > 30<<20 })
+	// A worker that is killed takes the spans along that it has not sent yet.
+	w.until("their downloads hang on what has arrived", func() bool {
+		return !slices.ContainsFunc(jobs, func(id string) bool {
+			return !slices.ContainsFunc(received.of(id), func(s span) bool { return s.GetName() == "StartActivity:Download" })
+		})
+	})
 	w.worker.kill()
 	w.startWorker()
-	for _, id := range []string{"e2e-traced", "e2e-traced-late"} {
+	for _, id := range jobs {
 		_, err := w.result(id)
 		require.NoError(t, err)
 	}
 	require.Zero(t, w.worker.stop())
 	require.Zero(t, w.webhook.stop())
 
-	for _, id := range []string{"e2e-traced", "e2e-traced-late"} {
+	for _, id := range jobs {
 		byTrace, names := map[string]int{}, map[string]int{}
 		known := map[string]bool{}
 		spans := received.of(id)
@@ -122,7 +130,7 @@ func TestOneTraceTellsOfAJob(t *testing.T) {
 		} {
 			assert.Positive(t, names["lumaflow-worker "+name], "%s: %s in %v", id, name, names)
 		}
-		assert.Equal(t, id == "e2e-traced", names["lumaflow-cli StartWorkflow:ModifyVideo"] == 1)
+		assert.Equal(t, id == first, names["lumaflow-cli StartWorkflow:ModifyVideo"] == 1)
 		for _, span := range spans {
 			parent := string(span.GetParentSpanId())
 			assert.True(t, parent == "" || known[parent], "%s hangs on nothing", span.GetName())
