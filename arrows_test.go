@@ -19,7 +19,7 @@ const module = "lumaflow"
 // package imports only from the layers below its own. Tests may import
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
-	{"command", "callback", "luma", "fetch", "store", "devserver", "codec", "serving", "metrics"},
+	{"command", "callback", "luma", "fetch", "store", "devserver", "codec", "serving", "metrics", "lean"},
 	{"activities", "audit", "clip", "dial", "health", "telemetry", "metrics/metricstest", "luma/lumatest", "devserver/find", "store/bucket", "store/bucket/s3test"},
 	{"workflows", "simulate"},
 	{"webhook", "starter", "replay", "codecserver"},
@@ -31,7 +31,7 @@ var layers = [][]string{
 
 // withoutTemporal are the packages that reach nothing of Temporal's, by
 // whatever way.
-var withoutTemporal = []string{"command", "callback", "luma", "luma/lumatest", "fetch", "store", "store/bucket", "audit", "clip", "health", "serving", "simulate"}
+var withoutTemporal = []string{"command", "callback", "luma", "luma/lumatest", "fetch", "store", "store/bucket", "audit", "clip", "health", "serving", "lean", "simulate"}
 
 // onlyFor are the packages that are for some others alone.
 var onlyFor = map[string][]string{

@@ -55,7 +55,8 @@ func runAll(m *testing.M) int {
 	}
 	defer os.RemoveAll(folder)
 	binary = filepath.Join(folder, "lumaflow")
-	if output, err := exec.Command("go", "build", "-o", binary, "lumaflow").CombinedOutput(); err != nil {
+	// Without a revision, so that it is the same everywhere, committed or not.
+	if output, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "lumaflow").CombinedOutput(); err != nil {
 		return explain(fmt.Errorf("build lumaflow: %w\n%s", err, output))
 	}
 	ctx := context.Background()

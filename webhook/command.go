@@ -6,6 +6,7 @@ import (
 	"lumaflow/callback"
 	"lumaflow/command"
 	"lumaflow/dial"
+	"lumaflow/lean"
 	"lumaflow/luma"
 	"lumaflow/metrics"
 	"lumaflow/telemetry"
@@ -84,7 +85,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	shown.Health.Begin(telemetry.Check{Name: "temporal", Ask: reach})
 	defer context.AfterFunc(ctx, shown.Health.Drain)()
-	defer stayLean(ctx)()
+	defer lean.Stay(ctx)()
 	handler := New(options)
 	if c.MetricsListen != "" {
 		ctx, handler = linger(ctx, handler)

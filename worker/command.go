@@ -14,6 +14,7 @@ import (
 	"lumaflow/activities"
 	"lumaflow/command"
 	"lumaflow/dial"
+	"lumaflow/lean"
 	"lumaflow/luma"
 	"lumaflow/metrics"
 	"lumaflow/telemetry"
@@ -99,6 +100,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	show := show{Telemetry: shown, temporal: temporal, server: server, identity: identity, taskQueue: c.TaskQueue}
 	defer show.countJobs(ctx, logger)()
+	defer lean.Stay(ctx)()
 	return Run(ctx, temporal, acts, Options{
 		TaskQueue:        c.TaskQueue,
 		SubmitsPerSecond: c.SubmitsPerSecond,

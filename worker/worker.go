@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
+	"lumaflow/command"
 	"lumaflow/workflows"
 )
 
@@ -35,7 +36,8 @@ const (
 type Options struct {
 	TaskQueue        string
 	SubmitsPerSecond float64
-	// Version is what both task queues are polled as; zero means no version.
+	// Version is what both task queues are polled as; zero means no version. Its
+	// build id is kept for this build.
 	Version worker.WorkerDeploymentVersion
 	Logger  *slog.Logger
 	// Started is called when the worker has begun to ask for work, Draining when
@@ -45,7 +47,8 @@ type Options struct {
 
 // Run works on both task queues until ctx ends, then drains: nothing new is
 // taken, submissions under way end, downloads stop where another worker can go
-// on. It returns early if a worker fails for good.
+// on. It returns early if a worker fails for good, or if the build id of its
+// version belongs to other code.
 func Run(ctx context.Context, c client.Client, acts *activities.Activities, options Options) error {
 	fatal := make(chan error, 2)
 	onFatal := func(err error) {
@@ -53,6 +56,13 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 		case fatal <- err:
 		default:
 		}
+	}
+	build, err := options.claim(c, onFatal)
+	if err != nil {
+		return err
+	}
+	if err := build.check(ctx); err != nil {
+		return err
 	}
 	jobs := worker.New(c, options.TaskQueue, worker.Options{
 		MaxConcurrentActivityExecutionSize: jobSlots,
@@ -86,12 +96,11 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 		return fmt.Errorf("start the worker on task queue %s: %w", workflows.SubmitTaskQueue(options.TaskQueue), err)
 	}
 	options.Logger.Info("worker running", "taskQueue", options.TaskQueue)
-	defer options.follow(ctx, c)()
+	defer build.follow(ctx)()
 	if options.Started != nil {
 		options.Started()
 	}
 
-	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-fatal:
@@ -108,18 +117,20 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 	return err
 }
 
-// follow watches the part that the version plays; it returns how to end that.
-func (o Options) follow(ctx context.Context, c client.Client) (stop func()) {
+// claim is what keeps the build id of the version, or nil without a version.
+func (o Options) claim(c client.Client, lost func(error)) (*claim, error) {
 	if o.Version == (worker.WorkerDeploymentVersion{}) {
-		return func() {}
+		return nil, nil
 	}
-	deployment := c.WorkerDeploymentClient().GetHandle(o.Version.DeploymentName)
-	ctx, cancel := context.WithCancel(ctx)
-	var following sync.WaitGroup
-	following.Go(func() {
-		followPart(ctx, func(ctx context.Context) (client.WorkerDeploymentVersionDescription, error) {
-			return deployment.DescribeVersion(ctx, client.WorkerDeploymentDescribeVersionOptions{BuildID: o.Version.BuildID})
-		}, o.Version, o.Logger)
-	})
-	return func() { cancel(); following.Wait() }
+	code, err := command.Code()
+	if err != nil {
+		return nil, err
+	}
+	return &claim{
+		deployment: c.WorkerDeploymentClient().GetHandle(o.Version.DeploymentName),
+		version:    o.Version,
+		code:       code,
+		lost:       lost,
+		logger:     o.Logger,
+	}, nil
 }

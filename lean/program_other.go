@@ -1,6 +1,6 @@
 //go:build !linux
 
-package webhook
+package lean
 
 // dropProgram does nothing where it is not known how.
 func dropProgram() {}

@@ -1,4 +1,4 @@
-package webhook
+package lean
 
 import (
 	"os"
@@ -9,9 +9,9 @@ import (
 )
 
 // dropProgram gives back the pages of the program that went by on the way here.
-// All roles are one program and a webhook runs little of it, yet what was touched
-// once stays resident, and its neighbours with it: three quarters of what a
-// waiting webhook holds. A page that is needed again is mapped again, so nothing
+// All roles are one program and each runs little of it, yet what was touched once
+// stays resident, and its neighbours with it: three quarters of what a waiting
+// process holds. A page that is needed again is mapped again, so nothing
 // can go wrong but the saving.
 func dropProgram() {
 	program, err := os.Readlink("/proc/self/exe")
