@@ -14,9 +14,9 @@ const (
 	// GOGC says otherwise. A callback, a poll or a download leaves little, so this
 	// costs next to nothing.
 	gcPercent = 50
-	// interval is how often memory is given back. What is in use is mapped again
-	// within the next request.
-	interval = time.Minute
+	// interval is how often memory is given back, which takes some milliseconds.
+	// What is in use is mapped again within the next request.
+	interval = 15 * time.Second
 )
 
 // Stay keeps the process small until ctx ends or stop is called: it gives back
