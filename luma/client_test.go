@@ -207,6 +207,15 @@ func TestClassOf(t *testing.T) {
 	assert.NotZero(t, luma.NotSent, "a forgotten class must not read as safe to send again")
 }
 
+func TestAKeyThatIsAWordIsNoSecret(t *testing.T) {
+	count := 0
+	client, err := luma.New(luma.Options{APIKey: "any", Transport: replies(&count, reply{status: 200, body: `{"code":429,"msg":"Too many requests"}`})})
+	require.NoError(t, err)
+	t.Cleanup(client.CloseIdleConnections)
+	_, err = client.Credit(t.Context())
+	require.ErrorContains(t, err, "Too many requests")
+}
+
 func TestCauseIsRedacted(t *testing.T) {
 	err := &luma.Error{Op: "submit", Class: luma.NotSent, Err: errors.New("dial https://me:pw@proxy.example/?Signature=1:\nno")}
 	assert.Equal(t, "submit: nothing was sent: dial https://[redacted]@proxy.example/?[redacted] no", err.Error())

@@ -108,7 +108,10 @@ func New(options Options) (*Client, error) {
 		logger:    options.Logger,
 		transport: options.Transport,
 		authorize: func(request *http.Request) { request.Header.Set("Authorization", "Bearer "+key) },
-		redact:    func(text string) string { return redact(strings.ReplaceAll(text, key, redacted)) },
+		redact:    redact,
+	}
+	if len(key) >= minKey {
+		client.redact = func(text string) string { return redact(strings.ReplaceAll(text, key, redacted)) }
 	}
 	if client.userAgent == "" {
 		client.userAgent = UserAgent("dev")

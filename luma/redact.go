@@ -14,6 +14,9 @@ const (
 	// tokenLength is the length of a callback token: 32 bytes in unpadded
 	// base64url.
 	tokenLength = 43
+	// minKey is the length from which a key is taken out of texts: the simulated
+	// kie.ai takes any, and "any" is in many words.
+	minKey = 16
 )
 
 var (
