@@ -60,6 +60,8 @@ func TestMetricsAreExposed(t *testing.T) {
 	metrics.FinishedToStored.Observe(handler, 90*time.Second)
 	metrics.Jobs.Set(handler, 4, "waiting")
 	metrics.OldestJob.Set(handler, 30.5)
+	metrics.ChargesUnresolved.Set(handler, 1)
+	metrics.ChargesUnresolved.Forget(handler)
 	handler.Timer("temporal_request_latency").Record(20 * time.Millisecond)
 	handler.Counter("temporal_request").Inc(1)
 
@@ -78,6 +80,7 @@ func TestMetricsAreExposed(t *testing.T) {
 		`lumaflow_finished_to_stored_seconds_bucket{le="120"} 1`,
 		`lumaflow_jobs{stage="waiting"} 4`,
 		`lumaflow_oldest_job_seconds 30.5`,
+		`lumaflow_charges_unresolved NaN`,
 		`temporal_request_latency_seconds_bucket{namespace="default",task_queue="lumaflow",workflow_type="ModifyVideo",le="0.025"} 1`,
 		`temporal_request_total{namespace="default",task_queue="lumaflow",workflow_type="ModifyVideo"} 1`,
 		`# TYPE lumaflow_wakeups_total counter`,
