@@ -120,7 +120,7 @@ func TestReady(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Equal(t, "starting\n", body)
 
-	shown.Health.Begin(
+	shown.Readiness.Begin(
 		telemetry.Check{Name: "temporal", Ask: func(context.Context) error { return nil }},
 		telemetry.Check{Name: "output", Ask: func(context.Context) error {
 			return errors.New("the folder /srv is full\n\x1b[31mnow " + strings.Repeat("é", 400))
@@ -131,7 +131,7 @@ func TestReady(t *testing.T) {
 	assert.Regexp(t, `^ok      temporal\nfailed  output: the folder /srv is full \[31mnow é+\n$`, body)
 	assert.Less(t, len(body), 350)
 
-	shown.Health.Drain()
+	shown.Readiness.Drain()
 	status, body = ready()
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Equal(t, "draining\n", body)
@@ -142,7 +142,7 @@ func TestReady(t *testing.T) {
 func TestReadyWhenAllHolds(t *testing.T) {
 	t.Parallel()
 	shown, address := start(t)
-	shown.Health.Begin(telemetry.Check{Name: "temporal", Ask: func(context.Context) error { return nil }})
+	shown.Readiness.Begin(telemetry.Check{Name: "temporal", Ask: func(context.Context) error { return nil }})
 	status, body := ask(t, http.MethodGet, address+"/readyz")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "ok      temporal\n", body)
@@ -179,8 +179,8 @@ func TestOff(t *testing.T) {
 	assert.False(t, shown.Measures())
 	assert.Equal(t, client.MetricsNopHandler, shown.Metrics())
 	assert.Nil(t, shown.Interceptors())
-	shown.Health.Begin()
-	shown.Health.Drain()
+	shown.Readiness.Begin()
+	shown.Readiness.Drain()
 	shown.Close()
 	assert.Empty(t, log.String())
 }

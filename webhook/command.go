@@ -82,8 +82,8 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	shown.Health.Begin(telemetry.Check{Name: "temporal", Ask: reach})
-	defer context.AfterFunc(ctx, shown.Health.Drain)()
+	shown.Readiness.Begin(telemetry.Check{Name: "temporal", Ask: reach})
+	defer context.AfterFunc(ctx, shown.Readiness.Drain)()
 	defer stayLean(ctx)()
 	handler := New(options)
 	if c.MetricsListen != "" {

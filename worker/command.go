@@ -105,7 +105,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		Version:          version,
 		Logger:           logger,
 		Started:          func() { show.ready(reach, options.Store) },
-		Draining:         shown.Health.Drain,
+		Draining:         shown.Readiness.Drain,
 	})
 }
 

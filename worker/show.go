@@ -33,7 +33,7 @@ type show struct {
 
 // ready begins to answer whether the worker is.
 func (s show) ready(reach func(context.Context) error, output store.Store) {
-	s.Health.Begin(
+	s.Readiness.Begin(
 		telemetry.Check{Name: "temporal", Ask: reach},
 		telemetry.Check{Name: "poller", Ask: s.polling},
 		telemetry.Check{Name: "output", Ask: output.Check, Holds: outputHolds},
