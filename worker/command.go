@@ -81,7 +81,8 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	identity := dial.Identity()
 	temporal, err := dial.Temporal(ctx, dial.Options{
-		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
+		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Patience: dial.RolePatience,
+		Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
 	})
 	if err != nil {
 		return err
