@@ -276,6 +276,7 @@ func TestPatience(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = dial.Temporal(ctx, options(cancel))
 	require.ErrorIs(t, err, context.Canceled)
+	require.EqualError(t, err, "stopped before Temporal at "+address+" answered")
 
 	temporal, err := dial.Temporal(t.Context(), options(func() { server.startAt(t, address) }))
 	require.NoError(t, err)

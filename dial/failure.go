@@ -36,7 +36,7 @@ func (t target) explain(ctx context.Context, cause error) error {
 	var missing *serviceerror.NamespaceNotFound
 	switch code := serviceerror.ToStatus(cause).Code(); {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return fmt.Errorf("connect to Temporal at %s: %w", t.Address, ctx.Err())
+		return &failure{cause: ctx.Err(), message: fmt.Sprintf("stopped before Temporal at %s answered", t.Address)}
 	case errors.As(cause, &missing):
 		return &failure{cause: cause, message: fmt.Sprintf(
 			"there is no namespace %q at %s: create it with `temporal operator namespace create -n %s` or set TEMPORAL_NAMESPACE",
