@@ -20,7 +20,7 @@ const module = "lumaflow"
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
 	{"command", "callback", "luma", "fetch", "store", "devserver", "codec", "serving", "metrics", "lean"},
-	{"activities", "audit", "clip", "dial", "health", "telemetry", "metrics/metricstest", "luma/lumatest", "devserver/find", "store/bucket", "store/bucket/s3test"},
+	{"activities", "audit", "clip", "dial", "health", "telemetry", "pollers", "metrics/metricstest", "luma/lumatest", "devserver/find", "store/bucket", "store/bucket/s3test"},
 	{"workflows", "simulate"},
 	{"webhook", "starter", "replay", "codecserver"},
 	{"census"},

@@ -31,6 +31,9 @@ const (
 	// that ended without its video.
 	mediaEvery    = 30
 	guardInterval = time.Hour
+	// trusted is how long after the next count was due the gauges still say what
+	// the last one found. It is as long as LumaflowNoWorker waits.
+	trusted = 5 * time.Minute
 )
 
 // What one count may ask for, so that any number of jobs is bearable.
@@ -78,6 +81,9 @@ type Census struct {
 	// counts is how often it has counted, silent says that the last one failed.
 	counts int
 	silent bool
+	// opened and looked are when the gauges of open jobs and those of media were
+	// set last; zero if they are not known.
+	opened, looked time.Time
 	// warned is when the log told last of videos that will be deleted.
 	warned time.Time
 }
@@ -114,14 +120,39 @@ func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(
 func (c *Census) try(ctx context.Context, count func(context.Context) error) {
 	err := count(ctx)
 	if err != nil && ctx.Err() == nil && !c.silent {
-		c.Logger.Warn("the jobs can't be looked at; their gauges stay as they are", "error", err)
+		c.Logger.Warn("the jobs can't be looked at; their gauges stay as they are for some minutes and then are NaN", "error", err)
 	}
 	c.silent = err != nil
 }
 
 // Count counts once and sets the gauges. If it fails, those that it has not
-// reached keep their values, and so does the time of the last census.
+// reached keep their values, until they are so old that they would mislead: then
+// they are NaN. The time of the last census stays what it is.
 func (c *Census) Count(ctx context.Context) error {
+	err := c.count(ctx)
+	if c.tooOld(&c.opened, interval) {
+		metrics.Jobs.Forget(c.Metrics)
+		metrics.ChargesUnresolved.Forget(c.Metrics)
+		metrics.OldestJob.Forget(c.Metrics)
+	}
+	if c.tooOld(&c.looked, mediaEvery*interval) {
+		metrics.MediaAtRisk.Forget(c.Metrics)
+		metrics.MediaHoursLeft.Forget(c.Metrics)
+	}
+	return err
+}
+
+// tooOld reports, once, that what was set every so often has not been for too
+// long.
+func (c *Census) tooOld(set *time.Time, every time.Duration) bool {
+	if set.IsZero() || c.Now().Sub(*set) <= every+trusted {
+		return false
+	}
+	*set = time.Time{}
+	return true
+}
+
+func (c *Census) count(ctx context.Context) error {
 	open, err := c.countOpen(ctx)
 	if err != nil {
 		return fmt.Errorf("count the open jobs: %w", err)
@@ -135,7 +166,8 @@ func (c *Census) Count(ctx context.Context) error {
 		age = max(c.Now().Sub(open.oldest), 0)
 	}
 	metrics.OldestJob.Set(c.Metrics, age.Seconds())
-	if c.counts%mediaEvery == 0 {
+	c.opened = c.Now()
+	if c.counts%mediaEvery == 0 || c.looked.IsZero() {
 		if err := c.countMedia(ctx); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -177,7 +178,36 @@ func TestTemporalIsAway(t *testing.T) {
 	require.NoError(t, f.Count(t.Context()))
 	f.temporal.down = true
 	before := f.shown.Values()
-	f.now = now.Add(time.Minute)
-	require.ErrorContains(t, f.Count(t.Context()), "count the open jobs")
-	assert.Equal(t, before, f.shown.Values(), "also the time, which shows how old the gauges are")
+	open := []string{
+		"jobs submitting", "jobs held", "jobs submit-unknown", "jobs waiting", "jobs collecting", "jobs unknown", "charges_unresolved", "oldest_job",
+	}
+	media := []string{"media_at_risk", "media_hours_left"}
+	for _, later := range []struct {
+		after   time.Duration
+		unknown []string
+	}{
+		{time.Minute, nil},
+		{5*time.Minute + 30*time.Second, nil},
+		{5*time.Minute + 31*time.Second, open},
+		{20 * time.Minute, open},
+		{20*time.Minute + time.Second, append(open, media...)},
+		{24 * time.Hour, append(open, media...)},
+	} {
+		f.now = now.Add(later.after)
+		require.ErrorContains(t, f.Count(t.Context()), "count the open jobs")
+		for name, value := range f.shown.Values() {
+			if slices.Contains(later.unknown, name) {
+				assert.True(t, math.IsNaN(value), "%s after %s", name, later.after)
+			} else {
+				assert.Equal(t, before[name], value, "%s after %s; the time, too, shows how old the others are", name, later.after)
+			}
+		}
+	}
+
+	f.temporal.down = false
+	require.NoError(t, f.Count(t.Context()))
+	assert.Equal(t, 1.0, f.value("jobs waiting"))
+	assert.Zero(t, f.value("charges_unresolved"))
+	assert.Zero(t, f.value("media_at_risk"), "looked for at once")
+	assert.Equal(t, float64(f.now.Unix()), f.value("census_timestamp"))
 }

@@ -42,5 +42,6 @@ func (c *Census) countMedia(ctx context.Context) error {
 	}
 	metrics.MediaAtRisk.Set(c.Metrics, float64(len(risks.Found)))
 	metrics.MediaHoursLeft.Set(c.Metrics, left)
+	c.looked = c.Now()
 	return nil
 }

@@ -11,7 +11,11 @@ import (
 // Listen takes a TCP port. Its errors are one line that names the variable with
 // the address; a malformed address is a usage error.
 func Listen(ctx context.Context, variable, address string) (net.Listener, error) {
-	if _, _, err := net.SplitHostPort(address); err != nil {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	}
+	if err != nil {
 		return nil, Usagef("%s is %q: give host:port, like :8080", variable, address)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)

@@ -7,6 +7,7 @@ package dial
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,6 +19,8 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"google.golang.org/grpc"
+
+	"lumaflow/codec"
 )
 
 const (
@@ -25,6 +28,12 @@ const (
 	// long that and the look at the namespace may take together.
 	reachTime = 5 * time.Second
 	checkTime = 10 * time.Second
+	// RolePatience is the patience of a role that runs for long and is started
+	// again when it ends: a machine's processes start in any order, and some of
+	// what starts them gives up after a few quick failures.
+	RolePatience = time.Minute
+	// askAgain lies between two tries.
+	askAgain = time.Second
 )
 
 // Options are what a command brings along. Where to dial is not among them: the
@@ -43,6 +52,10 @@ type Options struct {
 	// not fail it.
 	Worker bool
 
+	// Patience is how long a server that does not answer is asked again; the log
+	// tells once. Zero is for people, who had better know at once.
+	Patience time.Duration
+
 	// Metrics and Interceptors are handed to the client as they are; nil means
 	// the SDK's defaults.
 	Metrics      client.MetricsHandler
@@ -59,22 +72,40 @@ func Identity() string {
 	return fmt.Sprintf("%d@%s@", os.Getpid(), host)
 }
 
-// Temporal connects to Temporal and checks, within ten seconds, that the server
-// answers and that the namespace exists. Its errors are one plain line that
-// says what to do next; those about malformed settings are usage errors and
-// come before anything is dialled. The caller closes the client.
+// Temporal connects to Temporal and checks, within ten seconds and the patience,
+// that the server answers and that the namespace exists. Its errors are one plain
+// line that says what to do next; those about malformed settings are usage errors
+// and come before anything is dialled. The caller closes the client.
 func Temporal(ctx context.Context, options Options) (client.Client, error) {
 	target, err := load(options.Env)
 	if err != nil {
 		return nil, err
 	}
+	for giveUp, told := time.Now().Add(options.Patience), false; ; told = true {
+		temporal, err := target.connect(ctx, options)
+		var failed *failure
+		if !errors.As(err, &failed) || !failed.away || time.Now().Add(askAgain).After(giveUp) {
+			return temporal, err
+		}
+		if !told && options.Logger != nil {
+			options.Logger.Warn("waiting for Temporal", "upTo", options.Patience.String(), "error", err)
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return nil, target.explain(ctx, err)
+		}
+	}
+}
+
+func (t target) connect(ctx context.Context, options Options) (client.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	temporal, err := client.DialContext(ctx, target.clientOptions(options))
+	temporal, err := client.DialContext(ctx, t.clientOptions(options))
 	if err != nil {
-		return nil, target.explain(ctx, err)
+		return nil, t.explain(ctx, err)
 	}
-	if err := target.reach(ctx, temporal); err != nil {
+	if err := t.reach(ctx, temporal); err != nil {
 		temporal.Close()
 		return nil, err
 	}
@@ -105,6 +136,9 @@ func (t target) clientOptions(options Options) client.Options {
 	logger := options.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Worker {
+		logger = slog.New(codec.Quiet(logger.Handler()))
 	}
 	merged.Logger = log.NewStructuredLogger(logger)
 	merged.Identity = options.Identity

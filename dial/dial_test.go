@@ -96,9 +96,11 @@ func (f *frontend) SignalWorkflowExecution(ctx context.Context, request *workflo
 	return &workflowservice.SignalWorkflowExecutionResponse{}, nil
 }
 
-func (f *frontend) start(t *testing.T) (address string) {
+func (f *frontend) start(t *testing.T) (address string) { return f.startAt(t, "127.0.0.1:0") }
+
+func (f *frontend) startAt(t *testing.T, address string) string {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	server := grpc.NewServer()
 	workflowservice.RegisterWorkflowServiceServer(server, f)
@@ -237,11 +239,59 @@ func TestMalformedSettingsAreUsageErrors(t *testing.T) {
 	}
 }
 
-func TestFailuresSayWhatToDo(t *testing.T) {
-	closed, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+// closed is an address where nobody listens.
+func closed(t *testing.T) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	nobody := closed.Addr().String()
-	require.NoError(t, closed.Close())
+	require.NoError(t, listener.Close())
+	return listener.Addr().String()
+}
+
+// told calls back when something is logged.
+type told func(line string)
+
+func (on told) Write(line []byte) (int, error) {
+	on(string(line))
+	return len(line), nil
+}
+
+// Who has patience is told once that there is no server, and then waits for one.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	server, address := &frontend{namespaces: []string{"default"}}, closed(t)
+	var lines []string
+	options := func(on func()) dial.Options {
+		log := told(func(line string) { lines = append(lines, line); on() })
+		return dial.Options{
+			Env: env{"TEMPORAL_ADDRESS": address}, Patience: 1500 * time.Millisecond,
+			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		}
+	}
+	_, err := dial.Temporal(t.Context(), options(func() {}))
+	requireLine(t, err, "no Temporal server answers at "+address)
+	require.Len(t, lines, 1)
+	assert.Regexp(t, `level=WARN msg="waiting for Temporal" upTo=1.5s error="no Temporal server answers at `+address, lines[0])
+
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = dial.Temporal(ctx, options(cancel))
+	require.ErrorIs(t, err, context.Canceled)
+	require.EqualError(t, err, "stopped before Temporal at "+address+" answered")
+
+	temporal, err := dial.Temporal(t.Context(), options(func() { server.startAt(t, address) }))
+	require.NoError(t, err)
+	temporal.Close()
+
+	lines = nil
+	wrong := options(func() {})
+	wrong.Env = env{"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": "studio"}
+	_, err = dial.Temporal(t.Context(), wrong)
+	requireLine(t, err, `there is no namespace "studio"`)
+	assert.Empty(t, lines, "a wrong setting is nothing to wait for")
+}
+
+func TestFailuresSayWhatToDo(t *testing.T) {
+	nobody := closed(t)
 	tests := []struct {
 		name   string
 		server *frontend

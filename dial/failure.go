@@ -18,6 +18,8 @@ type failure struct {
 	message string
 	cause   error
 	said    string
+	// away says that no server answers, which may be over soon.
+	away bool
 }
 
 func (f *failure) Error() string {
@@ -34,7 +36,7 @@ func (t target) explain(ctx context.Context, cause error) error {
 	var missing *serviceerror.NamespaceNotFound
 	switch code := serviceerror.ToStatus(cause).Code(); {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return fmt.Errorf("connect to Temporal at %s: %w", t.Address, ctx.Err())
+		return &failure{cause: ctx.Err(), message: fmt.Sprintf("stopped before Temporal at %s answered", t.Address)}
 	case errors.As(cause, &missing):
 		return &failure{cause: cause, message: fmt.Sprintf(
 			"there is no namespace %q at %s: create it with `temporal operator namespace create -n %s` or set TEMPORAL_NAMESPACE",
@@ -43,8 +45,10 @@ func (t target) explain(ctx context.Context, cause error) error {
 		return t.because(cause, "the credentials are refused at %s for namespace %q: check TEMPORAL_API_KEY or the client certificate",
 			t.Address, t.Namespace)
 	case code == codes.Unavailable, code == codes.DeadlineExceeded, ctx.Err() != nil:
-		return t.because(cause, "no Temporal server answers at %s: start one with `temporal server start-dev` or set TEMPORAL_ADDRESS",
+		failed := t.because(cause, "no Temporal server answers at %s: start one with `temporal server start-dev` or set TEMPORAL_ADDRESS",
 			t.Address)
+		failed.away = true
+		return failed
 	default:
 		return t.because(cause, "can't use Temporal at %s, namespace %q", t.Address, t.Namespace)
 	}
@@ -52,7 +56,7 @@ func (t target) explain(ctx context.Context, cause error) error {
 
 // because adds the cause to a message, without line breaks and without the API
 // key.
-func (t target) because(cause error, format string, args ...any) error {
+func (t target) because(cause error, format string, args ...any) *failure {
 	said := strings.Join(strings.Fields(cause.Error()), " ")
 	// gRPC wraps the reason in a description of itself.
 	if i := strings.LastIndex(said, "desc = "); i >= 0 {

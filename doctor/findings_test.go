@@ -137,7 +137,8 @@ func TestAttributes(t *testing.T) {
 			w.temporal.attributes["LumaStage"] = enumspb.INDEXED_VALUE_TYPE_TEXT
 			w.settings.Fix = true
 		}, []want{{"attributes", doctor.Warn, "`temporal operator search-attribute remove -n studio --name LumaStage`"}}},
-		{"not told", func(w *world) { w.temporal.listing = serviceerror.NewPermissionDenied("no", "") }, []want{{"attributes", doctor.Warn, "does not tell"}}},
+		{"not told", func(w *world) { w.temporal.listing = serviceerror.NewInternal("no") }, []want{{"attributes", doctor.Warn, "does not tell"}}},
+		{"not allowed", func(w *world) { w.temporal.listing = serviceerror.NewPermissionDenied("no", "") }, []want{{"attributes", doctor.Warn, "give them that right"}}},
 	})
 
 	w := newWorld(t)

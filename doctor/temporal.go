@@ -40,6 +40,8 @@ func (e *examination) lookAtAttributes(ctx context.Context) Finding {
 	return e.inNamespace(func(temporal client.Client, namespace string) Finding {
 		missing, mistyped, err := worker.MissingAttributes(ctx, temporal, namespace)
 		switch {
+		case serviceerror.ToStatus(err).Code() == codes.PermissionDenied:
+			return warnf("these credentials may not list the search attributes of namespace %s (%s): give them that right, or jobs can't be found by stage or task; they work just the same", namespace, said(err))
 		case err != nil:
 			return warnf("Temporal does not tell which search attributes there are (%s): without them jobs can't be found by stage or task, but work just the same", said(err))
 		case len(mistyped) > 0:

@@ -11,17 +11,9 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"lumaflow/pollers"
 	"lumaflow/worker"
 	"lumaflow/workflows"
-)
-
-const (
-	// pollTime is the longest that a worker that lives is not heard of: a poll
-	// takes a minute, and Temporal notes its begin and its end.
-	pollTime = 90 * time.Second
-	// historyTime is how long Temporal (1.29) remembers a poller. One that seems
-	// to be older is one more sign of clocks that disagree.
-	historyTime = 5 * time.Minute
 )
 
 // lookAtWorkers is about the task queue of everything but submissions.
@@ -66,15 +58,8 @@ func (e *examination) polled(ctx context.Context, queue string, judge func(ask f
 	}
 	return e.inNamespace(func(temporal client.Client, namespace string) Finding {
 		return judge(func(kind enumspb.TaskQueueType) (polling, error) {
-			answer, err := temporal.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
-				Namespace:     namespace,
-				TaskQueue:     &taskqueuepb.TaskQueue{Name: queue, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
-				TaskQueueType: kind,
-			})
-			if err != nil {
-				return polling{}, fmt.Errorf("describe task queue %s: %w", queue, err)
-			}
-			return summarize(queue, answer, time.Now()), nil
+			answer, err := pollers.Queue{Service: temporal.WorkflowService(), Namespace: namespace, Name: queue, Type: kind}.Describe(ctx)
+			return summarize(queue, answer), err
 		})
 	})
 }
@@ -96,15 +81,12 @@ type polling struct {
 	waiting *deploymentpb.WorkerDeploymentOptions
 }
 
-// summarize judges by this machine's clock. A worker that died counts as alive
-// for as long as one that lives may be silent.
-func summarize(queue string, answer *workflowservice.DescribeTaskQueueResponse, now time.Time) polling {
+func summarize(queue string, answer *workflowservice.DescribeTaskQueueResponse) polling {
 	p := polling{queue: queue}
 	for _, poller := range answer.GetPollers() {
-		silent := now.Sub(poller.GetLastAccessTime().AsTime())
 		switch {
-		case silent > pollTime && silent <= historyTime:
-			if p.idle == 0 || silent < p.idle {
+		case !pollers.Alive(poller):
+			if silent := pollers.Silent(poller); p.idle == 0 || silent < p.idle {
 				p.idle = silent
 			}
 			continue

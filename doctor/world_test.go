@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -121,8 +122,10 @@ var (
 // polled is a task queue that was polled this long ago, once for each.
 func polled(ago ...time.Duration) *workflowservice.DescribeTaskQueueResponse {
 	answer := &workflowservice.DescribeTaskQueueResponse{}
-	for _, silent := range ago {
-		answer.Pollers = append(answer.Pollers, &taskqueuepb.PollerInfo{LastAccessTime: timestamppb.New(time.Now().Add(-silent))})
+	for i, silent := range ago {
+		answer.Pollers = append(answer.Pollers, &taskqueuepb.PollerInfo{
+			Identity: fmt.Sprint("worker-", i+1), LastAccessTime: timestamppb.New(time.Now().Add(-silent)),
+		})
 	}
 	return answer
 }

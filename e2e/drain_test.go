@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -146,6 +147,9 @@ func TestNotReady(t *testing.T) {
 		status, _ := w.worker.get("/readyz")
 		return status == http.StatusOK
 	})
+	seen := w.run("doctor", "--only", "workers,submissions")
+	assert.Zero(t, seen.code, seen.out)
+	assert.Equal(t, 2, strings.Count(seen.out, "1 worker polls"), seen.out)
 	server.Stop()
 	w.until("both miss Temporal", func() bool {
 		worker, lines := w.worker.get("/readyz")

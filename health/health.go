@@ -1,5 +1,6 @@
 // Package health asks a lumaflow process how it is, for where there is no
-// shell and no curl: the health checks of a container.
+// shell and no curl: the health checks of a container. What answers is in
+// telemetry, webhook and codecserver.
 package health
 
 import (

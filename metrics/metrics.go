@@ -6,6 +6,7 @@
 package metrics
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -108,4 +109,16 @@ type Gauge struct{ Metric }
 // take none.
 func (g Gauge) Set(handler client.MetricsHandler, now float64, value ...string) {
 	g.with(handler, value).Gauge(g.Name).Update(now)
+}
+
+// Forget says, of every value of the label, that it is not known now. NaN is what
+// Prometheus' max and min pass over and no comparison holds for, and what shows as
+// a gap: a handler of Temporal's can't take a gauge back.
+func (g Gauge) Forget(handler client.MetricsHandler) {
+	if g.Label == "" {
+		g.Set(handler, math.NaN())
+	}
+	for _, value := range g.Values {
+		g.Set(handler, math.NaN(), value)
+	}
 }

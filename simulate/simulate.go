@@ -80,9 +80,9 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return fmt.Errorf("start the simulator: %w", err)
 	}
 	defer kie.Close()
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
+	listener, err := command.Listen(ctx, "SIMULATE_LISTEN", c.Listen)
 	if err != nil {
-		return fmt.Errorf("start the simulator: %w; choose another address with --listen or SIMULATE_LISTEN", err)
+		return err
 	}
 	address := reachable(listener.Addr())
 	fmt.Fprintf(streams.Out, "simulated kie.ai at %[1]s, bill at %[1]s/_sim/ledger; "+

@@ -159,7 +159,7 @@ func TestAnAddressInUseIsAPlainError(t *testing.T) {
 	require.NoError(t, err)
 	defer taken.Close()
 	err = run(t.Context(), io.Discard, io.Discard, "--listen", taken.Addr().String())
-	require.ErrorContains(t, err, "--listen")
+	require.ErrorContains(t, err, "is taken by another program: stop that or set SIMULATE_LISTEN")
 	require.Equal(t, command.ExitFailed, command.ExitCode(err))
 }
 

@@ -148,7 +148,7 @@ func TestStatusOfAJobThatIsStuck(t *testing.T) {
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
 	require.Equal(t, "the workers can't go on with it: [TMPRL1100] lookup failed; the workers run other code than the job began with: "+
-		"stop them and start the build that it began with, which is version v1 of deployment lumaflow", report.Note)
+		"stop them and start the build that it began with as version v1 of deployment lumaflow; other code needs another TEMPORAL_WORKER_BUILD_ID", report.Note)
 }
 
 // An open job whose answer can't be read is not taken for one without a worker.

@@ -7,12 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	namespacepb "go.temporal.io/api/namespace/v1"
 	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // ListWorkflow pages through the jobs in the order of their ids.
@@ -72,7 +75,7 @@ func (r *run) selected(query string) bool {
 	return task == nil || r.attributes["LumaTaskId"] == task[1]
 }
 
-// WorkflowService answers for the namespace alone.
+// WorkflowService answers for the namespace and its task queues.
 func (f *temporal) WorkflowService() workflowservice.WorkflowServiceClient { return service{fake: f} }
 
 type service struct {
@@ -86,5 +89,30 @@ func (s service) DescribeNamespace(context.Context, *workflowservice.DescribeNam
 	}
 	return &workflowservice.DescribeNamespaceResponse{
 		Config: &namespacepb.NamespaceConfig{WorkflowExecutionRetentionTtl: durationpb.New(s.fake.retention)},
+	}, nil
+}
+
+func (s service) DescribeTaskQueue(_ context.Context, request *workflowservice.DescribeTaskQueueRequest, _ ...grpc.CallOption) (*workflowservice.DescribeTaskQueueResponse, error) {
+	f := s.fake
+	require.Equal(f.t, enumspb.TASK_QUEUE_TYPE_WORKFLOW, request.GetTaskQueueType())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down != nil {
+		return nil, f.down
+	}
+	// One that has gone stays on Temporal's list for a while.
+	last := time.Now().Add(-4 * time.Minute)
+	if f.worker {
+		last = time.Now().Add(-30 * time.Second)
+	}
+	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{
+		LastAccessTime: timestamppb.New(last), DeploymentOptions: f.version,
+	}}}, nil
+}
+
+// ListTaskQueuePartitions knows of the root alone.
+func (s service) ListTaskQueuePartitions(_ context.Context, request *workflowservice.ListTaskQueuePartitionsRequest, _ ...grpc.CallOption) (*workflowservice.ListTaskQueuePartitionsResponse, error) {
+	return &workflowservice.ListTaskQueuePartitionsResponse{
+		WorkflowTaskQueuePartitions: []*taskqueuepb.TaskQueuePartitionMetadata{{Key: request.GetTaskQueue().GetName()}},
 	}, nil
 }

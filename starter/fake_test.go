@@ -14,7 +14,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
-	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -225,23 +224,6 @@ func (f *temporal) QueryWorkflow(ctx context.Context, id, _, query string, _ ...
 	}
 	payloads, err := converter.GetDefaultDataConverter().ToPayloads(status)
 	return client.NewValue(payloads), err
-}
-
-func (f *temporal) DescribeTaskQueue(_ context.Context, queue string, kind enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error) {
-	require.Equal(f.t, enumspb.TASK_QUEUE_TYPE_WORKFLOW, kind)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.down != nil {
-		return nil, f.down
-	}
-	// One that has gone stays on Temporal's list for a while.
-	last := time.Now().Add(-4 * time.Minute)
-	if f.worker {
-		last = time.Now().Add(-30 * time.Second)
-	}
-	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{
-		LastAccessTime: timestamppb.New(last), DeploymentOptions: f.version,
-	}}}, nil
 }
 
 func (f *temporal) CancelWorkflow(_ context.Context, id, runID string) error {

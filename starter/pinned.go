@@ -3,6 +3,7 @@ package starter
 import (
 	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
@@ -34,8 +35,9 @@ func pinnedTo(info *workflowpb.WorkflowExecutionVersioningInfo) *deploymentpb.Wo
 	}
 }
 
-// polls reports whether a worker that polls with these options works here.
-func (p place) polls(options *deploymentpb.WorkerDeploymentOptions) bool {
+// polls reports whether a worker that polls works here.
+func (p place) polls(poller *taskqueuepb.PollerInfo) bool {
+	options := poller.GetDeploymentOptions()
 	return p.version == nil ||
 		options.GetWorkerVersioningMode() == enumspb.WORKER_VERSIONING_MODE_VERSIONED &&
 			options.GetDeploymentName() == p.version.GetDeploymentName() && options.GetBuildId() == p.version.GetBuildId()

@@ -161,9 +161,6 @@ func merged(a, b Risk) Risk {
 // forgetting says how far back closed jobs are remembered, if that is less than
 // videos are kept.
 func (s *Starter) forgetting(ctx context.Context) string {
-	if s.namespace == "" {
-		return ""
-	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	described, err := s.temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: s.namespace})

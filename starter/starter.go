@@ -42,7 +42,6 @@ type Temporal interface {
 	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
 	GetWorkflowHistory(ctx context.Context, workflowID, runID string, isLongPoll bool, filterType enumspb.HistoryEventFilterType) client.HistoryEventIterator
 	DescribeWorkflowExecution(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
-	DescribeTaskQueue(ctx context.Context, taskqueue string, taskqueueType enumspb.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error)
 	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
 	UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error)
 	CancelWorkflow(ctx context.Context, workflowID, runID string) error
@@ -56,8 +55,7 @@ type Options struct {
 	// workflows.DefaultTaskQueue. Jobs that are there already are found
 	// whatever their task queue.
 	TaskQueue string
-	// Namespace is where the client works, if it is known: AtRisk asks how long
-	// it remembers jobs.
+	// Namespace is where the client works; empty means client.DefaultNamespace.
 	Namespace string
 	// Interval is how often a job that is being watched is looked at; zero
 	// means two seconds.
@@ -105,6 +103,9 @@ func New(through Temporal, options Options) *Starter {
 	}
 	if starter.taskQueue == "" {
 		starter.taskQueue = workflows.DefaultTaskQueue
+	}
+	if starter.namespace == "" {
+		starter.namespace = client.DefaultNamespace
 	}
 	if starter.interval <= 0 {
 		starter.interval = defaultInterval

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -14,12 +13,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
+	"lumaflow/pollers"
 	"lumaflow/workflows"
 )
-
-// freshPoll is how recently a worker must have asked for work to count as
-// there. A poll that finds nothing lasts a minute.
-const freshPoll = 90 * time.Second
 
 // Status reports on the latest run of a job. An open job is asked itself; if no
 // worker answers, the report says what Temporal knows and what to do. The error
@@ -188,18 +184,10 @@ func (s *Starter) silence(ctx context.Context, at place, err error) string {
 
 // workerThere reports whether a worker asks for jobs, as far as Temporal tells.
 func (s *Starter) workerThere(ctx context.Context, at place) (there, known bool) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	described, err := s.temporal.DescribeTaskQueue(ctx, at.queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
-	if err != nil {
-		return false, false
-	}
-	for _, poller := range described.GetPollers() {
-		if time.Since(poller.GetLastAccessTime().AsTime()) < freshPoll && at.polls(poller.GetDeploymentOptions()) {
-			return true, true
-		}
-	}
-	return false, true
+	there, err := pollers.Queue{
+		Service: s.temporal.WorkflowService(), Namespace: s.namespace, Name: at.queue, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
+	}.Any(ctx, at.polls)
+	return there, err == nil
 }
 
 // innermost is the text of what first went wrong, without Temporal's framing.

@@ -46,14 +46,16 @@ func (s *Starter) stuck(ctx context.Context, described *workflowservice.Describe
 const otherCode = "[TMPRL1100]"
 
 // explained adds to what workers say of a job here what it means and what to do,
-// if it is not in plain words.
+// if it is not in plain words. Workers of another version do not get a job that
+// stays with its own, so there the version itself has changed.
 func (p place) explained(text string) string {
 	if !strings.Contains(text, otherCode) {
 		return text
 	}
 	build := "the build that it began with"
 	if p.version != nil {
-		build += ", which is version " + plain(p.version.GetBuildId()) + " of deployment " + plain(p.version.GetDeploymentName())
+		build += " as version " + plain(p.version.GetBuildId()) + " of deployment " + plain(p.version.GetDeploymentName()) +
+			"; other code needs another TEMPORAL_WORKER_BUILD_ID"
 	}
 	return text + "; the workers run other code than the job began with: stop them and start " + build
 }

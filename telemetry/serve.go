@@ -23,11 +23,11 @@ type server struct {
 	done chan struct{}
 }
 
-func serve(listener net.Listener, metrics http.Handler, health *Health, logger *slog.Logger) *server {
+func serve(listener net.Listener, metrics http.Handler, readiness *Readiness, logger *slog.Logger) *server {
 	routes := http.NewServeMux()
 	routes.Handle("GET /metrics", metrics)
 	routes.HandleFunc("GET /healthz", serveAlive)
-	routes.HandleFunc("GET /readyz", health.serveReady)
+	routes.HandleFunc("GET /readyz", readiness.serveReady)
 	s := &server{
 		http: &http.Server{
 			Handler:      routes,

@@ -34,9 +34,9 @@ type Options struct {
 
 // Telemetry is what a role shows while it runs.
 type Telemetry struct {
-	// Health is what /healthz and /readyz answer with. It is there with and
-	// without a port, and starts as not ready.
-	Health *Health
+	// Readiness is what /readyz answers with. It is there with and without a port,
+	// and starts as not ready.
+	Readiness *Readiness
 
 	meters *meters
 	traces *Traces
@@ -47,7 +47,7 @@ type Telemetry struct {
 // start shows as alive and not ready, and makes the connection to the trace
 // collector ready. Its errors are one plain line. The caller closes it last.
 func Start(ctx context.Context, options Options) (*Telemetry, error) {
-	t := &Telemetry{Health: NewHealth()}
+	t := &Telemetry{Readiness: NewReadiness()}
 	var err error
 	var listener net.Listener
 	if options.MetricsListen != "" {
@@ -69,7 +69,7 @@ func Start(ctx context.Context, options Options) (*Telemetry, error) {
 		t.traces.Close()
 		return nil, err
 	}
-	t.server = serve(listener, t.meters.handler(), t.Health, options.Logger)
+	t.server = serve(listener, t.meters.handler(), t.Readiness, options.Logger)
 	return t, nil
 }
 

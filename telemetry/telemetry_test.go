@@ -60,6 +60,8 @@ func TestMetricsAreExposed(t *testing.T) {
 	metrics.FinishedToStored.Observe(handler, 90*time.Second)
 	metrics.Jobs.Set(handler, 4, "waiting")
 	metrics.OldestJob.Set(handler, 30.5)
+	metrics.ChargesUnresolved.Set(handler, 1)
+	metrics.ChargesUnresolved.Forget(handler)
 	handler.Timer("temporal_request_latency").Record(20 * time.Millisecond)
 	handler.Counter("temporal_request").Inc(1)
 
@@ -78,6 +80,7 @@ func TestMetricsAreExposed(t *testing.T) {
 		`lumaflow_finished_to_stored_seconds_bucket{le="120"} 1`,
 		`lumaflow_jobs{stage="waiting"} 4`,
 		`lumaflow_oldest_job_seconds 30.5`,
+		`lumaflow_charges_unresolved NaN`,
 		`temporal_request_latency_seconds_bucket{namespace="default",task_queue="lumaflow",workflow_type="ModifyVideo",le="0.025"} 1`,
 		`temporal_request_total{namespace="default",task_queue="lumaflow",workflow_type="ModifyVideo"} 1`,
 		`# TYPE lumaflow_wakeups_total counter`,
@@ -117,7 +120,7 @@ func TestReady(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Equal(t, "starting\n", body)
 
-	shown.Health.Begin(
+	shown.Readiness.Begin(
 		telemetry.Check{Name: "temporal", Ask: func(context.Context) error { return nil }},
 		telemetry.Check{Name: "output", Ask: func(context.Context) error {
 			return errors.New("the folder /srv is full\n\x1b[31mnow " + strings.Repeat("é", 400))
@@ -128,7 +131,7 @@ func TestReady(t *testing.T) {
 	assert.Regexp(t, `^ok      temporal\nfailed  output: the folder /srv is full \[31mnow é+\n$`, body)
 	assert.Less(t, len(body), 350)
 
-	shown.Health.Drain()
+	shown.Readiness.Drain()
 	status, body = ready()
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Equal(t, "draining\n", body)
@@ -139,7 +142,7 @@ func TestReady(t *testing.T) {
 func TestReadyWhenAllHolds(t *testing.T) {
 	t.Parallel()
 	shown, address := start(t)
-	shown.Health.Begin(telemetry.Check{Name: "temporal", Ask: func(context.Context) error { return nil }})
+	shown.Readiness.Begin(telemetry.Check{Name: "temporal", Ask: func(context.Context) error { return nil }})
 	status, body := ask(t, http.MethodGet, address+"/readyz")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "ok      temporal\n", body)
@@ -176,8 +179,8 @@ func TestOff(t *testing.T) {
 	assert.False(t, shown.Measures())
 	assert.Equal(t, client.MetricsNopHandler, shown.Metrics())
 	assert.Nil(t, shown.Interceptors())
-	shown.Health.Begin()
-	shown.Health.Drain()
+	shown.Readiness.Begin()
+	shown.Readiness.Drain()
 	shown.Close()
 	assert.Empty(t, log.String())
 }

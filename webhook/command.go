@@ -71,7 +71,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	defer shown.Close()
 	temporal, err := dial.Temporal(ctx, dial.Options{
-		Logger: options.Logger, Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
+		Logger: options.Logger, Patience: dial.RolePatience, Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
 	})
 	if err != nil {
 		return err
@@ -83,8 +83,8 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	shown.Health.Begin(telemetry.Check{Name: "temporal", Ask: reach})
-	defer context.AfterFunc(ctx, shown.Health.Drain)()
+	shown.Readiness.Begin(telemetry.Check{Name: "temporal", Ask: reach})
+	defer context.AfterFunc(ctx, shown.Readiness.Drain)()
 	defer lean.Stay(ctx)()
 	handler := New(options)
 	if c.MetricsListen != "" {

@@ -194,7 +194,6 @@ func TestCommandFailures(t *testing.T) {
 	tests := []struct{ name, listen, want string }{
 		{"port taken", taken.Addr().String(), taken.Addr().String() + " is taken by another program: stop that or set WEBHOOK_LISTEN"},
 		{"not our address", "192.0.2.1:8080", "WEBHOOK_LISTEN"},
-		{"no Temporal", "127.0.0.1:0", "no Temporal server answers at 127.0.0.1:1"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -206,6 +205,23 @@ func TestCommandFailures(t *testing.T) {
 			assert.NotContains(t, err.Error(), "\n")
 		})
 	}
+}
+
+// A machine starts its processes in any order.
+func TestCommandWaitsForTemporal(t *testing.T) {
+	cleanEnvironment(t)
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+	log := new(output)
+	cmd, err := parse(t, log, "--callback-secret", secret, "--webhook-listen", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Run(ctx, command.Streams{Out: log, Err: log}) }()
+	require.Eventually(t, func() bool {
+		return strings.Contains(log.String(), `msg="waiting for Temporal" upTo=1m0s error="no Temporal server answers at 127.0.0.1:1: start one`)
+	}, waitFor, tick)
+	stop()
+	require.ErrorIs(t, <-ended, context.Canceled)
 }
 
 func TestHelpShowsNoSecret(t *testing.T) {

@@ -82,7 +82,8 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	identity := dial.Identity()
 	temporal, err := dial.Temporal(ctx, dial.Options{
-		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
+		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Patience: dial.RolePatience,
+		Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
 	})
 	if err != nil {
 		return err
@@ -107,7 +108,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		Version:          version,
 		Logger:           logger,
 		Started:          func() { show.ready(reach, options.Store) },
-		Draining:         shown.Health.Drain,
+		Draining:         shown.Readiness.Drain,
 	})
 }
 

@@ -33,51 +33,51 @@ type Check struct {
 	Holds time.Duration
 }
 
-// Health is what a role knows about itself: it starts as not ready, is ready
+// Readiness is whether a role can do its work: it starts as not ready, is ready
 // from Begin on while all checks hold, and not ready for good after Drain. Its
 // methods may be called by several goroutines at once, and on nil.
-type Health struct {
+type Readiness struct {
 	mu       sync.Mutex
 	checks   []*asked
 	began    bool
 	draining bool
 }
 
-// NewHealth returns a Health that is not ready yet.
-func NewHealth() *Health { return &Health{} }
+// NewReadiness returns a Readiness that is not ready yet.
+func NewReadiness() *Readiness { return &Readiness{} }
 
 // Begin says that the start is over; from now on the checks decide.
-func (h *Health) Begin(checks ...Check) {
-	if h == nil {
+func (r *Readiness) Begin(checks ...Check) {
+	if r == nil {
 		return
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.began = true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.began = true
 	for _, check := range checks {
 		if check.Holds == 0 {
 			check.Holds = goodFor
 		}
-		h.checks = append(h.checks, &asked{Check: check})
+		r.checks = append(r.checks, &asked{Check: check})
 	}
 }
 
 // Drain says that the process is about to end.
-func (h *Health) Drain() {
-	if h == nil {
+func (r *Readiness) Drain() {
+	if r == nil {
 		return
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.draining = true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.draining = true
 }
 
 // Ready reports whether the role is ready and how each check stands, one line
 // for each. Checks are asked at most every few seconds, however often Ready is.
-func (h *Health) Ready(ctx context.Context) (ready bool, lines []string) {
-	h.mu.Lock()
-	began, draining, checks := h.began, h.draining, h.checks
-	h.mu.Unlock()
+func (r *Readiness) Ready(ctx context.Context) (ready bool, lines []string) {
+	r.mu.Lock()
+	began, draining, checks := r.began, r.draining, r.checks
+	r.mu.Unlock()
 	switch {
 	case draining:
 		return false, []string{"draining"}
@@ -130,8 +130,8 @@ func (a *asked) answer(ctx context.Context) error {
 }
 
 // serveReady is /readyz: 200 or 503, and how each check stands.
-func (h *Health) serveReady(w http.ResponseWriter, r *http.Request) {
-	ready, lines := h.Ready(r.Context())
+func (r *Readiness) serveReady(w http.ResponseWriter, request *http.Request) {
+	ready, lines := r.Ready(request.Context())
 	status := http.StatusOK
 	if !ready {
 		status = http.StatusServiceUnavailable

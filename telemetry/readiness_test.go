@@ -21,8 +21,8 @@ func TestChecksAreNotOverdone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
 		var fails atomic.Bool
-		health := telemetry.NewHealth()
-		health.Begin(telemetry.Check{Name: "it", Holds: 30 * time.Second, Ask: func(context.Context) error {
+		readiness := telemetry.NewReadiness()
+		readiness.Begin(telemetry.Check{Name: "it", Holds: 30 * time.Second, Ask: func(context.Context) error {
 			asked.Add(1)
 			if fails.Load() {
 				return errors.New("no")
@@ -34,7 +34,7 @@ func TestChecksAreNotOverdone(t *testing.T) {
 			var not atomic.Bool
 			for range 50 {
 				all.Go(func() {
-					if ready, _ := health.Ready(t.Context()); !ready {
+					if ready, _ := readiness.Ready(t.Context()); !ready {
 						not.Store(true)
 					}
 				})
@@ -64,24 +64,24 @@ func TestChecksAreNotOverdone(t *testing.T) {
 func TestChecksAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		health := telemetry.NewHealth()
-		health.Begin(telemetry.Check{Name: "it", Ask: func(ctx context.Context) error {
+		readiness := telemetry.NewReadiness()
+		readiness.Begin(telemetry.Check{Name: "it", Ask: func(ctx context.Context) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}})
 		gone, leave := context.WithCancel(t.Context())
 		leave()
 		began := time.Now()
-		ready, lines := health.Ready(gone)
+		ready, lines := readiness.Ready(gone)
 		assert.False(t, ready)
 		assert.Equal(t, []string{"failed  it: context deadline exceeded"}, lines)
 		assert.Equal(t, 5*time.Second, time.Since(began))
 	})
 }
 
-func TestNoHealthIsNone(t *testing.T) {
+func TestNoReadinessIsNone(t *testing.T) {
 	t.Parallel()
-	var none *telemetry.Health
+	var none *telemetry.Readiness
 	none.Begin()
 	none.Drain()
 }
