@@ -32,6 +32,7 @@ const (
 // show is what a worker shows of itself and of all jobs.
 type show struct {
 	*telemetry.Telemetry
+	// temporal only looks on, so a job that it can't read does not end the worker.
 	temporal            client.Client
 	server              dial.Settings
 	identity, taskQueue string
