@@ -283,7 +283,9 @@ func (s *stack) observed(t *testing.T) {
 	s.eventually("Prometheus is healthy", func() bool { return s.healthy(container) })
 	s.eventually("every process is scraped", func() bool {
 		var targets struct {
-			Data struct{ ActiveTargets []struct{ ScrapeURL, Health string } }
+			Data struct {
+				ActiveTargets []struct{ ScrapeURL, Health string }
+			}
 		}
 		ask("targets", &targets)
 		up := map[string]string{}

@@ -30,6 +30,7 @@ import (
 const (
 	apiKey   = "secret-api-key-0123456789"
 	codecKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	otherKey = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,6 +63,7 @@ type frontend struct {
 	keys       chan string
 	signals    chan string
 	inputs     chan *commonpb.Payloads
+	answer     *commonpb.Payloads // to queries
 }
 
 func (f *frontend) GetSystemInfo(ctx context.Context, _ *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
@@ -94,6 +96,10 @@ func (f *frontend) SignalWorkflowExecution(ctx context.Context, request *workflo
 	f.signals <- request.GetWorkflowExecution().GetWorkflowId() + "|" +
 		strings.Join(headers.Get("temporal-resource-id"), ",") + "|" + strings.Join(headers.Get("temporal-namespace"), ",")
 	return &workflowservice.SignalWorkflowExecutionResponse{}, nil
+}
+
+func (f *frontend) QueryWorkflow(context.Context, *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {
+	return &workflowservice.QueryWorkflowResponse{QueryResult: f.answer}, nil
 }
 
 func (f *frontend) start(t *testing.T) (address string) { return f.startAt(t, "127.0.0.1:0") }

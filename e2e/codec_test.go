@@ -210,3 +210,25 @@ func TestWorkersWithoutTheKey(t *testing.T) {
 		})
 	}
 }
+
+// A worker that counts the jobs can't read what another's says. That is one job
+// of unknown stage, and no reason to end.
+func TestCountingWithoutTheKey(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{env: []string{withPorts, "CODEC_KEYS=" + codecKey("studio", 1)}})
+	id := w.submitted("counted [render: held]")
+	w.until("the job waits", func() bool {
+		return strings.Contains(w.run("status", id, "--json").out, `"stage": "`+string(workflows.StageWaiting)+`"`)
+	})
+	w.listed(1)
+	other := start(t, with(w.env, codecKey("other", 2)), "worker")
+	other.says("worker running")
+	w.until("the job is counted", func() bool {
+		values, _ := other.samples()
+		return values[`lumaflow_jobs{stage="unknown"}`] == 1
+	})
+	require.Zero(t, other.stop())
+	w.tell("release", struct{}{})
+	require.Zero(t, w.run("wait", id).code)
+	require.Equal(t, 1, w.ledger().Charges)
+}

@@ -213,13 +213,13 @@ type steady struct {
 
 func (w *world) keepStarting(prefix string, pace time.Duration) *steady {
 	ctx, cancel := context.WithCancel(w.t.Context())
-	s := &steady{cancel: cancel}
+	s, through := &steady{cancel: cancel}, w.client
 	s.done.Go(func() {
 		ticks := time.NewTicker(pace)
 		defer ticks.Stop()
 		for n := 0; ctx.Err() == nil; n++ {
 			id := fmt.Sprintf("%s-%d", prefix, n)
-			_, err := temporal.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: w.taskQueue},
+			_, err := through.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: w.taskQueue},
 				workflows.ModifyVideoName, workflows.ModifyVideoInput{Prompt: id, VideoURL: "https://cdn.example.org/in.mp4"})
 			s.mu.Lock()
 			s.ids, s.err = append(s.ids, id), err

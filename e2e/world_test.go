@@ -106,8 +106,10 @@ type world struct {
 	webhookURL string
 	worker     *process
 	taskQueue  string
-	output     string
-	work       string
+	// client starts jobs and reads what they say.
+	client client.Client
+	output string
+	work   string
 }
 
 // setup is what a world has of its own.
@@ -124,7 +126,7 @@ var worlds atomic.Int64
 // enter starts the processes.
 func enter(t testing.TB, with setup) *world {
 	t.Helper()
-	w := &world{t: t, taskQueue: fmt.Sprintf("e2e-%d", worlds.Add(1)), output: t.TempDir(), work: t.TempDir()}
+	w := &world{t: t, client: temporal, taskQueue: fmt.Sprintf("e2e-%d", worlds.Add(1)), output: t.TempDir(), work: t.TempDir()}
 	w.simulator = start(t, os.Environ(), append([]string{"simulate", "--listen", "127.0.0.1:0", "--render", "500ms"}, with.simulate...)...)
 	w.simURL = w.simulator.says(`(http://127\.0\.0\.1:\d+)`)
 	w.env = append(os.Environ(),
@@ -203,6 +205,17 @@ func (w *world) ledger() lumatest.Ledger {
 	return ledger
 }
 
+// tell changes something at the simulated kie.ai.
+func (w *world) tell(what string, body any) {
+	w.t.Helper()
+	text, err := json.Marshal(body)
+	require.NoError(w.t, err)
+	response, err := http.Post(w.simURL+"/_sim/"+what, "application/json", bytes.NewReader(text))
+	require.NoError(w.t, err)
+	require.NoError(w.t, response.Body.Close())
+	require.Equal(w.t, http.StatusOK, response.StatusCode)
+}
+
 // downloaded is how many bytes lie in the work folder.
 func (w *world) downloaded() (bytes int64) {
 	w.t.Helper()
@@ -224,7 +237,7 @@ func (w *world) downloaded() (bytes int64) {
 func (w *world) status(id string) (status workflows.Status, ok bool) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
 	defer cancel()
-	value, err := temporal.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
+	value, err := w.client.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
 	if err != nil {
 		return status, false
 	}
@@ -242,7 +255,7 @@ func (w *world) start(id, input string) {
 func (w *world) result(id string) (result workflows.ModifyVideoResult, err error) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 2*patience)
 	defer cancel()
-	err = temporal.GetWorkflow(ctx, id, "").Get(ctx, &result)
+	err = w.client.GetWorkflow(ctx, id, "").Get(ctx, &result)
 	return result, err
 }
 

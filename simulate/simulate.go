@@ -43,7 +43,8 @@ func (Command) Help() string {
 	var text strings.Builder
 	text.WriteString(`Speaks kie.ai's API on this machine and keeps a bill of every submission it accepted. Nothing is paid, and nobody
 is contacted but the callback URLs it is given. GET /_sim/ledger shows the bill, POST /_sim/topup {"credits":1000} adds credit, POST /_sim/faults
-{"faults":["reset"],"rate":0.5} changes the random faults.
+{"faults":["reset"],"rate":0.5} changes the random faults, POST /_sim/keys {"apiKeys":["a","b"],"hmacKey":"c"} the keys that are accepted and
+the one that signs, or one of both.
 
 Examples:
 
@@ -53,7 +54,7 @@ Examples:
   lumaflow submit --video https://example.org/in.mp4 --prompt "snow [fault: response-lost, truncated]"
 
 A prompt picks faults for its job with "[fault: NAME, NAME]", large results with "[size: 500MB]" and several with
-"[results: 3]". The faults:
+"[results: 3]". "[render: held]" makes a generation wait for POST /_sim/release. The faults:
 
 `)
 	for _, fault := range lumatest.Faults() {

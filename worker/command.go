@@ -81,14 +81,20 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	identity := dial.Identity()
-	temporal, err := dial.Temporal(ctx, dial.Options{
+	dialling := dial.Options{
 		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Patience: dial.RolePatience,
 		Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
-	})
+	}
+	temporal, err := dial.Temporal(ctx, dialling)
 	if err != nil {
 		return err
 	}
 	defer temporal.Close()
+	onlooker, err := dial.Onlooker(ctx, temporal, dialling)
+	if err != nil {
+		return err
+	}
+	defer onlooker.Close()
 	options.Recorder = temporal
 	options.SearchAttributes = NewAttributeProbe(temporal, server.Namespace, logger).Available
 	acts, err := activities.New(options)
@@ -99,7 +105,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	show := show{Telemetry: shown, temporal: temporal, server: server, identity: identity, taskQueue: c.TaskQueue}
+	show := show{Telemetry: shown, temporal: onlooker, server: server, identity: identity, taskQueue: c.TaskQueue}
 	defer show.countJobs(ctx, logger)()
 	defer lean.Stay(ctx)()
 	return Run(ctx, temporal, acts, Options{

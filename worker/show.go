@@ -26,6 +26,7 @@ const outputHolds = time.Minute
 // show is what a worker shows of itself and of all jobs.
 type show struct {
 	*telemetry.Telemetry
+	// temporal only looks on, so a job that it can't read does not end the worker.
 	temporal            client.Client
 	server              dial.Settings
 	identity, taskQueue string

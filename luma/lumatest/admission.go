@@ -38,6 +38,12 @@ func (f refusal) send(w http.ResponseWriter, s *Server) {
 	writeJSON(w, orElse(f.status, http.StatusOK), envelope{Code: f.code, Msg: f.msg})
 }
 
+// shutOut refuses a submission whose key is not accepted. With a good key it may
+// be accepted later.
+func (s *Server) shutOut(w http.ResponseWriter, code int, msg string) {
+	refusal{code: code, msg: msg, passes: true}.send(w, s)
+}
+
 // turnDown refuses a submission that was no proper one.
 func (s *Server) turnDown(w http.ResponseWriter, code int, msg string) {
 	s.countRefusal(code)
@@ -75,6 +81,7 @@ func (s *Server) admit(req request, marks markers, base string) (*task, refusal,
 // enter puts a charged task on the books. Callers hold s.mu.
 func (s *Server) enter(t *task) {
 	s.tasks[t.id] = t
+	t.released = s.released
 	s.charges = append(s.charges, t)
 	s.credits -= Price
 	if s.options.RateLimit > 0 {

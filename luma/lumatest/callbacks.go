@@ -82,13 +82,14 @@ func (s *Server) deliver(t *task, body []byte) bool {
 
 // signature is made afresh for every attempt.
 func (s *Server) signature(t *task, try int) signature {
-	if s.options.HMACKey == "" || !s.strike(&t.exposure, CallbackUnsignedSkew, always) {
+	key := s.hmacKey()
+	if key == "" || !s.strike(&t.exposure, CallbackUnsignedSkew, always) {
 		return s.sign(t.id)
 	}
 	if try == 0 {
 		return signature{}
 	}
-	return signed(s.options.HMACKey, t.id, s.options.Now().Add(-staleBy))
+	return signed(key, t.id, s.options.Now().Add(-staleBy))
 }
 
 // attempt sends one genuine callback and books it.
@@ -164,10 +165,11 @@ func (s *Server) settle(t *task) {
 type signature struct{ timestamp, signature string }
 
 func (s *Server) sign(taskID string) signature {
-	if s.options.HMACKey == "" {
+	key := s.hmacKey()
+	if key == "" {
 		return signature{}
 	}
-	return signed(s.options.HMACKey, taskID, s.options.Now())
+	return signed(key, taskID, s.options.Now())
 }
 
 func signed(key, taskID string, at time.Time) signature {

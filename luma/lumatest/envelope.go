@@ -1,7 +1,6 @@
 package lumatest
 
 import (
-	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -98,7 +97,7 @@ func (s *Server) unauthorized(r *http.Request) (problem string) {
 	switch {
 	case !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(key) == "":
 		return "You do not have access permissions"
-	case s.options.APIKey != "" && subtle.ConstantTimeCompare([]byte(key), []byte(s.options.APIKey)) != 1:
+	case !s.knows(key):
 		return "Unauthorized: the API key is not valid"
 	default:
 		return ""

@@ -40,7 +40,7 @@ func (s *Server) forgedSuccess(t *task, taskID string) []byte {
 
 func (s *Server) sendForgery(t *task, address, taskID string, body []byte) {
 	var proof signature
-	if s.options.HMACKey != "" {
+	if s.hmacKey() != "" {
 		proof = signed("the forger's own key", taskID, s.options.Now())
 	}
 	s.book(t, func(sum *Callbacks) { sum.Forged++ })

@@ -14,6 +14,7 @@
 //
 // or at random from a seeded menu. Two more markers shape the results:
 // "[size: 500MB]" makes every result that large, "[results: 3]" makes several.
+// "[render: held]" has the generation go on until POST /_sim/release.
 package lumatest
 
 import (
@@ -60,7 +61,8 @@ type Options struct {
 	// means none. A charge costs Price.
 	Credits float64
 
-	// APIKey is the only key that is accepted. Empty accepts any.
+	// APIKey is the only key that is accepted. Empty accepts any. POST
+	// /_sim/keys replaces both keys.
 	APIKey string
 	// HMACKey signs callbacks. Empty sends them unsigned.
 	HMACKey string

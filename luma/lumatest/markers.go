@@ -17,6 +17,7 @@ var (
 	faultMarker   = regexp.MustCompile(`\[fault:([^\]]*)\]`)
 	sizeMarker    = regexp.MustCompile(`\[size:([^\]]*)\]`)
 	resultsMarker = regexp.MustCompile(`\[results:([^\]]*)\]`)
+	renderMarker  = regexp.MustCompile(`\[render:([^\]]*)\]`)
 	sizePattern   = regexp.MustCompile(`^(\d{1,10})\s*([KMG]i?)?B?$`)
 )
 
@@ -29,6 +30,7 @@ type markers struct {
 	faults  []string // nil without a fault marker
 	size    int64    // of each result; 0 is the clip's own
 	results int
+	held    bool // until it is released
 }
 
 // readMarkers is strict: a misspelled fault that was passed over would make a
@@ -60,6 +62,12 @@ func readMarkers(prompt string) (markers, error) {
 			return markers{}, fmt.Errorf("results %q is not a number from 1 to %d", match[1], maxResults)
 		}
 		found.results = count
+	}
+	if match := renderMarker.FindStringSubmatch(prompt); match != nil {
+		if strings.TrimSpace(match[1]) != "held" {
+			return markers{}, fmt.Errorf("render %q is not held", match[1])
+		}
+		found.held = true
 	}
 	return found, nil
 }

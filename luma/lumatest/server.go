@@ -38,6 +38,8 @@ type Server struct {
 	jobs     map[request]*job
 	tasks    map[string]*task
 	charges  []*task
+	keys     keys
+	released chan struct{} // closed by the next release
 	links    map[string]*link
 	admitted []time.Time // submissions in the rate limit's window
 	credits  float64
@@ -72,6 +74,8 @@ func New(options Options) (*Server, error) {
 		jobs:      map[request]*job{},
 		tasks:     map[string]*task{},
 		links:     map[string]*link{},
+		keys:      keysOf(options),
+		released:  make(chan struct{}),
 		credits:   options.Credits,
 		refusals:  map[int]int{},
 		injected:  map[string]int{},
@@ -87,7 +91,7 @@ func New(options Options) (*Server, error) {
 
 func (s *Server) router() http.Handler {
 	routes := http.NewServeMux()
-	routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.submit, s.turnDown))
+	routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.submit, s.shutOut))
 	routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.record, refuse))
 	routes.HandleFunc("POST /api/v1/common/download-url", s.api(s.mint, refuse))
 	routes.HandleFunc("GET /api/v1/chat/credit", s.api(s.credit, refuse))
@@ -102,6 +106,8 @@ func (s *Server) router() http.Handler {
 	routes.HandleFunc("GET /_sim/faults", s.showFaults)
 	routes.HandleFunc("POST /_sim/faults", s.setFaults)
 	routes.HandleFunc("POST /_sim/topup", s.topUp)
+	routes.HandleFunc("POST /_sim/keys", s.setKeys)
+	routes.HandleFunc("POST /_sim/release", s.release)
 	return routes
 }
 

@@ -36,6 +36,7 @@ func TestASubmissionIsValidated(t *testing.T) {
 		"size that is none":       {fields{"prompt": "snow [size: huge]", "videoUrl": source}, 422},
 		"size past four gigabyte": {fields{"prompt": "snow [size: 5GB]", "videoUrl": source}, 422},
 		"no results":              {fields{"prompt": "snow [results: 0]", "videoUrl": source}, 422},
+		"a render that is none":   {fields{"prompt": "snow [render: slow]", "videoUrl": source}, 422},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := kie.Ledger()

@@ -27,6 +27,8 @@ type task struct {
 	base    string
 	created time.Time
 
+	// released is closed when a generation that is held may end.
+	released chan struct{}
 	// announced is closed when the callback has been tried once, or never
 	// will be.
 	announced    chan struct{}
@@ -94,7 +96,7 @@ func (s *Server) live(t *task) {
 	if !resumed {
 		s.forge(t)
 	}
-	if s.pause(s.ctx, s.renderTime(t)) != nil {
+	if s.pause(s.ctx, s.renderTime(t)) != nil || s.hold(t) != nil {
 		return
 	}
 	if err := s.end(s.ctx, t); err != nil {
