@@ -5,10 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
-	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -34,9 +31,6 @@ const (
 	demoJobs   = 5
 	codecToken = "a-rehearsal-needs-no-token-but-32-bytes"
 )
-
-// maxResident is how much memory a waiting process may hold, in bytes.
-var maxResident = map[string]int{"worker-1": 60_000_000, "worker-2": 60_000_000, "webhook": 30_000_000}
 
 // TestCompose brings docker-compose.yml up with the simulated kie.ai, runs jobs
 // through it while containers die, and holds the files to the bill.
@@ -197,34 +191,6 @@ func (s *stack) bill() lumatest.Ledger {
 	return bill
 }
 
-// frontDoors looks at what the server's other users and the network can reach.
-func (s *stack) frontDoors(t *testing.T) {
-	s = s.in(t)
-	var doors []string
-	for _, container := range strings.Fields(s.compose("ps", "-q")) {
-		doors = append(doors, strings.Fields(s.inspect(container,
-			`{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}}:{{.HostPort}} {{end}}{{end}}`))...)
-	}
-	var expected []string
-	for _, variable := range []string{"UI_PORT", "WEBHOOK_PORT", "CODEC_PORT"} {
-		i := slices.IndexFunc(s.env, func(setting string) bool { return strings.HasPrefix(setting, variable+"=") })
-		expected = append(expected, "127.0.0.1:"+strings.TrimPrefix(s.env[i], variable+"="))
-	}
-	require.ElementsMatch(t, expected, doors)
-	for door, path := range map[string]string{expected[0]: "/", expected[1]: "/healthz", expected[2]: "/healthz"} {
-		s.eventually(door+path+" answers", func() bool {
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+door+path, nil)
-			require.NoError(t, err)
-			response, err := http.DefaultClient.Do(request)
-			if err != nil {
-				return false
-			}
-			response.Body.Close()
-			return response.StatusCode == http.StatusOK
-		})
-	}
-}
-
 // deaths submits jobs that meet mishaps, and kills while they are on their way.
 func (s *stack) deaths(t *testing.T) {
 	s = s.in(t)
@@ -272,58 +238,6 @@ func (s *stack) deaths(t *testing.T) {
 	}
 }
 
-// observed asks Prometheus, once it is up, for what it scrapes and for its rules.
-func (s *stack) observed(t *testing.T) {
-	s = s.in(t)
-	s.compose("up", "-d", "prometheus")
-	ask := func(path string, answer any) {
-		require.NoError(t, json.Unmarshal([]byte(s.once("wget", "-q", "-O", "-", "http://prometheus:9090/api/v1/"+path)), answer))
-	}
-	container := s.containers("prometheus")[0]
-	s.eventually("Prometheus is healthy", func() bool { return s.healthy(container) })
-	s.eventually("every process is scraped", func() bool {
-		var targets struct {
-			Data struct {
-				ActiveTargets []struct{ ScrapeURL, Health string }
-			}
-		}
-		ask("targets", &targets)
-		up := map[string]string{}
-		for _, target := range targets.Data.ActiveTargets {
-			up[target.ScrapeURL] = target.Health
-		}
-		return maps.Equal(up, map[string]string{
-			"http://worker-1:9464/metrics": "up", "http://worker-2:9464/metrics": "up", "http://webhook:9464/metrics": "up",
-		})
-	})
-	type rule struct{ Name, Health string }
-	s.eventually("every rule was evaluated without an error", func() bool {
-		var rules struct {
-			Data struct{ Groups []struct{ Rules []rule } }
-		}
-		ask("rules", &rules)
-		var known []rule
-		for _, group := range rules.Data.Groups {
-			known = append(known, group.Rules...)
-		}
-		return len(known) == strings.Count(content(t, "deploy/prometheus/alerts.yml"), "- alert: ") &&
-			!slices.ContainsFunc(known, func(r rule) bool { return r.Health != "ok" })
-	})
-}
-
-// encrypted looks at the history of a job that all roles have worked on, with and
-// without the codec server.
-func (s *stack) encrypted(t *testing.T) {
-	s = s.in(t)
-	show := []string{"workflow", "show", "--namespace", "lumaflow", "--workflow-id", "worker-1-dies-slow-response", "--output", "json"}
-	secrets := regexp.MustCompile(`https?:|file:|\[fault`)
-	assert.Empty(t, secrets.FindAllString(bare(s.once("temporal", show...)), -1))
-	open := bare(s.once("temporal", append(show, "--codec-endpoint", "http://codec-server:8081", "--codec-auth", "Bearer "+codecToken)...))
-	for _, said := range []string{"https://cdn.example.org/in.mp4", "[fault: slow-response]", "file:///videos/luma_result_"} {
-		assert.Contains(t, open, said)
-	}
-}
-
 // state is a job's, or empty while nobody can tell.
 func (s *stack) state(id string) starter.State {
 	said, err := s.lumaflow("status", "--json", id)
@@ -344,38 +258,4 @@ func (s *stack) holdFiles(jobs int) {
 	assert.Empty(s.t, found.Problems)
 	assert.Equal(s.t, jobs, found.Receipts)
 	assert.GreaterOrEqual(s.t, found.Files, jobs)
-}
-
-// memory looks at what the processes hold when all is done.
-func (s *stack) memory(t *testing.T) {
-	s = s.in(t)
-	for _, service := range []string{"worker-1", "worker-2", "webhook", "simulator", "temporal", "ui"} {
-		container := s.containers(service)[0]
-		held, err := s.resident(container)
-		if err != nil {
-			t.Skipf("the memory of %s is not to be seen from here: %v", service, err)
-		}
-		t.Logf("%s holds %.1f MB", service, float64(held)/1e6)
-		if most := maxResident[service]; most != 0 {
-			// What work took is given back within minutes.
-			s.eventually(fmt.Sprintf("%s holds less than %d MB", service, most/1e6), func() bool {
-				held, err := s.resident(container)
-				return err == nil && held < most
-			})
-		}
-	}
-}
-
-// resident is how much memory a container's process holds, in bytes.
-func (s *stack) resident(container string) (int, error) {
-	status, err := os.ReadFile("/proc/" + s.inspect(container, "{{.State.Pid}}") + "/status")
-	if err != nil {
-		return 0, err
-	}
-	held := regexp.MustCompile(`VmRSS:\s*(\d+) kB`).FindSubmatch(status)
-	if held == nil {
-		return 0, errors.New("its status has no VmRSS")
-	}
-	kilobytes, err := strconv.Atoi(string(held[1]))
-	return kilobytes * 1024, err
 }
