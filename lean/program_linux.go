@@ -18,23 +18,36 @@ func dropProgram() {
 	if err != nil {
 		return
 	}
-	maps, err := os.ReadFile("/proc/self/maps")
+	mapped, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		return
 	}
-	for line := range strings.Lines(string(maps)) {
-		// An address range, permissions, and at the end the file.
+	var addresses string
+	for line := range strings.Lines(string(mapped)) {
+		// An address range, permissions, and at the end the file; then what the
+		// kernel counts in that range, a line each.
 		fields := strings.Fields(line)
-		if len(fields) < 6 || fields[5] != program || strings.Contains(fields[1], "w") {
-			continue
+		switch {
+		case len(fields) > 1 && !strings.HasSuffix(fields[0], ":"):
+			addresses = ""
+			if len(fields) >= 6 && fields[5] == program && !strings.Contains(fields[1], "w") {
+				addresses = fields[0]
+			}
+		case addresses != "" && len(fields) > 1 && fields[0] == "Anonymous:" && fields[1] == "0":
+			drop(addresses)
 		}
-		first, end, _ := strings.Cut(fields[0], "-")
-		from, errFrom := strconv.ParseUint(first, 16, strconv.IntSize)
-		to, errTo := strconv.ParseUint(end, 16, strconv.IntSize)
-		if errFrom == nil && errTo == nil && from < to {
-			// Private, never written and backed by the file: dropped pages come back
-			// as they were.
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(from), uintptr(to-from), unix.MADV_DONTNEED)
-		}
+	}
+}
+
+// drop gives back a range that is private, backed by the file and was never
+// written, so that its pages come back as they were. One that can't be written any
+// more is not enough: in a position-independent program the addresses in it have
+// been put right before.
+func drop(addresses string) {
+	first, end, _ := strings.Cut(addresses, "-")
+	from, errFrom := strconv.ParseUint(first, 16, strconv.IntSize)
+	to, errTo := strconv.ParseUint(end, 16, strconv.IntSize)
+	if errFrom == nil && errTo == nil && from < to {
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(from), uintptr(to-from), unix.MADV_DONTNEED)
 	}
 }
