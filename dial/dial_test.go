@@ -270,14 +270,14 @@ func TestPatience(t *testing.T) {
 	options := func(on func()) dial.Options {
 		log := told(func(line string) { lines = append(lines, line); on() })
 		return dial.Options{
-			Env: env{"TEMPORAL_ADDRESS": address}, Patience: 1500 * time.Millisecond,
+			Env: env{"TEMPORAL_ADDRESS": address}, Patience: 3 * time.Second,
 			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		}
 	}
 	_, err := dial.Temporal(t.Context(), options(func() {}))
 	requireLine(t, err, "no Temporal server answers at "+address)
 	require.Len(t, lines, 1)
-	assert.Regexp(t, `level=WARN msg="waiting for Temporal" upTo=1.5s error="no Temporal server answers at `+address, lines[0])
+	assert.Regexp(t, `level=WARN msg="waiting for Temporal" upTo=3s error="no Temporal server answers at `+address, lines[0])
 
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = dial.Temporal(ctx, options(cancel))

@@ -51,11 +51,12 @@ func (q Queue) Any(ctx context.Context, like func(*taskqueuepb.PollerInfo) bool)
 // each poller once, as it was last heard of.
 func (q Queue) Describe(ctx context.Context) (whole *workflowservice.DescribeTaskQueueResponse, err error) {
 	err = q.each(ctx, func(part *workflowservice.DescribeTaskQueueResponse) bool {
+		polling := part.GetPollers()
 		if whole == nil {
-			whole, part = part, &workflowservice.DescribeTaskQueueResponse{Pollers: part.GetPollers()}
+			whole = part
 			whole.Pollers = nil
 		}
-		for _, poller := range part.GetPollers() {
+		for _, poller := range polling {
 			known := slices.IndexFunc(whole.Pollers, func(other *taskqueuepb.PollerInfo) bool { return same(other, poller) })
 			switch {
 			case known < 0:
