@@ -177,7 +177,11 @@ func (s *Starter) silence(ctx context.Context, at place, err error) string {
 		return "the worker can't answer for it: " + at.explained(said(failed))
 	}
 	if unanswered(err) {
-		return "a worker is polling task queue " + plain(at.queue) + " but did not answer in time; look again, and if that changes nothing, its log or `lumaflow doctor` says why"
+		note := "a worker is polling task queue " + plain(at.queue) + " but did not answer in time; look again, or into its log"
+		if at.version == nil {
+			note += "; `lumaflow doctor` says whether it gets new jobs"
+		}
+		return note
 	}
 	return "the job can't be asked: " + said(err)
 }

@@ -63,7 +63,7 @@ func TestStatusThatNobodyAnswers(t *testing.T) {
 	}{
 		{"no worker", false, nil, "lumaflow", "no worker is polling task queue lumaflow; start one with: lumaflow worker"},
 		{"no worker on a queue of its own", false, nil, "studio", "no worker is polling task queue studio; start one with: lumaflow worker --task-queue studio"},
-		{"a worker that is busy", true, nil, "lumaflow", "a worker is polling task queue lumaflow but did not answer in time; look again, and if that changes nothing, its log or `lumaflow doctor` says why"},
+		{"a worker that is busy", true, nil, "lumaflow", "a worker is polling task queue lumaflow but did not answer in time; look again, or into its log; `lumaflow doctor` says whether it gets new jobs"},
 		{"a worker that can't", true, serviceerror.NewQueryFailed("unknown query"), "lumaflow", "the worker can't answer for it: unknown query"},
 		{
 			"a worker with other code", true, serviceerror.NewQueryFailed("[TMPRL1100] lookup failed"), "lumaflow",
