@@ -120,7 +120,7 @@ func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(
 func (c *Census) try(ctx context.Context, count func(context.Context) error) {
 	err := count(ctx)
 	if err != nil && ctx.Err() == nil && !c.silent {
-		c.Logger.Warn("the jobs can't be looked at; their gauges stay as they are for some minutes and then are NaN", "error", err)
+		c.Logger.Warn("the jobs can't be looked at; what is known of them grows old, and gauges of them are NaN in some minutes", "error", err)
 	}
 	c.silent = err != nil
 }
