@@ -77,8 +77,8 @@ func TestReplacingSecrets(t *testing.T) {
 	r.collect(r.begun)
 	r.answeredAtOnce(r.collected)
 
-	address := r.ledger().Tasks
-	first, last := address[0], address[len(address)-1]
+	charges := r.ledger().Tasks
+	first, last := charges[0], charges[len(charges)-1]
 	for range r.running["webhook"] {
 		assert.Equal(t, http.StatusUnauthorized, r.calls(first, hmacC), "an address of before")
 		assert.Equal(t, http.StatusUnauthorized, r.calls(last, hmacB), "a signature of before")

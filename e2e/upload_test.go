@@ -186,9 +186,7 @@ func TestUploadThatExpires(t *testing.T) {
 	}
 	require.Zero(t, w.ledger().Charges)
 
-	response, err := http.Post(w.simURL+"/_sim/topup", "application/json", strings.NewReader(`{"credits":1000}`))
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
+	w.tell("topup", map[string]int{"credits": 1000})
 	again, got := w.submitFile("held for too long", stockClip)
 	require.Zero(t, got.code, got.err)
 	require.Contains(t, got.err, "had ended without its video and is started again")

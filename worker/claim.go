@@ -45,10 +45,10 @@ func (c *claim) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
 	described, err := c.ask(ctx)
-	if err != nil {
-		return nil
+	if had := owner(described); err == nil && had != "" && had != c.code {
+		return c.refused(had)
 	}
-	return c.compare(described)
+	return nil
 }
 
 // follow tells the log which part the version plays, and stands by the claim; it
@@ -70,12 +70,12 @@ func (c *claim) describe(ctx context.Context) (client.WorkerDeploymentVersionDes
 	if err != nil {
 		return described, err
 	}
-	if err := c.compare(described); err != nil {
-		c.lost(err)
-		return described, nil
-	}
-	if owner(described) == "" {
+	switch had := owner(described); had {
+	case c.code:
+	case "":
 		c.take(ctx)
+	default:
+		c.lost(c.refused(had))
 	}
 	return described, nil
 }
@@ -84,12 +84,10 @@ func (c *claim) ask(ctx context.Context) (client.WorkerDeploymentVersionDescript
 	return c.deployment.DescribeVersion(ctx, client.WorkerDeploymentDescribeVersionOptions{BuildID: c.version.BuildID})
 }
 
-func (c *claim) compare(described client.WorkerDeploymentVersionDescription) error {
-	if had := owner(described); had != "" && had != c.code {
-		return command.Usagef("TEMPORAL_WORKER_BUILD_ID %s of deployment %s belongs to other code (%s; this is %s), whose open jobs this build may not be able to follow: give it a build id of its own",
-			c.version.BuildID, c.version.DeploymentName, had, c.code)
-	}
-	return nil
+// refused says that the id belongs to the code that had it first.
+func (c *claim) refused(had string) error {
+	return command.Usagef("TEMPORAL_WORKER_BUILD_ID %s of deployment %s belongs to other code (%s; this is %s), whose open jobs this build may not be able to follow: give it a build id of its own",
+		c.version.BuildID, c.version.DeploymentName, had, c.code)
 }
 
 // take writes the code into the version's metadata. A second build that does so
