@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -63,6 +64,14 @@ func (b *balancer) add(t *testing.T, callbacks, readiness string) {
 	b.backends = append(b.backends, &backend{where, readiness, true})
 }
 
+// remove forgets a webhook that has ended: its ports may be somebody else's now.
+func (b *balancer) remove(callbacks string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	// look may be going through the old ones.
+	b.backends = slices.DeleteFunc(slices.Clone(b.backends), func(at *backend) bool { return at.callbacks.String() == callbacks })
+}
+
 // next takes turns among the webhooks that are ready.
 func (b *balancer) next() *url.URL {
 	b.mu.Lock()
@@ -77,10 +86,10 @@ func (b *balancer) next() *url.URL {
 	return &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
 }
 
-// look asks all webhooks; those that are gone stay gone.
+// look asks all webhooks.
 func (b *balancer) look() {
 	b.mu.Lock()
-	backends := b.backends[:len(b.backends):len(b.backends)]
+	backends := slices.Clone(b.backends)
 	b.mu.Unlock()
 	for _, at := range backends {
 		response, err := http.Get(at.readiness)

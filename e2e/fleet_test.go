@@ -40,9 +40,14 @@ func (f *fleet) begin(role string) *process {
 	f.all = append(f.all, p)
 	f.until(role+" is ready", func() bool { status, _ := p.get("/readyz"); return status == http.StatusOK })
 	if role == "webhook" {
-		f.balancer.add(f.t.(*testing.T), "http://"+p.says(`webhook listening.*address=(\S+)`), p.own("/readyz"))
+		f.balancer.add(f.t.(*testing.T), takesCallbacks(p), p.own("/readyz"))
 	}
 	return p
+}
+
+// takesCallbacks is where a webhook does.
+func takesCallbacks(webhook *process) string {
+	return "http://" + webhook.says(`webhook listening.*address=(\S+)`)
 }
 
 // restart replaces every process, one after the other: one begins with what the
@@ -51,10 +56,13 @@ func (f *fleet) restart(roles ...string) {
 	f.t.Helper()
 	for i := range 2 {
 		for _, role := range roles {
-			next := f.begin(role)
+			next, old := f.begin(role), f.running[role][i]
 			stopping := time.Now()
-			require.Zero(f.t, f.running[role][i].stop())
+			require.Zero(f.t, old.stop())
 			f.slowest = max(f.slowest, time.Since(stopping))
+			if role == "webhook" {
+				f.balancer.remove(takesCallbacks(old))
+			}
 			f.running[role][i] = next
 		}
 	}

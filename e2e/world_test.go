@@ -148,7 +148,7 @@ func enter(t testing.TB, with setup) *world {
 	w.env = append(w.env, with.env...)
 	if !with.noCallbacks {
 		w.webhook = start(t, w.env, "webhook")
-		w.webhookURL = "http://" + w.webhook.says(`webhook listening.*address=(\S+)`)
+		w.webhookURL = takesCallbacks(w.webhook)
 		w.env = append(w.env, "CALLBACK_BASE_URL="+w.webhookURL)
 	}
 	if !with.noWorker {
