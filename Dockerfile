@@ -23,7 +23,7 @@ RUN --mount=type=bind,target=/src \
     --mount=type=cache,id=lumaflow-modules,target=/go/pkg/mod \
     --mount=type=cache,id=lumaflow-build,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -tags disable_grpc_modules -trimpath -buildvcs=false \
-      -ldflags "-s -w -X lumaflow/command.version=$VERSION -X lumaflow/command.revision=$REVISION" \
+      -ldflags "-s -w -X lumaflow/internal/command.version=$VERSION -X lumaflow/internal/command.revision=$REVISION" \
       -o /lumaflow .
 # A named volume takes its first owner from the folder it is mounted on.
 RUN mkdir -p /root-folders/videos /root-folders/work /root-folders/state /root-folders/tmp && chmod 1777 /root-folders/tmp

@@ -19,31 +19,31 @@ const module = "lumaflow"
 // package imports only from the layers below its own. Tests may import
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
-	{"command", "callback", "luma", "fetch", "store", "devserver", "codec", "serving", "metrics", "lean"},
-	{"activities", "audit", "clip", "dial", "health", "telemetry", "pollers", "metrics/metricstest", "luma/lumatest", "devserver/find", "store/bucket", "store/bucket/s3test"},
-	{"workflows", "simulate"},
-	{"webhook", "starter", "replay", "codecserver"},
-	{"census"},
+	{"internal/command", "internal/callback", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics", "internal/command/lean"},
+	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
+	{"workflows", "internal/cli/simulate"},
+	{"webhook", "starter", "internal/cli/replay", "internal/temporal/codecserver"},
+	{"worker/census"},
 	{"worker"},
-	{"demo", "chaos", "doctor"},
+	{"internal/cli/demo", "test/chaos", "internal/cli/doctor"},
 	{"."},
 }
 
 // withoutTemporal are the packages that reach nothing of Temporal's, by
 // whatever way.
-var withoutTemporal = []string{"command", "callback", "luma", "luma/lumatest", "fetch", "store", "store/bucket", "audit", "clip", "health", "serving", "lean", "simulate"}
+var withoutTemporal = []string{"internal/command", "internal/callback", "internal/kie", "internal/kie/kietest", "internal/fetch", "internal/store", "internal/store/bucket", "internal/store/audit", "internal/clip", "internal/command/health", "internal/command/serving", "internal/command/lean", "internal/cli/simulate"}
 
 // onlyFor are the packages that are for some others alone.
 var onlyFor = map[string][]string{
-	"luma/lumatest": {"chaos", "demo", "simulate"},
-	"devserver":     {"chaos", "demo", "devserver/find"},
-	"chaos":         {"."},
-	"demo":          {"."},
+	"internal/kie/kietest":        {"test/chaos", "internal/cli/demo", "internal/cli/simulate"},
+	"internal/temporal/devserver": {"test/chaos", "internal/cli/demo", "internal/temporal/devserver/find"},
+	"test/chaos":                  {"."},
+	"internal/cli/demo":           {"."},
 	// The clouds' code doubles a program: tests of other packages do without.
-	"store/bucket":        {"."},
-	"store/bucket/s3test": {},
+	"internal/store/bucket":        {"."},
+	"internal/store/bucket/s3test": {},
 	// For tests alone.
-	"metrics/metricstest": {},
+	"internal/telemetry/metrics/metricstest": {},
 }
 
 // undeterministic is what workflows may not import of the standard library: it
@@ -64,7 +64,7 @@ type goPackage struct {
 	Imports, Deps []string
 }
 
-// name is the package's folder: "." or a path like "luma/lumatest".
+// name is the package's folder: "." or a path like "internal/kie/kietest".
 func (p goPackage) name() string {
 	if p.ImportPath == module {
 		return "."
@@ -147,7 +147,7 @@ func TestPackagesWithoutTemporal(t *testing.T) {
 
 func TestWorkflowsDoNoIO(t *testing.T) {
 	p := packages(t)["workflows"]
-	assert.Equal(t, []string{"activities", "metrics"}, p.own(), "what workflows imports of ours")
+	assert.Equal(t, []string{"activities", "internal/telemetry/metrics"}, p.own(), "what workflows imports of ours")
 	for _, path := range p.Imports {
 		first, _, _ := strings.Cut(path, "/")
 		switch {

@@ -12,17 +12,17 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"lumaflow/audit"
-	"lumaflow/chaos"
-	"lumaflow/codecserver"
-	"lumaflow/command"
-	"lumaflow/demo"
-	"lumaflow/doctor"
-	"lumaflow/health"
-	"lumaflow/replay"
-	"lumaflow/simulate"
+	"lumaflow/internal/cli/demo"
+	"lumaflow/internal/cli/doctor"
+	"lumaflow/internal/cli/replay"
+	"lumaflow/internal/cli/simulate"
+	"lumaflow/internal/command"
+	"lumaflow/internal/command/health"
+	"lumaflow/internal/store/audit"
+	_ "lumaflow/internal/store/bucket" // so that OUTPUT_URL may name one
+	"lumaflow/internal/temporal/codecserver"
 	"lumaflow/starter"
-	_ "lumaflow/store/bucket" // so that OUTPUT_URL may name one
+	"lumaflow/test/chaos"
 	"lumaflow/webhook"
 	"lumaflow/worker"
 )

@@ -11,16 +11,16 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"lumaflow/callback"
-	"lumaflow/fetch"
-	"lumaflow/luma"
-	"lumaflow/store"
+	"lumaflow/internal/callback"
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/store"
 )
 
-// Provider is what the activities ask of kie.ai. *luma.Client is one.
+// Provider is what the activities ask of kie.ai. *kie.Client is one.
 type Provider interface {
-	Submit(ctx context.Context, request luma.SubmitRequest) (taskID string, err error)
-	Record(ctx context.Context, taskID string) (luma.Record, error)
+	Submit(ctx context.Context, request kie.SubmitRequest) (taskID string, err error)
+	Record(ctx context.Context, taskID string) (kie.Record, error)
 	DownloadURL(ctx context.Context, url string) (string, error)
 }
 

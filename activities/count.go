@@ -6,9 +6,9 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"lumaflow/fetch"
-	"lumaflow/luma"
-	"lumaflow/metrics"
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 // holds names the codes of a refusal for now.
@@ -24,18 +24,18 @@ var holds = map[int]string{
 // outcome is left to the workflow, which hears of those whose worker died, too.
 func countSubmission(ctx context.Context, err error) {
 	outcome := metrics.SubmissionAccepted
-	switch luma.ClassOf(err) {
-	case luma.NotSent:
+	switch kie.ClassOf(err) {
+	case kie.NotSent:
 		outcome = metrics.SubmissionNotSent
-	case luma.Refused:
+	case kie.Refused:
 		outcome = metrics.SubmissionRefused
-	case luma.Held:
+	case kie.Held:
 		outcome = metrics.HeldByOther
-		var refusal *luma.Error
+		var refusal *kie.Error
 		if errors.As(err, &refusal) && holds[refusal.Code] != "" {
 			outcome = holds[refusal.Code]
 		}
-	case luma.Unknown:
+	case kie.Unknown:
 		return
 	}
 	metrics.Submissions.Add(activity.GetMetricsHandler(ctx), 1, outcome)

@@ -10,10 +10,10 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"lumaflow/activities"
-	"lumaflow/fetch"
-	"lumaflow/luma"
-	"lumaflow/metrics"
-	"lumaflow/store"
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/store"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 func TestSubmissionsAreCounted(t *testing.T) {
@@ -22,16 +22,16 @@ func TestSubmissionsAreCounted(t *testing.T) {
 		want map[string]float64
 	}{
 		{nil, map[string]float64{"submissions accepted": 1}},
-		{&luma.Error{Class: luma.NotSent}, map[string]float64{"submissions not-sent": 1}},
-		{&luma.Error{Class: luma.Refused, Code: 422}, map[string]float64{"submissions refused": 1}},
-		{&luma.Error{Class: luma.Held, Code: 401}, map[string]float64{"submissions held-key": 1}},
-		{&luma.Error{Class: luma.Held, Code: 402}, map[string]float64{"submissions held-credit": 1}},
-		{&luma.Error{Class: luma.Held, Code: 429}, map[string]float64{"submissions held-rate-limit": 1}},
-		{&luma.Error{Class: luma.Held, Code: 433}, map[string]float64{"submissions held-cap": 1}},
-		{&luma.Error{Class: luma.Held, Code: 455}, map[string]float64{"submissions held-maintenance": 1}},
-		{&luma.Error{Class: luma.Held, Code: 499}, map[string]float64{"submissions held-other": 1}},
+		{&kie.Error{Class: kie.NotSent}, map[string]float64{"submissions not-sent": 1}},
+		{&kie.Error{Class: kie.Refused, Code: 422}, map[string]float64{"submissions refused": 1}},
+		{&kie.Error{Class: kie.Held, Code: 401}, map[string]float64{"submissions held-key": 1}},
+		{&kie.Error{Class: kie.Held, Code: 402}, map[string]float64{"submissions held-credit": 1}},
+		{&kie.Error{Class: kie.Held, Code: 429}, map[string]float64{"submissions held-rate-limit": 1}},
+		{&kie.Error{Class: kie.Held, Code: 433}, map[string]float64{"submissions held-cap": 1}},
+		{&kie.Error{Class: kie.Held, Code: 455}, map[string]float64{"submissions held-maintenance": 1}},
+		{&kie.Error{Class: kie.Held, Code: 499}, map[string]float64{"submissions held-other": 1}},
 		// The workflow counts these.
-		{&luma.Error{Class: luma.Unknown}, map[string]float64{}},
+		{&kie.Error{Class: kie.Unknown}, map[string]float64{}},
 		{errors.New("odd"), map[string]float64{}},
 	} {
 		b := newBench(t)
@@ -44,16 +44,16 @@ func TestSubmissionsAreCounted(t *testing.T) {
 func TestPollsAreCounted(t *testing.T) {
 	urls := []string{"https://tempfile.example.org/1.mp4"}
 	for _, test := range []struct {
-		record luma.Record
+		record kie.Record
 		err    error
 		want   string
 		ends   bool
 	}{
-		{luma.Record{State: luma.Pending}, nil, "pending", false},
-		{luma.Record{State: luma.Succeeded}, nil, "pending", false},
-		{luma.Record{State: luma.Succeeded, ResultURLs: urls}, nil, "finished", true},
-		{luma.Record{State: luma.Failed}, nil, "failed", true},
-		{luma.Record{}, &luma.Error{Class: luma.Temporary}, "unavailable", false},
+		{kie.Record{State: kie.Pending}, nil, "pending", false},
+		{kie.Record{State: kie.Succeeded}, nil, "pending", false},
+		{kie.Record{State: kie.Succeeded, ResultURLs: urls}, nil, "finished", true},
+		{kie.Record{State: kie.Failed}, nil, "failed", true},
+		{kie.Record{}, &kie.Error{Class: kie.Temporary}, "unavailable", false},
 	} {
 		b := newBench(t)
 		b.records(test.record, test.err)

@@ -10,9 +10,9 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"lumaflow/fetch"
-	"lumaflow/metrics"
-	"lumaflow/store"
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/store"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 const (

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/activities"
-	"lumaflow/fetch"
-	"lumaflow/luma"
-	"lumaflow/store"
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/store"
 )
 
 const (
@@ -37,7 +37,7 @@ func (b *bench) serves(links map[string]error) *[]string {
 		return fetched(), nil
 	})
 	b.provider.downloadURL = func(string) (string, error) { return reminted, nil }
-	b.records(luma.Record{State: luma.Succeeded, ResultURLs: []string{reread}}, nil)
+	b.records(kie.Record{State: kie.Succeeded, ResultURLs: []string{reread}}, nil)
 	return &asked
 }
 
@@ -85,7 +85,7 @@ func TestDownloadRenewsDeadLinks(t *testing.T) {
 	t.Run("a link that can't be re-minted is re-read", func(t *testing.T) {
 		b := newBench(t)
 		asked := b.serves(map[string]error{given: dead})
-		b.provider.downloadURL = func(string) (string, error) { return "", &luma.Error{Class: luma.Refused, Code: 422} }
+		b.provider.downloadURL = func(string) (string, error) { return "", &kie.Error{Class: kie.Refused, Code: 422} }
 		_, err := b.download(t, b.wanted())
 		require.NoError(t, err)
 		require.Equal(t, []string{given, reread}, *asked)

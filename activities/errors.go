@@ -8,8 +8,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
-	"lumaflow/fetch"
-	"lumaflow/luma"
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/kie"
 )
 
 // The types of the application errors that end a job. They are part of the
@@ -116,14 +116,14 @@ func withCause(message string, cause error) string {
 // inWords is what an error says beyond its class, which the message before it
 // has said already.
 func inWords(cause error) string {
-	var failed *luma.Error
+	var failed *kie.Error
 	switch {
 	case !errors.As(cause, &failed):
 		return cause.Error()
 	case failed.Code != 0 && failed.Message != "":
-		return fmt.Sprintf("code %d (%s): %s", failed.Code, luma.Reason(failed.Code), failed.Message)
+		return fmt.Sprintf("code %d (%s): %s", failed.Code, kie.Reason(failed.Code), failed.Message)
 	case failed.Code != 0:
-		return fmt.Sprintf("code %d (%s)", failed.Code, luma.Reason(failed.Code))
+		return fmt.Sprintf("code %d (%s)", failed.Code, kie.Reason(failed.Code))
 	case failed.Err != nil:
 		return failed.Err.Error()
 	default:
@@ -133,7 +133,7 @@ func inWords(cause error) string {
 
 // askedDelay is how long kie.ai asked to be left alone.
 func askedDelay(err error) time.Duration {
-	var failed *luma.Error
+	var failed *kie.Error
 	if errors.As(err, &failed) {
 		return failed.RetryAfter
 	}
@@ -169,9 +169,9 @@ func (t *attempt) notSent(cause error) error {
 // one that it shows.
 func (t *attempt) held(cause error) error {
 	hold := Hold{Attempts: t.evidence.Attempts, Settings: t.evidence.Settings}
-	var refusal *luma.Error
+	var refusal *kie.Error
 	if errors.As(cause, &refusal) {
-		hold.Code, hold.Reason = refusal.Code, luma.Reason(refusal.Code)
+		hold.Code, hold.Reason = refusal.Code, kie.Reason(refusal.Code)
 		hold.Until = t.Now().Add(refusal.Delay())
 	}
 	if hold.Until.After(t.input.Until) {
@@ -193,7 +193,7 @@ func (t *attempt) refused(cause error) error {
 }
 
 func (t *attempt) unknown(cause error) error {
-	var lost *luma.Error
+	var lost *kie.Error
 	if errors.As(cause, &lost) {
 		// An answer that was no clear acceptance may name a task all the same.
 		t.evidence.TaskID = lost.TaskID

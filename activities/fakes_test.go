@@ -15,26 +15,26 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"lumaflow/activities"
-	"lumaflow/callback"
-	"lumaflow/fetch"
-	"lumaflow/luma"
-	"lumaflow/metrics/metricstest"
-	"lumaflow/store"
+	"lumaflow/internal/callback"
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/store"
+	"lumaflow/internal/telemetry/metrics/metricstest"
 )
 
 const task = "0123456789abcdef0123456789abcdef"
 
 // provider is a scripted kie.ai.
 type provider struct {
-	submit      func(context.Context, luma.SubmitRequest) (string, error)
-	record      func() (luma.Record, error)
+	submit      func(context.Context, kie.SubmitRequest) (string, error)
+	record      func() (kie.Record, error)
 	downloadURL func(string) (string, error)
 }
 
-func (p *provider) Submit(ctx context.Context, request luma.SubmitRequest) (string, error) {
+func (p *provider) Submit(ctx context.Context, request kie.SubmitRequest) (string, error) {
 	return p.submit(ctx, request)
 }
-func (p *provider) Record(context.Context, string) (luma.Record, error) { return p.record() }
+func (p *provider) Record(context.Context, string) (kie.Record, error) { return p.record() }
 func (p *provider) DownloadURL(_ context.Context, url string) (string, error) {
 	return p.downloadURL(url)
 }

@@ -6,7 +6,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"lumaflow/luma"
+	"lumaflow/internal/kie"
 )
 
 // identifyGrace is how long a task id that kie.ai does not know is asked again:
@@ -46,7 +46,7 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 	pause := max(5*time.Second, askedDelay(err))
 	switch {
 	case err == nil:
-	case luma.ClassOf(err) != luma.NotFound:
+	case kie.ClassOf(err) != kie.NotFound:
 		return Identified{}, retry(ProviderUnavailable, "ask kie.ai about task "+input.TaskID, err, pause)
 	case a.Now().Sub(info.ScheduledTime) < identifyGrace:
 		return Identified{}, retry(ProviderUnavailable, noRecord+" yet", err, pause)

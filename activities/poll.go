@@ -9,8 +9,8 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"lumaflow/luma"
-	"lumaflow/metrics"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 const (
@@ -81,7 +81,7 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 	}
 
 	switch {
-	case record.State == luma.Succeeded && len(record.ResultURLs) > 0:
+	case record.State == kie.Succeeded && len(record.ResultURLs) > 0:
 		poll.countEnd(ctx, metrics.PollFinished)
 		return Finished{
 			TaskID:      input.TaskID,
@@ -90,7 +90,7 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 			CompletedAt: record.CompletedAt,
 			Polls:       poll.attempt,
 		}, nil
-	case record.State == luma.Failed:
+	case record.State == kie.Failed:
 		poll.countEnd(ctx, metrics.PollFailed)
 		return Finished{}, final(GenerationFailed, failureText(record), nil, poll.attempt)
 	}
@@ -98,7 +98,7 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 	countPoll(ctx, metrics.PollPending)
 	poll.memory.Answered = true
 	switch since := poll.memory.EmptySince; {
-	case record.State != luma.Succeeded:
+	case record.State != kie.Succeeded:
 		poll.memory.EmptySince = time.Time{}
 	case since.IsZero():
 		poll.memory.EmptySince = a.Now()
@@ -141,9 +141,9 @@ func (p poll) again(errorType, message string, asked time.Duration) error {
 }
 
 // failureText is why a generation failed, with the provider's own words.
-func failureText(record luma.Record) string {
+func failureText(record kie.Record) string {
 	text := "kie.ai could not make the video"
-	if record.State == luma.Failed && record.Flag == 2 {
+	if record.State == kie.Failed && record.Flag == 2 {
 		text = "kie.ai could not start the task"
 	}
 	if record.ErrorCode != "" {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/activities"
-	"lumaflow/luma"
+	"lumaflow/internal/kie"
 )
 
 func (b *bench) poll(t *testing.T, input activities.PollInput) (activities.Finished, error) {
@@ -21,30 +21,30 @@ func (b *bench) poll(t *testing.T, input activities.PollInput) (activities.Finis
 	return finished, err
 }
 
-func (b *bench) records(record luma.Record, err error) {
-	b.provider.record = func() (luma.Record, error) { return record, err }
+func (b *bench) records(record kie.Record, err error) {
+	b.provider.record = func() (kie.Record, error) { return record, err }
 }
 
 func TestPollVerdicts(t *testing.T) {
 	urls := []string{"https://tempfile.example.org/1.mp4"}
-	unavailable := &luma.Error{Class: luma.Temporary, Code: 500}
+	unavailable := &kie.Error{Class: kie.Temporary, Code: 500}
 	tests := []struct {
 		name      string
-		record    luma.Record
+		record    kie.Record
 		err       error
 		errorType string
 		final     bool
 	}{
-		{"flag 0 waits on", luma.Record{State: luma.Pending}, nil, activities.Pending, false},
-		{"flag 1 with links", luma.Record{State: luma.Succeeded, Flag: 1, ResultURLs: urls}, nil, "", false},
-		{"flag 4 with links", luma.Record{State: luma.Succeeded, Flag: 4, ResultURLs: urls}, nil, "", false},
-		{"flag 1 without links", luma.Record{State: luma.Succeeded, Flag: 1}, nil, activities.Pending, false},
-		{"flag 4 without links", luma.Record{State: luma.Succeeded, Flag: 4}, nil, activities.Pending, false},
-		{"flag 2", luma.Record{State: luma.Failed, Flag: 2, ErrorCode: "400", ErrorMessage: "moderated"}, nil, activities.GenerationFailed, true},
-		{"flag 3", luma.Record{State: luma.Failed, Flag: 3, ErrorMessage: "moderated"}, nil, activities.GenerationFailed, true},
-		{"an unknown flag waits on", luma.Record{State: luma.UnknownFlag, Flag: 9}, nil, activities.Pending, false},
-		{"no answer", luma.Record{}, unavailable, activities.ProviderUnavailable, false},
-		{"no record yet", luma.Record{}, &luma.Error{Class: luma.NotFound, Code: 422}, activities.ProviderUnavailable, false},
+		{"flag 0 waits on", kie.Record{State: kie.Pending}, nil, activities.Pending, false},
+		{"flag 1 with links", kie.Record{State: kie.Succeeded, Flag: 1, ResultURLs: urls}, nil, "", false},
+		{"flag 4 with links", kie.Record{State: kie.Succeeded, Flag: 4, ResultURLs: urls}, nil, "", false},
+		{"flag 1 without links", kie.Record{State: kie.Succeeded, Flag: 1}, nil, activities.Pending, false},
+		{"flag 4 without links", kie.Record{State: kie.Succeeded, Flag: 4}, nil, activities.Pending, false},
+		{"flag 2", kie.Record{State: kie.Failed, Flag: 2, ErrorCode: "400", ErrorMessage: "moderated"}, nil, activities.GenerationFailed, true},
+		{"flag 3", kie.Record{State: kie.Failed, Flag: 3, ErrorMessage: "moderated"}, nil, activities.GenerationFailed, true},
+		{"an unknown flag waits on", kie.Record{State: kie.UnknownFlag, Flag: 9}, nil, activities.Pending, false},
+		{"no answer", kie.Record{}, unavailable, activities.ProviderUnavailable, false},
+		{"no record yet", kie.Record{}, &kie.Error{Class: kie.NotFound, Code: 422}, activities.ProviderUnavailable, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -79,12 +79,12 @@ func TestPollTiming(t *testing.T) {
 	}{
 		{"right after a callback the record is asked again soon", activities.PollInput{WokenByCallback: true}, time.Hour, nil, 2 * time.Second},
 		{"the last poll is at the deadline", activities.PollInput{}, 7 * time.Second, nil, 7 * time.Second},
-		{"kie.ai may ask for more time", activities.PollInput{}, time.Hour, &luma.Error{Class: luma.Temporary, RetryAfter: 2 * time.Minute}, 2 * time.Minute},
+		{"kie.ai may ask for more time", activities.PollInput{}, time.Hour, &kie.Error{Class: kie.Temporary, RetryAfter: 2 * time.Minute}, 2 * time.Minute},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t)
-			b.records(luma.Record{State: luma.Pending}, test.err)
+			b.records(kie.Record{State: kie.Pending}, test.err)
 			test.input.TaskID, test.input.Until = task, b.now.Add(test.left)
 			_, err := b.poll(t, test.input)
 			require.Equal(t, test.want, failedAs(t, err).NextRetryDelay())
@@ -92,7 +92,7 @@ func TestPollTiming(t *testing.T) {
 	}
 	t.Run("after the deadline it is over", func(t *testing.T) {
 		b := newBench(t)
-		b.records(luma.Record{State: luma.Pending}, nil)
+		b.records(kie.Record{State: kie.Pending}, nil)
 		_, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now})
 		failed := failedAs(t, err)
 		require.Equal(t, activities.ResultOverdue, failed.Type())
@@ -104,7 +104,7 @@ func TestPollTiming(t *testing.T) {
 // but errors for ten minutes.
 func TestPollFallsBackToTheCallback(t *testing.T) {
 	promised := []string{"https://tempfile.example.org/promised.mp4"}
-	down := &luma.Error{Class: luma.Temporary, Code: 500}
+	down := &kie.Error{Class: kie.Temporary, Code: 500}
 	tests := []struct {
 		name     string
 		urls     []string
@@ -122,7 +122,7 @@ func TestPollFallsBackToTheCallback(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t)
-			b.records(luma.Record{State: luma.Pending}, test.err)
+			b.records(kie.Record{State: kie.Pending}, test.err)
 			if test.answered {
 				b.SetHeartbeatDetails(map[string]any{"answered": true})
 			}
@@ -140,7 +140,7 @@ func TestPollFallsBackToTheCallback(t *testing.T) {
 
 func TestSuccessWithoutLinksIsAskedForABoundedTime(t *testing.T) {
 	b := newBench(t)
-	b.records(luma.Record{State: luma.Succeeded, Flag: 4}, nil)
+	b.records(kie.Record{State: kie.Succeeded, Flag: 4}, nil)
 	b.SetHeartbeatDetails(map[string]any{"answered": true, "emptySince": b.now.Add(-10 * time.Minute)})
 	_, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour)})
 	require.Equal(t, activities.ResultOverdue, failedAs(t, err).Type())
@@ -164,7 +164,7 @@ func TestIdentifyNotAnothers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t)
-			b.records(luma.Record{CallbackURL: test.url}, nil)
+			b.records(kie.Record{CallbackURL: test.url}, nil)
 			acts := b.register(t)
 			_, err := b.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: task, NotAnothers: true})
 			if !test.refused {
@@ -186,21 +186,21 @@ func TestIdentify(t *testing.T) {
 	tests := []struct {
 		name      string
 		own       bool
-		record    luma.Record
+		record    kie.Record
 		err       error
 		after     time.Duration
 		errorType string
 		final     bool
 	}{
-		{"any task", false, luma.Record{CallbackURL: others}, nil, 0, "", false},
-		{"this job's task", true, luma.Record{CallbackURL: ours}, nil, 0, "", false},
-		{"another job's task", true, luma.Record{CallbackURL: others}, nil, 0, activities.ForeignTask, true},
-		{"a task without a callback URL", true, luma.Record{}, nil, 0, activities.ForeignTask, true},
-		{"a task of an earlier run", true, luma.Record{CallbackURL: ours, CreatedAt: b.now.Add(-49 * time.Hour)}, nil, 0, activities.ForeignTask, true},
-		{"a task of this run", true, luma.Record{CallbackURL: ours, CreatedAt: b.now}, nil, 0, "", false},
-		{"not there yet", false, luma.Record{}, &luma.Error{Class: luma.NotFound}, 0, activities.ProviderUnavailable, false},
-		{"not there for long", false, luma.Record{}, &luma.Error{Class: luma.NotFound}, 3 * time.Minute, activities.UnknownTask, true},
-		{"kie.ai is down for long", false, luma.Record{}, &luma.Error{Class: luma.Temporary}, time.Hour, activities.ProviderUnavailable, false},
+		{"any task", false, kie.Record{CallbackURL: others}, nil, 0, "", false},
+		{"this job's task", true, kie.Record{CallbackURL: ours}, nil, 0, "", false},
+		{"another job's task", true, kie.Record{CallbackURL: others}, nil, 0, activities.ForeignTask, true},
+		{"a task without a callback URL", true, kie.Record{}, nil, 0, activities.ForeignTask, true},
+		{"a task of an earlier run", true, kie.Record{CallbackURL: ours, CreatedAt: b.now.Add(-49 * time.Hour)}, nil, 0, activities.ForeignTask, true},
+		{"a task of this run", true, kie.Record{CallbackURL: ours, CreatedAt: b.now}, nil, 0, "", false},
+		{"not there yet", false, kie.Record{}, &kie.Error{Class: kie.NotFound}, 0, activities.ProviderUnavailable, false},
+		{"not there for long", false, kie.Record{}, &kie.Error{Class: kie.NotFound}, 3 * time.Minute, activities.UnknownTask, true},
+		{"kie.ai is down for long", false, kie.Record{}, &kie.Error{Class: kie.Temporary}, time.Hour, activities.ProviderUnavailable, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"lumaflow/store"
+	"lumaflow/internal/store"
 )
 
 // ReceiptInput is what a finished job knows about itself.

@@ -8,18 +8,18 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
-	"lumaflow/luma"
+	"lumaflow/internal/kie"
 )
 
 const (
 	// warnAfter is how long the videos of a task that has ended may lie at
 	// kie.ai before the worker's log says so: half of the time they are kept.
-	warnAfter = luma.MediaKept / 2
+	warnAfter = kie.MediaKept / 2
 	// warnEvery spaces the warnings about one video.
 	warnEvery = time.Hour
 	// goneAfter is when a dead link is taken for a deleted video. At what hour
 	// kie.ai deletes is not documented, so a day more is given.
-	goneAfter = luma.MediaKept + 24*time.Hour
+	goneAfter = kie.MediaKept + 24*time.Hour
 )
 
 // warnOfDeletion logs that the media of a task are not stored and will be
@@ -39,10 +39,10 @@ func (a *Activities) warnOfDeletion(ctx context.Context, taskID string, endedAt,
 		next = "lumaflow rescue " + taskID
 	}
 	text := "the video is not stored yet and kie.ai deletes it 14 days after its task ended"
-	if kept >= luma.MediaKept {
+	if kept >= kie.MediaKept {
 		text = "the video is not stored and kie.ai may have deleted it: its task ended more than 14 days ago"
 	}
 	activity.GetLogger(ctx).Warn(text, "job", job, "taskId", taskID,
-		"hoursLeft", int(max(luma.MediaKept-kept, 0)/time.Hour), "next", next, "error", failure)
+		"hoursLeft", int(max(kie.MediaKept-kept, 0)/time.Hour), "next", next, "error", failure)
 	return now
 }

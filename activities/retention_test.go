@@ -12,8 +12,8 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"lumaflow/activities"
-	"lumaflow/fetch"
-	"lumaflow/luma"
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/kie"
 )
 
 const day = 24 * time.Hour
@@ -128,7 +128,7 @@ func TestDownloadOfADeletedVideo(t *testing.T) {
 
 func TestPollWarnsOfDeletion(t *testing.T) {
 	b := newBench(t)
-	b.records(luma.Record{State: luma.Succeeded, Flag: 1, CompletedAt: b.now.Add(-10 * day)}, nil)
+	b.records(kie.Record{State: kie.Succeeded, Flag: 1, CompletedAt: b.now.Add(-10 * day)}, nil)
 	_, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour)})
 	require.Equal(t, activities.Pending, failedAs(t, err).Type())
 	warnings := b.warnings(t)
@@ -136,7 +136,7 @@ func TestPollWarnsOfDeletion(t *testing.T) {
 	require.EqualValues(t, 96, warnings[0]["hoursLeft"])
 
 	b = newBench(t)
-	b.records(luma.Record{State: luma.Pending, CompletedAt: b.now.Add(-10 * day)}, nil)
+	b.records(kie.Record{State: kie.Pending, CompletedAt: b.now.Add(-10 * day)}, nil)
 	_, err = b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour)})
 	require.Error(t, err)
 	require.Empty(t, b.warnings(t), "the task runs")

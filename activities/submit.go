@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
-	"lumaflow/luma"
+	"lumaflow/internal/kie"
 )
 
 // SubmissionTimeout bounds one paid POST, from the connection to the last byte
@@ -91,15 +91,15 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 		attempt.settle(ctx, PhaseAccepted, taskID)
 		return attempt.evidence.Submitted(), nil
 	}
-	switch luma.ClassOf(err) {
-	case luma.NotSent:
+	switch kie.ClassOf(err) {
+	case kie.NotSent:
 		attempt.evidence.Attempts--
 		attempt.settle(ctx, PhaseRefused, "")
 		return Submitted{}, attempt.notSent(err)
-	case luma.Held:
+	case kie.Held:
 		attempt.settle(ctx, PhaseRefused, "")
 		return Submitted{}, attempt.held(err)
-	case luma.Refused:
+	case kie.Refused:
 		attempt.settle(ctx, PhaseRefused, "")
 		return Submitted{}, attempt.refused(err)
 	default:
@@ -166,7 +166,7 @@ func (t *attempt) send(ctx context.Context) (string, error) {
 	defer cancel()
 	answers := make(chan answer, 1)
 	go func() {
-		taskID, err := t.Provider.Submit(sending, luma.SubmitRequest{
+		taskID, err := t.Provider.Submit(sending, kie.SubmitRequest{
 			Prompt:      t.input.Prompt,
 			VideoURL:    t.input.VideoURL,
 			CallbackURL: t.callbackURL(t.info),

@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
-	"lumaflow/luma"
+	"lumaflow/internal/kie"
 )
 
 func (b *bench) submit(t *testing.T, input activities.SubmitInput) (activities.Submitted, error) {
@@ -30,7 +30,7 @@ func (b *bench) submit(t *testing.T, input activities.SubmitInput) (activities.S
 // sends counts the submissions and answers them all alike.
 func (b *bench) sends(taskID string, err error) *int {
 	sent := 0
-	b.provider.submit = func(context.Context, luma.SubmitRequest) (string, error) {
+	b.provider.submit = func(context.Context, kie.SubmitRequest) (string, error) {
 		sent++
 		return taskID, err
 	}
@@ -50,7 +50,7 @@ func (b *bench) input() activities.SubmitInput {
 
 func TestSubmitLeavesEvidenceBeforeAndAfter(t *testing.T) {
 	b := newBench(t)
-	b.provider.submit = func(_ context.Context, request luma.SubmitRequest) (string, error) {
+	b.provider.submit = func(_ context.Context, request kie.SubmitRequest) (string, error) {
 		require.Equal(t, []activities.Phase{activities.PhaseSending}, b.recorder.phases(), "the intent is stored before the first byte")
 		require.Contains(t, request.CallbackURL, "https://hooks.example.org/callbacks/luma/")
 		return task, nil
@@ -75,10 +75,10 @@ func TestSubmitOutcomes(t *testing.T) {
 		evidence  []activities.Phase
 		after     time.Duration
 	}{
-		{"not sent", &luma.Error{Class: luma.NotSent}, activities.NotSent, false, []activities.Phase{sending, refused}, 0},
-		{"held", &luma.Error{Class: luma.Held, Code: 402}, activities.Held, true, []activities.Phase{sending, refused}, 0},
-		{"refused", &luma.Error{Class: luma.Refused, Code: 422}, activities.SubmitRefused, true, []activities.Phase{sending, refused}, 0},
-		{"unknown", &luma.Error{Class: luma.Unknown}, activities.SubmitUnknown, true, []activities.Phase{sending}, 0},
+		{"not sent", &kie.Error{Class: kie.NotSent}, activities.NotSent, false, []activities.Phase{sending, refused}, 0},
+		{"held", &kie.Error{Class: kie.Held, Code: 402}, activities.Held, true, []activities.Phase{sending, refused}, 0},
+		{"refused", &kie.Error{Class: kie.Refused, Code: 422}, activities.SubmitRefused, true, []activities.Phase{sending, refused}, 0},
+		{"unknown", &kie.Error{Class: kie.Unknown}, activities.SubmitUnknown, true, []activities.Phase{sending}, 0},
 		{"an error of no class is unknown", errors.New("odd"), activities.SubmitUnknown, true, []activities.Phase{sending}, 0},
 	}
 	for _, test := range tests {
@@ -170,7 +170,7 @@ func TestSubmitFence(t *testing.T) {
 // What became of a submission is told until Temporal has it.
 func TestSubmitTellsTheOutcome(t *testing.T) {
 	gone := serviceerror.NewNotFound("gone")
-	refusal := &luma.Error{Class: luma.Refused, Code: 422}
+	refusal := &kie.Error{Class: kie.Refused, Code: 422}
 	tests := []struct {
 		name      string
 		answer    error
@@ -266,8 +266,8 @@ func TestNothingIsSentAfterTheUploadExpires(t *testing.T) {
 		says string
 	}{
 		{"already", nil, 0, 0, "no worker was free before the uploaded video expired at "},
-		{"held for longer", &luma.Error{Class: luma.Held, Code: 402}, time.Minute, 1, "kie.ai held the job (not enough credits) until the uploaded video expired at "},
-		{"out of reach for longer", &luma.Error{Class: luma.NotSent}, time.Millisecond, 1, "kie.ai could not be reached before the uploaded video expired at "},
+		{"held for longer", &kie.Error{Class: kie.Held, Code: 402}, time.Minute, 1, "kie.ai held the job (not enough credits) until the uploaded video expired at "},
+		{"out of reach for longer", &kie.Error{Class: kie.NotSent}, time.Millisecond, 1, "kie.ai could not be reached before the uploaded video expired at "},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -287,7 +287,7 @@ func TestNothingIsSentAfterTheUploadExpires(t *testing.T) {
 
 func TestWhatWasNotSentIsNoAttempt(t *testing.T) {
 	b := newBench(t)
-	b.sends("", &luma.Error{Class: luma.NotSent})
+	b.sends("", &kie.Error{Class: kie.NotSent})
 	_, err := b.submit(t, b.input())
 	require.Error(t, err)
 	require.Zero(t, b.recorder.evidence[len(b.recorder.evidence)-1].Attempts)
@@ -297,7 +297,7 @@ func TestHold(t *testing.T) {
 	hold := activities.Hold{Code: 402, Reason: "not enough credits"}
 	t.Run("is told to the job with its reason and time", func(t *testing.T) {
 		b := newBench(t)
-		b.sends("", &luma.Error{Class: luma.Held, Code: 402})
+		b.sends("", &kie.Error{Class: kie.Held, Code: 402})
 		_, err := b.submit(t, b.input())
 		var told activities.Hold
 		require.NoError(t, failedAs(t, err).Details(&told))
@@ -320,7 +320,7 @@ func TestHold(t *testing.T) {
 	})
 	t.Run("that the job shows is retried by the server", func(t *testing.T) {
 		b := newBench(t)
-		b.sends("", &luma.Error{Class: luma.Held, Code: 402})
+		b.sends("", &kie.Error{Class: kie.Held, Code: 402})
 		input := b.input()
 		hold.Until = b.now.Add(-time.Second)
 		input.Held = &hold
@@ -331,7 +331,7 @@ func TestHold(t *testing.T) {
 	})
 	t.Run("with a new reason is told to the job", func(t *testing.T) {
 		b := newBench(t)
-		b.sends("", &luma.Error{Class: luma.Held, Code: 455})
+		b.sends("", &kie.Error{Class: kie.Held, Code: 455})
 		input := b.input()
 		hold.Until = b.now.Add(-time.Second)
 		input.Held = &hold
@@ -340,7 +340,7 @@ func TestHold(t *testing.T) {
 	})
 	t.Run("beyond the deadline is a refusal", func(t *testing.T) {
 		b := newBench(t)
-		b.sends("", &luma.Error{Class: luma.Held, Code: 402})
+		b.sends("", &kie.Error{Class: kie.Held, Code: 402})
 		input := b.input()
 		input.Until = b.now.Add(time.Minute)
 		_, err := b.submit(t, input)
@@ -355,7 +355,7 @@ func TestSubmitOutlivesACancelledContext(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	b.SetWorkerOptions(worker.Options{BackgroundActivityContext: cancelled})
-	b.provider.submit = func(ctx context.Context, _ luma.SubmitRequest) (string, error) {
+	b.provider.submit = func(ctx context.Context, _ kie.SubmitRequest) (string, error) {
 		require.NoError(t, ctx.Err())
 		deadline, ok := ctx.Deadline()
 		require.True(t, ok)

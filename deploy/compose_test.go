@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/audit"
-	"lumaflow/luma/lumatest"
+	"lumaflow/internal/kie/kietest"
+	"lumaflow/internal/store/audit"
 	"lumaflow/starter"
 )
 
@@ -184,9 +184,9 @@ func (s *stack) demoEnded() {
 	require.Regexp(s.t, "^demo: 0 of 5 jobs failed; the bill of the simulated kie.ai holds [0-9]+ charges$", said)
 }
 
-func (s *stack) bill() lumatest.Ledger {
+func (s *stack) bill() kietest.Ledger {
 	s.t.Helper()
-	var bill lumatest.Ledger
+	var bill kietest.Ledger
 	require.NoError(s.t, json.Unmarshal([]byte(s.once("wget", "-q", "-O", "-", "http://simulator:8090/_sim/ledger")), &bill))
 	return bill
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 

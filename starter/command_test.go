@@ -11,7 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )

@@ -3,9 +3,9 @@ package starter
 import (
 	"context"
 
-	"lumaflow/command"
-	"lumaflow/dial"
-	"lumaflow/telemetry"
+	"lumaflow/internal/command"
+	"lumaflow/internal/telemetry"
+	"lumaflow/internal/temporal/dial"
 )
 
 // logging are the flags that the commands of this package share.

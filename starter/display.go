@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 

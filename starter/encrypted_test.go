@@ -21,7 +21,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"lumaflow/activities"
-	"lumaflow/codec"
+	"lumaflow/internal/temporal/codec"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )

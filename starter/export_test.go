@@ -6,7 +6,7 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 const (

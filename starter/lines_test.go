@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )

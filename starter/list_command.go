@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 

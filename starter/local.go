@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 
-	"lumaflow/clip"
-	"lumaflow/command"
-	"lumaflow/luma"
+	"lumaflow/internal/clip"
+	"lumaflow/internal/command"
+	"lumaflow/internal/kie"
 	"lumaflow/workflows"
 )
 
@@ -18,14 +18,14 @@ type uploads struct {
 }
 
 // host is where videos are uploaded to. Its errors are usage errors.
-func (u uploads) host() (*luma.Client, error) {
+func (u uploads) host() (*kie.Client, error) {
 	if u.KieAPIKey == "" {
 		return nil, command.Usagef("KIE_API_KEY is not set, and a file has to be uploaded to kie.ai: make a key at https://kie.ai/api-key")
 	}
-	host, err := luma.New(luma.Options{
+	host, err := kie.New(kie.Options{
 		UploadBaseURL: u.KieUploadBaseURL,
 		APIKey:        u.KieAPIKey,
-		UserAgent:     luma.UserAgent(command.Version()),
+		UserAgent:     kie.UserAgent(command.Version()),
 	})
 	if err != nil {
 		return nil, command.Usagef("%w", err)
@@ -37,7 +37,7 @@ func (u uploads) host() (*luma.Client, error) {
 type order struct {
 	input workflows.ModifyVideoInput
 	video *clip.Clip
-	host  *luma.Client
+	host  *kie.Client
 }
 
 // addVideo checks the file at a path, before anything is dialled.

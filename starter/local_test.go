@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
-	"lumaflow/clip"
-	"lumaflow/command"
+	"lumaflow/internal/clip"
+	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -190,7 +190,7 @@ func TestSubmitCommandOfAFile(t *testing.T) {
 	host, uploads := uploadHost(t, keeps)
 	s := starter.New(fake, starter.Options{})
 	streams, out, said := newStreams("")
-	const clip = "../fetch/testdata/clip.mp4"
+	const clip = "../internal/fetch/testdata/clip.mp4"
 	require.NoError(t, submitFile(clip, host).RunOn(t.Context(), s, streams))
 	id := strings.TrimSpace(out.String())
 	require.Regexp(t, `^luma-[0-9a-f]{32}$`, id)
@@ -234,7 +234,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 	host, uploads := uploadHost(t, keeps)
 	text := filepath.Join(t.TempDir(), "notes.mp4")
 	require.NoError(t, os.WriteFile(text, []byte("not a video"), 0o600))
-	const clip = "../fetch/testdata/clip.mp4"
+	const clip = "../internal/fetch/testdata/clip.mp4"
 	keyless, badHost, badPrompt := submitFile(clip, host), submitFile(clip, "kie.ai"), submitFile(text, host)
 	keyless.KieAPIKey, badPrompt.Prompt = "", "p\xff"
 	badKey := submitFile(clip, host)
@@ -271,7 +271,7 @@ func TestSubmitCommandWhoseUploadIsInterrupted(t *testing.T) {
 		<-r.Context().Done()
 	})
 	streams, out, said := newStreams("")
-	err := submitFile("../fetch/testdata/clip.mp4", host).RunOn(ctx, starter.New(fake, starter.Options{}), streams)
+	err := submitFile("../internal/fetch/testdata/clip.mp4", host).RunOn(ctx, starter.New(fake, starter.Options{}), streams)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorContains(t, err, "was interrupted, nothing was submitted")
 	require.Equal(t, command.ExitFailed, command.ExitCode(err))

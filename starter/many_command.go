@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // maxTold is how many jobs that failed are told of one by one.

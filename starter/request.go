@@ -9,8 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"lumaflow/clip"
-	"lumaflow/command"
+	"lumaflow/internal/clip"
+	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // RescueCommand collects tasks that exist already, whoever submitted them.

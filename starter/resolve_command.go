@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 

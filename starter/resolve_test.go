@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	sdk "go.temporal.io/sdk/temporal"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )

@@ -8,7 +8,7 @@ import (
 
 	"go.temporal.io/api/workflowservice/v1"
 
-	"lumaflow/luma"
+	"lumaflow/internal/kie"
 	"lumaflow/workflows"
 )
 
@@ -42,7 +42,7 @@ type Risk struct {
 	// instead.
 	CountedFrom Clock     `json:"countedFrom"`
 	Since       time.Time `json:"since"`
-	// DeletedAt is when kie.ai deletes the video: luma.MediaKept after Since. It
+	// DeletedAt is when kie.ai deletes the video: kie.MediaKept after Since. It
 	// is too early by as much as the task took if only its submission is known.
 	DeletedAt time.Time `json:"deletedAt"`
 	// HoursLeft are whole hours until then.
@@ -112,7 +112,7 @@ func newRisk(entry Entry, bill bill, task *task, now time.Time) Risk {
 		risk.CountedFrom, risk.Since = FromSubmission, task.submittedAt
 	}
 	risk.Since = risk.Since.UTC()
-	risk.DeletedAt = risk.Since.Add(luma.MediaKept)
+	risk.DeletedAt = risk.Since.Add(kie.MediaKept)
 	risk.HoursLeft = int(risk.DeletedAt.Sub(now) / time.Hour)
 	return risk
 }
@@ -168,7 +168,7 @@ func (s *Starter) forgetting(ctx context.Context) string {
 		return "not shown: jobs that Temporal has forgotten since they ended; how long it remembers them could not be asked (" + said(err) + ")"
 	}
 	kept := described.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration()
-	if kept >= luma.MediaKept {
+	if kept >= kie.MediaKept {
 		return ""
 	}
 	return fmt.Sprintf("not shown: jobs that ended more than %s ago, namespace %s forgets them; have it remember them as long as kie.ai keeps videos: temporal operator namespace update --namespace %s --retention 15d",

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // runAtRisk prints the videos at risk and how to collect them.

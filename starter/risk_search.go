@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
 
-	"lumaflow/luma"
+	"lumaflow/internal/kie"
 	"lumaflow/workflows"
 )
 
@@ -43,7 +43,7 @@ type riskSearch struct {
 // ended and, without lumaflow's search attributes, what an open one is doing.
 func (r *riskSearch) list(ctx context.Context, filter RiskFilter) error {
 	// A task ends within the hour after its job, if not before.
-	oldest := r.now.Add(-luma.MediaKept - unfinished).UTC().Format(time.RFC3339)
+	oldest := r.now.Add(-kie.MediaKept - unfinished).UTC().Format(time.RFC3339)
 	for _, query := range []string{
 		Filter{Open: true, TaskQueue: filter.TaskQueue}.query(),
 		Filter{Failed: true, TaskQueue: filter.TaskQueue}.query() + " AND CloseTime > '" + oldest + "'",

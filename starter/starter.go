@@ -13,8 +13,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"lumaflow/clip"
-	"lumaflow/codec"
+	"lumaflow/internal/clip"
+	"lumaflow/internal/temporal/codec"
 	"lumaflow/workflows"
 )
 

@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
-	"lumaflow/pollers"
+	"lumaflow/internal/temporal/pollers"
 	"lumaflow/workflows"
 )
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // StatusCommand shows one job.

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"strings"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // newStreams are streams that are no terminal.

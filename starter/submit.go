@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"lumaflow/clip"
+	"lumaflow/internal/clip"
 	"lumaflow/workflows"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 

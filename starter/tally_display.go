@@ -10,7 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // tallyInterval is how often a log gets a line on many jobs.

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 

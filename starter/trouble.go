@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc/codes"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // ErrNoJob means that Temporal knows no job of an id.

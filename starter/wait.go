@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // defaultTimeout is how long the commands wait for jobs. A job with the default

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // WaitCommand waits until jobs have ended.

@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"lumaflow/activities"
-	"lumaflow/codec"
+	"lumaflow/internal/temporal/codec"
 	"lumaflow/workflows"
 )
 

@@ -3,13 +3,13 @@ package webhook
 import (
 	"context"
 
-	"lumaflow/callback"
-	"lumaflow/command"
-	"lumaflow/dial"
-	"lumaflow/lean"
-	"lumaflow/luma"
-	"lumaflow/metrics"
-	"lumaflow/telemetry"
+	"lumaflow/internal/callback"
+	"lumaflow/internal/command"
+	"lumaflow/internal/command/lean"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/telemetry"
+	"lumaflow/internal/telemetry/metrics"
+	"lumaflow/internal/temporal/dial"
 )
 
 // Command runs the webhook until it is told to stop.
@@ -28,10 +28,10 @@ type Signing struct {
 }
 
 // Verifier checks those signatures. Its error is a usage error.
-func (s Signing) Verifier() (luma.Verifier, error) {
-	verifier, err := luma.ParseVerifier(s.HMACKey)
+func (s Signing) Verifier() (kie.Verifier, error) {
+	verifier, err := kie.ParseVerifier(s.HMACKey)
 	if err != nil {
-		return luma.Verifier{}, command.Usagef("%w", err)
+		return kie.Verifier{}, command.Usagef("%w", err)
 	}
 	return verifier, nil
 }

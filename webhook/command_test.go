@@ -19,7 +19,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/grpc"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/webhook"
 	"lumaflow/workflows"
 )

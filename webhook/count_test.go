@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"go.temporal.io/api/serviceerror"
 
-	"lumaflow/luma"
-	"lumaflow/metrics/metricstest"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/telemetry/metrics/metricstest"
 	"lumaflow/webhook"
 )
 
@@ -23,7 +23,7 @@ func TestVerdictsAreCounted(t *testing.T) {
 	f.post(t, "job", success("t"))
 	f.post(t, "job", success("t"))
 	f.post(t, "job", "no JSON")
-	f.post(t, "job", strings.Repeat("x", luma.MaxBody+1))
+	f.post(t, "job", strings.Repeat("x", kie.MaxBody+1))
 	f.do(newRequest(t, http.MethodPost, f.path("job")[:40]+strings.Repeat("A", 43), success("t")))
 	f.temporal.answer = func(context.Context) error { return serviceerror.NewNotFound("over") }
 	f.post(t, "another", success("t"))

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/luma"
+	"lumaflow/internal/kie"
 	"lumaflow/webhook"
 )
 
@@ -26,7 +26,7 @@ func FuzzWebhook(f *testing.F) {
 	for _, path := range []string{own, own + "/", "/" + own, "//callbacks/./luma/../x", "/healthz", "/%2e%2e/", own + "?x", "/callbacks/luma/" + own[len(own)-43:] + "/x", "/callbacks/luma/0" + own[len(own)-43:] + "0/x"} {
 		f.Add(http.MethodPost, path, "application/json", "", "", []byte(success("t")))
 	}
-	timestamp, signature := luma.Sign(hmacKey, "t", signedAt)
+	timestamp, signature := kie.Sign(hmacKey, "t", signedAt)
 	for _, body := range []string{
 		"", "{}", "null", `{"taskId":1}`, `{"code":"200","data":{"task_id":"t"}}`, `{"code":500,"taskId":"t","data":null}`,
 		`{"msg":` + fmt.Sprintf("%q", own) + `,"taskId":"t"}`, success(own), success(own[len(own)-43:]),
@@ -45,8 +45,8 @@ func FuzzWebhook(f *testing.F) {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(string(body)))
 			r.Method, r.URL, r.RequestURI = method, target, path
 			r.Header.Set("Content-Type", contentType)
-			r.Header.Set(luma.TimestampHeader, timestamp)
-			r.Header.Set(luma.SignatureHeader, signature)
+			r.Header.Set(kie.TimestampHeader, timestamp)
+			r.Header.Set(kie.SignatureHeader, signature)
 			response := f.do(r)
 			require.Contains(t, []int{200, 400, 401, 404, 405, 413, 415}, response.StatusCode)
 			require.Empty(t, response.Header.Get("Location"))

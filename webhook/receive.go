@@ -13,9 +13,9 @@ import (
 	"github.com/gorilla/mux"
 	"go.temporal.io/api/serviceerror"
 
-	"lumaflow/callback"
-	"lumaflow/luma"
-	"lumaflow/metrics"
+	"lumaflow/internal/callback"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 const (
@@ -59,11 +59,11 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request) {
 // stranger's body is counted and not kept, and takes up no slot.
 func (h *handler) judge(w http.ResponseWriter, r *http.Request, d *delivery) verdict {
 	h.authenticate(r, d)
-	if r.ContentLength > luma.MaxBody {
+	if r.ContentLength > kie.MaxBody {
 		return refused(http.StatusRequestEntityTooLarge, "too large", nil)
 	}
 	if !d.authentic {
-		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, luma.MaxBody)); tooLarge(err) {
+		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, kie.MaxBody)); tooLarge(err) {
 			return refused(http.StatusRequestEntityTooLarge, "too large", nil)
 		}
 		return unauthorized("wrong token", metrics.CallbackForged, nil)
@@ -78,7 +78,7 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, d *delivery) ver
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
 	defer cancel()
 
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, luma.MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, kie.MaxBody))
 	switch {
 	case tooLarge(err):
 		return refused(http.StatusRequestEntityTooLarge, "too large", nil)
@@ -87,7 +87,7 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, d *delivery) ver
 	case !isJSON(r.Header):
 		return refused(http.StatusUnsupportedMediaType, "content type is not application/json", nil)
 	}
-	decoded, err := luma.DecodeCallback(body)
+	decoded, err := kie.DecodeCallback(body)
 	if err != nil {
 		return refused(http.StatusBadRequest, "no callback of kie.ai", err)
 	}
@@ -110,7 +110,7 @@ func (h *handler) authenticate(r *http.Request, d *delivery) {
 // identify settles which of the task ids in the body is meant: the one that is
 // signed, or the first if signatures are not required.
 func (h *handler) identify(header http.Header, candidates []string, d *delivery) (verdict, bool) {
-	taskID, err := h.Verifier.Verify(candidates, header.Get(luma.TimestampHeader), header.Get(luma.SignatureHeader), h.Now())
+	taskID, err := h.Verifier.Verify(candidates, header.Get(kie.TimestampHeader), header.Get(kie.SignatureHeader), h.Now())
 	switch {
 	case err != nil:
 		return unauthorized("bad signature", metrics.CallbackBadSignature, err), false
@@ -123,7 +123,7 @@ func (h *handler) identify(header http.Header, candidates []string, d *delivery)
 }
 
 // signal passes the callback on and answers for Temporal.
-func (h *handler) signal(ctx context.Context, d delivery, decoded luma.Callback) verdict {
+func (h *handler) signal(ctx context.Context, d delivery, decoded kie.Callback) verdict {
 	repeated, err := h.gate.pass(d, func() error {
 		return h.Signaler.SignalCallback(ctx, d.workflowID, hint(d, decoded))
 	})

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/luma"
+	"lumaflow/internal/kie"
 )
 
 // unread is a body that must not be touched.
@@ -46,8 +46,8 @@ func TestAnswers(t *testing.T) {
 		{name: "upper case", contentType: "Application/JSON", want: 200, signals: 1},
 		{name: "no content type", contentType: "none", want: 200, signals: 1},
 		{name: "query", path: path + "?a=b", want: 200, signals: 1},
-		{name: "largest body", body: padded(luma.MaxBody), want: 200, signals: 1},
-		{name: "largest body in chunks", body: padded(luma.MaxBody), chunked: true, want: 200, signals: 1},
+		{name: "largest body", body: padded(kie.MaxBody), want: 200, signals: 1},
+		{name: "largest body in chunks", body: padded(kie.MaxBody), chunked: true, want: 200, signals: 1},
 		{name: "failure", body: `{"code":501,"msg":"failed","data":{"task_id":"t"}}`, want: 200, signals: 1},
 		{name: "data is null", body: `{"code":400,"msg":"failed","taskId":"t","data":null}`, want: 200, signals: 1},
 		{name: "no code", body: `{"taskId":"t"}`, want: 200, signals: 1},
@@ -74,8 +74,8 @@ func TestAnswers(t *testing.T) {
 		{name: "other JSON", contentType: "application/problem+json", want: 415},
 		{name: "content type is noise", contentType: "\x00;;;", want: 415},
 
-		{name: "too large", body: padded(luma.MaxBody + 1), want: 413, answer: "too large"},
-		{name: "too large in chunks", body: padded(luma.MaxBody + 1), chunked: true, want: 413},
+		{name: "too large", body: padded(kie.MaxBody + 1), want: 413, answer: "too large"},
+		{name: "too large in chunks", body: padded(kie.MaxBody + 1), chunked: true, want: 413},
 
 		{name: "get", method: http.MethodGet, want: 405, answer: "method not allowed"},
 		{name: "head", method: http.MethodHead, want: 405},
@@ -85,10 +85,10 @@ func TestAnswers(t *testing.T) {
 		{name: "lower case", method: "post", want: 405},
 		{name: "another path", path: "/", want: 404, answer: "not found"},
 
-		{name: "method before size", method: http.MethodPut, body: padded(luma.MaxBody + 1), want: 405},
+		{name: "method before size", method: http.MethodPut, body: padded(kie.MaxBody + 1), want: 405},
 		{name: "method before token", method: http.MethodGet, path: forged, want: 405},
-		{name: "size before token", path: forged, body: padded(luma.MaxBody + 1), want: 413},
-		{name: "size before token in chunks", path: forged, body: padded(luma.MaxBody + 1), chunked: true, want: 413},
+		{name: "size before token", path: forged, body: padded(kie.MaxBody + 1), want: 413},
+		{name: "size before token in chunks", path: forged, body: padded(kie.MaxBody + 1), chunked: true, want: 413},
 		{name: "token before content type", path: forged, contentType: "text/plain", want: 401},
 		{name: "token before JSON", path: forged, body: "none", want: 401},
 		{name: "content type before JSON", contentType: "text/plain", body: "none", want: 415},
@@ -134,7 +134,7 @@ func TestAnswers(t *testing.T) {
 func TestDeclaredSizeIsRefusedUnread(t *testing.T) {
 	f := newFixture(t)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, f.path("j"), unread{t})
-	r.ContentLength = luma.MaxBody + 1
+	r.ContentLength = kie.MaxBody + 1
 	requireAnswer(t, f.do(r), 413, "too large")
 }
 
@@ -153,7 +153,7 @@ func TestBodyThatBreaksOff(t *testing.T) {
 func TestSignatures(t *testing.T) {
 	now := time.Unix(1755078480, 0)
 	sign := func(id string, at time.Time) []string {
-		timestamp, signature := luma.Sign(hmacKey, id, at)
+		timestamp, signature := kie.Sign(hmacKey, id, at)
 		return []string{timestamp, signature}
 	}
 	const two = `{"code":200,"taskId":"top","data":{"taskId":"t","task_id":"other"}}`

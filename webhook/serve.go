@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"lumaflow/serving"
+	"lumaflow/internal/command/serving"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/callback"
+	"lumaflow/internal/callback"
 	"lumaflow/webhook"
 )
 

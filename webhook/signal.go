@@ -8,7 +8,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"lumaflow/luma"
+	"lumaflow/internal/kie"
 	"lumaflow/workflows"
 )
 
@@ -47,7 +47,7 @@ const (
 
 // hint makes the signal of a callback. The body is not signed, so it is kept
 // small, and it may quote the job's callback URL, so the token is taken out.
-func hint(d delivery, decoded luma.Callback) workflows.Callback {
+func hint(d delivery, decoded kie.Callback) workflows.Callback {
 	cb := workflows.Callback{
 		TaskID: d.taskID,
 		Code:   decoded.Code,

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"lumaflow/metrics"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 // verdict is what became of a callback: the answer and the log line.

@@ -16,8 +16,8 @@ import (
 	"github.com/gorilla/mux"
 	"go.temporal.io/sdk/client"
 
-	"lumaflow/callback"
-	"lumaflow/luma"
+	"lumaflow/internal/callback"
+	"lumaflow/internal/kie"
 )
 
 // maxInFlight is how many authentic callbacks are worked on at once; the rest
@@ -35,7 +35,7 @@ type Options struct {
 	// Secrets recognise callback tokens.
 	Secrets callback.Secrets
 	// Verifier checks kie.ai's own signatures; the zero value requires none.
-	Verifier luma.Verifier
+	Verifier kie.Verifier
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger gets one line per callback, without token and path; nil discards

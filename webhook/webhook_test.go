@@ -19,8 +19,8 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.uber.org/goleak"
 
-	"lumaflow/callback"
-	"lumaflow/luma"
+	"lumaflow/internal/callback"
+	"lumaflow/internal/kie"
 	"lumaflow/webhook"
 	"lumaflow/workflows"
 )
@@ -115,7 +115,7 @@ func newFixture(t testing.TB, change ...func(*webhook.Options)) *fixture {
 }
 
 func signed(t testing.TB) func(*webhook.Options) {
-	verifier, err := luma.ParseVerifier(hmacKey)
+	verifier, err := kie.ParseVerifier(hmacKey)
 	require.NoError(t, err)
 	return func(options *webhook.Options) { options.Verifier = verifier }
 }
@@ -196,9 +196,9 @@ func TestProbes(t *testing.T) {
 		requireAnswer(t, f.post(t, callback.OddProbeID(), `{}`), 400, "no callback of kie.ai")
 		requireAnswer(t, f.post(t, id, success("t")), 401, "unauthorized")
 		probe := newRequest(t, http.MethodPost, f.path(id), success("t"))
-		timestamp, signature := luma.Sign(hmacKey, "t", time.Now())
-		probe.Header.Set(luma.TimestampHeader, timestamp)
-		probe.Header.Set(luma.SignatureHeader, signature)
+		timestamp, signature := kie.Sign(hmacKey, "t", time.Now())
+		probe.Header.Set(kie.TimestampHeader, timestamp)
+		probe.Header.Set(kie.SignatureHeader, signature)
 		requireAnswer(t, f.do(probe), 200, "received")
 	}
 	assert.Len(t, f.temporal.seen(), 100, "each has asked Temporal")

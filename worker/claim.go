@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // codeKey is the entry of a version's metadata that names the code which came

@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/worker"
 )
 

@@ -12,12 +12,12 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"lumaflow/activities"
-	"lumaflow/command"
-	"lumaflow/dial"
-	"lumaflow/lean"
-	"lumaflow/luma"
-	"lumaflow/metrics"
-	"lumaflow/telemetry"
+	"lumaflow/internal/command"
+	"lumaflow/internal/command/lean"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/telemetry"
+	"lumaflow/internal/telemetry/metrics"
+	"lumaflow/internal/temporal/dial"
 )
 
 // keyCheckTimeout bounds the look at the account when a worker starts.
@@ -119,7 +119,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 }
 
 // build makes everything of the activities that needs no Temporal.
-func (c *Command) build(ctx context.Context, logger *slog.Logger) (activities.Options, *luma.Client, error) {
+func (c *Command) build(ctx context.Context, logger *slog.Logger) (activities.Options, *kie.Client, error) {
 	var none activities.Options
 	provider, err := c.Provider(logger)
 	if err != nil {
@@ -150,11 +150,11 @@ func (c *Command) build(ctx context.Context, logger *slog.Logger) (activities.Op
 
 // checkKey asks for the credit: a refused key would hold every job, a provider
 // that is down mends itself.
-func checkKey(ctx context.Context, provider *luma.Client, logger *slog.Logger) error {
+func checkKey(ctx context.Context, provider *kie.Client, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, keyCheckTimeout)
 	defer cancel()
 	credit, err := provider.Credit(ctx)
-	var refused *luma.Error
+	var refused *kie.Error
 	switch {
 	case err == nil:
 		logger.Info("kie.ai accepts the key", "credit", strconv.FormatFloat(credit, 'f', -1, 64))

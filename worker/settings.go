@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"lumaflow/callback"
-	"lumaflow/command"
-	"lumaflow/fetch"
-	"lumaflow/luma"
-	"lumaflow/store"
+	"lumaflow/internal/callback"
+	"lumaflow/internal/command"
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/store"
 )
 
 // Settings are the worker's flags and environment, and what is made of them. The
@@ -75,11 +75,11 @@ func (s *Settings) Callbacks() (*callback.Minter, callback.Secrets, error) {
 }
 
 // Provider makes the client of kie.ai; nothing is sent yet.
-func (s *Settings) Provider(logger *slog.Logger) (*luma.Client, error) {
+func (s *Settings) Provider(logger *slog.Logger) (*kie.Client, error) {
 	if s.KieAPIKey == "" {
 		return nil, command.Usagef("KIE_API_KEY is not set: make a key at https://kie.ai/api-key")
 	}
-	provider, err := luma.New(luma.Options{BaseURL: s.KieBaseURL, APIKey: s.KieAPIKey, UserAgent: userAgent(), Logger: logger})
+	provider, err := kie.New(kie.Options{BaseURL: s.KieBaseURL, APIKey: s.KieAPIKey, UserAgent: userAgent(), Logger: logger})
 	if err != nil {
 		return nil, command.Usagef("%w", err)
 	}
@@ -121,4 +121,4 @@ func (s *Settings) Fetcher(logger *slog.Logger) (*fetch.Fetcher, error) {
 	})
 }
 
-func userAgent() string { return luma.UserAgent(command.Version()) }
+func userAgent() string { return kie.UserAgent(command.Version()) }

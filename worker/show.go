@@ -11,12 +11,12 @@ import (
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/sdk/client"
 
-	"lumaflow/census"
-	"lumaflow/dial"
-	"lumaflow/pollers"
+	"lumaflow/internal/store"
+	"lumaflow/internal/telemetry"
+	"lumaflow/internal/temporal/dial"
+	"lumaflow/internal/temporal/pollers"
 	"lumaflow/starter"
-	"lumaflow/store"
-	"lumaflow/telemetry"
+	"lumaflow/worker/census"
 )
 
 // outputHolds is how long the output counts as writable without another try,

@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"lumaflow/callback"
-	"lumaflow/command"
-	"lumaflow/devserver"
-	"lumaflow/luma/lumatest"
+	"lumaflow/internal/callback"
+	"lumaflow/internal/command"
+	"lumaflow/internal/kie/kietest"
+	"lumaflow/internal/telemetry"
+	"lumaflow/internal/temporal/devserver"
 	"lumaflow/starter"
-	"lumaflow/telemetry"
 	"lumaflow/webhook"
 	"lumaflow/worker"
 	"lumaflow/workflows"
@@ -35,7 +35,7 @@ func TestNothingIsLeftAfterAStop(t *testing.T) {
 	server, err := devserver.Start(t.Context(), devserver.Options{Say: os.Stderr})
 	require.NoError(t, err)
 	defer server.Stop()
-	kie, err := lumatest.New(lumatest.Options{})
+	kie, err := kietest.New(kietest.Options{})
 	require.NoError(t, err)
 	defer kie.Close()
 	provider := httptest.NewServer(kie)

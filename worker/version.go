@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/worker"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 )
 
 // The longest names in bytes that Temporal's server (1.29) takes by default.

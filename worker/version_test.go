@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	sdkworker "go.temporal.io/sdk/worker"
 
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/worker"
 )
 

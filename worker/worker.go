@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
-	"lumaflow/command"
+	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 

@@ -5,7 +5,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"lumaflow/metrics"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 // What a job counts goes to the handler of its workflow, which is silent during

@@ -8,7 +8,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"lumaflow/activities"
-	"lumaflow/metrics"
+	"lumaflow/internal/telemetry/metrics"
 	"lumaflow/workflows"
 )
 

@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"lumaflow/metrics"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 // failure is the visible end of a job that gave no video: what happened, and

@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
-	"lumaflow/metrics/metricstest"
+	"lumaflow/internal/telemetry/metrics/metricstest"
 	"lumaflow/workflows"
 )
 

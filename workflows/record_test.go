@@ -16,8 +16,8 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
-	"lumaflow/devserver"
-	"lumaflow/replay"
+	"lumaflow/internal/cli/replay"
+	"lumaflow/internal/temporal/devserver"
 	"lumaflow/workflows"
 )
 

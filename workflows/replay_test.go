@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"lumaflow/replay"
+	"lumaflow/internal/cli/replay"
 	"lumaflow/workflows"
 )
 

@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
-	"lumaflow/metrics"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 var (

@@ -1,0 +1,137 @@
+// Package demo runs all of lumaflow on one machine: a Temporal dev server with
+// its UI, the simulated kie.ai, webhook and worker, and five jobs that each
+// meet another fault.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"lumaflow/internal/clip"
+	"lumaflow/internal/command"
+	"lumaflow/internal/kie"
+	"lumaflow/internal/kie/kietest"
+	"lumaflow/workflows"
+)
+
+const (
+	defaultVideo = "https://cdn.example.org/street.mp4"
+	// jobTime bounds one job of the demo.
+	jobTime = 5 * time.Minute
+)
+
+// Command shows everything on this machine.
+type Command struct {
+	Video     string `placeholder:"FILE" help:"Run it on this clip of yours (MP4, MOV or AVI, at most 500 MB and 10 s)."`
+	Prompt    string `default:"Turn the street into a snowy winter night" help:"What to change in the video."`
+	OutputURL string `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Where finished videos go: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
+	UIPort    int    `placeholder:"PORT" help:"Port of the Temporal UI. Default: 8233, or a free one if that is taken."`
+	Keep      bool   `help:"Stay up when the jobs are done, until Ctrl-C."`
+}
+
+// Help shows what the demo does.
+func (Command) Help() string {
+	return `No account, no cost, no network: kie.ai is simulated, and its bill is shown at the end. The Temporal server is the
+real one; if there is no temporal binary yet, it is built once, which takes 4 to 5 minutes.
+
+Examples:
+  lumaflow demo
+  lumaflow demo --keep
+  lumaflow demo --video clip.mp4 --prompt "Make it look like an oil painting"`
+}
+
+// Run plays the demo. The error is nil only if every file is verified and every
+// job was charged once.
+func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) {
+	if strings.TrimSpace(c.Prompt) == "" {
+		return command.Usagef("--prompt is blank: say what to change in the video")
+	}
+	own, err := c.openClip(ctx)
+	if err != nil {
+		return err
+	}
+	if own != nil {
+		defer own.Close()
+	}
+	stage, err := setUp(ctx, c, streams)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stage.tearDown(err != nil && ctx.Err() == nil)) }()
+
+	source, err := stage.source(ctx, own, streams.Err)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(streams.Err, "Temporal UI: %s\n\n", stage.server.UIURL())
+
+	acting, cancel := context.WithTimeout(ctx, jobTime)
+	defer cancel()
+	performances, err := stage.perform(acting, streams, c.Prompt, source)
+	if ctx.Err() != nil {
+		return errors.New("interrupted before all jobs had ended; the simulated tasks end with the demo")
+	}
+	if err != nil {
+		return err
+	}
+	failed := stage.review(ctx, performances)
+	stage.print(streams.Out, performances)
+	if c.Keep {
+		fmt.Fprintln(streams.Err, "\nStaying up; Ctrl-C ends it.")
+		<-ctx.Done()
+	}
+	return failed
+}
+
+// openClip checks the user's clip before anything is started; it is nil without
+// one.
+func (c *Command) openClip(ctx context.Context) (*clip.Clip, error) {
+	if c.Video == "" {
+		return nil, nil
+	}
+	path, local, err := clip.Local(c.Video)
+	if err == nil && !local {
+		err = command.Usagef("the demo uses no network: give a file on this machine")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--video: %w", err)
+	}
+	opened, err := clip.Open(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("--video: %w", err)
+	}
+	return opened, nil
+}
+
+// treatment says what the simulated kie.ai does to an uploaded clip.
+func treatment() string {
+	if _, ok := kietest.FFmpeg(); ok {
+		return "modified by ffmpeg"
+	}
+	return "unchanged if it is an MP4 or MOV, because ffmpeg is not on PATH"
+}
+
+// source is the video of all jobs: the user's clip, uploaded the way any local
+// video goes to kie.ai, or one that the simulated kie.ai does not fetch.
+func (s *stage) source(ctx context.Context, own *clip.Clip, say io.Writer) (workflows.ModifyVideoInput, error) {
+	if own == nil {
+		return workflows.ModifyVideoInput{VideoURL: defaultVideo}, nil
+	}
+	provider, err := kie.New(kie.Options{UploadBaseURL: s.kieURL, APIKey: apiKey, UserAgent: kie.UserAgent(command.Version())})
+	if err != nil {
+		return workflows.ModifyVideoInput{}, fmt.Errorf("upload %s: %w", own, err)
+	}
+	defer provider.CloseIdleConnections()
+	hosted, err := own.Upload(ctx, provider, say)
+	if err != nil {
+		return workflows.ModifyVideoInput{}, err
+	}
+	fmt.Fprintf(say, "Uploaded %s; the simulated kie.ai returns it %s.\n", own, treatment())
+	return workflows.ModifyVideoInput{
+		VideoURL: hosted.URL, VideoSHA256: own.SHA256(), VideoExpires: hosted.Expires.UTC().Format(time.RFC3339),
+	}, nil
+}

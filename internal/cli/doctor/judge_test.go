@@ -1,0 +1,121 @@
+package doctor_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/cli/doctor"
+	"lumaflow/internal/command"
+)
+
+func TestWebhookFromAfar(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		base, address string
+		took          time.Duration
+		rehearsal     bool
+		status        doctor.Status
+		says          string
+	}{
+		"public":                     {"https://hooks.example.org/kie", "1.1.1.1", 20 * time.Millisecond, false, doctor.OK, "https://hooks.example.org knows its jobs, and answers within 20ms"},
+		"through a proxy of ours":    {"https://hooks.example.org", "", time.Second, false, doctor.OK, ""},
+		"public by IPv6":             {"https://hooks.example.org", "2606:4700::1111", time.Second, false, doctor.OK, ""},
+		"slow":                       {"https://hooks.example.org", "1.1.1.1", 5100 * time.Millisecond, false, doctor.Warn, "it took 5.1s to answer, and kie.ai gives up after 15s"},
+		"private":                    {"https://hooks.example.org", "10.0.0.5", time.Second, false, doctor.Warn, "private address 10.0.0.5"},
+		"private, with a simulator":  {"http://webhook:8080", "10.0.0.5", time.Second, true, doctor.OK, ""},
+		"loopback":                   {"https://localhost", "::1", time.Second, false, doctor.Fail, "is this machine alone"},
+		"loopback, with a simulator": {"http://localhost", "127.0.0.1", time.Second, true, doctor.OK, ""},
+		"in the clear":               {"http://hooks.example.org", "1.1.1.1", time.Second, false, doctor.Warn, "use https"},
+		"all at once":                {"http://hooks.example.org", "10.0.0.5", 9 * time.Second, false, doctor.Warn, "; and "},
+	}
+	for name, test := range tests {
+		got := doctor.JudgeWebhook(test.base, test.address, test.took, test.rehearsal)
+		assert.Equal(t, test.status, got.Status, "%s: %s", name, got.Message)
+		assert.Contains(t, got.Message, test.says, name)
+	}
+}
+
+func TestTooLateAnAnswer(t *testing.T) {
+	t.Parallel()
+	got := doctor.Unreachable(context.DeadlineExceeded)
+	assert.Equal(t, doctor.Fail, got.Status)
+	assert.Contains(t, got.Message, "does not answer within 15s, when kie.ai gives up")
+}
+
+func TestFreeSpace(t *testing.T) {
+	t.Parallel()
+	for free, want := range map[uint64]doctor.Status{
+		0: doctor.Fail, 499_999_999: doctor.Fail, 500_000_000: doctor.Warn, 4_999_999_999: doctor.Warn, 5_000_000_000: doctor.OK, 1 << 62: doctor.OK,
+	} {
+		got := doctor.JudgeFree(free)
+		assert.Equal(t, want, got.Status, got.Message)
+		assert.Equal(t, want != doctor.OK, strings.Contains(got.Message, "set WORK_DIR to a larger disk"), got.Message)
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("what is free is compared with what Linux's /proc says")
+	}
+	_, err := doctor.FreeSpace("/proc/nowhere")
+	require.Error(t, err)
+	free, err := doctor.FreeSpace("/proc")
+	require.NoError(t, err)
+	assert.Zero(t, free)
+	free, err = doctor.FreeSpace(t.TempDir())
+	require.NoError(t, err)
+	assert.NotZero(t, free)
+}
+
+// A variable that can't be read is a finding like any other, and what depends on
+// it goes on with the default. Not parallel: the environment is the process's.
+func TestMalformedEnvironment(t *testing.T) {
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		for _, prefix := range []string{"KIE_", "CALLBACK_", "LOG_", "POLL_", "SUBMITS_", "FETCH_"} {
+			if strings.HasPrefix(name, prefix) {
+				t.Setenv(name, "") // Restores it when the test ends.
+				require.NoError(t, os.Unsetenv(name))
+			}
+		}
+	}
+	parse := func(args ...string) (*doctor.Command, error) {
+		var line struct {
+			Doctor doctor.Command `cmd:""`
+		}
+		parser, err := kong.New(&line)
+		require.NoError(t, err)
+		_, err = parser.Parse(append([]string{"doctor", "--only", "settings"}, args...))
+		return &line.Doctor, err
+	}
+	t.Setenv("POLL_INTERVAL", "often")
+	t.Setenv("SUBMITS_PER_SECOND", "many")
+	t.Setenv("LOG_FORMAT", "xml")
+	t.Setenv("POLL_AFTER", "20m")
+	settings, err := parse()
+	require.NoError(t, err)
+	var out bytes.Buffer
+	require.Error(t, settings.Run(t.Context(), command.Streams{Out: &out, Err: &out}))
+	assert.Contains(t, out.String(), "fail  settings")
+	for _, says := range []string{"POLL_INTERVAL can't be used", `"often"`, "SUBMITS_PER_SECOND can't be used", `LOG_FORMAT is "xml": give one of text,json`} {
+		assert.Contains(t, out.String(), says)
+	}
+	assert.Equal(t, 30*time.Second, settings.PollInterval)
+	assert.Equal(t, 20*time.Minute, settings.PollAfter, "what can be read is")
+	assert.Equal(t, "text", settings.LogFormat)
+
+	for _, name := range everything {
+		_, err := parse("--only", name)
+		require.NoError(t, err)
+	}
+	_, err = parse("--only", "nothing")
+	require.Error(t, err)
+	_, err = parse("--poll-after", "soon")
+	require.ErrorContains(t, err, "--poll-after", "the command line is no setting of the roles")
+}

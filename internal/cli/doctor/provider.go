@@ -1,0 +1,123 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/kie"
+)
+
+const (
+	// fewCredits are those of about ten tasks: kie.ai documents no price, users
+	// have assumed 100 credits.
+	fewCredits = 1000
+	// clockWarning is when to set a clock, well before signatures fail.
+	clockWarning = time.Minute
+)
+
+func (e *examination) lookAtKey(ctx context.Context) Finding {
+	provider, err := e.Provider(e.logger)
+	if err != nil {
+		return failf("%s", said(err))
+	}
+	defer provider.CloseIdleConnections()
+	credit, err := provider.Credit(ctx)
+	if err != nil {
+		return withoutAnswer(err)
+	}
+	left := strconv.FormatFloat(credit, 'f', -1, 64)
+	switch {
+	case credit <= 0:
+		return failf("kie.ai accepts KIE_API_KEY, but there is no credit left (%s): jobs are held until you top up at https://kie.ai", left)
+	case credit < fewCredits:
+		return warnf("kie.ai accepts KIE_API_KEY, but only %s credits are left, which may be fewer than ten videos: top up at https://kie.ai", left)
+	default:
+		return okf("kie.ai accepts KIE_API_KEY, %s credits are left", left)
+	}
+}
+
+// withoutAnswer says why the account can't be asked. What passes by itself is no
+// failure of the setup.
+func withoutAnswer(err error) Finding {
+	var failed *kie.Error
+	if !errors.As(err, &failed) {
+		return failf("kie.ai can't be asked (%s)", said(err))
+	}
+	switch {
+	case failed.Code == http.StatusUnauthorized:
+		return failf("kie.ai refuses KIE_API_KEY (code 401): check it at https://kie.ai/api-key")
+	case failed.Code == 0:
+		return failf("kie.ai can't be reached (%s): check the network, the proxy and KIE_BASE_URL; jobs wait until it answers", said(err))
+	case failed.Code == 433:
+		return warnf("KIE_API_KEY has reached its usage cap: raise it at https://kie.ai/api-key, or wait until it resets; jobs are held")
+	case failed.Code == http.StatusTooManyRequests, failed.Code == 455, failed.Code >= 500:
+		return warnf("kie.ai does not tell about KIE_API_KEY now (%s): try again later; jobs wait", said(err))
+	default:
+		return failf("kie.ai does not tell about KIE_API_KEY (%s): check it and KIE_BASE_URL", said(err))
+	}
+}
+
+func (e *examination) lookAtClock(context.Context) Finding {
+	clock, err := e.clock()
+	var unanswered *kie.Error
+	switch {
+	case errors.As(err, &unanswered):
+		return warnf("kie.ai does not tell its time (%s): check by other means that this machine's clock is right", said(err))
+	case err != nil:
+		return failf("%s", said(err))
+	}
+	return judgeClock(clock)
+}
+
+func judgeClock(clock kie.Clock) Finding {
+	direction := "ahead of"
+	if clock.Ahead < 0 {
+		direction = "behind"
+	}
+	off := clock.Ahead.Abs()
+	const mend = "set it by NTP; a webhook on this machine"
+	switch certain := off - clock.Margin; {
+	case certain > kie.SignatureWindow:
+		return failf("this machine's clock is %s %s kie.ai's: %s refuses every signed callback", rounded(off), direction, mend)
+	case certain > clockWarning:
+		return warnf("this machine's clock is %s %s kie.ai's: %s refuses signed callbacks beyond %s", rounded(off), direction, mend, kie.SignatureWindow)
+	case off <= clock.Margin:
+		return okf("this machine's clock agrees with kie.ai's, to %s", rounded(clock.Margin))
+	default:
+		return okf("this machine's clock is %s %s kie.ai's", rounded(off), direction)
+	}
+}
+
+// rounded is a duration as precise as a person needs it.
+func rounded(d time.Duration) time.Duration {
+	switch {
+	case d >= time.Minute:
+		return d.Round(time.Second)
+	case d >= time.Second:
+		return d.Round(time.Second / 10)
+	default:
+		return d.Round(time.Millisecond)
+	}
+}
+
+// rehearsal reports whether kie.ai is a simulated one: its host has private
+// addresses only.
+func (e *examination) rehearsal(ctx context.Context) bool {
+	base, err := url.Parse(e.KieBaseURL)
+	if err != nil {
+		return false
+	}
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", base.Hostname())
+	for _, address := range addresses {
+		if fetch.Public(address) {
+			return false
+		}
+	}
+	return err == nil && len(addresses) > 0
+}

@@ -1,0 +1,134 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/contrib/envconfig"
+
+	"lumaflow/internal/command"
+	"lumaflow/internal/temporal/dial"
+)
+
+// maxClosed is the most closed jobs that one check replays.
+const maxClosed = 1_000_000
+
+// Command replays the jobs of a running namespace.
+type Command struct {
+	TaskQueue            string `env:"TASK_QUEUE" placeholder:"NAME" help:"Only jobs of this task queue. Default: all."`
+	Closed               int    `default:"200" help:"How many jobs that have ended are replayed besides the open ones, the latest first."`
+	JSON                 bool   `name:"json" help:"Print one JSON object."`
+	command.QuietLogging `embed:""`
+
+	// Env looks up Temporal's own settings; nil means the process environment.
+	Env envconfig.EnvLookup `kong:"-"`
+}
+
+// Help shows when jobs are replayed.
+func (Command) Help() string {
+	return `Run it with a new build before you deploy it. Workers of the new build take over the jobs that are open; a job
+whose history they can't follow gets stuck. This replays the history of every open job, and of the latest that have
+ended, against the workflows of this build. It only reads: nothing is sent, paid or changed, and no worker is needed.
+
+The exit code is 0 if this build can take over, and 1 with the name of the first job that would break, or if the
+check could not be finished.
+
+Examples:
+  lumaflow replay-check
+  lumaflow replay-check --task-queue studio-a --closed 5000
+  lumaflow replay-check --closed 0 --json
+  TEMPORAL_ADDRESS=temporal:7233 TEMPORAL_NAMESPACE=studio lumaflow replay-check`
+}
+
+// verdict is what the command prints as JSON.
+type verdict struct {
+	Counts
+	// Breaks is the first job that would break.
+	Breaks *breaks `json:"breaks,omitempty"`
+}
+
+type breaks struct {
+	WorkflowID string `json:"workflowId"`
+	RunID      string `json:"runId"`
+	Reason     string `json:"reason"`
+}
+
+// Run replays the jobs and prints how many there were.
+func (c *Command) Run(ctx context.Context, streams command.Streams) error {
+	if c.Closed < 0 || c.Closed > maxClosed {
+		return command.Usagef("--closed is %d: give 0 to %d", c.Closed, maxClosed)
+	}
+	settings, err := dial.Load(c.Env)
+	if err != nil {
+		return err
+	}
+	temporal, err := dial.Temporal(ctx, dial.Options{Logger: c.Logger(streams.Err), Env: c.Env})
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	return c.run(ctx, temporal, Options{Codec: settings.Codec}, streams)
+}
+
+func (c *Command) run(ctx context.Context, through Temporal, options Options, streams command.Streams) error {
+	progress := newProgress(streams.Err)
+	counts, err := Check(ctx, through, Selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, progress.show)
+	progress.close()
+	var broken *BreakError
+	switch {
+	case errors.As(err, &broken):
+		if printErr := c.printJSON(streams, verdict{counts, &breaks{broken.WorkflowID, broken.RunID, broken.Reason}}); printErr != nil {
+			return printErr
+		}
+		return broken.advice()
+	case ctx.Err() != nil:
+		return fmt.Errorf("replay the jobs: interrupted after %s: %w", counts, ctx.Err())
+	case err != nil:
+		return errors.New(command.Plain(err.Error()) + "; so it is not known whether this build can take over, try again")
+	case c.JSON:
+		return c.printJSON(streams, verdict{Counts: counts})
+	}
+	_, err = fmt.Fprintln(streams.Out, c.said(counts))
+	return err
+}
+
+func (c *Command) printJSON(streams command.Streams, verdict verdict) error {
+	if !c.JSON {
+		return nil
+	}
+	return command.WriteJSON(streams.Out, verdict)
+}
+
+// said is the line for people.
+func (c *Command) said(counts Counts) string {
+	if counts == (Counts{}) {
+		where := "in this namespace"
+		if c.TaskQueue != "" {
+			where = "on task queue " + command.Plain(c.TaskQueue)
+		}
+		return "there are no jobs to replay " + where + ": nothing can break"
+	}
+	line := "replayed " + counts.String() + ": this build can take over"
+	if counts.Gone > 0 {
+		line += fmt.Sprintf(" (%d more were deleted meanwhile)", counts.Gone)
+	}
+	return line
+}
+
+// String is how many jobs of each kind.
+func (c Counts) String() string {
+	noun := "jobs"
+	if c.Closed == 1 {
+		noun = "job"
+	}
+	return fmt.Sprintf("%d open and %d closed %s", c.Open, c.Closed, noun)
+}
+
+// advice is the error for people: which job, why, and what to do.
+func (e *BreakError) advice() error {
+	return fmt.Errorf("job %s (run %s) would break under this build: %s. Next: don't deploy it while such jobs are open; "+
+		"have the changed code in workflows/ ask workflow.GetVersion and go both ways, or leave the old workers running until those jobs have ended",
+		command.Plain(e.WorkflowID), e.RunID, strings.TrimSuffix(e.Reason, "."))
+}

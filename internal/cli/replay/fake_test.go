@@ -1,0 +1,125 @@
+package replay_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"lumaflow/internal/command"
+)
+
+// page is how many jobs the fake lists at a time, few enough to turn pages.
+const page = 3
+
+// temporal is a Temporal with jobs.
+type temporal struct {
+	open, closed []job
+	listErr      error
+	// read is called when a history is asked for.
+	read func()
+
+	mu      sync.Mutex
+	queries []string
+	asked   []string
+}
+
+type job struct {
+	id      string
+	history *historypb.History
+	err     error
+	// hangs is a history that does not come before the check gives up.
+	hangs bool
+}
+
+func (j job) runID() string { return "run-of-" + command.Plain(j.id) }
+
+// jobs are so many jobs with the same history.
+func jobs(t *testing.T, count int, prefix, scenario string) []job {
+	t.Helper()
+	var all []job
+	for i := range count {
+		all = append(all, job{id: fmt.Sprintf("%s-%d", prefix, i), history: recorded(t, scenario)})
+	}
+	return all
+}
+
+func (f *temporal) ListWorkflow(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	f.queries = append(f.queries, request.GetQuery())
+	if f.listErr != nil {
+		return nil, f.listErr
+	}
+	all := f.open
+	if strings.Contains(request.GetQuery(), "CloseTime IS NOT NULL") {
+		all = f.closed
+	}
+	// The first page has no token, which is no number.
+	from, _ := strconv.Atoi(string(request.GetNextPageToken()))
+	to := min(from+page, len(all))
+	response := &workflowservice.ListWorkflowExecutionsResponse{}
+	for _, job := range all[from:to] {
+		response.Executions = append(response.Executions, &workflowpb.WorkflowExecutionInfo{
+			Execution: &commonpb.WorkflowExecution{WorkflowId: job.id, RunId: job.runID()},
+		})
+	}
+	if to < len(all) {
+		response.NextPageToken = []byte(strconv.Itoa(to))
+	}
+	return response, nil
+}
+
+func (f *temporal) GetWorkflowHistory(ctx context.Context, id, runID string, _ bool, _ enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, id+"/"+runID)
+	if f.read != nil {
+		f.read()
+	}
+	for _, job := range slices.Concat(f.open, f.closed) {
+		if job.id == id {
+			return &events{ctx: ctx, job: job}
+		}
+	}
+	return &events{ctx: ctx, job: job{err: serviceerror.NewNotFound("no such workflow")}}
+}
+
+// events iterates over a history; an error comes after half of it.
+type events struct {
+	ctx  context.Context
+	job  job
+	next int
+}
+
+func (e *events) HasNext() bool {
+	return e.job.err != nil || e.next < len(e.job.history.GetEvents())
+}
+
+func (e *events) Next() (*historypb.HistoryEvent, error) {
+	if e.job.hangs {
+		<-e.ctx.Done()
+	}
+	if err := e.ctx.Err(); err != nil {
+		return nil, err
+	}
+	if e.job.err != nil && e.next >= len(e.job.history.GetEvents())/2 {
+		return nil, e.job.err
+	}
+	e.next++
+	return e.job.history.GetEvents()[e.next-1], nil
+}

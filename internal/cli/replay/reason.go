@@ -1,0 +1,75 @@
+package replay
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	historypb "go.temporal.io/api/history/v1"
+
+	"lumaflow/internal/command"
+)
+
+// maxReason bounds, in bytes, what a reason repeats of the SDK's words.
+const maxReason = 300
+
+// The ways in which the SDK says that a history and the code differ. What
+// follows the names are the attributes, a thousand letters of them.
+var (
+	missing = regexp.MustCompile(`missing replay command for (\w+)(?:: (.*))?$`)
+	extra   = regexp.MustCompile(`extra replay command for (\w+)(?:: (.*))?$`)
+	differs = regexp.MustCompile(`history event is (\w+)(?:: (.*))?, replay command is (\w+)(?:: (.*))?$`)
+	// expected and lookup name an event by its number.
+	expected = regexp.MustCompile(`command was expected in history event position (\d+)`)
+	lookup   = regexp.MustCompile(`lookup failed for scheduledEventID to activityID: scheduleEventID: (\d+)`)
+	// activity finds the name of an activity in the attributes.
+	activity = regexp.MustCompile(`ActivityType:\(Name:(\w+)`)
+	// otherResult is a completed job that would end otherwise.
+	otherResult = regexp.MustCompile(`^replay workflow doesn't return the same result as the last event`)
+)
+
+// inWords says in one line why a history can't be replayed.
+func inWords(err error, events []*historypb.HistoryEvent) string {
+	text := command.Plain(err.Error())
+	if found := differs.FindStringSubmatch(text); found != nil {
+		return "its history has " + named(found[1], found[2]) + " where this build does " + named(found[3], found[4])
+	}
+	if found := missing.FindStringSubmatch(text); found != nil {
+		return "its history has " + named(found[1], found[2]) + ", which this build does not do"
+	}
+	if found := extra.FindStringSubmatch(text); found != nil {
+		return "this build does " + named(found[1], found[2]) + ", which its history does not have"
+	}
+	for _, pattern := range []*regexp.Regexp{expected, lookup} {
+		if found := pattern.FindStringSubmatch(text); found != nil {
+			return "its history has " + numbered(found[1], events) + ", which this build does not do there"
+		}
+	}
+	if len(text) > maxReason {
+		text = strings.ToValidUTF8(text[:maxReason], "") + "…"
+	}
+	return text
+}
+
+func named(what, attributes string) string {
+	if found := activity.FindStringSubmatch(attributes); found != nil {
+		return what + " " + found[1]
+	}
+	return what
+}
+
+// numbered names an event by its number and what it is.
+func numbered(number string, events []*historypb.HistoryEvent) string {
+	for _, event := range events {
+		if strconv.FormatInt(event.GetEventId(), 10) != number {
+			continue
+		}
+		what := event.GetEventType().String()
+		if name := event.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName(); name != "" {
+			what += " " + command.Plain(name)
+		}
+		return fmt.Sprintf("%s (event %s)", what, number)
+	}
+	return "event " + number
+}

@@ -1,0 +1,134 @@
+package replay_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/internal/cli/replay"
+	"lumaflow/workflows"
+)
+
+type (
+	input  = workflows.ModifyVideoInput
+	result = workflows.ModifyVideoResult
+)
+
+// coded are options for a build whose ModifyVideo is another.
+func coded(code func(workflow.Context, input) (result, error)) replay.Options {
+	return replay.Options{Register: func(registry worker.WorkflowRegistry) {
+		registry.RegisterWorkflowWithOptions(code, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
+	}}
+}
+
+// other has a job begin with another activity.
+func other(ctx workflow.Context, _ input) (result result, err error) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+	return result, workflow.ExecuteActivity(ctx, "Other").Get(ctx, nil)
+}
+
+func TestReasons(t *testing.T) {
+	forgets := func(err error) func(workflow.Context, input) (result, error) {
+		return func(ctx workflow.Context, in input) (result result, _ error) {
+			_, _ = workflows.ModifyVideo(ctx, in)
+			return result, err
+		}
+	}
+	tests := []struct {
+		name    string
+		history string
+		// last is the event that the history ends with; 0 is its own last.
+		last enumspb.EventType
+		code func(workflow.Context, input) (result, error)
+		want string
+	}{
+		{"another activity", "refused", 0, other, "its history has ActivityTaskScheduled Submit where this build does ScheduleActivityTask Other"},
+		{"a timer first", "woken-by-callback", 0, func(ctx workflow.Context, in input) (result, error) {
+			// It fails only if the job is cancelled.
+			_ = workflow.Sleep(ctx, time.Second)
+			return workflows.ModifyVideo(ctx, in)
+		}, "its history has ActivityTaskScheduled Submit (event 5), which this build does not do there"},
+		{"a timer forgotten", "woken-by-callback", enumspb.EVENT_TYPE_TIMER_STARTED, other, "its history has TimerStarted (event 11), which this build does not do there"},
+		{"a cancel ignored", "cancelled-while-polling", enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED, func(ctx workflow.Context, in input) (result, error) {
+			ctx, _ = workflow.NewDisconnectedContext(ctx)
+			return workflows.ModifyVideo(ctx, in)
+		}, "its history has ActivityTaskCancelRequested, which this build does not do"},
+		{"a timer more", "woken-by-callback", enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, func(ctx workflow.Context, in input) (result result, err error) {
+			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+			workflow.ExecuteActivity(ctx, "Submit")
+			return result, workflow.Sleep(ctx, time.Second)
+		}, "this build does StartTimer, which its history does not have"},
+		{"an end too early", "woken-by-callback", enumspb.EVENT_TYPE_TIMER_STARTED, func(ctx workflow.Context, in input) (result result, err error) {
+			return result, nil
+		}, "its history has ActivityTaskScheduled Submit (event 5), which this build does not do there"},
+		{"an end where it goes on", "woken-by-callback", enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, func(ctx workflow.Context, _ input) (result result, err error) {
+			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+			workflow.ExecuteActivity(ctx, "Submit")
+			return result, nil
+		}, "its history goes on where this build ends it with WorkflowExecutionCompleted"},
+		{"another end of a success", "woken-by-callback", 0, forgets(workflow.ErrCanceled),
+			"its history ends with WorkflowExecutionCompleted, this build ends it with WorkflowExecutionCanceled"},
+		{"another end of a failure", "refused", 0, forgets(nil),
+			"its history ends with WorkflowExecutionFailed, this build ends it with WorkflowExecutionCompleted"},
+		{"another end of a cancelled job", "cancelled-while-waiting", 0, forgets(nil),
+			"its history ends with WorkflowExecutionCanceled, this build ends it with WorkflowExecutionCompleted"},
+		{"a panic", "refused", 0, func(workflow.Context, input) (result, error) { panic("oh\nno") }, "oh no"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			history := recorded(t, test.history)
+			if test.last != 0 {
+				history = through(t, history, test.last)
+			}
+			var broken *replay.BreakError
+			require.ErrorAs(t, replay.Replay(t.Context(), history, coded(test.code)), &broken)
+			require.Equal(t, test.want, broken.Reason)
+			require.Equal(t, test.history, broken.WorkflowID)
+			require.NotEmpty(t, broken.RunID)
+		})
+	}
+}
+
+func TestHistoriesThatEndAnywhere(t *testing.T) {
+	whole := recorded(t, "woken-by-callback")
+	// end closes a job from outside.
+	end := func(history *historypb.History, kind enumspb.EventType) *historypb.History {
+		events := append(history.GetEvents()[:len(history.GetEvents()):len(history.GetEvents())],
+			&historypb.HistoryEvent{EventId: int64(len(history.GetEvents()) + 1), EventType: kind})
+		return &historypb.History{Events: events}
+	}
+	tests := map[string]*historypb.History{
+		"nothing at all":                     {},
+		"a job that no worker has seen":      upTo(whole, 2),
+		"a job that a worker has just seen":  upTo(whole, 3),
+		"a local activity that is under way": upTo(whole, len(whole.GetEvents())-2),
+		"a job that was terminated":          end(through(t, whole, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED),
+		"a job that was terminated unseen":   end(upTo(whole, 2), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED),
+		"a job that ran out of time":         end(through(t, whole, enumspb.EVENT_TYPE_TIMER_STARTED), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT),
+		"a cancel that no worker has seen":   through(t, recorded(t, "cancelled-while-waiting"), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED),
+		"evidence that no worker has seen":   through(t, recorded(t, "worker-died-while-sending-told-accepted"), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED),
+	}
+	for name, history := range tests {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, replay.Replay(t.Context(), history, replay.Options{}))
+		})
+	}
+}
+
+func TestAReplayEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	stuck := make(chan struct{})
+	err := replay.Replay(ctx, recorded(t, "refused"), coded(func(workflow.Context, input) (result, error) {
+		cancel()
+		<-stuck
+		return result{}, nil
+	}))
+	close(stuck)
+	require.ErrorIs(t, err, context.Canceled)
+}

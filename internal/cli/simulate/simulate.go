@@ -1,0 +1,164 @@
+// Package simulate is the command that runs the simulated kie.ai alone.
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"lumaflow/internal/command"
+	"lumaflow/internal/kie/kietest"
+)
+
+// shutdownTimeout bounds the wait for clients that are still being answered.
+const shutdownTimeout = 5 * time.Second
+
+// Command runs a simulated kie.ai until it is told to stop.
+type Command struct {
+	Listen    string        `env:"SIMULATE_LISTEN" default:"127.0.0.1:8090" placeholder:"ADDRESS" help:"Address to listen on; port 0 takes a free one (${default})."`
+	Seed      int64         `default:"1" help:"Fixes the random faults: one seed is one schedule."`
+	Faults    []string      `placeholder:"NAME" help:"Random faults: their names, or all. Prompts can name faults without this."`
+	FaultRate float64       `default:"0.2" help:"Chance of a random fault at each stage of a job, 0 to 1."`
+	Render    time.Duration `default:"3s" help:"How long a generation takes."`
+
+	RateLimit      int           `default:"20" help:"Submissions per 10 s; 0 means no limit."`
+	RetryAfter     time.Duration `default:"0s" help:"Retry-After to send with passing refusals; 0s sends none, like kie.ai."`
+	Credits        float64       `default:"1000000" help:"Credits of the account; a submission costs 100."`
+	UploadLifetime time.Duration `default:"24h" help:"How long an upload can be fetched; a task whose source is gone is charged and fails."`
+	UploadFaults   []string      `placeholder:"NAME" help:"What happens to the first uploads, one after the other."`
+	State          string        `placeholder:"DIR" help:"Keep the bill and uploads in this folder, so that they survive a kill."`
+
+	APIKey  string `env:"SIMULATE_API_KEY" placeholder:"KEY" help:"The only API key to accept; any without it."`
+	HMACKey string `env:"SIMULATE_HMAC_KEY" placeholder:"KEY" help:"Sign callbacks with this key."`
+
+	command.Logging `embed:""`
+}
+
+// Help shows how a simulated kie.ai is used and what can go wrong in it.
+func (Command) Help() string {
+	var text strings.Builder
+	text.WriteString(`Speaks kie.ai's API on this machine and keeps a bill of every submission it accepted. Nothing is paid, and nobody
+is contacted but the callback URLs it is given. GET /_sim/ledger shows the bill, POST /_sim/topup {"credits":1000} adds credit, POST /_sim/faults
+{"faults":["reset"],"rate":0.5} changes the random faults, POST /_sim/keys {"apiKeys":["a","b"],"hmacKey":"c"} the keys that are accepted and
+the one that signs, or one of both.
+
+Examples:
+
+  lumaflow simulate
+  lumaflow simulate --render 30s --faults all --fault-rate 0.3 --seed 7
+  KIE_API_KEY=any KIE_BASE_URL=http://127.0.0.1:8090 FETCH_ALLOW_PRIVATE=true lumaflow worker
+  lumaflow submit --video https://example.org/in.mp4 --prompt "snow [fault: response-lost, truncated]"
+
+A prompt picks faults for its job with "[fault: NAME, NAME]", large results with "[size: 500MB]" and several with
+"[results: 3]". "[render: held]" makes a generation wait for POST /_sim/release. The faults:
+
+`)
+	for _, fault := range kietest.Faults() {
+		fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
+	}
+	text.WriteString("\nUploads have no prompt; --upload-faults picks theirs, each for one upload:\n\n")
+	for _, fault := range kietest.UploadFaults() {
+		fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
+	}
+	return text.String()
+}
+
+// Run serves until ctx ends. It prints one line once it listens.
+func (c *Command) Run(ctx context.Context, streams command.Streams) error {
+	options, err := c.options(streams)
+	if err != nil {
+		return err
+	}
+	kie, err := kietest.New(options)
+	if errors.Is(err, kietest.ErrUnknownFault) {
+		return command.Usagef("--faults or --upload-faults: %w; lumaflow simulate --help lists them all", err)
+	}
+	if err != nil {
+		return fmt.Errorf("start the simulator: %w", err)
+	}
+	defer kie.Close()
+	listener, err := command.Listen(ctx, "SIMULATE_LISTEN", c.Listen)
+	if err != nil {
+		return err
+	}
+	address := reachable(listener.Addr())
+	fmt.Fprintf(streams.Out, "simulated kie.ai at %[1]s, bill at %[1]s/_sim/ledger; "+
+		"use it with KIE_API_KEY=any KIE_BASE_URL=%[1]s KIE_UPLOAD_BASE_URL=%[1]s FETCH_ALLOW_PRIVATE=true\n", address)
+	return serve(ctx, listener, kie)
+}
+
+func (c *Command) options(streams command.Streams) (kietest.Options, error) {
+	switch {
+	case !(c.FaultRate >= 0 && c.FaultRate <= 1):
+		return kietest.Options{}, command.Usagef("--fault-rate: %v is not between 0 and 1", c.FaultRate)
+	case c.RateLimit < 0:
+		return kietest.Options{}, command.Usagef("--rate-limit: %d is below 0", c.RateLimit)
+	case c.UploadLifetime <= 0:
+		return kietest.Options{}, command.Usagef("--upload-lifetime must be above 0s")
+	case c.Render < 0 || c.RetryAfter < 0:
+		return kietest.Options{}, command.Usagef("--render and --retry-after can't be below 0s")
+	}
+	options := kietest.Options{
+		Seed:           c.Seed,
+		Faults:         c.Faults,
+		FaultRate:      c.FaultRate,
+		Render:         c.Render,
+		RateLimit:      c.RateLimit,
+		RetryAfter:     c.RetryAfter,
+		Credits:        c.Credits,
+		APIKey:         c.APIKey,
+		HMACKey:        c.HMACKey,
+		StateDir:       c.State,
+		UploadLifetime: c.UploadLifetime,
+		UploadFaults:   c.UploadFaults,
+		Logger:         c.Logger(streams.Err),
+	}
+	// Here 0 is what it says; in Options it is the default.
+	if options.RateLimit == 0 {
+		options.RateLimit = -1
+	}
+	if options.Credits == 0 {
+		options.Credits = -1
+	}
+	if modify, ok := kietest.FFmpeg(); ok {
+		options.Modify = modify
+	}
+	return options, nil
+}
+
+// serve ends cleanly with ctx: stalled transfers are let go first.
+func serve(ctx context.Context, listener net.Listener, kie *kietest.Server) error {
+	// No write timeout: a stalled answer is one of the faults.
+	server := &http.Server{Handler: kie, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	err := kie.Close()
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if server.Shutdown(patience) != nil {
+		err = errors.Join(err, server.Close())
+	}
+	<-failed
+	return err
+}
+
+// reachable is a listening address as a client on this machine writes it.
+func reachable(address net.Addr) string {
+	host, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return "http://" + address.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

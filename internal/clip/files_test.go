@@ -1,0 +1,72 @@
+package clip_test
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/clip"
+)
+
+// atom is an MP4 box.
+func atom(kind string, parts ...[]byte) []byte {
+	var payload []byte
+	for _, part := range parts {
+		payload = append(payload, part...)
+	}
+	return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(payload))), kind...), payload...)
+}
+
+// lasting is an MP4 of this duration with a picture of 64 x 36.
+func lasting(duration time.Duration) []byte {
+	mvhd, tkhd := make([]byte, 100), make([]byte, 84)
+	binary.BigEndian.PutUint32(mvhd[12:], 90_000)
+	binary.BigEndian.PutUint32(mvhd[16:], uint32(duration*90_000/time.Second))
+	binary.BigEndian.PutUint32(tkhd[76:], 64<<16)
+	binary.BigEndian.PutUint32(tkhd[80:], 36<<16)
+	return join(atom("ftyp", []byte("isom\x00\x00\x00\x00isom")),
+		atom("moov", atom("mvhd", mvhd), atom("trak", atom("tkhd", tkhd))), atom("mdat", make([]byte, 100)))
+}
+
+func join(parts ...[]byte) []byte {
+	var all []byte
+	for _, part := range parts {
+		all = append(all, part...)
+	}
+	return all
+}
+
+// avi is the beginning of an AVI of so many frames, with nothing behind it.
+func avi(microseconds, frames uint32) []byte {
+	header := make([]byte, 56)
+	binary.LittleEndian.PutUint32(header, microseconds)
+	binary.LittleEndian.PutUint32(header[16:], frames)
+	return riff("RIFF", "AVI ", riff("LIST", "hdrl", riff("avih", "", header)), riff("LIST", "movi"))
+}
+
+// riff is a chunk; a list has a kind.
+func riff(id, kind string, parts ...[]byte) []byte {
+	payload := append([]byte(kind), join(parts...)...)
+	return append(binary.LittleEndian.AppendUint32([]byte(id), uint32(len(payload))), payload...)
+}
+
+// file writes a file and returns its path.
+func file(t testing.TB, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	return path
+}
+
+// open opens a clip that is good.
+func open(t testing.TB, path string) *clip.Clip {
+	t.Helper()
+	opened, err := clip.Open(t.Context(), path)
+	require.NoError(t, err)
+	t.Cleanup(func() { opened.Close() })
+	return opened
+}

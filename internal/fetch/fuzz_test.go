@@ -1,0 +1,150 @@
+package fetch_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/fetch"
+)
+
+func FuzzInspect(f *testing.F) {
+	for _, name := range []string{"clip.mp4", "clip.mov", "fragmented.mp4"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add(video(1000, 1))
+	f.Add(append(fileType("qt  "), "\x00\x00\x00\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff"...))
+	f.Add(append(fileType("isom"), "\x00\x00\x00\x00moov\x00\x00\x00\x00trak"...))
+	f.Add([]byte("<!DOCTYPE html>"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		found, err := fetch.InspectReader(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			if found != (fetch.Video{}) {
+				t.Errorf("an error and %+v", found)
+			}
+			return
+		}
+		if found.Duration < 0 || found.Width < 0 || found.Height < 0 || found.Width > 1<<16 || found.Height > 1<<16 {
+			t.Errorf("impossible: %+v", found)
+		}
+		if found.Extension != ".mp4" && found.Extension != ".mov" {
+			t.Errorf("extension %q", found.Extension)
+		}
+		if !bytes.Contains(data, []byte("moov")) {
+			t.Error("accepted without a moov")
+		}
+	})
+}
+
+func FuzzContentRange(f *testing.F) {
+	for _, header := range []string{
+		"bytes 0-99/1000", "bytes 5-9/*", "bytes */1000", "bytes 9-5/10", "bytes */*", "", "bytes",
+		"bytes 0-9223372036854775807/9223372036854775807", "bytes -1--1/-1", "BYTES 0-0/1", "items 0-1/2",
+	} {
+		f.Add(header)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		first, last, total, err := fetch.ParseContentRange(header)
+		if err != nil {
+			return
+		}
+		nothing := first == -1 && last == -1 && total >= 0
+		something := first >= 0 && first <= last && last+1 > 0 && (total == -1 || last < total)
+		if !nothing && !something {
+			t.Errorf("%q gives %d-%d/%d", header, first, last, total)
+		}
+	})
+}
+
+// oddAnswer is a response with whatever headers; its body is honest as far as
+// the headers make any sense.
+type oddAnswer struct {
+	status            int
+	tag, contentRange string
+	// missing bytes at the end of the body, and by how much Content-Length is
+	// wrong.
+	missing  uint8
+	misjudge int8
+}
+
+// spanned is a second opinion on Content-Range.
+var spanned = regexp.MustCompile(`^(?i:bytes)\s+(\d{1,15})-(\d{1,15})/(?:\d+|\*)$`)
+
+// serve answers with the version of the file that the ETag tells of.
+func (o oddAnswer) serve(old, current []byte) http.HandlerFunc {
+	body := current
+	if strings.TrimSpace(o.tag) == etag {
+		body = old
+	}
+	if found := spanned.FindStringSubmatch(strings.TrimSpace(o.contentRange)); found != nil && o.status == http.StatusPartialContent {
+		first, _ := strconv.Atoi(found[1])
+		last, _ := strconv.Atoi(found[2])
+		first = min(first, len(body))
+		body = body[first:max(first, min(last+1, len(body)))]
+	}
+	length := len(body) + int(o.misjudge)
+	body = body[:max(0, len(body)-int(o.missing))]
+	return raw("HTTP/1.1 %d Odd\r\nConnection: close\r\nETag: %s\r\nContent-Range: %s\r\nContent-Length: %d\r\n\r\n%s",
+		o.status, o.tag, o.contentRange, max(0, length), body)
+}
+
+// Whatever a server answers to a download that goes on, the file is never a
+// mixture of two, nor a part of one, and the next attempt is none the worse.
+func FuzzDownload(f *testing.F) {
+	old, current := video(3000, 1), video(3000, 2)
+	statuses := []int{200, 206, 206, 206, 416, 204, 304, 403, 500}
+	for _, header := range []string{"bytes 1000-2999/3000", "bytes 900-2999/*", "bytes 900-2899/3000", "bytes 0-1999/3000", "bytes 1100-2999/3000", "bytes 1000-1999/2000", "bytes */1000", "bytes */3000", "bytes 9-8/7", ""} {
+		for status := range statuses {
+			f.Add(true, true, uint16(999), uint8(status), etag, header, uint8(0), int8(0))
+			f.Add(true, false, uint16(999), uint8(status), `"v2"`, header, uint8(0), int8(0))
+			f.Add(false, true, uint16(999), uint8(status), etag, header, uint8(3), int8(-3))
+		}
+	}
+	f.Add(true, true, uint16(2999), uint8(1), etag, "bytes 2999-2999/3000", uint8(0), int8(1))
+	// told says that the length was known at first, stays that the file is still
+	// the same after the odd answer.
+	f.Fuzz(func(t *testing.T, told, stays bool, n uint16, status uint8, tag, contentRange string, missing uint8, misjudge int8) {
+		if strings.ContainsAny(tag+contentRange, "\r\n") {
+			t.Skip("it would be another header")
+		}
+		odd := oddAnswer{statuses[int(status)%len(statuses)], tag, contentRange, missing, misjudge}
+		here := 1 + int(n)%len(old)
+		first := cut(old, etag, here)
+		if !told {
+			first = raw("HTTP/1.0 200 OK\r\nETag: %s\r\n\r\n%s", etag, old[:here])
+		}
+		last := honest(current, `"v2"`)
+		if stays {
+			last = honest(old, etag)
+		}
+		server := newOrigin(t, first, odd.serve(old, current), last)
+		fetcher := newFetcher(t)
+		var file *fetch.File
+		for attempt := 1; file == nil; attempt++ {
+			var err error
+			file, err = fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
+			if err != nil {
+				require.Less(t, attempt, 4, "an honest server must do: %v", err)
+				require.NotEqual(t, fetch.Disk, fetch.KindOf(err), "%v", err)
+			}
+		}
+		stored, err := os.ReadFile(file.Path)
+		require.NoError(t, err)
+		require.Contains(t, []string{sum(old), sum(current)}, sum(stored), "neither the one file nor the other")
+		require.Equal(t, fmt.Sprint(len(stored), sum(stored)), fmt.Sprint(file.Bytes, file.SHA256))
+		require.NoError(t, file.Discard())
+	})
+}

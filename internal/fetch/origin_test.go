@@ -1,0 +1,214 @@
+package fetch_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/fetch"
+)
+
+const (
+	key = "0123456789abcdef/1"
+	// secret stands for a signature in a link; no error may quote it.
+	secret = "signature-of-the-link"
+	etag   = `"v1"`
+)
+
+// atom is one MP4 box around its parts.
+func atom(kind string, parts ...[]byte) []byte {
+	payload := bytes.Join(parts, nil)
+	header := binary.BigEndian.AppendUint32(nil, uint32(8+len(payload)))
+	return append(append(header, kind...), payload...)
+}
+
+func fileType(brand string) []byte {
+	return atom("ftyp", []byte(brand), make([]byte, 4), []byte(brand))
+}
+
+// movieHeader says 9.96 s, 1280 x 720.
+func movieHeader() []byte {
+	mvhd := make([]byte, 100)
+	binary.BigEndian.PutUint32(mvhd[12:], 1000)
+	binary.BigEndian.PutUint32(mvhd[16:], 9960)
+	tkhd := make([]byte, 84)
+	binary.BigEndian.PutUint32(tkhd[76:], 1280<<16)
+	binary.BigEndian.PutUint32(tkhd[80:], 720<<16)
+	return atom("moov", atom("mvhd", mvhd), atom("trak", atom("tkhd", tkhd)))
+}
+
+// video is a well-formed MP4 of exactly size bytes; another seed gives another
+// video of the same length.
+func video(size int, seed uint64) []byte {
+	head := append(fileType("isom"), movieHeader()...)
+	media := make([]byte, size-len(head)-8)
+	random := rand.NewChaCha8([32]byte{byte(seed)})
+	_, _ = random.Read(media)
+	return append(head, atom("mdat", media)...)
+}
+
+func sum(data []byte) string {
+	digest := sha256.Sum256(data)
+	return hex.EncodeToString(digest[:])
+}
+
+// origin is a file server that follows a script, one handler a request; the
+// last one serves all further requests.
+type origin struct {
+	*httptest.Server
+	mu     sync.Mutex
+	script []http.HandlerFunc
+	seen   []*http.Request
+}
+
+func newOrigin(t testing.TB, script ...http.HandlerFunc) *origin {
+	o := &origin{script: script}
+	o.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.mu.Lock()
+		o.seen = append(o.seen, r)
+		serve := o.script[0]
+		if len(o.script) > 1 {
+			o.script = o.script[1:]
+		}
+		o.mu.Unlock()
+		serve(w, r)
+	}))
+	t.Cleanup(o.Close)
+	return o
+}
+
+func (o *origin) link() string { return o.URL + "/result.mp4?sig=" + secret }
+
+// asked are the Range headers of the requests so far.
+func (o *origin) asked() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var ranges []string
+	for _, r := range o.seen {
+		ranges = append(ranges, r.Header.Get("Range"))
+	}
+	return ranges
+}
+
+// honest serves data as net/http would: ranges, If-Range, all of it.
+func honest(data []byte, tag string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "video/mp4")
+		if tag != "" {
+			w.Header().Set("ETag", tag)
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+	}
+}
+
+// plainly serves a 200 whatever the request says.
+func plainly(data []byte, tag string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", tag)
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		_, _ = w.Write(data)
+	}
+}
+
+// cut promises data and breaks the connection after n bytes.
+func cut(data []byte, tag string, n int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", tag)
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		_, _ = w.Write(data[:n])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// stall promises data and sends nothing after n bytes until the client goes.
+func stall(data []byte, tag string, n int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", tag)
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		_, _ = w.Write(data[:n])
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+}
+
+// chunked sends data without telling its length first.
+func chunked(data []byte, tag string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", tag)
+		_ = http.NewResponseController(w).Flush()
+		_, _ = w.Write(data)
+	}
+}
+
+// partOf sends data[from:to] as a 206 that claims to be the given range.
+func partOf(data []byte, tag, contentRange string, from, to int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if tag != "" {
+			w.Header().Set("ETag", tag)
+		}
+		if contentRange != "" {
+			w.Header().Set("Content-Range", contentRange)
+		}
+		w.WriteHeader(http.StatusPartialContent)
+		_ = http.NewResponseController(w).Flush()
+		_, _ = w.Write(data[from:to])
+	}
+}
+
+// status answers with a code and header pairs.
+func status(code int, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+		_, _ = w.Write([]byte("sorry"))
+	}
+}
+
+// raw writes an answer past net/http and closes the connection.
+func raw(format string, args ...any) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		connection, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer connection.Close()
+		_, _ = fmt.Fprintf(buffered, format, args...)
+		_ = buffered.Flush()
+	}
+}
+
+// newTLSOrigin serves https with a certificate that nobody trusts.
+func newTLSOrigin(t *testing.T) string {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func newFetcher(t testing.TB, change ...func(*fetch.Options)) *fetch.Fetcher {
+	t.Helper()
+	options := fetch.Options{WorkDir: t.TempDir(), AllowPrivate: true, UserAgent: "lumaflow test"}
+	for _, apply := range change {
+		apply(&options)
+	}
+	fetcher, err := fetch.New(options)
+	require.NoError(t, err)
+	return fetcher
+}

@@ -1,0 +1,104 @@
+package fetch_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/fetch"
+)
+
+// These run on a fake clock, on connections that never leave the process.
+func TestStall(t *testing.T) {
+	t.Parallel()
+	data := video(100_000, 1)
+	const piece = 10_000
+	tests := []struct {
+		name  string
+		pause func(sent int) time.Duration
+		kind  fetch.Kind
+		took  time.Duration
+	}{
+		{"slow, but steady", func(int) time.Duration { return 29 * time.Second }, 0, 11 * 29 * time.Second},
+		{"no header", func(sent int) time.Duration { return pauseIf(sent == 0) }, fetch.Transient, 30 * time.Second},
+		{"no body", func(sent int) time.Duration { return pauseIf(sent == piece) }, fetch.Transient, 30 * time.Second},
+		{"no end", func(sent int) time.Duration { return pauseIf(sent == len(data)) }, fetch.Transient, 30 * time.Second},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			workDir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir, o.StallTimeout = workDir, 0 })
+				var server sync.WaitGroup
+				defer server.Wait()
+				fetcher.SetDial(func(context.Context, string, string) (net.Conn, error) {
+					client, connection := net.Pipe()
+					server.Go(func() {
+						defer connection.Close()
+						_, _ = http.ReadRequest(bufio.NewReader(connection))
+						time.Sleep(test.pause(0))
+						_, _ = fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+						for sent := 0; sent < len(data); sent += piece {
+							_, err := fmt.Fprintf(connection, "%x\r\n%s\r\n", piece, data[sent:sent+piece])
+							if err != nil {
+								return
+							}
+							time.Sleep(test.pause(sent + piece))
+						}
+						_, _ = fmt.Fprintf(connection, "0\r\n\r\n")
+					})
+					return client, nil
+				})
+				begun := time.Now()
+				file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: "http://example.com/result.mp4?sig=" + secret, Key: key})
+				assert.Equal(t, test.kind, fetch.KindOf(err), "%v", err)
+				assert.Equal(t, test.took, time.Since(begun))
+				if test.kind == 0 {
+					require.NoError(t, err)
+					assert.Equal(t, sum(data), file.SHA256)
+					require.NoError(t, file.Discard())
+					return
+				}
+				require.ErrorContains(t, err, "nothing arrived for too long")
+				assertClean(t, err)
+			})
+		})
+	}
+}
+
+// A real connection is given up too, and what came over it is kept.
+func TestStalledConnection(t *testing.T) {
+	t.Parallel()
+	data := video(300_000, 1)
+	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	server := newOrigin(t, stall(data, etag, 100_000), silent, honest(data, etag))
+	impatient := newFetcher(t, func(o *fetch.Options) { o.StallTimeout = 300 * time.Millisecond })
+	for range 2 {
+		_, err := impatient.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
+		assert.Equal(t, fetch.Transient, fetch.KindOf(err))
+		require.ErrorContains(t, err, "nothing arrived for too long")
+		assertClean(t, err)
+	}
+	fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir = impatient.WorkDir })
+	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
+	require.NoError(t, err)
+	assert.Equal(t, sum(data), file.SHA256)
+	require.NoError(t, file.Discard())
+}
+
+func pauseIf(yes bool) time.Duration {
+	if yes {
+		return time.Hour
+	}
+	return 0
+}

@@ -1,0 +1,40 @@
+package kietest
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"path"
+	"sync"
+)
+
+// The stock clips are made from nothing but ffmpeg's own test sources: one with
+// the index in front, one with the index at the end, one upright.
+//
+//go:generate ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=size=320x180:rate=24:duration=3 -c:v libx264 -preset slow -pix_fmt yuv420p -crf 23 -map_metadata -1 -fflags +bitexact -flags:v +bitexact -movflags +faststart clips/squares.mp4
+//go:generate ffmpeg -nostdin -v error -y -f lavfi -i mandelbrot=size=320x180:rate=24:end_scale=0.01,trim=duration=4 -c:v libx264 -preset slow -pix_fmt yuv420p -crf 30 -map_metadata -1 -fflags +bitexact -flags:v +bitexact clips/fractal.mp4
+//go:generate ffmpeg -nostdin -v error -y -f lavfi -i life=size=90x160:rate=24:mold=10:ratio=0.1:seed=7:death_color=#C83232:life_color=#00ff88:mold_color=#223366,trim=duration=5,scale=180:320:flags=neighbor -c:v libx264 -preset slow -pix_fmt yuv420p -crf 34 -map_metadata -1 -fflags +bitexact -flags:v +bitexact -movflags +faststart clips/portrait.mp4
+
+//go:embed clips/*.mp4
+var clipFiles embed.FS
+
+type clip struct {
+	content []byte
+	sha256  string
+}
+
+// clips are read when the first is asked for: most processes never do.
+var clips = sync.OnceValue(loadClips)
+
+func loadClips() []clip {
+	var loaded []clip
+	for _, name := range []string{"squares.mp4", "fractal.mp4", "portrait.mp4"} {
+		content, err := clipFiles.ReadFile(path.Join("clips", name))
+		if err != nil {
+			panic(err) // the build embeds them
+		}
+		sum := sha256.Sum256(content)
+		loaded = append(loaded, clip{content: content, sha256: hex.EncodeToString(sum[:])})
+	}
+	return loaded
+}

@@ -1,0 +1,121 @@
+package kietest
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxBody bounds the JSON that the API and the controls accept.
+const maxBody = 1 << 20
+
+// The codes of kie.ai's envelope that the simulator gives.
+const (
+	codeOK           = 200
+	codeBadRequest   = 400
+	codeUnauthorized = 401
+	codeNoCredit     = 402
+	codeInvalid      = 422
+	codeRateLimited  = 429
+	codeMaintenance  = 455
+	codeServerError  = 500
+	codeFailed       = 501
+)
+
+// envelope is how kie.ai answers. A refusal is one too, under HTTP status 200.
+type envelope struct {
+	Code int    `json:"code"`
+	Msg  string `json:"msg"`
+	Data any    `json:"data"`
+}
+
+func accept(w http.ResponseWriter, data any) {
+	writeJSON(w, http.StatusOK, envelope{Code: codeOK, Msg: "success", Data: data})
+}
+
+func refuse(w http.ResponseWriter, code int, msg string) {
+	writeJSON(w, http.StatusOK, envelope{Code: code, Msg: msg})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(fmt.Sprintf("kietest: encode an answer: %v", err))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // a client that left is no concern of a server
+}
+
+// readJSON decodes a request's body. The problem is in words for the client.
+func readJSON(w http.ResponseWriter, r *http.Request, into any) (problem string) {
+	return readJSONUpTo(w, r, into, maxBody)
+}
+
+func readJSONUpTo(w http.ResponseWriter, r *http.Request, into any, limit int64) (problem string) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return "Content-Type must be application/json"
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit)).Decode(into); err != nil {
+		return "the body is not the expected JSON: " + err.Error()
+	}
+	return ""
+}
+
+// api guards a route of api.kie.ai. turnAway answers those without a key.
+func (s *Server) api(next http.HandlerFunc, turnAway func(w http.ResponseWriter, code int, msg string)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.blocked(w, r) {
+			return
+		}
+		if problem := s.unauthorized(r); problem != "" {
+			turnAway(w, codeUnauthorized, problem)
+			return
+		}
+		next(w, r)
+	}
+}
+
+// blocked plays the CDN in front of both hosts.
+func (s *Server) blocked(w http.ResponseWriter, r *http.Request) bool {
+	if !s.options.RequireUserAgent || strings.HasPrefix(r.UserAgent(), "Mozilla/5.0") {
+		return false
+	}
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(http.StatusForbidden)
+	fmt.Fprint(w, "error code: 1010")
+	return true
+}
+
+func (s *Server) unauthorized(r *http.Request) (problem string) {
+	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	switch {
+	case !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(key) == "":
+		return "You do not have access permissions"
+	case !s.knows(key):
+		return "Unauthorized: the API key is not valid"
+	default:
+		return ""
+	}
+}
+
+// setRetryAfter rounds up: a client that obeys it must not come too early.
+func setRetryAfter(w http.ResponseWriter, after time.Duration) {
+	if after > 0 {
+		seconds := (after + time.Second - 1) / time.Second
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
+}
+
+// credit is GET /api/v1/chat/credit.
+func (s *Server) credit(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	credits := s.credits
+	s.mu.Unlock()
+	accept(w, credits)
+}

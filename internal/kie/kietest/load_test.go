@@ -1,0 +1,97 @@
+package kietest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/kie/kietest"
+)
+
+// TestManyClientsAtOnce lets every fault loose on clients that do everything at
+// once, and then asks whether the books still add up.
+func TestManyClientsAtOnce(t *testing.T) {
+	hooks := listen(t)
+	const credits, clients, rounds = 100_000, 8, 40
+	kie := start(t, kietest.Options{
+		Seed: 3, Faults: []string{kietest.AllFaults}, FaultRate: 0.5, RateLimit: -1, Credits: credits,
+		HMACKey: hmacKey, Render: time.Millisecond, SlowResponse: time.Millisecond, CallbackLate: time.Millisecond,
+	})
+	var all sync.WaitGroup
+	for client := range clients {
+		all.Go(func() {
+			for round := range rounds {
+				body := fmt.Sprintf(`{"prompt":"client %d round %d","videoUrl":%q,"callBackUrl":%q}`, client, round, source, hooks.url)
+				for range 3 {
+					kie.hammer(t.Context(), http.MethodPost, kie.url+"/api/v1/modify/generate", body)
+				}
+			}
+		})
+		all.Go(func() {
+			for range rounds {
+				for _, charge := range kie.Ledger().Tasks {
+					if client%4 != 0 || charge.State == kietest.Generating {
+						continue
+					}
+					kie.hammer(t.Context(), http.MethodGet, kie.url+"/api/v1/modify/record-info?taskId="+charge.TaskID, "")
+					for _, result := range charge.Results {
+						kie.hammer(t.Context(), http.MethodGet, result.URL, "")
+						kie.hammer(t.Context(), http.MethodPost, kie.url+"/api/v1/common/download-url", fmt.Sprintf(`{"url":%q}`, result.URL))
+					}
+					break
+				}
+			}
+		})
+	}
+	all.Wait()
+	for _, charge := range kie.Ledger().Tasks {
+		kie.settled(t, charge.TaskID)
+	}
+
+	ledger := kie.Ledger()
+	require.Len(t, ledger.Tasks, ledger.Charges)
+	require.Positive(t, ledger.Charges)
+	require.Equal(t, credits-float64(ledger.Charges)*kietest.Price, ledger.Credits)
+	require.Equal(t, ledger.Callbacks.Sent, ledger.Callbacks.Acknowledged+ledger.Callbacks.Failed)
+	answered := ledger.Charges
+	for _, refusals := range ledger.Refused {
+		answered += refusals
+	}
+	require.Equal(t, clients*rounds*3, answered, "every submission was charged or refused")
+	ids := map[string]bool{}
+	for _, charge := range ledger.Tasks {
+		require.False(t, ids[charge.TaskID])
+		ids[charge.TaskID] = true
+		require.NotEmpty(t, charge.Response)
+		require.Equal(t, charge.State == kietest.Succeeded, len(charge.Results) == 1)
+		require.Subset(t, charge.Faults, charge.Met)
+	}
+}
+
+// hammer makes a request and takes whatever comes. Some downloads never end.
+func (p *provider) hammer(ctx context.Context, method, url, body string) {
+	if method == http.MethodGet {
+		bounded, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		ctx = bounded
+	}
+	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	request.Header.Set("Authorization", "Bearer key")
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := p.client.Do(request)
+	if err != nil {
+		return // one of the faults
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+}

@@ -1,0 +1,61 @@
+package kietest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/kie/kietest"
+)
+
+func anotherSpellingIsSeen(t *testing.T, s *scene) {
+	charge := s.settled(t, s.accepted(t, s.body))
+	got := s.hooks.deliveries()
+	require.Len(t, got, 1)
+	require.True(t, proves(got[0], charge.TaskID))
+	require.Contains(t, string(got[0].body), charge.TaskID)
+}
+
+func TestTheSpellingsTakeTurns(t *testing.T) {
+	hooks := listen(t)
+	kie := start(t, kietest.Options{RateLimit: -1})
+	const jobs = 60
+	for n := range jobs {
+		failing := []string{kietest.CallbackSpelling}
+		if n%2 == 0 {
+			failing = append(failing, kietest.GenerationFailed)
+		}
+		kie.accepted(t, fields{"prompt": kietest.WithFaults(fmt.Sprint(n), failing...), "videoUrl": source, "callBackUrl": hooks.url})
+	}
+	shapes := map[string]int{}
+	codes := map[float64]int{}
+	for _, delivery := range hooks.await(t, jobs) {
+		var body map[string]any
+		require.NoError(t, json.Unmarshal(delivery.body, &body))
+		data, _ := body["data"].(map[string]any)
+		shape := ""
+		for _, key := range []string{"taskId", "task_id"} {
+			if id, ok := body[key].(string); ok && len(id) == 32 {
+				shape += "top " + key + " "
+			}
+			if id, ok := data[key].(string); ok && len(id) == 32 {
+				shape += "data " + key + " "
+			}
+		}
+		for place, list := range map[string]any{"resultUrls": data["resultUrls"], "result_urls": data["result_urls"], "info": data["info"]} {
+			if list != nil {
+				shape += fmt.Sprintf("%s %T", place, list)
+			}
+		}
+		shapes[shape]++
+		codes[body["code"].(float64)]++
+	}
+	require.Equal(t, map[float64]int{200: jobs / 2, 501: jobs / 2}, codes)
+	require.Contains(t, shapes, "top taskId ", "data is null")
+	require.Contains(t, shapes, "top taskId data task_id resultUrls string")
+	require.Contains(t, shapes, "data taskId info map[string]interface {}")
+	require.Contains(t, shapes, "top task_id result_urls string")
+	require.Contains(t, shapes, "data task_id resultUrls []interface {}")
+}

@@ -1,0 +1,219 @@
+package kietest
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"time"
+)
+
+// maxUpload bounds one upload. kie.ai documents no limit; Luma takes 500 MB.
+const maxUpload = 1 << 30
+
+const uploadRoot = "uploads"
+
+// uploadAnswer is the envelope of the upload host.
+type uploadAnswer struct {
+	Success bool          `json:"success"`
+	Code    int           `json:"code"`
+	Msg     string        `json:"msg"`
+	Data    *uploadedFile `json:"data,omitempty"`
+}
+
+type uploadedFile struct {
+	FileName    string `json:"fileName"`
+	FilePath    string `json:"filePath"`
+	DownloadURL string `json:"downloadUrl"`
+	FileSize    int64  `json:"fileSize"`
+	MimeType    string `json:"mimeType"`
+	UploadedAt  string `json:"uploadedAt"`
+	// ExpiresAt is in the quickstart's answer only.
+	ExpiresAt string `json:"expiresAt,omitempty"`
+}
+
+// uploadError is a failed upload. Unlike the API, the upload host documents
+// real HTTP statuses.
+type uploadError struct {
+	status int
+	msg    string
+}
+
+func (e *uploadError) Error() string { return e.msg }
+
+func badUpload(format string, args ...any) error {
+	return &uploadError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// uploads guards the routes of the upload host and answers for them.
+func (s *Server) uploads(receive func(http.ResponseWriter, *http.Request) (*received, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.blocked(w, r) {
+			return
+		}
+		if problem := s.unauthorized(r); problem != "" {
+			writeJSON(w, http.StatusUnauthorized, uploadAnswer{Code: codeUnauthorized, Msg: problem})
+			return
+		}
+		if s.spoil(w, r) {
+			return
+		}
+		file, err := s.keep(receive(w, r))
+		if err == nil && s.strike(&s.uploading, UploadLost, 1) {
+			_ = resetConnection(w) // it says that it has reset it
+			return
+		}
+		if err != nil {
+			failed := &uploadError{http.StatusInternalServerError, err.Error()}
+			errors.As(err, &failed)
+			writeJSON(w, failed.status, uploadAnswer{Code: failed.status, Msg: failed.msg})
+			return
+		}
+		file.DownloadURL = s.base(r) + (&url.URL{Path: "/" + uploadRoot + "/" + file.FilePath}).EscapedPath()
+		writeJSON(w, http.StatusOK, uploadAnswer{Success: true, Code: codeOK, Msg: "File uploaded successfully", Data: file})
+	}
+}
+
+// received is an upload on disk, not yet under its name.
+type received struct {
+	temporary string
+	size      int64
+	folder    string
+	name      string
+}
+
+// receive streams an upload to disk.
+func (s *Server) receive(body io.Reader) (*received, error) {
+	temporary := "incoming-" + newID()
+	file, err := s.files.Create(temporary)
+	if err != nil {
+		return nil, fmt.Errorf("keep an upload: %w", err)
+	}
+	size, err := io.Copy(file, body)
+	if err := errors.Join(err, file.Close()); err != nil {
+		_ = s.files.Remove(temporary)
+		return nil, badUpload("the upload broke off: %v", err)
+	}
+	return &received{temporary: temporary, size: size}, nil
+}
+
+// keep puts an upload under its name. The same name replaces the older file,
+// as documented.
+func (s *Server) keep(upload *received, err error) (*uploadedFile, error) {
+	if err != nil {
+		return nil, err
+	}
+	if upload.name == "" {
+		upload.name = strings.ToLower(rand.Text()) + ".mp4"
+	}
+	filePath := path.Join(upload.folder, upload.name)
+	if problem := upload.problem(); problem != nil {
+		_ = s.files.Remove(upload.temporary)
+		return nil, problem
+	}
+	target := path.Join(uploadRoot, filePath)
+	if err := s.files.MkdirAll(path.Dir(target), 0o755); err != nil {
+		_ = s.files.Remove(upload.temporary)
+		return nil, badUpload("uploadPath can't be used: %v", err)
+	}
+	if err := s.files.Rename(upload.temporary, target); err != nil {
+		_ = s.files.Remove(upload.temporary)
+		return nil, badUpload("fileName can't be used: %v", err)
+	}
+	now := s.options.Now().UTC()
+	if err := s.files.Chtimes(target, now, now); err != nil {
+		return nil, fmt.Errorf("keep an upload: %w", err)
+	}
+	s.mu.Lock()
+	s.counts.Uploads++
+	s.mu.Unlock()
+	file := &uploadedFile{
+		FileName:   upload.name,
+		FilePath:   filePath,
+		FileSize:   upload.size,
+		MimeType:   mimeType(upload.name),
+		UploadedAt: now.Format(time.RFC3339Nano),
+	}
+	if s.options.UploadLifetime != defaultUploadLifetime {
+		file.ExpiresAt = now.Add(s.options.UploadLifetime).Format(time.RFC3339Nano)
+	}
+	return file, nil
+}
+
+// mimeType does not depend on what this machine has installed.
+func mimeType(name string) string {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".mp4":
+		return "video/mp4"
+	case ".mov":
+		return "video/quicktime"
+	case ".avi":
+		return "video/x-msvideo"
+	default:
+		return "application/octet-stream"
+	}
+}
+
+// problem keeps an upload inside its folder.
+func (u *received) problem() error {
+	switch {
+	case u.folder == "":
+		return badUpload("uploadPath is required")
+	case !fs.ValidPath(u.folder) || strings.ContainsAny(u.folder, "\\\x00"):
+		return badUpload("uploadPath must be a plain path without leading or trailing slash")
+	case !fs.ValidPath(u.name) || strings.ContainsAny(u.name, "/\\\x00") || u.name == ".":
+		return badUpload("fileName must be a plain file name")
+	default:
+		return nil
+	}
+}
+
+// upload serves a file that was uploaded, as the provider would fetch it.
+func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
+	file, err := s.files.Open(path.Join(uploadRoot, r.PathValue("path")))
+	if err != nil {
+		missing(w)
+		return
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() || s.deleted(info, s.options.Now()) {
+		missing(w)
+		return
+	}
+	w.Header().Set("ETag", fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano()))
+	http.ServeContent(w, r, info.Name(), info.ModTime(), file)
+}
+
+// deleted reports whether an upload had outlived its time at a moment. Its file
+// stays.
+func (s *Server) deleted(info os.FileInfo, at time.Time) bool {
+	return !at.Before(info.ModTime().Add(s.options.UploadLifetime))
+}
+
+// uploaded finds the upload that a task's video URL names, under whatever name
+// of this host. One under the server's own address that was never made, or had
+// been deleted when the task was created, is gone.
+func (s *Server) uploaded(t *task) (name string, info os.FileInfo, gone bool) {
+	gone = strings.HasPrefix(t.request.VideoURL, t.base+"/"+uploadRoot+"/")
+	address, err := url.Parse(t.request.VideoURL)
+	if err != nil {
+		return "", nil, gone
+	}
+	inside, ok := strings.CutPrefix(address.Path, "/"+uploadRoot+"/")
+	if !ok || !fs.ValidPath(inside) {
+		return "", nil, gone
+	}
+	name = path.Join(uploadRoot, inside)
+	info, err = s.files.Stat(name)
+	if err != nil || !info.Mode().IsRegular() || s.deleted(info, t.created) {
+		return "", nil, gone
+	}
+	return name, info, false
+}

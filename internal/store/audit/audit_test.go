@@ -1,0 +1,243 @@
+//go:build unix
+
+package audit_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/store"
+	"lumaflow/internal/store/audit"
+)
+
+func TestAllIsWell(t *testing.T) {
+	t.Parallel()
+	shelf := newFolder(t)
+	assert.Equal(t, audit.Report{Complete: true, Problems: []audit.Finding{}, Notes: []audit.Finding{}}, run(t, shelf))
+
+	// More than a buffer, exactly one, and nothing at all.
+	shelf.job("a", strings.Repeat("video", 200_000), strings.Repeat("x", 256<<10), "")
+	shelf.job("b")
+	for i := range 50 {
+		shelf.job(fmt.Sprintf("c%d", i), fmt.Sprintf("video %d", i))
+	}
+	report := run(t, shelf)
+	assert.Empty(t, report.Problems)
+	assert.Empty(t, report.Notes)
+	assert.Equal(t, 52, report.Receipts)
+	assert.Equal(t, 53, report.Files)
+	assert.Equal(t, int64(1_000_000+256<<10+50*len("video 1")+40), report.Bytes)
+}
+
+// Whatever is wrong with what jobs have stored is found, and nothing else.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	const video, receipt = "luma_result_t_1.mp4", "luma_result_t.json"
+	// found is a problem with the video that the receipt lists.
+	found := func(kind audit.Kind, detail string) audit.Finding {
+		return audit.Finding{Kind: kind, File: video, Receipt: receipt, TaskID: "t", Detail: detail}
+	}
+	const notFollowed = "it is not followed: a link, folder or device is there instead of a file"
+	tests := []struct {
+		name   string
+		happen func(*folder)
+		want   []audit.Finding
+	}{
+		{"a video is missing", func(f *folder) { f.remove(video) },
+			[]audit.Finding{found(audit.Missing, receipt+" lists it")}},
+		{"a bit has flipped", func(f *folder) { f.write(video, "vidEo") },
+			[]audit.Finding{found(audit.Changed, "its bytes are not those that were stored")}},
+		{"a video has grown", func(f *folder) { f.write(video, "video and more") },
+			[]audit.Finding{found(audit.Changed, "it has 14 bytes instead of 5")}},
+		{"a video is cut", func(f *folder) { f.write(video, "vid") },
+			[]audit.Finding{found(audit.Truncated, "3 of 5 bytes are there")}},
+		{"a video is empty", func(f *folder) { f.write(video, "") },
+			[]audit.Finding{found(audit.Truncated, "0 of 5 bytes are there")}},
+		{"a link in place of a video", func(f *folder) {
+			require.NoError(f.t, os.Rename(f.at(video), f.at(".kept")))
+			require.NoError(f.t, os.Symlink(".kept", f.at(video)))
+		}, []audit.Finding{found(audit.NotAFile, notFollowed)}},
+		{"a folder in place of a video", func(f *folder) {
+			f.remove(video)
+			require.NoError(f.t, os.Mkdir(f.at(video), 0o755))
+		}, []audit.Finding{found(audit.NotAFile, notFollowed)}},
+		{"a pipe in place of a video", func(f *folder) {
+			f.remove(video)
+			require.NoError(f.t, syscall.Mkfifo(f.at(video), 0o600))
+		}, []audit.Finding{found(audit.NotAFile, notFollowed)}},
+		{"an old video has no receipt", func(f *folder) { f.remove(receipt); f.aged(video, 25*time.Hour) },
+			[]audit.Finding{{Kind: audit.Unlisted, File: video, Detail: "there is no " + receipt}}},
+		{"a video from the future has no receipt", func(f *folder) { f.remove(receipt); f.aged(video, -25*time.Hour) },
+			[]audit.Finding{{Kind: audit.Unlisted, File: video, Detail: "there is no " + receipt}}},
+		{"an old video that its receipt leaves out", func(f *folder) {
+			f.write("luma_result_t_2.mp4", "x")
+			f.aged("luma_result_t_2.mp4", 25*time.Hour)
+		}, []audit.Finding{{Kind: audit.Unlisted, File: "luma_result_t_2.mp4", Detail: receipt + " doesn't list it"}}},
+		{"a file of somebody else", func(f *folder) { f.write("notes.json", "{}") },
+			[]audit.Finding{{Kind: audit.Unlisted, File: "notes.json", Detail: "no receipt lists it"}}},
+		{"a file that no store would name so", func(f *folder) { f.write("new\nline.mp4", "x") },
+			[]audit.Finding{{Kind: audit.Unlisted, File: "new\nline.mp4", Detail: `no receipt lists it; "new\nline.mp4" is no plain file name`}}},
+		{"a link that nobody listed", func(f *folder) { require.NoError(f.t, os.Symlink("/etc/passwd", f.at("luma_result_p_1.mp4"))) },
+			[]audit.Finding{{Kind: audit.NotAFile, File: "luma_result_p_1.mp4", Detail: notFollowed}}},
+		{"a link in place of a receipt", func(f *folder) {
+			require.NoError(f.t, os.Symlink("/etc/passwd", f.at("luma_result_p.json")))
+		}, []audit.Finding{{Kind: audit.NotAFile, File: "luma_result_p.json", Detail: notFollowed}}},
+		{"a receipt that is no JSON, and its video", func(f *folder) { f.write(receipt, "not JSON") },
+			[]audit.Finding{
+				{Kind: audit.BadReceipt, File: receipt, Detail: "it can't be read: it is not the JSON of a receipt: invalid character 'o' in literal null (expecting 'u')"},
+				{Kind: audit.Unlisted, File: video, Detail: "its receipt " + receipt + " can't be read"},
+			}},
+		{"an empty receipt", func(f *folder) { f.write("luma_result_e.json", "") },
+			[]audit.Finding{{Kind: audit.BadReceipt, File: "luma_result_e.json", Detail: "it can't be read: it is not the JSON of a receipt: unexpected end of JSON input"}}},
+		{"a huge receipt", func(f *folder) { f.write("luma_result_h.json", `{"prompt":"`+strings.Repeat("x", 1<<20)+`"}`) },
+			[]audit.Finding{{Kind: audit.BadReceipt, File: "luma_result_h.json", Detail: "it can't be read: it is over 1048576 bytes"}}},
+		{"a receipt of a newer lumaflow", func(f *folder) { f.write("luma_result_n.json", `{"version":2,"taskId":"n"}`) },
+			[]audit.Finding{{Kind: audit.BadReceipt, File: "luma_result_n.json", Detail: "it can't be read: version 2 is not 1: it is not a receipt, or a newer lumaflow wrote it"}}},
+		{"a receipt that leads out of the folder", func(f *folder) { f.write("luma_result_o.json", forged(f.t, "o", "../../../etc/passwd")) },
+			[]audit.Finding{{Kind: audit.BadReceipt, File: "luma_result_o.json", Detail: `it can't be read: "../../../etc/passwd" is no plain file name`}}},
+		{"two receipts that agree", func(f *folder) { f.receipt("copy", f.listed(video)...) },
+			[]audit.Finding{{Kind: audit.Duplicate, File: video, Receipt: "luma_result_copy.json", Detail: "luma_result_copy.json and luma_result_t.json list it"}}},
+		{"two receipts that don't", func(f *folder) { f.receipt("other", listing(video, "other")) },
+			[]audit.Finding{
+				{Kind: audit.Changed, File: video, Receipt: "luma_result_other.json", TaskID: "other", Detail: "its bytes are not those that were stored"},
+				{Kind: audit.Duplicate, File: video, Receipt: "luma_result_other.json", Detail: "luma_result_other.json and luma_result_t.json list it"},
+			}},
+		{"a receipt that contradicts itself", func(f *folder) {
+			f.receipt("t", listing(video, "video"), listing(video, "vid"), listing(video, "video"))
+		},
+			[]audit.Finding{
+				found(audit.Changed, "it has 5 bytes instead of 3"),
+				{Kind: audit.Duplicate, File: video, Receipt: receipt, Detail: receipt + " lists it more than once"},
+			}},
+		{"many receipts for a missing file", func(f *folder) {
+			for _, task := range []string{"u", "v", "w"} {
+				f.receipt(task, listing(video, "video"))
+			}
+			f.remove(video)
+		}, []audit.Finding{
+			{Kind: audit.Duplicate, File: video, Receipt: receipt, Detail: "luma_result_t.json, luma_result_u.json and 2 more list it"},
+			found(audit.Missing, receipt+" lists it"),
+		}},
+		{"a receipt that lists itself", func(f *folder) { f.receipt("t", append(f.listed(video), listing(receipt, "x"))...) },
+			[]audit.Finding{{Kind: audit.Changed, File: receipt, Receipt: receipt, TaskID: "t", Detail: "it has 711 bytes instead of 1"}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			shelf := newFolder(t)
+			shelf.job("t", "video")
+			shelf.job("well", "all is well")
+			test.happen(shelf)
+			before := everything(t, shelf.path)
+			report := run(t, shelf)
+			assert.Equal(t, test.want, report.Problems)
+			assert.Equal(t, before, everything(t, shelf.path), "an audit changes nothing")
+		})
+	}
+}
+
+// What is none of the store's business is no problem.
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		happen func(*folder)
+		want   []audit.Finding
+	}{
+		{"files that are being written", func(f *folder) { f.write(".lumaflow-ABCDEFGHIJKLMNOPQRSTUVWX27.tmp", "half a vid") }, []audit.Finding{}},
+		{"hidden files", func(f *folder) { f.write(".DS_Store", "x") }, []audit.Finding{}},
+		{"a young video without a receipt", func(f *folder) {
+			f.video("luma_result_y_1.mp4", "young")
+			f.aged("luma_result_y_1.mp4", time.Hour+time.Second/2)
+		}, []audit.Finding{{Kind: audit.Pending, File: "luma_result_y_1.mp4", Detail: "stored 1h0m0s ago, its receipt may still come"}}},
+		{"a young video that its receipt doesn't list yet", func(f *folder) {
+			f.video("luma_result_t_2.mov", "young")
+			f.aged("luma_result_t_2.mov", -time.Minute)
+		}, []audit.Finding{{Kind: audit.Pending, File: "luma_result_t_2.mov", Detail: "stored 0s ago, its receipt may still come"}}},
+		{"a folder with an audit of its own", func(f *folder) {
+			require.NoError(f.t, os.MkdirAll(f.at("2025/old"), 0o755))
+			f.write("2025/luma_result_t.json", "not JSON")
+		}, []audit.Finding{{Kind: audit.Folder, File: "2025/", Detail: "not looked into: audit it by itself"}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			shelf := newFolder(t)
+			shelf.job("t", "video")
+			test.happen(shelf)
+			report := run(t, shelf)
+			assert.Empty(t, report.Problems)
+			assert.Equal(t, test.want, report.Notes)
+		})
+	}
+}
+
+// A store that lists what is in a folder, as a bucket may, is audited alike.
+func TestFoldersOfABucket(t *testing.T) {
+	t.Parallel()
+	shelf := newFolder(t)
+	shelf.job("t", "video")
+	report := run(t, bucket{shelf, []store.Entry{{Name: "a/x.mp4", Bytes: 1}, {Name: "a/y/z.json", Bytes: 1}, {Name: "b/"}}})
+	assert.Empty(t, report.Problems)
+	assert.Equal(t, []audit.Finding{
+		{Kind: audit.Folder, File: "a/", Detail: "not looked into: audit it by itself"},
+		{Kind: audit.Folder, File: "b/", Detail: "not looked into: audit it by itself"},
+	}, report.Notes)
+}
+
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	shelf := newFolder(t)
+	shelf.job("t", strings.Repeat("v", 1<<20), "second")
+	shelf.write("unlisted.mp4", "is not read")
+	shelf.remove("luma_result_t_2.mp4")
+	var mu sync.Mutex
+	var last audit.Progress
+	told := 0
+	_, err := audit.Run(t.Context(), shelf, audit.Options{Tell: func(reached audit.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		told++
+		if reached.Bytes+int64(reached.Problems) >= last.Bytes+int64(last.Problems) {
+			last = reached
+		}
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, audit.Progress{Receipts: 1, AllReceipts: 1, Files: 2, Bytes: 1 << 20, AllBytes: 1 << 20, Problems: 2}, last)
+	assert.Greater(t, told, 5)
+}
+
+// forged is a receipt that no store would write.
+func forged(t testing.TB, task, file string) string {
+	t.Helper()
+	receipt, err := json.Marshal(store.Receipt{Version: 1, TaskID: task, Files: []store.ReceiptFile{listing(file, "x")}})
+	require.NoError(t, err)
+	return string(receipt)
+}
+
+// everything is what is in a folder, with its times.
+func everything(t *testing.T, path string) (all []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(path, func(path string, entry os.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := entry.Info()
+		require.NoError(t, err)
+		if entry.IsDir() {
+			all = append(all, path+"/")
+			return nil
+		}
+		all = append(all, fmt.Sprint(path, info.Mode(), info.Size(), info.ModTime()))
+		return nil
+	}))
+	return all
+}

@@ -1,0 +1,80 @@
+package bucket
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"lumaflow/internal/store"
+)
+
+// content is what an object is to be.
+type content struct {
+	from  io.ReaderAt
+	bytes int64
+	// sha256 and md5 are in hexadecimal.
+	sha256, md5 string
+	contentType string
+}
+
+func contentOf(text []byte, contentType string) *content {
+	sha, md := sha256.Sum256(text), md5.Sum(text)
+	return &content{
+		from:        bytes.NewReader(text),
+		bytes:       int64(len(text)),
+		sha256:      hex.EncodeToString(sha[:]),
+		md5:         hex.EncodeToString(md[:]),
+		contentType: contentType,
+	}
+}
+
+// contentIn reads a file once for its checksums, and fails if its bytes are not
+// those that were verified.
+func contentIn(ctx context.Context, file *os.File, source store.Source) (*content, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() != source.Bytes {
+		return nil, fmt.Errorf("the source has changed: it has %d bytes instead of %d", info.Size(), source.Bytes)
+	}
+	c := &content{from: file, bytes: source.Bytes, sha256: source.SHA256, contentType: cmp.Or(source.ContentType, "application/octet-stream")}
+	sha, md := sha256.New(), md5.New()
+	if _, err := io.Copy(io.MultiWriter(sha, md), contextReader{ctx, c.reader()}); err != nil {
+		return nil, err
+	}
+	if hex.EncodeToString(sha.Sum(nil)) != source.SHA256 {
+		return nil, errors.New("the source has changed: its bytes don't have the SHA-256 they had")
+	}
+	c.md5 = hex.EncodeToString(md.Sum(nil))
+	return c, nil
+}
+
+// reader reads the content from its beginning.
+func (c *content) reader() io.ReadSeeker { return io.NewSectionReader(c.from, 0, c.bytes) }
+
+// raw is a checksum as bytes.
+func raw(sum string) []byte {
+	bytes, _ := hex.DecodeString(sum)
+	return bytes
+}
+
+// contextReader ends a copy when its context does.
+type contextReader struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.from.Read(p)
+}

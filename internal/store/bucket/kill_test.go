@@ -1,0 +1,124 @@
+package bucket_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/store"
+	"lumaflow/internal/store/bucket/s3test"
+)
+
+const (
+	victimURL    = "LUMAFLOW_TEST_VICTIM_URL"
+	victimSource = "LUMAFLOW_TEST_VICTIM_SOURCE"
+)
+
+// victim is what a child process does: it stores a video.
+func victim(url string) int {
+	var put store.Source
+	err := json.Unmarshal([]byte(os.Getenv(victimSource)), &put)
+	var opened store.Store
+	if err == nil {
+		opened, err = store.Open(context.Background(), url)
+	}
+	if err == nil {
+		_, err = opened.PutVideo(context.Background(), name, put)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// paused passes a body on and stops where it is told to until something has
+// happened.
+type paused struct {
+	io.Reader
+	left  int
+	pause func()
+}
+
+func (p *paused) Read(b []byte) (int, error) {
+	if p.left == 0 {
+		p.left = -1
+		p.pause()
+	}
+	if p.left > 0 {
+		b = b[:min(len(b), p.left)]
+	}
+	n, err := p.Reader.Read(b)
+	if p.left > 0 {
+		p.left -= n
+	}
+	return n, err
+}
+
+// A process that is killed while it writes leaves all of the video or nothing,
+// and the next one, wherever it runs, ends with the video.
+func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	content := bytes.Repeat([]byte("video"), 8<<20)
+	// What is on the way when a process is killed may still arrive.
+	const onTheWay = 16 << 20
+	for _, moment := range []int{0, 1, 100_000, 17 << 20, len(content) - 1, len(content)} {
+		t.Run(fmt.Sprintf("after %d bytes", moment), func(t *testing.T) {
+			t.Parallel()
+			server := s3test.New(t)
+			put := source(t, content)
+			text, err := json.Marshal(put)
+			require.NoError(t, err)
+			child := exec.Command(os.Args[0])
+			child.Env = append(os.Environ(), victimURL+"="+server.OutputURL(), victimSource+"="+string(text))
+			var complaints strings.Builder
+			child.Stderr = &complaints
+			started, ended := make(chan struct{}), make(chan error)
+			kill := func() {
+				<-started
+				assert.NoError(t, child.Process.Kill())
+				ended <- child.Wait()
+			}
+			served := make(chan struct{})
+			server.InterceptPuts(once(func(w http.ResponseWriter, r *http.Request) bool {
+				defer close(served)
+				if moment < len(content) {
+					r.Body = io.NopCloser(&paused{r.Body, moment, kill})
+					server.Serve(w, r)
+					return true
+				}
+				server.Serve(w, r)
+				kill()
+				return true
+			}))
+			require.NoError(t, child.Start())
+			close(started)
+			require.Error(t, <-ended)
+			require.Empty(t, complaints.String())
+			<-served
+			server.NoMultipartUploads()
+			if moment < len(content)-onTheWay {
+				assert.Empty(t, slices.Collect(maps.Keys(server.Stored())), "nothing is to be seen")
+			}
+
+			_, err = open(t, server.OutputURL()).PutVideo(t.Context(), name, put)
+			require.NoError(t, err)
+			stored := server.Stored()
+			assert.Len(t, stored, 1)
+			assert.Equal(t, put.SHA256, sum([]byte(stored[name])))
+			server.NoMultipartUploads()
+		})
+	}
+}

@@ -1,0 +1,94 @@
+package bucket_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/store"
+	"lumaflow/internal/store/bucket/s3test"
+)
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	server := s3test.New(t)
+	opened := open(t, server.OutputURL("prefix=videos/"))
+	assert.Empty(t, list(t, opened))
+	for _, key := range []string{
+		"videos/", "videos/b.mp4", "videos/a.mp4", "videos/B.json", "videos/a/", "videos/a/c.mp4", "videos/a.b/d.mp4",
+		"videos/.lumaflow-check", "videos/.hidden/e.mp4", "videos/odd \n name", "videos2/f.mp4", "g.mp4",
+	} {
+		server.Place(key, key)
+	}
+	assert.Equal(t, []store.Entry{
+		{Name: "B.json", Bytes: 13}, {Name: "a.b/"}, {Name: "a.mp4", Bytes: 12}, {Name: "a/"}, {Name: "b.mp4", Bytes: 12}, {Name: "odd \n name", Bytes: 17},
+	}, list(t, opened))
+	for _, err := range opened.List(t.Context()) {
+		require.NoError(t, err)
+		break
+	}
+	root := open(t, server.OutputURL())
+	assert.Equal(t, []store.Entry{{Name: "g.mp4", Bytes: 5}, {Name: "videos/"}, {Name: "videos2/"}}, list(t, root))
+}
+
+func TestListOfManyPages(t *testing.T) {
+	t.Parallel()
+	server := s3test.New(t)
+	opened := open(t, server.OutputURL("prefix=videos/"))
+	const many = 2345
+	for i := range many {
+		server.Place(fmt.Sprintf("videos/%04d.mp4", i), "x")
+	}
+	found := list(t, opened)
+	require.Len(t, found, many)
+	for i, entry := range found {
+		require.Equal(t, store.Entry{Name: fmt.Sprintf("%04d.mp4", i), Bytes: 1}, entry)
+	}
+	assert.Len(t, server.Asked("GET"), 3)
+}
+
+// What can't be listed or read is not empty.
+func TestBucketThatHasGone(t *testing.T) {
+	t.Parallel()
+	server := s3test.New(t)
+	opened := open(t, server.OutputURL())
+	server.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		s3test.Refuse(w, http.StatusNotFound, "NoSuchBucket")
+		return true
+	})
+	yielded := 0
+	for _, err := range opened.List(t.Context()) {
+		require.ErrorContains(t, err, "list s3://films: NoSuchBucket")
+		yielded++
+	}
+	assert.Equal(t, 1, yielded)
+	_, err := opened.Open(t.Context(), name)
+	require.ErrorContains(t, err, "NoSuchBucket")
+	require.NotErrorIs(t, err, fs.ErrNotExist)
+	_, err = opened.Receipt(t.Context(), "r.json")
+	require.ErrorContains(t, err, "NoSuchBucket")
+	require.NotErrorIs(t, err, fs.ErrNotExist)
+	_, _, err = opened.Matches(t.Context(), name, 1, "")
+	require.ErrorContains(t, err, "NoSuchBucket")
+	_, err = opened.PutVideo(t.Context(), name, source(t, []byte("video")))
+	require.ErrorContains(t, err, "NoSuchBucket")
+}
+
+func TestOpenOfNothing(t *testing.T) {
+	inEveryCloud(t, func(t *testing.T, opened store.Store, root string) {
+		_, err := opened.Open(t.Context(), name)
+		require.ErrorIs(t, err, fs.ErrNotExist)
+		canceled, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, err := range opened.List(canceled) {
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		_, err = opened.Open(canceled, name)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}

@@ -1,0 +1,119 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"gocloud.dev/blob"
+
+	"lumaflow/internal/store"
+)
+
+// maxPrefix leaves room for the longest name in the 1024 bytes that a key may
+// have.
+const maxPrefix = 512
+
+func init() {
+	for scheme, connect := range map[string]connector{
+		"s3":     amazon,
+		"gs":     google,
+		"azblob": azure,
+		"mem":    memory,
+	} {
+		store.Register(scheme, connect.open)
+	}
+}
+
+// connector opens a bucket with gocloud, by its URL without prefix, and finds
+// the credentials that the environment has for it.
+type connector func(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error)
+
+func (connect connector) open(ctx context.Context, outputURL *url.URL) (store.Store, error) {
+	plain, prefix, err := split(outputURL)
+	if err != nil {
+		return nil, &store.URLError{Err: err}
+	}
+	blobs, cloud, err := connect(ctx, plain)
+	if err != nil {
+		return nil, err
+	}
+	return &bucket{
+		url:    url.URL{Scheme: plain.Scheme, Host: plain.Host},
+		prefix: prefix,
+		blobs:  blobs,
+		cloud:  cloud,
+		stall:  stallTimeout,
+	}, nil
+}
+
+// split takes the prefix out of a bucket's URL, and refuses what gocloud would
+// pass over in silence.
+func split(outputURL *url.URL) (plain *url.URL, prefix string, err error) {
+	example := outputURL.Scheme + "://BUCKET?prefix=videos/"
+	parameters, err := url.ParseQuery(outputURL.RawQuery)
+	switch {
+	case err != nil:
+		return nil, "", errors.New("malformed parameters after the ?: write " + example)
+	case outputURL.User != nil:
+		return nil, "", errors.New("credentials don't belong into a bucket's URL: leave them to the environment, as the README says under Buckets")
+	case outputURL.Host == "" && outputURL.Scheme != "mem":
+		return nil, "", errors.New("it names no bucket: write " + example)
+	case strings.Contains(outputURL.Host, ":"):
+		return nil, "", errors.New("a bucket has no port: name the bucket after the ://, and the server with ?endpoint=")
+	case outputURL.Path != "" && outputURL.Path != "/":
+		return nil, "", errors.New("a bucket's URL has no path: write " + example)
+	case outputURL.Fragment != "":
+		return nil, "", errors.New("a bucket's URL has no #: write it as %23")
+	}
+	for name, values := range parameters {
+		if len(values) > 1 {
+			return nil, "", fmt.Errorf("the parameter %q is there twice", name)
+		}
+	}
+	if parameters.Has("key") {
+		return nil, "", errors.New("the parameter key would give all videos one name: leave it out")
+	}
+	if prefix = parameters.Get("prefix"); prefix != "" {
+		if err := checkPrefix(prefix); err != nil {
+			return nil, "", err
+		}
+	}
+	parameters.Del("prefix")
+	return &url.URL{Scheme: outputURL.Scheme, Host: outputURL.Host, RawQuery: parameters.Encode()}, prefix, nil
+}
+
+// checkPrefix refuses prefixes that a cloud, a tool or gocloud would read in
+// another way than they are written.
+func checkPrefix(prefix string) error {
+	switch {
+	case !strings.HasSuffix(prefix, "/"):
+		return errors.New("the prefix is that of a folder and ends with a slash: write ?prefix=videos/")
+	case len(prefix) > maxPrefix:
+		return fmt.Errorf("the prefix is over %d bytes", maxPrefix)
+	case !utf8.ValidString(prefix), strings.ContainsAny(prefix, unsafe),
+		strings.ContainsFunc(prefix, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return errors.New(`the prefix has a character that not all clouds take: leave out control characters and "#%?\`)
+	}
+	for part := range strings.SplitSeq(strings.TrimSuffix(prefix, "/"), "/") {
+		if part == "" || part == "." || part == ".." {
+			return errors.New("the prefix has an empty part, or one that is . or ..: write ?prefix=videos/2026/")
+		}
+	}
+	return nil
+}
+
+// unsafe is what gocloud escapes on Azure and nowhere else.
+const unsafe = `"#%?\`
+
+// malformed is what gocloud finds wrong with a URL, which it likes to quote.
+func malformed(bucket *url.URL, err error) error {
+	text := err.Error()
+	if _, reason, quoted := strings.Cut(text, bucket.String()+": "); quoted {
+		text = reason
+	}
+	return &store.URLError{Err: errors.New(oneLine(text))}
+}

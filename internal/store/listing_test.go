@@ -1,0 +1,141 @@
+//go:build unix
+
+package store_test
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/store"
+)
+
+func all(t *testing.T, entries iter.Seq2[store.Entry, error]) []store.Entry {
+	t.Helper()
+	var found []store.Entry
+	for entry, err := range entries {
+		require.NoError(t, err)
+		found = append(found, entry)
+	}
+	return found
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opened := open(t, dir)
+	assert.Empty(t, all(t, opened.List(t.Context())))
+
+	outside := filepath.Join(t.TempDir(), "outside")
+	require.NoError(t, os.WriteFile(outside, []byte("outside"), 0o600))
+	for name, content := range map[string]string{
+		"a.mp4": "aa", "a_1.mp4": "a", "B.mp4": "", "käse.mp4": "ccc", "new\nline": "n", "bad\xff": "x",
+		".lumaflow-ABCDEFGHIJKLMNOPQRSTUVWX27.tmp": "being written", ".DS_Store": "hides",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "a", "deeper"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a", "in a folder.mp4"), []byte("x"), 0o600))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, ".Trash"), 0o755))
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "link")))
+	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(dir, "link to a folder")))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+
+	assert.Equal(t, []store.Entry{
+		{"B.mp4", 0}, {"a.mp4", 2}, {"a/", 0}, {"a_1.mp4", 1}, {"bad\xff", 1}, {"käse.mp4", 3},
+		{"link", 0}, {"link to a folder", 0}, {"new\nline", 1}, {"pipe", 0},
+	}, all(t, opened.List(t.Context())))
+	for entry, err := range opened.List(t.Context()) {
+		require.NoError(t, err)
+		assert.Equal(t, "B.mp4", entry.Name)
+		break // asks for no more
+	}
+}
+
+// A list that is not whole says so.
+func TestListFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opened := open(t, dir)
+	for _, name := range []string{"a", "b"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	ending := func(ctx context.Context, onFirst func()) (names []string, last error) {
+		for entry, err := range opened.List(ctx) {
+			assert.NoError(t, last, "an error is the last")
+			if last = err; err != nil {
+				continue
+			}
+			if names = append(names, entry.Name); len(names) == 1 {
+				onFirst()
+			}
+		}
+		return names, last
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	names, err := ending(ctx, cancel)
+	assert.Equal(t, []string{"a"}, names)
+	require.ErrorIs(t, err, context.Canceled)
+
+	names, err = ending(t.Context(), func() { assert.NoError(t, os.Remove(filepath.Join(dir, "b"))) })
+	assert.Equal(t, []string{"a"}, names, "what has vanished meanwhile is not there")
+	require.NoError(t, err)
+
+	require.NoError(t, os.RemoveAll(dir))
+	names, err = ending(t.Context(), func() {})
+	assert.Empty(t, names)
+	require.EqualError(t, err, "list "+dir+": no such file or directory")
+}
+
+func TestOpenFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opened := open(t, dir)
+	put := source(t, t.TempDir(), []byte("video"))
+	old := time.Now().Add(-48 * time.Hour)
+	require.NoError(t, os.Chtimes(put.Path, old, old), "a download that was finished long ago")
+	_, err := opened.PutVideo(t.Context(), name, put)
+	require.NoError(t, err)
+	file, err := opened.Open(t.Context(), name)
+	require.NoError(t, err)
+	content, err := io.ReadAll(file)
+	require.NoError(t, err)
+	assert.Equal(t, "video", string(content))
+	assert.WithinDuration(t, time.Now(), file.(interface{ ModTime() time.Time }).ModTime(), time.Hour, "is published now")
+	require.NoError(t, file.Close())
+
+	_, err = opened.Open(t.Context(), "none.mp4")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+
+	outside := filepath.Join(t.TempDir(), "outside")
+	require.NoError(t, os.WriteFile(outside, []byte("secret"), 0o600))
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "out")))
+	require.NoError(t, os.Symlink(name, filepath.Join(dir, "in")))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
+	for _, irregular := range []string{"out", "in", "pipe", "folder"} {
+		_, err = opened.Open(t.Context(), irregular)
+		require.ErrorIs(t, err, store.ErrNotRegular, irregular)
+		_, err = opened.Receipt(t.Context(), irregular)
+		require.ErrorIs(t, err, store.ErrNotRegular, irregular)
+	}
+
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = opened.Open(canceled, name)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, os.RemoveAll(dir))
+	_, err = opened.Open(t.Context(), name)
+	require.Error(t, err)
+	assert.NotErrorIs(t, err, fs.ErrNotExist, "a folder that has gone proves nothing about its files")
+}

@@ -1,0 +1,171 @@
+package store_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/store"
+)
+
+func receipt() store.Receipt {
+	return store.Receipt{
+		Job:            "luma-abc",
+		Run:            "run-1",
+		TaskID:         "t1",
+		Prompt:         "Snow <at> night & day",
+		SourceSHA256:   strings.Repeat("5a", 32),
+		SourceURL:      "https://user:secret@cdn.example.org/a%20b/in.mp4?sig=secret#secret",
+		SubmitAttempts: 1,
+		WokenBy:        "callback",
+		SubmittedAt:    time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
+		CompletedAt:    time.Date(2026, 11, 23, 10, 5, 0, 0, time.UTC),
+		Files: []store.ReceiptFile{{
+			Name: "luma_result_t1_1.mp4", Location: "file:///v/luma_result_t1_1.mp4", URLHost: "tempfile.example.com",
+			ETag: `"v1"`, Bytes: 7, SHA256: strings.Repeat("ab", 32), Duration: "9.96s", Width: 1280, Height: 720,
+		}},
+	}
+}
+
+func TestReceipt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opened := open(t, dir)
+	location, err := opened.PutReceipt(t.Context(), "r.json", receipt())
+	require.NoError(t, err)
+	assert.Equal(t, "file://"+dir+"/r.json", location)
+
+	want := receipt()
+	want.Version = 1
+	want.SourceURL = "https://cdn.example.org/a%20b/in.mp4"
+	got, err := opened.Receipt(t.Context(), "r.json")
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+
+	text, err := os.ReadFile(filepath.Join(dir, "r.json"))
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "secret")
+	assert.Contains(t, string(text), "Snow <at> night & day", "people read receipts")
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal(text, &fields))
+	assert.ElementsMatch(t, []string{"version", "job", "run", "taskId", "prompt", "sourceUrl", "sourceSha256", "submitAttempts", "wokenBy",
+		"submittedAt", "completedAt", "files"}, keys(fields))
+	file := fields["files"].([]any)[0].(map[string]any)
+	assert.ElementsMatch(t, []string{"name", "location", "urlHost", "etag", "bytes", "sha256", "duration", "width", "height"}, keys(file))
+
+	want.WokenBy = "poll"
+	_, err = opened.PutReceipt(t.Context(), "r.json", want)
+	require.NoError(t, err)
+	got, err = opened.Receipt(t.Context(), "r.json")
+	require.NoError(t, err)
+	assert.Equal(t, want, got, "a receipt is replaced")
+	assert.Equal(t, []string{"r.json"}, entries(t, dir))
+	assert.Equal(t, fs.FileMode(0o644), mode(t, filepath.Join(dir, "r.json")))
+}
+
+func TestReceiptRefused(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*store.Receipt){
+		"no task":          func(r *store.Receipt) { r.TaskID = "" },
+		"way out":          func(r *store.Receipt) { r.Files[0].Name = "../x.mp4" },
+		"absolute":         func(r *store.Receipt) { r.Files[0].Name = "/etc/passwd" },
+		"hidden":           func(r *store.Receipt) { r.Files[0].Name = ".x.mp4" },
+		"no name":          func(r *store.Receipt) { r.Files[0].Name = "" },
+		"negative size":    func(r *store.Receipt) { r.Files[0].Bytes = -1 },
+		"no hash":          func(r *store.Receipt) { r.Files[0].SHA256 = "" },
+		"other hash":       func(r *store.Receipt) { r.Files[0].SHA256 = strings.Repeat("AB", 32) },
+		"over the limit":   func(r *store.Receipt) { r.Prompt = strings.Repeat("x", 1<<20) },
+		"newer":            func(r *store.Receipt) { r.Version = 2 },
+		"not a receipt":    nil,
+		"empty":            nil,
+		"two of them":      nil,
+		"over in spaces":   nil,
+		"types of another": nil,
+	}
+	texts := map[string]string{
+		"not a receipt":    `{"a":1}`,
+		"empty":            ``,
+		"two of them":      `{"version":1,"taskId":"t"}{"version":1,"taskId":"t"}`,
+		"over in spaces":   `{"version":1,"taskId":"t"}` + strings.Repeat(" ", 1<<20),
+		"types of another": `{"version":1,"taskId":7}`,
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			opened := open(t, dir)
+			text := []byte(texts[name])
+			if change != nil {
+				changed := receipt()
+				changed.Version = 1
+				change(&changed)
+				if name != "newer" {
+					_, err := opened.PutReceipt(t.Context(), "r.json", changed)
+					require.Error(t, err)
+					assert.Empty(t, entries(t, dir))
+				}
+				var err error
+				text, err = json.Marshal(changed)
+				require.NoError(t, err)
+			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "r.json"), text, 0o600))
+			_, err := opened.Receipt(t.Context(), "r.json")
+			require.Error(t, err)
+			assert.NotErrorIs(t, err, fs.ErrNotExist)
+			assert.NotContains(t, err.Error(), "\n")
+		})
+	}
+}
+
+func TestReceiptMissing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opened := open(t, dir)
+	_, err := opened.Receipt(t.Context(), "r.json")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+
+	require.NoError(t, os.Symlink("/etc/hostname", filepath.Join(dir, "r.json")))
+	_, err = opened.Receipt(t.Context(), "r.json")
+	require.Error(t, err)
+	assert.NotErrorIs(t, err, fs.ErrNotExist)
+
+	require.NoError(t, os.RemoveAll(dir))
+	_, err = opened.Receipt(t.Context(), "r.json")
+	require.Error(t, err)
+	assert.NotErrorIs(t, err, fs.ErrNotExist, "a folder that has gone proves nothing about its receipts")
+}
+
+func TestSourceURLs(t *testing.T) {
+	t.Parallel()
+	opened := open(t, t.TempDir())
+	for in, want := range map[string]string{
+		"":                                 "",
+		"https://example.org/in.mp4":       "https://example.org/in.mp4",
+		"https://example.org:8443/a%2Fb":   "https://example.org:8443/a%2Fb",
+		"https://example.org/in.mp4?token": "https://example.org/in.mp4",
+		"https://example.org/in.mp4?":      "https://example.org/in.mp4",
+		"http://[::1?secret":               "",
+		"mailto:secret":                    "",
+	} {
+		_, err := opened.PutReceipt(t.Context(), "r.json", store.Receipt{TaskID: "t", SourceURL: in})
+		require.NoError(t, err)
+		got, err := opened.Receipt(t.Context(), "r.json")
+		require.NoError(t, err)
+		assert.Equal(t, want, got.SourceURL, in)
+	}
+}
+
+func keys(fields map[string]any) []string {
+	var names []string
+	for name := range fields {
+		names = append(names, name)
+	}
+	return names
+}

@@ -1,0 +1,137 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/otel/attribute"
+	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/opentelemetry"
+
+	"lumaflow/internal/telemetry/metrics"
+)
+
+// meters are the metrics of a process: those of Temporal's SDK, lumaflow's own,
+// and those of the process and of Go.
+type meters struct {
+	registry *prometheus.Registry
+	provider *metric.MeterProvider
+	temporal client.MetricsHandler
+}
+
+func newMeters(ctx context.Context, options Options) (*meters, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	exporter, err := otelprometheus.New(
+		otelprometheus.WithRegisterer(registry),
+		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes),
+		otelprometheus.WithoutScopeInfo(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("start the metrics: %w", err)
+	}
+	described, err := describe(ctx, options.Role)
+	if err != nil {
+		return nil, err
+	}
+	provider := metric.NewMeterProvider(
+		metric.WithReader(exporter),
+		metric.WithResource(described),
+		metric.WithView(shaper()),
+		metric.WithExemplarFilter(exemplar.AlwaysOffFilter),
+	)
+	m := &meters{registry: registry, provider: provider}
+	m.temporal = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+		Meter:                provider.Meter("lumaflow"),
+		UseMonotonicCounters: true,
+		OnError: func(err error) {
+			options.Logger.Warn("something is not measured", "error", err)
+		},
+	})
+	for _, counter := range options.Counters {
+		counter.Begin(m.temporal)
+	}
+	return m, nil
+}
+
+func (m *meters) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError,
+		// A scrape is small; more at once are a mistake or worse.
+		MaxRequestsInFlight: 4,
+	})
+}
+
+func (m *meters) close() {
+	if m == nil {
+		return
+	}
+	// Nothing is pushed anywhere, so nothing can be lost here.
+	_ = m.provider.Shutdown(context.Background())
+}
+
+var (
+	// latencies are the bounds for the times that Temporal's SDK measures, which
+	// are made for the way to the server and back.
+	latencies = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
+	// lifetimes are the bounds for those of them that last as long as a job.
+	lifetimes = []float64{0.1, 1, 5, 15, 60, 300, 600, 1200, 3600, 6 * 3600, 24 * 3600}
+	long      = []string{"temporal_workflow_endtoend_latency", "temporal_activity_succeed_endtoend_latency", "temporal_activity_execution_latency"}
+)
+
+// shaper is the view that decides about all instruments: what is recorded
+// through Temporal's handler has neither texts nor bounds. Of the labels that the
+// handler of a workflow or an activity brings along, lumaflow's own metrics keep
+// none.
+func shaper() metric.View {
+	own := map[string]metric.Stream{}
+	for _, m := range metrics.All() {
+		own[m.Name] = ownStream(m)
+	}
+	return func(instrument metric.Instrument) (metric.Stream, bool) {
+		if stream, ours := own[instrument.Name]; ours {
+			return stream, true
+		}
+		if instrument.Kind != metric.InstrumentKindHistogram {
+			return metric.Stream{}, false
+		}
+		bounds := latencies
+		if slices.Contains(long, instrument.Name) {
+			bounds = lifetimes
+		}
+		return metric.Stream{
+			Name:        instrument.Name,
+			Description: instrument.Description,
+			Unit:        instrument.Unit,
+			Aggregation: metric.AggregationExplicitBucketHistogram{Boundaries: bounds},
+		}, true
+	}
+}
+
+func ownStream(m metrics.Metric) metric.Stream {
+	stream := metric.Stream{Name: m.Name, Description: m.Help, AttributeFilter: attribute.NewAllowKeysFilter()}
+	if m.Label != "" {
+		stream.AttributeFilter = attribute.NewAllowKeysFilter(attribute.Key(m.Label))
+	}
+	if m.Kind == metrics.HistogramKind {
+		stream.Aggregation = metric.AggregationExplicitBucketHistogram{Boundaries: m.Buckets}
+		// In place of the handler's seconds; braces make it a mere note.
+		stream.Unit = "{number}"
+	}
+	if m.Seconds {
+		stream.Unit = "s"
+	}
+	return stream
+}

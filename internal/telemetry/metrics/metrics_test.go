@@ -1,0 +1,102 @@
+package metrics_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/telemetry/metrics"
+	"lumaflow/internal/telemetry/metrics/metricstest"
+	"lumaflow/workflows"
+)
+
+func TestRecording(t *testing.T) {
+	t.Parallel()
+	shown := metricstest.New()
+	metrics.Submissions.Add(shown, 1, metrics.HeldByCredit)
+	metrics.StoredBytes.Add(shown, 4000)
+	metrics.StoredBytes.Add(shown, 96)
+	metrics.FinishedToStored.Observe(shown, 90*time.Second)
+	metrics.JobPolls.ObserveNumber(shown, 3)
+	metrics.Jobs.Set(shown, 7, "waiting")
+	metrics.OldestJob.Set(shown, 12.5)
+	assert.Equal(t, map[string]float64{
+		"submissions held-credit": 1, "stored_bytes": 4096, "jobs waiting": 7, "oldest_job": 12.5,
+	}, shown.Values())
+	assert.Equal(t, []time.Duration{90 * time.Second}, shown.Times(metrics.FinishedToStored))
+	assert.Equal(t, []time.Duration{3 * time.Second}, shown.Times(metrics.JobPolls))
+}
+
+// Whatever is handed in, a label is one of the known values.
+func TestLabelsAreBounded(t *testing.T) {
+	t.Parallel()
+	shown := metricstest.New()
+	metrics.Callbacks.Add(shown, 1, "https://example.org/an-id")
+	metrics.Callbacks.Add(shown, 1)
+	metrics.Jobs.Set(shown, 3, "0123456789abcdef")
+	assert.Equal(t, map[string]float64{"callbacks other": 2, "jobs other": 3}, shown.Values())
+}
+
+func TestCountersBeginAtZero(t *testing.T) {
+	t.Parallel()
+	shown := metricstest.New()
+	metrics.Wakeups.Begin(shown)
+	metrics.StoredBytes.Begin(shown)
+	assert.Equal(t, map[string]float64{"wakeups callback": 0, "wakeups poll": 0, "stored_bytes": 0}, shown.Values())
+}
+
+func TestCatalogue(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for _, m := range metrics.All() {
+		assert.Regexp(t, `^lumaflow_[a-z_]+$`, m.Name)
+		assert.False(t, names[m.Name], "%s is there twice", m.Name)
+		names[m.Name] = true
+		assert.NotEmpty(t, m.Help, m.Name)
+		assert.Equal(t, m.Label == "", len(m.Values) == 0, m.Name)
+		assert.Equal(t, m.Kind == metrics.HistogramKind, len(m.Buckets) > 0, m.Name)
+		assert.IsIncreasing(t, append([]float64{-1, 0}, m.Buckets...), m.Name)
+	}
+	for _, counter := range append(metrics.OfWorker, metrics.OfWebhook...) {
+		assert.True(t, names[counter.Name], counter.Name)
+		assert.Equal(t, metrics.CounterKind, counter.Kind, counter.Name)
+	}
+}
+
+// The words of the contract are those of the metrics.
+func TestLabelsOfTheContract(t *testing.T) {
+	t.Parallel()
+	for _, stage := range []workflows.Stage{
+		workflows.StageSubmitting, workflows.StageHeld, workflows.StageSubmitUnknown, workflows.StageWaiting, workflows.StageCollecting,
+	} {
+		assert.Contains(t, metrics.Jobs.Values, string(stage))
+	}
+	for _, failure := range []string{
+		workflows.InvalidRequest, workflows.SubmitRefused, workflows.SubmitUnknown,
+		workflows.GenerationFailed, workflows.ResultOverdue, workflows.DownloadRejected,
+	} {
+		assert.Contains(t, metrics.JobsEnded.Values, failure)
+	}
+}
+
+// docs/metrics.md has a row for each metric, and none for any other.
+func TestDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../docs/metrics.md")
+	require.NoError(t, err)
+	found := regexp.MustCompile("(?m)^\\| `lumaflow_.*$").FindAllString(string(text), -1)
+	var want []string
+	for _, m := range metrics.All() {
+		label := ""
+		if m.Label != "" {
+			label = "`" + m.Label + "`: " + strings.Join(m.Values, ", ")
+		}
+		want = append(want, "| `"+m.Exposed()+"` | "+string(m.Kind)+" | "+label+" | "+m.Help+" |")
+	}
+	assert.Equal(t, strings.Join(want, "\n"), strings.Join(found, "\n"), "the table of docs/metrics.md")
+}

@@ -1,0 +1,87 @@
+package chaos_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/kie/kietest"
+	"lumaflow/test/chaos"
+)
+
+func TestOneSeedIsOneSchedule(t *testing.T) {
+	first, _, _, err := chaos.Deal(7, 25)
+	require.NoError(t, err)
+	again, _, _, err := chaos.Deal(7, 25)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	other, _, _, err := chaos.Deal(8, 25)
+	require.NoError(t, err)
+	require.NotEqual(t, first, other)
+}
+
+// Even one seed deals everything, and nothing that can't come to pass.
+func TestEverySeedDealsTheWholeMenu(t *testing.T) {
+	stages, fatal := map[string]kietest.Stage{}, map[string]bool{}
+	for _, fault := range kietest.Faults() {
+		stages[fault.Name], fatal[fault.Name] = fault.Stage, fault.Fatal
+	}
+	for seed := int64(1); seed <= 60; seed++ {
+		_, jobs, deaths, err := chaos.Deal(seed, 25)
+		require.NoError(t, err)
+		dealt := map[string]int{}
+		for _, faults := range jobs {
+			met := map[kietest.Stage]bool{}
+			for _, fault := range faults {
+				dealt[fault]++
+				require.False(t, met[stages[fault]], "seed %d: two faults of one stage: %v", seed, faults)
+				met[stages[fault]] = true
+				if fatal[fault] {
+					require.False(t, met[kietest.StageLink] || met[kietest.StageTransfer], "seed %d: no video, but a fault of its download: %v", seed, faults)
+				}
+			}
+			if slices.Contains(faults, kietest.Refused) {
+				require.Len(t, faults, 1)
+			}
+		}
+		for _, fault := range kietest.Faults() {
+			want := 1
+			if fault.Name == kietest.RecordDown {
+				want = 0
+				if seed%25 == 0 {
+					want = 7
+				}
+			}
+			require.Equal(t, want, dealt[fault.Name], "seed %d: %s", seed, fault.Name)
+		}
+		for _, death := range chaos.Deaths() {
+			require.Contains(t, deaths, death)
+		}
+	}
+}
+
+func TestMenu(t *testing.T) {
+	_, jobs, deaths, err := chaos.Deal(1, 10, kietest.RecordDown, chaos.DiskFull)
+	require.NoError(t, err)
+	require.Equal(t, []string{chaos.DiskFull}, deaths)
+	dealt := 0
+	for _, faults := range jobs {
+		for _, fault := range faults {
+			require.Equal(t, kietest.RecordDown, fault)
+			dealt++
+		}
+	}
+	require.Equal(t, 7, dealt, "who asks for it by name gets it in every seed")
+
+	_, _, _, err = chaos.Deal(1, 10, "earthquake")
+	require.ErrorIs(t, err, kietest.ErrUnknownFault)
+}
+
+func TestVerdict(t *testing.T) {
+	require.NoError(t, chaos.Verdict(&chaos.Report{Seeds: 2, Asked: 2}))
+	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 1, Asked: 2}), "only 1 of 2 seeds")
+	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 2, Asked: 2, JobsEach: 50, Faults: []string{"reset", "stall"}, Broken: []int64{17}}),
+		"lumaflow chaos --seeds 1 --from 17 --jobs 50 --keep --faults reset,stall")
+	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 2, Asked: 2, Missing: []string{"reset happened 0 times, not 1"}}), "reset happened 0 times")
+}

@@ -1,0 +1,279 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"lumaflow/internal/callback"
+	"lumaflow/internal/kie/kietest"
+	"lumaflow/internal/temporal/codec"
+	"lumaflow/internal/temporal/dial"
+	"lumaflow/starter"
+)
+
+const (
+	namespace = "default"
+	// workers share the task queue, the work folder and the store.
+	workers = 2
+)
+
+// secrets are what must show nowhere.
+type secrets struct{ apiKey, callback, hmac, codec string }
+
+var worldSecrets = secrets{
+	apiKey:   "chaos-api-key-that-must-not-show",
+	callback: "chaos-callback-secret-that-must-not-show",
+	hmac:     "chaos-hmac-key-that-must-not-show",
+	codec:    "Q2hhb3MtY29kZWMta2V5LXRoYXQtbXVzdC1ub3Qtc2g=",
+}
+
+// world is one seed's set of real processes: a Temporal server on its file
+// database, two workers, a webhook, and the simulated kie.ai with its bill.
+type world struct {
+	folder   string
+	binary   string
+	env      []string
+	temporal *temporal
+	workers  []*process
+	webhook  *process
+	disk     *disk // nil if this system can't have one
+	kie      *kietest.Server
+	web      *http.Server
+	client   client.Client
+	codec    codec.Codec
+	starter  *starter.Starter
+	minter   *callback.Minter
+	logs     []*os.File
+}
+
+// The folders of a world, below its own.
+const (
+	logsFolder   = "logs"
+	databaseFile = "temporal/temporal.db"
+	diskFolder   = "disk"
+	videosFolder = "disk/videos"
+	workFolder   = "disk/work"
+	// homeFolder is the working directory and the home of all processes. None
+	// has any business there.
+	homeFolder = "home"
+)
+
+func (w *world) path(name string) string { return filepath.Join(w.folder, filepath.FromSlash(name)) }
+
+// build makes a world in a folder. Whatever happened, the caller ends it with
+// destroy.
+func build(ctx context.Context, folder, binary string, seed int64, withDisk bool) (*world, error) {
+	w := &world{folder: folder, binary: binary}
+	return w, w.build(ctx, seed, withDisk)
+}
+
+func (w *world) build(ctx context.Context, seed int64, withDisk bool) error {
+	for _, name := range []string{logsFolder, filepath.Dir(databaseFile), diskFolder, homeFolder} {
+		if err := os.MkdirAll(w.path(name), 0o700); err != nil {
+			return err
+		}
+	}
+	var err error
+	if withDisk {
+		if w.disk, err = mountDisk(w.path(diskFolder)); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{videosFolder, workFolder} {
+		if err := os.MkdirAll(w.path(name), 0o700); err != nil {
+			return err
+		}
+	}
+	kieURL, err := w.startProvider(seed)
+	if err != nil {
+		return err
+	}
+	temporalPort, err := claimPort()
+	if err != nil {
+		return err
+	}
+	hookPort, err := claimPort()
+	if err != nil {
+		return err
+	}
+	temporalLog, err := w.openLog("temporal")
+	if err != nil {
+		return err
+	}
+	if w.temporal, err = startTemporal(ctx, temporalPort, w.path(databaseFile), temporalLog); err != nil {
+		return err
+	}
+	hookURL := fmt.Sprintf("http://127.0.0.1:%d", hookPort)
+	w.env = append(w.settings(kieURL, hookURL), codec.Variable+"="+codecKeys(seed))
+	parsed, err := callback.ParseSecrets(worldSecrets.callback)
+	if err != nil {
+		return err
+	}
+	if w.minter, err = callback.NewMinter(hookURL, parsed); err != nil {
+		return err
+	}
+	env := environment{"TEMPORAL_ADDRESS": w.temporal.address(), codec.Variable: codecKeys(seed)}
+	server, err := dial.Load(env)
+	if err != nil {
+		return err
+	}
+	if w.client, err = dial.Temporal(ctx, dial.Options{Env: env}); err != nil {
+		return err
+	}
+	w.codec = server.Codec
+	w.starter = starter.New(w.client, starter.Options{Codec: w.codec})
+	return w.startRoles()
+}
+
+func (w *world) startProvider(seed int64) (url string, err error) {
+	log, err := w.openLog("simulate")
+	if err != nil {
+		return "", err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("start the simulated kie.ai: %w", err)
+	}
+	w.kie, err = kietest.New(kietest.Options{
+		Seed:               seed,
+		Render:             1200 * time.Millisecond,
+		RateLimit:          40,
+		RetryAfter:         time.Second,
+		APIKey:             worldSecrets.apiKey,
+		HMACKey:            worldSecrets.hmac,
+		RequireUserAgent:   true,
+		SlowResponse:       4 * time.Second,
+		CallbackLate:       6 * time.Second,
+		CallbackTimeout:    15 * time.Second,
+		CallbackRetryEvery: 5 * time.Second,
+		Logger:             slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	if err != nil {
+		listener.Close()
+		return "", err
+	}
+	w.web = &http.Server{Handler: w.kie, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = w.web.Serve(listener) }()
+	return "http://" + listener.Addr().String(), nil
+}
+
+// settings are those of all roles, quick where a real provider takes its time.
+func (w *world) settings(kieURL, hookURL string) []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"),
+		"HOME=" + w.path(homeFolder),
+		"TMPDIR=" + w.path(homeFolder),
+		"TEMPORAL_ADDRESS=" + w.temporal.address(),
+		"KIE_API_KEY=" + worldSecrets.apiKey,
+		"KIE_BASE_URL=" + kieURL,
+		"KIE_WEBHOOK_HMAC_KEY=" + worldSecrets.hmac,
+		"CALLBACK_BASE_URL=" + hookURL,
+		"CALLBACK_SECRET=" + worldSecrets.callback,
+		"WEBHOOK_LISTEN=" + hookURL[len("http://"):],
+		"OUTPUT_URL=" + w.path(videosFolder),
+		"WORK_DIR=" + w.path(workFolder),
+		"SUBMITS_PER_SECOND=5",
+		"POLL_AFTER=8s",
+		"POLL_INTERVAL=1s",
+		"FETCH_ALLOW_PRIVATE=true",
+		"LOG_LEVEL=debug",
+	}
+}
+
+func (w *world) startRoles() error {
+	role := func(name string) func() *exec.Cmd {
+		return func() *exec.Cmd {
+			cmd := exec.Command(w.binary, name)
+			cmd.Env, cmd.Dir = w.env, w.path(homeFolder)
+			return cmd
+		}
+	}
+	for i := range workers {
+		worker, err := runProcess(w.path(logsFolder), fmt.Sprintf("worker-%d", i+1), "worker running", role("worker"))
+		if err != nil {
+			return err
+		}
+		w.workers = append(w.workers, worker)
+	}
+	var err error
+	w.webhook, err = runProcess(w.path(logsFolder), "webhook", "webhook listening", role("webhook"))
+	return err
+}
+
+func (w *world) roles() []*process { return append([]*process{w.webhook}, w.workers...) }
+
+// settle waits until every role is up: who is between two lives can't show how
+// it drains, nor what it holds.
+func (w *world) settle(ctx context.Context) error {
+	for _, p := range w.roles() {
+		if err := p.up(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drain stops the roles the way an operator does.
+func (w *world) drain() error {
+	failed := make([]error, workers+1)
+	done := make(chan struct{})
+	for i, p := range w.roles() {
+		go func() {
+			failed[i] = p.stop()
+			done <- struct{}{}
+		}()
+	}
+	for range failed {
+		<-done
+	}
+	return errors.Join(failed...)
+}
+
+// destroy ends whatever is left of the world. The folder stays.
+func (w *world) destroy() {
+	for _, p := range w.roles() {
+		if p != nil {
+			p.abandon()
+		}
+	}
+	if w.client != nil {
+		w.client.Close()
+	}
+	if w.temporal != nil {
+		w.temporal.stop()
+	}
+	if w.web != nil {
+		_ = w.web.Close()
+		_ = w.kie.Close()
+	}
+	for _, log := range w.logs {
+		log.Close()
+	}
+}
+
+func (w *world) openLog(name string) (io.Writer, error) {
+	log, err := os.Create(filepath.Join(w.path(logsFolder), name+".log"))
+	if err != nil {
+		return nil, err
+	}
+	w.logs = append(w.logs, log)
+	return log, nil
+}
+
+// environment is Temporal's variables for a client in this process.
+type environment map[string]string
+
+func (e environment) LookupEnv(key string) (string, bool) { value, ok := e[key]; return value, ok }
+
+func (e environment) Environ() []string { return nil }

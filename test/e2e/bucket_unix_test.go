@@ -1,0 +1,37 @@
+//go:build unix
+
+package e2e_test
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/store/bucket/s3test"
+)
+
+// The worker stands still in the middle of an upload for so long that another
+// one does its work, and then goes on with it.
+func TestTwoWorkersUploadTheSameVideo(t *testing.T) {
+	t.Parallel()
+	server := s3test.New(t)
+	first := halfway(t, server)
+	w := enter(t, setup{env: inBucket(server)})
+	prompt := "pause [size: 40MB]"
+	w.start("e2e-pause-uploading", jobInput(prompt))
+	<-first.reached
+	paused := w.worker
+	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGSTOP))
+	w.env = append(w.env, "WORK_DIR="+t.TempDir())
+	w.startWorker()
+	result, err := w.result("e2e-pause-uploading")
+	require.NoError(t, err)
+	w.verifiedInBucket(server, result, w.charge(prompt))
+
+	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGCONT))
+	first.goOn()
+	<-first.ended
+	require.Zero(t, paused.stop())
+	w.verifiedInBucket(server, result, w.charge(prompt))
+}

@@ -1,0 +1,121 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/kie/kietest"
+	"lumaflow/test/chaos"
+)
+
+// A short campaign is part of every test run: everything that can go wrong does
+// so, and the promise holds. Long ones are run with lumaflow chaos.
+func TestChaos(t *testing.T) {
+	t.Parallel()
+	// However the folder is written, the roles work in other ones.
+	folder := filepath.Join(t.TempDir(), "seeds")
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(folder, link))
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	relative, err := filepath.Rel(here, link)
+	require.NoError(t, err)
+	got := execute(t, os.Environ(), binary, "chaos", "--seeds", "2", "--from", "90", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
+	require.Zero(t, got.code, got.err)
+	var report chaos.Report
+	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
+	require.Equal(t, 50, report.Jobs)
+	require.Zero(t, report.Duplicates)
+	require.Empty(t, report.Broken)
+	met := map[string]bool{}
+	for _, row := range report.Rows {
+		met[row.Name] = row.Injected > 0
+	}
+	for _, fault := range kietest.Faults() {
+		if fault.Name != kietest.RecordDown { // it takes more than ten minutes
+			require.True(t, met[fault.Name], "%s did not happen", fault.Name)
+		}
+	}
+	require.NoDirExists(t, folder, "seeds that went well leave nothing")
+}
+
+func TestChaosRefusesWhatMakesNoSense(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		args []string
+		env  []string
+		says string
+	}{
+		{"no seeds", []string{"--seeds", "0"}, os.Environ(), "--seeds"},
+		{"more seeds than there are", []string{"--from", "9223372036854775807"}, os.Environ(), "--from"},
+		{"no jobs", []string{"--jobs", "0"}, os.Environ(), "--jobs"},
+		{"an unknown fault", []string{"--faults", "earthquake"}, os.Environ(), `unknown fault "earthquake"`},
+		{"no temporal binary", nil, []string{"TEMPORAL_CLI=/does/not/exist"}, "TEMPORAL_CLI"},
+		{"no way to build one", nil, []string{"PATH=", "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}, "Temporal"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := execute(t, test.env, binary, append([]string{"chaos"}, test.args...)...)
+			require.Equal(t, 2, got.code, got.err)
+			require.Contains(t, got.err, test.says)
+			require.NotContains(t, got.err[:len(got.err)-1], "\n", "one line")
+		})
+	}
+}
+
+// Whatever ends a campaign, its processes and its small disk do not outlive it
+// for long, and the seeds that it has played are not forgotten.
+func TestChaosInterrupted(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems do not tell who works where, and let children outlive a SIGKILL")
+	}
+	folder := t.TempDir()
+	seed := filepath.Join(folder, "seed-7")
+	begin := func() *process {
+		p := start(t, os.Environ(), "chaos", "--seeds", "1", "--from", "7", "--folder", folder)
+		require.Eventually(t, func() bool { return len(workingBelow(t, seed)) == 3 }, patience, 50*time.Millisecond, "two workers and a webhook")
+		return p
+	}
+	gone := func() {
+		require.Eventually(t, func() bool { return len(workingBelow(t, seed)) == 0 }, patience, 50*time.Millisecond)
+	}
+
+	begin().kill()
+	gone()
+
+	interrupted := begin()
+	require.NoError(t, interrupted.cmd.Process.Signal(os.Interrupt))
+	interrupted.says(`0 of the seeds 7 to 7 .*: 0 jobs`)
+	interrupted.says(`interrupted after 0 of 1 seeds; what the others left is in ` + regexp.QuoteMeta(folder))
+	<-interrupted.done
+	require.Equal(t, 1, interrupted.cmd.ProcessState.ExitCode())
+	gone()
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	require.NoError(t, err)
+	require.NotContains(t, string(mounts), folder, "neither its own disk nor that of the campaign that was killed")
+}
+
+// workingBelow are the processes whose working directory is in a folder.
+func workingBelow(t *testing.T, folder string) (pids []string) {
+	t.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	require.NoError(t, err)
+	for _, link := range links {
+		if where, err := os.Readlink(link); err == nil && strings.HasPrefix(where, folder+"/") {
+			pids = append(pids, filepath.Base(filepath.Dir(link)))
+		}
+	}
+	return pids
+}

@@ -1,0 +1,283 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"lumaflow/internal/kie/kietest"
+	"lumaflow/workflows"
+)
+
+// A new version is rolled out while jobs keep coming, some of them in the middle
+// of everything that takes long, and the old worker dies once on the way. Jobs
+// stay with the version they began on, and none is lost or paid twice.
+func TestRollout(t *testing.T) {
+	t.Parallel()
+	deployment := newDeployment("e2e-rollout")
+	w := enter(t, setup{env: []string{"TEMPORAL_DEPLOYMENT_NAME=" + deployment, "TEMPORAL_WORKER_BUILD_ID=v1", "POLL_AFTER=40s"}})
+	pids := map[string][]int{"v1": {w.worker.cmd.Process.Pid}}
+
+	// A version that nobody has made current gets nothing, and says what to do.
+	command := w.worker.says("this version gets no new jobs: `(.*)`")
+	first := "e2e-rollout-first"
+	w.start(first, jobInput(first))
+	w.until("the doctor sees it", func() bool {
+		doctor := w.run("doctor", "--only", "workers,submissions")
+		return doctor.code == 1 && strings.Count(doctor.out, "`"+command+"`") == 2
+	})
+	require.Len(t, w.events(first), 2, "nobody has begun it")
+	w.operator(command)
+	_, err := w.result(first)
+	require.NoError(t, err)
+	doctor := w.run("doctor", "--only", "settings,workers,submissions")
+	require.Zero(t, doctor.code, doctor.out)
+	require.Contains(t, doctor.out, "workers are version v1 of deployment "+deployment)
+
+	// Jobs in flight: one that waits, one whose submission is under way, one whose
+	// answer was lost, one that downloads.
+	inFlight := map[string]string{}
+	for _, fault := range []string{kietest.CallbackLost, kietest.ResponseLost, kietest.Stall, kietest.SlowResponse} {
+		id := "e2e-rollout-in-flight-" + fault
+		inFlight[id] = id + " [size: 4MB] [fault: " + fault + "]"
+		w.start(id, jobInput(inFlight[id]))
+	}
+	load := w.keepStarting("e2e-rollout-load", 400*time.Millisecond)
+	defer load.stop()
+	w.until("the submission is under way", func() bool { return w.charged(inFlight["e2e-rollout-in-flight-"+kietest.SlowResponse]) })
+
+	// The new version.
+	old := w.worker
+	w.env = append(w.env, "TEMPORAL_WORKER_BUILD_ID=v2")
+	w.startWorker()
+	pids["v2"] = []int{w.worker.cmd.Process.Pid}
+	command = w.worker.says("this version gets no new jobs: `(.*)`")
+	require.Contains(t, command, "--build-id v2")
+	before := load.started()
+	w.operator(command)
+	switched := time.Now()
+
+	// The old worker's machine dies; another takes its place.
+	old.kill()
+	old = start(t, append(w.env, "TEMPORAL_WORKER_BUILD_ID=v1"), "worker")
+	pids["v1"] = append(pids["v1"], old.cmd.Process.Pid)
+
+	w.worker.says("this version gets the new jobs")
+	between := load.started()
+	last := "e2e-rollout-last"
+	w.start(last, jobInput(last))
+	load.stop()
+	require.NoError(t, load.err)
+	require.NotEmpty(t, before)
+
+	// Everything ended as it should, on the version that it began on.
+	want := map[string]string{first: "v1", last: "v2"}
+	prompts := map[string]string{first: first, last: last}
+	for id, prompt := range inFlight {
+		want[id], prompts[id] = "v1", prompt
+	}
+	for i, id := range load.started() {
+		prompts[id] = id
+		switch {
+		case i < len(before):
+			want[id] = "v1"
+		case i >= len(between):
+			want[id] = "v2"
+		}
+	}
+	onVersion := map[string]int{}
+	for id, prompt := range prompts {
+		result, err := w.result(id)
+		require.NoError(t, err, id)
+		w.verified(result, w.charge(prompt))
+		version := w.ranOn(id, pids)
+		if want[id] != "" {
+			require.Equal(t, want[id], version, id)
+		}
+		onVersion[version]++
+	}
+	require.Equal(t, len(prompts), w.ledger().Charges, "one charge each")
+	waited, err := temporal.DescribeWorkflowExecution(t.Context(), "e2e-rollout-in-flight-"+kietest.CallbackLost, "")
+	require.NoError(t, err)
+	require.Greater(t, waited.GetWorkflowExecutionInfo().GetCloseTime().AsTime(), switched, "it was in flight")
+	t.Logf("jobs of each version: %v", onVersion)
+
+	// The old version drains, and nobody misses its worker.
+	w.until("the old version is drained", func() bool {
+		got := w.temporalCLI("worker", "deployment", "describe-version", "--deployment-name", deployment, "--build-id", "v1", "--output", "json")
+		var described struct {
+			DrainageInfo struct{ DrainageStatus string }
+		}
+		return got.code == 0 && json.Unmarshal([]byte(got.out), &described) == nil && described.DrainageInfo.DrainageStatus == "drained"
+	})
+	old.says("it may be stopped")
+	require.Zero(t, old.stop())
+	shown := w.run("status", first)
+	require.Zero(t, shown.code, shown.err)
+	require.Contains(t, shown.out, "completed")
+}
+
+// newDeployment names a deployment that has no version yet, however often the
+// tests run on one server.
+func newDeployment(prefix string) string { return fmt.Sprintf("%s-%d", prefix, worlds.Add(1)) }
+
+// The first version takes over what workers without one have begun.
+func TestTheFirstVersion(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{env: []string{"POLL_AFTER=30s"}})
+	id := "e2e-first-version"
+	prompt := id + " [fault: callback-lost]"
+	w.start(id, jobInput(prompt))
+	w.until("it waits", func() bool {
+		status, ok := w.status(id)
+		return ok && status.Stage == workflows.StageWaiting
+	})
+	without := w.worker
+	w.env = append(w.env, "TEMPORAL_DEPLOYMENT_NAME="+newDeployment("e2e-first"), "TEMPORAL_WORKER_BUILD_ID=v1")
+	w.startWorker()
+	w.operator(w.worker.says("this version gets no new jobs: `(.*)`"))
+	require.Zero(t, without.stop())
+	result, err := w.result(id)
+	require.NoError(t, err)
+	w.verified(result, w.charge(prompt))
+	described, err := temporal.DescribeWorkflowExecution(t.Context(), id, "")
+	require.NoError(t, err)
+	require.Equal(t, "v1", described.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId())
+}
+
+// operator runs a command of Temporal's CLI that a log or the doctor has named.
+func (w *world) operator(command string) {
+	w.t.Helper()
+	name, args, _ := strings.Cut(command, " ")
+	require.Equal(w.t, "temporal", name)
+	got := w.temporalCLI(append(strings.Fields(args), "--yes")...)
+	require.Zero(w.t, got.code, got.err)
+}
+
+// charged reports whether a prompt is on the bill.
+func (w *world) charged(prompt string) bool {
+	for _, charge := range w.ledger().Tasks {
+		if charge.Prompt == prompt {
+			return true
+		}
+	}
+	return false
+}
+
+// ranOn is the one version whose workers did everything of a job, by what its
+// history says of the version and of the processes.
+func (w *world) ranOn(id string, pids map[string][]int) (version string) {
+	w.t.Helper()
+	var identities []string
+	for _, event := range w.events(id) {
+		if completed := event.GetWorkflowTaskCompletedEventAttributes(); completed != nil {
+			build := completed.GetDeploymentVersion().GetBuildId()
+			if version == "" {
+				version = build
+			}
+			require.Equal(w.t, version, build, "job %s has changed its version", id)
+			identities = append(identities, completed.GetIdentity())
+		}
+		if started := event.GetActivityTaskStartedEventAttributes(); started != nil {
+			identities = append(identities, started.GetIdentity())
+		}
+	}
+	for _, identity := range identities {
+		own := false
+		for _, pid := range pids[version] {
+			own = own || strings.HasPrefix(identity, fmt.Sprintf("%d@", pid))
+		}
+		require.True(w.t, own, "job %s of version %s was worked on by %s", id, version, identity)
+	}
+	return version
+}
+
+// steady starts one job after the other.
+type steady struct {
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu  sync.Mutex
+	ids []string
+	err error
+}
+
+func (w *world) keepStarting(prefix string, pace time.Duration) *steady {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	s, through := &steady{cancel: cancel}, w.client
+	s.done.Go(func() {
+		ticks := time.NewTicker(pace)
+		defer ticks.Stop()
+		for n := 0; ctx.Err() == nil; n++ {
+			id := fmt.Sprintf("%s-%d", prefix, n)
+			_, err := through.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: w.taskQueue},
+				workflows.ModifyVideoName, workflows.ModifyVideoInput{Prompt: id, VideoURL: "https://cdn.example.org/in.mp4"})
+			s.mu.Lock()
+			s.ids, s.err = append(s.ids, id), err
+			s.mu.Unlock()
+			if err != nil {
+				return
+			}
+			select {
+			case <-ctx.Done():
+			case <-ticks.C:
+			}
+		}
+	})
+	return s
+}
+
+func (s *steady) started() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids[:len(s.ids):len(s.ids)]
+}
+
+func (s *steady) stop() {
+	s.cancel()
+	s.done.Wait()
+}
+
+// A build that knows its revision needs no build id.
+func TestTheRevisionIsTheBuildID(t *testing.T) {
+	t.Parallel()
+	for revision, says := range map[string]string{
+		"0123456789abcdef0123456789abcdef01234567":       "workers are version 0123456789ab of deployment lumaflow",
+		"0123456789abcdef0123456789abcdef01234567-dirty": "this build has changes that its revision 0123456789ab does not",
+	} {
+		stamped := filepath.Join(t.TempDir(), "lumaflow")
+		build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", stamped,
+			"-ldflags", "-X lumaflow/internal/command.revision="+revision, "lumaflow")
+		output, err := build.CombinedOutput()
+		require.NoError(t, err, string(output))
+		got := execute(t, append(build.Environ(), "TEMPORAL_DEPLOYMENT_NAME=lumaflow"), stamped, "doctor", "--only", "settings")
+		require.Equal(t, strings.HasSuffix(revision, "-dirty"), got.code != 0, got.err)
+		require.Contains(t, got.out, says)
+	}
+}
+
+// A version that Temporal would not take is refused before anything is dialled.
+func TestMalformedVersionsAreRefused(t *testing.T) {
+	t.Parallel()
+	for refused, env := range map[string][]string{
+		"lumaflow: TEMPORAL_DEPLOYMENT_NAME is \"luma.flow\": Temporal takes no name with a dot or a colon in it\n": {
+			"TEMPORAL_DEPLOYMENT_NAME=luma.flow", "TEMPORAL_WORKER_BUILD_ID=v1"},
+		"lumaflow: TEMPORAL_WORKER_BUILD_ID is \"v 1\": give a name without blanks and control characters\n": {
+			"TEMPORAL_DEPLOYMENT_NAME=lumaflow", "TEMPORAL_WORKER_BUILD_ID=v 1"},
+		"lumaflow: TEMPORAL_WORKER_BUILD_ID is set but TEMPORAL_DEPLOYMENT_NAME is not: set both, or neither for workers without a version\n": {
+			"TEMPORAL_WORKER_BUILD_ID=v1"},
+	} {
+		got := execute(t, append(exec.Command("true").Environ(), append(env, "TEMPORAL_ADDRESS=127.0.0.1:1", "KIE_API_KEY=any")...), binary, "worker")
+		require.Equal(t, 2, got.code)
+		require.Equal(t, refused, got.err)
+	}
+}

@@ -1,0 +1,271 @@
+// Package e2e_test drives lumaflow through its front doors only: the command
+// line, HTTP and Temporal's own CLI, with real processes on a real server.
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"lumaflow/internal/kie/kietest"
+	"lumaflow/internal/temporal/devserver"
+	"lumaflow/internal/temporal/dial"
+	"lumaflow/workflows"
+)
+
+var (
+	// binary is lumaflow, cli is Temporal's own.
+	binary, cli string
+	// address is where the Temporal server is, temporal a client of it.
+	address  string
+	temporal client.Client
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		fmt.Println("e2e tests need a Temporal dev server: left out by -short")
+		os.Exit(0)
+	}
+	// The tests wait more than they work.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		os.Exit(explain(err))
+	}
+	os.Exit(runAll(m))
+}
+
+func runAll(m *testing.M) int {
+	folder, err := os.MkdirTemp("", "lumaflow-e2e-")
+	if err != nil {
+		return explain(err)
+	}
+	defer os.RemoveAll(folder)
+	binary = filepath.Join(folder, "lumaflow")
+	// Without a revision, so that it is the same everywhere, committed or not.
+	if output, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "lumaflow").CombinedOutput(); err != nil {
+		return explain(fmt.Errorf("build lumaflow: %w\n%s", err, output))
+	}
+	ctx := context.Background()
+	if cli, err = devserver.Find(ctx, os.Stderr); err != nil {
+		return explain(err)
+	}
+	server, err := devserver.Start(ctx, devserver.Options{
+		// It would take six minutes to see that a version has no open jobs left.
+		DynamicConfig: []string{
+			"matching.wv.VersionDrainageStatusVisibilityGracePeriod=\"2s\"",
+			"matching.wv.VersionDrainageStatusRefreshInterval=\"2s\"",
+		},
+		Say: os.Stderr,
+	})
+	if err != nil {
+		return explain(err)
+	}
+	defer server.Stop()
+	address = server.Address()
+	if temporal, err = dial.Temporal(ctx, dial.Options{Env: settings{"TEMPORAL_ADDRESS": address}}); err != nil {
+		return explain(err)
+	}
+	defer temporal.Close()
+	return m.Run()
+}
+
+// settings are Temporal's environment variables.
+type settings map[string]string
+
+func (s settings) LookupEnv(key string) (string, bool) { value, ok := s[key]; return value, ok }
+func (s settings) Environ() []string                   { return nil }
+
+func explain(err error) int {
+	fmt.Fprintln(os.Stderr, "e2e:", err)
+	return 1
+}
+
+// world is one set of lumaflow's processes around a simulated kie.ai, apart
+// from all others on the shared Temporal server.
+type world struct {
+	t         testing.TB
+	env       []string
+	simulator *process
+	simURL    string
+	webhook   *process
+	// webhookURL is where it listens.
+	webhookURL string
+	worker     *process
+	taskQueue  string
+	// client starts jobs and reads what they say.
+	client client.Client
+	output string
+	work   string
+}
+
+// setup is what a world has of its own.
+type setup struct {
+	// env is NAME=value, for all processes; simulate are flags of the simulator.
+	env      []string
+	simulate []string
+	// noCallbacks leaves the webhook out, noWorker the worker.
+	noCallbacks, noWorker bool
+}
+
+var worlds atomic.Int64
+
+// enter starts the processes.
+func enter(t testing.TB, with setup) *world {
+	t.Helper()
+	w := &world{t: t, client: temporal, taskQueue: fmt.Sprintf("e2e-%d", worlds.Add(1)), output: t.TempDir(), work: t.TempDir()}
+	w.simulator = start(t, os.Environ(), append([]string{"simulate", "--listen", "127.0.0.1:0", "--render", "500ms"}, with.simulate...)...)
+	w.simURL = w.simulator.says(`(http://127\.0\.0\.1:\d+)`)
+	w.env = append(os.Environ(),
+		"TEMPORAL_ADDRESS="+address,
+		"KIE_API_KEY="+apiKey,
+		"KIE_BASE_URL="+w.simURL,
+		"KIE_UPLOAD_BASE_URL="+w.simURL,
+		"CALLBACK_SECRET="+callbackSecret,
+		"WEBHOOK_LISTEN=127.0.0.1:0",
+		"OUTPUT_URL="+w.output,
+		"WORK_DIR="+w.work,
+		"TASK_QUEUE="+w.taskQueue,
+		"SUBMITS_PER_SECOND=50",
+		"POLL_AFTER=20s",
+		"POLL_INTERVAL=1s",
+		"FETCH_ALLOW_PRIVATE=true",
+		"CODEC_KEYS=",
+	)
+	w.env = append(w.env, with.env...)
+	if !with.noCallbacks {
+		w.webhook = start(t, w.env, "webhook")
+		w.webhookURL = takesCallbacks(w.webhook)
+		w.env = append(w.env, "CALLBACK_BASE_URL="+w.webhookURL)
+	}
+	if !with.noWorker {
+		w.startWorker()
+	}
+	return w
+}
+
+const (
+	apiKey         = "an-api-key-that-must-stay-secret"
+	callbackSecret = "an e2e secret of more than thirty-two bytes"
+)
+
+func (w *world) startWorker() {
+	w.t.Helper()
+	w.worker = start(w.t, w.env, "worker")
+	w.worker.says("worker running")
+}
+
+// answer is what a command printed and its exit code.
+type answer struct {
+	out, err string
+	code     int
+}
+
+// run runs a command of lumaflow to its end.
+func (w *world) run(args ...string) answer { return execute(w.t, w.env, binary, args...) }
+
+// temporalCLI runs a command of Temporal's own CLI.
+func (w *world) temporalCLI(args ...string) answer {
+	return execute(w.t, w.env, cli, append(args, "--address", address)...)
+}
+
+func execute(t testing.TB, env []string, name string, args ...string) answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &errs
+	// The exit code says how it went.
+	_ = cmd.Run()
+	return answer{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
+// ledger is the simulator's bill.
+func (w *world) ledger() kietest.Ledger {
+	w.t.Helper()
+	response, err := http.Get(w.simURL + "/_sim/ledger")
+	require.NoError(w.t, err)
+	defer response.Body.Close()
+	var ledger kietest.Ledger
+	require.NoError(w.t, json.NewDecoder(response.Body).Decode(&ledger))
+	return ledger
+}
+
+// tell changes something at the simulated kie.ai.
+func (w *world) tell(what string, body any) {
+	w.t.Helper()
+	text, err := json.Marshal(body)
+	require.NoError(w.t, err)
+	response, err := http.Post(w.simURL+"/_sim/"+what, "application/json", bytes.NewReader(text))
+	require.NoError(w.t, err)
+	require.NoError(w.t, response.Body.Close())
+	require.Equal(w.t, http.StatusOK, response.StatusCode)
+}
+
+// downloaded is how many bytes lie in the work folder.
+func (w *world) downloaded() (bytes int64) {
+	w.t.Helper()
+	require.NoError(w.t, filepath.WalkDir(w.work, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		bytes += info.Size()
+		return err
+	}))
+	return bytes
+}
+
+// status asks a job for its status; ok is false while it can't answer.
+func (w *world) status(id string) (status workflows.Status, ok bool) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+	defer cancel()
+	value, err := w.client.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
+	if err != nil {
+		return status, false
+	}
+	return status, value.Get(&status) == nil
+}
+
+// start starts a job as a user of Temporal's CLI would.
+func (w *world) start(id, input string) {
+	w.t.Helper()
+	got := w.temporalCLI("workflow", "start", "--task-queue", w.taskQueue, "--type", "ModifyVideo", "--workflow-id", id, "--input", input)
+	require.Zero(w.t, got.code, got.err)
+}
+
+// result waits for the end of a job.
+func (w *world) result(id string) (result workflows.ModifyVideoResult, err error) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 2*patience)
+	defer cancel()
+	err = w.client.GetWorkflow(ctx, id, "").Get(ctx, &result)
+	return result, err
+}
+
+// until waits for a condition.
+func (w *world) until(what string, condition func() bool) {
+	w.t.Helper()
+	require.Eventually(w.t, condition, patience, 50*time.Millisecond, what)
+}
+
+func jobInput(prompt string) string {
+	input, _ := json.Marshal(map[string]string{"prompt": prompt, "videoUrl": "https://cdn.example.org/in.mp4"})
+	return string(input)
+}
