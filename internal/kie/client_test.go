@@ -153,7 +153,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	assert.NotContains(t, log.String(), hmacKey)
 	assert.NotContains(t, log.String(), fmt.Sprintf("%x", testKey))
 	assert.NotContains(t, log.String(), fmt.Sprintf("%x", hmacKey))
-	assert.Contains(t, log.String(), "luma.Client(api.kie.ai)")
+	assert.Contains(t, log.String(), "kie.Client(api.kie.ai)")
 }
 
 func TestRequestLogHoldsNoSecret(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 )
 
 // The bubble's clock begins at midnight, so kie.ai's is said in full seconds.
-func TestAskClock(t *testing.T) {
+func TestCompareClocks(t *testing.T) {
 	tests := map[string]struct {
 		kie    time.Duration // kie.ai's clock, against ours
 		way    time.Duration // how long request and answer take, each
@@ -32,7 +32,7 @@ func TestAskClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var asked *http.Request
-				got, err := kie.AskClock(t.Context(), kie.Options{APIKey: testKey, BaseURL: "https://kie.example/v", Transport: roundTrip(func(request *http.Request) (*http.Response, error) {
+				got, err := kie.CompareClocks(t.Context(), kie.Options{APIKey: testKey, BaseURL: "https://kie.example/v", Transport: roundTrip(func(request *http.Request) (*http.Response, error) {
 					asked = request
 					time.Sleep(test.way)
 					date := time.Now().Add(test.kie).UTC().Format(http.TimeFormat)
@@ -49,9 +49,9 @@ func TestAskClock(t *testing.T) {
 	}
 }
 
-func TestAskClockInVain(t *testing.T) {
+func TestCompareClocksErrors(t *testing.T) {
 	for name, date := range map[string][]string{"no date": nil, "not a date": {"yesterday"}} {
-		_, err := kie.AskClock(t.Context(), kie.Options{Transport: roundTrip(func(request *http.Request) (*http.Response, error) {
+		_, err := kie.CompareClocks(t.Context(), kie.Options{Transport: roundTrip(func(request *http.Request) (*http.Response, error) {
 			return reply{status: 200, header: http.Header{"Date": date}}.response(request), nil
 		})})
 		assert.Equal(t, kie.Temporary, requireError(t, err).Class, name)
@@ -60,7 +60,7 @@ func TestAskClockInVain(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		attempts := 0
-		_, err := kie.AskClock(t.Context(), kie.Options{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+		_, err := kie.CompareClocks(t.Context(), kie.Options{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
 			attempts++
 			return nil, errors.New("no route")
 		})})
@@ -68,7 +68,7 @@ func TestAskClockInVain(t *testing.T) {
 		assert.Equal(t, 3, attempts)
 	})
 
-	_, err := kie.AskClock(t.Context(), kie.Options{BaseURL: "secret"})
+	_, err := kie.CompareClocks(t.Context(), kie.Options{BaseURL: "secret"})
 	require.ErrorContains(t, err, "KIE_BASE_URL")
 	assert.NotContains(t, err.Error(), "secret")
 }

@@ -24,7 +24,7 @@ import (
 // post: what is kept of it is small, printable, and stands in the body where it
 // is said to stand.
 //
-//	go test ./luma -run '^$' -fuzz '^FuzzDecodeCallback$' -fuzztime 10m
+//	go test ./internal/kie -run '^$' -fuzz '^FuzzDecodeCallback$' -fuzztime 10m
 func FuzzDecodeCallback(f *testing.F) {
 	for _, body := range []string{
 		`{"code":200,"msg":"ok","data":{"taskId":"abc","promptJson":"{\"videoUrl\":\"https://in/1.mp4\"}","resultUrls":["https://r/1.mp4"]}}`,
@@ -68,7 +68,7 @@ func FuzzDecodeCallback(f *testing.F) {
 // gives it: a verdict only from a flag or code that says so, no link that the
 // record does not give as a result, no other task's record, no secret in words.
 //
-//	go test ./luma -run '^$' -fuzz '^FuzzRecord$' -fuzztime 10m
+//	go test ./internal/kie -run '^$' -fuzz '^FuzzRecord$' -fuzztime 10m
 func FuzzRecord(f *testing.F) {
 	f.Add(200, documentedRecord)
 	f.Add(200, `{"code":501,"msg":"moderated"}`)
@@ -113,7 +113,7 @@ func FuzzRecord(f *testing.F) {
 // FuzzUploaded holds what must be true of every answer to an upload: the link is
 // on a host of kie.ai's, over https, and stands in the answer.
 //
-//	go test ./luma -run '^$' -fuzz '^FuzzUploaded$' -fuzztime 10m
+//	go test ./internal/kie -run '^$' -fuzz '^FuzzUploaded$' -fuzztime 10m
 func FuzzUploaded(f *testing.F) {
 	f.Add(200, uploadAnswer)
 	f.Add(200, `{"success":true,"data":{"fileUrl":"https://kieai.redpandaai.co/files/a","expiresAt":"2025-01-18T10:30:00Z"}}`)
@@ -165,7 +165,7 @@ func assertVerdict(t *testing.T, said saying, got kie.Record) {
 	states := map[int]kie.State{0: kie.Pending, 1: kie.Succeeded, 2: kie.Failed, 3: kie.Failed, 4: kie.Succeeded}
 	state, documented := states[got.Flag]
 	if !documented {
-		state = kie.UnknownFlag
+		state = kie.UnknownState
 	}
 	assert.Equal(t, state, got.State)
 	isNumber := func(want int) func(string) bool {

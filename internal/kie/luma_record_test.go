@@ -68,9 +68,9 @@ func TestRecordFlags(t *testing.T) {
 	}{
 		"0": {kie.Pending, 0}, "1": {kie.Succeeded, 1}, "2": {kie.Failed, 2}, "3": {kie.Failed, 3}, "4": {kie.Succeeded, 4},
 		`"1"`: {kie.Succeeded, 1}, `" 4 "`: {kie.Succeeded, 4}, "1.0": {kie.Succeeded, 1},
-		"5": {kie.UnknownFlag, 5}, "-2": {kie.UnknownFlag, -2}, "1.5": {kie.UnknownFlag, -1}, "1e30": {kie.UnknownFlag, -1},
-		"null": {kie.UnknownFlag, -1}, `""`: {kie.UnknownFlag, -1}, "true": {kie.UnknownFlag, -1}, "[1]": {kie.UnknownFlag, -1},
-		`"SUCCESS"`: {kie.UnknownFlag, -1},
+		"5": {kie.UnknownState, 5}, "-2": {kie.UnknownState, -2}, "1.5": {kie.UnknownState, -1}, "1e30": {kie.UnknownState, -1},
+		"null": {kie.UnknownState, -1}, `""`: {kie.UnknownState, -1}, "true": {kie.UnknownState, -1}, "[1]": {kie.UnknownState, -1},
+		`"SUCCESS"`: {kie.UnknownState, -1},
 	}
 	for flag, want := range tests {
 		t.Run(flag, func(t *testing.T) {

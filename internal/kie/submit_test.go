@@ -237,8 +237,8 @@ func TestSubmitErrorTexts(t *testing.T) {
 	}{
 		"refusal":   {reply{status: 200, body: `{"code":422,"msg":"不能为空"}`}, "submit: refused, code 422 (kie.ai does not accept the parameters): 不能为空"},
 		"hold":      {reply{status: 200, body: `{"code":402,"msg":"no"}`}, "submit: refused for now, code 402 (not enough credits): no"},
-		"cdn":       {reply{status: 403, body: "error code: 1010\r\n"}, "submit: refused for now, HTTP 403: the request was turned away before it reached kie.ai: error code: 1010"},
-		"web page":  {reply{status: 502, body: "<html>Bad gateway"}, "submit: the outcome is not known, HTTP 502: the answer is not in kie.ai's format; if this goes on, check KIE_BASE_URL"},
+		"cdn":       {reply{status: 403, body: "error code: 1010\r\n"}, "submit: refused for now, HTTP 403: the request was blocked before it reached kie.ai: error code: 1010"},
+		"web page":  {reply{status: 502, body: "<html>Bad gateway"}, "submit: the outcome is not known, HTTP 502: the answer is not in kie.ai's format; if it persists, check KIE_BASE_URL"},
 		"mixed":     {reply{status: 500, body: `{"code":429,"msg":"m"}`}, "submit: the outcome is not known, HTTP 500 with code 429 (too many requests): m"},
 		"no task":   {reply{status: 200, body: `{"code":200,"msg":"success"}`}, "submit: the outcome is not known, HTTP 200: the answer names no task: success"},
 		"redirects": {reply{status: 308}, "submit: refused, HTTP 308: the address redirects elsewhere and lumaflow does not follow: set KIE_BASE_URL to the final address"},

@@ -1,0 +1,87 @@
+package kie
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+const opRecord = "record-info"
+
+// MediaKept is the time for which kie.ai keeps the videos of a finished task
+// before it deletes them (docs.kie.ai, "Getting started").
+const MediaKept = 14 * 24 * time.Hour
+
+// State is the state of a task in its record.
+type State int
+
+const (
+	// Pending means that the task runs.
+	Pending State = iota + 1
+	// Succeeded means that the video was generated. The record may still hold no
+	// link to it: callers check.
+	Succeeded
+	// Failed means that the task has ended without a video.
+	Failed
+	// UnknownState means that the record has no state, or one that kie.ai does
+	// not document.
+	UnknownState
+)
+
+// String returns one to three words.
+func (s State) String() string {
+	switch s {
+	case Pending:
+		return "pending"
+	case Succeeded:
+		return "succeeded"
+	case Failed:
+		return "failed"
+	case UnknownState:
+		return "an unknown state"
+	default:
+		return "state " + strconv.Itoa(int(s))
+	}
+}
+
+// Record is kie.ai's record of a task. kie.ai keeps it for two months.
+type Record struct {
+	TaskID string
+	State  State
+	// Flag is Luma's successFlag: 0 generating, 1 success, 2 task not created,
+	// 3 generation failed, 4 success with an undelivered callback; -1 if the
+	// record has none.
+	Flag int
+	// ResultURLs are at most 100 links to the videos. They expire, and they are
+	// untrusted input.
+	ResultURLs []string
+	// Prompt, VideoURL, Watermark and CallbackURL echo the submission. The
+	// callback URL holds a secret token: it is for comparisons and must not be
+	// printed.
+	Prompt, VideoURL, Watermark, CallbackURL string
+	// ErrorCode and ErrorMessage are the reason of a failure, empty if the record
+	// has none. They are redacted and safe to print.
+	ErrorCode, ErrorMessage string
+	// CreatedAt and CompletedAt are zero if the record lacks them.
+	CreatedAt, CompletedAt time.Time
+}
+
+// Record reads the record of a Luma Modify task. The classes of its errors are
+// NotFound (by kie.ai's own answer; possibly too early, right after the
+// submission), Refused and Temporary. It makes at most three requests within 25
+// seconds.
+//
+// A record with the flag of a finished task is valid under any code. Code 501
+// without a flag, documented as "generation failed", is a failed task.
+func (c *Client) Record(ctx context.Context, taskID string) (Record, error) {
+	address := c.api.JoinPath(lumaRecordPath)
+	address.RawQuery = url.Values{"taskId": {taskID}}.Encode()
+	return read(ctx, c, readRequest{
+		op:     opRecord,
+		taskID: taskID,
+		method: http.MethodGet,
+		url:    address,
+	}, c.decodeLumaRecord)
+}
