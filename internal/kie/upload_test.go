@@ -28,7 +28,7 @@ import (
 const uploadAnswer = `{"success":true,"code":200,"msg":"File uploaded successfully","data":{"fileName":"in.mp4","filePath":"videos/in.mp4",` +
 	`"downloadUrl":"https://tempfile.redpandaai.co/in.mp4","mimeType":"video/mp4","uploadedAt":"2025-01-01T12:00:00.000Z"}}`
 
-// uploaded is what a server saw of an upload.
+// uploaded is an upload as a server received it.
 type uploaded struct {
 	header   http.Header
 	path     string
@@ -134,14 +134,14 @@ func TestUploadAnswers(t *testing.T) {
 		answer reply
 		want   kie.Uploaded
 		class  kie.Class
-		says   string
+		text   string
 	}{
 		"second documented shape": {
 			reply{status: 200, body: `{"success":true,"code":200,"data":{"fileId":"f","fileSize":1,"fileUrl":"https://kieai.redpandaai.co/files/a","expiresAt":"2025-01-18T10:30:00Z"}}`},
 			kie.Uploaded{URL: "https://kieai.redpandaai.co/files/a", Expires: time.Date(2025, 1, 18, 10, 30, 0, 0, time.UTC)}, 0, "",
 		},
 		"both":                   {reply{status: 200, body: `{"code":200,"data":{"fileUrl":"https://kie.ai/x","downloadUrl":"` + keeps + `"}}`}, kie.Uploaded{URL: keeps}, 0, ""},
-		"times that are none":    {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"` + keeps + `","expiresAt":"tomorrow","fileSize":"1 B"}}`}, kie.Uploaded{URL: keeps}, 0, ""},
+		"invalid times":          {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"` + keeps + `","expiresAt":"tomorrow","fileSize":"1 B"}}`}, kie.Uploaded{URL: keeps}, 0, ""},
 		"no link":                {reply{status: 200, body: `{"success":true,"code":200,"data":{}}`}, kie.Uploaded{}, kie.Temporary, "no link"},
 		"link of another kind":   {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"file:///x"}}`}, kie.Uploaded{}, kie.Temporary, "no link"},
 		"link that is no https":  {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"http://tempfile.redpandaai.co/a"}}`}, kie.Uploaded{}, kie.Refused, "not https"},
@@ -173,12 +173,13 @@ func TestUploadAnswers(t *testing.T) {
 			failed := requireError(t, err)
 			assert.Equal(t, test.class, failed.Class, failed)
 			assert.Equal(t, "upload", failed.Op)
-			assert.ErrorContains(t, err, test.says)
+			assert.ErrorContains(t, err, test.text)
 		})
 	}
 }
 
-// A link leads to kie.ai, or to where the uploads of a reseller or a test go.
+// The host of a link is one of kie.ai's, or in the domain of the upload host of a
+// reseller or a test.
 func TestUploadLinksOfOtherUploadHosts(t *testing.T) {
 	tests := []struct {
 		uploads, link string
@@ -201,11 +202,11 @@ func TestUploadLinksOfOtherUploadHosts(t *testing.T) {
 	}
 }
 
-func TestUploadOfAFileThatChanges(t *testing.T) {
+func TestUploadOfAChangingFile(t *testing.T) {
 	client, got := uploadServer(t, uploadAnswer)
 	_, err := client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Size: 5, Body: strings.NewReader("12345678")})
 	require.NoError(t, err)
-	assert.Equal(t, "12345", got.content, "what was announced")
+	assert.Equal(t, "12345", got.content, "the announced size")
 
 	_, err = client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Size: 500, Body: strings.NewReader("123")})
 	requireError(t, err)
@@ -217,7 +218,7 @@ func TestUploadOfAFileThatChanges(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 }
 
-// zeros never ends.
+// zeros is an endless reader.
 type zeros struct{}
 
 func (zeros) Read(into []byte) (int, error) {
@@ -244,7 +245,7 @@ func TestUploadIsStreamed(t *testing.T) {
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size/8), "bytes allocated")
 }
 
-func TestUploadLeavesTheBodyAlone(t *testing.T) {
+func TestUploadStopsReadingTheBody(t *testing.T) {
 	var kept io.Reader
 	client := newClient(t, kie.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		kept = r.Body
@@ -255,12 +256,12 @@ func TestUploadLeavesTheBodyAlone(t *testing.T) {
 	requireError(t, err)
 	_, err = io.Copy(io.Discard, kept)
 	require.Error(t, err)
-	assert.Equal(t, 5, body.Len(), "the caller's file may be closed by now")
+	assert.Equal(t, 5, body.Len(), "the body was read after Upload returned")
 }
 
 func TestUploadStalls(t *testing.T) {
 	tests := map[string]func(net.Conn){
-		"nobody reads": func(conn net.Conn) {
+		"server stops reading": func(conn net.Conn) {
 			_, _ = io.CopyN(io.Discard, conn, 100_000)
 			<-time.After(time.Hour)
 		},
@@ -282,7 +283,7 @@ func TestUploadStalls(t *testing.T) {
 		})
 	}
 
-	t.Run("slow but alive", func(t *testing.T) {
+	t.Run("slow progress", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			client := newClient(t, kie.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 				piece := make([]byte, 1000)
