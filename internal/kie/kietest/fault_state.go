@@ -2,41 +2,41 @@ package kietest
 
 import "slices"
 
-// always is the limit of a fault that never stops.
-const always = 0
+// unlimited is the limit of a fault that never stops.
+const unlimited = 0
 
-// exposure is the faults chosen for a job, a task or a file, and how often each
-// has hit it.
-type exposure struct {
+// faultSet is the faults that were chosen for a job, task or file, with the number
+// of times that each was injected.
+type faultSet struct {
 	chosen []string
-	struck map[string]int // guarded by Server.strikes
+	hits   map[string]int // guarded by Server.faultMu
 }
 
-func exposedTo(faults []string) exposure {
-	return exposure{chosen: faults, struck: map[string]int{}}
+func newFaultSet(chosen []string) faultSet {
+	return faultSet{chosen: chosen, hits: map[string]int{}}
 }
 
-func (e *exposure) faces(fault string) bool { return slices.Contains(e.chosen, fault) }
+func (f *faultSet) has(fault string) bool { return slices.Contains(f.chosen, fault) }
 
-// strike reports whether a fault hits now, and books it if it does. It hits at
-// most limit times.
-func (s *Server) strike(e *exposure, fault string, limit int) bool {
-	if !e.faces(fault) {
+// inject reports whether a fault occurs now, and counts it. It occurs at most
+// limit times.
+func (s *Server) inject(faults *faultSet, fault string, limit int) bool {
+	if !faults.has(fault) {
 		return false
 	}
-	s.strikes.Lock()
-	defer s.strikes.Unlock()
-	if limit != always && e.struck[fault] >= limit {
+	s.faultMu.Lock()
+	defer s.faultMu.Unlock()
+	if limit != unlimited && faults.hits[fault] >= limit {
 		return false
 	}
-	e.struck[fault]++
-	s.injected[fault]++
+	faults.hits[fault]++
+	s.faultCounts[fault]++
 	return true
 }
 
-// met reports whether a fault has hit yet.
-func (s *Server) met(e *exposure, fault string) bool {
-	s.strikes.Lock()
-	defer s.strikes.Unlock()
-	return e.struck[fault] > 0
+// wasInjected reports whether a fault has occurred.
+func (s *Server) wasInjected(faults *faultSet, fault string) bool {
+	s.faultMu.Lock()
+	defer s.faultMu.Unlock()
+	return faults.hits[fault] > 0
 }

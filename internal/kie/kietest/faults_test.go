@@ -76,7 +76,7 @@ func TestAClientThatNeverResumesIsLetGo(t *testing.T) {
 }
 
 func TestFaultsCombine(t *testing.T) {
-	kie := start(t, kietest.Options{Strikes: 1})
+	kie := start(t, kietest.Options{FaultRepeats: 1})
 	body := fields{"prompt": kietest.WithFaults("snow", "truncated", "rate-limited", "html", "not-yet-there", "record-5xx", "flag-4"), "videoUrl": source}
 	require.Equal(t, 429, kie.submit(t, body).Code)
 	charge := kie.finished(t, body)
@@ -95,7 +95,7 @@ func TestFaultsCombine(t *testing.T) {
 }
 
 func TestEachResultMeetsTheFaultsOfItsFile(t *testing.T) {
-	kie := start(t, kietest.Options{Strikes: 1})
+	kie := start(t, kietest.Options{FaultRepeats: 1})
 	charge := kie.finished(t, fields{"prompt": kietest.WithFaults("[results: 2] snow", kietest.NotYetThere), "videoUrl": source})
 	for _, result := range charge.Results {
 		require.Equal(t, http.StatusNotFound, kie.get(t, result.URL).status)
@@ -105,7 +105,7 @@ func TestEachResultMeetsTheFaultsOfItsFile(t *testing.T) {
 }
 
 func TestNoCreditEndsWithATopUp(t *testing.T) {
-	kie := start(t, kietest.Options{Strikes: 1000})
+	kie := start(t, kietest.Options{FaultRepeats: 1000})
 	body := fields{"prompt": kietest.WithFaults("snow", kietest.NoCredit), "videoUrl": source}
 	for range 5 {
 		require.Equal(t, 402, kie.submit(t, body).Code)

@@ -7,55 +7,55 @@ import (
 )
 
 const (
-	successMsg = "Modify record generated successfully."
-	failureMsg = "Modify record generation failed."
+	lumaSuccessMsg = "Modify record generated successfully."
+	lumaFailureMsg = "Modify record generation failed."
 )
 
-// callbackBody is what a finished task's callback says.
-func (s *Server) callbackBody(t *task) []byte {
+// lumaCallback is the body of a finished task's callback.
+func (s *Server) lumaCallback(t *task) []byte {
 	s.mu.Lock()
 	urls := t.resultURLs()
 	failed := t.failure != nil
 	s.mu.Unlock()
-	if s.strike(&t.exposure, CallbackSpelling, 1) {
-		return otherSpelling(t, urls, failed)
+	if s.inject(&t.faults, CallbackSpelling, 1) {
+		return siblingCallback(t, urls, failed)
 	}
-	code, msg := codeOK, successMsg
-	data := map[string]any{"taskId": t.id, "promptJson": t.echo()}
+	code, msg := codeOK, lumaSuccessMsg
+	data := map[string]any{"taskId": t.id, "promptJson": t.lumaEcho()}
 	if failed {
-		code, msg = codeServerError, failureMsg
+		code, msg = codeServerError, lumaFailureMsg
 	} else {
 		data["resultUrls"] = urls
 	}
 	return encode(map[string]any{"code": code, "msg": msg, "data": data})
 }
 
-// otherSpelling writes the callback as one of kie.ai's sister APIs would, with
-// the ways to name a task and to list links that have been seen there.
-func otherSpelling(t *task, urls []string, failed bool) []byte {
-	code, msg := codeOK, successMsg
+// siblingCallback is the callback in the format of another family of kie.ai, with
+// the spellings of task ids and links in its documentation.
+func siblingCallback(t *task, urls []string, failed bool) []byte {
+	code, msg := codeOK, lumaSuccessMsg
 	if failed {
-		code, msg, urls = codeFailed, failureMsg, nil
+		code, msg, urls = codeFailed, lumaFailureMsg, nil
 	}
-	switch t.job.lot % 5 {
-	case 0: // the guide to signatures, Runway, Suno
+	switch t.job.variant % 5 {
+	case 0: // guide to webhook signatures, Runway, Suno
 		return encode(map[string]any{"code": code, "msg": msg,
-			"data": map[string]any{"task_id": t.id, "promptJson": t.echo(), "resultUrls": urls}})
+			"data": map[string]any{"task_id": t.id, "promptJson": t.lumaEcho(), "resultUrls": urls}})
 	case 1: // Aleph's failures
 		return encode(map[string]any{"code": code, "msg": msg, "taskId": t.id, "data": nil})
-	case 2: // the sample request of the guide to signatures, with older Veo's links
+	case 2: // sample of the guide to webhook signatures, with older Veo's links
 		return encode(map[string]any{"code": code, "msg": msg, "taskId": t.id,
-			"data": map[string]any{"task_id": t.id, "promptJson": json.RawMessage(t.echo()), "resultUrls": pseudoJSON(urls)}})
+			"data": map[string]any{"task_id": t.id, "promptJson": json.RawMessage(t.lumaEcho()), "resultUrls": pseudoJSON(urls)}})
 	case 3: // newer Veo
 		return encode(map[string]any{"code": code, "msg": msg,
 			"data": map[string]any{"taskId": t.id, "fallbackFlag": false, "info": map[string]any{"resultUrls": urls}}})
 	default: // 4o image and Market
 		return encode(map[string]any{"code": code, "message": msg, "task_id": t.id,
-			"data": map[string]any{"param": t.echo(), "result_urls": string(encode(urls))}})
+			"data": map[string]any{"param": t.lumaEcho(), "result_urls": string(encode(urls))}})
 	}
 }
 
-// pseudoJSON looks like a list in JSON, without the quotes.
+// pseudoJSON is a list without quotes, as in older pages of Veo.
 func pseudoJSON(urls []string) string { return fmt.Sprintf("[%s]", strings.Join(urls, ",")) }
 
 func encode(body any) []byte {

@@ -1,32 +1,45 @@
 package kietest
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 )
 
-// details is the data of a record.
-type details struct {
-	TaskID       string    `json:"taskId"`
-	ParamJSON    string    `json:"paramJson"`
-	CompleteTime *int64    `json:"completeTime"`
-	CreateTime   int64     `json:"createTime"`
-	SuccessFlag  int       `json:"successFlag"`
-	ErrorCode    *int      `json:"errorCode"`
-	ErrorMessage *string   `json:"errorMessage"`
-	Response     *response `json:"response"`
+// The values of successFlag in Luma's records.
+const (
+	lumaFlagGenerating     = 0
+	lumaFlagSuccess        = 1
+	lumaFlagCreateFailed   = 2
+	lumaFlagGenerateFailed = 3
+	lumaFlagCallbackFailed = 4
+	// lumaFlagUndocumented is the flag of the fault UnknownFlag.
+	lumaFlagUndocumented = 7
+)
+
+// lumaDetails is the data of a record.
+type lumaDetails struct {
+	TaskID       string        `json:"taskId"`
+	ParamJSON    string        `json:"paramJson"`
+	CompleteTime *int64        `json:"completeTime"`
+	CreateTime   int64         `json:"createTime"`
+	SuccessFlag  int           `json:"successFlag"`
+	ErrorCode    *int          `json:"errorCode"`
+	ErrorMessage *string       `json:"errorMessage"`
+	Response     *lumaResponse `json:"response"`
 }
 
-type response struct {
+type lumaResponse struct {
 	TaskID     string   `json:"taskId"`
 	OriginURLs []string `json:"originUrls"`
 	ResultURLs []string `json:"resultUrls"`
 }
 
+// noRecord is an observed text of kie.ai.
 const noRecord = "record does not exist"
 
-// record is GET /api/v1/modify/record-info.
-func (s *Server) record(w http.ResponseWriter, r *http.Request) {
+// lumaRecord is GET /api/v1/modify/record-info.
+func (s *Server) lumaRecord(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	t, ok := s.tasks[r.URL.Query().Get("taskId")]
 	polls := 0
@@ -41,20 +54,20 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request) {
 		refuse(w, codeInvalid, noRecord)
 		return
 	}
-	faults, several := &t.exposure, s.options.Strikes
+	faults, repeats := &t.faults, s.options.FaultRepeats
 	switch {
-	case s.strike(faults, RecordDown, always), s.strike(faults, Record5xx, several):
+	case s.inject(faults, RecordDown, unlimited), s.inject(faults, Record5xx, repeats):
 		unavailable(w, polls)
-	case s.strike(faults, RecordMissing, several):
+	case s.inject(faults, RecordMissing, repeats):
 		refuse(w, codeInvalid, noRecord)
 	default:
-		accept(w, s.details(t))
+		accept(w, s.lumaDetails(t))
 	}
 }
 
-// unavailable takes turns between the ways a server is down.
-func unavailable(w http.ResponseWriter, turn int) {
-	if turn%2 == 1 {
+// unavailable alternates between an error in the envelope and a proxy's page.
+func unavailable(w http.ResponseWriter, poll int) {
+	if poll%2 == 1 {
 		writeJSON(w, http.StatusInternalServerError, envelope{Code: codeServerError, Msg: "Internal Server Error"})
 		return
 	}
@@ -63,13 +76,13 @@ func unavailable(w http.ResponseWriter, turn int) {
 	fmt.Fprint(w, page("503 Service Temporarily Unavailable"))
 }
 
-func (s *Server) details(t *task) details {
+func (s *Server) lumaDetails(t *task) lumaDetails {
 	s.mu.Lock()
-	record := details{
+	record := lumaDetails{
 		TaskID:      t.id,
-		ParamJSON:   t.echo(),
+		ParamJSON:   t.lumaEcho(),
 		CreateTime:  t.created.UnixMilli(),
-		SuccessFlag: t.flag(),
+		SuccessFlag: t.lumaFlag(),
 	}
 	if !t.ended.IsZero() {
 		record.CompleteTime = new(t.ended.UnixMilli())
@@ -78,57 +91,48 @@ func (s *Server) details(t *task) details {
 		record.ErrorCode, record.ErrorMessage = &t.failure.code, &t.failure.message
 	}
 	if len(t.results) > 0 {
-		record.Response = &response{TaskID: t.id, OriginURLs: []string{t.request.VideoURL}, ResultURLs: t.resultURLs()}
+		record.Response = &lumaResponse{TaskID: t.id, OriginURLs: []string{t.request.VideoURL}, ResultURLs: t.resultURLs()}
 	}
 	s.mu.Unlock()
 
-	faults, several := &t.exposure, s.options.Strikes
+	faults, repeats := &t.faults, s.options.FaultRepeats
 	switch {
-	case s.strike(faults, UnknownFlag, several):
-		record.SuccessFlag, record.Response, record.CompleteTime = flagUnheardOf, nil, nil
-	case record.SuccessFlag != flagSucceeded && record.SuccessFlag != flagCallbackFailed:
-	case s.strike(faults, Flag4Late, several):
-		record.SuccessFlag, record.Response = flagCallbackFailed, nil
-	case t.faces(Flag4Late):
-		record.SuccessFlag = flagCallbackFailed
-	case s.strike(faults, Flag4, always):
-		record.SuccessFlag = flagCallbackFailed
+	case s.inject(faults, UnknownFlag, repeats):
+		record.SuccessFlag, record.Response, record.CompleteTime = lumaFlagUndocumented, nil, nil
+	case record.SuccessFlag != lumaFlagSuccess && record.SuccessFlag != lumaFlagCallbackFailed:
+	case s.inject(faults, Flag4Late, repeats):
+		record.SuccessFlag, record.Response = lumaFlagCallbackFailed, nil
+	case t.faults.has(Flag4Late):
+		record.SuccessFlag = lumaFlagCallbackFailed
+	case s.inject(faults, Flag4, unlimited):
+		record.SuccessFlag = lumaFlagCallbackFailed
 	}
 	return record
 }
 
-// flag is what an undisturbed record says. Callers hold Server.mu.
-func (t *task) flag() int {
+// lumaFlag is the record's flag without the faults of a record. Callers hold
+// Server.mu.
+func (t *task) lumaFlag() int {
 	switch {
 	case t.ended.IsZero():
-		return flagGenerating
+		return lumaFlagGenerating
 	case t.failure != nil:
-		return t.failure.flag
+		return t.failure.lumaFlag
 	case t.callbackFailed:
-		return flagCallbackFailed
+		return lumaFlagCallbackFailed
 	default:
-		return flagSucceeded
+		return lumaFlagSuccess
 	}
 }
 
-// State names what became of a charge.
-type State string
-
-// The states of a charge.
-const (
-	Generating State = "generating"
-	Succeeded  State = "succeeded"
-	Failed     State = "failed"
-)
-
-// state is the truth behind the flag. Callers hold Server.mu.
-func (t *task) state() State {
-	switch {
-	case t.ended.IsZero():
-		return Generating
-	case t.failure != nil:
-		return Failed
-	default:
-		return Succeeded
-	}
+// lumaEcho is the request as Luma's callbacks and records quote it: JSON in a
+// string, with the watermark as "waterMark".
+func (t *task) lumaEcho() string {
+	text, _ := json.Marshal(struct { // strings always encode
+		CallBackURL string `json:"callBackUrl,omitempty"`
+		Prompt      string `json:"prompt"`
+		VideoURL    string `json:"videoUrl"`
+		WaterMark   string `json:"waterMark"`
+	}{t.request.CallBackURL, t.request.Prompt, t.request.VideoURL, t.request.Watermark})
+	return string(text)
 }

@@ -16,7 +16,7 @@ import (
 // in an order of its own.
 func dealt(t *testing.T, options kietest.Options, prompts []string) map[string][]string {
 	t.Helper()
-	options.RateLimit, options.Strikes, options.Render = -1, -1, time.Hour // charged at once, never finished
+	options.RateLimit, options.FaultRepeats, options.Render = -1, -1, time.Hour // charged at once, never finished
 	kie := start(t, options)
 	shuffled := slices.Clone(prompts)
 	rand.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
@@ -101,7 +101,7 @@ func TestAPromptsOwnFaultsReplaceTheMenus(t *testing.T) {
 }
 
 func TestAJobKeepsItsFaultsAndItsStrikes(t *testing.T) {
-	kie := start(t, kietest.Options{Strikes: 3})
+	kie := start(t, kietest.Options{FaultRepeats: 3})
 	first := fields{"prompt": kietest.WithFaults("snow", kietest.RateLimited), "videoUrl": source, "callBackUrl": "http://127.0.0.1:1/one"}
 	other := fields{"prompt": kietest.WithFaults("snow", kietest.RateLimited), "videoUrl": source, "callBackUrl": "http://127.0.0.1:1/two"}
 	for range 3 {

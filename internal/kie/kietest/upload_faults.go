@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// The faults of uploads. They are apart from the others because an upload
-// belongs to no job: nothing is paid, and no prompt can name them.
+// The faults of uploads. They cost nothing. An upload belongs to no job, so that
+// Options.UploadFaults chooses them and not a prompt.
 const (
 	UploadReset = "upload-reset"
 	UploadStall = "upload-stall"
@@ -17,7 +17,7 @@ const (
 	UploadLost  = "upload-lost"
 )
 
-var uploadCatalogue = []Fault{
+var uploadFaultMenu = []Fault{
 	{Name: UploadReset, Description: "the connection is reset midway"},
 	{Name: UploadStall, Description: "the server stops reading midway and stays connected"},
 	{Name: Upload500, Description: "nothing is kept, the answer is HTTP 500"},
@@ -25,40 +25,41 @@ var uploadCatalogue = []Fault{
 	{Name: UploadLost, Description: "the file is kept, the connection is reset without an answer"},
 }
 
-// UploadFaults lists what can be done to an upload.
-func UploadFaults() []Fault { return slices.Clone(uploadCatalogue) }
+// UploadFaults returns the menu of upload faults.
+func UploadFaults() []Fault { return slices.Clone(uploadFaultMenu) }
 
-func exposedUploads(names []string) (exposure, error) {
+func newUploadFaults(names []string) (faultSet, error) {
 	for _, name := range names {
-		if !slices.ContainsFunc(uploadCatalogue, func(fault Fault) bool { return fault.Name == name }) {
-			return exposure{}, fmt.Errorf("%w %q", ErrUnknownFault, name)
+		if !slices.ContainsFunc(uploadFaultMenu, func(fault Fault) bool { return fault.Name == name }) {
+			return faultSet{}, fmt.Errorf("%w %q", ErrUnknownFault, name)
 		}
 	}
-	return exposedTo(names), nil
+	return newFaultSet(names), nil
 }
 
-// spoil ends the next upload before it is taken, if the menu says so.
-func (s *Server) spoil(w http.ResponseWriter, r *http.Request) (spoilt bool) {
-	faults := &s.uploading
+// injectUploadFault answers an upload with the next fault of the menu that ends it
+// before it is stored. It reports whether there was one.
+func (s *Server) injectUploadFault(w http.ResponseWriter, r *http.Request) (injected bool) {
+	faults := &s.uploadFaults
 	switch {
-	case s.strike(faults, UploadReset, 1):
-		read(r, r.ContentLength/2)
-		_ = resetConnection(w) // it says that it has reset it
-	case s.strike(faults, UploadStall, 1):
-		read(r, r.ContentLength/2)
-		_ = s.stall(r)(w) // it panics to hang up
-	case s.strike(faults, Upload500, 1):
-		read(r, maxUpload)
+	case s.inject(faults, UploadReset, 1):
+		discard(r, r.ContentLength/2)
+		_ = resetConnection(w) // always errReset
+	case s.inject(faults, UploadStall, 1):
+		discard(r, r.ContentLength/2)
+		_ = s.stall(r)(w) // always panics
+	case s.inject(faults, Upload500, 1):
+		discard(r, maxUpload)
 		writeJSON(w, http.StatusInternalServerError, uploadAnswer{Code: codeServerError, Msg: "Internal Server Error"})
-	case s.strike(faults, UploadHTML, 1):
-		read(r, maxUpload)
+	case s.inject(faults, UploadHTML, 1):
+		discard(r, maxUpload)
 		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, page("Just a moment...")) // a client that left is no concern of a server
+		_, _ = io.WriteString(w, page("Just a moment...")) // the client may have disconnected
 	default:
 		return false
 	}
 	return true
 }
 
-// read takes what a client sends and forgets it, if it comes to an error, too.
-func read(r *http.Request, bytes int64) { _, _ = io.CopyN(io.Discard, r.Body, bytes) }
+// discard reads a part of a request's body.
+func discard(r *http.Request, bytes int64) { _, _ = io.CopyN(io.Discard, r.Body, bytes) }
