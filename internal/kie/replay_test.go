@@ -191,7 +191,7 @@ func TestSubmitFollowsNoRedirect(t *testing.T) {
 	}
 }
 
-// net/http does not repeat a request without GetBody or an idempotency key.
+// net/http repeats a POST only with both GetBody and an idempotency key.
 func TestSubmitBodyCannotBeRewound(t *testing.T) {
 	client := newClient(t, kie.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		assert.Nil(t, r.GetBody)

@@ -7,7 +7,7 @@ import (
 
 // job is the sequence of equal submissions of a client until one is accepted.
 type job struct {
-	faults  faultSet // what hits submissions; each task has an faultSet of its own
+	faults  faultSet // of its submissions; each task has a faultSet of its own
 	variant uint64
 	topUps  int // number of top-ups at the first submission
 }

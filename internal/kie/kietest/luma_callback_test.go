@@ -10,24 +10,24 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-func anotherSpellingIsSeen(t *testing.T, s *scene) {
-	charge := s.settled(t, s.accepted(t, s.body))
+func checkSiblingCallback(t *testing.T, s *scenario) {
+	charge := s.callbacksDone(t, s.accepted(t, s.body))
 	got := s.hooks.deliveries()
 	require.Len(t, got, 1)
-	require.True(t, proves(got[0], charge.TaskID))
+	require.True(t, signedFor(got[0], charge.TaskID))
 	require.Contains(t, string(got[0].body), charge.TaskID)
 }
 
-func TestTheSpellingsTakeTurns(t *testing.T) {
-	hooks := listen(t)
+func TestSiblingCallbackVariants(t *testing.T) {
+	hooks := newReceiver(t)
 	kie := start(t, kietest.Options{RateLimit: -1})
 	const jobs = 60
 	for n := range jobs {
-		failing := []string{kietest.CallbackSpelling}
+		faults := []string{kietest.CallbackSpelling}
 		if n%2 == 0 {
-			failing = append(failing, kietest.GenerationFailed)
+			faults = append(faults, kietest.GenerationFailed)
 		}
-		kie.accepted(t, fields{"prompt": kietest.WithFaults(fmt.Sprint(n), failing...), "videoUrl": source, "callBackUrl": hooks.url})
+		kie.accepted(t, fields{"prompt": kietest.WithFaults(fmt.Sprint(n), faults...), "videoUrl": source, "callBackUrl": hooks.url})
 	}
 	shapes := map[string]int{}
 	codes := map[float64]int{}

@@ -36,7 +36,7 @@ func isWebURL(text string) bool {
 	return err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && parsed.Host != ""
 }
 
-// submit is POST /api/v1/modify/generate.
+// lumaSubmit is POST /api/v1/modify/generate.
 func (s *Server) lumaSubmit(w http.ResponseWriter, r *http.Request) {
 	var req lumaRequest
 	if problem := readJSON(w, r, &req); problem != "" {
@@ -77,7 +77,7 @@ const (
 	responseLost      = "lost"
 	response500       = "http-500"
 	responseGarbled   = "garbled"
-	responseAbandoned = "abandoned" // the client left before a slow answer
+	responseAbandoned = "abandoned" // the client disconnected before a slow answer
 )
 
 // answer sends the task id of a charged submission, or injects a fault.

@@ -3,10 +3,10 @@ package kietest
 // Price is the charge for one accepted submission, in credits. kie.ai documents
 // no price of Luma Modify; observed: users assume 100 credits.
 //
-// The stage of a fault decides its price. A fault of StageAdmission rejects the
-// submission and costs nothing. Every other fault comes after the charge and
-// costs Price, whatever its effect; the simulator refunds nothing, not even a
-// failed generation.
+// The stage of a fault decides what it costs. A fault of StageAdmission refuses a
+// submission before the charge: the submission costs nothing. Every other fault
+// occurs after the charge: the submission costs Price, and a client that submits
+// again pays again. The simulator refunds nothing, not even a failed generation.
 const Price = 100
 
 // defaultCredits is the initial balance.

@@ -26,8 +26,8 @@ func newSchedule(seed int64, menu []string, rate float64) (schedule, error) {
 	return schedule{seed: seed, menu: names, rate: rate}, nil
 }
 
-// variant is a job's own random number. It also settles in which of its variants a
-// fault shows.
+// variant is the random number of a job. It seeds draw, and it selects the variant
+// of a fault that has several.
 func (s schedule) variant(req lumaRequest) uint64 {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%d\x00%s\x00%s", s.seed, req.Prompt, req.VideoURL)

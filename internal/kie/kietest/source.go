@@ -10,8 +10,8 @@ import (
 
 const rendersFolder = "renders"
 
-// baseVideo is the playable video that a task's results are made of: its
-// modified upload, else a stock clip.
+// baseVideo is the playable part of a task's results: its modified upload, or else
+// a stock clip.
 func (s *Server) baseVideo(ctx context.Context, t *task) (video, error) {
 	name, info, _ := s.uploaded(t)
 	if name == "" {

@@ -66,8 +66,9 @@ func (s *Server) cutForResume(r *result, start int64, encoding int) bool {
 	return false
 }
 
-// nextEncoding chooses the encoding of a download: etag-changed serves one that
-// nobody gets whole, and another from the second download on.
+// nextEncoding chooses the encoding of a download. With the fault etag-changed the
+// first download gets an encoding that is never sent whole, and all later ones get
+// another.
 func (s *Server) nextEncoding(r *result) int {
 	s.mu.Lock()
 	r.transfers++
@@ -100,7 +101,7 @@ func rangeStart(r *http.Request) int64 {
 	if match == nil {
 		return 0
 	}
-	start, _ := strconv.ParseInt(match[1], 10, 64) // 18 digits unlimited fit
+	start, _ := strconv.ParseInt(match[1], 10, 64) // 18 digits fit
 	return start
 }
 
