@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 )
@@ -55,7 +54,7 @@ func ParseSecrets(value string) (Secrets, error) {
 func signWith(key string) signer {
 	return func(namespace, workflowID string) string {
 		mac := hmac.New(sha256.New, []byte(key))
-		io.WriteString(mac, "lumaflow callback v1\n"+namespace+"\n"+workflowID)
+		mac.Write([]byte("lumaflow callback v1\n" + namespace + "\n" + workflowID))
 		return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 	}
 }

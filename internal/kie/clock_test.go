@@ -56,7 +56,7 @@ func TestCompareClocksErrors(t *testing.T) {
 			return reply{status: 200, header: http.Header{"Date": date}}.response(request), nil
 		})})
 		assert.Equal(t, kie.Temporary, requireError(t, err).Class, name)
-		assert.ErrorContains(t, err, "Date", name)
+		require.ErrorContains(t, err, "Date", name)
 	}
 
 	synctest.Test(t, func(t *testing.T) {

@@ -121,22 +121,19 @@ func (e *Error) Delay() time.Duration {
 // ClassOf returns the class of an error. An error that is not an *Error is
 // Unknown, the class that permits the least. ClassOf(nil) is zero.
 func ClassOf(err error) Class {
-	var failed *Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &failed):
-		return failed.Class
-	default:
-		return Unknown
 	}
+	if failed, ok := errors.AsType[*Error](err); ok {
+		return failed.Class
+	}
+	return Unknown
 }
 
 // withoutURL strips the *url.Error that net/http wraps around its errors: its text
 // repeats the URL.
 func withoutURL(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
 	}
 	return err

@@ -59,7 +59,7 @@ func FuzzDecodeCallback(f *testing.F) {
 		assert.LessOrEqual(t, max(got.Code, -got.Code), math.MaxInt32)
 		assertLine(t, got.Message, 301)
 		second, err := kie.DecodeCallback(body)
-		assert.NoError(t, err)
+		require.NoError(t, err)
 		assert.Equal(t, got, second)
 	})
 }
@@ -103,9 +103,9 @@ func FuzzRecord(f *testing.F) {
 		assertLine(t, got.ErrorCode, 65)
 		assert.NotContains(t, got.ErrorMessage+got.ErrorCode, testKey)
 		_, err = json.Marshal(got)
-		assert.NoError(t, err)
+		require.NoError(t, err)
 		second, err := kie.DecodeRecord(client, taskID, reply{status: status, body: body}.response(nil))
-		assert.NoError(t, err)
+		require.NoError(t, err)
 		assert.Equal(t, got, second)
 	})
 }

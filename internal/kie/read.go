@@ -76,16 +76,13 @@ func read[T any](ctx context.Context, c *Client, request readRequest, decode fun
 		result, err = decode(c.receive(request.op, request.taskID, response))
 		return err
 	})
-	_, err = c.reads.Do(httpRequest)
-	var decoded *Error
-	switch {
-	case err == nil:
+	if _, err = c.reads.Do(httpRequest); err == nil {
 		return result, nil
-	case errors.As(err, &decoded):
-		return none, err
-	default:
-		return fail(err)
 	}
+	if _, decoded := errors.AsType[*Error](err); decoded {
+		return none, err
+	}
+	return fail(err)
 }
 
 // retryRead is the retry policy of reads. retryablehttp calls it after the
@@ -94,8 +91,7 @@ func retryRead(ctx context.Context, _ *http.Response, err error) (bool, error) {
 	if err == nil || ctx.Err() != nil {
 		return false, nil
 	}
-	var failed *Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*Error](err); ok {
 		return failed.Class == Temporary && failed.Delay() <= maxReadBackoff, nil
 	}
 	return true, nil

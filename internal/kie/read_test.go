@@ -156,7 +156,7 @@ func TestReadRetries(t *testing.T) {
 				if test.requests == 2 {
 					require.NoError(t, err)
 				} else {
-					requireError(t, err)
+					_ = requireError(t, err)
 				}
 			})
 		}

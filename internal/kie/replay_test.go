@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -162,7 +163,7 @@ func TestSubmitUsesHTTP1(t *testing.T) {
 
 func TestSubmitFollowsNoRedirect(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			var first, second atomic.Int32
 			target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { second.Add(1) }))
 			defer target.Close()
@@ -180,9 +181,9 @@ func TestSubmitFollowsNoRedirect(t *testing.T) {
 			}
 			assert.Equal(t, class, requireError(t, err).Class)
 			_, err = client.Record(t.Context(), taskID)
-			requireError(t, err)
+			_ = requireError(t, err)
 			_, err = client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Body: &io.LimitedReader{}})
-			requireError(t, err)
+			_ = requireError(t, err)
 			assert.Zero(t, second.Load(), "a redirect was followed with the API key")
 			if status != 303 {
 				assert.EqualValues(t, 3, first.Load())
@@ -200,5 +201,5 @@ func TestSubmitBodyCannotBeRewound(t *testing.T) {
 		return nil, io.ErrUnexpectedEOF
 	})})
 	_, err := client.Submit(t.Context(), request)
-	requireError(t, err)
+	_ = requireError(t, err)
 }

@@ -47,8 +47,9 @@ func TestSubmitRequest(t *testing.T) {
 	assert.Equal(t, "application/json", header.Get("Content-Type"))
 	assert.Equal(t, "Mozilla/5.0 (compatible; lumaflow/9)", header.Get("User-Agent"))
 	assert.Empty(t, header.Get("Accept-Encoding"), "no compression is requested")
-	assert.Equal(t, `{"prompt":"Turn the street into <winter> & night","videoUrl":"https://cdn.example/in.mp4?a=1&b=2",`+
-		`"callBackUrl":"https://hooks.example/callbacks/luma/job-1/`+testToken+`","watermark":"studio"}`, body)
+	want := `{"prompt":"Turn the street into <winter> & night","videoUrl":"https://cdn.example/in.mp4?a=1&b=2",` +
+		`"callBackUrl":"https://hooks.example/callbacks/luma/job-1/` + testToken + `","watermark":"studio"}`
+	assert.Equal(t, want, body, "field order and unescaped text")
 
 	_, err = client.Submit(t.Context(), kie.SubmitRequest{Prompt: "p", VideoURL: "https://v"})
 	require.NoError(t, err)
@@ -266,7 +267,7 @@ func TestSubmitKeepsPrompts(t *testing.T) {
 	for _, prompt := range prompts {
 		var got struct{ Prompt string }
 		client := newClient(t, kie.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			assert.NoError(t, json.NewDecoder(r.Body).Decode(&got))
+			require.NoError(t, json.NewDecoder(r.Body).Decode(&got))
 			return reply{status: 200, body: `{"code":200,"data":{"taskId":"abc"}}`}.response(r), nil
 		})})
 		_, err := client.Submit(t.Context(), kie.SubmitRequest{Prompt: prompt})

@@ -40,7 +40,7 @@ type uploaded struct {
 	content  string
 }
 
-func uploadServer(t *testing.T, answer string) (*kie.Client, *uploaded) {
+func uploadServer(t *testing.T) (*kie.Client, *uploaded) {
 	t.Helper()
 	got := new(uploaded)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,7 +64,7 @@ func uploadServer(t *testing.T, answer string) (*kie.Client, *uploaded) {
 				got.fields[part.FormName()] = string(content)
 			}
 		}
-		_, _ = io.WriteString(w, answer)
+		_, _ = io.WriteString(w, uploadAnswer)
 	}))
 	t.Cleanup(server.Close)
 	return newClient(t, kie.Options{UploadBaseURL: server.URL, UserAgent: "agent/1"}), got
@@ -74,7 +74,7 @@ func TestUpload(t *testing.T) {
 	content := strings.Repeat("video ", 100_000)
 	for name, size := range map[string]int64{"known length": int64(len(content)), "unknown length": 0, "negative length": -1} {
 		t.Run(name, func(t *testing.T) {
-			client, got := uploadServer(t, uploadAnswer)
+			client, got := uploadServer(t)
 			body := iotest.HalfReader(strings.NewReader(content))
 			kept, err := client.Upload(t.Context(), kie.Upload{Name: "in.mp4", Size: size, Body: body, Path: "/videos/user/"})
 			require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestUploadNames(t *testing.T) {
 	}
 	names := map[string]bool{}
 	for name, test := range tests {
-		client, got := uploadServer(t, uploadAnswer)
+		client, got := uploadServer(t)
 		for range 2 {
 			_, err := client.Upload(t.Context(), kie.Upload{Name: name, Body: strings.NewReader("x")})
 			require.NoError(t, err)
@@ -203,18 +203,18 @@ func TestUploadLinksOfOtherUploadHosts(t *testing.T) {
 }
 
 func TestUploadOfAChangingFile(t *testing.T) {
-	client, got := uploadServer(t, uploadAnswer)
+	client, got := uploadServer(t)
 	_, err := client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Size: 5, Body: strings.NewReader("12345678")})
 	require.NoError(t, err)
 	assert.Equal(t, "12345", got.content, "the announced size")
 
 	_, err = client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Size: 500, Body: strings.NewReader("123")})
-	requireError(t, err)
+	_ = requireError(t, err)
 	require.ErrorContains(t, err, "the file became shorter while it was uploaded")
 
 	broken := errors.New("bad sector")
 	_, err = client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Body: iotest.ErrReader(broken)})
-	requireError(t, err)
+	_ = requireError(t, err)
 	require.ErrorIs(t, err, broken)
 }
 
@@ -232,7 +232,7 @@ func TestUploadIsStreamed(t *testing.T) {
 	client := newClient(t, kie.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		var err error
 		received, err = io.Copy(io.Discard, r.Body)
-		assert.NoError(t, err)
+		require.NoError(t, err)
 		assert.Equal(t, r.ContentLength, received)
 		return reply{status: 200, body: uploadAnswer}.response(r), nil
 	})})
@@ -253,7 +253,7 @@ func TestUploadStopsReadingTheBody(t *testing.T) {
 	})})
 	body := strings.NewReader("video")
 	_, err := client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Body: body})
-	requireError(t, err)
+	_ = requireError(t, err)
 	_, err = io.Copy(io.Discard, kept)
 	require.Error(t, err)
 	assert.Equal(t, 5, body.Len(), "the body was read after Upload returned")
@@ -304,9 +304,9 @@ func TestUploadStalls(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		client, _ := uploadServer(t, uploadAnswer)
+		client, _ := uploadServer(t)
 		_, err := client.Upload(ctx, kie.Upload{Name: "a.mp4", Body: strings.NewReader("x")})
-		requireError(t, err)
+		_ = requireError(t, err)
 		require.ErrorIs(t, err, context.Canceled)
 	})
 }

@@ -2,6 +2,7 @@
 package retryafter
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,7 +17,7 @@ import (
 func Delay(header http.Header, longest time.Duration) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
-		return time.Duration(min(seconds, uint64(longest/time.Second))) * time.Second
+		return min(time.Duration(min(seconds, math.MaxInt32))*time.Second, longest)
 	}
 	until, err := http.ParseTime(value)
 	if err != nil {

@@ -141,9 +141,8 @@ func (s *Server) post(address string, body []byte, proof signature) (status int,
 
 // withoutURL keeps the tokens and signatures of URLs out of logs.
 func withoutURL(err error) error {
-	var named *url.Error
-	if errors.As(err, &named) {
-		return named.Err
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
 	}
 	return err
 }

@@ -78,14 +78,14 @@ func missing(w http.ResponseWriter) {
 func storageError(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>\n", code, message)
+	_, _ = fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>\n", code, message)
 }
 
 // webPage sends the web page of a captive portal or CDN with the content type of a
 // video.
 func webPage(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "video/mp4")
-	fmt.Fprint(w, page("Please sign in"))
+	_, _ = fmt.Fprint(w, page("Please sign in"))
 }
 
 // forgedDownload serves a link that only a forged callback holds, and counts the

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -141,7 +142,7 @@ func TestDownloadRanges(t *testing.T) {
 
 	head := kie.fetch(t, http.MethodHead, result.URL)
 	require.Equal(t, http.StatusOK, head.status)
-	require.Equal(t, fmt.Sprint(size), head.header.Get("Content-Length"))
+	require.Equal(t, strconv.Itoa(size), head.header.Get("Content-Length"))
 	require.Equal(t, etag, head.header.Get("ETag"))
 	require.Empty(t, head.body)
 }

@@ -90,7 +90,7 @@ func (s *Server) blocked(w http.ResponseWriter, r *http.Request) bool {
 	}
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(http.StatusForbidden)
-	fmt.Fprint(w, "error code: 1010")
+	_, _ = fmt.Fprint(w, "error code: 1010")
 	return true
 }
 

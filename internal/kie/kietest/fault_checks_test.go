@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -333,7 +334,7 @@ func breaksOff(times int, want error) func(*testing.T, *scenario) {
 		for range times {
 			got := s.get(t, result.URL)
 			require.ErrorIs(t, got.err, want)
-			require.Equal(t, fmt.Sprint(result.Bytes), got.header.Get("Content-Length"))
+			require.Equal(t, strconv.FormatInt(result.Bytes, 10), got.header.Get("Content-Length"))
 			require.Less(t, int64(len(got.body)), result.Bytes)
 		}
 		requireWhole(t, result, s.get(t, result.URL))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -128,7 +129,7 @@ func TestGarbledAnswersHaveNoTaskID(t *testing.T) {
 	shapes := map[string]bool{}
 	for n := range 40 {
 		status, text, err := kie.call(t, http.MethodPost, "/api/v1/modify/generate",
-			fields{"prompt": kietest.WithFaults(fmt.Sprint(n), kietest.ResponseGarbled), "videoUrl": source})
+			fields{"prompt": kietest.WithFaults(strconv.Itoa(n), kietest.ResponseGarbled), "videoUrl": source})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, status)
 		ledger := kie.Ledger()

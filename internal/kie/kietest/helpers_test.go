@@ -5,10 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -286,11 +286,11 @@ func boxes(t *testing.T, content []byte) []box {
 }
 
 func kinds(found []box) string {
-	names := ""
+	var names strings.Builder
 	for _, b := range found {
-		names += fmt.Sprintf("%s ", b.kind)
+		names.WriteString(b.kind + " ")
 	}
-	return names
+	return names.String()
 }
 
 // downloadURL returns a fresh link to a result.

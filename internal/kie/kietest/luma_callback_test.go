@@ -3,6 +3,8 @@ package kietest_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,7 +29,7 @@ func TestSiblingCallbackVariants(t *testing.T) {
 		if n%2 == 0 {
 			faults = append(faults, kietest.GenerationFailed)
 		}
-		kie.accepted(t, fields{"prompt": kietest.WithFaults(fmt.Sprint(n), faults...), "videoUrl": source, "callBackUrl": hooks.url})
+		kie.accepted(t, fields{"prompt": kietest.WithFaults(strconv.Itoa(n), faults...), "videoUrl": source, "callBackUrl": hooks.url})
 	}
 	shapes := map[string]int{}
 	codes := map[float64]int{}
@@ -35,21 +37,21 @@ func TestSiblingCallbackVariants(t *testing.T) {
 		var body map[string]any
 		require.NoError(t, json.Unmarshal(delivery.body, &body))
 		data, _ := body["data"].(map[string]any)
-		shape := ""
+		var shape strings.Builder
 		for _, key := range []string{"taskId", "task_id"} {
 			if id, ok := body[key].(string); ok && len(id) == 32 {
-				shape += "top " + key + " "
+				shape.WriteString("top " + key + " ")
 			}
 			if id, ok := data[key].(string); ok && len(id) == 32 {
-				shape += "data " + key + " "
+				shape.WriteString("data " + key + " ")
 			}
 		}
 		for place, list := range map[string]any{"resultUrls": data["resultUrls"], "result_urls": data["result_urls"], "info": data["info"]} {
 			if list != nil {
-				shape += fmt.Sprintf("%s %T", place, list)
+				fmt.Fprintf(&shape, "%s %T", place, list)
 			}
 		}
-		shapes[shape]++
+		shapes[shape.String()]++
 		codes[body["code"].(float64)]++
 	}
 	require.Equal(t, map[float64]int{200: jobs / 2, 501: jobs / 2}, codes)

@@ -73,7 +73,7 @@ func unavailable(w http.ResponseWriter, poll int) {
 	}
 	w.Header().Set("Content-Type", "text/html")
 	w.WriteHeader(http.StatusServiceUnavailable)
-	fmt.Fprint(w, page("503 Service Temporarily Unavailable"))
+	_, _ = fmt.Fprint(w, page("503 Service Temporarily Unavailable"))
 }
 
 func (s *Server) lumaDetails(t *task) lumaDetails {

@@ -86,7 +86,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, t *task) {
 	switch {
 	case s.inject(faults, ResponseLost, 1):
 		s.setResponse(t, responseLost)
-		resetConnection(w)
+		_ = resetConnection(w) // always errReset
 	case s.inject(faults, Response500, 1):
 		s.setResponse(t, response500)
 		writeJSON(w, http.StatusInternalServerError, envelope{Code: codeServerError, Msg: "Internal Server Error"})
@@ -110,10 +110,10 @@ func (s *Server) garble(w http.ResponseWriter, t *task) {
 	switch t.job.variant % 4 {
 	case 0:
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"code":200,"msg":"success","data":{"taskId":"%s`, t.id[:8])
+		_, _ = fmt.Fprintf(w, `{"code":200,"msg":"success","data":{"taskId":"%s`, t.id[:8])
 	case 1:
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprint(w, page("502 Bad Gateway"))
+		_, _ = fmt.Fprint(w, page("502 Bad Gateway"))
 	case 2:
 		accept(w, nil)
 	default:

@@ -30,7 +30,7 @@ func newSchedule(seed int64, menu []string, rate float64) (schedule, error) {
 // of a fault that has several.
 func (s schedule) variant(req lumaRequest) uint64 {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%d\x00%s\x00%s", s.seed, req.Prompt, req.VideoURL)
+	_, _ = fmt.Fprintf(hash, "%d\x00%s\x00%s", s.seed, req.Prompt, req.VideoURL)
 	return binary.BigEndian.Uint64(hash.Sum(nil))
 }
 

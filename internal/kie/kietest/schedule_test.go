@@ -21,8 +21,8 @@ func drawnFaults(t *testing.T, options kietest.Options, prompts []string) map[st
 	shuffled := slices.Clone(prompts)
 	rand.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	for _, prompt := range shuffled {
-		kie.call(t, "POST", "/api/v1/modify/generate", fields{"prompt": prompt, "videoUrl": source})
-		kie.call(t, "POST", "/api/v1/modify/generate", fields{"prompt": prompt, "videoUrl": source})
+		_, _, _ = kie.call(t, "POST", "/api/v1/modify/generate", fields{"prompt": prompt, "videoUrl": source})
+		_, _, _ = kie.call(t, "POST", "/api/v1/modify/generate", fields{"prompt": prompt, "videoUrl": source})
 	}
 	faults := map[string][]string{}
 	for _, charge := range kie.Ledger().Tasks {

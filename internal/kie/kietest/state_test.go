@@ -38,7 +38,7 @@ func TestBillSurvivesAKill(t *testing.T) {
 	second := start(t, kietest.Options{StateDir: killedState(t, dir), Credits: 500})
 	after := second.Ledger()
 	require.Equal(t, 1, after.Charges)
-	require.Equal(t, before.Credits, after.Credits)
+	require.InDelta(t, before.Credits, after.Credits, 0)
 	charge := second.callbacksDone(t, before.Tasks[0].TaskID)
 	require.Equal(t, before.Tasks[0].CallBackURL, charge.CallBackURL)
 	require.Equal(t, before.Tasks[0].Faults, charge.Faults)
@@ -48,7 +48,7 @@ func TestBillSurvivesAKill(t *testing.T) {
 	require.Equal(t, content, second.get(t, second.url+link[len("http://kie.example"):]).body)
 
 	second.accepted(t, lost) // the faults before the charge and at the answer are not repeated
-	require.Equal(t, before.Credits-kietest.Price, second.Ledger().Credits)
+	require.InDelta(t, before.Credits-kietest.Price, second.Ledger().Credits, 0)
 }
 
 func TestEndedCallbacksAreNotRepeated(t *testing.T) {
