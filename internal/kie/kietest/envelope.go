@@ -6,7 +6,6 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -68,44 +67,6 @@ func readJSONUpTo(w http.ResponseWriter, r *http.Request, into any, limit int64)
 	return ""
 }
 
-// api guards a route of api.kie.ai. refuseKey answers requests without a valid
-// key.
-func (s *Server) api(next http.HandlerFunc, refuseKey func(w http.ResponseWriter, code int, msg string)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if s.blocked(w, r) {
-			return
-		}
-		if problem := s.unauthorized(r); problem != "" {
-			refuseKey(w, codeUnauthorized, problem)
-			return
-		}
-		next(w, r)
-	}
-}
-
-// blocked simulates the CDN in front of both hosts.
-func (s *Server) blocked(w http.ResponseWriter, r *http.Request) bool {
-	if !s.options.RequireUserAgent || strings.HasPrefix(r.UserAgent(), "Mozilla/5.0") {
-		return false
-	}
-	w.Header().Set("Content-Type", "text/plain")
-	w.WriteHeader(http.StatusForbidden)
-	_, _ = fmt.Fprint(w, "error code: 1010")
-	return true
-}
-
-func (s *Server) unauthorized(r *http.Request) (problem string) {
-	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	switch {
-	case !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(key) == "":
-		return "You do not have access permissions"
-	case !s.acceptsKey(key):
-		return "Unauthorized: the API key is not valid"
-	default:
-		return ""
-	}
-}
-
 // setRetryAfter rounds up to seconds: a client that obeys the header must not
 // retry too early.
 func setRetryAfter(w http.ResponseWriter, after time.Duration) {
@@ -113,12 +74,4 @@ func setRetryAfter(w http.ResponseWriter, after time.Duration) {
 		seconds := (after + time.Second - 1) / time.Second
 		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
-}
-
-// credit is GET /api/v1/chat/credit.
-func (s *Server) credit(w http.ResponseWriter, _ *http.Request) {
-	s.mu.Lock()
-	credits := s.credits
-	s.mu.Unlock()
-	accept(w, credits)
 }

@@ -13,14 +13,14 @@ func (s *Server) forge(t *task) {
 	if t.request.CallBackURL == "" || !s.inject(&t.faults, CallbackForged, 1) {
 		return
 	}
-	success := s.forgedSuccess(t, t.id)
-	failed := encode(map[string]any{"code": codeServerError, "msg": lumaFailureMsg,
-		"data": map[string]any{"taskId": t.id, "promptJson": t.lumaEcho()}})
+	forgedURLs := []string{t.base + "/forged/" + t.id + ".mp4", privateURL}
+	success := lumaSuccessCallback(t, t.id, forgedURLs)
+	failed := lumaFailureCallback(t)
 	unknownTask := newID()
 	right := t.request.CallBackURL
 	s.sendForgery(t, otherToken(right), t.id, success)
 	s.sendForgery(t, otherToken(right), t.id, failed)
-	s.sendForgery(t, right, unknownTask, s.forgedSuccess(t, unknownTask))
+	s.sendForgery(t, right, unknownTask, lumaSuccessCallback(t, unknownTask, forgedURLs))
 	// With the right path and the right task only the signature and the record
 	// reveal the forgery.
 	if t.job.variant%2 == 0 {
@@ -28,14 +28,6 @@ func (s *Server) forge(t *task) {
 	} else {
 		s.sendForgery(t, right, t.id, failed)
 	}
-}
-
-func (s *Server) forgedSuccess(t *task, taskID string) []byte {
-	return encode(map[string]any{"code": codeOK, "msg": lumaSuccessMsg, "data": map[string]any{
-		"taskId":     taskID,
-		"promptJson": t.lumaEcho(),
-		"resultUrls": []string{t.base + "/forged/" + t.id + ".mp4", privateURL},
-	}})
 }
 
 func (s *Server) sendForgery(t *task, address, taskID string, body []byte) {

@@ -20,14 +20,20 @@ func (s *Server) lumaCallback(t *task) []byte {
 	if s.inject(&t.faults, CallbackSpelling, 1) {
 		return siblingCallback(t, urls, failed)
 	}
-	code, msg := codeOK, lumaSuccessMsg
-	data := map[string]any{"taskId": t.id, "promptJson": t.lumaEcho()}
 	if failed {
-		code, msg = codeServerError, lumaFailureMsg
-	} else {
-		data["resultUrls"] = urls
+		return lumaFailureCallback(t)
 	}
-	return encode(map[string]any{"code": code, "msg": msg, "data": data})
+	return lumaSuccessCallback(t, t.id, urls)
+}
+
+func lumaSuccessCallback(t *task, taskID string, urls []string) []byte {
+	return encode(map[string]any{"code": codeOK, "msg": lumaSuccessMsg,
+		"data": map[string]any{"taskId": taskID, "promptJson": t.lumaEcho(), "resultUrls": urls}})
+}
+
+func lumaFailureCallback(t *task) []byte {
+	return encode(map[string]any{"code": codeServerError, "msg": lumaFailureMsg,
+		"data": map[string]any{"taskId": t.id, "promptJson": t.lumaEcho()}})
 }
 
 // siblingCallback is the callback in the format of another family of kie.ai, with

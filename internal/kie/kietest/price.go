@@ -1,5 +1,7 @@
 package kietest
 
+import "net/http"
+
 // Price is the charge for one accepted submission, in credits. kie.ai documents
 // no price of Luma Modify; observed: users assume 100 credits.
 //
@@ -11,3 +13,11 @@ const Price = 100
 
 // defaultCredits is the initial balance.
 const defaultCredits = 10_000_000
+
+// credit is GET /api/v1/chat/credit.
+func (s *Server) credit(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	credits := s.credits
+	s.mu.Unlock()
+	accept(w, credits)
+}
