@@ -25,13 +25,13 @@ type Callback struct {
 }
 
 // ErrNoTaskID means that a callback has no valid task id.
-var ErrNoTaskID = errors.New("it carries no task id")
+var ErrNoTaskID = errors.New("no task id")
 
 // DecodeCallback decodes the body of a callback, at most MaxBody bytes. It accepts
 // every spelling of kie.ai's families and requires nothing but a task id.
 func DecodeCallback(body []byte) (Callback, error) {
 	if len(body) > MaxBody {
-		return Callback{}, fmt.Errorf("decode callback: it is larger than %d bytes", MaxBody)
+		return Callback{}, fmt.Errorf("decode callback: the body is larger than %d bytes", MaxBody)
 	}
 	fields, err := parseObject(body)
 	if err != nil {

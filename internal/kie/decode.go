@@ -21,7 +21,7 @@ const maxTaskID = 256
 // spellings of a member in order of preference.
 type object map[string]json.RawMessage
 
-var errNoObject = errors.New("it is no JSON object")
+var errNoObject = errors.New("not a JSON object")
 
 func parseObject(raw []byte) (object, error) {
 	raw = bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\ufeff")))
