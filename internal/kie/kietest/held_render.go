@@ -2,10 +2,11 @@ package kietest
 
 import "net/http"
 
-// hold keeps a generation from ending until it is released, if its prompt asks
-// for that. One with an early callback can't keep its client waiting.
+// hold blocks the end of a generation with the marker "[render: held]" until its
+// release. It has no effect on a task with an early callback: its submission is
+// answered after the callback.
 func (s *Server) hold(t *task) error {
-	if !t.marks.held || t.faces(CallbackEarly) {
+	if !t.marks.held || t.faults.has(CallbackEarly) {
 		return nil
 	}
 	select {
@@ -16,8 +17,8 @@ func (s *Server) hold(t *task) error {
 	}
 }
 
-// release is POST /_sim/release. It ends what is held so far; what comes later
-// waits for the next.
+// release is POST /_sim/release. It ends all held renders; a render that is held
+// afterwards needs another release.
 func (s *Server) release(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	released := 0

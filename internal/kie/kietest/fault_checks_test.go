@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,31 +17,31 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-// sightings has, for every fault on the menu, a client that meets it.
-var sightings = map[string]func(*testing.T, *scene){
+// faultChecks has, for every fault on the menu, a client that observes it.
+var faultChecks = map[string]func(*testing.T, *scenario){
 	kietest.RateLimited:  refusedFor(429, 2),
 	kietest.Maintenance:  refusedFor(455, 2),
 	kietest.NoCredit:     refusedFor(402, 2),
 	kietest.Unauthorized: refusedFor(401, 1),
-	kietest.Refused: func(t *testing.T, s *scene) {
+	kietest.Refused: func(t *testing.T, s *scenario) {
 		for range 5 {
 			require.Equal(t, 422, s.submit(t, s.body).Code)
 		}
 		require.Zero(t, s.Ledger().Charges)
 	},
 
-	kietest.ResponseLost: func(t *testing.T, s *scene) {
+	kietest.ResponseLost: func(t *testing.T, s *scenario) {
 		_, _, err := s.call(t, http.MethodPost, "/api/v1/modify/generate", s.body)
 		require.Truef(t, errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF), "%v", err)
-		s.chargedAnyway(t, "lost")
+		s.requireCharged(t, "lost")
 	},
-	kietest.Response500: func(t *testing.T, s *scene) {
+	kietest.Response500: func(t *testing.T, s *scenario) {
 		status, _, err := s.call(t, http.MethodPost, "/api/v1/modify/generate", s.body)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusInternalServerError, status)
-		s.chargedAnyway(t, "http-500")
+		s.requireCharged(t, "http-500")
 	},
-	kietest.ResponseGarbled: func(t *testing.T, s *scene) {
+	kietest.ResponseGarbled: func(t *testing.T, s *scenario) {
 		status, text, err := s.call(t, http.MethodPost, "/api/v1/modify/generate", s.body)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, status)
@@ -52,24 +53,24 @@ var sightings = map[string]func(*testing.T, *scene){
 			require.Equal(t, 200, got.Code)
 			require.Empty(t, got.Data.TaskID)
 		}
-		s.chargedAnyway(t, "garbled")
+		s.requireCharged(t, "garbled")
 	},
-	kietest.SlowResponse: func(t *testing.T, s *scene) {
+	kietest.SlowResponse: func(t *testing.T, s *scenario) {
 		begun := time.Now()
 		s.accepted(t, s.body)
-		require.GreaterOrEqual(t, time.Since(begun), slowness)
+		require.GreaterOrEqual(t, time.Since(begun), shortDelay)
 	},
 
 	kietest.GenerationFailed: failsWith(3, 501, "生成失败"),
 	kietest.CreateFailed:     failsWith(2, 500, "upstream"),
 	kietest.Moderation:       failsWith(3, 400, "moderation"),
-	kietest.Flag4: func(t *testing.T, s *scene) {
+	kietest.Flag4: func(t *testing.T, s *scenario) {
 		charge := s.finished(t, s.body)
 		got := s.record(t, charge.TaskID)
 		require.Equal(t, 4, got.SuccessFlag)
 		require.Len(t, got.Response.ResultURLs, 1)
 	},
-	kietest.Flag4Late: func(t *testing.T, s *scene) {
+	kietest.Flag4Late: func(t *testing.T, s *scenario) {
 		charge := s.finished(t, s.body)
 		for range 2 {
 			got := s.record(t, charge.TaskID)
@@ -80,7 +81,7 @@ var sightings = map[string]func(*testing.T, *scene){
 		require.Equal(t, 4, got.SuccessFlag)
 		require.Len(t, got.Response.ResultURLs, 1)
 	},
-	kietest.UnknownFlag: func(t *testing.T, s *scene) {
+	kietest.UnknownFlag: func(t *testing.T, s *scenario) {
 		charge := s.finished(t, s.body)
 		for range 2 {
 			got := s.record(t, charge.TaskID)
@@ -90,96 +91,96 @@ var sightings = map[string]func(*testing.T, *scene){
 		require.Equal(t, 1, s.record(t, charge.TaskID).SuccessFlag)
 	},
 
-	kietest.Record5xx: func(t *testing.T, s *scene) {
+	kietest.Record5xx: func(t *testing.T, s *scenario) {
 		charge := s.finished(t, s.body)
 		require.Equal(t, []int{500, 503, 200}, s.polls(t, charge.TaskID, 3))
 		require.Equal(t, 1, s.record(t, charge.TaskID).SuccessFlag)
 	},
-	kietest.RecordMissing: func(t *testing.T, s *scene) {
+	kietest.RecordMissing: func(t *testing.T, s *scenario) {
 		charge := s.finished(t, s.body)
 		for range 2 {
-			got := s.ask(t, http.MethodGet, "/api/v1/modify/record-info?taskId="+charge.TaskID, nil)
+			got := s.callAPI(t, http.MethodGet, "/api/v1/modify/record-info?taskId="+charge.TaskID, nil)
 			require.Equal(t, 422, got.Code)
 			require.Equal(t, "record does not exist", got.Msg)
 		}
 		require.Equal(t, 1, s.record(t, charge.TaskID).SuccessFlag)
 	},
-	kietest.RecordDown: func(t *testing.T, s *scene) {
+	kietest.RecordDown: func(t *testing.T, s *scenario) {
 		charge := s.finished(t, s.body)
 		require.Equal(t, []int{500, 503, 500, 503, 500}, s.polls(t, charge.TaskID, 5))
 	},
 
-	kietest.CallbackLost: func(t *testing.T, s *scene) {
-		charge := s.settled(t, s.accepted(t, s.body))
+	kietest.CallbackLost: func(t *testing.T, s *scenario) {
+		charge := s.callbacksDone(t, s.accepted(t, s.body))
 		require.Empty(t, s.hooks.deliveries())
-		require.Equal(t, 1, charge.Flag, "kie.ai believes it was delivered")
+		require.Equal(t, 1, charge.Flag, "a lost callback counts as delivered")
 	},
-	kietest.CallbackEarly: func(t *testing.T, s *scene) {
+	kietest.CallbackEarly: func(t *testing.T, s *scenario) {
 		taskID := s.accepted(t, s.body)
 		early := s.hooks.deliveries()
 		require.Len(t, early, 1)
 		require.Contains(t, string(early[0].body), taskID)
 		require.Equal(t, 1, s.record(t, taskID).SuccessFlag)
 	},
-	kietest.CallbackDuplicated: func(t *testing.T, s *scene) {
-		charge := s.settled(t, s.accepted(t, s.body))
+	kietest.CallbackDuplicated: func(t *testing.T, s *scenario) {
+		charge := s.callbacksDone(t, s.accepted(t, s.body))
 		got := s.hooks.deliveries()
 		require.Len(t, got, 3)
 		require.Equal(t, got[0].body, got[1].body)
 		require.Equal(t, got[0].body, got[2].body)
 		require.Equal(t, 3, charge.Callbacks.Acknowledged)
 	},
-	kietest.CallbackLate: func(t *testing.T, s *scene) {
+	kietest.CallbackLate: func(t *testing.T, s *scenario) {
 		charge := s.finished(t, s.body)
 		require.Empty(t, charge.Callbacks)
 		late := s.hooks.await(t, 1)
-		require.GreaterOrEqual(t, late[0].at.Sub(charge.Ended), slowness)
+		require.GreaterOrEqual(t, late[0].at.Sub(charge.Ended), shortDelay)
 	},
-	kietest.CallbackForged:       forgeriesAreSeen,
-	kietest.CallbackWrongTask:    somebodyElsesTaskIsSeen,
-	kietest.CallbackSpelling:     anotherSpellingIsSeen,
-	kietest.CallbackUnsignedSkew: staleSignaturesAreSeen,
+	kietest.CallbackForged:       checkForgeries,
+	kietest.CallbackWrongTask:    checkForeignCallback,
+	kietest.CallbackSpelling:     checkSiblingCallback,
+	kietest.CallbackUnsignedSkew: checkStaleSignatures,
 
-	kietest.LinkExpired: func(t *testing.T, s *scene) {
+	kietest.LinkExpired: func(t *testing.T, s *scenario) {
 		result := s.finished(t, s.body).Results[0]
 		for range 3 {
 			require.Equal(t, http.StatusForbidden, s.get(t, result.URL).status)
 		}
 		require.Equal(t, http.StatusForbidden, s.fetch(t, http.MethodHead, result.URL).status)
-		whole(t, result, s.get(t, s.mint(t, result.URL)))
+		requireWhole(t, result, s.get(t, s.downloadURL(t, result.URL)))
 	},
-	kietest.LinkGone: func(t *testing.T, s *scene) {
+	kietest.LinkGone: func(t *testing.T, s *scenario) {
 		charge := s.finished(t, s.body)
 		dead := s.record(t, charge.TaskID).Response.ResultURLs[0]
 		require.Contains(t, []int{http.StatusForbidden, http.StatusNotFound}, s.get(t, dead).status)
-		require.Equal(t, 422, s.remint(t, dead).Code)
+		require.Equal(t, 422, s.postDownloadURL(t, dead).Code)
 		fresh := s.record(t, charge.TaskID).Response.ResultURLs[0]
 		require.NotEqual(t, dead, fresh)
-		whole(t, charge.Results[0], s.get(t, fresh))
+		requireWhole(t, charge.Results[0], s.get(t, fresh))
 		require.NotEqual(t, http.StatusOK, s.get(t, dead).status)
-		whole(t, charge.Results[0], s.get(t, s.mint(t, fresh)))
+		requireWhole(t, charge.Results[0], s.get(t, s.downloadURL(t, fresh)))
 	},
 	kietest.NotYetThere: answersFirst(http.StatusNotFound, 2),
-	kietest.Download429: func(t *testing.T, s *scene) {
+	kietest.Download429: func(t *testing.T, s *scenario) {
 		result := s.finished(t, s.body).Results[0]
 		for range 2 {
 			got := s.get(t, result.URL)
 			require.Equal(t, http.StatusTooManyRequests, got.status)
 			require.Equal(t, "1", got.header.Get("Retry-After"))
 		}
-		whole(t, result, s.get(t, result.URL))
+		requireWhole(t, result, s.get(t, result.URL))
 	},
-	kietest.RedirectPrivate: func(t *testing.T, s *scene) {
+	kietest.RedirectPrivate: func(t *testing.T, s *scenario) {
 		result := s.finished(t, s.body).Results[0]
 		got := s.get(t, result.URL)
 		require.Equal(t, http.StatusFound, got.status)
 		require.True(t, strings.HasPrefix(got.header.Get("Location"), "http://169.254.169.254/"))
-		whole(t, result, s.get(t, result.URL))
+		requireWhole(t, result, s.get(t, result.URL))
 	},
 
 	kietest.Truncated: breaksOff(2, io.ErrUnexpectedEOF),
 	kietest.Reset:     breaksOff(2, syscall.ECONNRESET),
-	kietest.Stall: func(t *testing.T, s *scene) {
+	kietest.Stall: func(t *testing.T, s *scenario) {
 		result := s.finished(t, s.body).Results[0]
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, result.URL, nil)
 		require.NoError(t, err)
@@ -188,13 +189,13 @@ var sightings = map[string]func(*testing.T, *scene){
 		defer answer.Body.Close()
 		_, err = io.ReadFull(answer.Body, make([]byte, result.Bytes/2))
 		require.NoError(t, err)
-		// Only the end of the server ends the wait for the next byte.
+		// The next byte does not arrive before the server closes.
 		ended := make(chan error, 1)
 		go func() {
 			_, err := answer.Body.Read(make([]byte, 1))
 			ended <- err
 		}()
-		whole(t, result, s.get(t, result.URL))
+		requireWhole(t, result, s.get(t, result.URL))
 		select {
 		case err := <-ended:
 			require.Fail(t, "the stall ended", "%v", err)
@@ -203,16 +204,16 @@ var sightings = map[string]func(*testing.T, *scene){
 		require.NoError(t, s.Close())
 		require.ErrorIs(t, <-ended, io.ErrUnexpectedEOF)
 	},
-	kietest.HTML: func(t *testing.T, s *scene) {
+	kietest.HTML: func(t *testing.T, s *scenario) {
 		result := s.finished(t, s.body).Results[0]
 		for range 2 {
 			got := s.get(t, result.URL)
 			require.Equal(t, http.StatusOK, got.status)
 			require.Contains(t, string(got.body), "<html>")
 		}
-		whole(t, result, s.get(t, result.URL))
+		requireWhole(t, result, s.get(t, result.URL))
 	},
-	kietest.WrongRange: func(t *testing.T, s *scene) {
+	kietest.WrongRange: func(t *testing.T, s *scenario) {
 		result := s.finished(t, s.body).Results[0]
 		part := s.cutOff(t, result)
 		have := len(part.body)
@@ -227,38 +228,38 @@ var sightings = map[string]func(*testing.T, *scene){
 		got := s.get(t, result.URL, resume...)
 		require.Equal(t, result.SHA256, sum(append(part.body, got.body...)))
 	},
-	kietest.NoRange: func(t *testing.T, s *scene) {
+	kietest.NoRange: func(t *testing.T, s *scenario) {
 		result := s.finished(t, s.body).Results[0]
 		part := s.cutOff(t, result)
 		for range 2 {
-			whole(t, result, s.get(t, result.URL, "Range", fmt.Sprintf("bytes=%d-", len(part.body)), "If-Range", part.header.Get("ETag")))
+			requireWhole(t, result, s.get(t, result.URL, "Range", fmt.Sprintf("bytes=%d-", len(part.body)), "If-Range", part.header.Get("ETag")))
 		}
 	},
-	kietest.EtagChanged: func(t *testing.T, s *scene) {
+	kietest.EtagChanged: func(t *testing.T, s *scenario) {
 		result := s.finished(t, s.body).Results[0]
 		before := s.fetch(t, http.MethodHead, result.URL).header.Get("ETag")
 		part := s.cutOff(t, result)
 		require.Equal(t, before, part.header.Get("ETag"))
 		got := s.get(t, result.URL, "Range", fmt.Sprintf("bytes=%d-", len(part.body)), "If-Range", part.header.Get("ETag"))
-		whole(t, result, got)
+		requireWhole(t, result, got)
 		require.NotEqual(t, part.header.Get("ETag"), got.header.Get("ETag"))
 		require.Equal(t, got.header.Get("ETag"), s.fetch(t, http.MethodHead, result.URL).header.Get("ETag"))
 		boxes(t, got.body)
 	},
 }
 
-// slowness is what the delays of these tests are shortened to.
-const slowness = 50 * time.Millisecond
+// shortDelay replaces the long default delays in these tests.
+const shortDelay = 50 * time.Millisecond
 
-// scene is a provider, a receiver of callbacks and a job that meets one fault.
-type scene struct {
+// scenario is a provider, a receiver of callbacks and a job with one fault.
+type scenario struct {
 	*provider
 	hooks *receiver
 	body  fields
 }
 
-func refusedFor(code, times int) func(*testing.T, *scene) {
-	return func(t *testing.T, s *scene) {
+func refusedFor(code, times int) func(*testing.T, *scenario) {
+	return func(t *testing.T, s *scenario) {
 		for range times {
 			got := s.submit(t, s.body)
 			require.Equal(t, code, got.Code)
@@ -270,21 +271,21 @@ func refusedFor(code, times int) func(*testing.T, *scene) {
 	}
 }
 
-func (s *scene) chargedAnyway(t *testing.T, response string) {
+func (s *scenario) requireCharged(t *testing.T, response string) {
 	t.Helper()
 	require.Equal(t, 1, s.Ledger().Charges)
 	charge := s.ended(t, s.Ledger().Tasks[0].TaskID)
 	require.Equal(t, response, charge.Response)
-	// The callback tells the job its task id all the same.
+	// The callback holds the task id.
 	require.Contains(t, string(s.hooks.await(t, 1)[0].body), charge.TaskID)
-	// Whoever pays again is charged again, and answered.
+	// A second submission is charged and answered.
 	s.finished(t, s.body)
 	require.Equal(t, 2, s.Ledger().Charges)
 }
 
-func failsWith(flag, code int, message string) func(*testing.T, *scene) {
-	return func(t *testing.T, s *scene) {
-		charge := s.settled(t, s.accepted(t, s.body))
+func failsWith(flag, code int, message string) func(*testing.T, *scenario) {
+	return func(t *testing.T, s *scenario) {
+		charge := s.callbacksDone(t, s.accepted(t, s.body))
 		require.Empty(t, charge.Results)
 		require.Equal(t, flag, charge.Flag)
 		got := s.record(t, charge.TaskID)
@@ -305,8 +306,8 @@ func failsWith(flag, code int, message string) func(*testing.T, *scene) {
 	}
 }
 
-// polls asks for a record n times and returns the HTTP statuses.
-func (s *scene) polls(t *testing.T, taskID string, n int) []int {
+// polls reads a record n times and returns the HTTP statuses.
+func (s *scenario) polls(t *testing.T, taskID string, n int) []int {
 	t.Helper()
 	var statuses []int
 	for range n {
@@ -317,31 +318,31 @@ func (s *scene) polls(t *testing.T, taskID string, n int) []int {
 	return statuses
 }
 
-func answersFirst(status, times int) func(*testing.T, *scene) {
-	return func(t *testing.T, s *scene) {
+func answersFirst(status, times int) func(*testing.T, *scenario) {
+	return func(t *testing.T, s *scenario) {
 		result := s.finished(t, s.body).Results[0]
 		for range times {
 			require.Equal(t, status, s.get(t, result.URL).status)
 		}
-		whole(t, result, s.get(t, result.URL))
+		requireWhole(t, result, s.get(t, result.URL))
 	}
 }
 
-func breaksOff(times int, want error) func(*testing.T, *scene) {
-	return func(t *testing.T, s *scene) {
+func breaksOff(times int, want error) func(*testing.T, *scenario) {
+	return func(t *testing.T, s *scenario) {
 		result := s.finished(t, s.body).Results[0]
 		for range times {
 			got := s.get(t, result.URL)
 			require.ErrorIs(t, got.err, want)
-			require.Equal(t, fmt.Sprint(result.Bytes), got.header.Get("Content-Length"))
+			require.Equal(t, strconv.FormatInt(result.Bytes, 10), got.header.Get("Content-Length"))
 			require.Less(t, int64(len(got.body)), result.Bytes)
 		}
-		whole(t, result, s.get(t, result.URL))
+		requireWhole(t, result, s.get(t, result.URL))
 	}
 }
 
-// cutOff gets the first half of a result.
-func (s *scene) cutOff(t *testing.T, result kietest.Result) reply {
+// cutOff downloads the first half of a result.
+func (s *scenario) cutOff(t *testing.T, result kietest.Result) reply {
 	t.Helper()
 	part := s.get(t, result.URL)
 	require.ErrorIs(t, part.err, io.ErrUnexpectedEOF)

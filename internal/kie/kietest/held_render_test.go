@@ -10,7 +10,7 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-// release ends what is held, which must be so many.
+// release ends all held renders, and requires their number.
 func (p *provider) release(t *testing.T, want int) {
 	t.Helper()
 	status, text, err := p.call(t, http.MethodPost, "/_sim/release", nil)
@@ -19,8 +19,8 @@ func (p *provider) release(t *testing.T, want int) {
 	require.JSONEq(t, fmt.Sprintf(`{"released":%d}`, want), string(text))
 }
 
-// A release ends what has been held so far and nothing that comes later.
-func TestAGenerationIsHeldUntilItIsReleased(t *testing.T) {
+// A release ends the renders that are held at that time, not later ones.
+func TestHeldRenderEndsWithARelease(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	held := fields{"prompt": "snow [render: held]", "videoUrl": source}
 	first, second := kie.accepted(t, held), kie.accepted(t, held)
@@ -37,6 +37,6 @@ func TestAGenerationIsHeldUntilItIsReleased(t *testing.T) {
 	kie.ended(t, third)
 	kie.release(t, 0)
 
-	early := fields{"prompt": "hail [render: held] [fault: callback-early]", "videoUrl": source, "callBackUrl": listen(t).url}
+	early := fields{"prompt": "hail [render: held] [fault: callback-early]", "videoUrl": source, "callBackUrl": newReceiver(t).url}
 	kie.finished(t, early)
 }

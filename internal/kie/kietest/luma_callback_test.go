@@ -3,6 +3,8 @@ package kietest_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,24 +12,24 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-func anotherSpellingIsSeen(t *testing.T, s *scene) {
-	charge := s.settled(t, s.accepted(t, s.body))
+func checkSiblingCallback(t *testing.T, s *scenario) {
+	charge := s.callbacksDone(t, s.accepted(t, s.body))
 	got := s.hooks.deliveries()
 	require.Len(t, got, 1)
-	require.True(t, proves(got[0], charge.TaskID))
+	require.True(t, signedFor(got[0], charge.TaskID))
 	require.Contains(t, string(got[0].body), charge.TaskID)
 }
 
-func TestTheSpellingsTakeTurns(t *testing.T) {
-	hooks := listen(t)
+func TestSiblingCallbackVariants(t *testing.T) {
+	hooks := newReceiver(t)
 	kie := start(t, kietest.Options{RateLimit: -1})
 	const jobs = 60
 	for n := range jobs {
-		failing := []string{kietest.CallbackSpelling}
+		faults := []string{kietest.CallbackSpelling}
 		if n%2 == 0 {
-			failing = append(failing, kietest.GenerationFailed)
+			faults = append(faults, kietest.GenerationFailed)
 		}
-		kie.accepted(t, fields{"prompt": kietest.WithFaults(fmt.Sprint(n), failing...), "videoUrl": source, "callBackUrl": hooks.url})
+		kie.accepted(t, fields{"prompt": kietest.WithFaults(strconv.Itoa(n), faults...), "videoUrl": source, "callBackUrl": hooks.url})
 	}
 	shapes := map[string]int{}
 	codes := map[float64]int{}
@@ -35,21 +37,21 @@ func TestTheSpellingsTakeTurns(t *testing.T) {
 		var body map[string]any
 		require.NoError(t, json.Unmarshal(delivery.body, &body))
 		data, _ := body["data"].(map[string]any)
-		shape := ""
+		var shape strings.Builder
 		for _, key := range []string{"taskId", "task_id"} {
 			if id, ok := body[key].(string); ok && len(id) == 32 {
-				shape += "top " + key + " "
+				shape.WriteString("top " + key + " ")
 			}
 			if id, ok := data[key].(string); ok && len(id) == 32 {
-				shape += "data " + key + " "
+				shape.WriteString("data " + key + " ")
 			}
 		}
 		for place, list := range map[string]any{"resultUrls": data["resultUrls"], "result_urls": data["result_urls"], "info": data["info"]} {
 			if list != nil {
-				shape += fmt.Sprintf("%s %T", place, list)
+				fmt.Fprintf(&shape, "%s %T", place, list)
 			}
 		}
-		shapes[shape]++
+		shapes[shape.String()]++
 		codes[body["code"].(float64)]++
 	}
 	require.Equal(t, map[float64]int{200: jobs / 2, 501: jobs / 2}, codes)

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// maxField bounds a text field of a multipart upload.
+// maxField bounds, in bytes, a text field of a multipart upload.
 const maxField = 4 << 10
 
-// uploadStream is POST /api/file-stream-upload. The fields may come in any
-// order.
+// uploadStream is POST /api/file-stream-upload. The order of the fields does not
+// matter.
 func (s *Server) uploadStream(w http.ResponseWriter, r *http.Request) (*received, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
 	parts, err := r.MultipartReader()
@@ -78,7 +78,7 @@ func (s *Server) uploadBase64(w http.ResponseWriter, r *http.Request) (*received
 		UploadPath string `json:"uploadPath"`
 		FileName   string `json:"fileName"`
 	}
-	const maxEncoded = 64 << 20 // documented as the way for small files
+	const maxEncoded = 64 << 20 // kie.ai documents this endpoint for small files
 	if problem := readJSONUpTo(w, r, &body, maxEncoded); problem != "" {
 		return nil, badUpload("%s", problem)
 	}
@@ -97,7 +97,7 @@ func (s *Server) uploadBase64(w http.ResponseWriter, r *http.Request) (*received
 	return file, nil
 }
 
-// uploadURL is POST /api/file-url-upload, with its documented 30 s.
+// uploadURL is POST /api/file-url-upload. kie.ai documents the timeout of 30 s.
 func (s *Server) uploadURL(w http.ResponseWriter, r *http.Request) (*received, error) {
 	var body struct {
 		FileURL    string `json:"fileUrl"`
@@ -132,7 +132,7 @@ func (s *Server) uploadURL(w http.ResponseWriter, r *http.Request) (*received, e
 	return file, nil
 }
 
-// plainName is the file name at the end of a URL's path, if there is one.
+// plainName is the last segment of a URL's path, empty if there is none.
 func plainName(urlPath string) string {
 	if name := path.Base(urlPath); name != "." && name != "/" {
 		return name

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// request is the body of a submission. It is also what makes two submissions
-// one job: a client that tries again sends the same.
-type request struct {
+// lumaRequest is the body of a submission. Equal bodies belong to one job: a retry
+// sends the same body.
+type lumaRequest struct {
 	Prompt      string `json:"prompt"`
 	VideoURL    string `json:"videoUrl"`
 	CallBackURL string `json:"callBackUrl"`
 	Watermark   string `json:"watermark"`
 }
 
-func (r request) problem() string {
+func (r lumaRequest) problem() string {
 	switch {
 	case strings.TrimSpace(r.Prompt) == "":
 		return "prompt 不能为空"
@@ -36,65 +36,64 @@ func isWebURL(text string) bool {
 	return err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && parsed.Host != ""
 }
 
-// submit is POST /api/v1/modify/generate.
-func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
-	var req request
+// lumaSubmit is POST /api/v1/modify/generate.
+func (s *Server) lumaSubmit(w http.ResponseWriter, r *http.Request) {
+	var req lumaRequest
 	if problem := readJSON(w, r, &req); problem != "" {
-		s.turnDown(w, codeInvalid, problem)
+		s.refuseInvalid(w, codeInvalid, problem)
 		return
 	}
 	if problem := req.problem(); problem != "" {
-		s.turnDown(w, codeInvalid, problem)
+		s.refuseInvalid(w, codeInvalid, problem)
 		return
 	}
 	marks, err := readMarkers(req.Prompt)
 	if err != nil {
-		s.turnDown(w, codeInvalid, fmt.Sprintf("the prompt's marker can't be followed: %v", err))
+		s.refuseInvalid(w, codeInvalid, fmt.Sprintf("the prompt's marker can't be followed: %v", err))
 		return
 	}
 	t, refusal, err := s.admit(req, marks, s.base(r))
 	if err != nil {
 		s.log.Error("could not write the bill", "error", err)
-		http.Error(w, "the simulator can't keep its books: "+err.Error(), http.StatusServiceUnavailable)
+		http.Error(w, "the simulator can't write its bill: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	if refusal.code != 0 {
 		refusal.send(w, s)
 		return
 	}
-	if t.faces(CallbackEarly) {
+	if t.faults.has(CallbackEarly) {
 		select {
-		case <-t.announced:
+		case <-t.attempted:
 		case <-s.ctx.Done():
 		}
 	}
 	s.answer(w, r, t)
 }
 
-// What became of the answer to a charged submission, as far as the simulator
-// knows.
+// The values of Charge.Response.
 const (
 	ResponseSent      = "sent"
 	responseLost      = "lost"
 	response500       = "http-500"
 	responseGarbled   = "garbled"
-	responseAbandoned = "abandoned" // the client left before a slow answer
+	responseAbandoned = "abandoned" // the client disconnected before a slow answer
 )
 
-// answer tells the client that it was charged, or fails to.
+// answer sends the task id of a charged submission, or injects a fault.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, t *task) {
-	faults := &t.job.exposure
+	faults := &t.job.faults
 	switch {
-	case s.strike(faults, ResponseLost, 1):
+	case s.inject(faults, ResponseLost, 1):
 		s.setResponse(t, responseLost)
-		resetConnection(w)
-	case s.strike(faults, Response500, 1):
+		_ = resetConnection(w) // always errReset
+	case s.inject(faults, Response500, 1):
 		s.setResponse(t, response500)
 		writeJSON(w, http.StatusInternalServerError, envelope{Code: codeServerError, Msg: "Internal Server Error"})
-	case s.strike(faults, ResponseGarbled, 1):
+	case s.inject(faults, ResponseGarbled, 1):
 		s.setResponse(t, responseGarbled)
 		s.garble(w, t)
-	case s.strike(faults, SlowResponse, 1):
+	case s.inject(faults, SlowResponse, 1):
 		if err := s.pause(r.Context(), s.options.SlowResponse); err != nil {
 			s.setResponse(t, responseAbandoned)
 			panic(http.ErrAbortHandler)
@@ -106,15 +105,15 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, t *task) {
 	}
 }
 
-// garble answers with one of the things that carry no readable task id.
+// garble sends one of four answers without a readable task id.
 func (s *Server) garble(w http.ResponseWriter, t *task) {
-	switch t.job.lot % 4 {
+	switch t.job.variant % 4 {
 	case 0:
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"code":200,"msg":"success","data":{"taskId":"%s`, t.id[:8])
+		_, _ = fmt.Fprintf(w, `{"code":200,"msg":"success","data":{"taskId":"%s`, t.id[:8])
 	case 1:
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprint(w, page("502 Bad Gateway"))
+		_, _ = fmt.Fprint(w, page("502 Bad Gateway"))
 	case 2:
 		accept(w, nil)
 	default:

@@ -14,7 +14,7 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// documentedRecord is the sample of kie.ai's page, composed in its shape.
+// documentedRecord has the shape of the sample in kie.ai's page.
 const documentedRecord = `{"code":200,"msg":"success","data":{"taskId":"` + taskID + `",
  "paramJson":"{\"prompt\":\"snow\",\"videoUrl\":\"https://cdn.example/in.mp4\",\"waterMark\":\"wm\",\"callBackUrl\":\"https://hooks.example/callbacks/luma/job-1/` + testToken + `\"}",
  "completeTime":1755078480000,"createTime":1755078171000,"successFlag":1,"errorCode":null,"errorMessage":null,
@@ -32,7 +32,7 @@ func record(t *testing.T, answers ...reply) (kie.Record, error) {
 	return record, err
 }
 
-// recordWith reads a record that has the given members in its data.
+// recordWith returns the record with the given members in its data.
 func recordWith(t *testing.T, members string) kie.Record {
 	t.Helper()
 	got, err := record(t, reply{status: 200, body: `{"code":200,"data":{` + members + `}}`})
@@ -68,9 +68,9 @@ func TestRecordFlags(t *testing.T) {
 	}{
 		"0": {kie.Pending, 0}, "1": {kie.Succeeded, 1}, "2": {kie.Failed, 2}, "3": {kie.Failed, 3}, "4": {kie.Succeeded, 4},
 		`"1"`: {kie.Succeeded, 1}, `" 4 "`: {kie.Succeeded, 4}, "1.0": {kie.Succeeded, 1},
-		"5": {kie.UnknownFlag, 5}, "-2": {kie.UnknownFlag, -2}, "1.5": {kie.UnknownFlag, -1}, "1e30": {kie.UnknownFlag, -1},
-		"null": {kie.UnknownFlag, -1}, `""`: {kie.UnknownFlag, -1}, "true": {kie.UnknownFlag, -1}, "[1]": {kie.UnknownFlag, -1},
-		`"SUCCESS"`: {kie.UnknownFlag, -1},
+		"5": {kie.UnknownState, 5}, "-2": {kie.UnknownState, -2}, "1.5": {kie.UnknownState, -1}, "1e30": {kie.UnknownState, -1},
+		"null": {kie.UnknownState, -1}, `""`: {kie.UnknownState, -1}, "true": {kie.UnknownState, -1}, "[1]": {kie.UnknownState, -1},
+		`"SUCCESS"`: {kie.UnknownState, -1},
 	}
 	for flag, want := range tests {
 		t.Run(flag, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestRecordResultLinks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := recordWith(t, `"successFlag":1,`+test.members)
 			assert.Equal(t, test.want, got.ResultURLs)
-			assert.Equal(t, kie.Succeeded, got.State, "links or not, the flag decides")
+			assert.Equal(t, kie.Succeeded, got.State, "the flag alone decides")
 		})
 	}
 }
