@@ -18,7 +18,7 @@ func (j *job) collect(ctx workflow.Context, task task, outcome outcome) ([]activ
 	downloads := make([]workflow.Future, count)
 	for i, url := range outcome.ResultURLs {
 		summary := fmt.Sprintf("download video %d of %d of task %s", i+1, count, task.id)
-		downloads[i] = workflow.ExecuteActivity(download(ctx, summary, j.until), a.Download, activities.DownloadInput{
+		downloads[i] = workflow.ExecuteActivity(downloadPolicy(ctx, summary, j.until), a.Download, activities.DownloadInput{
 			TaskID:  task.id,
 			Name:    j.input.Name,
 			Number:  i + 1,
@@ -58,9 +58,9 @@ func (j *job) writeReceipt(ctx workflow.Context, task task, outcome outcome, fil
 		CompletedAt:    outcome.CompletedAt,
 		Files:          files,
 	}
-	err := workflow.ExecuteLocalActivity(inPassing(ctx), a.WriteReceipt, receipt).Get(ctx, nil)
+	err := workflow.ExecuteLocalActivity(localReceiptPolicy(ctx), a.WriteReceipt, receipt).Get(ctx, nil)
 	if err != nil && !temporal.IsCanceledError(err) {
-		err = workflow.ExecuteActivity(persistently(ctx, j.until), a.WriteReceipt, receipt).Get(ctx, nil)
+		err = workflow.ExecuteActivity(receiptPolicy(ctx, j.until), a.WriteReceipt, receipt).Get(ctx, nil)
 	}
 	if err != nil {
 		return j.downloadFailure(ctx, task, err)

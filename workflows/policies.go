@@ -10,11 +10,11 @@ import (
 // The kinds of work a job has done. Every call of an activity says which kind
 // it is.
 
-// submission is the paid request. Refusals and connections that never came
+// submitPolicy is for the paid request. Refusals and connections that never came
 // about are retried by the server. A timeout is not: what it means depends on
 // the evidence that the attempt left, and that is for the workflow to read. A
 // cancelled job waits for the outcome, because the task may be paid.
-func submission(ctx workflow.Context, deadline time.Time) workflow.Context {
+func submitPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              SubmitTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
 		ScheduleToStartTimeout: pastDeadline(ctx, deadline),
@@ -35,34 +35,34 @@ func submission(ctx workflow.Context, deadline time.Time) workflow.Context {
 	})
 }
 
-// lookTimeout bounds one look at a record. The client itself ends it after 25 s,
+// recordTimeout bounds one look at a record. The client itself ends it after 25 s,
 // so what takes longer is a dead worker.
-const lookTimeout = 30 * time.Second
+const recordTimeout = 30 * time.Second
 
-// identification is a look at one record, tried for as long as within.
-func identification(ctx workflow.Context, taskID string, within time.Duration) workflow.Context {
+// identifyPolicy is a look at one record, tried for as long as within.
+func identifyPolicy(ctx workflow.Context, taskID string, within time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: max(within, time.Minute),
-		StartToCloseTimeout:    lookTimeout,
+		StartToCloseTimeout:    recordTimeout,
 		Summary:                "ask kie.ai about task " + taskID,
-		RetryPolicy:            everyFew(5 * time.Second),
+		RetryPolicy:            constantInterval(5 * time.Second),
 	})
 }
 
-// polling is one activity for a wait of any length: each poll is a retry, and
+// pollPolicy is one activity for a wait of any length: each poll is a retry, and
 // the activity itself says when the next is due and when to stop.
-func polling(ctx workflow.Context, taskID string, deadline time.Time) workflow.Context {
+func pollPolicy(ctx workflow.Context, taskID string, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
-		StartToCloseTimeout:    lookTimeout,
+		StartToCloseTimeout:    recordTimeout,
 		Summary:                "poll task " + taskID + " until it has ended",
-		RetryPolicy:            everyFew(30 * time.Second),
+		RetryPolicy:            constantInterval(30 * time.Second),
 	})
 }
 
-// download streams one video. Progress is its heartbeat, and a dead worker is
+// downloadPolicy streams one video. Progress is its heartbeat, and a dead worker is
 // noticed by the lack of it.
-func download(ctx workflow.Context, summary string, deadline time.Time) workflow.Context {
+func downloadPolicy(ctx workflow.Context, summary string, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
 		StartToCloseTimeout:    2 * time.Hour,
@@ -77,8 +77,8 @@ func download(ctx workflow.Context, summary string, deadline time.Time) workflow
 	})
 }
 
-// inPassing is small local work, done within the workflow task or not at all.
-func inPassing(ctx workflow.Context) workflow.Context {
+// localReceiptPolicy is small local work, done within the workflow task or not at all.
+func localReceiptPolicy(ctx workflow.Context) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		ScheduleToCloseTimeout: 5 * time.Second,
 		Summary:                "write the receipt",
@@ -86,8 +86,8 @@ func inPassing(ctx workflow.Context) workflow.Context {
 	})
 }
 
-// persistently is the same work when it did not succeed in passing.
-func persistently(ctx workflow.Context, deadline time.Time) workflow.Context {
+// receiptPolicy is the same work when it did not succeed in passing.
+func receiptPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
 		StartToCloseTimeout:    time.Minute,
@@ -100,7 +100,7 @@ func persistently(ctx workflow.Context, deadline time.Time) workflow.Context {
 	})
 }
 
-func everyFew(interval time.Duration) *temporal.RetryPolicy {
+func constantInterval(interval time.Duration) *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: interval, BackoffCoefficient: 1}
 }
 

@@ -77,7 +77,7 @@ func (j *job) lateProof(ctx workflow.Context) (*task, error) {
 			continue
 		}
 		var identified activities.Identified
-		err := workflow.ExecuteActivity(identification(ctx, callback.TaskID, 0), a.Identify, activities.IdentifyInput{
+		err := workflow.ExecuteActivity(identifyPolicy(ctx, callback.TaskID, 0), a.Identify, activities.IdentifyInput{
 			TaskID:    callback.TaskID,
 			Own:       true,
 			NotBefore: j.sentSince(ctx, j.lost[0]),
@@ -116,7 +116,7 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (task, error) {
 	j.status.TaskID = taskID
 	j.enter(ctx, StageWaiting, "asking kie.ai about task "+taskID)
 	var identified activities.Identified
-	err := workflow.ExecuteActivity(identification(ctx, taskID, j.deadline), a.Identify,
+	err := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, j.deadline), a.Identify,
 		activities.IdentifyInput{TaskID: taskID}).Get(ctx, &identified)
 	var failed *temporal.ApplicationError
 	switch {

@@ -111,7 +111,7 @@ func (s *search) claim(ctx workflow.Context, selector workflow.Selector, taskID 
 	}
 	s.open = append(s.open, open)
 	within := s.ends.Sub(workflow.Now(ctx))
-	record := workflow.ExecuteActivity(identification(ctx, taskID, within), a.Identify, activities.IdentifyInput{
+	record := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, within), a.Identify, activities.IdentifyInput{
 		TaskID:    taskID,
 		Own:       true,
 		NotBefore: s.sentSince(ctx, s.lost),

@@ -105,7 +105,7 @@ func (j *job) videoExpired(what string) failure {
 func (j *job) attempt(ctx workflow.Context, input activities.SubmitInput) (submitted activities.Submitted, interrupted bool, err error) {
 	submitting, stop := workflow.WithCancel(ctx)
 	defer stop()
-	outcome := workflow.ExecuteActivity(submission(submitting, input.Until), a.Submit, input)
+	outcome := workflow.ExecuteActivity(submitPolicy(submitting, input.Until), a.Submit, input)
 	if len(j.lost) > 0 {
 		selector := workflow.NewSelector(ctx)
 		j.callbacks.AddTo(ctx, selector, func(callback Callback) {

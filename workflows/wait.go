@@ -113,7 +113,7 @@ func (j *job) poll(ctx workflow.Context, task task, wake *Callback, interruptibl
 	asking, stop := workflow.WithCancel(ctx)
 	defer stop()
 	started := workflow.Now(ctx)
-	end := workflow.ExecuteActivity(polling(asking, task.id, j.until), a.Poll, input)
+	end := workflow.ExecuteActivity(pollPolicy(asking, task.id, j.until), a.Poll, input)
 	done := false
 	selector := workflow.NewSelector(ctx)
 	j.callbacks.AddTo(ctx, selector, func(callback Callback) {
