@@ -12,11 +12,11 @@ import (
 
 // collect stores every video of the task, all at once. One that fails does not
 // stop the others: what can be saved is saved.
-func (j *job) collect(ctx workflow.Context, task task, outcome outcome) ([]activities.Downloaded, error) {
-	count := len(outcome.ResultURLs)
+func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion) ([]activities.Downloaded, error) {
+	count := len(completed.record.ResultURLs)
 	j.enter(ctx, StageCollecting, fmt.Sprintf("downloading %s of task %s", videos(count), task.id))
 	downloads := make([]workflow.Future, count)
-	for i, url := range outcome.ResultURLs {
+	for i, url := range completed.record.ResultURLs {
 		summary := fmt.Sprintf("download video %d of %d of task %s", i+1, count, task.id)
 		downloads[i] = workflow.ExecuteActivity(downloadPolicy(ctx, summary, j.until), a.Download, activities.DownloadInput{
 			TaskID:  task.id,
@@ -24,7 +24,7 @@ func (j *job) collect(ctx workflow.Context, task task, outcome outcome) ([]activ
 			Number:  i + 1,
 			URL:     url,
 			Until:   j.until,
-			EndedAt: outcome.keptFrom,
+			EndedAt: completed.keptFrom,
 		})
 	}
 	files := make([]activities.Downloaded, count)
@@ -45,7 +45,7 @@ func (j *job) collect(ctx workflow.Context, task task, outcome outcome) ([]activ
 // writeReceipt stores what the job did. It is small, so it is written within
 // the workflow task; only a store that does not take it at once makes it an
 // activity of its own.
-func (j *job) writeReceipt(ctx workflow.Context, task task, outcome outcome, files []activities.Downloaded) error {
+func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed completion, files []activities.Downloaded) error {
 	receipt := activities.ReceiptInput{
 		TaskID:         task.id,
 		Name:           j.input.Name,
@@ -53,9 +53,9 @@ func (j *job) writeReceipt(ctx workflow.Context, task task, outcome outcome, fil
 		VideoURL:       task.videoURL,
 		VideoSHA256:    task.videoSHA256,
 		SubmitAttempts: j.status.SubmitAttempts,
-		WokenBy:        outcome.wokenBy,
+		WokenBy:        completed.wokenBy,
 		SubmittedAt:    task.submittedAt,
-		CompletedAt:    outcome.CompletedAt,
+		CompletedAt:    completed.record.CompletedAt,
 		Files:          files,
 	}
 	err := workflow.ExecuteLocalActivity(localReceiptPolicy(ctx), a.WriteReceipt, receipt).Get(ctx, nil)
@@ -68,7 +68,7 @@ func (j *job) writeReceipt(ctx workflow.Context, task task, outcome outcome, fil
 	return nil
 }
 
-func (j *job) downloadFailure(ctx workflow.Context, task task, err error) error {
+func (j *job) downloadFailure(ctx workflow.Context, task *paidTask, err error) error {
 	if ctx.Err() != nil {
 		// A cancelled download ends with whatever it was doing.
 		return ctx.Err()

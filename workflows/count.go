@@ -22,10 +22,10 @@ func countUnknown(ctx workflow.Context) {
 
 // countWakeup counts what ended a wait. Missed says that a callback was expected
 // and did not come.
-func countWakeup(ctx workflow.Context, ended outcome, missed bool) {
+func countWakeup(ctx workflow.Context, completed completion, missed bool) {
 	handler := workflow.GetMetricsHandler(ctx)
-	metrics.Wakeups.Add(handler, 1, ended.wokenBy)
-	if missed && workflow.Now(ctx).Sub(ended.CompletedAt) > overdueAfter {
+	metrics.Wakeups.Add(handler, 1, completed.wokenBy)
+	if missed && workflow.Now(ctx).Sub(completed.record.CompletedAt) > overdueAfter {
 		metrics.CallbacksOverdue.Add(handler, 1)
 	}
 }

@@ -24,7 +24,7 @@ func (u unknownOutcome) settledBy(evidence activities.Evidence) bool {
 
 // settle takes late evidence about one of the lost submissions and returns the
 // task that it brings to light, if it does.
-func (j *job) settle(evidence activities.Evidence) *task {
+func (j *job) settle(evidence activities.Evidence) *paidTask {
 	settled := j.lostBefore(evidence)
 	if settled < 0 {
 		j.another(evidence)
@@ -34,13 +34,12 @@ func (j *job) settle(evidence activities.Evidence) *task {
 	if evidence.Phase != activities.PhaseAccepted {
 		return nil
 	}
-	found := j.accepted(evidence.Submitted())
-	return &found
+	return j.accepted(evidence.Submitted())
 }
 
 // settleLost takes all late evidence that has come, up to the first task that it
 // brings to light.
-func (j *job) settleLost() *task {
+func (j *job) settleLost() *paidTask {
 	for {
 		evidence, ok := j.nextEvidence()
 		if !ok {
@@ -54,7 +53,7 @@ func (j *job) settleLost() *task {
 
 // wokenBy gives a task that was found without it the callback that came about
 // it: it says that the task has ended, and may hold the only links to the videos.
-func wokenBy(ctx workflow.Context, found *task, calls []Callback) *task {
+func wokenBy(ctx workflow.Context, found *paidTask, calls []Callback) *paidTask {
 	if found == nil || found.wake != nil {
 		return found
 	}

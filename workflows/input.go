@@ -43,7 +43,7 @@ func ParseInput(data []byte) (ModifyVideoInput, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&input); err != nil {
-		return ModifyVideoInput{}, malformed(err)
+		return ModifyVideoInput{}, malformedError(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return ModifyVideoInput{}, errors.New("the input is more than one JSON object")
@@ -76,20 +76,20 @@ func (in ModifyVideoInput) ValidateBeforeUpload() error {
 	return in.Validate()
 }
 
-// terms are what an input's texts mean.
-type terms struct {
-	// videoExpires is zero for a video that does not.
+// jobTerms are the parsed values of the input's texts.
+type jobTerms struct {
+	// videoExpires is zero for a video that does not expire.
 	videoExpires   time.Time
 	recoveryWindow time.Duration
 	deadline       time.Duration
 	resubmit       bool
 }
 
-func (in ModifyVideoInput) terms() (terms, error) {
+func (in ModifyVideoInput) terms() (jobTerms, error) {
 	if in.malformed != nil {
-		return terms{}, malformed(in.malformed)
+		return jobTerms{}, malformedError(in.malformed)
 	}
-	var terms terms
+	var terms jobTerms
 	var err error
 	if terms.recoveryWindow, err = duration("recoveryWindow", in.RecoveryWindow, defaultRecoveryWindow); err != nil {
 		return terms, err
@@ -118,8 +118,8 @@ func (in ModifyVideoInput) terms() (terms, error) {
 	return terms, in.checkSubmission()
 }
 
-// malformed says in JSON's terms, not in Go's, what does not fit.
-func malformed(err error) error {
+// malformedError describes a decoding error in JSON's terms instead of Go's.
+func malformedError(err error) error {
 	var mismatch *json.UnmarshalTypeError
 	if errors.As(err, &mismatch) && mismatch.Field != "" {
 		return fmt.Errorf("the input is malformed: %s is a %s, not a %s", mismatch.Field, mismatch.Value, mismatch.Type)

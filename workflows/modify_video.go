@@ -16,15 +16,15 @@ import (
 // ends as stored files or as an application error that names the task and the
 // next command.
 func ModifyVideo(ctx workflow.Context, input ModifyVideoInput) (ModifyVideoResult, error) {
-	job, err := newJob(ctx, input)
+	j, err := newJob(ctx, input)
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
-	result, err := job.run(ctx)
+	result, err := j.run(ctx)
 	if err != nil {
-		return ModifyVideoResult{}, job.fail(ctx, err)
+		return ModifyVideoResult{}, j.fail(ctx, err)
 	}
-	return job.finish(ctx, result), nil
+	return j.finish(ctx, result), nil
 }
 
 func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
@@ -32,24 +32,24 @@ func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
-	outcome, err := j.awaitEnd(ctx, task)
+	completed, err := j.awaitEnd(ctx, task)
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
-	files, err := j.collect(ctx, task, outcome)
+	files, err := j.collect(ctx, task, completed)
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
-	if err := j.writeReceipt(ctx, task, outcome, files); err != nil {
+	if err := j.writeReceipt(ctx, task, completed, files); err != nil {
 		return ModifyVideoResult{}, err
 	}
-	return j.result(task, outcome, files), nil
+	return j.result(task, completed, files), nil
 }
 
 // obtainTask adopts the task that the input names or submits a new one. If the
 // outcome of a submission is unknown it looks for proof before anything else
 // is sent.
-func (j *job) obtainTask(ctx workflow.Context) (task, error) {
+func (j *job) obtainTask(ctx workflow.Context) (*paidTask, error) {
 	if j.input.TaskID != "" {
 		return j.adopt(ctx, j.input.TaskID)
 	}
@@ -59,18 +59,18 @@ func (j *job) obtainTask(ctx workflow.Context) (task, error) {
 		if !unknown {
 			return task, err
 		}
-		task, again, err := j.recover(ctx, lost)
-		if !again {
-			return task, err
+		found, err := j.recover(ctx, lost)
+		if found != nil || err != nil {
+			return found, err
 		}
 	}
 }
 
 // job is the state of one run of ModifyVideo.
 type job struct {
-	id    string
-	input ModifyVideoInput
-	terms
+	id       string
+	input    ModifyVideoInput
+	terms    jobTerms
 	status   Status
 	settings activities.Settings
 	// until is when the current phase is overdue: getting a task accepted, and
@@ -95,8 +95,8 @@ type job struct {
 	others []string
 }
 
-// task is a paid task that this job owns.
-type task struct {
+// paidTask is a paid task that this job owns.
+type paidTask struct {
 	id          string
 	submittedAt time.Time
 	prompt      string
@@ -110,7 +110,7 @@ type task struct {
 
 // newJob installs the handlers before anything can block and checks the input.
 func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
-	job := &job{
+	j := &job{
 		id:          workflow.GetInfo(ctx).WorkflowExecution.ID,
 		input:       input,
 		status:      Status{Videos: []Video{}},
@@ -118,23 +118,23 @@ func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
 		evidence:    EvidenceSignal.Channel(ctx),
 		resolutions: workflow.NewBufferedChannel(ctx, 1),
 	}
-	if err := job.handleMessages(ctx); err != nil {
+	if err := j.handleMessages(ctx); err != nil {
 		return nil, err
 	}
 	var err error
-	if job.terms, err = input.terms(); err != nil {
-		return nil, job.fail(ctx, failure{errorType: InvalidRequest, what: err.Error(), next: "correct the input and start the job again"})
+	if j.terms, err = input.terms(); err != nil {
+		return nil, j.fail(ctx, failure{errorType: InvalidRequest, what: err.Error(), next: "correct the input and start the job again"})
 	}
-	job.until = workflow.Now(ctx).Add(job.deadline)
-	return job, nil
+	j.until = workflow.Now(ctx).Add(j.terms.deadline)
+	return j, nil
 }
 
-func (j *job) result(task task, outcome outcome, files []activities.Downloaded) ModifyVideoResult {
+func (j *job) result(task *paidTask, completed completion, files []activities.Downloaded) ModifyVideoResult {
 	result := ModifyVideoResult{
 		TaskID:      task.id,
-		WokenBy:     outcome.wokenBy,
+		WokenBy:     completed.wokenBy,
 		SubmittedAt: task.submittedAt,
-		CompletedAt: outcome.CompletedAt,
+		CompletedAt: completed.record.CompletedAt,
 	}
 	for _, file := range files {
 		result.Videos = append(result.Videos, file.Video)

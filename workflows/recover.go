@@ -12,37 +12,37 @@ import (
 
 // recover looks for proof of what became of a submission whose answer was lost:
 // a callback on this job's own URL, confirmed by the provider's record, the late
-// word of the worker that sent it, or an operator's. It answers with the adopted
-// task, or with again if the job may submit once more.
-func (j *job) recover(ctx workflow.Context, lost unknownOutcome) (adopted task, again bool, err error) {
-	search := search{job: j, lost: lost, ends: lost.at(ctx).Add(j.recoveryWindow)}
+// word of the worker that sent it, or an operator's. It returns the adopted task,
+// or nil without an error if the job may submit once more.
+func (j *job) recover(ctx workflow.Context, lost unknownOutcome) (*paidTask, error) {
+	search := search{job: j, lost: lost, ends: lost.at(ctx).Add(j.terms.recoveryWindow)}
 	j.enter(ctx, StageSubmitUnknown, search.describe())
 	countUnknown(ctx)
 	ctx, stop := workflow.WithCancel(ctx)
 	defer stop()
 	if err := search.run(ctx); err != nil {
-		return task{}, false, err
+		return nil, err
 	}
 	switch {
 	case search.found != nil:
-		return *search.found, false, nil
+		return search.found, nil
 	case search.refused:
-		return task{}, true, nil
+		return nil, nil
 	case search.verdict == Resubmit:
 		j.lost = append(j.lost, lost)
 		// Claims that are still open are asked about before anything is paid.
 		j.claims = append(j.claims, search.open...)
 		// The new submission has its own time to be accepted in.
-		j.until = workflow.Now(ctx).Add(j.deadline)
-		return task{}, true, nil
+		j.until = workflow.Now(ctx).Add(j.terms.deadline)
+		return nil, nil
 	case search.verdict == WriteOff:
-		return task{}, false, failure{
+		return nil, failure{
 			errorType: SubmitUnknown,
 			what:      "the operator wrote off a submission with an unknown outcome (" + lost.Error() + ")",
 			next:      "if the task turns up at https://kie.ai/logs: lumaflow submit --task-id TASKID",
 		}
 	default:
-		return task{}, false, search.failure()
+		return nil, search.failure()
 	}
 }
 
@@ -61,7 +61,7 @@ func (j *job) sentSince(ctx workflow.Context, lost unknownOutcome) time.Time {
 
 // lateProof looks, before anything is paid again, whether late evidence or a
 // callback has brought the task of an earlier submission after all.
-func (j *job) lateProof(ctx workflow.Context) (*task, error) {
+func (j *job) lateProof(ctx workflow.Context) (*paidTask, error) {
 	if len(j.lost) == 0 {
 		return nil, nil
 	}
@@ -88,7 +88,7 @@ func (j *job) lateProof(ctx workflow.Context) (*task, error) {
 			found.submittedAt, found.wake = j.lost[0].at(ctx), &callback
 			// The lost submission is found.
 			j.lost = j.lost[1:]
-			return &found, nil
+			return found, nil
 		case temporal.IsCanceledError(err):
 			return nil, err
 		case !disproved(err):
@@ -112,34 +112,34 @@ func (j *job) nextClaim() (Callback, bool) {
 }
 
 // adopt takes over the task that the input names.
-func (j *job) adopt(ctx workflow.Context, taskID string) (task, error) {
+func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 	j.status.TaskID = taskID
 	j.enter(ctx, StageWaiting, "asking kie.ai about task "+taskID)
 	var identified activities.Identified
-	err := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, j.deadline), a.Identify,
+	err := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, j.terms.deadline), a.Identify,
 		activities.IdentifyInput{TaskID: taskID}).Get(ctx, &identified)
 	var failed *temporal.ApplicationError
 	switch {
 	case err == nil:
 		return j.adoptIdentified(ctx, identified), nil
 	case temporal.IsCanceledError(err):
-		return task{}, err
+		return nil, err
 	case errors.As(err, &failed) && failed.Type() == activities.UnknownTask:
-		return task{}, failure{
+		return nil, failure{
 			errorType: InvalidRequest,
 			what:      failed.Message(),
 			next:      "check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it",
 		}
 	default:
-		return task{}, j.overdue(taskID, err)
+		return nil, j.overdue(taskID, err)
 	}
 }
 
-func (j *job) adoptIdentified(ctx workflow.Context, identified activities.Identified) task {
+func (j *job) adoptIdentified(ctx workflow.Context, identified activities.Identified) *paidTask {
 	j.learn(identified.Settings)
 	j.status.TaskID = identified.TaskID
-	j.until = workflow.Now(ctx).Add(j.deadline)
-	adopted := task{
+	j.until = workflow.Now(ctx).Add(j.terms.deadline)
+	adopted := &paidTask{
 		id:          identified.TaskID,
 		submittedAt: identified.CreatedAt,
 		prompt:      identified.Prompt,

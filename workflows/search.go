@@ -30,7 +30,7 @@ type search struct {
 	calls []Callback
 	// unproved counts the claims that the record could not be asked about.
 	unproved int
-	found    *task
+	found    *paidTask
 	// refused says that the submission is known to have created nothing.
 	refused bool
 	verdict string
@@ -60,8 +60,7 @@ func (s *search) run(ctx workflow.Context) error {
 		channel.Receive(ctx, &decided)
 		s.verdict = decided.action
 		if decided.adopts != nil {
-			found := s.adoptIdentified(ctx, *decided.adopts)
-			s.found = &found
+			s.found = s.adoptIdentified(ctx, *decided.adopts)
 		}
 	})
 	var failed error
@@ -87,7 +86,7 @@ func (s *search) run(ctx workflow.Context) error {
 		}
 		selector.Select(ctx)
 	}
-	if !s.settled() && failed == nil && s.resubmit && s.unproved == 0 {
+	if !s.settled() && failed == nil && s.terms.resubmit && s.unproved == 0 {
 		s.verdict = Resubmit
 	}
 	// Proof that is already here counts for more than the word to pay again.
@@ -129,7 +128,7 @@ func (s *search) claim(ctx workflow.Context, selector workflow.Selector, taskID 
 		if s.found == nil {
 			found := s.adoptIdentified(ctx, identified)
 			found.submittedAt, found.wake = s.lost.at(ctx), wake
-			s.found = &found
+			s.found = found
 		}
 	})
 }
@@ -151,8 +150,7 @@ func (s *search) hearTold(ctx workflow.Context) {
 func (s *search) hear(ctx workflow.Context, evidence activities.Evidence) {
 	switch {
 	case s.lost.settledBy(evidence) && evidence.Phase == activities.PhaseAccepted:
-		found := s.accepted(evidence.Submitted())
-		s.found = &found
+		s.found = s.accepted(evidence.Submitted())
 	case s.lost.settledBy(evidence):
 		s.refused = true
 	case hearsEachWord(ctx):
@@ -165,7 +163,7 @@ func (s *search) hear(ctx workflow.Context, evidence activities.Evidence) {
 
 // foundEarlier ends the search with the task of an earlier submission, if there
 // is one. What became of this one is then still not known.
-func (s *search) foundEarlier(earlier *task) {
+func (s *search) foundEarlier(earlier *paidTask) {
 	if earlier == nil {
 		return
 	}
@@ -190,7 +188,7 @@ func (s *search) describe() string {
 }
 
 func (s *search) failure() error {
-	what := "it is not known whether kie.ai accepted the submission (" + s.lost.Error() + ") and no proof came in " + short(s.recoveryWindow)
+	what := "it is not known whether kie.ai accepted the submission (" + s.lost.Error() + ") and no proof came in " + short(s.terms.recoveryWindow)
 	if len(s.claims) > 0 {
 		what += "; these tasks were named, but kie.ai's record did not confirm them: " + strings.Join(s.claims, ", ")
 	}

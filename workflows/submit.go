@@ -18,7 +18,7 @@ const maxShownHolds = 100
 
 // submit has the task accepted, however long kie.ai holds it. It returns
 // unknownOutcome if a task may exist whose id nobody knows.
-func (j *job) submit(ctx workflow.Context) (task, error) {
+func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 	j.enter(ctx, StageSubmitting, "submitting the task to kie.ai")
 	input := activities.SubmitInput{
 		Prompt:    j.input.Prompt,
@@ -29,10 +29,10 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 	for holds, deaths := 0, 0; ; {
 		late, err := j.lateProof(ctx)
 		if err != nil {
-			return task{}, err
+			return nil, err
 		}
 		if late != nil {
-			return *late, nil
+			return late, nil
 		}
 		input.Attempts = j.status.SubmitAttempts
 		submitted, interrupted, err := j.attempt(ctx, input)
@@ -52,7 +52,7 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 			continue
 		}
 		if !died {
-			return task{}, j.submitFailure(ctx, err)
+			return nil, j.submitFailure(ctx, err)
 		}
 		j.learn(evidence.Settings)
 		j.status.SubmitAttempts = max(j.status.SubmitAttempts, evidence.Attempts)
@@ -60,13 +60,13 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 		case activities.PhaseAccepted:
 			return j.accepted(evidence.Submitted()), nil
 		case activities.PhaseSending:
-			return task{}, unknownOutcome{evidence: evidence, cause: "the worker died while it was submitting"}
+			return nil, unknownOutcome{evidence: evidence, cause: "the worker died while it was submitting"}
 		}
 		if !workflow.Now(ctx).Before(input.Until) {
 			if input.Expires {
-				return task{}, j.videoExpired("no worker managed to submit it before the uploaded video expired; nothing was charged")
+				return nil, j.videoExpired("no worker managed to submit it before the uploaded video expired; nothing was charged")
 			}
-			return task{}, failure{
+			return nil, failure{
 				errorType: SubmitRefused,
 				what:      "no worker managed to submit it before the deadline; nothing was charged",
 				next:      "start the job again",
@@ -75,7 +75,7 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 		// A worker that dies of each attempt must not fill the history.
 		deaths++
 		if err := workflow.Sleep(ctx, min(time.Duration(deaths-1)*5*time.Second, time.Minute)); err != nil {
-			return task{}, err
+			return nil, err
 		}
 	}
 }
@@ -83,10 +83,10 @@ func (j *job) submit(ctx workflow.Context) (task, error) {
 // submitUntil is until when a submission may be made: before the deadline, and
 // while an uploaded video can still be fetched.
 func (j *job) submitUntil() (until time.Time, expires bool) {
-	if j.videoExpires.IsZero() || j.until.Before(j.videoExpires) {
+	if j.terms.videoExpires.IsZero() || j.until.Before(j.terms.videoExpires) {
 		return j.until, false
 	}
-	return j.videoExpires, true
+	return j.terms.videoExpires, true
 }
 
 // videoExpired is the failure of a job whose uploaded video is, or will soon be,
@@ -130,12 +130,12 @@ func (j *job) attempt(ctx workflow.Context, input activities.SubmitInput) (submi
 
 // accepted takes over a task that kie.ai has accepted; the wait for its result
 // starts now.
-func (j *job) accepted(submitted activities.Submitted) task {
+func (j *job) accepted(submitted activities.Submitted) *paidTask {
 	j.learn(submitted.Settings)
 	j.status.TaskID = submitted.TaskID
 	j.status.SubmitAttempts = max(j.status.SubmitAttempts, submitted.Attempts)
-	j.until = submitted.SubmittedAt.Add(j.deadline)
-	return task{
+	j.until = submitted.SubmittedAt.Add(j.terms.deadline)
+	return &paidTask{
 		id:          submitted.TaskID,
 		submittedAt: submitted.SubmittedAt,
 		prompt:      j.input.Prompt,

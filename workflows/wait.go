@@ -26,9 +26,9 @@ const (
 	defaultPollAfter = 30 * time.Second
 )
 
-// outcome is a task that ended well.
-type outcome struct {
-	activities.Finished
+// completion is the successful end of a task.
+type completion struct {
+	record  activities.Finished
 	wokenBy string
 	// keptFrom is when kie.ai began to keep the videos: the end of the task, or
 	// its submission if the record does not tell more.
@@ -37,7 +37,7 @@ type outcome struct {
 
 // awaitEnd waits until kie.ai's record says that the task has ended. A callback
 // only makes the job look sooner.
-func (j *job) awaitEnd(ctx workflow.Context, task task) (outcome, error) {
+func (j *job) awaitEnd(ctx workflow.Context, task *paidTask) (completion, error) {
 	if task.adopted {
 		j.enter(ctx, StageWaiting, "polling kie.ai until task "+task.id+" has ended")
 	} else {
@@ -47,13 +47,13 @@ func (j *job) awaitEnd(ctx workflow.Context, task task) (outcome, error) {
 	if wake == nil && !task.adopted {
 		var err error
 		if wake, err = j.listen(ctx, task); err != nil {
-			return outcome{}, err
+			return completion{}, err
 		}
 	}
 	for wakes := 0; ; wakes++ {
 		finished, next, err := j.poll(ctx, task, wake, wakes < maxWakes)
 		if err != nil {
-			return outcome{}, j.pollFailure(task, err)
+			return completion{}, j.pollFailure(task, err)
 		}
 		if next == nil {
 			return j.ended(ctx, task, finished, wake), nil
@@ -62,12 +62,12 @@ func (j *job) awaitEnd(ctx workflow.Context, task task) (outcome, error) {
 	}
 }
 
-func (j *job) ended(ctx workflow.Context, task task, finished activities.Finished, wake *Callback) outcome {
+func (j *job) ended(ctx workflow.Context, task *paidTask, finished activities.Finished, wake *Callback) completion {
 	j.status.Polls += finished.Polls
-	ended := outcome{Finished: finished, wokenBy: wokenByPoll, keptFrom: finished.CompletedAt}
+	ended := completion{record: finished, wokenBy: wokenByPoll, keptFrom: finished.CompletedAt}
 	if finished.CompletedAt.IsZero() {
 		ended.keptFrom = task.submittedAt
-		ended.CompletedAt = workflow.Now(ctx).UTC()
+		ended.record.CompletedAt = workflow.Now(ctx).UTC()
 	}
 	if wake != nil && finished.Polls <= activities.QuickAsks {
 		ended.wokenBy = wokenByCallback
@@ -77,7 +77,7 @@ func (j *job) ended(ctx workflow.Context, task task, finished activities.Finishe
 }
 
 // listen waits for a callback, until polling is due.
-func (j *job) listen(ctx workflow.Context, task task) (wake *Callback, err error) {
+func (j *job) listen(ctx workflow.Context, task *paidTask) (wake *Callback, err error) {
 	after := j.settings.PollAfter
 	if j.settings == (activities.Settings{}) {
 		after = defaultPollAfter
@@ -102,7 +102,7 @@ func (j *job) listen(ctx workflow.Context, task task) (wake *Callback, err error
 
 // poll asks for the end of the task until it has come or, if it may be
 // interrupted, until the next callback makes it worth asking at once.
-func (j *job) poll(ctx workflow.Context, task task, wake *Callback, interruptible bool) (finished activities.Finished, next *Callback, err error) {
+func (j *job) poll(ctx workflow.Context, task *paidTask, wake *Callback, interruptible bool) (finished activities.Finished, next *Callback, err error) {
 	input := activities.PollInput{TaskID: task.id, Until: j.until}
 	if wake != nil {
 		input.WokenByCallback = true
@@ -130,7 +130,7 @@ func (j *job) poll(ctx workflow.Context, task task, wake *Callback, interruptibl
 }
 
 // concerns counts a callback and says whether it is about the task.
-func (j *job) concerns(ctx workflow.Context, task task, callback Callback) bool {
+func (j *job) concerns(ctx workflow.Context, task *paidTask, callback Callback) bool {
 	j.status.Callbacks++
 	if callback.TaskID != task.id {
 		workflow.GetLogger(ctx).Warn("a callback for another task is ignored", "taskId", task.id, "callbackTaskId", callback.TaskID)
@@ -141,7 +141,7 @@ func (j *job) concerns(ctx workflow.Context, task task, callback Callback) bool 
 }
 
 // pollFailure reads how a poll failed.
-func (j *job) pollFailure(task task, err error) error {
+func (j *job) pollFailure(task *paidTask, err error) error {
 	var failed *temporal.ApplicationError
 	if errors.As(err, &failed) {
 		var polls int
