@@ -3,7 +3,6 @@ package workflows
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,8 +38,8 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 	// The rest must happen for a cancelled job, too.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if temporal.IsCanceledError(err) {
-		// Whether anything was submitted may have been told this very moment.
-		j.hearOut()
+		// Drain first: late evidence may report that a task was accepted.
+		j.drainSignals()
 		countJob(ctx, metrics.JobCancelled)
 		return temporal.NewCanceledError(j.end(ctx, StageFailed, j.cancelText()))
 	}
@@ -50,9 +49,9 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, what: reason(err), next: collectCommand(j.status.TaskID)}
 	}
 	text := j.end(ctx, StageFailed, failed.text(j.id))
-	if j.paidBefore() && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
-		// The last submission is settled; of an earlier one nobody knows, so the
-		// job must not look as if it could be started again without a thought.
+	if j.payments.any(j.status.TaskID) && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
+		// The outcome of the last submission is known, but another one is paid or may
+		// be: starting the job again is not safe.
 		failed.errorType = SubmitUnknown
 	}
 	countJob(ctx, failed.errorType)
@@ -74,43 +73,11 @@ func (j *job) cancelText() string {
 	switch {
 	case j.status.TaskID != "":
 		return text + ", so task " + j.status.TaskID + " goes on and is paid. Next: collect it with " + collectCommand(j.status.TaskID)
-	case j.status.Stage == StageSubmitUnknown || j.paidBefore():
+	case j.status.Stage == StageSubmitUnknown || j.payments.any(j.status.TaskID):
 		return text + ", and a task may exist. Next: look at https://kie.ai/logs and collect it with " + collectCommand("TASKID")
 	default:
 		return text + ", but nothing was submitted"
 	}
-}
-
-// stray notes a task that is not the job's, if it may be what became of a lost
-// submission.
-func (j *job) stray(taskID string) {
-	if len(j.lost) > 0 && taskID != "" && taskID != j.status.TaskID && len(j.strays) < maxClaims && !slices.Contains(j.strays, taskID) {
-		j.strays = append(j.strays, taskID)
-	}
-}
-
-// paidBefore says that another submission than the last may be paid, too.
-func (j *job) paidBefore() bool { return len(j.lost) > 0 || len(j.paidToo()) > 0 }
-
-// paidToo are the tasks that are known to be paid and are not the job's.
-func (j *job) paidToo() []string {
-	return slices.DeleteFunc(slices.Clone(j.others), func(taskID string) bool { return taskID == j.status.TaskID })
-}
-
-// earlier tells of the other submissions that are paid, too, or may be.
-func (j *job) earlier() string {
-	text := ""
-	for _, taskID := range j.paidToo() {
-		text += ". Another submission of this job was accepted, too: collect it with " + collectCommand(taskID)
-	}
-	if len(j.lost) == 0 {
-		return text
-	}
-	text += ". An earlier submission of this job may be paid, too: look at https://kie.ai/logs"
-	if len(j.strays) > 0 {
-		text += "; it may be one of these tasks: " + strings.Join(j.strays, ", ")
-	}
-	return text + "; collect it with " + collectCommand("TASKID")
 }
 
 // short writes a duration as people do: 1h, not 1h0m0s.

@@ -17,7 +17,7 @@ import (
 // the job completes.
 func (j *job) handleMessages(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, StatusQuery,
-		func() (Status, error) { return j.status, nil },
+		func() (Status, error) { return j.currentStatus(), nil },
 		workflow.QueryHandlerOptions{Description: "stage, task id, what is happening and what to do"})
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (j *job) mayResolve(_ workflow.Context, resolution Resolution) error {
 	if j.status.Stage != StageSubmitUnknown {
 		return fmt.Errorf("job %s is in stage %s: there is no submission with an unknown outcome to resolve", j.id, j.status.Stage)
 	}
-	if j.windowOver {
+	if j.windowClosed {
 		return fmt.Errorf("the recovery window of job %s is over and the job is about to end; collect a task with: lumaflow submit --task-id TASKID", j.id)
 	}
 	hasTask := resolution.TaskID != ""
@@ -75,7 +75,7 @@ func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, erro
 		return Status{}, temporal.NewApplicationError("job "+j.id+" was resolved in the meantime", InvalidRequest)
 	}
 	err := workflow.Await(ctx, func() bool { return j.status.Stage != StageSubmitUnknown })
-	return j.status, err
+	return j.currentStatus(), err
 }
 
 // notAdopted says why an operator's task is not taken over.

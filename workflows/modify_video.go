@@ -55,11 +55,11 @@ func (j *job) obtainTask(ctx workflow.Context) (*paidTask, error) {
 	}
 	for {
 		task, err := j.submit(ctx)
-		lost, unknown := asUnknown(err)
-		if !unknown {
+		unknown, ok := asUnknown(err)
+		if !ok {
 			return task, err
 		}
-		found, err := j.recover(ctx, lost)
+		found, err := j.recover(ctx, unknown)
 		if found != nil || err != nil {
 			return found, err
 		}
@@ -76,23 +76,12 @@ type job struct {
 	// until is when the current phase is overdue: getting a task accepted, and
 	// from then on storing its result.
 	until       time.Time
-	callbacks   SignalChannel[Callback]
-	evidence    SignalChannel[activities.Evidence]
+	inbox       inbox
+	payments    payments
 	resolutions workflow.Channel
-	// windowOver says that the recovery window is: only what is already under way
-	// can still settle the submission.
-	windowOver bool
-	// claims are callbacks, told is late evidence, that came while the job was
-	// submitting again.
-	claims []Callback
-	told   []activities.Evidence
-	// lost are the submissions with an unknown outcome that an operator, or the
-	// input, had the job submit again after; strays are the tasks that were named
-	// since. Both may be paid, so no end of the job may hide them. The others are
-	// tasks that are known to be paid, the job's own perhaps among them.
-	lost   []unknownOutcome
-	strays []string
-	others []string
+	// windowClosed rejects further resolutions: the recovery window is over and
+	// only pending lookups, updates and signals can still prove the outcome.
+	windowClosed bool
 }
 
 // paidTask is a paid task that this job owns.
@@ -102,8 +91,8 @@ type paidTask struct {
 	prompt      string
 	videoURL    string
 	videoSHA256 string
-	// wake is the callback that brought the task, if one did.
-	wake *Callback
+	// callback is the callback that named the task; nil if none did.
+	callback *Callback
 	// adopted says that nobody will call back and that the task may long be done.
 	adopted bool
 }
@@ -114,8 +103,7 @@ func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
 		id:          workflow.GetInfo(ctx).WorkflowExecution.ID,
 		input:       input,
 		status:      Status{Videos: []Video{}},
-		callbacks:   CallbackSignal.Channel(ctx),
-		evidence:    EvidenceSignal.Channel(ctx),
+		inbox:       newInbox(ctx),
 		resolutions: workflow.NewBufferedChannel(ctx, 1),
 	}
 	if err := j.handleMessages(ctx); err != nil {

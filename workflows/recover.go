@@ -14,8 +14,8 @@ import (
 // a callback on this job's own URL, confirmed by the provider's record, the late
 // word of the worker that sent it, or an operator's. It returns the adopted task,
 // or nil without an error if the job may submit once more.
-func (j *job) recover(ctx workflow.Context, lost unknownOutcome) (*paidTask, error) {
-	search := search{job: j, lost: lost, ends: lost.at(ctx).Add(j.terms.recoveryWindow)}
+func (j *job) recover(ctx workflow.Context, unknown unknownSubmission) (*paidTask, error) {
+	search := search{job: j, lost: unknown, ends: unknown.sentAt(ctx).Add(j.terms.recoveryWindow)}
 	j.enter(ctx, StageSubmitUnknown, search.describe())
 	countUnknown(ctx)
 	ctx, stop := workflow.WithCancel(ctx)
@@ -29,16 +29,16 @@ func (j *job) recover(ctx workflow.Context, lost unknownOutcome) (*paidTask, err
 	case search.refused:
 		return nil, nil
 	case search.verdict == Resubmit:
-		j.lost = append(j.lost, lost)
-		// Claims that are still open are asked about before anything is paid.
-		j.claims = append(j.claims, search.open...)
+		j.payments.addUnknown(unknown)
+		// Candidates without an answer are looked up before anything is paid.
+		j.inbox.deferCallbacks(search.open...)
 		// The new submission has its own time to be accepted in.
 		j.until = workflow.Now(ctx).Add(j.terms.deadline)
 		return nil, nil
 	case search.verdict == WriteOff:
 		return nil, failure{
 			errorType: SubmitUnknown,
-			what:      "the operator wrote off a submission with an unknown outcome (" + lost.Error() + ")",
+			what:      "the operator wrote off a submission with an unknown outcome (" + unknown.Error() + ")",
 			next:      "if the task turns up at https://kie.ai/logs: lumaflow submit --task-id TASKID",
 		}
 	default:
@@ -52,24 +52,25 @@ const clockSkew = 15 * time.Minute
 // sentSince is the time before which no submission of this run was made. An
 // earlier run of the same job had the same callback URL, and its tasks are not
 // this run's.
-func (j *job) sentSince(ctx workflow.Context, lost unknownOutcome) time.Time {
-	if len(j.lost) > 0 {
-		lost = j.lost[0]
+func (j *job) sentSince(ctx workflow.Context, unknown unknownSubmission) time.Time {
+	if j.payments.hasUnknown() {
+		unknown = j.payments.unknown[0]
 	}
-	return lost.at(ctx).Add(-clockSkew)
+	return unknown.sentAt(ctx).Add(-clockSkew)
 }
 
 // lateProof looks, before anything is paid again, whether late evidence or a
 // callback has brought the task of an earlier submission after all.
 func (j *job) lateProof(ctx workflow.Context) (*paidTask, error) {
-	if len(j.lost) == 0 {
+	if !j.payments.hasUnknown() {
 		return nil, nil
 	}
-	if found := j.settleLost(); found != nil {
-		return wokenBy(ctx, found, j.claims), nil
+	if found := j.applyReceivedEvidence(); found != nil {
+		attachCallback(ctx, found, j.inbox.deferredCallbacks)
+		return found, nil
 	}
-	for len(j.lost) > 0 {
-		callback, ok := j.nextClaim()
+	for j.payments.hasUnknown() {
+		callback, ok := j.inbox.nextCallback()
 		if !ok {
 			return nil, nil
 		}
@@ -80,35 +81,20 @@ func (j *job) lateProof(ctx workflow.Context) (*paidTask, error) {
 		err := workflow.ExecuteActivity(identifyPolicy(ctx, callback.TaskID, 0), a.Identify, activities.IdentifyInput{
 			TaskID:    callback.TaskID,
 			Own:       true,
-			NotBefore: j.sentSince(ctx, j.lost[0]),
+			NotBefore: j.sentSince(ctx, j.payments.unknown[0]),
 		}).Get(ctx, &identified)
 		switch {
 		case err == nil:
 			found := j.adoptIdentified(ctx, identified)
-			found.submittedAt, found.wake = j.lost[0].at(ctx), &callback
-			// The lost submission is found.
-			j.lost = j.lost[1:]
+			found.submittedAt, found.callback = j.payments.removeOldestUnknown().sentAt(ctx), &callback
 			return found, nil
 		case temporal.IsCanceledError(err):
 			return nil, err
 		case !disproved(err):
-			j.stray(callback.TaskID)
+			j.payments.addCandidate(callback.TaskID, j.status.TaskID)
 		}
 	}
 	return nil, nil
-}
-
-func (j *job) nextClaim() (Callback, bool) {
-	if len(j.claims) > 0 {
-		callback := j.claims[0]
-		j.claims = j.claims[1:]
-		return callback, true
-	}
-	callback, ok := j.callbacks.TryReceive()
-	if ok {
-		j.status.Callbacks++
-	}
-	return callback, ok
 }
 
 // adopt takes over the task that the input names.

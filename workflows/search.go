@@ -13,14 +13,10 @@ import (
 	"lumaflow/activities"
 )
 
-// maxClaims bounds how many different task ids are looked up for one lost
-// submission.
-const maxClaims = 20
-
 // search is the wait for proof about one lost submission.
 type search struct {
 	*job
-	lost unknownOutcome
+	lost unknownSubmission
 	ends time.Time
 	// claims are the task ids that callbacks named, in order; open are those
 	// callbacks whose task the record is still being asked about.
@@ -42,19 +38,18 @@ func (s *search) settled() bool { return s.found != nil || s.refused || s.verdic
 // run ends when the task is found or known not to exist, an operator has decided
 // or the recovery window is over.
 func (s *search) run(ctx workflow.Context) error {
-	s.windowOver = false
+	s.windowClosed = false
 	timer := workflow.NewTimerWithOptions(ctx, s.ends.Sub(workflow.Now(ctx)),
 		workflow.TimerOptions{Summary: "recovery window of a submission with an unknown outcome"})
 
 	selector := workflow.NewSelector(ctx)
-	s.callbacks.AddTo(ctx, selector, func(callback Callback) {
-		s.status.Callbacks++
-		if len(s.calls) < maxClaims {
+	s.inbox.onCallback(ctx, selector, func(callback Callback) {
+		if len(s.calls) < maxCandidates {
 			s.calls = append(s.calls, callback)
 		}
 		s.claim(ctx, selector, callback.TaskID, &callback)
 	})
-	s.evidence.AddTo(ctx, selector, func(evidence activities.Evidence) { s.hear(ctx, evidence) })
+	s.inbox.onEvidence(ctx, selector, func(evidence activities.Evidence) { s.hear(ctx, evidence) })
 	selector.AddReceive(s.resolutions, func(channel workflow.ReceiveChannel, _ bool) {
 		var decided decision
 		channel.Receive(ctx, &decided)
@@ -65,14 +60,14 @@ func (s *search) run(ctx workflow.Context) error {
 	})
 	var failed error
 	selector.AddFuture(timer, func(timer workflow.Future) {
-		s.windowOver, failed = true, timer.Get(ctx, nil)
+		s.windowClosed, failed = true, timer.Get(ctx, nil)
 	})
 	s.hearTold(ctx)
 	if !s.settled() {
 		s.claim(ctx, selector, s.lost.evidence.TaskID, nil)
 	}
 	for !s.settled() && failed == nil {
-		if s.windowOver {
+		if s.windowClosed {
 			// What came before the window closed still counts.
 			err := workflow.Await(ctx, func() bool {
 				return selector.HasPending() || len(s.open) == 0 && workflow.AllHandlersFinished(ctx)
@@ -93,14 +88,16 @@ func (s *search) run(ctx workflow.Context) error {
 	for s.verdict == Resubmit && s.found == nil && !s.refused && selector.HasPending() {
 		selector.Select(ctx)
 	}
-	s.found = wokenBy(ctx, s.found, s.calls)
+	if s.found != nil {
+		attachCallback(ctx, s.found, s.calls)
+	}
 	return failed
 }
 
 // claim has the record tell whether a task is this job's: one that a callback
 // names, or an answer that was no clear acceptance.
 func (s *search) claim(ctx workflow.Context, selector workflow.Selector, taskID string, wake *Callback) {
-	if taskID == "" || slices.Contains(s.claims, taskID) || len(s.claims) >= maxClaims {
+	if taskID == "" || slices.Contains(s.claims, taskID) || len(s.claims) >= maxCandidates {
 		return
 	}
 	s.claims = append(s.claims, taskID)
@@ -127,7 +124,7 @@ func (s *search) claim(ctx workflow.Context, selector workflow.Selector, taskID 
 		}
 		if s.found == nil {
 			found := s.adoptIdentified(ctx, identified)
-			found.submittedAt, found.wake = s.lost.at(ctx), wake
+			found.submittedAt, found.callback = s.lost.sentAt(ctx), wake
 			s.found = found
 		}
 	})
@@ -135,12 +132,11 @@ func (s *search) claim(ctx workflow.Context, selector workflow.Selector, taskID 
 
 // hearTold hears what workers told while the job was submitting.
 func (s *search) hearTold(ctx workflow.Context) {
-	if len(s.told) == 0 || !hearsEachWord(ctx) {
+	if len(s.inbox.deferredEvidence) == 0 || !processesEachSignal(ctx) {
 		return
 	}
-	for len(s.told) > 0 && !s.settled() {
-		evidence := s.told[0]
-		s.told = s.told[1:]
+	for len(s.inbox.deferredEvidence) > 0 && !s.settled() {
+		evidence, _ := s.inbox.nextEvidence()
 		s.hear(ctx, evidence)
 	}
 }
@@ -149,15 +145,15 @@ func (s *search) hearTold(ctx workflow.Context) {
 // search, about an earlier one it may bring a task to light.
 func (s *search) hear(ctx workflow.Context, evidence activities.Evidence) {
 	switch {
-	case s.lost.settledBy(evidence) && evidence.Phase == activities.PhaseAccepted:
-		s.found = s.accepted(evidence.Submitted())
-	case s.lost.settledBy(evidence):
+	case s.lost.provenBy(evidence) && evidence.Phase == activities.PhaseAccepted:
+		s.found = s.accept(evidence.Submitted())
+	case s.lost.provenBy(evidence):
 		s.refused = true
-	case hearsEachWord(ctx):
-		s.foundEarlier(s.settle(evidence))
+	case processesEachSignal(ctx):
+		s.foundEarlier(s.applyEvidence(evidence))
 	default:
-		s.told = append(s.told, evidence)
-		s.foundEarlier(s.settleLost())
+		s.inbox.deferEvidence(evidence)
+		s.foundEarlier(s.applyReceivedEvidence())
 	}
 }
 
@@ -168,7 +164,7 @@ func (s *search) foundEarlier(earlier *paidTask) {
 		return
 	}
 	s.found = earlier
-	s.job.lost = append(s.job.lost, s.lost)
+	s.payments.addUnknown(s.lost)
 }
 
 // disproved says that the record was read and knows no such task of this job.

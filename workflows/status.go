@@ -37,6 +37,13 @@ func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
 	}
 }
 
+// currentStatus is the answer to the status query.
+func (j *job) currentStatus() Status {
+	status := j.status
+	status.Callbacks = j.inbox.callbackCount
+	return status
+}
+
 // say shows what happens within the stage. It leaves nothing in the history.
 func (j *job) say(ctx workflow.Context, detail string) {
 	j.status.Detail = detail
@@ -77,12 +84,12 @@ func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideo
 // end enters a final stage, lets running updates answer and hears what came
 // meanwhile. It returns the last words of the job, which tell of that, too.
 func (j *job) end(ctx workflow.Context, stage Stage, words string) string {
-	j.hearOut()
-	j.enter(ctx, stage, words+j.earlier())
+	j.drainSignals()
+	j.enter(ctx, stage, words+j.payments.text(j.status.TaskID))
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		workflow.GetLogger(ctx).Warn("the job ends with an update under way", "error", err)
 	}
-	j.hearOut()
-	j.say(ctx, words+j.earlier())
+	j.drainSignals()
+	j.say(ctx, words+j.payments.text(j.status.TaskID))
 	return j.status.Detail
 }

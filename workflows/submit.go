@@ -17,7 +17,7 @@ import (
 const maxShownHolds = 100
 
 // submit has the task accepted, however long kie.ai holds it. It returns
-// unknownOutcome if a task may exist whose id nobody knows.
+// unknownSubmission if a task may exist whose id nobody knows.
 func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 	j.enter(ctx, StageSubmitting, "submitting the task to kie.ai")
 	input := activities.SubmitInput{
@@ -37,7 +37,7 @@ func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 		input.Attempts = j.status.SubmitAttempts
 		submitted, interrupted, err := j.attempt(ctx, input)
 		if err == nil {
-			return j.accepted(submitted), nil
+			return j.accept(submitted), nil
 		}
 		if interrupted && temporal.IsCanceledError(err) && ctx.Err() == nil {
 			continue
@@ -58,9 +58,9 @@ func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 		j.status.SubmitAttempts = max(j.status.SubmitAttempts, evidence.Attempts)
 		switch evidence.Phase {
 		case activities.PhaseAccepted:
-			return j.accepted(evidence.Submitted()), nil
+			return j.accept(evidence.Submitted()), nil
 		case activities.PhaseSending:
-			return nil, unknownOutcome{evidence: evidence, cause: "the worker died while it was submitting"}
+			return nil, unknownSubmission{evidence: evidence, cause: "the worker died while it was submitting"}
 		}
 		if !workflow.Now(ctx).Before(input.Until) {
 			if input.Expires {
@@ -93,7 +93,7 @@ func (j *job) submitUntil() (until time.Time, expires bool) {
 // deleted.
 func (j *job) videoExpired(what string) failure {
 	next := "run the same submit command again, it uploads the video anew"
-	if len(j.lost) > 0 {
+	if j.payments.hasUnknown() {
 		next = "see whether the earlier submission was paid"
 	}
 	return failure{errorType: SubmitRefused, what: what, next: next}
@@ -106,16 +106,15 @@ func (j *job) attempt(ctx workflow.Context, input activities.SubmitInput) (submi
 	submitting, stop := workflow.WithCancel(ctx)
 	defer stop()
 	outcome := workflow.ExecuteActivity(submitPolicy(submitting, input.Until), a.Submit, input)
-	if len(j.lost) > 0 {
+	if j.payments.hasUnknown() {
 		selector := workflow.NewSelector(ctx)
-		j.callbacks.AddTo(ctx, selector, func(callback Callback) {
-			j.status.Callbacks++
-			j.claims = append(j.claims, callback)
+		j.inbox.onCallback(ctx, selector, func(callback Callback) {
+			j.inbox.deferCallbacks(callback)
 			interrupted = true
 			stop()
 		})
-		j.evidence.AddTo(ctx, selector, func(evidence activities.Evidence) {
-			j.told = append(j.told, evidence)
+		j.inbox.onEvidence(ctx, selector, func(evidence activities.Evidence) {
+			j.inbox.deferEvidence(evidence)
 			interrupted = true
 			stop()
 		})
@@ -128,9 +127,9 @@ func (j *job) attempt(ctx workflow.Context, input activities.SubmitInput) (submi
 	return submitted, interrupted, err
 }
 
-// accepted takes over a task that kie.ai has accepted; the wait for its result
+// accept takes over a task that kie.ai has accepted; the wait for its result
 // starts now.
-func (j *job) accepted(submitted activities.Submitted) *paidTask {
+func (j *job) accept(submitted activities.Submitted) *paidTask {
 	j.learn(submitted.Settings)
 	j.status.TaskID = submitted.TaskID
 	j.status.SubmitAttempts = max(j.status.SubmitAttempts, submitted.Attempts)
@@ -154,7 +153,7 @@ func (j *job) submitFailure(ctx workflow.Context, err error) error {
 	var failed *temporal.ApplicationError
 	if !errors.As(err, &failed) {
 		// A panic, say: it proves nothing.
-		return unknownOutcome{cause: err.Error()}
+		return unknownSubmission{cause: err.Error()}
 	}
 	if failed.HasDetails() && failed.Details(&evidence) == nil {
 		j.learn(evidence.Settings)
@@ -173,33 +172,7 @@ func (j *job) submitFailure(ctx workflow.Context, err error) error {
 	case SubmitRefused:
 		return failure{errorType: SubmitRefused, what: failed.Message(), next: "mend what it names and submit again"}
 	}
-	return unknownOutcome{evidence: evidence, cause: failed.Message()}
-}
-
-// unknownOutcome is a submission that may or may not have created a task.
-type unknownOutcome struct {
-	evidence activities.Evidence
-	cause    string
-}
-
-func (u unknownOutcome) Error() string {
-	if u.evidence.TaskID != "" {
-		return u.cause + "; the answer named task " + u.evidence.TaskID
-	}
-	return u.cause
-}
-
-// at is when the attempt was made, as far as it is known.
-func (u unknownOutcome) at(ctx workflow.Context) time.Time {
-	if u.evidence.At.IsZero() {
-		return workflow.Now(ctx)
-	}
-	return u.evidence.At
-}
-
-func asUnknown(err error) (lost unknownOutcome, ok bool) {
-	ok = errors.As(err, &lost)
-	return lost, ok
+	return unknownSubmission{evidence: evidence, cause: failed.Message()}
 }
 
 func asHold(err error) (hold activities.Hold, ok bool) {

@@ -43,7 +43,7 @@ func (j *job) awaitEnd(ctx workflow.Context, task *paidTask) (completion, error)
 	} else {
 		j.enter(ctx, StageWaiting, "kie.ai works on task "+task.id+"; it takes 2 to 20 minutes")
 	}
-	wake := task.wake
+	wake := task.callback
 	if wake == nil && !task.adopted {
 		var err error
 		if wake, err = j.listen(ctx, task); err != nil {
@@ -87,7 +87,7 @@ func (j *job) listen(ctx workflow.Context, task *paidTask) (wake *Callback, err 
 	defer stop()
 	due := false
 	selector := workflow.NewSelector(ctx)
-	j.callbacks.AddTo(ctx, selector, func(callback Callback) {
+	j.inbox.onCallback(ctx, selector, func(callback Callback) {
 		if j.concerns(ctx, task, callback) {
 			wake = &callback
 		}
@@ -116,7 +116,7 @@ func (j *job) poll(ctx workflow.Context, task *paidTask, wake *Callback, interru
 	end := workflow.ExecuteActivity(pollPolicy(asking, task.id, j.until), a.Poll, input)
 	done := false
 	selector := workflow.NewSelector(ctx)
-	j.callbacks.AddTo(ctx, selector, func(callback Callback) {
+	j.inbox.onCallback(ctx, selector, func(callback Callback) {
 		fresh := wake == nil || workflow.Now(ctx).Sub(started) >= rewakeAfter
 		if j.concerns(ctx, task, callback) && interruptible && fresh && !end.IsReady() {
 			next = &callback
@@ -131,10 +131,9 @@ func (j *job) poll(ctx workflow.Context, task *paidTask, wake *Callback, interru
 
 // concerns counts a callback and says whether it is about the task.
 func (j *job) concerns(ctx workflow.Context, task *paidTask, callback Callback) bool {
-	j.status.Callbacks++
 	if callback.TaskID != task.id {
 		workflow.GetLogger(ctx).Warn("a callback for another task is ignored", "taskId", task.id, "callbackTaskId", callback.TaskID)
-		j.stray(callback.TaskID)
+		j.payments.addCandidate(callback.TaskID, j.status.TaskID)
 		return false
 	}
 	return true
