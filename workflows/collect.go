@@ -82,14 +82,14 @@ func (j *job) downloadFailure(ctx workflow.Context, task *paidTask, err error) e
 		return failure{
 			errorType: DownloadRejected,
 			taskID:    task.id,
-			what:      failed.Message(),
+			text:      failed.Message(),
 			next:      "kie.ai keeps the video for 14 days; when the cause is mended, collect it without paying again: " + collectCommand(task.id),
 		}
 	case activities.MediaGone:
 		return failure{
 			errorType: ResultOverdue,
 			taskID:    task.id,
-			what:      failed.Message(),
+			text:      failed.Message(),
 			next:      "there is nothing left to collect; to have the video made again, submit it as a new, paid job",
 		}
 	default:

@@ -17,19 +17,19 @@ import (
 type failure struct {
 	errorType string
 	taskID    string
-	what      string
+	text      string
 	next      string
 }
 
-func (f failure) Error() string { return f.what }
+func (f failure) Error() string { return f.text }
 
-// text is what users read, in the UI and on the command line.
-func (f failure) text(job string) string {
+// message is the text for users, in the UI and on the command line.
+func (f failure) message(job string) string {
 	subject := "job " + job
 	if f.taskID != "" {
 		subject += ", task " + f.taskID
 	}
-	return fmt.Sprintf("%s: %s. Next: %s", subject, f.what, f.next)
+	return fmt.Sprintf("%s: %s. Next: %s", subject, f.text, f.next)
 }
 
 // fail ends the job in sight of its users and turns err into the error that the
@@ -46,9 +46,9 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 	var failed failure
 	if !errors.As(err, &failed) {
 		// No branch is meant to come here; a paid task must still be named.
-		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, what: reason(err), next: collectCommand(j.status.TaskID)}
+		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, text: reason(err), next: collectCommand(j.status.TaskID)}
 	}
-	text := j.end(ctx, StageFailed, failed.text(j.id))
+	text := j.end(ctx, StageFailed, failed.message(j.id))
 	if j.payments.any(j.status.TaskID) && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
 		// The outcome of the last submission is known, but another one is paid or may
 		// be: starting the job again is not safe.
@@ -63,7 +63,7 @@ func (j *job) overdue(taskID string, err error) error {
 	return failure{
 		errorType: ResultOverdue,
 		taskID:    taskID,
-		what:      "no result was stored in time: " + reason(err),
+		text:      "no result was stored in time: " + reason(err),
 		next:      "the task may still end well and kie.ai keeps media for 14 days; collect it without paying again: " + collectCommand(taskID),
 	}
 }
@@ -80,8 +80,8 @@ func (j *job) cancelText() string {
 	}
 }
 
-// short writes a duration as people do: 1h, not 1h0m0s.
-func short(d time.Duration) string {
+// shortDuration writes a duration as people do: 1h, not 1h0m0s.
+func shortDuration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")

@@ -80,7 +80,7 @@ func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, erro
 
 // notAdopted says why an operator's task is not taken over.
 func notAdopted(taskID string, err error) string {
-	if disproved(err) {
+	if isDenied(err) {
 		return fmt.Sprintf("task %s is not adopted: %s", taskID, reason(err))
 	}
 	return fmt.Sprintf("task %s is not adopted, kie.ai's record could not be read: %s", taskID, reason(err))

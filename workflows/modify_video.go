@@ -59,7 +59,7 @@ func (j *job) obtainTask(ctx workflow.Context) (*paidTask, error) {
 		if !ok {
 			return task, err
 		}
-		found, err := j.recover(ctx, unknown)
+		found, err := j.recoverTask(ctx, unknown)
 		if found != nil || err != nil {
 			return found, err
 		}
@@ -111,7 +111,7 @@ func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
 	}
 	var err error
 	if j.terms, err = input.terms(); err != nil {
-		return nil, j.fail(ctx, failure{errorType: InvalidRequest, what: err.Error(), next: "correct the input and start the job again"})
+		return nil, j.fail(ctx, failure{errorType: InvalidRequest, text: err.Error(), next: "correct the input and start the job again"})
 	}
 	j.until = workflow.Now(ctx).Add(j.terms.deadline)
 	return j, nil

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -10,12 +9,12 @@ import (
 	"lumaflow/activities"
 )
 
-// recover looks for proof of what became of a submission whose answer was lost:
-// a callback on this job's own URL, confirmed by the provider's record, the late
-// word of the worker that sent it, or an operator's. It returns the adopted task,
-// or nil without an error if the job may submit once more.
-func (j *job) recover(ctx workflow.Context, unknown unknownSubmission) (*paidTask, error) {
-	search := search{job: j, lost: unknown, ends: unknown.sentAt(ctx).Add(j.terms.recoveryWindow)}
+// recoverTask searches for proof of the outcome of an unknown submission: a callback
+// on this job's own URL that the provider's record confirms, late evidence of
+// the worker that sent it, or the decision of an operator. It returns the
+// adopted task, or nil without an error if the job may submit again.
+func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*paidTask, error) {
+	search := &proofSearch{job: j, unknown: unknown, windowEnd: unknown.sentAt(ctx).Add(j.terms.recoveryWindow)}
 	j.enter(ctx, StageSubmitUnknown, search.describe())
 	countUnknown(ctx)
 	ctx, stop := workflow.WithCancel(ctx)
@@ -26,19 +25,19 @@ func (j *job) recover(ctx workflow.Context, unknown unknownSubmission) (*paidTas
 	switch {
 	case search.found != nil:
 		return search.found, nil
-	case search.refused:
+	case search.notCreated:
 		return nil, nil
-	case search.verdict == Resubmit:
+	case search.action == Resubmit:
 		j.payments.addUnknown(unknown)
 		// Candidates without an answer are looked up before anything is paid.
-		j.inbox.deferCallbacks(search.open...)
-		// The new submission has its own time to be accepted in.
+		j.inbox.deferCallbacks(search.pendingCallbacks()...)
+		// The new submission has a deadline of its own.
 		j.until = workflow.Now(ctx).Add(j.terms.deadline)
 		return nil, nil
-	case search.verdict == WriteOff:
+	case search.action == WriteOff:
 		return nil, failure{
 			errorType: SubmitUnknown,
-			what:      "the operator wrote off a submission with an unknown outcome (" + unknown.Error() + ")",
+			text:      "the operator wrote off a submission with an unknown outcome (" + unknown.Error() + ")",
 			next:      "if the task turns up at https://kie.ai/logs: lumaflow submit --task-id TASKID",
 		}
 	default:
@@ -46,22 +45,10 @@ func (j *job) recover(ctx workflow.Context, unknown unknownSubmission) (*paidTas
 	}
 }
 
-// clockSkew is how far the clocks of kie.ai and of the workers may be apart.
-const clockSkew = 15 * time.Minute
-
-// sentSince is the time before which no submission of this run was made. An
-// earlier run of the same job had the same callback URL, and its tasks are not
-// this run's.
-func (j *job) sentSince(ctx workflow.Context, unknown unknownSubmission) time.Time {
-	if j.payments.hasUnknown() {
-		unknown = j.payments.unknown[0]
-	}
-	return unknown.sentAt(ctx).Add(-clockSkew)
-}
-
-// lateProof looks, before anything is paid again, whether late evidence or a
-// callback has brought the task of an earlier submission after all.
-func (j *job) lateProof(ctx workflow.Context) (*paidTask, error) {
+// findEarlierTask checks, before anything is paid again, whether late evidence or
+// a callback proves the task of an earlier submission. It returns nil if none
+// does.
+func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
 	if !j.payments.hasUnknown() {
 		return nil, nil
 	}
@@ -81,7 +68,7 @@ func (j *job) lateProof(ctx workflow.Context) (*paidTask, error) {
 		err := workflow.ExecuteActivity(identifyPolicy(ctx, callback.TaskID, 0), a.Identify, activities.IdentifyInput{
 			TaskID:    callback.TaskID,
 			Own:       true,
-			NotBefore: j.sentSince(ctx, j.payments.unknown[0]),
+			NotBefore: j.notBefore(ctx, j.payments.unknown[0]),
 		}).Get(ctx, &identified)
 		switch {
 		case err == nil:
@@ -90,50 +77,22 @@ func (j *job) lateProof(ctx workflow.Context) (*paidTask, error) {
 			return found, nil
 		case temporal.IsCanceledError(err):
 			return nil, err
-		case !disproved(err):
+		case !isDenied(err):
 			j.payments.addCandidate(callback.TaskID, j.status.TaskID)
 		}
 	}
 	return nil, nil
 }
 
-// adopt takes over the task that the input names.
-func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
-	j.status.TaskID = taskID
-	j.enter(ctx, StageWaiting, "asking kie.ai about task "+taskID)
-	var identified activities.Identified
-	err := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, j.terms.deadline), a.Identify,
-		activities.IdentifyInput{TaskID: taskID}).Get(ctx, &identified)
-	var failed *temporal.ApplicationError
-	switch {
-	case err == nil:
-		return j.adoptIdentified(ctx, identified), nil
-	case temporal.IsCanceledError(err):
-		return nil, err
-	case errors.As(err, &failed) && failed.Type() == activities.UnknownTask:
-		return nil, failure{
-			errorType: InvalidRequest,
-			what:      failed.Message(),
-			next:      "check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it",
-		}
-	default:
-		return nil, j.overdue(taskID, err)
-	}
-}
+// clockSkew bounds the difference between the clocks of kie.ai and of the
+// workers.
+const clockSkew = 15 * time.Minute
 
-func (j *job) adoptIdentified(ctx workflow.Context, identified activities.Identified) *paidTask {
-	j.learn(identified.Settings)
-	j.status.TaskID = identified.TaskID
-	j.until = workflow.Now(ctx).Add(j.terms.deadline)
-	adopted := &paidTask{
-		id:          identified.TaskID,
-		submittedAt: identified.CreatedAt,
-		prompt:      identified.Prompt,
-		videoURL:    identified.VideoURL,
-		adopted:     true,
+// notBefore is a time before the first submission of this run. An earlier run of
+// the job had the same callback URL, and its tasks are not this run's.
+func (j *job) notBefore(ctx workflow.Context, unknown unknownSubmission) time.Time {
+	if j.payments.hasUnknown() {
+		unknown = j.payments.unknown[0]
 	}
-	if j.input.TaskID == "" {
-		adopted.prompt, adopted.videoURL, adopted.videoSHA256 = j.input.Prompt, j.input.VideoURL, j.input.VideoSHA256
-	}
-	return adopted
+	return unknown.sentAt(ctx).Add(-clockSkew)
 }

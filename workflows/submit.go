@@ -27,7 +27,7 @@ func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 	}
 	input.Until, input.Expires = j.submitUntil()
 	for holds, deaths := 0, 0; ; {
-		late, err := j.lateProof(ctx)
+		late, err := j.findEarlierTask(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +68,7 @@ func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 			}
 			return nil, failure{
 				errorType: SubmitRefused,
-				what:      "no worker managed to submit it before the deadline; nothing was charged",
+				text:      "no worker managed to submit it before the deadline; nothing was charged",
 				next:      "start the job again",
 			}
 		}
@@ -96,7 +96,7 @@ func (j *job) videoExpired(what string) failure {
 	if j.payments.hasUnknown() {
 		next = "see whether the earlier submission was paid"
 	}
-	return failure{errorType: SubmitRefused, what: what, next: next}
+	return failure{errorType: SubmitRefused, text: what, next: next}
 }
 
 // attempt runs one submission. If an earlier one may be paid, a callback or late
@@ -166,11 +166,11 @@ func (j *job) submitFailure(ctx workflow.Context, err error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return failure{errorType: SubmitRefused, what: "nothing was submitted or charged: " + failed.Message(), next: "start the job again"}
+		return failure{errorType: SubmitRefused, text: "nothing was submitted or charged: " + failed.Message(), next: "start the job again"}
 	case activities.VideoExpired:
 		return j.videoExpired(failed.Message())
 	case SubmitRefused:
-		return failure{errorType: SubmitRefused, what: failed.Message(), next: "mend what it names and submit again"}
+		return failure{errorType: SubmitRefused, text: failed.Message(), next: "mend what it names and submit again"}
 	}
 	return unknownSubmission{evidence: evidence, cause: failed.Message()}
 }

@@ -152,7 +152,7 @@ func (j *job) pollFailure(task *paidTask, err error) error {
 			if j.input.TaskID != "" {
 				next = "change the prompt or the video and submit it as a new job"
 			}
-			return failure{errorType: GenerationFailed, taskID: task.id, what: failed.Message(), next: next}
+			return failure{errorType: GenerationFailed, taskID: task.id, text: failed.Message(), next: next}
 		}
 	}
 	if temporal.IsCanceledError(err) {
