@@ -34,7 +34,7 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 }
 
 func (j *job) adoptIdentified(ctx workflow.Context, identified activities.Identified) *paidTask {
-	j.learn(identified.Settings)
+	j.applySettings(identified.Settings)
 	j.status.TaskID = identified.TaskID
 	j.until = workflow.Now(ctx).Add(j.terms.deadline)
 	adopted := &paidTask{

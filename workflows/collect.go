@@ -14,7 +14,7 @@ import (
 // stop the others: what can be saved is saved.
 func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion) ([]activities.Downloaded, error) {
 	count := len(completed.record.ResultURLs)
-	j.enter(ctx, StageCollecting, fmt.Sprintf("downloading %s of task %s", videos(count), task.id))
+	j.enter(ctx, StageCollecting, fmt.Sprintf("downloading %s of task %s", videoCount(count), task.id))
 	downloads := make([]workflow.Future, count)
 	for i, url := range completed.record.ResultURLs {
 		summary := fmt.Sprintf("download video %d of %d of task %s", i+1, count, task.id)
@@ -97,7 +97,7 @@ func (j *job) downloadFailure(ctx workflow.Context, task *paidTask, err error) e
 	}
 }
 
-func videos(count int) string {
+func videoCount(count int) string {
 	if count == 1 {
 		return "the video"
 	}

@@ -166,6 +166,6 @@ func (s *submission) expired() error {
 // recordAttempts takes the settings of the worker and the number of submissions
 // from the result of an attempt.
 func (j *job) recordAttempts(settings activities.Settings, attempts int) {
-	j.learn(settings)
+	j.applySettings(settings)
 	j.status.SubmitAttempts = max(j.status.SubmitAttempts, attempts)
 }
