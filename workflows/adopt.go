@@ -9,7 +9,7 @@ import (
 	"lumaflow/activities"
 )
 
-// adopt takes over the task that the input names.
+// adopt adopts the task that the input names.
 func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 	j.status.TaskID = taskID
 	j.enter(ctx, StageWaiting, "asking kie.ai about task "+taskID)
@@ -33,6 +33,7 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 	}
 }
 
+// adoptIdentified makes a task that kie.ai has a record of the job's own.
 func (j *job) adoptIdentified(ctx workflow.Context, identified activities.Identified) *paidTask {
 	j.applySettings(identified.Settings)
 	j.status.TaskID = identified.TaskID

@@ -10,8 +10,8 @@ import (
 	"lumaflow/activities"
 )
 
-// collect stores every video of the task, all at once. One that fails does not
-// stop the others: what can be saved is saved.
+// collect downloads the videos of the task in parallel. A failed download does
+// not stop the others.
 func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion) ([]activities.Downloaded, error) {
 	count := len(completed.record.ResultURLs)
 	j.enter(ctx, StageCollecting, fmt.Sprintf("downloading %s of task %s", videoCount(count), task.id))
@@ -42,9 +42,8 @@ func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion
 	return files, nil
 }
 
-// writeReceipt stores what the job did. It is small, so it is written within
-// the workflow task; only a store that does not take it at once makes it an
-// activity of its own.
+// writeReceipt stores the receipt. A local activity writes it within the workflow
+// task; a regular activity retries it if the store does not accept it at once.
 func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed completion, files []activities.Downloaded) error {
 	receipt := activities.ReceiptInput{
 		TaskID:         task.id,
@@ -68,9 +67,11 @@ func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed compl
 	return nil
 }
 
+// downloadFailure maps an error of Download or WriteReceipt to the failure of the
+// job.
 func (j *job) downloadFailure(ctx workflow.Context, task *paidTask, err error) error {
 	if ctx.Err() != nil {
-		// A cancelled download ends with whatever it was doing.
+		// A cancelled download may end with any error.
 		return ctx.Err()
 	}
 	var failed *temporal.ApplicationError
@@ -83,7 +84,7 @@ func (j *job) downloadFailure(ctx workflow.Context, task *paidTask, err error) e
 			errorType: DownloadRejected,
 			taskID:    task.id,
 			text:      failed.Message(),
-			next:      "kie.ai keeps the video for 14 days; when the cause is mended, collect it without paying again: " + collectCommand(task.id),
+			next:      "kie.ai keeps the video for 14 days; when the cause is fixed, collect it without paying again: " + collectCommand(task.id),
 		}
 	case activities.MediaGone:
 		return failure{

@@ -52,7 +52,7 @@ func TestSubmissionsEndWithTheUpload(t *testing.T) {
 }
 
 func TestTheUploadExpires(t *testing.T) {
-	const again = "Next: run the same submit command again, it uploads the video anew"
+	const again = "Next: run the same submit command again; it uploads the video again"
 	expires := func(l *life) func(activities.SubmitInput) (activities.Submitted, error) {
 		return l.fails(activities.VideoExpired, l.evidence(activities.PhaseRefused, ""))
 	}
@@ -78,7 +78,7 @@ func TestTheUploadExpires(t *testing.T) {
 	t.Run("before an operator submits again", func(t *testing.T) {
 		l := newLife(t)
 		l.submits(l.unknown(), expires(l)).resolves(30*time.Minute, workflows.Resolution{Action: "resubmit"})
-		l.run(l.uploadedFor(time.Hour)).failsWith(workflows.SubmitUnknown, "see whether the earlier submission was paid", "https://kie.ai/logs")
+		l.run(l.uploadedFor(time.Hour)).failsWith(workflows.SubmitUnknown, "check whether the earlier submission was paid", "https://kie.ai/logs")
 		require.NotContains(t, l.status().Detail, "run the same submit command again")
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"lumaflow/internal/telemetry/metrics"
 )
 
-// failure is the visible end of a job that gave no video: what happened, and
-// the next command.
+// failure is the visible end of a job without a video: the cause and the next
+// command.
 type failure struct {
 	errorType string
 	taskID    string
@@ -24,18 +24,18 @@ type failure struct {
 func (f failure) Error() string { return f.text }
 
 // message is the text for users, in the UI and on the command line.
-func (f failure) message(job string) string {
-	subject := "job " + job
+func (f failure) message(jobID string) string {
+	subject := "job " + jobID
 	if f.taskID != "" {
 		subject += ", task " + f.taskID
 	}
 	return fmt.Sprintf("%s: %s. Next: %s", subject, f.text, f.next)
 }
 
-// fail ends the job in sight of its users and turns err into the error that the
-// run closes with.
+// fail publishes the end of the job and maps err to the error that the run
+// closes with.
 func (j *job) fail(ctx workflow.Context, err error) error {
-	// The rest must happen for a cancelled job, too.
+	// A cancelled job publishes its end, too.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if temporal.IsCanceledError(err) {
 		// Drain first: late evidence may report that a task was accepted.
@@ -45,8 +45,8 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 	}
 	var failed failure
 	if !errors.As(err, &failed) {
-		// No branch is meant to come here; a paid task must still be named.
-		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, text: reason(err), next: collectCommand(j.status.TaskID)}
+		// No branch ends here by design. If one does, a paid task is still named.
+		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, text: causeText(err), next: collectCommand(j.status.TaskID)}
 	}
 	text := j.end(ctx, StageFailed, failed.message(j.id))
 	if j.payments.any(j.status.TaskID) && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
@@ -58,13 +58,13 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 	return temporal.NewNonRetryableApplicationError(text, failed.errorType, nil)
 }
 
-// overdue is the failure of a task whose result did not arrive in time.
+// overdue is the failure of a task whose result was not stored by the deadline.
 func (j *job) overdue(taskID string, err error) error {
 	return failure{
 		errorType: ResultOverdue,
 		taskID:    taskID,
-		text:      "no result was stored in time: " + reason(err),
-		next:      "the task may still end well and kie.ai keeps media for 14 days; collect it without paying again: " + collectCommand(taskID),
+		text:      "no result was stored in time: " + causeText(err),
+		next:      "the task may still succeed and kie.ai keeps media for 14 days; collect it without paying again: " + collectCommand(taskID),
 	}
 }
 
@@ -72,7 +72,7 @@ func (j *job) cancelText() string {
 	text := "job " + j.id + " was cancelled; kie.ai has no cancel"
 	switch {
 	case j.status.TaskID != "":
-		return text + ", so task " + j.status.TaskID + " goes on and is paid. Next: collect it with " + collectCommand(j.status.TaskID)
+		return text + ", so task " + j.status.TaskID + " continues and is paid. Next: collect it with " + collectCommand(j.status.TaskID)
 	case j.status.Stage == StageSubmitUnknown || j.payments.any(j.status.TaskID):
 		return text + ", and a task may exist. Next: look at https://kie.ai/logs and collect it with " + collectCommand("TASKID")
 	default:
@@ -80,7 +80,8 @@ func (j *job) cancelText() string {
 	}
 }
 
-// shortDuration writes a duration as people do: 1h, not 1h0m0s.
+// shortDuration formats a duration without trailing zero units: 1h instead of
+// 1h0m0s.
 func shortDuration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
@@ -94,9 +95,9 @@ func shortDuration(d time.Duration) string {
 
 func collectCommand(taskID string) string { return "lumaflow submit --task-id " + taskID }
 
-// reason is the innermost thing that an activity said, without Temporal's
-// framing.
-func reason(err error) string {
+// causeText is the message of an activity's error without the text that Temporal
+// adds.
+func causeText(err error) string {
 	var failed *temporal.ApplicationError
 	if errors.As(err, &failed) {
 		return failed.Message()

@@ -17,27 +17,26 @@ const (
 	defaultDeadline       = 24 * time.Hour
 )
 
-// Bounds of what a request may hold. kie.ai documents none for the prompt;
-// these keep a request far below what Temporal stores in one piece.
+// Bounds of a request. kie.ai documents none for the prompt; these keep a request
+// far below Temporal's limit for a payload, 2 MB.
 const (
 	maxPromptBytes = 32 << 10
 	maxURLBytes    = 8 << 10
 	maxNameBytes   = 1 << 10
-	// maxDuration is how long kie.ai keeps the record of a task, two months.
+	// maxDuration is the time that kie.ai keeps the record of a task, two months.
 	maxDuration = 60 * 24 * time.Hour
 )
 
-// What an input may ask for when the recovery window ends without proof.
+// The values of OnUnknownSubmit.
 const (
 	failUnknown     = "fail"
 	resubmitUnknown = "resubmit"
 )
 
-// ParseInput decodes one JSON object as people write it: unknown fields are
-// refused, so that a misspelled one is not silently ignored. The result is
-// valid.
+// ParseInput decodes and validates one JSON object. Unknown fields are an error,
+// so that a misspelled one is not silently ignored.
 func ParseInput(data []byte) (ModifyVideoInput, error) {
-	// The plain type drops UnmarshalJSON, which forgives unknown fields.
+	// The plain type has no UnmarshalJSON, which accepts unknown fields.
 	type plain ModifyVideoInput
 	var input plain
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -54,8 +53,8 @@ func ParseInput(data []byte) (ModifyVideoInput, error) {
 	return ModifyVideoInput(input), nil
 }
 
-// UnmarshalJSON never fails: an input of the wrong shape becomes one that
-// Validate refuses, and with it the job, in words that a person can act on.
+// UnmarshalJSON never fails: Validate reports an input of the wrong shape, so that
+// the job ends as an InvalidRequest with a readable message.
 func (in *ModifyVideoInput) UnmarshalJSON(data []byte) error {
 	type plain ModifyVideoInput
 	if err := json.Unmarshal(data, (*plain)(in)); err != nil {
@@ -64,13 +63,15 @@ func (in *ModifyVideoInput) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Validate reports the first thing that is wrong with the input.
+// Validate returns an error about the first invalid field. The error starts with
+// the JSON name of the field, unless the input is malformed.
 func (in ModifyVideoInput) Validate() error {
 	_, err := in.terms()
 	return err
 }
 
-// ValidateBeforeUpload is Validate for a job whose video has no address yet.
+// ValidateBeforeUpload is Validate without the video's address and expiry, which
+// an upload sets.
 func (in ModifyVideoInput) ValidateBeforeUpload() error {
 	in.VideoURL, in.VideoExpires = "https://kie.ai", ""
 	return in.Validate()
@@ -102,7 +103,7 @@ func (in ModifyVideoInput) terms() (jobTerms, error) {
 	case resubmitUnknown:
 		terms.resubmit = true
 	default:
-		return terms, fmt.Errorf("onUnknownSubmit is %.40q: say %q or %q", in.OnUnknownSubmit, failUnknown, resubmitUnknown)
+		return terms, fmt.Errorf("onUnknownSubmit is %.40q: use %q or %q", in.OnUnknownSubmit, failUnknown, resubmitUnknown)
 	}
 	if len(in.Name) > maxNameBytes {
 		return terms, fmt.Errorf("name is longer than %d bytes", maxNameBytes)
@@ -157,8 +158,8 @@ func (in ModifyVideoInput) checkSubmission() error {
 	case len(in.Watermark) > maxNameBytes:
 		return fmt.Errorf("watermark is longer than %d bytes", maxNameBytes)
 	}
-	// Parse has no effect but its result; the checker stumbles over the cache
-	// that net/netip keeps for IPv6 zones.
+	// url.Parse is deterministic; workflowcheck reports the cache of IPv6 zones in
+	// net/netip.
 	//workflowcheck:ignore
 	address, err := url.Parse(in.VideoURL)
 	if err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https") {

@@ -1,6 +1,6 @@
 // Package workflows orchestrates the life of one paid video: submit once, find
-// the task again whatever happened to the answer, wait, confirm, collect. Its
-// contract (names, inputs, signals, updates, queries) is in contract.go.
+// the task if the answer was lost, wait, confirm, collect. Its contract (names,
+// inputs, signals, updates, queries) is in contract.go.
 package workflows
 
 import (
@@ -12,9 +12,9 @@ import (
 )
 
 // ModifyVideo turns a prompt and a video into verified files. It makes at most
-// one paid submission unless an operator, or the input, says otherwise, and it
-// ends as stored files or as an application error that names the task and the
-// next command.
+// one paid submission unless an operator, or the input, permits another. It ends
+// with stored files or with an application error that names the task and the next
+// command.
 func ModifyVideo(ctx workflow.Context, input ModifyVideoInput) (ModifyVideoResult, error) {
 	j, err := newJob(ctx, input)
 	if err != nil {
@@ -46,9 +46,9 @@ func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
 	return j.result(task, completed, files), nil
 }
 
-// obtainTask adopts the task that the input names or submits a new one. If the
-// outcome of a submission is unknown it looks for proof before anything else
-// is sent.
+// obtainTask adopts the task that the input names or submits a new one. After a
+// submission with an unknown outcome it searches for proof before anything else is
+// sent.
 func (j *job) obtainTask(ctx workflow.Context) (*paidTask, error) {
 	if j.input.TaskID != "" {
 		return j.adopt(ctx, j.input.TaskID)
@@ -73,14 +73,14 @@ type job struct {
 	terms    jobTerms
 	status   Status
 	settings activities.Settings
-	// until is when the current phase is overdue: getting a task accepted, and
-	// from then on storing its result.
+	// until is the deadline of the current phase: until a task is accepted, and from
+	// then on until its result is stored.
 	until       time.Time
 	inbox       inbox
 	payments    payments
 	resolutions workflow.Channel
 	// windowClosed rejects further resolutions: the recovery window is over and
-	// only pending lookups, updates and signals can still prove the outcome.
+	// only pending activities, updates and signals can still prove the outcome.
 	windowClosed bool
 }
 
@@ -93,11 +93,12 @@ type paidTask struct {
 	videoSHA256 string
 	// callback is the callback that named the task; nil if none did.
 	callback *Callback
-	// adopted says that nobody will call back and that the task may long be done.
+	// adopted means that no callback is expected and that the task may have ended.
 	adopted bool
 }
 
-// newJob installs the handlers before anything can block and checks the input.
+// newJob installs the handlers before the first blocking call and validates the
+// input.
 func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
 	j := &job{
 		id:          workflow.GetInfo(ctx).WorkflowExecution.ID,

@@ -7,7 +7,7 @@ import (
 	"lumaflow/activities"
 )
 
-// maxCandidates bounds the task ids that one job looks up for an unknown
+// maxCandidates bounds the task ids that a job identifies for an unknown
 // submission, and those that its final text lists.
 const maxCandidates = 20
 

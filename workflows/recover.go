@@ -29,7 +29,7 @@ func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*pai
 		return nil, nil
 	case search.action == Resubmit:
 		j.payments.addUnknown(unknown)
-		// Candidates without an answer are looked up before anything is paid.
+		// Candidates without a result are identified before anything is paid.
 		j.inbox.deferCallbacks(search.pendingCallbacks()...)
 		// The new submission has a deadline of its own.
 		j.until = workflow.Now(ctx).Add(j.terms.deadline)
@@ -38,7 +38,7 @@ func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*pai
 		return nil, failure{
 			errorType: SubmitUnknown,
 			text:      "the operator wrote off a submission with an unknown outcome (" + unknown.Error() + ")",
-			next:      "if the task turns up at https://kie.ai/logs: lumaflow submit --task-id TASKID",
+			next:      "if the task appears at https://kie.ai/logs, collect it: lumaflow submit --task-id TASKID",
 		}
 	default:
 		return nil, search.failure()

@@ -188,8 +188,8 @@ func TestResolutionsThatAreRefused(t *testing.T) {
 		resolution workflows.Resolution
 		says       string
 	}{
-		{"adopt without a task", workflows.Resolution{Action: "adopt"}, "say which task"},
-		{"adopt a blank task", workflows.Resolution{Action: "adopt", TaskID: "  "}, "say which task"},
+		{"adopt without a task", workflows.Resolution{Action: "adopt"}, "needs a taskId"},
+		{"adopt a blank task", workflows.Resolution{Action: "adopt", TaskID: "  "}, "needs a taskId"},
 		{"resubmit with a task", workflows.Resolution{Action: "resubmit", TaskID: ourTask}, "takes no taskId"},
 		{"unknown action", workflows.Resolution{Action: "pray"}, "unknown"},
 	}

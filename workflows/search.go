@@ -64,7 +64,7 @@ func (s *proofSearch) run(ctx workflow.Context) error {
 	s.addSources(ctx)
 	s.applyDeferredEvidence(ctx)
 	if !s.ended() {
-		s.lookUp(ctx, s.unknown.evidence.TaskID, nil)
+		s.identify(ctx, s.unknown.evidence.TaskID, nil)
 	}
 	if err := s.await(ctx); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (s *proofSearch) addSources(ctx workflow.Context) {
 		if len(s.callbacks) < maxCandidates {
 			s.callbacks = append(s.callbacks, callback)
 		}
-		s.lookUp(ctx, callback.TaskID, &callback)
+		s.identify(ctx, callback.TaskID, &callback)
 	})
 	s.job.inbox.onEvidence(ctx, s.selector, func(evidence activities.Evidence) { s.applyEvidence(ctx, evidence) })
 	s.selector.AddReceive(s.job.resolutions, func(channel workflow.ReceiveChannel, _ bool) {
@@ -129,9 +129,9 @@ func (s *proofSearch) await(ctx workflow.Context) error {
 	return nil
 }
 
-// lookUp asks the record whether this job submitted a task. Each task is looked
-// up once.
-func (s *proofSearch) lookUp(ctx workflow.Context, taskID string, callback *Callback) {
+// identify asks the record whether this job submitted a task. Each task is identified
+// once.
+func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Callback) {
 	known := slices.ContainsFunc(s.candidates, func(c *candidate) bool { return c.taskID == taskID })
 	if taskID == "" || known || len(s.candidates) >= maxCandidates {
 		return
@@ -205,7 +205,7 @@ func (s *proofSearch) hasCandidate(state candidateState) bool {
 	return slices.ContainsFunc(s.candidates, func(c *candidate) bool { return c.state == state })
 }
 
-// pendingCallbacks are the callbacks of the tasks whose lookup has not ended. A
+// pendingCallbacks are the callbacks of the tasks that are not identified yet. A
 // task that the answer named gets a callback with its id alone.
 func (s *proofSearch) pendingCallbacks() []Callback {
 	var pending []Callback

@@ -129,7 +129,7 @@ func (s *submission) afterHold(ctx workflow.Context, hold activities.Hold) {
 	s.job.recordAttempts(hold.Settings, hold.Attempts)
 	s.holds++
 	s.input.Held, s.input.Quiet = &hold, s.holds >= maxHolds
-	s.job.enter(ctx, StageHeld, fmt.Sprintf("kie.ai holds the job: %s; nothing is charged, and it goes on by itself", hold.Reason))
+	s.job.enter(ctx, StageHeld, fmt.Sprintf("kie.ai holds the job: %s; nothing is charged, and the job retries by itself", hold.Reason))
 }
 
 // afterTimeout decides by the last evidence of an attempt whose worker died. If
@@ -154,11 +154,11 @@ func (s *submission) afterTimeout(ctx workflow.Context, evidence activities.Evid
 // expired is the failure of a submission that no worker made in time.
 func (s *submission) expired() error {
 	if s.input.Expires {
-		return s.job.videoExpired("no worker managed to submit it before the uploaded video expired; nothing was charged")
+		return s.job.videoExpired("no worker submitted the job before the uploaded video expired; nothing was charged")
 	}
 	return failure{
 		errorType: SubmitRefused,
-		text:      "no worker managed to submit it before the deadline; nothing was charged",
+		text:      "no worker submitted the job before the deadline; nothing was charged",
 		next:      "start the job again",
 	}
 }

@@ -36,7 +36,7 @@ func (j *job) submitFailure(ctx workflow.Context, err error) error {
 	case activities.VideoExpired:
 		return j.videoExpired(failed.Message())
 	case SubmitRefused:
-		return failure{errorType: SubmitRefused, text: failed.Message(), next: "mend what it names and submit again"}
+		return failure{errorType: SubmitRefused, text: failed.Message(), next: "correct the request and submit again"}
 	}
 	return unknownSubmission{evidence: evidence, cause: failed.Message()}
 }
@@ -44,9 +44,9 @@ func (j *job) submitFailure(ctx workflow.Context, err error) error {
 // videoExpired is the failure of a job whose uploaded video is deleted, or will
 // be before kie.ai can fetch it.
 func (j *job) videoExpired(text string) failure {
-	next := "run the same submit command again, it uploads the video anew"
+	next := "run the same submit command again; it uploads the video again"
 	if j.payments.hasUnknown() {
-		next = "see whether the earlier submission was paid"
+		next = "check whether the earlier submission was paid"
 	}
 	return failure{errorType: SubmitRefused, text: text, next: next}
 }
