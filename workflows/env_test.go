@@ -18,7 +18,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// a lends its methods as activity references.
+// a stays nil: its methods serve as activity references.
 var a *activities.Activities
 
 const (
@@ -29,88 +29,88 @@ const (
 
 var withCallbacks = activities.Settings{Callbacks: true, PollAfter: 10 * time.Minute}
 
-// life runs ModifyVideo under a clock that skips, against activities that the
-// test scripts.
-type life struct {
+// jobEnv runs ModifyVideo in a test environment, which skips time, against
+// scripted activities.
+type jobEnv struct {
 	*testsuite.TestWorkflowEnvironment
 	t *testing.T
 	// submissions counts the calls of Submit.
 	submissions int
-	shown       metricstest.Recorder
+	metrics     metricstest.Recorder
 }
 
-func newLife(t *testing.T) *life {
+func newJobEnv(t *testing.T) *jobEnv {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	shown := metricstest.New()
-	suite.SetMetricsHandler(shown)
-	l := &life{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, shown: shown}
-	l.prepare()
-	return l
+	metrics := metricstest.New()
+	suite.SetMetricsHandler(metrics)
+	env := &jobEnv{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, metrics: metrics}
+	env.prepare()
+	return env
 }
 
-func (l *life) prepare() {
-	workflows.Register(l.TestWorkflowEnvironment)
-	l.RegisterActivity(a.Submit)
-	l.RegisterActivity(a.Identify)
-	l.RegisterActivity(a.Poll)
-	l.RegisterActivity(a.Download)
-	l.RegisterActivity(a.WriteReceipt)
-	// A machine that is busy otherwise may let a workflow wait for a second, which
-	// the SDK takes for a deadlock.
-	l.SetTestTimeout(time.Minute)
-	l.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
+func (env *jobEnv) prepare() {
+	workflows.Register(env.TestWorkflowEnvironment)
+	env.RegisterActivity(a.Submit)
+	env.RegisterActivity(a.Identify)
+	env.RegisterActivity(a.Poll)
+	env.RegisterActivity(a.Download)
+	env.RegisterActivity(a.WriteReceipt)
+	// On a busy machine a workflow task may take more than a second, the SDK's
+	// default limit for a deadlock.
+	env.SetTestTimeout(time.Minute)
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
 }
 
-// submits scripts what the submissions come to, one after the other.
-func (l *life) submits(outcomes ...func(activities.SubmitInput) (activities.Submitted, error)) *life {
-	l.OnActivity(a.Submit, anything, anything).Return(
+// onSubmit scripts the calls of Submit, in order.
+func (env *jobEnv) onSubmit(outcomes ...func(activities.SubmitInput) (activities.Submitted, error)) *jobEnv {
+	env.OnActivity(a.Submit, anything, anything).Return(
 		func(_ context.Context, input activities.SubmitInput) (activities.Submitted, error) {
-			if l.submissions >= len(outcomes) {
-				l.t.Errorf("submission %d was not expected", l.submissions+1)
+			if env.submissions >= len(outcomes) {
+				env.t.Errorf("submission %d was not expected", env.submissions+1)
 				return activities.Submitted{}, temporal.NewNonRetryableApplicationError("unexpected", "Test", nil)
 			}
-			outcome := outcomes[l.submissions]
-			l.submissions++
+			outcome := outcomes[env.submissions]
+			env.submissions++
 			return outcome(input)
 		})
-	return l
+	return env
 }
 
-func (l *life) accepted(taskID string) func(activities.SubmitInput) (activities.Submitted, error) {
+func (env *jobEnv) accepted(taskID string) func(activities.SubmitInput) (activities.Submitted, error) {
 	return func(input activities.SubmitInput) (activities.Submitted, error) {
-		return activities.Submitted{TaskID: taskID, SubmittedAt: l.Now(), Attempts: input.Attempts + 1, Settings: withCallbacks}, nil
+		return activities.Submitted{TaskID: taskID, SubmittedAt: env.Now(), Attempts: input.Attempts + 1, Settings: withCallbacks}, nil
 	}
 }
 
-func (l *life) fails(errorType string, details ...any) func(activities.SubmitInput) (activities.Submitted, error) {
+func (env *jobEnv) fails(errorType string, details ...any) func(activities.SubmitInput) (activities.Submitted, error) {
 	return func(activities.SubmitInput) (activities.Submitted, error) {
-		return activities.Submitted{}, temporal.NewNonRetryableApplicationError("the provider's words", errorType, nil, details...)
+		return activities.Submitted{}, temporal.NewNonRetryableApplicationError("provider message", errorType, nil, details...)
 	}
 }
 
-func (l *life) unknown() func(activities.SubmitInput) (activities.Submitted, error) {
+func (env *jobEnv) unknown() func(activities.SubmitInput) (activities.Submitted, error) {
 	return func(input activities.SubmitInput) (activities.Submitted, error) {
-		return l.fails(activities.SubmitUnknown, l.evidence(activities.PhaseSending, ""))(input)
+		return env.fails(activities.SubmitUnknown, env.evidence(activities.PhaseSending, ""))(input)
 	}
 }
 
-// dies is a worker that was killed; last is what its attempt left behind.
-func (l *life) dies(kind enumspb.TimeoutType, last ...any) func(activities.SubmitInput) (activities.Submitted, error) {
+// timesOut is an attempt of a killed worker; last is its last heartbeat.
+func (env *jobEnv) timesOut(kind enumspb.TimeoutType, last ...any) func(activities.SubmitInput) (activities.Submitted, error) {
 	return func(activities.SubmitInput) (activities.Submitted, error) {
 		return activities.Submitted{}, temporal.NewTimeoutError(kind, nil, last...)
 	}
 }
 
-func (l *life) evidence(phase activities.Phase, taskID string) activities.Evidence {
-	return activities.Evidence{Phase: phase, TaskID: taskID, At: l.Now(), Attempts: 1, Settings: withCallbacks}
+func (env *jobEnv) evidence(phase activities.Phase, taskID string) activities.Evidence {
+	return activities.Evidence{Phase: phase, TaskID: taskID, At: env.Now(), Attempts: 1, Settings: withCallbacks}
 }
 
-// polls has the record say that the task has ended.
-func (l *life) polls(taskID string) *life {
-	l.OnActivity(a.Poll, anything, mock.MatchedBy(func(in activities.PollInput) bool { return in.TaskID == taskID })).
+// onPoll scripts a record of a task that has ended.
+func (env *jobEnv) onPoll(taskID string) *jobEnv {
+	env.OnActivity(a.Poll, anything, mock.MatchedBy(func(in activities.PollInput) bool { return in.TaskID == taskID })).
 		Return(finished(taskID, 1), nil)
-	return l
+	return env
 }
 
 func finished(taskID string, polls int) activities.Finished {
@@ -122,26 +122,26 @@ func finished(taskID string, polls int) activities.Finished {
 	}
 }
 
-// identifies has kie.ai know a task, as this job's own or somebody else's.
-func (l *life) identifies(taskID string, err error) *life {
-	l.OnActivity(a.Identify, anything, mock.MatchedBy(func(in activities.IdentifyInput) bool { return in.TaskID == taskID })).
+// onIdentify scripts the record of a task, or the error of its lookup.
+func (env *jobEnv) onIdentify(taskID string, err error) *jobEnv {
+	env.OnActivity(a.Identify, anything, mock.MatchedBy(func(in activities.IdentifyInput) bool { return in.TaskID == taskID })).
 		Return(func(context.Context, activities.IdentifyInput) (activities.Identified, error) {
 			if err != nil {
 				return activities.Identified{}, err
 			}
-			return activities.Identified{TaskID: taskID, CreatedAt: l.Now(), Settings: withCallbacks, Prompt: "echoed"}, nil
+			return activities.Identified{TaskID: taskID, CreatedAt: env.Now(), Settings: withCallbacks, Prompt: "echoed"}, nil
 		})
-	return l
+	return env
 }
 
-// stores has downloads and receipts succeed.
-func (l *life) stores() *life {
-	l.OnActivity(a.Download, anything, anything).Return(
+// onStore scripts downloads and receipts that succeed.
+func (env *jobEnv) onStore() *jobEnv {
+	env.OnActivity(a.Download, anything, anything).Return(
 		func(_ context.Context, in activities.DownloadInput) (activities.Downloaded, error) {
 			return downloaded(in), nil
 		})
-	l.OnActivity(a.WriteReceipt, anything, anything).Return(nil)
-	return l
+	env.OnActivity(a.WriteReceipt, anything, anything).Return(nil)
+	return env
 }
 
 func downloaded(in activities.DownloadInput) activities.Downloaded {
@@ -151,62 +151,62 @@ func downloaded(in activities.DownloadInput) activities.Downloaded {
 	}
 }
 
-// callback signals the job after a while, as the webhook does.
-func (l *life) callback(after time.Duration, taskID string) *life {
-	return l.signal(after, workflows.Callback{TaskID: taskID, Code: 200, Msg: "generated", ResultURLs: []string{resultURL}})
+// sendSuccess sends a success callback after a delay, as the webhook does.
+func (env *jobEnv) sendSuccess(after time.Duration, taskID string) *jobEnv {
+	return env.sendCallback(after, workflows.Callback{TaskID: taskID, Code: 200, Msg: "generated", ResultURLs: []string{resultURL}})
 }
 
-func (l *life) signal(after time.Duration, callback workflows.Callback) *life {
-	l.RegisterDelayedCallback(func() { l.SignalWorkflow(workflows.CallbackSignal.Name, callback) }, after)
-	return l
+func (env *jobEnv) sendCallback(after time.Duration, callback workflows.Callback) *jobEnv {
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.CallbackSignal.Name, callback) }, after)
+	return env
 }
 
-// sees checks the status after a while.
-func (l *life) sees(after time.Duration, check func(workflows.Status)) *life {
-	l.RegisterDelayedCallback(func() { check(l.status()) }, after)
-	return l
+// checkStatusAfter checks the status after a delay.
+func (env *jobEnv) checkStatusAfter(after time.Duration, check func(workflows.Status)) *jobEnv {
+	env.RegisterDelayedCallback(func() { check(env.status()) }, after)
+	return env
 }
 
-func (l *life) status() workflows.Status {
-	l.t.Helper()
+func (env *jobEnv) status() workflows.Status {
+	env.t.Helper()
 	var status workflows.Status
-	answer, err := l.QueryWorkflow(workflows.StatusQuery)
-	require.NoError(l.t, err)
-	require.NoError(l.t, answer.Get(&status))
+	answer, err := env.QueryWorkflow(workflows.StatusQuery)
+	require.NoError(env.t, err)
+	require.NoError(env.t, answer.Get(&status))
 	return status
 }
 
-func (l *life) run(input workflows.ModifyVideoInput) *life {
-	l.t.Helper()
-	l.ExecuteWorkflow(workflows.ModifyVideoName, input)
-	require.True(l.t, l.IsWorkflowCompleted())
-	return l
+func (env *jobEnv) run(input workflows.ModifyVideoInput) *jobEnv {
+	env.t.Helper()
+	env.ExecuteWorkflow(workflows.ModifyVideoName, input)
+	require.True(env.t, env.IsWorkflowCompleted())
+	return env
 }
 
 var request = workflows.ModifyVideoInput{Prompt: "Make it snow", VideoURL: "https://cdn.example.org/in.mp4"}
 
-func (l *life) succeeds() workflows.ModifyVideoResult {
-	l.t.Helper()
-	require.NoError(l.t, l.GetWorkflowError())
+func (env *jobEnv) succeeds() workflows.ModifyVideoResult {
+	env.t.Helper()
+	require.NoError(env.t, env.GetWorkflowError())
 	var result workflows.ModifyVideoResult
-	require.NoError(l.t, l.GetWorkflowResult(&result))
-	require.Equal(l.t, workflows.StageDone, l.status().Stage)
+	require.NoError(env.t, env.GetWorkflowResult(&result))
+	require.Equal(env.t, workflows.StageDone, env.status().Stage)
 	return result
 }
 
-// failsWith checks the type of the failure and that its message names the job
-// and everything in names.
-func (l *life) failsWith(errorType string, names ...string) {
-	l.t.Helper()
+// failsWith checks the type of the failure and that its message contains the job
+// id and every text in contains.
+func (env *jobEnv) failsWith(errorType string, contains ...string) {
+	env.t.Helper()
 	var failed *temporal.ApplicationError
-	require.ErrorAs(l.t, l.GetWorkflowError(), &failed)
-	require.Equal(l.t, errorType, failed.Type(), failed.Message())
-	for _, name := range append(names, "default-test-workflow-id", "Next: ") {
-		require.Contains(l.t, failed.Message(), name)
+	require.ErrorAs(env.t, env.GetWorkflowError(), &failed)
+	require.Equal(env.t, errorType, failed.Type(), failed.Message())
+	for _, text := range append(contains, "default-test-workflow-id", "Next: ") {
+		require.Contains(env.t, failed.Message(), text)
 	}
-	status := l.status()
-	require.Equal(l.t, workflows.StageFailed, status.Stage)
-	require.Equal(l.t, failed.Message(), status.Detail)
+	status := env.status()
+	require.Equal(env.t, workflows.StageFailed, status.Stage)
+	require.Equal(env.t, failed.Message(), status.Detail)
 }
 
 var anything = mock.Anything

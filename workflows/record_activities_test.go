@@ -14,177 +14,177 @@ import (
 	"lumaflow/activities"
 )
 
-// act is one call of an activity as a scenario scripts it.
-type act[In, Out any] func(ctx context.Context, t *take, in In) (Out, error)
+// activityCall is the script of one call of an activity.
+type activityCall[In, Out any] func(ctx context.Context, rec *recording, in In) (Out, error)
 
 type (
-	submitAct   = act[activities.SubmitInput, activities.Submitted]
-	identifyAct = act[activities.IdentifyInput, activities.Identified]
-	pollAct     = act[activities.PollInput, activities.Finished]
-	downloadAct = act[activities.DownloadInput, activities.Downloaded]
-	receiptAct  = act[activities.ReceiptInput, struct{}]
+	submitCall   = activityCall[activities.SubmitInput, activities.Submitted]
+	identifyCall = activityCall[activities.IdentifyInput, activities.Identified]
+	pollCall     = activityCall[activities.PollInput, activities.Finished]
+	downloadCall = activityCall[activities.DownloadInput, activities.Downloaded]
+	receiptCall  = activityCall[activities.ReceiptInput, struct{}]
 )
 
-// cast plays the activities of all jobs that are being recorded.
-type cast struct {
-	mu    sync.Mutex
-	takes map[string]*take
+// scriptedActivities run the activities of all recordings.
+type scriptedActivities struct {
+	mu         sync.Mutex
+	recordings map[string]*recording
 }
 
-func (c *cast) add(t *take) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.takes[t.scenario.name] = t
+func (sa *scriptedActivities) add(rec *recording) {
+	sa.mu.Lock()
+	defer sa.mu.Unlock()
+	sa.recordings[rec.scenario.name] = rec
 }
 
-func (c *cast) register(w worker.ActivityRegistry) {
+func (sa *scriptedActivities) register(w worker.ActivityRegistry) {
 	as := func(name string) activity.RegisterOptions { return activity.RegisterOptions{Name: name} }
-	w.RegisterActivityWithOptions(plays(c, "Submit", func(s scenario) []submitAct { return s.submit }, accepts(ourTask)), as("Submit"))
-	w.RegisterActivityWithOptions(plays(c, "Identify", func(s scenario) []identifyAct { return s.identify }, nil), as("Identify"))
-	w.RegisterActivityWithOptions(plays(c, "Poll", func(s scenario) []pollAct { return s.poll }, finds(resultURL)), as("Poll"))
-	w.RegisterActivityWithOptions(plays(c, "Download", func(s scenario) []downloadAct { return s.download }, stored), as("Download"))
-	write := plays(c, "WriteReceipt", func(s scenario) []receiptAct { return s.receipt }, written)
+	w.RegisterActivityWithOptions(scripted(sa, "Submit", func(s scenario) []submitCall { return s.submit }, accepts(ourTask)), as("Submit"))
+	w.RegisterActivityWithOptions(scripted(sa, "Identify", func(s scenario) []identifyCall { return s.identify }, nil), as("Identify"))
+	w.RegisterActivityWithOptions(scripted(sa, "Poll", func(s scenario) []pollCall { return s.poll }, finishes(resultURL)), as("Poll"))
+	w.RegisterActivityWithOptions(scripted(sa, "Download", func(s scenario) []downloadCall { return s.download }, stored), as("Download"))
+	write := scripted(sa, "WriteReceipt", func(s scenario) []receiptCall { return s.receipt }, written)
 	w.RegisterActivityWithOptions(func(ctx context.Context, in activities.ReceiptInput) error {
 		_, err := write(ctx, in)
 		return err
 	}, as("WriteReceipt"))
 }
 
-// plays is an activity that goes through the script of the job that calls it,
-// call by call. A job that scripts none of them gets the usual act.
-func plays[In, Out any](c *cast, name string, script func(scenario) []act[In, Out], usual act[In, Out]) func(context.Context, In) (Out, error) {
+// scripted is an activity that follows the script of the job that calls it. A job
+// without a script for it gets fallback.
+func scripted[In, Out any](sa *scriptedActivities, name string, script func(scenario) []activityCall[In, Out], fallback activityCall[In, Out]) func(context.Context, In) (Out, error) {
 	return func(ctx context.Context, in In) (Out, error) {
-		c.mu.Lock()
-		t := c.takes[activity.GetInfo(ctx).WorkflowExecution.ID]
-		c.mu.Unlock()
-		number := t.call(name)
-		acts := script(t.scenario)
+		sa.mu.Lock()
+		rec := sa.recordings[activity.GetInfo(ctx).WorkflowExecution.ID]
+		sa.mu.Unlock()
+		number := rec.countCall(name)
+		calls := script(rec.scenario)
 		switch {
-		case number < len(acts):
-			return acts[number](ctx, t, in)
-		case len(acts) == 0 && usual != nil:
-			return usual(ctx, t, in)
+		case number < len(calls):
+			return calls[number](ctx, rec, in)
+		case len(calls) == 0 && fallback != nil:
+			return fallback(ctx, rec, in)
 		}
 		var none Out
-		t.t.Errorf("call %d of %s was not expected", number+1, name)
-		return none, fails("Test", "not in the script")
+		rec.t.Errorf("call %d of %s was not expected", number+1, name)
+		return none, nonRetryable("Test", "not in the script")
 	}
 }
 
-func fails(errorType, message string, details ...any) error {
+func nonRetryable(errorType, message string, details ...any) error {
 	return temporal.NewNonRetryableApplicationError(message, errorType, nil, details...)
 }
 
-// again is an error that the server retries after a while.
-func again(errorType, message string, after time.Duration) error {
+// retryable is an error that the server retries after a delay.
+func retryable(errorType, message string, after time.Duration) error {
 	return temporal.NewApplicationErrorWithOptions(message, errorType, temporal.ApplicationErrorOptions{
 		NextRetryDelay: after,
 		Category:       temporal.ApplicationErrorCategoryBenign,
 	})
 }
 
-func accepts(taskID string) submitAct {
-	return func(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
-		return t.evidence(in, activities.PhaseAccepted, taskID).Submitted(), nil
+func accepts(taskID string) submitCall {
+	return func(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+		return rec.evidence(in, activities.PhaseAccepted, taskID).Submitted(), nil
 	}
 }
 
-// acceptsWhenOpened waits until the scenario opens the gate.
-func acceptsWhenOpened(ctx context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
-	<-t.gate
-	return accepts(ourTask)(ctx, t, in)
+// acceptsWhenOpened accepts when drive closes the gate.
+func acceptsWhenOpened(ctx context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+	<-rec.gate
+	return accepts(ourTask)(ctx, rec, in)
 }
 
-func refuses(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
-	return activities.Submitted{}, fails(activities.SubmitRefused, "kie.ai refused the submission, nothing was charged: code 422 (invalid request)",
-		t.evidence(in, activities.PhaseRefused, ""))
+func refuses(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+	return activities.Submitted{}, nonRetryable(activities.SubmitRefused, "kie.ai refused the submission, nothing was charged: code 422 (invalid request)",
+		rec.evidence(in, activities.PhaseRefused, ""))
 }
 
-// loses is a submission whose answer did not arrive; it may name a task.
-func loses(taskID string) submitAct {
-	return func(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
-		return activities.Submitted{}, fails(activities.SubmitUnknown,
-			"no usable answer: the connection broke after the request was written", t.evidence(in, activities.PhaseSending, taskID))
+// losesAnswer is a submission whose answer did not arrive; it may name a task.
+func losesAnswer(taskID string) submitCall {
+	return func(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+		return activities.Submitted{}, nonRetryable(activities.SubmitUnknown,
+			"no usable answer: the connection broke after the request was written", rec.evidence(in, activities.PhaseSending, taskID))
 	}
 }
 
-// perishes is a worker that dies while it submits: it leaves evidence, or none if
-// phase is empty, and never answers.
-func perishes(phase activities.Phase, taskID string) submitAct {
-	return func(ctx context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
+// timesOutWith is a worker that dies during a submission: it records evidence, or
+// none if phase is empty, and does not complete the activity.
+func timesOutWith(phase activities.Phase, taskID string) submitCall {
+	return func(ctx context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
 		if phase != "" {
-			err := t.client.RecordActivityHeartbeat(ctx, activity.GetInfo(ctx).TaskToken, t.evidence(in, phase, taskID))
+			err := rec.client.RecordActivityHeartbeat(ctx, activity.GetInfo(ctx).TaskToken, rec.evidence(in, phase, taskID))
 			if err != nil {
-				t.t.Errorf("record evidence: %v", err)
+				rec.t.Errorf("record evidence: %v", err)
 			}
 		}
 		return activities.Submitted{}, activity.ErrResultPending
 	}
 }
 
-// holds is a refusal for now that the job is to show.
-func holds(code int, reason string) submitAct {
-	return func(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
-		return activities.Submitted{}, fails(activities.Held, "kie.ai refused the submission for now", activities.Hold{
-			Code: code, Reason: reason, Until: time.Now().UTC(), Attempts: in.Attempts + 1, Settings: t.settings(),
+// holds is a hold with a reason that the status does not have yet.
+func holds(code int, reason string) submitCall {
+	return func(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+		return activities.Submitted{}, nonRetryable(activities.Held, "kie.ai refused the submission for now", activities.Hold{
+			Code: code, Reason: reason, Until: time.Now().UTC(), Attempts: in.Attempts + 1, Settings: rec.settings(),
 		})
 	}
 }
 
-// holdsOn is the same refusal once more, which the server alone retries.
-func holdsOn(after time.Duration) submitAct {
-	return func(context.Context, *take, activities.SubmitInput) (activities.Submitted, error) {
-		return activities.Submitted{}, again(activities.Held, "held: not enough credits", after)
+// staysHeld is a hold with the reason of the last one, which the server retries.
+func staysHeld(after time.Duration) submitCall {
+	return func(context.Context, *recording, activities.SubmitInput) (activities.Submitted, error) {
+		return activities.Submitted{}, retryable(activities.Held, "held: not enough credits", after)
 	}
 }
 
-// expires is a submission that can't be made before the upload is deleted.
-func expires(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
-	return activities.Submitted{}, fails(activities.VideoExpired,
+// expires is a submission that is held until the upload is deleted.
+func expires(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+	return activities.Submitted{}, nonRetryable(activities.VideoExpired,
 		"nothing was submitted or charged: kie.ai held the job (not enough credits) until the uploaded video expired at "+in.Until.UTC().Format(time.RFC3339),
-		t.evidence(in, activities.PhaseRefused, ""))
+		rec.evidence(in, activities.PhaseRefused, ""))
 }
 
-func knows(_ context.Context, t *take, in activities.IdentifyInput) (activities.Identified, error) {
+func identifies(_ context.Context, rec *recording, in activities.IdentifyInput) (activities.Identified, error) {
 	return activities.Identified{
-		TaskID: in.TaskID, Prompt: request.Prompt, VideoURL: request.VideoURL, CreatedAt: time.Now().UTC(), Settings: t.settings(),
+		TaskID: in.TaskID, Prompt: request.Prompt, VideoURL: request.VideoURL, CreatedAt: time.Now().UTC(), Settings: rec.settings(),
 	}, nil
 }
 
-func knowsNot(errorType, message string) identifyAct {
-	return func(context.Context, *take, activities.IdentifyInput) (activities.Identified, error) {
-		return activities.Identified{}, fails(errorType, message)
+func notIdentified(errorType, message string) identifyCall {
+	return func(context.Context, *recording, activities.IdentifyInput) (activities.Identified, error) {
+		return activities.Identified{}, nonRetryable(errorType, message)
 	}
 }
 
-// finds is a record that says success.
-func finds(urls ...string) pollAct {
-	return func(ctx context.Context, _ *take, in activities.PollInput) (activities.Finished, error) {
+// finishes is a record of a task that succeeded.
+func finishes(urls ...string) pollCall {
+	return func(ctx context.Context, _ *recording, in activities.PollInput) (activities.Finished, error) {
 		return activities.Finished{
 			TaskID: in.TaskID, ResultURLs: urls, CompletedAt: time.Now().UTC(), Polls: int(activity.GetInfo(ctx).Attempt),
 		}, nil
 	}
 }
 
-// findsWhenOpened waits until the scenario opens the gate.
-func findsWhenOpened(ctx context.Context, t *take, in activities.PollInput) (activities.Finished, error) {
-	<-t.gate
-	return finds(resultURL)(ctx, t, in)
+// finishesWhenOpened succeeds when drive closes the gate.
+func finishesWhenOpened(ctx context.Context, rec *recording, in activities.PollInput) (activities.Finished, error) {
+	<-rec.gate
+	return finishes(resultURL)(ctx, rec, in)
 }
 
-func pending(after time.Duration) pollAct {
-	return func(context.Context, *take, activities.PollInput) (activities.Finished, error) {
-		return activities.Finished{}, again(activities.Pending, "kie.ai says running (flag 0)", after)
+func pending(after time.Duration) pollCall {
+	return func(context.Context, *recording, activities.PollInput) (activities.Finished, error) {
+		return activities.Finished{}, retryable(activities.Pending, "kie.ai says running (flag 0)", after)
 	}
 }
 
-func findsFailure(errorType, message string) pollAct {
-	return func(ctx context.Context, _ *take, _ activities.PollInput) (activities.Finished, error) {
-		return activities.Finished{}, fails(errorType, message, int(activity.GetInfo(ctx).Attempt))
+func pollFails(errorType, message string) pollCall {
+	return func(ctx context.Context, _ *recording, _ activities.PollInput) (activities.Finished, error) {
+		return activities.Finished{}, nonRetryable(errorType, message, int(activity.GetInfo(ctx).Attempt))
 	}
 }
 
-func stored(_ context.Context, _ *take, in activities.DownloadInput) (activities.Downloaded, error) {
+func stored(_ context.Context, _ *recording, in activities.DownloadInput) (activities.Downloaded, error) {
 	name := fmt.Sprintf("luma_result_%s_%d.mp4", in.TaskID, in.Number)
 	return activities.Downloaded{
 		Video: activities.Video{
@@ -196,31 +196,31 @@ func stored(_ context.Context, _ *take, in activities.DownloadInput) (activities
 	}, nil
 }
 
-func rejectsSecond(ctx context.Context, t *take, in activities.DownloadInput) (activities.Downloaded, error) {
+func rejectsSecond(ctx context.Context, rec *recording, in activities.DownloadInput) (activities.Downloaded, error) {
 	if in.Number == 2 {
-		return activities.Downloaded{}, fails(activities.DownloadRejected, "kie.ai's link gives no video that can be stored: it is text/html")
+		return activities.Downloaded{}, nonRetryable(activities.DownloadRejected, "kie.ai's link gives no video that can be stored: it is text/html")
 	}
-	return stored(ctx, t, in)
+	return stored(ctx, rec, in)
 }
 
-// interrupted is a download that goes on until it is cancelled.
-func interrupted(ctx context.Context, _ *take, _ activities.DownloadInput) (activities.Downloaded, error) {
-	beat := time.NewTicker(time.Second)
-	defer beat.Stop()
+// runsUntilCancelled is a download that runs until it is cancelled.
+func runsUntilCancelled(ctx context.Context, _ *recording, _ activities.DownloadInput) (activities.Downloaded, error) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return activities.Downloaded{}, ctx.Err()
-		case <-beat.C:
+		case <-ticker.C:
 			activity.RecordHeartbeat(ctx, activities.DownloadProgress{Bytes: 1000, Total: 1_234_567})
 		}
 	}
 }
 
-func written(context.Context, *take, activities.ReceiptInput) (struct{}, error) {
+func written(context.Context, *recording, activities.ReceiptInput) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-func notWritten(context.Context, *take, activities.ReceiptInput) (struct{}, error) {
-	return struct{}{}, again(activities.StorageUnavailable, "store the receipt: "+errors.ErrUnsupported.Error(), 100*time.Millisecond)
+func notWritten(context.Context, *recording, activities.ReceiptInput) (struct{}, error) {
+	return struct{}{}, retryable(activities.StorageUnavailable, "store the receipt: "+errors.ErrUnsupported.Error(), 100*time.Millisecond)
 }

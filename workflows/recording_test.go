@@ -17,100 +17,105 @@ import (
 	"lumaflow/workflows"
 )
 
-// canceled is how a cancelled job ends; the other ends are types of failures, or
-// empty for a video.
+// canceled is the result of a cancelled job. The other results are types of
+// failures, or empty for a job that succeeds.
 const canceled = "Canceled"
 
-// scenario is a named life of a job.
+// scenario is a scripted job.
 type scenario struct {
 	name string
-	// about says in a sentence what happens.
+	// about is the heading of the recorded history.
 	about string
 	input any
-	// settings are the worker's; nil means callbacks, and a poll after 10 min.
+	// settings are the worker's; nil means callbacks and a poll after 10 minutes.
 	settings *activities.Settings
-	// The acts are what the calls of an activity come to, one after the other.
-	submit   []submitAct
-	identify []identifyAct
-	poll     []pollAct
-	download []downloadAct
-	receipt  []receiptAct
-	// drive is what happens to the job from outside.
-	drive func(*take)
-	// ends is how the job ends.
-	ends string
+	// The calls of each activity, in order.
+	submit   []submitCall
+	identify []identifyCall
+	poll     []pollCall
+	download []downloadCall
+	receipt  []receiptCall
+	// drive sends signals, updates and cancels to the job.
+	drive func(*recording)
+	// result is empty, canceled or the type of the failure.
+	result string
 }
 
-// take is a scenario that is being recorded.
-type take struct {
+// recording is a scenario that is being recorded.
+type recording struct {
 	t        *testing.T
 	ctx      context.Context
 	client   client.Client
 	scenario scenario
-	// gate is opened by the scenario and waited for by acts.
+	// gate blocks calls until drive closes it.
 	gate chan struct{}
 
 	mu    sync.Mutex
 	calls map[string]int
-	// left is the evidence of the submissions, in order.
-	left []activities.Evidence
+	// submissions are the evidence of the submissions, in order.
+	submissions []activities.Evidence
 }
 
-// call counts the calls of an activity, from 0.
-func (t *take) call(name string) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.calls[name]++
-	return t.calls[name] - 1
+// countCall returns the number of this call of an activity, from 0.
+func (rec *recording) countCall(name string) int {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.calls[name]++
+	return rec.calls[name] - 1
 }
 
-func (t *take) settings() activities.Settings {
-	if t.scenario.settings != nil {
-		return *t.scenario.settings
+func (rec *recording) settings() activities.Settings {
+	if rec.scenario.settings != nil {
+		return *rec.scenario.settings
 	}
 	return withCallbacks
 }
 
-func (t *take) evidence(in activities.SubmitInput, phase activities.Phase, taskID string) activities.Evidence {
+func (rec *recording) evidence(in activities.SubmitInput, phase activities.Phase, taskID string) activities.Evidence {
 	evidence := activities.Evidence{
-		Phase: phase, TaskID: taskID, At: time.Now().UTC(), Attempts: in.Attempts + 1, Settings: t.settings(),
+		Phase: phase, TaskID: taskID, At: time.Now().UTC(), Attempts: in.Attempts + 1, Settings: rec.settings(),
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.left = append(t.left, evidence)
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.submissions = append(rec.submissions, evidence)
 	return evidence
 }
 
-// until waits for what has to happen next.
-func (t *take) until(what string, condition func() bool) {
-	t.t.Helper()
-	require.Eventually(t.t, condition, recordTime, 50*time.Millisecond, what)
+// eventually waits for a condition.
+func (rec *recording) eventually(description string, condition func() bool) {
+	rec.t.Helper()
+	require.Eventually(rec.t, condition, recordTime, 50*time.Millisecond, description)
 }
 
-// reaches waits for a stage, after so many submissions. A query may be ahead of
-// the history by the workflow task that is due, so that has to be over, too.
-func (t *take) reaches(stage workflows.Stage, submissions int) {
-	t.t.Helper()
-	t.until("stage "+string(stage), func() bool {
+// awaitStage waits for a stage and a number of submissions. A query may be ahead
+// of the history by the pending workflow task, so it waits for its end, too.
+func (rec *recording) awaitStage(stage workflows.Stage, submissions int) {
+	rec.t.Helper()
+	rec.eventually("stage "+string(stage), func() bool {
 		var status workflows.Status
-		answer, err := t.client.QueryWorkflow(t.ctx, t.scenario.name, "", workflows.StatusQuery)
+		answer, err := rec.client.QueryWorkflow(rec.ctx, rec.scenario.name, "", workflows.StatusQuery)
 		if err != nil || answer.Get(&status) != nil || status.Stage != stage || status.SubmitAttempts < submissions {
 			return false
 		}
-		job, err := t.client.DescribeWorkflowExecution(t.ctx, t.scenario.name, "")
+		job, err := rec.client.DescribeWorkflowExecution(rec.ctx, rec.scenario.name, "")
 		return err == nil && job.GetPendingWorkflowTask() == nil
 	})
 }
 
-// runs waits until an activity has been started, retries until it has failed and
-// waits for its next attempt.
-func (t *take) runs(name string)    { t.pends(name, enumspb.PENDING_ACTIVITY_STATE_STARTED, 1) }
-func (t *take) retries(name string) { t.pends(name, enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, 2) }
+// awaitStart waits until an activity has started.
+func (rec *recording) awaitStart(name string) {
+	rec.awaitPending(name, enumspb.PENDING_ACTIVITY_STATE_STARTED, 1)
+}
 
-func (t *take) pends(name string, state enumspb.PendingActivityState, attempt int32) {
-	t.t.Helper()
-	t.until(name+" is "+state.String(), func() bool {
-		job, err := t.client.DescribeWorkflowExecution(t.ctx, t.scenario.name, "")
+// awaitRetry waits until an activity has failed and its next attempt is scheduled.
+func (rec *recording) awaitRetry(name string) {
+	rec.awaitPending(name, enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, 2)
+}
+
+func (rec *recording) awaitPending(name string, state enumspb.PendingActivityState, attempt int32) {
+	rec.t.Helper()
+	rec.eventually(name+" is "+state.String(), func() bool {
+		job, err := rec.client.DescribeWorkflowExecution(rec.ctx, rec.scenario.name, "")
 		if err != nil {
 			return false
 		}
@@ -123,69 +128,69 @@ func (t *take) pends(name string, state enumspb.PendingActivityState, attempt in
 	})
 }
 
-// records waits for an event.
-func (t *take) records(kind enumspb.EventType) {
-	t.t.Helper()
-	events := t.client.GetWorkflowHistory(t.ctx, t.scenario.name, "", true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+// awaitEvent waits for an event in the history.
+func (rec *recording) awaitEvent(kind enumspb.EventType) {
+	rec.t.Helper()
+	events := rec.client.GetWorkflowHistory(rec.ctx, rec.scenario.name, "", true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
-		require.NoError(t.t, err)
+		require.NoError(rec.t, err)
 		if event.GetEventType() == kind {
 			return
 		}
 	}
-	require.Fail(t.t, "the job ended without it", kind)
+	require.Fail(rec.t, "the job ended without the event", kind)
 }
 
-func (t *take) callback(taskID string) {
-	t.t.Helper()
-	require.NoError(t.t, workflows.CallbackSignal.Send(t.ctx, t.client, t.scenario.name,
+func (rec *recording) sendSuccess(taskID string) {
+	rec.t.Helper()
+	require.NoError(rec.t, workflows.CallbackSignal.Send(rec.ctx, rec.client, rec.scenario.name,
 		workflows.Callback{TaskID: taskID, Code: 200, Msg: "success", ResultURLs: []string{resultURL}}))
 }
 
-// tells sends late evidence about one of the submissions, from 0.
-func (t *take) tells(submission int, phase activities.Phase, taskID string) {
-	t.t.Helper()
-	t.mu.Lock()
-	evidence := t.left[submission]
-	t.mu.Unlock()
-	require.NoError(t.t, workflows.EvidenceSignal.Send(t.ctx, t.client, t.scenario.name, told(evidence, phase, taskID)))
+// sendEvidence sends late evidence about a submission, counted from 0.
+func (rec *recording) sendEvidence(submission int, phase activities.Phase, taskID string) {
+	rec.t.Helper()
+	rec.mu.Lock()
+	evidence := rec.submissions[submission]
+	rec.mu.Unlock()
+	require.NoError(rec.t, workflows.EvidenceSignal.Send(rec.ctx, rec.client, rec.scenario.name, withOutcome(evidence, phase, taskID)))
 }
 
-// resolves is the operator's word, and what the job answers.
-func (t *take) resolves(resolution workflows.Resolution) error {
-	t.t.Helper()
-	update, err := t.client.UpdateWorkflow(t.ctx, client.UpdateWorkflowOptions{
-		WorkflowID: t.scenario.name, UpdateName: workflows.ResolveUpdate, Args: []any{resolution},
+// sendResolution sends a decision of an operator and returns the job's answer.
+func (rec *recording) sendResolution(resolution workflows.Resolution) error {
+	rec.t.Helper()
+	update, err := rec.client.UpdateWorkflow(rec.ctx, client.UpdateWorkflowOptions{
+		WorkflowID: rec.scenario.name, UpdateName: workflows.ResolveUpdate, Args: []any{resolution},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
-	require.NoError(t.t, err)
-	return update.Get(t.ctx, nil)
+	require.NoError(rec.t, err)
+	return update.Get(rec.ctx, nil)
 }
 
-func (t *take) cancel() {
-	t.t.Helper()
-	require.NoError(t.t, t.client.CancelWorkflow(t.ctx, t.scenario.name, ""))
+func (rec *recording) cancel() {
+	rec.t.Helper()
+	require.NoError(rec.t, rec.client.CancelWorkflow(rec.ctx, rec.scenario.name, ""))
 }
 
-// endsAs checks that the scenario played what it is named for.
-func (t *take) endsAs(err error) {
-	t.t.Helper()
+// checkEnd checks that the scenario ended with its result.
+func (rec *recording) checkEnd(err error) {
+	rec.t.Helper()
 	var failed *temporal.ApplicationError
-	var stopped *temporal.CanceledError
+	var cancelled *temporal.CanceledError
 	end := ""
 	switch {
 	case errors.As(err, &failed):
 		end = failed.Type()
-	case errors.As(err, &stopped):
+	case errors.As(err, &cancelled):
 		end = canceled
 	default:
-		require.NoError(t.t, err)
+		require.NoError(rec.t, err)
 	}
-	require.Equal(t.t, t.scenario.ends, end, "%v", err)
+	require.Equal(rec.t, rec.scenario.result, end, "%v", err)
 }
 
-// scenarios are all lives that are recorded and replayed.
+// scenarios are all jobs that are recorded and replayed.
 func scenarios() []scenario {
-	return slices.Concat(plainScenarios(), waitScenarios(), lostScenarios(), deathScenarios(), againScenarios(), failureScenarios(), cancelScenarios())
+	return slices.Concat(plainScenarios(), waitScenarios(), lostScenarios(), timeoutScenarios(), resubmitScenarios(), failureScenarios(), cancelScenarios())
 }

@@ -11,86 +11,87 @@ import (
 	"lumaflow/workflows"
 )
 
-// resubmittedIntoAHold is an operator's word to pay again, which kie.ai holds.
-func resubmittedIntoAHold(t *take) {
-	t.reaches(workflows.StageSubmitUnknown, 1)
-	require.NoError(t.t, t.resolves(workflows.Resolution{Action: workflows.Resubmit}))
-	t.retries("Submit")
+// resubmitIntoHold sends an operator's decision to resubmit and waits until kie.ai
+// holds the second submission.
+func resubmitIntoHold(rec *recording) {
+	rec.awaitStage(workflows.StageSubmitUnknown, 1)
+	require.NoError(rec.t, rec.sendResolution(workflows.Resolution{Action: workflows.Resubmit}))
+	rec.awaitRetry("Submit")
 }
 
-// againScenarios are jobs that find an earlier submission after they were told
-// to pay again.
-func againScenarios() []scenario {
+// resubmitScenarios are jobs that find the task of an earlier submission after an
+// operator decided to resubmit.
+func resubmitScenarios() []scenario {
 	return []scenario{
 		{
 			name:     "late-callback-saves-a-payment",
 			about:    "the callback of the lost submission comes while the second is held, which is then not sent",
 			input:    request,
-			submit:   []submitAct{loses(""), holdsOn(time.Minute)},
-			identify: []identifyAct{knows},
-			drive: func(t *take) {
-				resubmittedIntoAHold(t)
-				t.callback(ourTask)
+			submit:   []submitCall{losesAnswer(""), staysHeld(time.Minute)},
+			identify: []identifyCall{identifies},
+			drive: func(rec *recording) {
+				resubmitIntoHold(rec)
+				rec.sendSuccess(ourTask)
 			},
 		},
 		{
 			name:     "foreign-callback-does-not-stop-a-resubmission",
 			about:    "a callback for a task of another job interrupts the held resubmission, which then goes on",
 			input:    request,
-			submit:   []submitAct{loses(""), holdsOn(time.Minute), accepts(ourTask)},
-			identify: []identifyAct{knowsNot(activities.ForeignTask, "the task was not submitted by this job")},
-			drive: func(t *take) {
-				resubmittedIntoAHold(t)
-				t.callback(otherTask)
-				t.reaches(workflows.StageWaiting, 2)
-				t.callback(ourTask)
+			submit:   []submitCall{losesAnswer(""), staysHeld(time.Minute), accepts(ourTask)},
+			identify: []identifyCall{notIdentified(activities.ForeignTask, "the task was not submitted by this job")},
+			drive: func(rec *recording) {
+				resubmitIntoHold(rec)
+				rec.sendSuccess(otherTask)
+				rec.awaitStage(workflows.StageWaiting, 2)
+				rec.sendSuccess(ourTask)
 			},
 		},
 		{
 			name:   "late-evidence-saves-a-payment",
 			about:  "the worker of the lost submission tells its task while the second is held, which is then not sent",
 			input:  request,
-			submit: []submitAct{loses(""), holdsOn(time.Minute)},
-			drive: func(t *take) {
-				resubmittedIntoAHold(t)
-				t.tells(0, activities.PhaseAccepted, ourTask)
-				called(t)
+			submit: []submitCall{losesAnswer(""), staysHeld(time.Minute)},
+			drive: func(rec *recording) {
+				resubmitIntoHold(rec)
+				rec.sendEvidence(0, activities.PhaseAccepted, ourTask)
+				callBackWhenWaiting(rec)
 			},
 		},
 		{
 			name:   "late-evidence-when-both-are-lost",
 			about:  "two submissions are lost; the worker of the first tells its task, and the second stays named",
 			input:  request,
-			submit: []submitAct{loses(""), loses("")},
-			drive: func(t *take) {
-				t.reaches(workflows.StageSubmitUnknown, 1)
-				require.NoError(t.t, t.resolves(workflows.Resolution{Action: workflows.Resubmit}))
-				t.reaches(workflows.StageSubmitUnknown, 2)
-				t.tells(0, activities.PhaseAccepted, ourTask)
-				called(t)
+			submit: []submitCall{losesAnswer(""), losesAnswer("")},
+			drive: func(rec *recording) {
+				rec.awaitStage(workflows.StageSubmitUnknown, 1)
+				require.NoError(rec.t, rec.sendResolution(workflows.Resolution{Action: workflows.Resubmit}))
+				rec.awaitStage(workflows.StageSubmitUnknown, 2)
+				rec.sendEvidence(0, activities.PhaseAccepted, ourTask)
+				callBackWhenWaiting(rec)
 			},
 		},
 		{
 			name:   "evidence-while-it-submits-again",
 			about:  "the word that the second submission was accepted is there before its answer is lost",
 			input:  request,
-			submit: []submitAct{loses(""), losesWhenInterrupted},
-			drive: func(t *take) {
-				t.reaches(workflows.StageSubmitUnknown, 1)
-				require.NoError(t.t, t.resolves(workflows.Resolution{Action: workflows.Resubmit}))
-				called(t)
+			submit: []submitCall{losesAnswer(""), losesAnswerWhenInterrupted},
+			drive: func(rec *recording) {
+				rec.awaitStage(workflows.StageSubmitUnknown, 1)
+				require.NoError(rec.t, rec.sendResolution(workflows.Resolution{Action: workflows.Resubmit}))
+				callBackWhenWaiting(rec)
 			},
 		},
 	}
 }
 
-// losesWhenInterrupted tells of its own task, which interrupts it, and then loses
-// the answer.
-func losesWhenInterrupted(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
-	sending := t.evidence(in, activities.PhaseSending, "")
-	if err := workflows.EvidenceSignal.Send(t.ctx, t.client, t.scenario.name, told(sending, activities.PhaseAccepted, ourTask)); err != nil {
-		t.t.Errorf("tell early: %v", err)
+// losesAnswerWhenInterrupted sends evidence about its own task, which cancels the
+// attempt, and then loses the answer.
+func losesAnswerWhenInterrupted(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+	sending := rec.evidence(in, activities.PhaseSending, "")
+	if err := workflows.EvidenceSignal.Send(rec.ctx, rec.client, rec.scenario.name, withOutcome(sending, activities.PhaseAccepted, ourTask)); err != nil {
+		rec.t.Errorf("send early evidence: %v", err)
 	}
-	t.records(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)
-	return activities.Submitted{}, fails(activities.SubmitUnknown, "no usable answer: the connection broke after the request was written", sending)
+	rec.awaitEvent(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)
+	return activities.Submitted{}, nonRetryable(activities.SubmitUnknown, "no usable answer: the connection broke after the request was written", sending)
 }

@@ -8,106 +8,106 @@ import (
 	"lumaflow/workflows"
 )
 
-// deathScenarios are jobs whose worker dies while it submits: the attempt times
-// out and brings its last evidence.
-func deathScenarios() []scenario {
+// timeoutScenarios are jobs whose worker dies during a submission: the attempt
+// times out with its last evidence, or the evidence arrives late.
+func timeoutScenarios() []scenario {
 	return []scenario{
 		{
 			name:   "worker-died-before-sending",
 			about:  "the worker dies twice without evidence: nothing was sent, so it is sent again",
 			input:  request,
-			submit: []submitAct{perishes("", ""), perishes("", ""), accepts(ourTask)},
-			drive:  called,
+			submit: []submitCall{timesOutWith("", ""), timesOutWith("", ""), accepts(ourTask)},
+			drive:  callBackWhenWaiting,
 		},
 		{
 			name:   "worker-died-after-a-refusal",
 			about:  "the evidence says that kie.ai refused, so it is sent again",
 			input:  request,
-			submit: []submitAct{perishes(activities.PhaseRefused, ""), accepts(ourTask)},
-			drive: func(t *take) {
-				t.reaches(workflows.StageWaiting, 2)
-				t.callback(ourTask)
+			submit: []submitCall{timesOutWith(activities.PhaseRefused, ""), accepts(ourTask)},
+			drive: func(rec *recording) {
+				rec.awaitStage(workflows.StageWaiting, 2)
+				rec.sendSuccess(ourTask)
 			},
 		},
 		{
 			name:   "worker-died-after-acceptance",
 			about:  "the evidence names the accepted task, which is adopted",
 			input:  request,
-			submit: []submitAct{perishes(activities.PhaseAccepted, ourTask)},
-			drive:  called,
+			submit: []submitCall{timesOutWith(activities.PhaseAccepted, ourTask)},
+			drive:  callBackWhenWaiting,
 		},
 		{
 			name:   "worker-died-while-sending-told-accepted",
 			about:  "the evidence says only that it was sending; the worker was cut off and later tells the task itself",
 			input:  request,
-			submit: []submitAct{perishes(activities.PhaseSending, "")},
-			drive: func(t *take) {
-				t.reaches(workflows.StageSubmitUnknown, 1)
-				t.tells(0, activities.PhaseAccepted, ourTask)
-				called(t)
+			submit: []submitCall{timesOutWith(activities.PhaseSending, "")},
+			drive: func(rec *recording) {
+				rec.awaitStage(workflows.StageSubmitUnknown, 1)
+				rec.sendEvidence(0, activities.PhaseAccepted, ourTask)
+				callBackWhenWaiting(rec)
 			},
 		},
 		{
 			name:   "worker-died-while-sending-told-refused",
 			about:  "the worker was cut off and later tells that nothing was created, so it is sent again",
 			input:  request,
-			submit: []submitAct{perishes(activities.PhaseSending, ""), accepts(ourTask)},
-			drive: func(t *take) {
-				t.reaches(workflows.StageSubmitUnknown, 1)
-				t.tells(0, activities.PhaseRefused, "")
-				t.reaches(workflows.StageWaiting, 2)
-				t.callback(ourTask)
+			submit: []submitCall{timesOutWith(activities.PhaseSending, ""), accepts(ourTask)},
+			drive: func(rec *recording) {
+				rec.awaitStage(workflows.StageSubmitUnknown, 1)
+				rec.sendEvidence(0, activities.PhaseRefused, "")
+				rec.awaitStage(workflows.StageWaiting, 2)
+				rec.sendSuccess(ourTask)
 			},
 		},
 		{
 			name:     "worker-died-while-sending-found-by-callback",
 			about:    "the worker is gone for good, and the callback finds the task",
 			input:    request,
-			submit:   []submitAct{perishes(activities.PhaseSending, "")},
-			identify: []identifyAct{knows},
-			drive: func(t *take) {
-				t.reaches(workflows.StageSubmitUnknown, 1)
-				t.callback(ourTask)
+			submit:   []submitCall{timesOutWith(activities.PhaseSending, "")},
+			identify: []identifyCall{identifies},
+			drive: func(rec *recording) {
+				rec.awaitStage(workflows.StageSubmitUnknown, 1)
+				rec.sendSuccess(ourTask)
 			},
 		},
 		{
 			name:   "late-evidence-behind-that-of-others",
 			about:  "the word that the submission was accepted comes together with one about an attempt that sent nothing",
-			input:  briefly(""),
-			submit: []submitAct{losesAfterTelling},
-			drive:  called,
+			input:  withShortWindow(""),
+			submit: []submitCall{losesAnswerAfterEvidence},
+			drive:  callBackWhenWaiting,
 		},
 		{
 			name:     "late-evidence-beside-the-callback",
 			about:    "the callback is there when late evidence finds the task, and the job looks at once",
-			input:    briefly(""),
-			submit:   []submitAct{losesAfterBoth},
-			identify: []identifyAct{knows},
+			input:    withShortWindow(""),
+			submit:   []submitCall{losesAnswerAfterBothSignals},
+			identify: []identifyCall{identifies},
 		},
 	}
 }
 
-// losesAfterBoth has the callback and late evidence in the history before the job
-// learns that its submission is lost.
-func losesAfterBoth(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
-	sending := t.evidence(in, activities.PhaseSending, "")
-	t.callback(ourTask)
-	if err := workflows.EvidenceSignal.Send(t.ctx, t.client, t.scenario.name, told(sending, activities.PhaseAccepted, ourTask)); err != nil {
-		t.t.Errorf("tell late: %v", err)
+// losesAnswerAfterBothSignals sends the callback and late evidence before the
+// submission fails.
+func losesAnswerAfterBothSignals(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+	sending := rec.evidence(in, activities.PhaseSending, "")
+	rec.sendSuccess(ourTask)
+	if err := workflows.EvidenceSignal.Send(rec.ctx, rec.client, rec.scenario.name, withOutcome(sending, activities.PhaseAccepted, ourTask)); err != nil {
+		rec.t.Errorf("send late evidence: %v", err)
 	}
-	return activities.Submitted{}, fails(activities.SubmitUnknown, "no usable answer: the connection broke after the request was written", sending)
+	return activities.Submitted{}, nonRetryable(activities.SubmitUnknown, "no usable answer: the connection broke after the request was written", sending)
 }
 
-// losesAfterTelling has late evidence in the history before the job learns that
-// its submission is lost, so that it finds both words at once.
-func losesAfterTelling(_ context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
-	sending := t.evidence(in, activities.PhaseSending, "")
+// losesAnswerAfterEvidence sends late evidence about this attempt and about another
+// before the submission fails, so that both are in one workflow task.
+func losesAnswerAfterEvidence(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+	sending := rec.evidence(in, activities.PhaseSending, "")
 	others := sending
 	others.At = others.At.Add(-time.Hour)
-	for _, evidence := range []activities.Evidence{told(others, activities.PhaseRefused, ""), told(sending, activities.PhaseAccepted, ourTask)} {
-		if err := workflows.EvidenceSignal.Send(t.ctx, t.client, t.scenario.name, evidence); err != nil {
-			t.t.Errorf("tell late: %v", err)
+	for _, evidence := range []activities.Evidence{withOutcome(others, activities.PhaseRefused, ""), withOutcome(sending, activities.PhaseAccepted, ourTask)} {
+		if err := workflows.EvidenceSignal.Send(rec.ctx, rec.client, rec.scenario.name, evidence); err != nil {
+			rec.t.Errorf("send late evidence: %v", err)
 		}
 	}
-	return activities.Submitted{}, fails(activities.SubmitUnknown, "no usable answer: the connection broke after the request was written", sending)
+	return activities.Submitted{}, nonRetryable(activities.SubmitUnknown, "no usable answer: the connection broke after the request was written", sending)
 }
