@@ -16,13 +16,13 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 	var identified activities.Identified
 	err := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, j.terms.deadline), a.Identify,
 		activities.IdentifyInput{TaskID: taskID}).Get(ctx, &identified)
-	var failed *temporal.ApplicationError
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
 	switch {
 	case err == nil:
 		return j.adoptIdentified(ctx, identified), nil
 	case temporal.IsCanceledError(err):
 		return nil, err
-	case errors.As(err, &failed) && failed.Type() == activities.UnknownTask:
+	case ok && failed.Type() == activities.UnknownTask:
 		return nil, failure{
 			errorType: InvalidRequest,
 			text:      failed.Message(),

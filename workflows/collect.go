@@ -74,8 +74,8 @@ func (j *job) downloadFailure(ctx workflow.Context, task *paidTask, err error) e
 		// A cancelled download may end with any error.
 		return ctx.Err()
 	}
-	var failed *temporal.ApplicationError
-	if !errors.As(err, &failed) {
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
 		return j.overdue(task.id, err)
 	}
 	switch failed.Type() {

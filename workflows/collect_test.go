@@ -58,7 +58,7 @@ func TestFailedDownload(t *testing.T) {
 // command.
 func TestDownloadOfADeletedVideo(t *testing.T) {
 	env := newJobEnv(t)
-	env.onSubmit(env.accepted(ourTask)).onPoll(ourTask).sendSuccess(time.Minute, ourTask)
+	env.onSubmit(env.accepted(ourTask)).onPoll().sendSuccess(time.Minute, ourTask)
 	env.OnActivity(a.Download, anything, anything).Return(activities.Downloaded{},
 		temporal.NewNonRetryableApplicationError("kie.ai keeps videos for 14 days", activities.MediaGone, nil))
 	env.run(request).failsWith(workflows.ResultOverdue, ourTask, "14 days", "nothing left to collect")
@@ -93,7 +93,7 @@ func TestDownloadInputHasTheEndOfTheTask(t *testing.T) {
 
 func TestReceiptIsRetried(t *testing.T) {
 	env := newJobEnv(t)
-	env.onSubmit(env.accepted(ourTask)).onPoll(ourTask).sendSuccess(time.Minute, ourTask)
+	env.onSubmit(env.accepted(ourTask)).onPoll().sendSuccess(time.Minute, ourTask)
 	env.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
 		return downloaded(in), nil
 	})
@@ -164,7 +164,7 @@ func TestSearchAttributes(t *testing.T) {
 		settings.SearchAttributes = available
 		env.onSubmit(func(activities.SubmitInput) (activities.Submitted, error) {
 			return activities.Submitted{TaskID: ourTask, SubmittedAt: env.Now(), Attempts: 1, Settings: settings}, nil
-		}).onPoll(ourTask).onStore().sendSuccess(time.Minute, ourTask)
+		}).onPoll().onStore().sendSuccess(time.Minute, ourTask)
 		var stages []string
 		if available {
 			env.OnUpsertTypedSearchAttributes(mock.MatchedBy(func(attributes temporal.SearchAttributes) bool {
@@ -221,7 +221,7 @@ func TestUnknownFields(t *testing.T) {
 	require.Error(t, err)
 
 	env := newJobEnv(t)
-	env.onSubmit(env.accepted(ourTask)).onPoll(ourTask).onStore()
+	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
 	env.ExecuteWorkflow(workflows.ModifyVideoName, converter.NewRawValue(&commonPayload{
 		Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(input),
 	}))

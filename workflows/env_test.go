@@ -106,10 +106,10 @@ func (env *jobEnv) evidence(phase activities.Phase, taskID string) activities.Ev
 	return activities.Evidence{Phase: phase, TaskID: taskID, At: env.Now(), Attempts: 1, Settings: withCallbacks}
 }
 
-// onPoll scripts a record of a task that has ended.
-func (env *jobEnv) onPoll(taskID string) *jobEnv {
-	env.OnActivity(a.Poll, anything, mock.MatchedBy(func(in activities.PollInput) bool { return in.TaskID == taskID })).
-		Return(finished(taskID, 1), nil)
+// onPoll scripts the record of ourTask, which has ended.
+func (env *jobEnv) onPoll() *jobEnv {
+	env.OnActivity(a.Poll, anything, mock.MatchedBy(func(in activities.PollInput) bool { return in.TaskID == ourTask })).
+		Return(finished(ourTask, 1), nil)
 	return env
 }
 

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -43,11 +42,6 @@ func (u unknownSubmission) sentAt(ctx workflow.Context) time.Time {
 func (u unknownSubmission) provenBy(evidence activities.Evidence) bool {
 	conclusive := evidence.Phase == activities.PhaseAccepted && evidence.TaskID != "" || evidence.Phase == activities.PhaseRefused
 	return conclusive && !evidence.At.IsZero() && evidence.At.Equal(u.evidence.At)
-}
-
-func asUnknown(err error) (unknown unknownSubmission, ok bool) {
-	ok = errors.As(err, &unknown)
-	return unknown, ok
 }
 
 // applyEvidence processes late evidence about the earlier submissions. It

@@ -30,7 +30,7 @@ func TestLateEvidenceProvesTheOutcome(t *testing.T) {
 	t.Run("accepted", func(t *testing.T) {
 		env := newJobEnv(t).withoutSubmitRetries()
 		sending := env.evidence(activities.PhaseSending, "")
-		env.onSubmit(env.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT, sending)).onPoll(ourTask).onStore()
+		env.onSubmit(env.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT, sending)).onPoll().onStore()
 		env.sendEvidence(time.Minute, withOutcome(sending, activities.PhaseAccepted, ourTask))
 		result := env.run(request).succeeds()
 		require.Equal(t, ourTask, result.TaskID)
@@ -40,14 +40,14 @@ func TestLateEvidenceProvesTheOutcome(t *testing.T) {
 	t.Run("accepted, received before the timeout", func(t *testing.T) {
 		env := newJobEnv(t)
 		sending := env.evidence(activities.PhaseSending, "")
-		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onPoll(ourTask).onStore()
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onPoll().onStore()
 		env.sendEvidence(0, withOutcome(sending, activities.PhaseAccepted, ourTask))
 		require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
 	})
 	t.Run("refused: it is submitted again", func(t *testing.T) {
 		env := newJobEnv(t)
 		sending := env.evidence(activities.PhaseSending, "")
-		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.accepted(ourTask)).onPoll(ourTask).onStore()
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.accepted(ourTask)).onPoll().onStore()
 		env.sendEvidence(time.Minute, withOutcome(sending, activities.PhaseRefused, ""))
 		env.run(request).succeeds()
 		require.Equal(t, 2, env.submissions)
@@ -102,7 +102,7 @@ func TestSeveralEvidenceSignals(t *testing.T) {
 	t.Run("during the search", func(t *testing.T) {
 		env := newJobEnv(t)
 		sending := env.evidence(activities.PhaseSending, "")
-		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onPoll(ourTask).onStore()
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onPoll().onStore()
 		env.sendEvidence(time.Minute, others(sending)).sendEvidence(time.Minute, others(sending)).sendEvidence(time.Minute, accepted(sending))
 		require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
 		require.Equal(t, 1, env.submissions)
@@ -110,7 +110,7 @@ func TestSeveralEvidenceSignals(t *testing.T) {
 	t.Run("before the timeout", func(t *testing.T) {
 		env := newJobEnv(t)
 		sending := env.evidence(activities.PhaseSending, "")
-		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onPoll(ourTask).onStore()
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onPoll().onStore()
 		env.sendEvidence(0, others(sending)).sendEvidence(0, accepted(sending)).sendEvidence(0, accepted(sending))
 		request := request
 		request.OnUnknownSubmit = "resubmit"
@@ -156,7 +156,7 @@ func TestLateEvidenceAboutAnEarlierSubmission(t *testing.T) {
 	t.Run("prevents the second payment while that is held", func(t *testing.T) {
 		env := newJobEnv(t)
 		sending := env.evidence(activities.PhaseSending, "")
-		env.onSubmit(env.fails(activities.SubmitUnknown, sending), held(5*time.Minute)).onPoll(ourTask).onStore()
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending), held(5*time.Minute)).onPoll().onStore()
 		env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
 		env.sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseAccepted, ourTask))
 		require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
@@ -165,7 +165,7 @@ func TestLateEvidenceAboutAnEarlierSubmission(t *testing.T) {
 	t.Run("is adopted when the second is lost, too", func(t *testing.T) {
 		env := newJobEnv(t)
 		sending := env.evidence(activities.PhaseSending, "")
-		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.unknown()).onPoll(ourTask).onStore()
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.unknown()).onPoll().onStore()
 		env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
 		env.sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseAccepted, ourTask))
 		require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
@@ -174,7 +174,7 @@ func TestLateEvidenceAboutAnEarlierSubmission(t *testing.T) {
 	t.Run("is named at the end", func(t *testing.T) {
 		env := newJobEnv(t)
 		sending := env.evidence(activities.PhaseSending, "")
-		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.accepted(ourTask)).onPoll(ourTask).onStore()
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.accepted(ourTask)).onPoll().onStore()
 		env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
 		env.sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseAccepted, otherTask)).sendSuccess(5*time.Minute, ourTask)
 		env.run(request).succeeds()
@@ -202,7 +202,7 @@ func TestLateEvidenceAboutAnEarlierSubmission(t *testing.T) {
 	t.Run("that it was refused removes the warning", func(t *testing.T) {
 		env := newJobEnv(t)
 		sending := env.evidence(activities.PhaseSending, "")
-		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.accepted(ourTask)).onPoll(ourTask).onStore()
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.accepted(ourTask)).onPoll().onStore()
 		env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
 		env.sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseRefused, "")).sendSuccess(5*time.Minute, ourTask)
 		env.run(request).succeeds()
@@ -214,7 +214,7 @@ func TestLateEvidenceAboutAnEarlierSubmission(t *testing.T) {
 // prevents the second payment.
 func TestProofPreventsAResubmission(t *testing.T) {
 	env := newJobEnv(t)
-	env.onSubmit(env.unknown()).onPoll(ourTask).onStore()
+	env.onSubmit(env.unknown()).onPoll().onStore()
 	env.OnActivity(a.Identify, anything, anything).After(2*time.Minute).Return(
 		activities.Identified{TaskID: ourTask, CreatedAt: env.Now(), Settings: withCallbacks}, nil)
 	env.sendSuccess(time.Minute, ourTask).sendResolution(2*time.Minute, workflows.Resolution{Action: "resubmit"})

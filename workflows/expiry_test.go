@@ -44,7 +44,7 @@ func TestSubmissionsEndWithTheUpload(t *testing.T) {
 				require.WithinDuration(t, started.Add(test.until), in.Until, 2*time.Second)
 				require.Equal(t, test.endsWithTheUpload, in.Expires)
 				return env.accepted(ourTask)(in)
-			}).onPoll(ourTask).onStore().sendSuccess(time.Minute, ourTask)
+			}).onPoll().onStore().sendSuccess(time.Minute, ourTask)
 			env.run(input).succeeds()
 		})
 	}

@@ -43,8 +43,8 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 		countJob(ctx, metrics.JobCancelled)
 		return temporal.NewCanceledError(j.end(ctx, StageFailed, j.cancelText()))
 	}
-	var failed failure
-	if !errors.As(err, &failed) {
+	failed, ok := errors.AsType[failure](err)
+	if !ok {
 		// No branch ends here by design. If one does, a paid task is still named.
 		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, text: causeText(err), next: collectCommand(j.status.TaskID)}
 	}
@@ -98,12 +98,10 @@ func collectCommand(taskID string) string { return "lumaflow submit --task-id " 
 // causeText is the message of an activity's error without the text that Temporal
 // adds.
 func causeText(err error) string {
-	var failed *temporal.ApplicationError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return failed.Message()
 	}
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
+	if _, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		return "no worker finished it in time"
 	}
 	return err.Error()

@@ -121,11 +121,11 @@ func (in ModifyVideoInput) terms() (jobTerms, error) {
 
 // malformedError describes a decoding error in JSON's terms instead of Go's.
 func malformedError(err error) error {
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) && mismatch.Field != "" {
+	mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case ok && mismatch.Field != "":
 		return fmt.Errorf("the input is malformed: %s is a %s, not a %s", mismatch.Field, mismatch.Value, mismatch.Type)
-	}
-	if errors.As(err, &mismatch) {
+	case ok:
 		return fmt.Errorf("the input is malformed: it is not an object but of type %s", mismatch.Value)
 	}
 	return fmt.Errorf("the input is malformed: %s", strings.TrimPrefix(err.Error(), "json: "))

@@ -2,7 +2,6 @@ package workflows_test
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -69,7 +68,7 @@ type model struct {
 
 func newModel(t *testing.T, r *rapid.T) *model {
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	m := &model{jobEnv: &jobEnv{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t}, r: r, allowed: 1}
 	m.prepare()
 	m.withoutSubmitRetries()

@@ -4,6 +4,7 @@
 package workflows
 
 import (
+	"errors"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -55,7 +56,7 @@ func (j *job) obtainTask(ctx workflow.Context) (*paidTask, error) {
 	}
 	for {
 		task, err := j.submit(ctx)
-		unknown, ok := asUnknown(err)
+		unknown, ok := errors.AsType[unknownSubmission](err)
 		if !ok {
 			return task, err
 		}

@@ -78,16 +78,16 @@ func (p *payments) any(ownTaskID string) bool {
 
 // text lists the payments as sentences to append to the final text of the job.
 func (p *payments) text(ownTaskID string) string {
-	text := ""
+	var text strings.Builder
 	for _, taskID := range p.acceptedBeside(ownTaskID) {
-		text += ". Another submission of this job was accepted, too: collect it with " + collectCommand(taskID)
+		text.WriteString(". Another submission of this job was accepted, too: collect it with " + collectCommand(taskID))
 	}
-	if !p.hasUnknown() {
-		return text
+	if p.hasUnknown() {
+		text.WriteString(". An earlier submission of this job may be paid, too: look at https://kie.ai/logs")
+		if len(p.candidates) > 0 {
+			text.WriteString("; it may be one of these tasks: " + strings.Join(p.candidates, ", "))
+		}
+		text.WriteString("; collect it with " + collectCommand("TASKID"))
 	}
-	text += ". An earlier submission of this job may be paid, too: look at https://kie.ai/logs"
-	if len(p.candidates) > 0 {
-		text += "; it may be one of these tasks: " + strings.Join(p.candidates, ", ")
-	}
-	return text + "; collect it with " + collectCommand("TASKID")
+	return text.String()
 }

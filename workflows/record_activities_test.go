@@ -39,7 +39,7 @@ func (sa *scriptedActivities) add(rec *recording) {
 
 func (sa *scriptedActivities) register(w worker.ActivityRegistry) {
 	as := func(name string) activity.RegisterOptions { return activity.RegisterOptions{Name: name} }
-	w.RegisterActivityWithOptions(scripted(sa, "Submit", func(s scenario) []submitCall { return s.submit }, accepts(ourTask)), as("Submit"))
+	w.RegisterActivityWithOptions(scripted(sa, "Submit", func(s scenario) []submitCall { return s.submit }, accepts), as("Submit"))
 	w.RegisterActivityWithOptions(scripted(sa, "Identify", func(s scenario) []identifyCall { return s.identify }, nil), as("Identify"))
 	w.RegisterActivityWithOptions(scripted(sa, "Poll", func(s scenario) []pollCall { return s.poll }, finishes(resultURL)), as("Poll"))
 	w.RegisterActivityWithOptions(scripted(sa, "Download", func(s scenario) []downloadCall { return s.download }, stored), as("Download"))
@@ -83,16 +83,14 @@ func retryable(errorType, message string, after time.Duration) error {
 	})
 }
 
-func accepts(taskID string) submitCall {
-	return func(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
-		return rec.evidence(in, activities.PhaseAccepted, taskID).Submitted(), nil
-	}
+func accepts(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+	return rec.evidence(in, activities.PhaseAccepted, ourTask).Submitted(), nil
 }
 
 // acceptsWhenOpened accepts when drive closes the gate.
 func acceptsWhenOpened(ctx context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
 	<-rec.gate
-	return accepts(ourTask)(ctx, rec, in)
+	return accepts(ctx, rec, in)
 }
 
 func refuses(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {

@@ -2,7 +2,6 @@ package workflows_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -47,7 +46,7 @@ func TestRecordHistories(t *testing.T) {
 		t.Skipf("set %s=1 to record, with the released code", recordVariable)
 	}
 	recorder := newRecorder(t)
-	require.NoError(t, os.MkdirAll(histories, 0o755))
+	require.NoError(t, os.MkdirAll(histories, 0o750))
 	// The group returns when all parallel scenarios have ended.
 	t.Run("all", func(t *testing.T) {
 		for _, s := range scenarios() {
@@ -64,7 +63,7 @@ func (s scenario) save(t *testing.T, history *historypb.History) {
 	t.Helper()
 	path := filepath.Join(histories, s.name)
 	require.NoError(t, replay.WriteFile(path+".json", history))
-	require.NoError(t, os.WriteFile(path+".txt", []byte(s.text(history)), 0o644))
+	require.NoError(t, os.WriteFile(path+".txt", []byte(s.text(history)), 0o600))
 }
 
 // text is the readable form of a history, with the scenario as its heading.
@@ -92,7 +91,7 @@ func newRecorder(t *testing.T) *recorder {
 	temporal, err := client.DialContext(t.Context(), client.Options{
 		HostPort: server.Address(),
 		Identity: "lumaflow",
-		Logger:   log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+		Logger:   log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)

@@ -148,11 +148,11 @@ func (rec *recording) sendSuccess(taskID string) {
 		workflows.Callback{TaskID: taskID, Code: 200, Msg: "success", ResultURLs: []string{resultURL}}))
 }
 
-// sendEvidence sends late evidence about a submission, counted from 0.
-func (rec *recording) sendEvidence(submission int, phase activities.Phase, taskID string) {
+// sendEvidence sends late evidence about the first submission.
+func (rec *recording) sendEvidence(phase activities.Phase, taskID string) {
 	rec.t.Helper()
 	rec.mu.Lock()
-	evidence := rec.submissions[submission]
+	evidence := rec.submissions[0]
 	rec.mu.Unlock()
 	require.NoError(rec.t, workflows.EvidenceSignal.Send(rec.ctx, rec.client, rec.scenario.name, withOutcome(evidence, phase, taskID)))
 }

@@ -27,7 +27,7 @@ func TestLostResponseIsFoundByItsCallback(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			env := newJobEnv(t)
-			env.onSubmit(env.unknown()).onIdentify(ourTask, nil).onPoll(ourTask).onStore().sendSuccess(test.after, ourTask)
+			env.onSubmit(env.unknown()).onIdentify(ourTask, nil).onPoll().onStore().sendSuccess(test.after, ourTask)
 			result := env.run(request).succeeds()
 			require.Equal(t, ourTask, result.TaskID)
 			require.Equal(t, "callback", result.WokenBy)
@@ -38,7 +38,7 @@ func TestLostResponseIsFoundByItsCallback(t *testing.T) {
 
 func TestLostResponseIsNotFoundByAnotherJobsCallback(t *testing.T) {
 	env := newJobEnv(t)
-	env.onSubmit(env.unknown()).onIdentify(otherTask, foreignTaskError()).onIdentify(ourTask, nil).onPoll(ourTask).onStore()
+	env.onSubmit(env.unknown()).onIdentify(otherTask, foreignTaskError()).onIdentify(ourTask, nil).onPoll().onStore()
 	env.sendSuccess(time.Minute, otherTask).sendSuccess(2*time.Minute, otherTask).sendSuccess(3*time.Minute, ourTask)
 	require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
 	require.Equal(t, 3, env.status().Callbacks)
@@ -71,7 +71,7 @@ func TestTheRecoveryWindowCountsFromTheAttempt(t *testing.T) {
 
 func TestInputPermitsAResubmission(t *testing.T) {
 	env := newJobEnv(t)
-	env.onSubmit(env.unknown(), env.accepted(ourTask)).onPoll(ourTask).onStore().sendSuccess(70*time.Minute, ourTask)
+	env.onSubmit(env.unknown(), env.accepted(ourTask)).onPoll().onStore().sendSuccess(70*time.Minute, ourTask)
 	input := request
 	input.OnUnknownSubmit = "resubmit"
 	require.Equal(t, ourTask, env.run(input).succeeds().TaskID)
@@ -119,7 +119,7 @@ func (env *jobEnv) sendResolution(after time.Duration, resolution workflows.Reso
 func TestResolutions(t *testing.T) {
 	t.Run("adopt", func(t *testing.T) {
 		env := newJobEnv(t)
-		env.onSubmit(env.unknown()).onIdentify(ourTask, nil).onPoll(ourTask).onStore()
+		env.onSubmit(env.unknown()).onIdentify(ourTask, nil).onPoll().onStore()
 		got := env.sendResolution(time.Minute, workflows.Resolution{Action: "adopt", TaskID: ourTask})
 		require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
 		require.NoError(t, got.rejected)
@@ -156,7 +156,7 @@ func TestResolutions(t *testing.T) {
 	})
 	t.Run("resubmit", func(t *testing.T) {
 		env := newJobEnv(t)
-		env.onSubmit(env.unknown(), env.accepted(ourTask)).onPoll(ourTask).onStore()
+		env.onSubmit(env.unknown(), env.accepted(ourTask)).onPoll().onStore()
 		got := env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
 		env.run(request).succeeds()
 		require.NoError(t, got.err)
@@ -170,7 +170,7 @@ func TestResolutions(t *testing.T) {
 	})
 	t.Run("two at once: one succeeds, the other fails", func(t *testing.T) {
 		env := newJobEnv(t)
-		env.onSubmit(env.unknown(), env.accepted(ourTask)).onPoll(ourTask).onStore()
+		env.onSubmit(env.unknown(), env.accepted(ourTask)).onPoll().onStore()
 		var first, second updateResult
 		env.RegisterDelayedCallback(func() {
 			env.UpdateWorkflow(workflows.ResolveUpdate, "1", &first, workflows.Resolution{Action: "resubmit"})
@@ -204,7 +204,7 @@ func TestRejectedResolutions(t *testing.T) {
 	}
 	t.Run("in another stage", func(t *testing.T) {
 		env := newJobEnv(t)
-		env.onSubmit(env.accepted(ourTask)).onPoll(ourTask).onStore().sendSuccess(2*time.Minute, ourTask)
+		env.onSubmit(env.accepted(ourTask)).onPoll().onStore().sendSuccess(2*time.Minute, ourTask)
 		got := env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
 		env.run(request).succeeds()
 		require.ErrorContains(t, got.rejected, "waiting")
@@ -215,7 +215,7 @@ func TestRejectedResolutions(t *testing.T) {
 func TestAdoptionByTheInput(t *testing.T) {
 	t.Run("a task that exists is collected without a submission", func(t *testing.T) {
 		env := newJobEnv(t)
-		env.onIdentify(ourTask, nil).onPoll(ourTask).onStore()
+		env.onIdentify(ourTask, nil).onPoll().onStore()
 		result := env.run(workflows.ModifyVideoInput{TaskID: ourTask}).succeeds()
 		require.Equal(t, ourTask, result.TaskID)
 		require.Equal(t, "poll", result.WokenBy)

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,8 +36,8 @@ func recorded(t *testing.T) map[string]*historypb.History {
 		require.NoError(t, err)
 		found[strings.TrimSuffix(filepath.Base(path), ".json")] = history
 	}
-	for _, scenario := range scenarios() {
-		require.Contains(t, found, scenario.name, "record the scenario: see TestRecordHistories")
+	for _, s := range scenarios() {
+		require.Contains(t, found, s.name, "record the scenario: see TestRecordHistories")
 	}
 	return found
 }
@@ -112,9 +113,9 @@ func TestReplayDetectsIncompatibleChanges(t *testing.T) {
 			changed := replay.Options{Register: func(registry worker.WorkflowRegistry) {
 				registry.RegisterWorkflowWithOptions(change, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
 			}}
-			for scenario, history := range recorded(t) {
+			for name, history := range recorded(t) {
 				var broken *replay.BreakError
-				require.ErrorAs(t, replay.Replay(t.Context(), history, changed), &broken, scenario)
+				require.ErrorAs(t, replay.Replay(t.Context(), history, changed), &broken, name)
 				assert.NotContains(t, broken.Reason, "\n")
 				assert.Less(t, len(broken.Reason), 400)
 			}
@@ -131,16 +132,15 @@ func TestHistoriesAreReadable(t *testing.T) {
 		if index >= 0 {
 			known = all[index]
 		}
-		path := filepath.Join(histories, name+".txt")
 		if os.Getenv(renderVariable) != "" {
-			require.NoError(t, os.WriteFile(path, []byte(known.text(history)), 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(histories, name+".txt"), []byte(known.text(history)), 0o600))
 			continue
 		}
-		written, err := os.ReadFile(path)
+		written, err := fs.ReadFile(os.DirFS(histories), name+".txt")
 		require.NoError(t, err)
-		assert.Equal(t, known.text(history), string(written), "%s: to write the texts again set %s=1", path, renderVariable)
+		assert.Equal(t, known.text(history), string(written), "%s: to write the texts again set %s=1", name, renderVariable)
 		// A heading, a blank line and one line for each event.
-		assert.Equal(t, 2+len(history.GetEvents()), strings.Count(string(written), "\n"), path)
+		assert.Equal(t, 2+len(history.GetEvents()), strings.Count(string(written), "\n"), name)
 	}
 }
 
@@ -153,10 +153,10 @@ func TestHappyPathIsShort(t *testing.T) {
 
 func TestScenarioNamesAreUnique(t *testing.T) {
 	seen := map[string]bool{}
-	for _, scenario := range scenarios() {
-		require.False(t, seen[scenario.name], scenario.name)
-		require.NotEmpty(t, scenario.about, scenario.name)
-		seen[scenario.name] = true
+	for _, s := range scenarios() {
+		require.False(t, seen[s.name], s.name)
+		require.NotEmpty(t, s.about, s.name)
+		seen[s.name] = true
 	}
 }
 

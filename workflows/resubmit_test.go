@@ -30,7 +30,7 @@ func held(delay time.Duration) func(activities.SubmitInput) (activities.Submitte
 // Until the second submission is sent, proof of the first prevents it.
 func TestLateProofPreventsASecondPayment(t *testing.T) {
 	env := resubmitting(t, held(5*time.Minute))
-	env.onIdentify(ourTask, nil).onPoll(ourTask).onStore().sendSuccess(3*time.Minute, ourTask)
+	env.onIdentify(ourTask, nil).onPoll().onStore().sendSuccess(3*time.Minute, ourTask)
 	require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
 	require.Equal(t, 2, env.submissions)
 	require.NotContains(t, env.status().Detail, "earlier submission")
@@ -40,7 +40,7 @@ func TestCallbackOfAnotherJobDoesNotStopAResubmission(t *testing.T) {
 	env := newJobEnv(t)
 	env.onSubmit(env.unknown(), held(5*time.Minute), env.accepted(ourTask))
 	env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
-	env.onIdentify(otherTask, foreignTaskError()).onPoll(ourTask).onStore()
+	env.onIdentify(otherTask, foreignTaskError()).onPoll().onStore()
 	env.sendSuccess(3*time.Minute, otherTask).sendSuccess(20*time.Minute, ourTask)
 	require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
 }
@@ -49,7 +49,7 @@ func TestCallbackOfAnotherJobDoesNotStopAResubmission(t *testing.T) {
 func TestEveryEndNamesTheEarlierSubmission(t *testing.T) {
 	t.Run("by a success", func(t *testing.T) {
 		env := newJobEnv(t)
-		env.onSubmit(env.unknown(), env.accepted(ourTask)).onPoll(ourTask).onStore()
+		env.onSubmit(env.unknown(), env.accepted(ourTask)).onPoll().onStore()
 		env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
 		env.sendSuccess(2*time.Minute, otherTask).sendSuccess(3*time.Minute, ourTask)
 		env.run(request).succeeds()
@@ -93,7 +93,7 @@ func TestNoResubmissionWithAnUnreadableCandidate(t *testing.T) {
 func TestUnclearAnswerThatNamesATask(t *testing.T) {
 	env := newJobEnv(t)
 	env.onSubmit(env.fails(activities.SubmitUnknown, env.evidence(activities.PhaseSending, ourTask)))
-	env.onIdentify(ourTask, nil).onPoll(ourTask).onStore()
+	env.onIdentify(ourTask, nil).onPoll().onStore()
 	result := env.run(request).succeeds()
 	require.Equal(t, ourTask, result.TaskID)
 	require.Equal(t, "poll", result.WokenBy)
@@ -125,7 +125,7 @@ func TestHoldThatTheServerEndsIsARefusal(t *testing.T) {
 
 func TestCancelWhileDownloading(t *testing.T) {
 	env := newJobEnv(t)
-	env.onSubmit(env.accepted(ourTask)).onPoll(ourTask).sendSuccess(time.Minute, ourTask)
+	env.onSubmit(env.accepted(ourTask)).onPoll().sendSuccess(time.Minute, ourTask)
 	env.OnActivity(a.Download, anything, anything).Return(func(_ ctx, _ activities.DownloadInput) (activities.Downloaded, error) {
 		env.CancelWorkflow()
 		return activities.Downloaded{}, temporal.NewNonRetryableApplicationError("context canceled", activities.DownloadInterrupted, nil)

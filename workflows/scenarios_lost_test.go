@@ -69,7 +69,7 @@ func lostScenarios() []scenario {
 			name:   "operator-resubmits",
 			about:  "an operator has the job submit again; the earlier submission stays named",
 			input:  request,
-			submit: []submitCall{losesAnswer(""), accepts(ourTask)},
+			submit: []submitCall{losesAnswer(""), accepts},
 			drive: func(rec *recording) {
 				rec.awaitStage(workflows.StageSubmitUnknown, 1)
 				require.NoError(rec.t, rec.sendResolution(workflows.Resolution{Action: workflows.Resubmit}))
@@ -95,7 +95,7 @@ func lostScenarios() []scenario {
 			name:   "resubmitted-by-input",
 			about:  "the input says to submit again when the recovery window ends without proof",
 			input:  withShortWindow("resubmit"),
-			submit: []submitCall{losesAnswer(""), accepts(ourTask)},
+			submit: []submitCall{losesAnswer(""), accepts},
 			drive: func(rec *recording) {
 				rec.awaitStage(workflows.StageWaiting, 2)
 				rec.sendSuccess(ourTask)

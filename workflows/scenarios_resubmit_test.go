@@ -38,7 +38,7 @@ func resubmitScenarios() []scenario {
 			name:     "foreign-callback-does-not-stop-a-resubmission",
 			about:    "a callback for a task of another job interrupts the held resubmission, which then goes on",
 			input:    request,
-			submit:   []submitCall{losesAnswer(""), staysHeld(time.Minute), accepts(ourTask)},
+			submit:   []submitCall{losesAnswer(""), staysHeld(time.Minute), accepts},
 			identify: []identifyCall{notIdentified(activities.ForeignTask, "the task was not submitted by this job")},
 			drive: func(rec *recording) {
 				resubmitIntoHold(rec)
@@ -54,7 +54,7 @@ func resubmitScenarios() []scenario {
 			submit: []submitCall{losesAnswer(""), staysHeld(time.Minute)},
 			drive: func(rec *recording) {
 				resubmitIntoHold(rec)
-				rec.sendEvidence(0, activities.PhaseAccepted, ourTask)
+				rec.sendEvidence(activities.PhaseAccepted, ourTask)
 				callBackWhenWaiting(rec)
 			},
 		},
@@ -67,7 +67,7 @@ func resubmitScenarios() []scenario {
 				rec.awaitStage(workflows.StageSubmitUnknown, 1)
 				require.NoError(rec.t, rec.sendResolution(workflows.Resolution{Action: workflows.Resubmit}))
 				rec.awaitStage(workflows.StageSubmitUnknown, 2)
-				rec.sendEvidence(0, activities.PhaseAccepted, ourTask)
+				rec.sendEvidence(activities.PhaseAccepted, ourTask)
 				callBackWhenWaiting(rec)
 			},
 		},
@@ -87,9 +87,9 @@ func resubmitScenarios() []scenario {
 
 // losesAnswerWhenInterrupted sends evidence about its own task, which cancels the
 // attempt, and then loses the answer.
-func losesAnswerWhenInterrupted(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+func losesAnswerWhenInterrupted(ctx context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
 	sending := rec.evidence(in, activities.PhaseSending, "")
-	if err := workflows.EvidenceSignal.Send(rec.ctx, rec.client, rec.scenario.name, withOutcome(sending, activities.PhaseAccepted, ourTask)); err != nil {
+	if err := workflows.EvidenceSignal.Send(ctx, rec.client, rec.scenario.name, withOutcome(sending, activities.PhaseAccepted, ourTask)); err != nil {
 		rec.t.Errorf("send early evidence: %v", err)
 	}
 	rec.awaitEvent(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)

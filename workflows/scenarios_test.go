@@ -68,7 +68,7 @@ func plainScenarios() []scenario {
 			name:   "held-then-accepted",
 			about:  "kie.ai holds the job for lack of credit, for another reason, and then accepts it",
 			input:  request,
-			submit: []submitCall{holds(402, "not enough credits"), staysHeld(200 * time.Millisecond), holds(455, "maintenance"), accepts(ourTask)},
+			submit: []submitCall{holds(402, "not enough credits"), staysHeld(200 * time.Millisecond), holds(455, "maintenance"), accepts},
 			drive:  callBackWhenWaiting,
 		},
 	}
@@ -99,7 +99,7 @@ func waitScenarios() []scenario {
 			input: request,
 			submit: []submitCall{func(ctx context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
 				rec.sendSuccess(ourTask)
-				return accepts(ourTask)(ctx, rec, in)
+				return accepts(ctx, rec, in)
 			}},
 		},
 		{

@@ -16,14 +16,14 @@ func timeoutScenarios() []scenario {
 			name:   "worker-died-before-sending",
 			about:  "the worker dies twice without evidence: nothing was sent, so it is sent again",
 			input:  request,
-			submit: []submitCall{timesOutWith("", ""), timesOutWith("", ""), accepts(ourTask)},
+			submit: []submitCall{timesOutWith("", ""), timesOutWith("", ""), accepts},
 			drive:  callBackWhenWaiting,
 		},
 		{
 			name:   "worker-died-after-a-refusal",
 			about:  "the evidence says that kie.ai refused, so it is sent again",
 			input:  request,
-			submit: []submitCall{timesOutWith(activities.PhaseRefused, ""), accepts(ourTask)},
+			submit: []submitCall{timesOutWith(activities.PhaseRefused, ""), accepts},
 			drive: func(rec *recording) {
 				rec.awaitStage(workflows.StageWaiting, 2)
 				rec.sendSuccess(ourTask)
@@ -43,7 +43,7 @@ func timeoutScenarios() []scenario {
 			submit: []submitCall{timesOutWith(activities.PhaseSending, "")},
 			drive: func(rec *recording) {
 				rec.awaitStage(workflows.StageSubmitUnknown, 1)
-				rec.sendEvidence(0, activities.PhaseAccepted, ourTask)
+				rec.sendEvidence(activities.PhaseAccepted, ourTask)
 				callBackWhenWaiting(rec)
 			},
 		},
@@ -51,10 +51,10 @@ func timeoutScenarios() []scenario {
 			name:   "worker-died-while-sending-told-refused",
 			about:  "the worker was cut off and later tells that nothing was created, so it is sent again",
 			input:  request,
-			submit: []submitCall{timesOutWith(activities.PhaseSending, ""), accepts(ourTask)},
+			submit: []submitCall{timesOutWith(activities.PhaseSending, ""), accepts},
 			drive: func(rec *recording) {
 				rec.awaitStage(workflows.StageSubmitUnknown, 1)
-				rec.sendEvidence(0, activities.PhaseRefused, "")
+				rec.sendEvidence(activities.PhaseRefused, "")
 				rec.awaitStage(workflows.StageWaiting, 2)
 				rec.sendSuccess(ourTask)
 			},
@@ -89,10 +89,10 @@ func timeoutScenarios() []scenario {
 
 // losesAnswerAfterBothSignals sends the callback and late evidence before the
 // submission fails.
-func losesAnswerAfterBothSignals(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+func losesAnswerAfterBothSignals(ctx context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
 	sending := rec.evidence(in, activities.PhaseSending, "")
 	rec.sendSuccess(ourTask)
-	if err := workflows.EvidenceSignal.Send(rec.ctx, rec.client, rec.scenario.name, withOutcome(sending, activities.PhaseAccepted, ourTask)); err != nil {
+	if err := workflows.EvidenceSignal.Send(ctx, rec.client, rec.scenario.name, withOutcome(sending, activities.PhaseAccepted, ourTask)); err != nil {
 		rec.t.Errorf("send late evidence: %v", err)
 	}
 	return activities.Submitted{}, nonRetryable(activities.SubmitUnknown, "no usable answer: the connection broke after the request was written", sending)
@@ -100,12 +100,12 @@ func losesAnswerAfterBothSignals(_ context.Context, rec *recording, in activitie
 
 // losesAnswerAfterEvidence sends late evidence about this attempt and about another
 // before the submission fails, so that both are in one workflow task.
-func losesAnswerAfterEvidence(_ context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+func losesAnswerAfterEvidence(ctx context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
 	sending := rec.evidence(in, activities.PhaseSending, "")
 	others := sending
 	others.At = others.At.Add(-time.Hour)
 	for _, evidence := range []activities.Evidence{withOutcome(others, activities.PhaseRefused, ""), withOutcome(sending, activities.PhaseAccepted, ourTask)} {
-		if err := workflows.EvidenceSignal.Send(rec.ctx, rec.client, rec.scenario.name, evidence); err != nil {
+		if err := workflows.EvidenceSignal.Send(ctx, rec.client, rec.scenario.name, evidence); err != nil {
 			rec.t.Errorf("send late evidence: %v", err)
 		}
 	}

@@ -223,8 +223,8 @@ func (s *proofSearch) pendingCallbacks() []Callback {
 
 // isDenied reports whether the record was read and has no such task of this job.
 func isDenied(err error) bool {
-	var failed *temporal.ApplicationError
-	return errors.As(err, &failed) && (failed.Type() == activities.ForeignTask || failed.Type() == activities.UnknownTask)
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
+	return ok && (failed.Type() == activities.ForeignTask || failed.Type() == activities.UnknownTask)
 }
 
 // describe is the detail of the stage submit-unknown.

@@ -16,8 +16,8 @@ func (j *job) submitFailure(ctx workflow.Context, err error) error {
 	if temporal.IsCanceledError(err) {
 		return err
 	}
-	var failed *temporal.ApplicationError
-	if !errors.As(err, &failed) {
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
 		// A panic, for example, proves nothing.
 		return unknownSubmission{cause: err.Error()}
 	}
@@ -53,8 +53,8 @@ func (j *job) videoExpired(text string) failure {
 
 // asHold returns the hold of a submission that kie.ai refused for now.
 func asHold(err error) (hold activities.Hold, ok bool) {
-	var failed *temporal.ApplicationError
-	if !errors.As(err, &failed) || failed.Type() != activities.Held {
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok || failed.Type() != activities.Held {
 		return hold, false
 	}
 	return hold, failed.Details(&hold) == nil
@@ -64,8 +64,8 @@ func asHold(err error) (hold activities.Hold, ok bool) {
 // server. Without evidence nothing was sent. Evidence that can't be decoded
 // counts as PhaseSending, the phase that permits no other submission.
 func lastEvidence(err error) (evidence activities.Evidence, timedOut bool) {
-	var timeout *temporal.TimeoutError
-	if !errors.As(err, &timeout) {
+	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
+	if !ok {
 		return evidence, false
 	}
 	if timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START || !timeout.HasLastHeartbeatDetails() {

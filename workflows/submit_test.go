@@ -13,7 +13,7 @@ import (
 
 func TestSubmissionThatIsAccepted(t *testing.T) {
 	env := newJobEnv(t)
-	env.onSubmit(env.accepted(ourTask)).onPoll(ourTask).onStore().sendSuccess(3*time.Minute, ourTask)
+	env.onSubmit(env.accepted(ourTask)).onPoll().onStore().sendSuccess(3*time.Minute, ourTask)
 	result := env.run(request).succeeds()
 	require.Equal(t, ourTask, result.TaskID)
 	require.Equal(t, "callback", result.WokenBy)
@@ -39,7 +39,7 @@ func TestHeldSubmissionIsRetried(t *testing.T) {
 			require.WithinDuration(t, hold.Until, in.Held.Until, 0)
 			return env.accepted(ourTask)(in)
 		},
-	).onPoll(ourTask).onStore().sendSuccess(10*time.Minute, ourTask)
+	).onPoll().onStore().sendSuccess(10*time.Minute, ourTask)
 	env.run(request).succeeds()
 	require.Equal(t, workflows.StageHeld, status.Stage)
 	require.Contains(t, status.Detail, "not enough credits")
@@ -57,7 +57,7 @@ func TestHoldsAreBounded(t *testing.T) {
 			holds++
 			return env.fails(activities.Held, activities.Hold{Code: 429 + holds%2, Attempts: holds})(in)
 		})
-	env.onPoll(ourTask).onStore().sendSuccess(time.Hour, ourTask)
+	env.onPoll().onStore().sendSuccess(time.Hour, ourTask)
 	env.run(request).succeeds()
 	require.Equal(t, 100, holds)
 }
@@ -88,7 +88,7 @@ func TestWorkerDiesWhileSubmitting(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			env := newJobEnv(t).withoutSubmitRetries()
-			env.onSubmit(env.timesOut(test.kind, test.last(env)...), env.accepted(ourTask)).onPoll(ourTask).onStore()
+			env.onSubmit(env.timesOut(test.kind, test.last(env)...), env.accepted(ourTask)).onPoll().onStore()
 			env.sendSuccess(2*time.Hour, ourTask)
 			env.run(request)
 			require.Equal(t, test.submits, env.submissions)

@@ -144,8 +144,7 @@ func (j *job) isAbout(ctx workflow.Context, task *paidTask, callback Callback) b
 
 // pollFailure maps an error of Poll to the failure of the job.
 func (j *job) pollFailure(task *paidTask, err error) error {
-	var failed *temporal.ApplicationError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		var polls int
 		if failed.HasDetails() && failed.Details(&polls) == nil {
 			j.status.Polls += polls

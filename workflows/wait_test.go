@@ -14,7 +14,7 @@ import (
 func TestCallbackNeverComes(t *testing.T) {
 	env := newJobEnv(t)
 	started := env.Now()
-	env.onSubmit(env.accepted(ourTask)).onPoll(ourTask).onStore()
+	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
 	result := env.run(request).succeeds()
 	require.Equal(t, "poll", result.WokenBy)
 	require.Equal(t, withCallbacks.PollAfter, env.Now().Sub(started))
@@ -25,7 +25,7 @@ func TestNoCallbacksAreConfigured(t *testing.T) {
 	started := env.Now()
 	env.onSubmit(func(activities.SubmitInput) (activities.Submitted, error) {
 		return activities.Submitted{TaskID: ourTask, SubmittedAt: env.Now(), Settings: activities.Settings{PollAfter: 30 * time.Second}}, nil
-	}).onPoll(ourTask).onStore()
+	}).onPoll().onStore()
 	require.Equal(t, "poll", env.run(request).succeeds().WokenBy)
 	require.Equal(t, 30*time.Second, env.Now().Sub(started))
 }
@@ -49,7 +49,7 @@ func TestCallbacksThatAreHarmless(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			env := newJobEnv(t)
-			env.onSubmit(env.accepted(ourTask)).onPoll(ourTask).onStore()
+			env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
 			for after, callback := range test.callbacks {
 				env.sendCallback(after, callback)
 			}
@@ -62,7 +62,7 @@ func TestCallbacksThatAreHarmless(t *testing.T) {
 
 func TestSignalsOfTheLastWorkflowTaskAreCounted(t *testing.T) {
 	env := newJobEnv(t)
-	env.onSubmit(env.accepted(ourTask)).onPoll(ourTask)
+	env.onSubmit(env.accepted(ourTask)).onPoll()
 	env.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
 		return downloaded(in), nil
 	})
