@@ -111,6 +111,7 @@ func attachCallback(ctx workflow.Context, found *paidTask, callbacks []Callback)
 // processesEachSignal is false for runs of a release that dropped signals:
 // evidence that arrived together with that of another attempt, and the callback
 // of a task that evidence had found. Such runs must replay as they were recorded.
+// Histories contain the change id.
 func processesEachSignal(ctx workflow.Context) bool {
 	return workflow.GetVersion(ctx, "hear-each-word", workflow.DefaultVersion, 1) > workflow.DefaultVersion
 }

@@ -23,7 +23,7 @@ const (
 	maxPromptBytes = 32 << 10
 	maxURLBytes    = 8 << 10
 	maxNameBytes   = 1 << 10
-	// maxDuration is the time that kie.ai keeps the record of a task, two months.
+	// maxDuration is 60 days: kie.ai documents that it keeps records for two months.
 	maxDuration = 60 * 24 * time.Hour
 )
 

@@ -38,8 +38,8 @@ func submitPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 // longer one means a dead worker.
 const recordTimeout = 30 * time.Second
 
-// identifyPolicy is for one record, read until it gives an answer but no longer
-// than within, which is a minute at least.
+// identifyPolicy is for reading one record. The attempts end after within, and not
+// before a minute has passed.
 func identifyPolicy(ctx workflow.Context, taskID string, within time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: max(within, time.Minute),

@@ -129,8 +129,8 @@ func (s *proofSearch) await(ctx workflow.Context) error {
 	return nil
 }
 
-// identify asks the record whether this job submitted a task. Each task is identified
-// once.
+// identify asks the record whether this job submitted a task. It runs once for
+// each task.
 func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Callback) {
 	known := slices.ContainsFunc(s.candidates, func(c *candidate) bool { return c.taskID == taskID })
 	if taskID == "" || known || len(s.candidates) >= maxCandidates {

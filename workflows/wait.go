@@ -17,7 +17,7 @@ const (
 
 const (
 	// minPollTime is the time between two interruptions of a poll by callbacks. A
-	// poll that a callback started begins with short intervals anyway.
+	// poll that a callback started begins with short intervals.
 	minPollTime = time.Minute
 	// maxInterruptions bounds the events that a flood of callbacks adds to the
 	// history.
