@@ -13,11 +13,11 @@ import (
 	"lumaflow/workflows"
 )
 
-func (m *model) submissionsComeToAnything() {
-	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "held on", "refused", "expired", "died", "died refused", "died sending", "died sending", "died telling", "died accepted")
-	// Callbacks may come before the answer to the submission does. What may be
-	// cancelled is quick: the test environment has a cancelled activity forget
-	// what it sent, which the real one does not.
+func (m *model) scriptSubmissions() {
+	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "stays held", "refused", "expired", "died", "died refused", "died sending", "died sending", "died with early evidence", "died accepted")
+	// Callbacks may arrive before the answer to the submission. A submission that
+	// may be cancelled has no latency: the test environment drops the result of a
+	// cancelled activity, which the server does not.
 	latency := time.Duration(rapid.SampledFrom([]int{0, 0, 30, 120}).Draw(m.r, "latency")) * time.Second
 	if m.allowed > 1 || m.cancelled {
 		latency = 0
@@ -27,7 +27,7 @@ func (m *model) submissionsComeToAnything() {
 		m.mu.Lock()
 		proven := before(m.provenAt, m.Now())
 		m.mu.Unlock()
-		require.Zero(m.r, proven, "nothing is paid again once a worker has told of the task")
+		require.Zero(m.r, proven, "nothing is paid again after late evidence has proved a task")
 		taskID := ourTask
 		if m.charged > 0 {
 			taskID = fmt.Sprintf("%032d", m.charged)
@@ -36,15 +36,15 @@ func (m *model) submissionsComeToAnything() {
 		switch outcome {
 		case "accepted":
 			m.charged++
-			m.known = taskID
+			m.knownTask = taskID
 			return m.accepted(taskID)(in)
 		case "unknown":
 			m.charged++
-			m.doubtful++
+			m.unknownOutcomes++
 			return m.unknown()(in)
 		case "held":
 			return m.fails(activities.Held, activities.Hold{Code: 402, Reason: "no credit", Attempts: in.Attempts + 1, Until: m.Now()})(in)
-		case "held on":
+		case "stays held":
 			return activities.Submitted{}, temporal.NewApplicationErrorWithOptions("no credit", activities.Held,
 				temporal.ApplicationErrorOptions{NextRetryDelay: 10 * time.Minute})
 		case "refused":
@@ -52,71 +52,71 @@ func (m *model) submissionsComeToAnything() {
 		case "expired":
 			return m.fails(activities.VideoExpired, m.evidence(activities.PhaseRefused, ""))(in)
 		case "died refused":
-			return m.dies(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, m.evidence(activities.PhaseRefused, ""))(in)
-		case "died sending", "died telling":
+			return m.timesOut(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, m.evidence(activities.PhaseRefused, ""))(in)
+		case "died sending", "died with early evidence":
 			m.charged++
-			m.doubtful++
+			m.unknownOutcomes++
 			evidence := m.evidence(activities.PhaseSending, "")
-			// Each attempt has a moment of its own.
+			// Each attempt has a time of its own.
 			evidence.At = evidence.At.Add(time.Duration(m.submissions))
 			late := evidence
 			late.TaskID = taskID
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			if outcome == "died telling" && m.submissions == 1 {
-				// The word is there, behind one about another attempt, when the job
-				// learns that its worker died.
-				m.tellsOfOthers(late)
-				m.tells(late, activities.PhaseAccepted)
+			if outcome == "died with early evidence" && m.submissions == 1 {
+				// The evidence precedes the timeout, and evidence about another attempt
+				// precedes it.
+				m.sendUnrelatedEvidence(late)
+				m.sendOutcome(late, activities.PhaseAccepted)
 			} else {
-				m.dead = append(m.dead, late)
+				m.timedOut = append(m.timedOut, late)
 			}
-			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT, evidence)(in)
+			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT, evidence)(in)
 		case "died accepted":
 			m.charged++
-			m.known = taskID
-			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT, m.evidence(activities.PhaseAccepted, taskID))(in)
+			m.knownTask = taskID
+			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT, m.evidence(activities.PhaseAccepted, taskID))(in)
 		default:
-			return m.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT)(in)
+			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT)(in)
 		}
 	})
-	// Several tasks are looked up at once; each has a script of its own, or a
-	// failure would depend on which comes first.
-	looks := map[string]func() string{}
-	for _, task := range []string{ourTask, strayTask, otherTask} {
-		looks[task] = m.script("looks", "answered", "answered", "answered", "timed out", "down")
+	// Several tasks are identified in parallel. Each has a script of its own, so that
+	// the outcomes do not depend on the order of the calls.
+	identifyScripts := map[string]func() string{}
+	for _, task := range []string{ourTask, foreignTask, otherTask} {
+		identifyScripts[task] = m.script("identify", "answered", "answered", "answered", "timed out", "down")
 	}
 	m.OnActivity(a.Identify, anything, anything).Return(func(_ ctx, in activities.IdentifyInput) (activities.Identified, error) {
-		look := "answered"
-		if next, known := looks[in.TaskID]; known {
-			look = next()
+		outcome := "answered"
+		if next, known := identifyScripts[in.TaskID]; known {
+			outcome = next()
 		}
 		switch {
-		case look == "timed out":
+		case outcome == "timed out":
 			return activities.Identified{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
-		case look == "down":
+		case outcome == "down":
 			return activities.Identified{}, temporal.NewApplicationError("down", activities.ProviderUnavailable)
-		case in.TaskID == ourTask, !in.Own && in.TaskID == strayTask:
+		case in.TaskID == ourTask, !in.Own && in.TaskID == foreignTask:
 			return activities.Identified{TaskID: in.TaskID, CreatedAt: m.Now(), Settings: withCallbacks}, nil
 		case in.Own:
-			return activities.Identified{}, foreign()
+			return activities.Identified{}, foreignTaskError()
 		default:
 			return activities.Identified{}, temporal.NewNonRetryableApplicationError("no record", activities.UnknownTask, nil)
 		}
 	})
 }
 
-func (m *model) recordSaysAnything() {
+func (m *model) scriptRecords() {
 	next := m.script("records", "finished", "finished", "finished", "pending", "failed", "overdue", "timed out", "out of reach")
 	m.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
-		m.known = in.TaskID
-		require.NotContains(m.r, in.CallbackURLs, deniedURL, "a callback of a failure promises nothing")
+		m.knownTask = in.TaskID
+		require.NotContains(m.r, in.CallbackURLs, failureURL, "the links of a failure callback are not used")
 		switch next() {
 		case "timed out":
 			return activities.Finished{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
 		case "out of reach":
 			if len(in.CallbackURLs) > 0 {
-				m.trusts = true
+				m.usesCallbackURLs = true
 				return activities.Finished{TaskID: in.TaskID, ResultURLs: in.CallbackURLs, Polls: 12}, nil
 			}
 			return activities.Finished{}, temporal.NewApplicationErrorWithOptions("down", activities.ProviderUnavailable,
@@ -134,11 +134,11 @@ func (m *model) recordSaysAnything() {
 	})
 }
 
-func (m *model) downloadsMayFail() {
+func (m *model) scriptDownloads() {
 	next := m.script("downloads", "stored", "stored", "stored", "stored", "rejected", "timed out")
 	m.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
 		if in.URL != resultURL {
-			require.True(m.r, m.trusts && in.URL == promisedURL, "no URL of a callback is fetched: %s", in.URL)
+			require.True(m.r, m.usesCallbackURLs && in.URL == successURL, "no URL of a callback is fetched: %s", in.URL)
 		}
 		switch next() {
 		case "rejected":
@@ -151,19 +151,19 @@ func (m *model) downloadsMayFail() {
 	m.OnActivity(a.WriteReceipt, anything, anything).Return(nil)
 }
 
-func (m *model) callbacksComeAtAnyTime() {
+func (m *model) sendCallbacks() {
 	for range rapid.IntRange(0, 6).Draw(m.r, "callbacks") {
 		callback := workflows.Callback{
-			TaskID:     rapid.SampledFrom([]string{ourTask, ourTask, strayTask, otherTask, ""}).Draw(m.r, "task"),
+			TaskID:     rapid.SampledFrom([]string{ourTask, ourTask, foreignTask, otherTask, ""}).Draw(m.r, "task"),
 			Code:       rapid.SampledFrom([]int{200, 500, 501, 0}).Draw(m.r, "code"),
-			ResultURLs: []string{promisedURL},
+			ResultURLs: []string{successURL},
 		}
 		if callback.Code != 200 {
-			callback.ResultURLs = []string{deniedURL}
+			callback.ResultURLs = []string{failureURL}
 		}
 		m.RegisterDelayedCallback(func() {
 			if m.IsWorkflowCompleted() {
-				return // the webhook would learn that the job is over
+				return // The server rejects signals to a closed run.
 			}
 			m.sent = append(m.sent, m.Now())
 			m.SignalWorkflow(workflows.CallbackSignal.Name, callback)
@@ -171,30 +171,30 @@ func (m *model) callbacksComeAtAnyTime() {
 	}
 }
 
-// evidenceComesLate has workers that were thought dead tell what became of
-// their attempt, now and then in one moment with word of one that never sent.
-func (m *model) evidenceComesLate() {
+// sendLateEvidence sends evidence about attempts that timed out, in some runs
+// together with evidence about an attempt that sent nothing.
+func (m *model) sendLateEvidence() {
 	for range rapid.IntRange(0, 4).Draw(m.r, "late evidence") {
 		phase := rapid.SampledFrom([]activities.Phase{activities.PhaseAccepted, activities.PhaseRefused, activities.PhaseRefused, activities.PhaseSending}).Draw(m.r, "phase")
-		crowded := m.chance("with one that never sent", 3)
+		withUnrelated := m.chance("with one that never sent", 3)
 		m.RegisterDelayedCallback(func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			if m.IsWorkflowCompleted() || len(m.dead) == 0 {
+			if m.IsWorkflowCompleted() || len(m.timedOut) == 0 {
 				return
 			}
-			evidence := m.dead[0]
-			m.dead = m.dead[1:]
-			if crowded {
-				m.tellsOfOthers(evidence)
+			evidence := m.timedOut[0]
+			m.timedOut = m.timedOut[1:]
+			if withUnrelated {
+				m.sendUnrelatedEvidence(evidence)
 			}
-			m.tells(evidence, phase)
+			m.sendOutcome(evidence, phase)
 		}, m.moment("late evidence"))
 	}
 }
 
-// tells is the late word of a worker.
-func (m *model) tells(evidence activities.Evidence, phase activities.Phase) {
+// sendOutcome sends late evidence with the outcome of an attempt.
+func (m *model) sendOutcome(evidence activities.Evidence, phase activities.Phase) {
 	evidence.Phase = phase
 	switch phase {
 	case activities.PhaseRefused:
@@ -206,33 +206,33 @@ func (m *model) tells(evidence activities.Evidence, phase activities.Phase) {
 	m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
 }
 
-// tellsOfOthers is the late word of a worker about an attempt that sent nothing
-// and that the job never heard of.
-func (m *model) tellsOfOthers(evidence activities.Evidence) {
+// sendUnrelatedEvidence sends late evidence about an attempt that sent nothing and
+// that is not one of the job's unknown submissions.
+func (m *model) sendUnrelatedEvidence(evidence activities.Evidence) {
 	evidence.At, evidence.TaskID, evidence.Phase = evidence.At.Add(-time.Hour), "", activities.PhaseRefused
 	m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
 }
 
-// somebodyWatches sees that a terminal stage is the last one.
-func (m *model) somebodyWatches() {
+// watchStage checks by queries that a terminal stage does not change.
+func (m *model) watchStage() {
 	for range 6 {
 		m.RegisterDelayedCallback(func() {
 			stage := m.status().Stage
-			if m.final != "" {
-				require.Equal(m.r, m.final, stage, "a terminal stage is final")
+			if m.finalStage != "" {
+				require.Equal(m.r, m.finalStage, stage, "a terminal stage is final")
 			}
 			if stage == workflows.StageDone || stage == workflows.StageFailed {
-				m.final = stage
+				m.finalStage = stage
 			}
-		}, m.moment("watch")+time.Second) // by then the job has begun
+		}, m.moment("watch")+time.Second) // The query handler is installed by then.
 	}
 }
 
-func (m *model) operatorsDecide() {
+func (m *model) sendResolutions() {
 	for i := range rapid.IntRange(0, 2).Draw(m.r, "operators") {
 		resolution := rapid.SampledFrom([]workflows.Resolution{
 			{Action: workflows.AdoptTask, TaskID: ourTask},
-			{Action: workflows.AdoptTask, TaskID: strayTask},
+			{Action: workflows.AdoptTask, TaskID: foreignTask},
 			{Action: workflows.AdoptTask, TaskID: otherTask},
 			{Action: workflows.Resubmit},
 			{Action: workflows.Resubmit},
@@ -246,7 +246,7 @@ func (m *model) operatorsDecide() {
 			m.adoptable = append(m.adoptable, resolution.TaskID)
 		}
 		m.RegisterDelayedCallback(func() {
-			m.UpdateWorkflow(workflows.ResolveUpdate, fmt.Sprint("operator-", i), &answer{}, resolution)
+			m.UpdateWorkflow(workflows.ResolveUpdate, fmt.Sprint("operator-", i), &updateResult{}, resolution)
 		}, m.moment("operator"))
 	}
 }
