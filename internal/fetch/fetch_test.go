@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/fetch"
+	"lumaflow/internal/media"
 )
 
 func TestFetch(t *testing.T) {
@@ -33,7 +34,7 @@ func TestFetch(t *testing.T) {
 	assert.EqualValues(t, len(data), file.Bytes)
 	assert.Equal(t, sum(data), file.SHA256)
 	assert.Equal(t, etag, file.ETag)
-	assert.Equal(t, fetch.Video{Duration: 9960 * time.Millisecond, Width: 1280, Height: 720, Extension: ".mp4"}, file.Video)
+	assert.Equal(t, media.Video{Duration: 9960 * time.Millisecond, Width: 1280, Height: 720, Extension: ".mp4"}, file.Video)
 	stored, err := os.ReadFile(file.Path)
 	require.NoError(t, err)
 	assert.Equal(t, sum(data), sum(stored))
@@ -87,7 +88,7 @@ func TestAnswers(t *testing.T) {
 		{"599", status(599), fetch.Transient, "HTTP 599"},
 		{"redirect to nowhere", status(302), fetch.Transient, "no usable target"},
 		{"redirect to nonsense", status(302, "Location", "http://[::1?"+secret), fetch.Transient, "no usable target"},
-		{"206 unasked", partOf(data, etag, "bytes 0-299999/300000", 0, 300_000), fetch.Transient, "not asked for"},
+		{"206 unasked", partOf(data, etag, "bytes 0-299999/300000", 0, 300_000), fetch.Transient, "not requested"},
 
 		{"web page", withHeader(plainly([]byte("<html>"), etag), "Content-Type", "text/html; charset=utf-8"), fetch.Rejected, "web page"},
 		{"JSON", withHeader(plainly([]byte("{}"), etag), "Content-Type", "application/problem+json"), fetch.Rejected, "content type"},
@@ -134,7 +135,7 @@ func TestAnswers(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, sum(data), file.SHA256)
 			require.NoError(t, file.Discard())
-			assert.Empty(t, entries(t, fetcher.WorkDir))
+			assert.Empty(t, entries(t, fetcher.WorkDir()))
 		})
 	}
 }
@@ -242,7 +243,7 @@ func TestDiskFailure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fetcher := newFetcher(t)
-			spoil(t, fetcher.WorkDir)
+			spoil(t, fetcher.WorkDir())
 			_, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 			require.Error(t, err)
 			assert.Equal(t, fetch.Disk, fetch.KindOf(err), "%v", err)
@@ -257,7 +258,7 @@ func TestWorkDirRemoved(t *testing.T) {
 	data := video(100_000, 1)
 	server := newOrigin(t, honest(data, etag))
 	fetcher := newFetcher(t)
-	require.NoError(t, os.RemoveAll(fetcher.WorkDir))
+	require.NoError(t, os.RemoveAll(fetcher.WorkDir()))
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 	require.NoError(t, err)
 	require.NoError(t, file.Discard())

@@ -244,7 +244,7 @@ func TestSpoiledPartial(t *testing.T) {
 			fetcher := newFetcher(t)
 			_, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 			require.Error(t, err)
-			test.spoil(t, fetcher.WorkDir)
+			test.spoil(t, fetcher.WorkDir())
 			file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 			require.NoError(t, err)
 			assert.Equal(t, test.asked, server.asked()[1])
@@ -253,7 +253,7 @@ func TestSpoiledPartial(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, sum(data), sum(stored))
 			require.NoError(t, file.Discard())
-			assert.NotContains(t, entries(t, fetcher.WorkDir), bytes)
+			assert.NotContains(t, entries(t, fetcher.WorkDir()), bytes)
 		})
 	}
 }

@@ -89,7 +89,7 @@ func TestStalledConnection(t *testing.T) {
 		require.ErrorContains(t, err, "nothing arrived for too long")
 		assertClean(t, err)
 	}
-	fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir = impatient.WorkDir })
+	fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir = impatient.WorkDir() })
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 	require.NoError(t, err)
 	assert.Equal(t, sum(data), file.SHA256)

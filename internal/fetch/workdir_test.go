@@ -129,10 +129,10 @@ func TestFailedPrivateAttempt(t *testing.T) {
 	fetcher := newFetcher(t)
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 	require.NoError(t, err)
-	before := entries(t, fetcher.WorkDir)
+	before := entries(t, fetcher.WorkDir())
 	_, err = fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 	require.Error(t, err)
-	assert.Equal(t, before, entries(t, fetcher.WorkDir))
+	assert.Equal(t, before, entries(t, fetcher.WorkDir()))
 	require.NoError(t, file.Discard())
 }
 
@@ -160,7 +160,7 @@ func TestDiscardAfterRename(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, sum(data), sum(stored), "the second attempt did not write into the published file")
 	require.NoError(t, second.Discard())
-	assert.Empty(t, entries(t, fetcher.WorkDir))
+	assert.Empty(t, entries(t, fetcher.WorkDir()))
 	assert.FileExists(t, published)
 }
 
@@ -220,7 +220,7 @@ func TestManyAttemptsAtOnce(t *testing.T) {
 		})
 	}
 	attempts.Wait()
-	assert.Empty(t, entries(t, fetcher.WorkDir))
+	assert.Empty(t, entries(t, fetcher.WorkDir()))
 }
 
 // A File that a test of another package made up has nothing to release.

@@ -1,4 +1,4 @@
-package fetch
+package media
 
 import (
 	"encoding/binary"
@@ -9,117 +9,118 @@ import (
 	"github.com/abema/go-mp4"
 )
 
-// The flags of a trun box that say what each of its samples comes with, and of
-// a tfhd box that has a duration for all. (ISO/IEC 14496-12, 8.8.7 and 8.8.8)
+// The flags of a trun box declare the fields of each of its samples; a tfhd box
+// may declare one duration for all. (ISO/IEC 14496-12, 8.8.7 and 8.8.8)
 const (
 	runDataOffset, runFirstFlags = 0x1, 0x4
 	runDuration, runSize         = 0x100, 0x200
 	runFlags, runOffset          = 0x400, 0x800
 	headDefaultDuration          = 0x8
-	// runChunk is how many bytes of a run are read at a time.
+	// runChunk bounds the bytes of a run that are read at a time.
 	runChunk = 16 << 10
 )
 
-// timeline adds up how long the tracks of a file are whose samples come in
-// fragments, as screen recorders write them: the header of such a file tells of
-// its beginning at best. It only looks. A fragment that can't be read makes the
-// duration unknown, not the file wrong.
+// timeline adds up the duration of tracks with samples in fragments. Screen
+// recorders write such files; their movie header covers the beginning at best.
+// A malformed fragment makes the duration unknown, it does not make the file
+// malformed.
 type timeline struct {
-	*boxReader
+	boxes  *boxReader
 	tracks map[uint32]*trackTime
-	// broken says that a fragment could not be read.
-	broken bool
+	// incomplete is set by a fragment that is malformed.
+	incomplete bool
 }
 
-// trackTime is one track's time, in units of its own scale.
+// trackTime is the time of one track, in units of its own scale.
 type trackTime struct {
 	id    uint32
 	scale uint32
-	// header is how long the samples are that the movie header describes,
-	// usual how long a sample is that no fragment tells of.
-	header, usual uint64
+	// header is the duration of the samples that the movie header describes.
+	header uint64
+	// sampleDefault is the duration of a sample without one of its own.
+	sampleDefault uint64
 	// start and end are those of the fragments so far.
 	start, end uint64
 	begun      bool
 }
 
-// fragmentsLast is how long the fragments of a file last, with what its movie
-// header describes; 0 if that can't be told.
-func fragmentsLast(file io.ReaderAt, size int64, movie box, fragments []box) (time.Duration, error) {
-	line := &timeline{boxReader: &boxReader{file: file, size: size}, tracks: map[uint32]*trackTime{}}
-	if err := line.header(movie); err != nil {
+// fragmentedDuration is the duration of the fragments of a file, with the
+// samples that its movie header describes; 0 if it can't be determined.
+func fragmentedDuration(file io.ReaderAt, size int64, movie box, fragments []box) (time.Duration, error) {
+	line := &timeline{boxes: &boxReader{file: file, size: size}, tracks: map[uint32]*trackTime{}}
+	if err := line.addTracks(movie); err != nil {
 		return 0, err
 	}
 	for _, fragment := range fragments {
-		if err := line.fragment(fragment); err != nil {
+		if err := line.addFragment(fragment); err != nil {
 			return 0, err
 		}
 	}
-	if line.broken {
+	if line.incomplete {
 		return 0, nil
 	}
 	longest := time.Duration(0)
 	for _, track := range line.tracks {
-		longest = max(longest, lasting(track.end-track.start, track.scale))
+		longest = max(longest, toDuration(track.end-track.start, track.scale))
 	}
 	return longest, nil
 }
 
-// lookInto has visit look at the boxes within another, which may turn out to be
-// none.
-func (t *timeline) lookInto(within box, visit func(box) error) error {
-	err := t.each(within, visit)
-	var odd malformedError
-	if errors.As(err, &odd) {
-		t.broken = true
+// each calls visit for the boxes within another. Malformed ones make the
+// timeline incomplete; only a failure to read is an error.
+func (t *timeline) each(within box, visit func(box) error) error {
+	err := t.boxes.each(within, visit)
+	var malformed MalformedError
+	if errors.As(err, &malformed) {
+		t.incomplete = true
 		return nil
 	}
 	return err
 }
 
-// header learns the tracks from the movie header.
-func (t *timeline) header(movie box) error {
-	usual := map[uint32]uint64{}
-	err := t.lookInto(movie, func(found box) error {
+// addTracks reads the tracks from the movie header.
+func (t *timeline) addTracks(movie box) error {
+	defaults := map[uint32]uint64{}
+	err := t.each(movie, func(found box) error {
 		switch found.kind {
 		case "trak":
-			return t.track(found)
+			return t.addTrack(found)
 		case "mvex":
-			return t.lookInto(found, func(found box) error {
-				var defaults mp4.Trex
+			return t.each(found, func(found box) error {
 				if found.kind != "trex" {
 					return nil
 				}
-				err := t.decode(found, &defaults)
-				usual[defaults.TrackID] = uint64(defaults.DefaultSampleDuration)
+				var extends mp4.Trex
+				err := t.boxes.decode(found, &extends)
+				defaults[extends.TrackID] = uint64(extends.DefaultSampleDuration)
 				return err
 			})
 		}
 		return nil
 	})
 	for id, track := range t.tracks {
-		track.usual = usual[id]
+		track.sampleDefault = defaults[id]
 	}
 	return err
 }
 
-func (t *timeline) track(trak box) error {
+func (t *timeline) addTrack(trak box) error {
 	track := &trackTime{}
-	err := t.lookInto(trak, func(found box) error {
+	err := t.each(trak, func(found box) error {
 		switch found.kind {
 		case "tkhd":
 			var header mp4.Tkhd
-			err := t.decode(found, &header)
+			err := t.boxes.decode(found, &header)
 			track.id = header.TrackID
 			return err
 		case "mdia":
-			return t.lookInto(found, func(found box) error {
-				var header mp4.Mdhd
+			return t.each(found, func(found box) error {
 				if found.kind != "mdhd" {
 					return nil
 				}
-				err := t.decode(found, &header)
-				track.scale, track.header = header.Timescale, knownUnits(header.GetDuration(), header.GetVersion())
+				var header mp4.Mdhd
+				err := t.boxes.decode(found, &header)
+				track.scale, track.header = header.Timescale, declaredUnits(header.GetDuration(), header.GetVersion())
 				return err
 			})
 		}
@@ -129,31 +130,31 @@ func (t *timeline) track(trak box) error {
 	return err
 }
 
-// fragment adds one moof box.
-func (t *timeline) fragment(moof box) error {
-	return t.lookInto(moof, func(found box) error {
+// addFragment adds the track fragments of one moof box.
+func (t *timeline) addFragment(moof box) error {
+	return t.each(moof, func(found box) error {
 		if found.kind != "traf" {
 			return nil
 		}
-		return t.run(found)
+		return t.addTrackFragment(found)
 	})
 }
 
-// run adds the samples that one fragment has of one track.
-func (t *timeline) run(traf box) error {
-	track, usual := (*trackTime)(nil), uint64(0)
-	return t.lookInto(traf, func(found box) error {
+// addTrackFragment adds the samples that one fragment has of one track.
+func (t *timeline) addTrackFragment(traf box) error {
+	track, sampleDefault := (*trackTime)(nil), uint64(0)
+	return t.each(traf, func(found box) error {
 		if found.kind == "tfhd" {
 			var header mp4.Tfhd
-			if err := t.decode(found, &header); err != nil {
+			if err := t.boxes.decode(found, &header); err != nil {
 				return err
 			}
 			if track = t.tracks[header.TrackID]; track == nil {
-				return malformedError("a fragment is of no track")
+				return MalformedError("a fragment is of no track")
 			}
-			usual = track.usual
+			sampleDefault = track.sampleDefault
 			if header.CheckFlag(headDefaultDuration) {
-				usual = uint64(header.DefaultSampleDuration)
+				sampleDefault = uint64(header.DefaultSampleDuration)
 			}
 			return nil
 		}
@@ -163,68 +164,68 @@ func (t *timeline) run(traf box) error {
 		switch found.kind {
 		case "tfdt":
 			var base mp4.Tfdt
-			if err := t.decode(found, &base); err != nil {
+			if err := t.boxes.decode(found, &base); err != nil {
 				return err
 			}
-			track.begin(base.GetBaseMediaDecodeTime())
+			track.seek(base.GetBaseMediaDecodeTime())
 		case "trun":
-			units, err := t.samples(found, usual)
+			units, err := t.runDuration(found, sampleDefault)
 			if err != nil {
 				return err
 			}
 			if !track.begun {
-				track.begin(track.header)
+				track.seek(track.header)
 			}
 			if track.end += units; track.end < units {
-				return malformedError("a fragment is endless")
+				return MalformedError("a fragment is endless")
 			}
 		}
 		return nil
 	})
 }
 
-// begin says where the next fragment does. What the movie header describes
-// comes before the first.
-func (t *trackTime) begin(at uint64) {
+// seek sets the decode time of the next fragment. The samples of the movie
+// header precede the first.
+func (t *trackTime) seek(at uint64) {
 	if !t.begun {
 		t.begun, t.start = true, at-min(at, t.header)
 	}
 	t.end = max(t.end, at)
 }
 
-// samples is how long the samples of a run are. It holds little of the run at
-// a time, however many samples that claims to have.
-func (t *timeline) samples(trun box, usual uint64) (units uint64, err error) {
+// runDuration is the duration of the samples of a run. It reads the run in
+// chunks, whatever number of samples the run declares.
+func (t *timeline) runDuration(trun box, sampleDefault uint64) (units uint64, err error) {
 	head := make([]byte, 8)
 	if trun.end-trun.payload < int64(len(head)) {
-		return 0, malformedError("a trun box is too short")
+		return 0, MalformedError("a trun box is too short")
 	}
-	if err := t.at(head, trun.payload); err != nil {
+	if err := t.boxes.readAt(head, trun.payload); err != nil {
 		return 0, err
 	}
 	flags, count := binary.BigEndian.Uint32(head)&0xffffff, uint64(binary.BigEndian.Uint32(head[4:]))
 	if flags&runDuration == 0 {
-		return count * usual, nil
+		return count * sampleDefault, nil
 	}
-	size := func(each ...uint32) (bytes int64) {
-		for _, flag := range each {
+	size := func(fields ...uint32) (bytes int64) {
+		for _, flag := range fields {
 			if flags&flag != 0 {
 				bytes += 4
 			}
 		}
 		return bytes
 	}
-	// The duration is the first that a sample comes with.
+	// The duration is the first field of a sample.
 	sample := size(runDuration, runSize, runFlags, runOffset)
 	at := trun.payload + int64(len(head)) + size(runDataOffset, runFirstFlags)
 	end := at + int64(count)*sample
 	if end > trun.end {
-		return 0, malformedError("a trun box is too short")
+		return 0, MalformedError("a trun box is too short")
 	}
 	chunk := make([]byte, runChunk/sample*sample)
 	for at < end {
 		piece := chunk[:min(int64(len(chunk)), end-at)]
-		if err := t.at(piece, at); err != nil {
+		if err := t.boxes.readAt(piece, at); err != nil {
 			return 0, err
 		}
 		at += int64(len(piece))

@@ -1,41 +1,36 @@
-package fetch
+// Package stall cancels transfers that make no progress.
+package stall
 
 import (
 	"context"
 	"time"
 )
 
-// watchdog cancels a request when nothing has arrived for its patience.
-type watchdog struct {
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
-	timer    *time.Timer
-	patience time.Duration
+// Watchdog cancels a context when no progress is reported for a period. It
+// bounds the silence within a transfer, not the transfer as a whole: a peer that
+// sends one byte per period is never canceled.
+type Watchdog struct {
+	timer  *time.Timer
+	period time.Duration
+	cancel context.CancelCauseFunc
 }
 
-func newWatchdog(ctx context.Context, patience time.Duration) (context.Context, *watchdog) {
+// Watch starts a watchdog. The context that it returns is canceled with the
+// cause when Progress has not been called for the period, counted from now.
+func Watch(ctx context.Context, period time.Duration, cause error) (context.Context, *Watchdog) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return ctx, &watchdog{
-		ctx:      ctx,
-		cancel:   cancel,
-		timer:    time.AfterFunc(patience, func() { cancel(errStalled) }),
-		patience: patience,
-	}
+	return ctx, &Watchdog{time.AfterFunc(period, func() { cancel(cause) }), period, cancel}
 }
 
-// progress starts the wait anew.
-func (w *watchdog) progress() { w.timer.Reset(w.patience) }
+// Progress restarts the period, also after Pause.
+func (w *Watchdog) Progress() { w.timer.Reset(w.period) }
 
-func (w *watchdog) stop() {
+// Pause suspends the watchdog until the next Progress. A period that has ended
+// before stays ended.
+func (w *Watchdog) Pause() { w.timer.Stop() }
+
+// Stop ends the watchdog and releases the context.
+func (w *Watchdog) Stop() {
 	w.timer.Stop()
 	w.cancel(nil)
-}
-
-// explain puts the reason why a request was canceled in place of whatever the
-// network made of that.
-func explain(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return err
 }
