@@ -1,6 +1,6 @@
 // Package clip uploads a video file of this machine, so that kie.ai can fetch it.
-// It checks the file first, because kie.ai would reject an unsuitable one only
-// after the task is submitted, and identifies it by the hash of its content.
+// It checks the file first, so that no task is paid for a video that kie.ai rejects,
+// and identifies it by the hash of its content.
 package clip
 
 import (
@@ -54,7 +54,7 @@ func Open(ctx context.Context, path string) (*Clip, error) {
 	}
 	clip := &Clip{file: file, path: path}
 	if err := clip.check(ctx); err != nil {
-		file.Close()
+		_ = file.Close()
 		return nil, err
 	}
 	return clip, nil
@@ -108,8 +108,7 @@ func checkFile(path string) error {
 }
 
 func unreadable(path string, err error) error {
-	var failed *fs.PathError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		// The text of a PathError includes the path.
 		err = failed.Err
 	}

@@ -40,11 +40,13 @@ type lines struct {
 }
 
 func (l lines) begin() func(int64) {
-	fmt.Fprintf(l.out, "uploading %s (%s)\n", l.clip, megabytes(l.clip.size))
+	_, _ = fmt.Fprintf(l.out, "uploading %s (%s)\n", l.clip, megabytes(l.clip.size))
 	return func(int64) {}
 }
 
-func (l lines) failed(err error, pause time.Duration) { fmt.Fprintln(l.out, failedLine(err, pause)) }
+func (l lines) failed(err error, pause time.Duration) {
+	_, _ = fmt.Fprintln(l.out, failedLine(err, pause))
+}
 
 func (l lines) end(bool) {}
 
@@ -76,7 +78,7 @@ func (b *bar) begin() func(int64) {
 }
 
 func (b *bar) failed(err error, pause time.Duration) {
-	fmt.Fprintln(b.container, failedLine(err, pause))
+	_, _ = fmt.Fprintln(b.container, failedLine(err, pause))
 }
 
 func (b *bar) end(uploaded bool) {

@@ -46,12 +46,12 @@ type Hosted struct {
 // upload, so one that fails temporarily, or stalls for two minutes, starts from
 // the first byte, at most five times within six hours. The uploaded bytes have the
 // hash of the clip, or Upload fails.
-func (c *Clip) Upload(ctx context.Context, to Host, out io.Writer) (Hosted, error) {
+func (c *Clip) Upload(ctx context.Context, host Host, out io.Writer) (Hosted, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, uploadTimeout, fmt.Errorf("it took more than %v", uploadTimeout))
 	defer cancel()
 	display := newProgress(out, c)
 	for attempt := 1; ; attempt++ {
-		hosted, err := c.upload(ctx, to, display.begin())
+		hosted, err := c.upload(ctx, host, display.begin())
 		if err == nil {
 			display.end(true)
 			return hosted, nil
@@ -74,12 +74,12 @@ func (c *Clip) Upload(ctx context.Context, to Host, out io.Writer) (Hosted, erro
 var errChanged = errors.New("the file has changed since it was checked")
 
 // upload is one attempt.
-func (c *Clip) upload(ctx context.Context, to Host, progress func(int64)) (Hosted, error) {
+func (c *Clip) upload(ctx context.Context, host Host, progress func(int64)) (Hosted, error) {
 	sent := &meter{hash: sha256.New(), progress: progress}
 	// The lifetime counts from the start of the upload, by the clock of this
 	// machine: the computed expiry is early rather than late.
 	begun := time.Now()
-	uploaded, err := to.Upload(ctx, kie.Upload{
+	uploaded, err := host.Upload(ctx, kie.Upload{
 		Name: c.name(),
 		Size: c.size,
 		Body: io.TeeReader(c.content(), sent),

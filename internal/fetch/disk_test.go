@@ -37,7 +37,7 @@ func TestDiskFull(t *testing.T) {
 
 	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(),
-		childLink+"="+server.link(), childWorkDir+"="+workDir, childFileLimit+"="+fmt.Sprint(limit))
+		childLink+"="+server.link(), childWorkDir+"="+workDir, childFileLimit+"="+strconv.Itoa(limit))
 	output, err := child.CombinedOutput()
 	require.Error(t, err)
 	assert.Contains(t, string(output), "disk: download from")

@@ -131,7 +131,7 @@ func (f *Fetcher) Fetch(ctx context.Context, request Request) (*File, error) {
 	attempt := download{fetcher: f, link: link, progress: request.Progress, work: work}
 	video, err := attempt.run(ctx)
 	if err != nil {
-		work.close()
+		_ = work.close()
 		return nil, err
 	}
 	return &File{

@@ -55,7 +55,7 @@ func TestPrivateAddressesAreNotContacted(t *testing.T) {
 	} {
 		_, err := fetcher.Fetch(t.Context(), fetch.Request{URL: "https://" + host + ":" + port + "/result.mp4?sig=" + secret, Key: key})
 		assert.Equal(t, fetch.Forbidden, fetch.KindOf(err), "%s: %v", host, err)
-		assert.ErrorContains(t, err, "not a public address", host)
+		require.ErrorContains(t, err, "not a public address", host)
 		assertClean(t, err)
 	}
 	assert.Empty(t, server.ranges())

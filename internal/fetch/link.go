@@ -84,7 +84,7 @@ func (f *Fetcher) get(ctx context.Context, link *url.URL, header http.Header) (*
 		default:
 			return response, nil
 		}
-		response.Body.Close()
+		_ = response.Body.Close()
 		next, err := redirectTarget(link, response.Header.Get("Location"))
 		if err != nil {
 			return nil, &Error{Kind: Transient, StatusCode: response.StatusCode, Host: link.Host, Err: err}

@@ -29,7 +29,7 @@ func openLocked(dir *os.Root, name string) (*os.File, error) {
 			return file, nil
 		}
 		unlock(file)
-		file.Close()
+		_ = file.Close()
 		if err != nil {
 			return nil, err
 		}

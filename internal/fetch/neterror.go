@@ -29,8 +29,7 @@ func explain(ctx context.Context, err error) error {
 
 // connectionError is a failure to connect or to receive a response header.
 func connectionError(host string, err error) error {
-	var rejected addressError
-	if errors.As(err, &rejected) {
+	if rejected, ok := errors.AsType[addressError](err); ok {
 		return &Error{Kind: Forbidden, Host: host, Err: rejected}
 	}
 	return &Error{Kind: Transient, Host: host, Err: plain(err)}

@@ -136,9 +136,9 @@ func breakAfter(data []byte, tag string, n int) http.HandlerFunc {
 
 // stallAfter declares the length of data and sends nothing after n bytes until the
 // client disconnects.
-func stallAfter(data []byte, tag string, n int) http.HandlerFunc {
+func stallAfter(data []byte, n int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("ETag", tag)
+		w.Header().Set("ETag", etag)
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 		_, _ = w.Write(data[:n])
 		_ = http.NewResponseController(w).Flush()
@@ -147,9 +147,9 @@ func stallAfter(data []byte, tag string, n int) http.HandlerFunc {
 }
 
 // chunked sends data without a declared length.
-func chunked(data []byte, tag string) http.HandlerFunc {
+func chunked(data []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("ETag", tag)
+		w.Header().Set("ETag", etag)
 		_ = http.NewResponseController(w).Flush()
 		_, _ = w.Write(data)
 	}

@@ -52,7 +52,7 @@ func openPartial(dir, key string) (*partial, error) {
 		p.file, err = root.OpenFile(p.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	}
 	if err != nil {
-		root.Close()
+		_ = root.Close()
 		return nil, err
 	}
 	return p, nil

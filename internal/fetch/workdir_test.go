@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -74,7 +75,7 @@ func TestOverlappingAttempts(t *testing.T) {
 	release := make(chan struct{})
 	slow := newOrigin(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("ETag", etag)
-		w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 		_, _ = w.Write(data[:400_000])
 		_ = http.NewResponseController(w).Flush()
 		<-release

@@ -64,8 +64,7 @@ func inspectAVI(file io.ReaderAt, size, declared int64) (Video, error) {
 
 // noAVIHeader replaces the errors of the RIFF library, but keeps read failures.
 func noAVIHeader(err error) error {
-	var failed *fs.PathError
-	if errors.As(err, &failed) {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return err
 	}
 	return MalformedError("it has no AVI header where one belongs")

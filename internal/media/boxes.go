@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 )
@@ -85,7 +86,7 @@ func (r *boxReader) header(start int64, within box) (box, error) {
 		return box{}, beyond
 	}
 	found := box{kind: string(bytes[4:8]), start: start, payload: start + smallHeader}
-	size, least := uint64(binary.BigEndian.Uint32(bytes)), uint64(smallHeader)
+	size, least := int64(binary.BigEndian.Uint32(bytes)), int64(smallHeader)
 	switch size {
 	case 0:
 		// The last box of a file may extend to its end. A header of zeros is no
@@ -93,21 +94,25 @@ func (r *boxReader) header(start int64, within box) (box, error) {
 		if nested || found.kind == "\x00\x00\x00\x00" {
 			return box{}, malformedf("no box begins at byte %d", start)
 		}
-		size = uint64(room)
+		size = room
 	case 1:
 		if room < largeHeader {
 			return box{}, beyond
 		}
-		size, least = binary.BigEndian.Uint64(bytes[8:]), largeHeader
+		large := binary.BigEndian.Uint64(bytes[8:])
+		if large > math.MaxInt64 {
+			return box{}, beyond
+		}
+		size, least = int64(large), largeHeader
 		found.payload = start + largeHeader
 	}
 	if size < least {
 		return box{}, malformedf("the box at byte %d is shorter than its own header", start)
 	}
-	if size > uint64(room) {
+	if size > room {
 		return box{}, beyond
 	}
-	found.end = start + int64(size)
+	found.end = start + size
 	return found, nil
 }
 

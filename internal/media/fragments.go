@@ -70,8 +70,7 @@ func fragmentedDuration(file io.ReaderAt, size int64, movie box, fragments []box
 // timeline incomplete; only a failure to read is an error.
 func (t *timeline) each(within box, visit func(box) error) error {
 	err := t.boxes.each(within, visit)
-	var malformed MalformedError
-	if errors.As(err, &malformed) {
+	if _, ok := errors.AsType[MalformedError](err); ok {
 		t.incomplete = true
 		return nil
 	}
@@ -203,9 +202,9 @@ func (t *timeline) runDuration(trun box, sampleDefault uint64) (units uint64, er
 	if err := t.boxes.readAt(head, trun.payload); err != nil {
 		return 0, err
 	}
-	flags, count := binary.BigEndian.Uint32(head)&0xffffff, uint64(binary.BigEndian.Uint32(head[4:]))
+	flags, count := binary.BigEndian.Uint32(head)&0xffffff, binary.BigEndian.Uint32(head[4:])
 	if flags&runDuration == 0 {
-		return count * sampleDefault, nil
+		return uint64(count) * sampleDefault, nil
 	}
 	size := func(fields ...uint32) (bytes int64) {
 		for _, flag := range fields {

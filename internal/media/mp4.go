@@ -109,7 +109,7 @@ func (r *boxReader) decode(found box, into mp4.IBox) error {
 	if err := r.readAt(payload, found.payload); err != nil {
 		return err
 	}
-	if _, err := mp4.Unmarshal(bytes.NewReader(payload), uint64(size), into, mp4.Context{}); err != nil {
+	if _, err := mp4.Unmarshal(bytes.NewReader(payload), uint64(len(payload)), into, mp4.Context{}); err != nil {
 		return malformedf("its %s box can't be read", found.kind)
 	}
 	return nil
@@ -128,9 +128,12 @@ func declaredUnits(units uint64, version uint8) uint64 {
 // It is 0 if the scale is 0 or the duration overflows.
 func toDuration(units uint64, timescale uint32) time.Duration {
 	scale := uint64(timescale)
-	if scale == 0 || units/scale >= uint64(math.MaxInt64/time.Second) {
+	if scale == 0 {
 		return 0
 	}
 	seconds, rest := units/scale, units%scale
+	if seconds >= uint64(math.MaxInt64/time.Second) {
+		return 0
+	}
 	return time.Duration(seconds)*time.Second + time.Duration(rest*uint64(time.Second)/scale)
 }
