@@ -19,12 +19,19 @@ const maxRetryAfter = 10 * time.Minute
 
 var errStalled = errors.New("nothing arrived for too long")
 
-// connectionError is a failure to connect, to get an answer, or to read it to
-// its end.
+// explain replaces an error of the network by the reason why its context was
+// canceled, if it was.
+func explain(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// connectionError is a failure to connect or to receive a response header.
 func connectionError(host string, err error) error {
-	var refused addressError
-	if errors.As(err, &refused) {
-		return &Error{Kind: Forbidden, Host: host, Err: refused}
+	if rejected, ok := errors.AsType[addressError](err); ok {
+		return &Error{Kind: Forbidden, Host: host, Err: rejected}
 	}
 	return &Error{Kind: Transient, Host: host, Err: plain(err)}
 }
@@ -56,14 +63,14 @@ func plain(err error) error {
 	}
 }
 
-// statusError judges an answer that is not the file.
+// statusError classifies a response that is not the file.
 func statusError(response *http.Response) error {
 	failed := &Error{StatusCode: response.StatusCode, Host: response.Request.URL.Host}
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound, code == http.StatusGone:
 		failed.Kind = LinkDead
 	case code == http.StatusBadRequest:
-		// Google Cloud Storage's and S3's word for a link that has expired.
+		// Google Cloud Storage and S3 send it for a link that has expired.
 		failed.Kind = LinkDead
 	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
 		failed.Kind = Transient
@@ -74,11 +81,12 @@ func statusError(response *http.Response) error {
 	return failed
 }
 
-// notVideo says why the header of a 200 or 206 can't belong to the file, empty
-// if it can. Missing and vague types are left to the look at the bytes.
+// notVideo returns the reason why the header of a 200 or 206 can't belong to a
+// video, empty if it can. A missing or generic content type is no reason: the
+// bytes decide.
 func notVideo(header http.Header) string {
 	if coding := strings.TrimSpace(header.Get("Content-Encoding")); coding != "" && !strings.EqualFold(coding, "identity") {
-		return "the answer is compressed, which was not asked for"
+		return "the response is compressed, which was not requested"
 	}
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
@@ -87,10 +95,10 @@ func notVideo(header http.Header) string {
 	kind, subtype, _ := strings.Cut(mediaType, "/")
 	switch {
 	case subtype == "html":
-		return "the answer is a web page, not a video"
+		return "the response is a web page, not a video"
 	case kind == "text", kind == "multipart", kind == "image",
 		subtype == "json", subtype == "xml", strings.HasSuffix(subtype, "+json"), strings.HasSuffix(subtype, "+xml"):
-		return "the answer is of another content type than video"
+		return "the response has another content type than video"
 	}
 	return ""
 }

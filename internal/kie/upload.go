@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"lumaflow/internal/stall"
 )
 
 const (
@@ -49,8 +51,8 @@ type Upload struct {
 // makes one attempt and follows no redirect; its errors are Temporary or Refused.
 // It fails after two minutes without progress and has no other time limit.
 func (c *Client) Upload(ctx context.Context, upload Upload) (Uploaded, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, watchdog := stall.Watch(ctx, uploadStall, fmt.Errorf("nothing moved for %v", uploadStall))
+	defer watchdog.Stop()
 	failed := func(err error) error {
 		if context.Cause(ctx) != nil {
 			err = context.Cause(ctx)
@@ -61,13 +63,9 @@ func (c *Client) Upload(ctx context.Context, upload Upload) (Uploaded, error) {
 	if err != nil {
 		return Uploaded{}, failed(err)
 	}
-	watchdog := time.AfterFunc(uploadStall, func() {
-		cancel(fmt.Errorf("nothing moved for %v", uploadStall))
-	})
-	defer watchdog.Stop()
 	body := &uploadBody{
 		reader:   io.MultiReader(bytes.NewReader(head), upload.content(), bytes.NewReader(tail)),
-		progress: func() { watchdog.Reset(uploadStall) },
+		progress: watchdog.Progress,
 	}
 	defer body.ended.Store(true)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.uploads.JoinPath(uploadPath).String(), body)
