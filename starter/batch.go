@@ -31,8 +31,8 @@ type Outcome struct {
 	Existing bool `json:"existing"`
 }
 
-// ManyOptions say how many jobs are run.
-type ManyOptions struct {
+// BatchOptions say how many jobs are run.
+type BatchOptions struct {
 	// AtOnce is how many jobs may be open at the same time; at least 1.
 	AtOnce int
 	// RetryFailed starts jobs again whose generation failed. Each is another paid
@@ -42,18 +42,18 @@ type ManyOptions struct {
 	Show func(Tally)
 }
 
-// RunMany starts jobs, or finds them, and looks after them until all have ended
+// RunBatch starts jobs, or finds them, and looks after them until all have ended
 // or ctx is done. No more than options.AtOnce are open because of it at any
 // time: the others start as those end, and when it is stopped, it leaves what it
 // has not started. A job that can't be started is an outcome, not an error. The
 // outcomes are in the order of the orders, and there in any case; the error is
 // the cause of ctx's end, or why there was no going on. What it takes of memory
 // grows with the orders, of goroutines and of requests under way it does not.
-func (s *Starter) RunMany(ctx context.Context, orders []Order, options ManyOptions) ([]Outcome, error) {
+func (s *Starter) RunBatch(ctx context.Context, orders []Order, options BatchOptions) ([]Outcome, error) {
 	if options.Show == nil {
 		options.Show = func(Tally) {}
 	}
-	many := &many{Starter: s, ManyOptions: options, orders: orders, heard: time.Now(),
+	many := &many{Starter: s, BatchOptions: options, orders: orders, heard: time.Now(),
 		outcomes: make([]Outcome, len(orders)), stages: make([]workflows.Stage, len(orders))}
 	for i, order := range orders {
 		many.queue = append(many.queue, i)
@@ -70,7 +70,7 @@ func (s *Starter) RunMany(ctx context.Context, orders []Order, options ManyOptio
 // place.
 type many struct {
 	*Starter
-	ManyOptions
+	BatchOptions
 	orders   []Order
 	outcomes []Outcome
 	// queue are the orders to start, open the jobs that have not ended, stages

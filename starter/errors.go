@@ -40,6 +40,14 @@ func failed(doing string, cause error) error {
 	}
 }
 
+// oneLine puts the lines of joined errors into one.
+func oneLine(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &trouble{plain(err.Error()), err}
+}
+
 func noJob(id string) error {
 	return &trouble{
 		"there is no job " + plain(id) + ": it was never started in this namespace, or Temporal has forgotten it since it ended; `lumaflow list` shows the jobs there are",

@@ -1,6 +1,7 @@
 package starter_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -22,6 +23,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/cli/jobs"
+	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -109,12 +112,13 @@ func TestAgainstTemporal(t *testing.T) {
 
 	t.Run("from the command line", func(t *testing.T) {
 		t.Setenv("TEMPORAL_ADDRESS", address)
-		streams, out, said := newStreams("")
-		require.NoError(t, (&starter.StatusCommand{ID: jobID, JSON: true}).Run(t.Context(), streams))
+		var out, messages bytes.Buffer
+		streams := command.Streams{Out: &out, Err: &messages}
+		require.NoError(t, (&jobs.StatusCommand{ID: jobID, JSON: true}).Run(t.Context(), streams))
 		var report starter.Report
 		require.NoError(t, json.Unmarshal(out.Bytes(), &report))
 		require.Equal(t, starter.StateCompleted, report.State)
-		require.Empty(t, said.String())
+		require.Empty(t, messages.String())
 	})
 
 	t.Run("no job", func(t *testing.T) {

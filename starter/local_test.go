@@ -1,16 +1,9 @@
 package starter_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,8 +11,8 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/internal/clip"
-	"lumaflow/internal/command"
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
@@ -47,7 +40,7 @@ func uploader(meanwhile func()) (upload starter.Upload, count *int) {
 }
 
 func TestUploadingStartsAJob(t *testing.T) {
-	fake := newTemporal(t)
+	fake := startertest.New(t)
 	upload, uploads := uploader(nil)
 	job, err := starter.New(fake, starter.Options{}).Uploading(upload).Submit(t.Context(), local, "")
 	require.NoError(t, err)
@@ -55,7 +48,7 @@ func TestUploadingStartsAJob(t *testing.T) {
 	require.Equal(t, 1, *uploads)
 	want := local
 	want.VideoURL, want.VideoExpires = uploaded, "2026-11-26T08:30:00Z"
-	require.Equal(t, []workflows.ModifyVideoInput{want}, fake.inputs)
+	require.Equal(t, []workflows.ModifyVideoInput{want}, fake.Inputs)
 }
 
 // What is there, or may not be started, is not uploaded.
@@ -68,23 +61,23 @@ func TestUploadsThatAreNotNeeded(t *testing.T) {
 		name  string
 		id    string
 		input workflows.ModifyVideoInput
-		job   func(*temporal)
+		job   func(*startertest.Temporal)
 		err   string
 	}{
-		{"under way", "", local, func(f *temporal) { f.job(localID) }, ""},
-		{"done", "", local, func(f *temporal) { f.job(localID).end(statusCompleted, time.Minute) }, ""},
-		{"under way under an id of choice", "shot-7", local, func(f *temporal) { f.job("shot-7").history = newHistory(t, there) }, ""},
-		{"another content under that id", "shot-7", local, func(f *temporal) { f.job("shot-7").history = newHistory(t, other) }, "was asked for something else"},
-		{"an address under that id", "shot-7", local, func(f *temporal) { f.job("shot-7") }, "was asked for something else"},
-		{"paid already", "", local, func(f *temporal) {
-			f.job(localID).end(statusFailed, time.Minute).history.endsFailed(application("SubmitUnknown", "lost"))
+		{"under way", "", local, func(f *startertest.Temporal) { f.Job(localID) }, ""},
+		{"done", "", local, func(f *startertest.Temporal) { f.Job(localID).End(statusCompleted, time.Minute) }, ""},
+		{"under way under an id of choice", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7").History = startertest.NewHistory(t, there) }, ""},
+		{"another content under that id", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7").History = startertest.NewHistory(t, other) }, "was asked for something else"},
+		{"an address under that id", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7") }, "was asked for something else"},
+		{"paid already", "", local, func(f *startertest.Temporal) {
+			f.Job(localID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("SubmitUnknown", "lost"))
 		}, "may have paid for a task"},
-		{"an invalid request", "", workflows.ModifyVideoInput{Prompt: " ", VideoSHA256: local.VideoSHA256}, func(*temporal) {}, "prompt is blank"},
-		{"Temporal is away", "", local, func(f *temporal) { f.down = serviceerror.NewUnavailable("refused") }, "does not answer"},
+		{"an invalid request", "", workflows.ModifyVideoInput{Prompt: " ", VideoSHA256: local.VideoSHA256}, func(*startertest.Temporal) {}, "prompt is blank"},
+		{"Temporal is away", "", local, func(f *startertest.Temporal) { f.Down = serviceerror.NewUnavailable("refused") }, "does not answer"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fake := newTemporal(t)
+			fake := startertest.New(t)
 			test.job(fake)
 			upload, uploads := uploader(nil)
 			s := starter.New(fake, starter.Options{}).Uploading(upload)
@@ -96,7 +89,7 @@ func TestUploadsThatAreNotNeeded(t *testing.T) {
 				job, err = s.Submit(t.Context(), test.input, "")
 			}
 			require.Zero(t, *uploads)
-			require.Empty(t, fake.starts)
+			require.Empty(t, fake.Starts)
 			if test.err != "" {
 				require.ErrorContains(t, err, test.err)
 				return
@@ -109,36 +102,36 @@ func TestUploadsThatAreNotNeeded(t *testing.T) {
 
 // A run that failed unpaid is followed by another, with an upload of its own.
 func TestUploadingAgain(t *testing.T) {
-	fake := newTemporal(t)
-	fake.job(localID).end(statusFailed, time.Minute).history.endsFailed(application("SubmitRefused", "the uploaded video expired"))
+	fake := startertest.New(t)
+	fake.Job(localID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("SubmitRefused", "the uploaded video expired"))
 	upload, uploads := uploader(nil)
 	job, err := starter.New(fake, starter.Options{}).Uploading(upload).Submit(t.Context(), local, "")
 	require.NoError(t, err)
 	require.True(t, job.Again)
 	require.Equal(t, 1, *uploads)
-	require.Equal(t, uploaded, fake.inputs[0].VideoURL)
+	require.Equal(t, uploaded, fake.Inputs[0].VideoURL)
 }
 
 // An upload takes minutes, and others submit the same meanwhile.
 func TestWhatHappensDuringAnUpload(t *testing.T) {
 	tests := []struct {
 		name string
-		job  func(*temporal)
+		job  func(*startertest.Temporal)
 		err  string
 	}{
-		{"somebody else starts the job", func(f *temporal) { f.job(localID) }, ""},
-		{"somebody else's job is done", func(f *temporal) { f.job(localID).end(statusCompleted, time.Minute) }, ""},
-		{"somebody else pays and fails", func(f *temporal) {
-			f.job(localID).end(statusFailed, time.Minute).history.endsFailed(application("ResultOverdue", "late"))
+		{"somebody else starts the job", func(f *startertest.Temporal) { f.Job(localID) }, ""},
+		{"somebody else's job is done", func(f *startertest.Temporal) { f.Job(localID).End(statusCompleted, time.Minute) }, ""},
+		{"somebody else pays and fails", func(f *startertest.Temporal) {
+			f.Job(localID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("ResultOverdue", "late"))
 		}, "is not submitted again"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fake := newTemporal(t)
+			fake := startertest.New(t)
 			upload, uploads := uploader(func() { test.job(fake) })
 			job, err := starter.New(fake, starter.Options{}).Uploading(upload).Submit(t.Context(), local, "")
 			require.Equal(t, 1, *uploads)
-			require.Empty(t, fake.starts)
+			require.Empty(t, fake.Starts)
 			if test.err != "" {
 				require.ErrorContains(t, err, test.err)
 				return
@@ -150,132 +143,11 @@ func TestWhatHappensDuringAnUpload(t *testing.T) {
 }
 
 func TestUploadThatFails(t *testing.T) {
-	fake := newTemporal(t)
+	fake := startertest.New(t)
 	broken := errors.New("the upload broke")
 	_, err := starter.New(fake, starter.Options{}).Uploading(func(context.Context) (clip.Hosted, error) {
 		return clip.Hosted{}, broken
 	}).Submit(t.Context(), local, "")
 	require.ErrorIs(t, err, broken)
-	require.Empty(t, fake.starts)
-}
-
-// uploadHost takes uploads as kie.ai does.
-func uploadHost(t *testing.T, answer http.HandlerFunc) (url string, uploads *atomic.Int32) {
-	t.Helper()
-	uploads = new(atomic.Int32)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		uploads.Add(1)
-		_, _ = io.Copy(io.Discard, r.Body)
-		answer(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL, uploads
-}
-
-func keeps(w http.ResponseWriter, r *http.Request) {
-	_, _ = io.WriteString(w, `{"success":true,"code":200,"data":{"downloadUrl":"http://`+r.Host+`/in.mp4"}}`)
-}
-
-const kieKey = "a-key-that-must-stay-secret"
-
-// submitFile is the command for a file.
-func submitFile(path, host string) *starter.SubmitCommand {
-	c := &starter.SubmitCommand{Prompt: "snow", Video: path, TaskQueue: "lumaflow"}
-	c.KieAPIKey, c.KieUploadBaseURL = kieKey, host
-	return c
-}
-
-func TestSubmitCommandOfAFile(t *testing.T) {
-	fake := newTemporal(t)
-	host, uploads := uploadHost(t, keeps)
-	s := starter.New(fake, starter.Options{})
-	streams, out, said := newStreams("")
-	const clip = "../internal/fetch/testdata/clip.mp4"
-	require.NoError(t, submitFile(clip, host).RunOn(t.Context(), s, streams))
-	id := strings.TrimSpace(out.String())
-	require.Regexp(t, `^luma-[0-9a-f]{32}$`, id)
-	require.Equal(t, "uploading "+clip+" (6.2 KB)\njob "+id+" is started; see it with: lumaflow status "+id+"\n", said.String())
-	require.EqualValues(t, 1, uploads.Load())
-	require.Equal(t, host+"/in.mp4", fake.inputs[0].VideoURL)
-	left, err := time.Parse(time.RFC3339, fake.inputs[0].VideoExpires)
-	require.NoError(t, err)
-	require.WithinDuration(t, time.Now().Add(24*time.Hour), left, time.Hour)
-
-	// The same content under another name is the same job, as JSON too.
-	content, err := os.ReadFile(clip)
-	require.NoError(t, err)
-	copied := filepath.Join(t.TempDir(), "another name.mov")
-	require.NoError(t, os.WriteFile(copied, content, 0o600))
-	fake.job(id).history = newHistory(t, fake.inputs[0])
-	for _, video := range []string{copied, "file://" + strings.ReplaceAll(copied, " ", "%20")} {
-		again := submitFile(video, host)
-		again.JSON = true
-		streams, out, said = newStreams("")
-		require.NoError(t, again.RunOn(t.Context(), s, streams))
-		require.Contains(t, out.String(), `"existing": true`)
-		require.Contains(t, said.String(), "job "+id+" is under way already, nothing was started")
-	}
-	require.EqualValues(t, 1, uploads.Load(), "nothing is uploaded twice")
-
-	// Another key or watermark is another job, and another upload.
-	take, branded := submitFile(clip, host), submitFile(clip, host)
-	take.Key, branded.Watermark = "take-2", "brand"
-	for _, other := range []*starter.SubmitCommand{take, branded} {
-		streams, out, _ = newStreams("")
-		require.NoError(t, other.RunOn(t.Context(), s, streams))
-		require.NotEqual(t, id, strings.TrimSpace(out.String()))
-	}
-	require.EqualValues(t, 3, uploads.Load())
-}
-
-// What is wrong with a file or its settings is said before anything is dialled.
-func TestFilesThatAreRefused(t *testing.T) {
-	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-	host, uploads := uploadHost(t, keeps)
-	text := filepath.Join(t.TempDir(), "notes.mp4")
-	require.NoError(t, os.WriteFile(text, []byte("not a video"), 0o600))
-	const clip = "../internal/fetch/testdata/clip.mp4"
-	keyless, badHost, badPrompt := submitFile(clip, host), submitFile(clip, "kie.ai"), submitFile(text, host)
-	keyless.KieAPIKey, badPrompt.Prompt = "", "p\xff"
-	badKey := submitFile(clip, host)
-	badKey.KieAPIKey = kieKey + "\nx"
-	for name, test := range map[string]struct {
-		command *starter.SubmitCommand
-		says    string
-	}{
-		"no video":            {submitFile(text, host), "--video: " + text + " is no whole MP4, MOV or AVI"},
-		"no file":             {submitFile("none.mp4", host), "--video: there is no file none.mp4"},
-		"no key":              {keyless, "KIE_API_KEY is not set"},
-		"a key that is none":  {badKey, "KIE_API_KEY holds a blank"},
-		"a host that is none": {badHost, "KIE_UPLOAD_BASE_URL must be an http or https address"},
-		"a prompt that is none, before the file is read": {badPrompt, "--prompt is not valid UTF-8"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			streams, out, _ := newStreams("")
-			err := test.command.Run(t.Context(), streams)
-			require.ErrorContains(t, err, test.says)
-			require.Equal(t, command.ExitUsage, command.ExitCode(err))
-			require.NotContains(t, err.Error(), "\n")
-			require.NotContains(t, err.Error(), kieKey)
-			require.Empty(t, out.String())
-		})
-	}
-	require.Zero(t, uploads.Load())
-}
-
-func TestSubmitCommandWhoseUploadIsInterrupted(t *testing.T) {
-	fake := newTemporal(t)
-	ctx, interrupt := context.WithCancel(t.Context())
-	host, _ := uploadHost(t, func(_ http.ResponseWriter, r *http.Request) {
-		interrupt()
-		<-r.Context().Done()
-	})
-	streams, out, said := newStreams("")
-	err := submitFile("../internal/fetch/testdata/clip.mp4", host).RunOn(ctx, starter.New(fake, starter.Options{}), streams)
-	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorContains(t, err, "was interrupted, nothing was submitted")
-	require.Equal(t, command.ExitFailed, command.ExitCode(err))
-	require.Empty(t, fake.starts)
-	require.Empty(t, out.String())
-	require.Equal(t, 1, bytes.Count(said.Bytes(), []byte("\n")))
+	require.Empty(t, fake.Starts)
 }

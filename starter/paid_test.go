@@ -7,19 +7,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/activities"
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
-)
-
-const (
-	statusFailed     = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED
-	statusCanceled   = enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED
-	statusTerminated = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
-	statusTimedOut   = enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT
-	statusCompleted  = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 )
 
 // A job that ended without its video is submitted again only if nothing that
@@ -33,148 +25,148 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 	tests := []struct {
 		name  string
 		state enumspb.WorkflowExecutionStatus
-		life  func(*history)
+		life  func(*startertest.History)
 		// again is whether the job may start again; if not, task is what the
 		// refusal names.
 		again bool
 		task  string
 	}{
-		{"failed: kie.ai refused it", statusFailed, func(h *history) {
-			h.fails(h.schedules("Submit", ""), application("SubmitRefused", "no", evidence(activities.PhaseRefused, "")))
-			h.endsFailed(application("SubmitRefused", "refused"))
+		{"failed: kie.ai refused it", statusFailed, func(h *startertest.History) {
+			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("SubmitRefused", "no", evidence(activities.PhaseRefused, "")))
+			h.EndFailed(startertest.ApplicationError("SubmitRefused", "refused"))
 		}, true, ""},
-		{"cancelled: the upload had expired", statusCanceled, func(h *history) {
-			h.fails(h.schedules("Submit", ""), application("VideoExpired", "late", evidence(activities.PhaseRefused, "")))
-			h.endsCanceled()
+		{"cancelled: the upload had expired", statusCanceled, func(h *startertest.History) {
+			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("VideoExpired", "late", evidence(activities.PhaseRefused, "")))
+			h.EndCanceled()
 		}, true, ""},
-		{"failed: the generation failed", statusFailed, func(h *history) {
-			h.completes(h.schedules("Submit", ""), accepted)
-			h.schedules("Poll", activities.PollInput{TaskID: taskID})
-			h.endsFailed(application("GenerationFailed", "no"))
+		{"failed: the generation failed", statusFailed, func(h *startertest.History) {
+			h.Complete(h.Schedule("Submit", ""), accepted)
+			h.Schedule("Poll", activities.PollInput{TaskID: taskID})
+			h.EndFailed(startertest.ApplicationError("GenerationFailed", "no"))
 		}, true, ""},
-		{"failed: the request was invalid", statusFailed, func(h *history) {
-			h.endsFailed(application("InvalidRequest", "no"))
+		{"failed: the request was invalid", statusFailed, func(h *startertest.History) {
+			h.EndFailed(startertest.ApplicationError("InvalidRequest", "no"))
 		}, true, ""},
-		{"failed: nobody knows", statusFailed, func(h *history) {
-			h.fails(h.schedules("Submit", ""), application("SubmitUnknown", "lost", sending))
-			h.endsFailed(application("SubmitUnknown", "lost"))
+		{"failed: nobody knows", statusFailed, func(h *startertest.History) {
+			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("SubmitUnknown", "lost", sending))
+			h.EndFailed(startertest.ApplicationError("SubmitUnknown", "lost"))
 		}, false, ""},
-		{"failed: overdue", statusFailed, func(h *history) {
-			h.completes(h.schedules("Submit", ""), accepted)
-			h.endsFailed(application("ResultOverdue", "late"))
+		{"failed: overdue", statusFailed, func(h *startertest.History) {
+			h.Complete(h.Schedule("Submit", ""), accepted)
+			h.EndFailed(startertest.ApplicationError("ResultOverdue", "late"))
 		}, false, taskID},
-		{"failed: overdue and adopted by callback", statusFailed, func(h *history) {
-			h.fails(h.schedules("Submit", ""), application("SubmitUnknown", "lost", sending))
-			h.schedules("Poll", activities.PollInput{TaskID: taskID})
-			h.endsFailed(application("ResultOverdue", "late"))
+		{"failed: overdue and adopted by callback", statusFailed, func(h *startertest.History) {
+			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("SubmitUnknown", "lost", sending))
+			h.Schedule("Poll", activities.PollInput{TaskID: taskID})
+			h.EndFailed(startertest.ApplicationError("ResultOverdue", "late"))
 		}, false, taskID},
-		{"failed: the download was rejected", statusFailed, func(h *history) {
-			h.completes(h.schedules("Submit", ""), accepted)
-			h.endsFailed(application("DownloadRejected", "html"))
+		{"failed: the download was rejected", statusFailed, func(h *startertest.History) {
+			h.Complete(h.Schedule("Submit", ""), accepted)
+			h.EndFailed(startertest.ApplicationError("DownloadRejected", "html"))
 		}, false, taskID},
-		{"failed: overdue, and the history does not say of what", statusFailed, func(h *history) {
-			h.endsFailed(application("ResultOverdue", "late"))
+		{"failed: overdue, and the history does not say of what", statusFailed, func(h *startertest.History) {
+			h.EndFailed(startertest.ApplicationError("ResultOverdue", "late"))
 		}, false, ""},
-		{"failed: rejected, and the history does not say what", statusFailed, func(h *history) {
-			h.endsFailed(application("DownloadRejected", "html"))
+		{"failed: rejected, and the history does not say what", statusFailed, func(h *startertest.History) {
+			h.EndFailed(startertest.ApplicationError("DownloadRejected", "html"))
 		}, false, ""},
-		{"failed: for no reason of ours, before it submitted", statusFailed, func(h *history) {
-			h.endsFailed(application("Panic", "bug"))
+		{"failed: for no reason of ours, before it submitted", statusFailed, func(h *startertest.History) {
+			h.EndFailed(startertest.ApplicationError("Panic", "bug"))
 		}, true, ""},
-		{"failed: for no reason of ours, after it submitted", statusFailed, func(h *history) {
-			h.completes(h.schedules("Submit", ""), accepted)
-			h.endsFailed(errors.New("broken"))
+		{"failed: for no reason of ours, after it submitted", statusFailed, func(h *startertest.History) {
+			h.Complete(h.Schedule("Submit", ""), accepted)
+			h.EndFailed(errors.New("broken"))
 		}, false, taskID},
 
-		{"canceled before it submitted", statusCanceled, func(h *history) {
-			h.endsCanceled("nothing was submitted")
+		{"canceled before it submitted", statusCanceled, func(h *startertest.History) {
+			h.EndCanceled("nothing was submitted")
 		}, true, ""},
-		{"canceled while it was held", statusCanceled, func(h *history) {
-			h.fails(h.schedules("Submit", ""), application("Held", "no credits", activities.Hold{Code: 402}))
-			h.cancels(h.schedules("Submit", ""))
-			h.endsCanceled()
+		{"canceled while it was held", statusCanceled, func(h *startertest.History) {
+			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("Held", "no credits", activities.Hold{Code: 402}))
+			h.Cancel(h.Schedule("Submit", ""))
+			h.EndCanceled()
 		}, true, ""},
-		{"canceled while the submission was under way", statusCanceled, func(h *history) {
-			h.completes(h.schedules("Submit", ""), accepted)
-			h.endsCanceled()
+		{"canceled while the submission was under way", statusCanceled, func(h *startertest.History) {
+			h.Complete(h.Schedule("Submit", ""), accepted)
+			h.EndCanceled()
 		}, false, taskID},
-		{"canceled in submit-unknown", statusCanceled, func(h *history) {
-			h.fails(h.schedules("Submit", ""), application("SubmitUnknown", "lost", sending))
-			h.endsCanceled()
+		{"canceled in submit-unknown", statusCanceled, func(h *startertest.History) {
+			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("SubmitUnknown", "lost", sending))
+			h.EndCanceled()
 		}, false, ""},
 
-		{"terminated before it submitted", statusTerminated, func(h *history) { h.endsTerminated() }, true, ""},
-		{"terminated while a submission was scheduled", statusTerminated, func(h *history) {
-			h.schedules("Submit", "")
-			h.endsTerminated()
+		{"terminated before it submitted", statusTerminated, func(h *startertest.History) { h.EndTerminated() }, true, ""},
+		{"terminated while a submission was scheduled", statusTerminated, func(h *startertest.History) {
+			h.Schedule("Submit", "")
+			h.EndTerminated()
 		}, false, ""},
-		{"terminated after a submission that was never sent", statusTerminated, func(h *history) {
-			h.fails(h.schedules("Submit", ""), application("NotSent", "no route"))
-			h.endsTerminated()
+		{"terminated after a submission that was never sent", statusTerminated, func(h *startertest.History) {
+			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("NotSent", "no route"))
+			h.EndTerminated()
 		}, true, ""},
-		{"terminated while it waited", statusTerminated, func(h *history) {
-			h.completes(h.schedules("Submit", ""), accepted)
-			h.schedules("Poll", activities.PollInput{TaskID: taskID})
-			h.endsTerminated()
+		{"terminated while it waited", statusTerminated, func(h *startertest.History) {
+			h.Complete(h.Schedule("Submit", ""), accepted)
+			h.Schedule("Poll", activities.PollInput{TaskID: taskID})
+			h.EndTerminated()
 		}, false, taskID},
-		{"terminated after a result that can't be read", statusTerminated, func(h *history) {
-			h.completes(h.schedules("Submit", ""), "what is this")
-			h.endsTerminated()
+		{"terminated after a result that can't be read", statusTerminated, func(h *startertest.History) {
+			h.Complete(h.Schedule("Submit", ""), "what is this")
+			h.EndTerminated()
 		}, false, ""},
-		{"terminated after an unfamiliar failure of a submission", statusTerminated, func(h *history) {
-			h.fails(h.schedules("Submit", ""), application("PanicError", "bug"))
-			h.endsTerminated()
+		{"terminated after an unfamiliar failure of a submission", statusTerminated, func(h *startertest.History) {
+			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("PanicError", "bug"))
+			h.EndTerminated()
 		}, false, ""},
 
-		{"timed out, the worker died before it sent", statusTimedOut, func(h *history) {
-			h.timesOut(h.schedules("Submit", ""), nil)
-			h.endsTimedOut()
+		{"timed out, the worker died before it sent", statusTimedOut, func(h *startertest.History) {
+			h.TimeOut(h.Schedule("Submit", ""), nil)
+			h.EndTimedOut()
 		}, true, ""},
-		{"timed out, the worker died before it sent, after an attempt that panicked", statusTimedOut, func(h *history) {
-			h.timesOut(h.schedules("Submit", ""), application("PanicError", "bug"))
-			h.endsTimedOut()
+		{"timed out, the worker died before it sent, after an attempt that panicked", statusTimedOut, func(h *startertest.History) {
+			h.TimeOut(h.Schedule("Submit", ""), startertest.ApplicationError("PanicError", "bug"))
+			h.EndTimedOut()
 		}, true, ""},
-		{"timed out, the worker died after a refusal", statusTimedOut, func(h *history) {
-			h.timesOut(h.schedules("Submit", ""), nil, evidence(activities.PhaseRefused, ""))
-			h.endsTimedOut()
+		{"timed out, the worker died after a refusal", statusTimedOut, func(h *startertest.History) {
+			h.TimeOut(h.Schedule("Submit", ""), nil, evidence(activities.PhaseRefused, ""))
+			h.EndTimedOut()
 		}, true, ""},
-		{"timed out, the worker died while it sent", statusTimedOut, func(h *history) {
-			h.timesOut(h.schedules("Submit", ""), nil, sending)
-			h.endsTimedOut()
+		{"timed out, the worker died while it sent", statusTimedOut, func(h *startertest.History) {
+			h.TimeOut(h.Schedule("Submit", ""), nil, sending)
+			h.EndTimedOut()
 		}, false, ""},
-		{"timed out, the worker died while it sent, after an attempt that was held", statusTimedOut, func(h *history) {
-			h.timesOut(h.schedules("Submit", ""), application("Held", "429"), sending)
-			h.endsTimedOut()
+		{"timed out, the worker died while it sent, after an attempt that was held", statusTimedOut, func(h *startertest.History) {
+			h.TimeOut(h.Schedule("Submit", ""), startertest.ApplicationError("Held", "429"), sending)
+			h.EndTimedOut()
 		}, false, ""},
-		{"timed out, the worker died with the task id", statusTimedOut, func(h *history) {
-			h.timesOut(h.schedules("Submit", ""), nil, evidence(activities.PhaseAccepted, taskID))
-			h.endsTimedOut()
+		{"timed out, the worker died with the task id", statusTimedOut, func(h *startertest.History) {
+			h.TimeOut(h.Schedule("Submit", ""), nil, evidence(activities.PhaseAccepted, taskID))
+			h.EndTimedOut()
 		}, false, taskID},
-		{"timed out, the evidence can't be read", statusTimedOut, func(h *history) {
-			h.timesOut(h.schedules("Submit", ""), nil, "what is this")
-			h.endsTimedOut()
+		{"timed out, the evidence can't be read", statusTimedOut, func(h *startertest.History) {
+			h.TimeOut(h.Schedule("Submit", ""), nil, "what is this")
+			h.EndTimedOut()
 		}, false, ""},
-		{"timed out, the first submission was lost and the second refused", statusTimedOut, func(h *history) {
-			h.fails(h.schedules("Submit", ""), application("SubmitUnknown", "lost", sending))
-			h.fails(h.schedules("Submit", ""), application("SubmitRefused", "no", evidence(activities.PhaseRefused, "")))
-			h.endsTimedOut()
+		{"timed out, the first submission was lost and the second refused", statusTimedOut, func(h *startertest.History) {
+			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("SubmitUnknown", "lost", sending))
+			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("SubmitRefused", "no", evidence(activities.PhaseRefused, "")))
+			h.EndTimedOut()
 		}, false, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fake := newTemporal(t)
-			last := fake.job(jobID).end(test.state, time.Minute)
-			test.life(last.history)
+			fake := startertest.New(t)
+			last := fake.Job(jobID).End(test.state, time.Minute)
+			test.life(last.History)
 			job, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "")
 			if test.again {
 				require.NoError(t, err)
 				require.True(t, job.Again)
 				require.False(t, job.Existing)
-				require.Len(t, fake.starts, 1)
-				require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, fake.starts[0].WorkflowIDReusePolicy)
+				require.Len(t, fake.Starts, 1)
+				require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, fake.Starts[0].WorkflowIDReusePolicy)
 				return
 			}
-			require.Empty(t, fake.starts)
+			require.Empty(t, fake.Starts)
 			var unsettled *starter.UnsettledError
 			require.ErrorAs(t, err, &unsettled)
 			require.Equal(t, test.task, unsettled.TaskID)
@@ -193,9 +185,9 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 // To adopt a task costs nothing, so it may be tried as often as one likes.
 func TestAdoptAgainAfterAFailure(t *testing.T) {
 	input := workflows.ModifyVideoInput{TaskID: taskID}
-	fake := newTemporal(t)
-	last := fake.job(starter.JobID(input, "")).end(statusFailed, time.Minute)
-	last.history.endsFailed(application("ResultOverdue", "late"))
+	fake := startertest.New(t)
+	last := fake.Job(starter.JobID(input, "")).End(statusFailed, time.Minute)
+	last.History.EndFailed(startertest.ApplicationError("ResultOverdue", "late"))
 	job, err := starter.New(fake, starter.Options{}).Submit(t.Context(), input, "")
 	require.NoError(t, err)
 	require.True(t, job.Again)
@@ -203,13 +195,11 @@ func TestAdoptAgainAfterAFailure(t *testing.T) {
 
 // A history that can't be read proves nothing.
 func TestSubmitAgainWhenTheHistoryIsOutOfReach(t *testing.T) {
-	fake := newTemporal(t)
-	last := fake.job(jobID).end(statusTerminated, time.Minute)
-	last.history.endsTerminated()
-	cut := &cutOff{temporal: fake}
+	fake := startertest.New(t)
+	last := fake.Job(jobID).End(statusTerminated, time.Minute)
+	last.History.EndTerminated()
+	cut := &cutOff{Temporal: fake}
 	_, err := starter.New(cut, starter.Options{}).Submit(t.Context(), request, "")
 	require.ErrorIs(t, err, errCut)
-	require.Empty(t, fake.starts)
+	require.Empty(t, fake.Starts)
 }
-
-var errCut = serviceerror.NewInternal("shard lost")

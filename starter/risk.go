@@ -172,5 +172,5 @@ func (s *Starter) forgetting(ctx context.Context) string {
 		return ""
 	}
 	return fmt.Sprintf("not shown: jobs that ended more than %s ago, namespace %s forgets them; have it remember them as long as kie.ai keeps videos: temporal operator namespace update --namespace %s --retention 15d",
-		age(kept), plain(s.namespace), plain(s.namespace))
+		fmt.Sprintf("%dh", kept/time.Hour), plain(s.namespace), plain(s.namespace))
 }

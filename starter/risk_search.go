@@ -202,26 +202,27 @@ func (r *riskSearch) inOrder() []Risk {
 	})
 }
 
-// notes tell what the search did not see.
+// notes describe the jobs and videos that are missing from the result.
 func (r *riskSearch) notes() []string {
 	var notes []string
+	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	if r.expired > 0 {
-		notes = append(notes, fmt.Sprintf("not shown: %s whose 14 days at kie.ai are over", counted(r.expired, "video")))
+		add("not shown: videos whose 14 days at kie.ai are over: %d", r.expired)
 	}
 	if r.nameless > 0 {
-		notes = append(notes, fmt.Sprintf("not shown: %s that failed with SubmitUnknown without naming a task; whether there is a video, https://kie.ai/logs tells", counted(r.nameless, "job")))
+		add("not shown: jobs that failed with SubmitUnknown and named no task: %d; look for their tasks at https://kie.ai/logs", r.nameless)
 	}
 	if r.unread > 0 {
-		notes = append(notes, fmt.Sprintf("not shown: %s that could not be read (%s)", counted(r.unread, "job"), said(r.unreadable)))
+		add("not shown: jobs that could not be read: %d (%s)", r.unread, said(r.unreadable))
 	}
 	if r.missed > 0 {
-		notes = append(notes, fmt.Sprintf("not shown: the youngest %d of %s, for which there was no time within %s", r.missed, counted(len(r.candidates), "job"), riskTimeout))
+		add("not shown: the youngest jobs, which were not read within %s: %d of %d", riskTimeout, r.missed, len(r.candidates))
 	}
 	if r.truncated {
-		notes = append(notes, fmt.Sprintf("not shown: the oldest of more than %s", counted(maxCandidates, "job")))
+		add("not shown: the oldest jobs, beyond the first %d", maxCandidates)
 	}
 	if r.untraceable && len(r.found) > 0 {
-		notes = append(notes, "shown although it may be collected: a task that was stored by a job of another id than rescue gives it; to find those, the namespace needs the search attribute "+workflows.TaskIDAttribute)
+		add("may be collected already: tasks that a job with another id than that of `lumaflow rescue` stored; to find those jobs the namespace needs the search attribute %s", workflows.TaskIDAttribute)
 	}
 	return notes
 }

@@ -112,3 +112,14 @@ func New(through Temporal, options Options) *Starter {
 	}
 	return starter
 }
+
+// NoWorker describes a task queue that no worker polls, with the command that
+// starts one. It is empty if a worker polls the queue of new jobs, or if
+// Temporal does not answer.
+func (s *Starter) NoWorker(ctx context.Context) string {
+	at := place{queue: s.taskQueue}
+	if there, known := s.workerThere(ctx, at); known && !there {
+		return at.noWorker()
+	}
+	return ""
+}

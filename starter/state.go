@@ -1,6 +1,10 @@
 package starter
 
-import enumspb "go.temporal.io/api/enums/v1"
+import (
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"lumaflow/workflows"
+)
 
 // State says whether a job is open and, if not, how it ended. What an open job
 // is doing is its workflows.Stage.
@@ -43,4 +47,15 @@ func stateOf(status enumspb.WorkflowExecutionStatus) State {
 	default:
 		return StateRunning
 	}
+}
+
+// Stages are the stages of a job in the order of its life.
+var Stages = []workflows.Stage{
+	workflows.StageSubmitting,
+	workflows.StageHeld,
+	workflows.StageSubmitUnknown,
+	workflows.StageWaiting,
+	workflows.StageCollecting,
+	workflows.StageDone,
+	workflows.StageFailed,
 }

@@ -15,13 +15,14 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
 func TestStatusOfAnOpenJob(t *testing.T) {
-	fake := newTemporal(t)
+	fake := startertest.New(t)
 	said := workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works", SubmitAttempts: 1}
-	fake.job(jobID).says(said)
+	fake.Job(jobID).Answers(said)
 	report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
 	require.Equal(t, starter.StateRunning, report.State)
@@ -34,14 +35,14 @@ func TestStatusOfAnOpenJob(t *testing.T) {
 // What is in the way of a job that answers is told, too: a disk that is full, say,
 // of which the job itself knows nothing.
 func TestStatusTellsWhatIsInTheWay(t *testing.T) {
-	fake := newTemporal(t)
+	fake := startertest.New(t)
 	failing := func(activity, errorType string) *workflowpb.PendingActivityInfo {
 		return &workflowpb.PendingActivityInfo{
 			ActivityType: &commonpb.ActivityType{Name: activity}, Attempt: 3,
-			LastFailure: failureOf(application(errorType, "why "+activity+" failed")),
+			LastFailure: startertest.FailureOf(startertest.ApplicationError(errorType, "why "+activity+" failed")),
 		}
 	}
-	fake.job(jobID).says(workflows.Status{Stage: workflows.StageCollecting}).pending = []*workflowpb.PendingActivityInfo{
+	fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageCollecting}).Pending = []*workflowpb.PendingActivityInfo{
 		failing("Poll", activities.Pending),
 		failing("Submit", activities.Held),
 		{ActivityType: &commonpb.ActivityType{Name: "Download"}, Attempt: 1},
@@ -74,19 +75,19 @@ func TestStatusThatNobodyAnswers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := newTemporal(t)
-				fake.worker = test.worker
-				job := fake.job(jobID)
-				job.taskQueue = test.queue
+				fake := startertest.New(t)
+				fake.HasWorker = test.worker
+				job := fake.Job(jobID)
+				job.TaskQueue = test.queue
 				if test.err != nil {
-					job.answer = func() (workflows.Status, error) { return workflows.Status{}, test.err }
+					job.Answer = func() (workflows.Status, error) { return workflows.Status{}, test.err }
 				}
-				job.history.completes(job.history.schedules("Submit", ""), activities.Submitted{TaskID: taskID})
-				job.pending = []*workflowpb.PendingActivityInfo{{
+				job.History.Complete(job.History.Schedule("Submit", ""), activities.Submitted{TaskID: taskID})
+				job.Pending = []*workflowpb.PendingActivityInfo{{
 					ActivityType:            &commonpb.ActivityType{Name: "Poll"},
 					Attempt:                 3,
 					State:                   enumspb.PENDING_ACTIVITY_STATE_SCHEDULED,
-					LastFailure:             failureOf(application("ProviderUnavailable", "kie.ai answers 503")),
+					LastFailure:             startertest.FailureOf(startertest.ApplicationError("ProviderUnavailable", "kie.ai answers 503")),
 					NextAttemptScheduleTime: timestamppb.New(time.Now().Add(12 * time.Second)),
 				}}
 				report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
@@ -108,37 +109,39 @@ func TestStatusOfAJobThatHasEnded(t *testing.T) {
 	tests := []struct {
 		name    string
 		state   enumspb.WorkflowExecutionStatus
-		end     func(*history)
+		end     func(*startertest.History)
 		want    starter.State
 		result  *workflows.ModifyVideoResult
 		failure *starter.Failure
 	}{
-		{"completed", statusCompleted, func(h *history) { h.endsWell(result) }, starter.StateCompleted, &result, nil},
+		{"completed", statusCompleted, func(h *startertest.History) { h.EndCompleted(result) }, starter.StateCompleted, &result, nil},
 		{
-			"failed", statusFailed, func(h *history) { h.endsFailed(application("GenerationFailed", "job x:\n生成失败")) },
+			"failed", statusFailed, func(h *startertest.History) {
+				h.EndFailed(startertest.ApplicationError("GenerationFailed", "job x:\n生成失败"))
+			},
 			starter.StateFailed, nil, &starter.Failure{Type: "GenerationFailed", Message: "job x: 生成失败"},
 		},
 		{
-			"canceled", statusCanceled, func(h *history) { h.endsCanceled("job x was cancelled; kie.ai has no cancel") },
+			"canceled", statusCanceled, func(h *startertest.History) { h.EndCanceled("job x was cancelled; kie.ai has no cancel") },
 			starter.StateCanceled, nil, &starter.Failure{Type: "Canceled", Message: "job x was cancelled; kie.ai has no cancel"},
 		},
 		{
-			"canceled without a word", statusCanceled, func(h *history) { h.endsCanceled() },
+			"canceled without a word", statusCanceled, func(h *startertest.History) { h.EndCanceled() },
 			starter.StateCanceled, nil, &starter.Failure{Type: "Canceled", Message: "it was cancelled"},
 		},
 		{
-			"terminated", statusTerminated, func(h *history) { h.endsTerminated() },
+			"terminated", statusTerminated, func(h *startertest.History) { h.EndTerminated() },
 			starter.StateTerminated, nil, &starter.Failure{Type: "Terminated", Message: "it was terminated in Temporal by ops@host (by mistake)"},
 		},
 		{
-			"timed out", statusTimedOut, func(h *history) { h.endsTimedOut() },
+			"timed out", statusTimedOut, func(h *startertest.History) { h.EndTimedOut() },
 			starter.StateTimedOut, nil, &starter.Failure{Type: "TimedOut", Message: "it took longer than the client that started it had allowed"},
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fake := newTemporal(t)
-			test.end(fake.job(jobID).end(test.state, time.Minute).history)
+			fake := startertest.New(t)
+			test.end(fake.Job(jobID).End(test.state, time.Minute).History)
 			report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 			require.NoError(t, err)
 			require.Equal(t, test.want, report.State)
@@ -151,7 +154,7 @@ func TestStatusOfAJobThatHasEnded(t *testing.T) {
 }
 
 func TestStatusOfNoJob(t *testing.T) {
-	fake := newTemporal(t)
+	fake := startertest.New(t)
 	_, err := starter.New(fake, starter.Options{}).Status(t.Context(), "nope")
 	require.ErrorIs(t, err, starter.ErrNoJob)
 	require.ErrorContains(t, err, "there is no job nope")

@@ -32,7 +32,7 @@ func (t Tally) String() string {
 		}
 	}
 	add(t.Failed, "failed")
-	for _, stage := range stages {
+	for _, stage := range Stages {
 		if stage != workflows.StageDone && stage != workflows.StageFailed {
 			add(t.Open[stage], string(stage))
 		}

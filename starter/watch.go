@@ -90,7 +90,7 @@ func (s *Starter) Wait(ctx context.Context, ids []string, show func(Progress)) (
 	if ctx.Err() != nil && slices.ContainsFunc(reports, Report.open) {
 		return reports, context.Cause(ctx)
 	}
-	return reports, errors.Join(errs...)
+	return reports, oneLine(errors.Join(errs...))
 }
 
 // watched is a job that is being watched.

@@ -16,6 +16,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
@@ -44,17 +45,17 @@ func (w *watching) last() starter.Progress {
 
 func TestWatchShowsAJobToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works"})
+		fake := startertest.New(t)
+		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works"})
 		w := watch(t.Context(), starter.New(fake, starter.Options{}), jobID)
 		require.Equal(t, starter.Progress{
 			WorkflowID: jobID, State: starter.StateRunning, Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works", Total: -1,
 		}, w.last())
 
-		heartbeat := job.history.payloads(activities.DownloadProgress{Bytes: 250, Total: 1000})
-		fake.do(func() {
-			job.says(workflows.Status{Stage: workflows.StageCollecting, TaskID: taskID, Videos: []workflows.Video{{Bytes: 500}}})
-			job.pending = []*workflowpb.PendingActivityInfo{
+		heartbeat := job.History.Payloads(activities.DownloadProgress{Bytes: 250, Total: 1000})
+		fake.Do(func() {
+			job.Answers(workflows.Status{Stage: workflows.StageCollecting, TaskID: taskID, Videos: []workflows.Video{{Bytes: 500}}})
+			job.Pending = []*workflowpb.PendingActivityInfo{
 				{ActivityType: &commonpb.ActivityType{Name: "Download"}, HeartbeatDetails: heartbeat},
 				{ActivityType: &commonpb.ActivityType{Name: "WriteReceipt"}},
 			}
@@ -66,26 +67,26 @@ func TestWatchShowsAJobToItsEnd(t *testing.T) {
 		require.EqualValues(t, 1500, w.last().Total)
 		require.Equal(t, 2*time.Second, w.last().Elapsed)
 
-		download := job.pending[0]
-		fake.do(func() {
-			download.LastFailure = failureOf(application(activities.StorageUnavailable, "store v: access\ndenied"))
+		download := job.Pending[0]
+		fake.Do(func() {
+			download.LastFailure = startertest.FailureOf(startertest.ApplicationError(activities.StorageUnavailable, "store v: access\ndenied"))
 		})
 		time.Sleep(2 * time.Second)
 		require.EqualValues(t, 1500, w.last().Total, "it moves again")
-		fake.do(func() {
+		fake.Do(func() {
 			download.State, download.NextAttemptScheduleTime = enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, timestamppb.New(time.Now().Add(30*time.Second))
 		})
 		time.Sleep(2 * time.Second)
 		require.Equal(t, "store v: access denied; it is tried again", w.last().Detail)
 		require.EqualValues(t, -1, w.last().Total, "why it does not move is shown instead of how far it is")
 
-		fake.do(func() { job.says(workflows.Status{Stage: workflows.StageDone}) })
+		fake.Do(func() { job.Answers(workflows.Status{Stage: workflows.StageDone}) })
 		time.Sleep(2 * time.Second)
 		require.Equal(t, workflows.StageCollecting, w.last().Stage, "the end is shown when it has come")
 
-		fake.do(func() {
-			job.history.endsWell(workflows.ModifyVideoResult{TaskID: taskID})
-			job.end(statusCompleted, time.Minute)
+		fake.Do(func() {
+			job.History.EndCompleted(workflows.ModifyVideoResult{TaskID: taskID})
+			job.End(statusCompleted, time.Minute)
 		})
 		<-w.done
 		require.NoError(t, w.err)
@@ -97,23 +98,23 @@ func TestWatchShowsAJobToItsEnd(t *testing.T) {
 
 func TestWatchKnowsNoTotalBeforeAllSizes(t *testing.T) {
 	download := &commonpb.ActivityType{Name: "Download"}
-	h := newHistory(t, request)
-	known := h.payloads(activities.DownloadProgress{Bytes: 10, Total: 100})
+	h := startertest.NewHistory(t, request)
+	known := h.Payloads(activities.DownloadProgress{Bytes: 10, Total: 100})
 	tests := []struct {
 		name      string
 		heartbeat *commonpb.Payloads
 		bytes     int64
 	}{
 		{"no heartbeat yet", nil, 10},
-		{"size not told", h.payloads(activities.DownloadProgress{Bytes: 5, Total: -1}), 15},
-		{"unreadable", h.payloads("half"), 10},
+		{"size not told", h.Payloads(activities.DownloadProgress{Bytes: 5, Total: -1}), 15},
+		{"unreadable", h.Payloads("half"), 10},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := newTemporal(t)
-				job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageCollecting})
-				job.pending = []*workflowpb.PendingActivityInfo{
+				fake := startertest.New(t)
+				job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageCollecting})
+				job.Pending = []*workflowpb.PendingActivityInfo{
 					{ActivityType: download, HeartbeatDetails: known},
 					{ActivityType: download, HeartbeatDetails: test.heartbeat},
 				}
@@ -131,18 +132,18 @@ func TestWatchKnowsNoTotalBeforeAllSizes(t *testing.T) {
 // A job without a worker is asked less and less often, and shown all the same.
 func TestWatchWithoutAWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting})
+		fake := startertest.New(t)
+		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting})
 		ctx, cancel := context.WithCancel(t.Context())
 		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
 		require.Empty(t, w.last().Silence)
-		fake.do(func() { job.answer = nil })
+		fake.Do(func() { job.Answer = nil })
 		time.Sleep(10 * time.Minute)
 		require.Equal(t, "no worker answers", w.last().Silence)
 		require.Equal(t, workflows.StageWaiting, w.last().Stage, "the last that is known")
 		require.Less(t, len(w.shown), 30)
 
-		fake.do(func() { job.says(workflows.Status{Stage: workflows.StageCollecting}) })
+		fake.Do(func() { job.Answers(workflows.Status{Stage: workflows.StageCollecting}) })
 		time.Sleep(starter.MaxInterval)
 		require.Equal(t, workflows.StageCollecting, w.last().Stage)
 		require.Empty(t, w.last().Silence)
@@ -153,8 +154,8 @@ func TestWatchWithoutAWorker(t *testing.T) {
 
 func TestWatchEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID})
+		fake := startertest.New(t)
+		fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID})
 		enough := errors.New("enough")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, enough)
 		defer cancel()
@@ -169,22 +170,22 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 // Temporal may restart while somebody waits.
 func TestWatchOutlivesAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting})
-		flaky := &flaky{temporal: fake}
+		fake := startertest.New(t)
+		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting})
+		flaky := &flaky{Temporal: fake}
 		w := watch(t.Context(), starter.New(flaky, starter.Options{}), jobID)
 		synctest.Wait()
 		for range 3 {
-			fake.do(func() { fake.down = serviceerror.NewUnavailable("restarting") })
+			fake.Do(func() { fake.Down = serviceerror.NewUnavailable("restarting") })
 			time.Sleep(starter.Outage - 10*time.Second)
 			require.Equal(t, "Temporal does not answer", w.last().Silence)
-			fake.do(func() { fake.down = nil })
+			fake.Do(func() { fake.Down = nil })
 			time.Sleep(time.Minute)
 			require.Empty(t, w.last().Silence)
 		}
-		fake.do(func() {
-			job.history.endsTerminated()
-			job.end(statusTerminated, time.Minute)
+		fake.Do(func() {
+			job.History.EndTerminated()
+			job.End(statusTerminated, time.Minute)
 		})
 		<-w.done
 		require.NoError(t, w.err)
@@ -194,13 +195,13 @@ func TestWatchOutlivesAnOutage(t *testing.T) {
 
 func TestWatchGivesUpOnTemporal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.job(jobID)
-		flaky := &flaky{temporal: fake}
+		fake := startertest.New(t)
+		fake.Job(jobID)
+		flaky := &flaky{Temporal: fake}
 		w := watch(t.Context(), starter.New(flaky, starter.Options{}), jobID)
 		synctest.Wait()
 		began := time.Now()
-		fake.do(func() { fake.down = serviceerror.NewUnavailable("gone") })
+		fake.Do(func() { fake.Down = serviceerror.NewUnavailable("gone") })
 		<-w.done
 		require.ErrorContains(t, w.err, "Temporal has not answered for 5m0s; job "+jobID+" goes on by itself")
 		require.InDelta(t, starter.Outage.Seconds(), time.Since(began).Seconds(), 60)
@@ -209,8 +210,8 @@ func TestWatchGivesUpOnTemporal(t *testing.T) {
 
 func TestWatchThatTemporalForbids(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.job(jobID)
+		fake := startertest.New(t)
+		fake.Job(jobID)
 		_, err := starter.New(&forbidding{fake}, starter.Options{}).Watch(t.Context(), jobID, nil)
 		require.EqualError(t, err, "wait for job "+jobID+": read how "+jobID+" ended: not for you")
 	})
@@ -218,13 +219,13 @@ func TestWatchThatTemporalForbids(t *testing.T) {
 
 func TestWaitForSeveralJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
+		fake := startertest.New(t)
 		for _, id := range []string{"a", "b"} {
-			job := fake.job(id).says(workflows.Status{Stage: workflows.StageWaiting})
+			job := fake.Job(id).Answers(workflows.Status{Stage: workflows.StageWaiting})
 			time.AfterFunc(time.Duration(id[0]-'a'+1)*time.Minute, func() {
-				fake.do(func() {
-					job.history.endsWell(workflows.ModifyVideoResult{TaskID: id})
-					job.end(statusCompleted, time.Minute)
+				fake.Do(func() {
+					job.History.EndCompleted(workflows.ModifyVideoResult{TaskID: id})
+					job.End(statusCompleted, time.Minute)
 				})
 			})
 		}
@@ -240,16 +241,16 @@ func TestWaitForSeveralJobs(t *testing.T) {
 // Nobody waits for hours to hear that an id was misspelled.
 func TestWaitRefusesUnknownJobsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.job("a")
+		fake := startertest.New(t)
+		fake.Job("a")
 		_, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"a", "nope"}, nil)
 		require.ErrorIs(t, err, starter.ErrNoJob)
 	})
 }
 
 func TestWaitForJobsThatHaveEnded(t *testing.T) {
-	fake := newTemporal(t)
-	fake.job("a").end(statusTerminated, time.Minute).history.endsTerminated()
+	fake := startertest.New(t)
+	fake.Job("a").End(statusTerminated, time.Minute).History.EndTerminated()
 	reports, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"a"}, nil)
 	require.NoError(t, err)
 	require.Equal(t, starter.FailureTerminated, reports[0].Failure.Type)

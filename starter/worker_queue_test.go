@@ -10,6 +10,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 )
 
 // A job that stays with its version is not helped by workers of another.
@@ -45,15 +46,15 @@ func TestStatusOfAJobWhoseVersionIsGone(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := newTemporal(t)
+				fake := startertest.New(t)
 				if test.worker != "" {
-					fake.version = &deploymentpb.WorkerDeploymentOptions{
+					fake.WorkerVersion = &deploymentpb.WorkerDeploymentOptions{
 						DeploymentName: "lumaflow", BuildId: test.worker, WorkerVersioningMode: enumspb.WORKER_VERSIONING_MODE_VERSIONED,
 					}
 				}
-				job := fake.job(jobID)
-				job.taskQueue = "lumaflow"
-				job.versioning = test.job
+				job := fake.Job(jobID)
+				job.TaskQueue = "lumaflow"
+				job.Versioning = test.job
 				report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 				require.NoError(t, err)
 				require.Equal(t, test.note, report.Note)

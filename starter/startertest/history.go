@@ -1,4 +1,4 @@
-package starter_test
+package startertest
 
 import (
 	"testing"
@@ -14,141 +14,155 @@ import (
 	"lumaflow/workflows"
 )
 
-// history writes the history of a run.
-type history struct {
+// History is the history of a run that a test writes event by event.
+type History struct {
 	t      *testing.T
-	events []*historypb.HistoryEvent
+	Events []*historypb.HistoryEvent
 }
 
-func newHistory(t *testing.T, input workflows.ModifyVideoInput) *history {
-	h := &history{t: t}
-	h.add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, &historypb.HistoryEvent{
+// NewHistory returns a history that begins with the start of a job.
+func NewHistory(t *testing.T, input workflows.ModifyVideoInput) *History {
+	h := &History{t: t}
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
-			WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{Input: h.payloads(input)},
+			WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{Input: h.Payloads(input)},
 		},
 	})
 	return h
 }
 
-func (h *history) payloads(values ...any) *commonpb.Payloads {
+// Payloads encodes values with the default data converter.
+func (h *History) Payloads(values ...any) *commonpb.Payloads {
 	h.t.Helper()
 	payloads, err := converter.GetDefaultDataConverter().ToPayloads(values...)
 	require.NoError(h.t, err)
 	return payloads
 }
 
-func (h *history) add(kind enumspb.EventType, event *historypb.HistoryEvent) int64 {
-	event.EventType, event.EventId = kind, int64(len(h.events)+1)
-	h.events = append(h.events, event)
+// Add appends an event and returns its id.
+func (h *History) Add(kind enumspb.EventType, event *historypb.HistoryEvent) int64 {
+	event.EventType, event.EventId = kind, int64(len(h.Events)+1)
+	h.Events = append(h.Events, event)
 	return event.EventId
 }
 
-// schedules has the run begin an activity; its end names it by the id.
-func (h *history) schedules(activity string, input any) int64 {
-	return h.add(enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, &historypb.HistoryEvent{
+// Schedule appends the start of an activity. Its end refers to the returned id.
+func (h *History) Schedule(activity string, input any) int64 {
+	return h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{
 			ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{
 				ActivityType: &commonpb.ActivityType{Name: activity},
-				Input:        h.payloads(input),
+				Input:        h.Payloads(input),
 			},
 		},
 	})
 }
 
-func (h *history) completes(id int64, result any) {
-	h.add(enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, &historypb.HistoryEvent{
+// Complete ends an activity with a result.
+func (h *History) Complete(id int64, result any) {
+	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_ActivityTaskCompletedEventAttributes{
-			ActivityTaskCompletedEventAttributes: &historypb.ActivityTaskCompletedEventAttributes{ScheduledEventId: id, Result: h.payloads(result)},
+			ActivityTaskCompletedEventAttributes: &historypb.ActivityTaskCompletedEventAttributes{ScheduledEventId: id, Result: h.Payloads(result)},
 		},
 	})
 }
 
-func (h *history) fails(id int64, err error) {
-	h.add(enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, &historypb.HistoryEvent{
+// Fail ends an activity with an error.
+func (h *History) Fail(id int64, err error) {
+	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{
-			ActivityTaskFailedEventAttributes: &historypb.ActivityTaskFailedEventAttributes{ScheduledEventId: id, Failure: failureOf(err)},
+			ActivityTaskFailedEventAttributes: &historypb.ActivityTaskFailedEventAttributes{ScheduledEventId: id, Failure: FailureOf(err)},
 		},
 	})
 }
 
-// timesOut leaves the last heartbeat, and how an earlier attempt failed as the
-// cause.
-func (h *history) timesOut(id int64, cause error, last ...any) {
+// TimeOut ends an activity with its last heartbeat, and with the failure of an
+// earlier attempt as the cause.
+func (h *History) TimeOut(id int64, cause error, last ...any) {
 	info := &failurepb.TimeoutFailureInfo{TimeoutType: enumspb.TIMEOUT_TYPE_HEARTBEAT}
 	if len(last) > 0 {
-		info.LastHeartbeatDetails = h.payloads(last...)
+		info.LastHeartbeatDetails = h.Payloads(last...)
 	}
 	failure := &failurepb.Failure{Message: "activity Heartbeat timeout", FailureInfo: &failurepb.Failure_TimeoutFailureInfo{TimeoutFailureInfo: info}}
 	if cause != nil {
-		failure.Cause = failureOf(cause)
+		failure.Cause = FailureOf(cause)
 	}
-	h.add(enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, &historypb.HistoryEvent{
+	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_ActivityTaskTimedOutEventAttributes{
 			ActivityTaskTimedOutEventAttributes: &historypb.ActivityTaskTimedOutEventAttributes{ScheduledEventId: id, Failure: failure},
 		},
 	})
 }
 
-func (h *history) cancels(id int64) {
-	h.add(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED, &historypb.HistoryEvent{
+// Cancel ends an activity as canceled.
+func (h *History) Cancel(id int64) {
+	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_ActivityTaskCanceledEventAttributes{
 			ActivityTaskCanceledEventAttributes: &historypb.ActivityTaskCanceledEventAttributes{ScheduledEventId: id},
 		},
 	})
 }
 
-func (h *history) endsWell(result any) {
-	h.add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, &historypb.HistoryEvent{
+// EndCompleted ends the run with a result.
+func (h *History) EndCompleted(result any) {
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes{
-			WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{Result: h.payloads(result)},
+			WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{Result: h.Payloads(result)},
 		},
 	})
 }
 
-func (h *history) endsFailed(err error) {
-	h.add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, &historypb.HistoryEvent{
+// EndFailed ends the run with an error.
+func (h *History) EndFailed(err error) {
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{
-			WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{Failure: failureOf(err)},
+			WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{Failure: FailureOf(err)},
 		},
 	})
 }
 
-func (h *history) endsCanceled(details ...any) {
-	h.add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, &historypb.HistoryEvent{
+// EndCanceled ends the run as canceled.
+func (h *History) EndCanceled(details ...any) {
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes{
-			WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{Details: h.payloads(details...)},
+			WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{Details: h.Payloads(details...)},
 		},
 	})
 }
 
-func (h *history) endsTerminated() {
-	h.add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, &historypb.HistoryEvent{
+// EndTerminated ends the run as terminated by an operator.
+func (h *History) EndTerminated() {
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionTerminatedEventAttributes{
 			WorkflowExecutionTerminatedEventAttributes: &historypb.WorkflowExecutionTerminatedEventAttributes{Reason: "by mistake", Identity: "ops@host"},
 		},
 	})
 }
 
-func (h *history) endsTimedOut() {
-	h.add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT, &historypb.HistoryEvent{
+// EndTimedOut ends the run by its timeout.
+func (h *History) EndTimedOut() {
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionTimedOutEventAttributes{
 			WorkflowExecutionTimedOutEventAttributes: &historypb.WorkflowExecutionTimedOutEventAttributes{},
 		},
 	})
 }
 
-func failureOf(err error) *failurepb.Failure {
+// FailureOf converts an error as a worker does.
+func FailureOf(err error) *failurepb.Failure {
 	return sdk.GetDefaultFailureConverter().ErrorToFailure(err)
 }
 
-func application(errorType, message string, details ...any) error {
+// ApplicationError returns an error that is not retried.
+func ApplicationError(errorType, message string, details ...any) error {
 	return sdk.NewNonRetryableApplicationError(message, errorType, nil, details...)
 }
 
-func (h *history) signalled(name string, payload any) {
-	h.add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, &historypb.HistoryEvent{
+// Signal appends a signal.
+func (h *History) Signal(name string, payload any) {
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, &historypb.HistoryEvent{
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{
-			WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{SignalName: name, Input: h.payloads(payload)},
+			WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{SignalName: name, Input: h.Payloads(payload)},
 		},
 	})
 }

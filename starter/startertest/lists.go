@@ -1,4 +1,4 @@
-package starter_test
+package startertest
 
 import (
 	"context"
@@ -19,33 +19,33 @@ import (
 )
 
 // ListWorkflow pages through the jobs in the order of their ids.
-func (f *temporal) ListWorkflow(ctx context.Context, in *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+func (f *Temporal) ListWorkflow(ctx context.Context, in *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.queries = append(f.queries, in.GetQuery())
-	f.pages = append(f.pages, int(in.GetPageSize()))
+	f.Queries = append(f.Queries, in.GetQuery())
+	f.PageSizes = append(f.PageSizes, int(in.GetPageSize()))
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if f.listErr != nil {
-		return nil, f.listErr
+	if f.ListError != nil {
+		return nil, f.ListError
 	}
-	if f.untraceable && strings.Contains(in.GetQuery(), "Luma") {
+	if f.NoSearchAttributes && strings.Contains(in.GetQuery(), "Luma") {
 		return nil, serviceerror.NewInvalidArgument("invalid query: column name is not a valid search attribute")
 	}
-	runs := slices.Clone(f.past)
-	for _, run := range f.runs {
+	runs := slices.Clone(f.EarlierRuns)
+	for _, run := range f.Runs {
 		runs = append(runs, run)
 	}
-	place := func(r *run) string { return r.id + "/" + r.runID }
-	runs = slices.DeleteFunc(runs, func(r *run) bool {
-		return place(r) <= string(in.GetNextPageToken()) || !r.selected(in.GetQuery())
+	key := func(r *Run) string { return r.ID + "/" + r.RunID }
+	runs = slices.DeleteFunc(runs, func(r *Run) bool {
+		return key(r) <= string(in.GetNextPageToken()) || !r.selected(in.GetQuery())
 	})
-	slices.SortFunc(runs, func(a, b *run) int { return strings.Compare(place(a), place(b)) })
+	slices.SortFunc(runs, func(a, b *Run) int { return strings.Compare(key(a), key(b)) })
 	page := &workflowservice.ListWorkflowExecutionsResponse{}
 	for _, run := range runs[:min(len(runs), int(in.GetPageSize()), 2)] {
 		page.Executions = append(page.Executions, run.info())
-		page.NextPageToken = []byte(place(run))
+		page.NextPageToken = []byte(key(run))
 	}
 	return page, nil
 }
@@ -55,40 +55,40 @@ var (
 	ofTask      = regexp.MustCompile(`LumaTaskId = '([^']+)'`)
 )
 
-// selected understands as much of Temporal's language as the starter speaks
-// when it looks for jobs by how they are.
-func (r *run) selected(query string) bool {
-	open := r.state == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+// selected evaluates the conditions that package starter uses in list queries.
+func (r *Run) selected(query string) bool {
+	open := r.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	switch {
 	case strings.Contains(query, "ExecutionStatus = 'Running'") && !open,
-		strings.Contains(query, "ExecutionStatus = 'Completed'") && r.state != statusCompleted,
-		strings.Contains(query, "ExecutionStatus IN ('Failed'") && (open || r.state == statusCompleted):
+		strings.Contains(query, "ExecutionStatus = 'Completed'") && r.Status != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED,
+		strings.Contains(query, "ExecutionStatus IN ('Failed'") && (open || r.Status == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED):
 		return false
 	}
 	if after := closedAfter.FindStringSubmatch(query); after != nil {
 		limit, err := time.Parse(time.RFC3339, after[1])
-		if err != nil || !r.closed.After(limit) {
+		if err != nil || !r.Closed.After(limit) {
 			return false
 		}
 	}
 	task := ofTask.FindStringSubmatch(query)
-	return task == nil || r.attributes["LumaTaskId"] == task[1]
+	return task == nil || r.Attributes["LumaTaskId"] == task[1]
 }
 
-// WorkflowService answers for the namespace and its task queues.
-func (f *temporal) WorkflowService() workflowservice.WorkflowServiceClient { return service{fake: f} }
+// WorkflowService serves the namespace and its task queues.
+func (f *Temporal) WorkflowService() workflowservice.WorkflowServiceClient { return service{fake: f} }
 
+// service leaves the methods nil that package starter does not call.
 type service struct {
 	workflowservice.WorkflowServiceClient
-	fake *temporal
+	fake *Temporal
 }
 
 func (s service) DescribeNamespace(context.Context, *workflowservice.DescribeNamespaceRequest, ...grpc.CallOption) (*workflowservice.DescribeNamespaceResponse, error) {
-	if s.fake.down != nil {
-		return nil, s.fake.down
+	if s.fake.Down != nil {
+		return nil, s.fake.Down
 	}
 	return &workflowservice.DescribeNamespaceResponse{
-		Config: &namespacepb.NamespaceConfig{WorkflowExecutionRetentionTtl: durationpb.New(s.fake.retention)},
+		Config: &namespacepb.NamespaceConfig{WorkflowExecutionRetentionTtl: durationpb.New(s.fake.Retention)},
 	}, nil
 }
 
@@ -97,20 +97,20 @@ func (s service) DescribeTaskQueue(_ context.Context, request *workflowservice.D
 	require.Equal(f.t, enumspb.TASK_QUEUE_TYPE_WORKFLOW, request.GetTaskQueueType())
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.down != nil {
-		return nil, f.down
+	if f.Down != nil {
+		return nil, f.Down
 	}
-	// One that has gone stays on Temporal's list for a while.
+	// Temporal lists a poller for five minutes after its last poll.
 	last := time.Now().Add(-4 * time.Minute)
-	if f.worker {
+	if f.HasWorker {
 		last = time.Now().Add(-30 * time.Second)
 	}
 	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueuepb.PollerInfo{{
-		LastAccessTime: timestamppb.New(last), DeploymentOptions: f.version,
+		LastAccessTime: timestamppb.New(last), DeploymentOptions: f.WorkerVersion,
 	}}}, nil
 }
 
-// ListTaskQueuePartitions knows of the root alone.
+// ListTaskQueuePartitions returns the root partition alone.
 func (s service) ListTaskQueuePartitions(_ context.Context, request *workflowservice.ListTaskQueuePartitionsRequest, _ ...grpc.CallOption) (*workflowservice.ListTaskQueuePartitionsResponse, error) {
 	return &workflowservice.ListTaskQueuePartitionsResponse{
 		WorkflowTaskQueuePartitions: []*taskqueuepb.TaskQueuePartitionMetadata{{Key: request.GetTaskQueue().GetName()}},

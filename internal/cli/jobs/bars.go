@@ -1,4 +1,4 @@
-package starter
+package jobs
 
 import (
 	"io"
@@ -8,11 +8,13 @@ import (
 	"github.com/mattn/go-runewidth"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"lumaflow/starter"
 )
 
 const (
-	// shortID is how much of a job id a line on a terminal has room for.
-	shortID = 24
+	// barID is the width, in columns, of the job id in front of a bar.
+	barID = 24
 	// stageWidth and timeWidth fit the longest stage and an hour.
 	stageWidth = len("submit-unknown") + 1
 	timeWidth  = len("59m59s") + 1
@@ -22,97 +24,97 @@ const (
 // its videos are downloaded.
 type bars struct {
 	container *mpb.Progress
-	rows      map[string]*row
+	jobs      map[string]*jobBar
 }
 
 func newBars(out io.Writer, ids []string, options ...mpb.ContainerOption) *bars {
 	options = append([]mpb.ContainerOption{mpb.WithOutput(out), mpb.WithQueueLen(max(len(ids), 64))}, options...)
-	display := &bars{container: mpb.New(options...), rows: map[string]*row{}}
+	display := &bars{container: mpb.New(options...), jobs: map[string]*jobBar{}}
 	for _, id := range ids {
-		display.rows[id] = newRow(display.container, id)
+		display.jobs[id] = newJobBar(display.container, id)
 	}
 	return display
 }
 
-func (b *bars) Show(progress Progress) {
-	if row := b.rows[progress.WorkflowID]; row != nil {
-		row.show(progress)
+func (b *bars) Show(progress starter.Progress) {
+	if job := b.jobs[progress.WorkflowID]; job != nil {
+		job.show(progress)
 	}
 }
 
 // Close leaves the last state of every line on the screen.
 func (b *bars) Close() {
-	for _, row := range b.rows {
-		row.bar.Abort(false)
+	for _, job := range b.jobs {
+		job.bar.Abort(false)
 	}
 	b.container.Wait()
 }
 
-// row is the line of one job.
-type row struct {
+// jobBar is the line of one job.
+type jobBar struct {
 	bar   *mpb.Bar
 	style mpb.BarFiller
 
-	mu       sync.Mutex
-	progress Progress
-	seen     time.Time
+	mu        sync.Mutex
+	progress  starter.Progress
+	updatedAt time.Time
 }
 
-func newRow(container *mpb.Progress, id string) *row {
-	line := &row{
-		style:    mpb.BarStyle().Build(),
-		progress: Progress{WorkflowID: id, State: StateRunning, Total: -1},
-		seen:     time.Now(),
+func newJobBar(container *mpb.Progress, id string) *jobBar {
+	job := &jobBar{
+		style:     mpb.BarStyle().Build(),
+		progress:  starter.Progress{WorkflowID: id, State: starter.StateRunning, Total: -1},
+		updatedAt: time.Now(),
 	}
-	// The widths keep the columns still while the texts change.
-	column := func(width int, text func(Progress) string) decor.Decorator {
-		return decor.Any(func(decor.Statistics) string { return text(line.now()) },
+	// Fixed widths keep the columns in place while the texts change.
+	column := func(width int, text func(starter.Progress) string) decor.Decorator {
+		return decor.Any(func(decor.Statistics) string { return text(job.current()) },
 			decor.WC{W: width, C: decor.DSyncSpaceR})
 	}
-	short := runewidth.Truncate(plain(id), shortID, "…")
-	line.bar = container.New(0, line,
+	short := shorten(plain(id), barID)
+	job.bar = container.New(0, job,
 		mpb.PrependDecorators(
-			column(0, func(Progress) string { return short }),
-			column(stageWidth, Progress.stage),
-			column(timeWidth, func(p Progress) string { return seconds(p.Elapsed) }),
+			column(0, func(starter.Progress) string { return short }),
+			column(stageWidth, stageText),
+			column(timeWidth, func(p starter.Progress) string { return seconds(p.Elapsed) }),
 		),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return line.now().bytes() })),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return downloadText(job.current()) })),
 	)
-	return line
+	return job
 }
 
-func (r *row) show(progress Progress) {
-	r.mu.Lock()
-	r.progress, r.seen = progress, time.Now()
-	r.mu.Unlock()
+func (j *jobBar) show(progress starter.Progress) {
+	j.mu.Lock()
+	j.progress, j.updatedAt = progress, time.Now()
+	j.mu.Unlock()
 	if !progress.State.Open() {
-		r.bar.Abort(false)
+		j.bar.Abort(false)
 		return
 	}
-	r.bar.SetTotal(max(progress.Total, 0), false)
-	r.bar.SetCurrent(progress.Bytes)
+	j.bar.SetTotal(max(progress.Total, 0), false)
+	j.bar.SetCurrent(progress.Bytes)
 }
 
-// now is the last progress with the clock of an open job running on.
-func (r *row) now() Progress {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	progress := r.progress
+// current is the last progress, with the time since then added for an open job.
+func (j *jobBar) current() starter.Progress {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	progress := j.progress
 	if progress.State.Open() {
-		progress.Elapsed += time.Since(r.seen)
+		progress.Elapsed += time.Since(j.updatedAt)
 	}
 	return progress
 }
 
-// Build and Fill make the row what mpb calls a filler: the middle of the line
-// is the bar of a download, or says what the job is waiting for.
-func (r *row) Build() mpb.BarFiller { return r }
+// Build and Fill implement mpb's filler: the middle of the line is the bar of a
+// download, or the note on an open job.
+func (j *jobBar) Build() mpb.BarFiller { return j }
 
-func (r *row) Fill(out io.Writer, statistics decor.Statistics) error {
-	progress := r.now()
-	if progress.bytes() != "" && progress.Total > 0 {
-		return r.style.Fill(out, statistics)
+func (j *jobBar) Fill(out io.Writer, statistics decor.Statistics) error {
+	progress := j.current()
+	if downloadText(progress) != "" && progress.Total > 0 {
+		return j.style.Fill(out, statistics)
 	}
-	_, err := io.WriteString(out, runewidth.Truncate(progress.note(), statistics.AvailableWidth, "…"))
+	_, err := io.WriteString(out, runewidth.Truncate(noteText(progress), statistics.AvailableWidth, "…"))
 	return err
 }

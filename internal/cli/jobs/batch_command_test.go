@@ -1,8 +1,9 @@
-package starter_test
+package jobs_test
 
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,8 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/command"
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
@@ -23,51 +26,51 @@ func adopting(task string) string { return starter.JobID(workflows.ModifyVideoIn
 func TestRescueCommand(t *testing.T) {
 	t1, t2, t3 := adopting("t1"), adopting("t2"), adopting("t3")
 	const free = "; the same command tries again, at no cost"
-	collected := func(f *temporal, task string) {
-		f.job(adopting(task)).end(statusCompleted, time.Minute).history.endsWell(workflows.ModifyVideoResult{
+	collected := func(f *startertest.Temporal, task string) {
+		f.Job(adopting(task)).End(statusCompleted, time.Minute).History.EndCompleted(workflows.ModifyVideoResult{
 			TaskID: task, Videos: []workflows.Video{{Location: "file:///videos/" + task + ".mp4"}},
 		})
 	}
 	tests := []struct {
 		name    string
-		command starter.RescueCommand
+		command jobs.RescueCommand
 		json    bool
 		stdin   string
-		jobs    func(*temporal)
+		jobs    func(*startertest.Temporal)
 		out     string
 		said    string
 		err     string
 	}{
 		{
-			name: "collected before", command: starter.RescueCommand{TaskIDs: []string{"t1"}, IDs: "-"},
+			name: "collected before", command: jobs.RescueCommand{TaskIDs: []string{"t1"}, IDs: "-"},
 			stdin: "# two more\nt2\n\nt1 # named above\n",
-			jobs:  func(f *temporal) { collected(f, "t1"); collected(f, "t2") },
-			out: "JOB                                    STATE      TIME  TASK  VIDEO\n" +
-				t1 + "  completed  1m0s  t1    file:///videos/t1.mp4\n" +
-				t2 + "  completed  1m0s  t2    file:///videos/t2.mp4\n",
+			jobs:  func(f *startertest.Temporal) { collected(f, "t1"); collected(f, "t2") },
+			out: "JOB                                    STATE      TIME  TASK\n" +
+				t1 + "  completed  1m0s  t1\n  file:///videos/t1.mp4\n" +
+				t2 + "  completed  1m0s  t2\n  file:///videos/t2.mp4\n",
 			said: "2 tasks to collect; nothing is submitted, nothing is paid\n" +
 				"task ids that are named more than once count once: 1 left out\n" +
 				"0 of 2 done, 2 started\n2 of 2 done\n",
 		},
 		{
-			name: "one fails", command: starter.RescueCommand{TaskIDs: []string{"t1", "t3"}},
-			jobs: func(f *temporal) {
+			name: "one fails", command: jobs.RescueCommand{TaskIDs: []string{"t1", "t3"}},
+			jobs: func(f *startertest.Temporal) {
 				collected(f, "t1")
-				f.begins = func(id string, _ workflows.ModifyVideoInput) {
-					f.job(id).end(statusFailed, time.Second).history.endsFailed(application(workflows.InvalidRequest, "job "+id+", task t3: kie.ai has no record of task t3"))
+				f.OnStart = func(id string, _ workflows.ModifyVideoInput) {
+					f.Job(id).End(statusFailed, time.Second).History.EndFailed(startertest.ApplicationError(workflows.InvalidRequest, "job "+id+", task t3: kie.ai has no record of task t3"))
 				}
 			},
-			out: "JOB                                    STATE      TIME  TASK  VIDEO\n" +
-				t1 + "  completed  1m0s  t1    file:///videos/t1.mp4\n" +
-				t3 + "  failed     1s    t3    -\n",
+			out: "JOB                                    STATE      TIME  TASK\n" +
+				t1 + "  completed  1m0s  t1\n  file:///videos/t1.mp4\n" +
+				t3 + "  failed     1s    t3\n",
 			said: "2 tasks to collect; nothing is submitted, nothing is paid\n" +
 				"0 of 2 done, 2 started\n1 of 2 done, 1 failed\n" +
 				"job " + t3 + ", task t3: kie.ai has no record of task t3\n",
 			err: "1 of 2 jobs ended without their video" + free,
 		},
 		{
-			name: "as JSON", command: starter.RescueCommand{TaskIDs: []string{"t1"}}, json: true,
-			jobs: func(f *temporal) { collected(f, "t1") },
+			name: "as JSON", command: jobs.RescueCommand{TaskIDs: []string{"t1"}}, json: true,
+			jobs: func(f *startertest.Temporal) { collected(f, "t1") },
 			out: `[
   {
     "workflowId": "` + t1 + `",
@@ -103,7 +106,7 @@ func TestRescueCommand(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := newTemporal(t)
+				fake := startertest.New(t)
 				test.jobs(fake)
 				streams, out, said := newStreams(test.stdin)
 				test.command.AtOnce, test.command.TaskQueue, test.command.JSON = 50, "lumaflow", test.json
@@ -133,8 +136,8 @@ func TestBatchCommand(t *testing.T) {
 	const snow, rain = `{"prompt":"snow","videoUrl":"https://example.org/in.mp4"}`, `{"prompt":"rain","videoUrl":"https://example.org/in.mp4","name":"reel"}`
 	rainID := starter.JobID(workflows.ModifyVideoInput{Prompt: "rain", VideoURL: video}, "")
 	file := batchFile(t, snow, "", rain, snow)
-	batch := func(change func(*starter.BatchCommand)) *starter.BatchCommand {
-		c := &starter.BatchCommand{File: file, AtOnce: 200}
+	batch := func(change func(*jobs.BatchCommand)) *jobs.BatchCommand {
+		c := &jobs.BatchCommand{File: file, AtOnce: 200}
 		c.TaskQueue = "lumaflow"
 		if change != nil {
 			change(c)
@@ -146,20 +149,20 @@ func TestBatchCommand(t *testing.T) {
 		"0 of 2 done, 2 started\n"
 
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.serves(time.Second)
+		fake := startertest.New(t)
+		fake.CompleteAfter(time.Second)
 		streams, out, said := newStreams("")
 		require.NoError(t, batch(nil).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
-		require.Equal(t, "LINE  JOB                                    STATE      TIME  TASK                                           VIDEO\n"+
-			"1     "+jobID+"  completed  1s    task-of-"+jobID+"  -\n"+
-			"3     "+rainID+"  completed  1s    task-of-"+rainID+"  -\n", out.String())
+		require.Equal(t, "LINE  JOB                                    STATE      TIME  TASK\n"+
+			"1     "+jobID+"  completed  1s    "+jobs.Shorten("task-of-"+jobID, 38)+"\n"+
+			"3     "+rainID+"  completed  1s    "+jobs.Shorten("task-of-"+rainID, 38)+"\n", out.String())
 		require.Equal(t, begin+"2 of 2 done\n", said.String())
-		require.Len(t, fake.starts, 2)
+		require.Len(t, fake.Starts, 2)
 
 		streams, out, _ = newStreams("")
-		again := batch(func(c *starter.BatchCommand) { c.JSON = true })
+		again := batch(func(c *jobs.BatchCommand) { c.JSON = true })
 		require.NoError(t, again.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
-		require.Len(t, fake.starts, 2, "the same file twice is the same jobs")
+		require.Len(t, fake.Starts, 2, "the same file twice is the same jobs")
 		var outcomes []starter.Outcome
 		require.NoError(t, json.Unmarshal(out.Bytes(), &outcomes))
 		require.Len(t, outcomes, 2)
@@ -169,59 +172,57 @@ func TestBatchCommand(t *testing.T) {
 
 	t.Run("of which one has failed before", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			fake := newTemporal(t)
-			fake.serves(time.Second)
-			fake.job(rainID).end(statusFailed, time.Minute).history.endsFailed(application(workflows.GenerationFailed, "job "+rainID+", task t: moderated"))
+			fake := startertest.New(t)
+			fake.CompleteAfter(time.Second)
+			fake.Job(rainID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "job "+rainID+", task t: moderated"))
 			streams, _, said := newStreams("")
 			err := batch(nil).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "1 of 2 jobs ended without their video; kie.ai had made no video for 1 of them before, --retry-failed starts those again, each a new, paid task")
+			require.EqualError(t, err, "1 of 2 jobs ended without their video; kie.ai had made no video for 1 of them before, --retry-failed restarts those, each as a new, paid task")
 			require.Contains(t, said.String(), "\nline 3: job "+rainID+", task t: moderated\n")
-			require.Len(t, fake.starts, 1)
+			require.Len(t, fake.Starts, 1)
 		})
 	})
 
 	t.Run("that is interrupted", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			fake := newTemporal(t)
-			fake.serves(time.Hour)
+			fake := startertest.New(t)
+			fake.CompleteAfter(time.Hour)
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Minute, cancel)
 			streams, out, _ := newStreams("")
-			one := batch(func(c *starter.BatchCommand) { c.AtOnce = 1 })
+			one := batch(func(c *jobs.BatchCommand) { c.AtOnce = 1 })
 			err := one.RunOn(ctx, starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "stopped watching; of 2 jobs, going on by themselves: 1, not started: 1; the same command takes all of them up again, `lumaflow list --open` shows those under way")
+			require.EqualError(t, err, "stopped watching; of 2 jobs, going on by themselves: 1, not started: 1; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
 			require.Equal(t, command.ExitFailed, command.ExitCode(err))
-			require.Equal(t, "LINE  JOB                                    STATE        TIME  TASK                                           VIDEO\n"+
-				"1     "+jobID+"  running      1m0s  task-of-"+jobID+"  -\n"+
-				"3     "+rainID+"  not-started  -     -                                              -\n", out.String())
+			require.Equal(t, "LINE  JOB                                   STATE        TIME  TASK\n"+
+				"1     "+jobs.Shorten(jobID, 36)+"  running      1m0s  "+jobs.Shorten("task-of-"+jobID, 37)+"\n"+
+				"3     "+jobs.Shorten(rainID, 36)+"  not-started  -     -\n", out.String())
 		})
 	})
 
 	t.Run("for which time is up", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			fake := newTemporal(t)
-			fake.serves(time.Hour)
+			fake := startertest.New(t)
+			fake.CompleteAfter(time.Hour)
 			streams, _, _ := newStreams("")
-			short := batch(func(c *starter.BatchCommand) { c.Timeout = time.Minute })
+			short := batch(func(c *jobs.BatchCommand) { c.Timeout = time.Minute })
 			err := short.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "stopped watching after 1m0s; of 2 jobs, going on by themselves: 2; the same command takes all of them up again, `lumaflow list --open` shows those under way")
+			require.EqualError(t, err, "stopped watching after 1m0s; of 2 jobs, going on by themselves: 2; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
 		})
 	})
 
 	t.Run("of which many fail", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			fake := newTemporal(t)
-			fake.begins = func(id string, _ workflows.ModifyVideoInput) {
-				fake.job(id).end(statusFailed, time.Second).history.endsFailed(application(workflows.SubmitRefused, "job "+id+": no"))
+			fake := startertest.New(t)
+			fake.OnStart = func(id string, _ workflows.ModifyVideoInput) {
+				fake.Job(id).End(statusFailed, time.Second).History.EndFailed(startertest.ApplicationError(workflows.SubmitRefused, "job "+id+": no"))
 			}
 			var lines []string
-			for _, order := range shots(30) {
-				line, err := json.Marshal(order.Input)
-				require.NoError(t, err)
-				lines = append(lines, string(line))
+			for i := range 30 {
+				lines = append(lines, fmt.Sprintf(`{"prompt":"shot %d","videoUrl":"https://example.org/in.mp4"}`, i+1))
 			}
 			streams, _, said := newStreams(strings.Join(lines, "\n"))
-			err := batch(func(c *starter.BatchCommand) { c.File = "-" }).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+			err := batch(func(c *jobs.BatchCommand) { c.File = "-" }).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
 			require.EqualError(t, err, "30 of 30 jobs ended without their video")
 			require.Equal(t, 20, strings.Count(said.String(), ": no\n"))
 			require.Contains(t, said.String(), "\nand 10 more\n")

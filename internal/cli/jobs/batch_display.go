@@ -1,4 +1,4 @@
-package starter
+package jobs
 
 import (
 	"fmt"
@@ -11,105 +11,100 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"lumaflow/internal/command"
+	"lumaflow/starter"
 )
 
-// tallyInterval is how often a log gets a line on many jobs.
+// tallyInterval is the least time between two log lines on a batch.
 const tallyInterval = 10 * time.Second
 
-// tallyDisplay shows people how many jobs come along together. After Close
-// nothing is shown any more.
-type tallyDisplay interface {
-	Show(Tally)
-	Close()
-}
-
-// newTallyDisplay shows many jobs on w: as one bar and what to say of it if w is
-// a terminal, else as a line now and then.
-func newTallyDisplay(w io.Writer, total int) tallyDisplay {
+// newBatchDisplay shows the counts of a batch on w: on a terminal as one bar with
+// two lines of text, else as a log line at intervals.
+func newBatchDisplay(w io.Writer, total int) Display[starter.Tally] {
 	if command.IsTerminal(w) {
-		return newTallyBar(w, total)
+		return newBatchBar(w, total)
 	}
-	return &tallyLines{out: w}
+	return &batchLog{out: w}
 }
 
-// tallyLines is the display for logs and pipes.
-type tallyLines struct {
-	out  io.Writer
-	last string
-	next time.Time
-	late string
+// batchLog is the display for logs and pipes. It is called from one goroutine.
+type batchLog struct {
+	out io.Writer
+	// written is the last tally in the log, latest the last one shown.
+	written, latest string
+	next            time.Time
 }
 
-func (l *tallyLines) Show(tally Tally) {
-	text := tally.String()
+func (l *batchLog) Show(tally starter.Tally) {
+	l.latest = tally.String()
 	if tally.Note != "" {
-		text += ": " + tally.Note
+		l.latest += ": " + tally.Note
 	}
-	l.late = text
-	if now := time.Now(); text != l.last && !now.Before(l.next) {
+	if now := time.Now(); !now.Before(l.next) && l.latest != l.written {
 		l.next = now.Add(tallyInterval)
-		l.flush()
+		l.write()
 	}
 }
 
-func (l *tallyLines) flush() {
-	l.last = l.late
-	fmt.Fprintln(l.out, l.late)
+func (l *batchLog) write() {
+	l.written = l.latest
+	writeLogLine(l.out, l.latest, "")
 }
 
-// Close says the last that has not been said.
-func (l *tallyLines) Close() {
-	if l.late != l.last {
-		l.flush()
+// Close writes the last tally, unless the log has it.
+func (l *batchLog) Close() {
+	if l.latest != l.written {
+		l.write()
 	}
 }
 
-// tallyBar is the display for terminals.
-type tallyBar struct {
+// batchBar is the display for terminals.
+type batchBar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
 
 	mu    sync.Mutex
-	tally Tally
+	tally starter.Tally
 }
 
-func newTallyBar(out io.Writer, total int, options ...mpb.ContainerOption) *tallyBar {
-	display := &tallyBar{tally: Tally{Total: total, NotStarted: total}}
+func newBatchBar(out io.Writer, total int, options ...mpb.ContainerOption) *batchBar {
+	display := &batchBar{tally: starter.Tally{Total: total, NotStarted: total}}
 	display.container = mpb.New(append([]mpb.ContainerOption{mpb.WithOutput(out)}, options...)...)
 	count := decor.Any(func(decor.Statistics) string {
-		tally := display.now()
-		return fmt.Sprintf("%d/%d", tally.ended(), tally.Total)
+		tally := display.current()
+		return fmt.Sprintf("%d/%d", ended(tally), tally.Total)
 	})
 	display.bar = display.container.New(int64(total), mpb.BarStyle(), mpb.PrependDecorators(count), mpb.BarBtmExtender(
-		display.line(func(tally Tally) string { return tally.String() }),
-		display.line(func(tally Tally) string { return tally.Note }),
+		display.line(starter.Tally.String),
+		display.line(func(tally starter.Tally) string { return tally.Note }),
 	))
 	return display
 }
 
+func ended(tally starter.Tally) int { return tally.Completed + tally.Failed }
+
 // line is a line of text below the bar.
-func (b *tallyBar) line(text func(Tally) string) mpb.BarFiller {
+func (b *batchBar) line(text func(starter.Tally) string) mpb.BarFiller {
 	return mpb.BarFillerFunc(func(out io.Writer, statistics decor.Statistics) error {
-		_, err := fmt.Fprintln(out, runewidth.Truncate(text(b.now()), statistics.AvailableWidth, "…"))
+		_, err := fmt.Fprintln(out, runewidth.Truncate(text(b.current()), statistics.AvailableWidth, "…"))
 		return err
 	})
 }
 
-func (b *tallyBar) Show(tally Tally) {
+func (b *batchBar) Show(tally starter.Tally) {
 	b.mu.Lock()
 	b.tally = tally
 	b.mu.Unlock()
-	b.bar.SetCurrent(int64(tally.ended()))
+	b.bar.SetCurrent(int64(ended(tally)))
 }
 
-func (b *tallyBar) now() Tally {
+func (b *batchBar) current() starter.Tally {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.tally
 }
 
 // Close leaves the last state on the screen.
-func (b *tallyBar) Close() {
+func (b *batchBar) Close() {
 	b.bar.Abort(false)
 	b.container.Wait()
 }

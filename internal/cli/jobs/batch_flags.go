@@ -1,6 +1,7 @@
-package starter
+package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,112 +9,96 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/starter"
 )
 
-// maxTold is how many jobs that failed are told of one by one.
-const maxTold = 20
+// maxFailures is the number of failed jobs that a batch prints one by one.
+const maxFailures = 20
 
-// manyFlags are the flags of the commands that run many jobs.
-type manyFlags struct {
-	Timeout   time.Duration `placeholder:"DURATION" help:"Stop watching after this time; the jobs go on (default 72h)."`
-	JSON      bool          `name:"json" help:"Print one JSON array."`
-	TaskQueue string        `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue of the workers."`
-	logging   `embed:""`
+// batchFlags are the flags of the commands that run many jobs.
+type batchFlags struct {
+	Timeout    time.Duration `placeholder:"DURATION" help:"Stop watching after this time; the jobs continue (default 72h)."`
+	JSON       bool          `name:"json" help:"Print one JSON array."`
+	TaskQueue  string        `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue of the workers."`
+	connection `embed:""`
 }
 
-func (f *manyFlags) check(atOnce int) error {
-	switch {
-	case f.TaskQueue == "":
-		return command.Usagef("TASK_QUEUE is empty: leave it unset for the default")
-	case f.Timeout < 0:
-		return command.Usagef("--timeout is %s: give a duration above 0, such as 12h", f.Timeout)
-	case atOnce < 1 || atOnce > maxList:
+func (f *batchFlags) check(atOnce int) error {
+	if atOnce < 1 || atOnce > maxList {
 		return command.Usagef("--at-once is %d: give 1 to %d", atOnce, maxList)
 	}
-	return nil
+	return cmp.Or(checkTaskQueue(f.TaskQueue), checkTimeout(f.Timeout))
 }
 
-// run runs the jobs, shows how they come along and prints how they ended. The
-// error says in one line if they did not all complete; next adds what can be
-// done about it.
-func (f *manyFlags) run(ctx context.Context, s *Starter, orders []Order, options ManyOptions, streams command.Streams, next func([]Outcome) string) error {
-	if f.Timeout == 0 {
-		f.Timeout = defaultTimeout
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, f.Timeout, errTimeout)
+// run runs the jobs, shows their progress and prints how they ended. The error
+// counts the jobs that did not complete; hint adds the next step to it.
+func (f *batchFlags) run(ctx context.Context, s *starter.Starter, orders []starter.Order, options starter.BatchOptions, streams command.Streams, hint func([]starter.Outcome) string) error {
+	timeout := cmp.Or(f.Timeout, defaultTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
 	defer cancel()
-	display := newTallyDisplay(streams.Err, len(orders))
+	display := newBatchDisplay(streams.Err, len(orders))
 	options.Show = display.Show
-	outcomes, err := s.RunMany(ctx, orders, options)
+	outcomes, err := s.RunBatch(ctx, orders, options)
 	display.Close()
-	switch {
-	case errors.Is(err, errTimeout):
-		err = goOn(outcomes, "stopped watching after "+f.Timeout.String())
-	case ctx.Err() != nil && err != nil:
-		err = goOn(outcomes, "stopped watching")
-	case err != nil:
-		err = &trouble{plain(err.Error()), err}
-	default:
-		err = verdict(outcomes, streams.Err, next)
+	if stop := stopText(ctx, err, "watching", timeout); stop != "" {
+		err = unfinishedBatch(outcomes, stop)
+	} else if err == nil {
+		err = batchError(outcomes, streams.Err, hint)
 	}
 	if f.JSON {
-		return printed(command.WriteJSON(streams.Out, outcomes), err)
+		return cmp.Or(command.WriteJSON(streams.Out, outcomes), err)
 	}
-	return printed(writeOutcomes(streams.Out, outcomes, time.Now()), err)
+	return cmp.Or(writeOutcomes(streams.Out, outcomes, time.Now()), err)
 }
 
-// goOn says that the watching is over and the jobs are not.
-func goOn(outcomes []Outcome, why string) error {
-	var open, unknown, unstarted int
+// unfinishedBatch is the error of a batch that is no longer watched.
+func unfinishedBatch(outcomes []starter.Outcome, stop string) error {
+	var open, unknown, notStarted int
 	for _, outcome := range outcomes {
 		switch {
 		case outcome.State.Open():
 			open++
-		case outcome.State == StateUnknown && outcome.Failure.Type == FailureNotStarted:
+		case outcome.State == starter.StateUnknown && outcome.Failure.Type == starter.FailureNotStarted:
 			unknown++
-		case outcome.State == StateNotStarted && outcome.Failure == nil:
-			unstarted++
+		case outcome.State == starter.StateNotStarted && outcome.Failure == nil:
+			notStarted++
 		}
 	}
-	text := fmt.Sprintf("%s; of %s, going on by themselves: %d", why, counted(len(outcomes), "job"), open)
-	if unstarted > 0 {
-		text += fmt.Sprintf(", not started: %d", unstarted)
+	text := fmt.Sprintf("%s; of %s, going on by themselves: %d", stop, counted(len(outcomes), "job"), open)
+	if notStarted > 0 {
+		text += fmt.Sprintf(", not started: %d", notStarted)
 	}
 	if unknown > 0 {
-		text += fmt.Sprintf(", maybe started just now: %d", unknown)
+		text += fmt.Sprintf(", start not confirmed: %d", unknown)
 	}
-	return errors.New(text + "; the same command takes all of them up again, `lumaflow list --open` shows those under way")
+	return errors.New(text + "; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
 }
 
-// verdict is nil if all jobs have completed. It tells of the first that have
+// batchError is nil if all jobs have completed. It prints the first that have
 // not.
-func verdict(outcomes []Outcome, out io.Writer, next func([]Outcome) string) error {
-	lost := 0
+func batchError(outcomes []starter.Outcome, out io.Writer, hint func([]starter.Outcome) string) error {
+	failed := 0
 	for _, outcome := range outcomes {
-		if outcome.State == StateCompleted {
+		if outcome.State == starter.StateCompleted {
 			continue
 		}
-		if lost++; lost <= maxTold {
-			fmt.Fprintln(out, outcome.place()+ending(outcome.Report))
+		if failed++; failed > maxFailures {
+			continue
 		}
+		if outcome.Line > 0 {
+			fmt.Fprintf(out, "line %d: ", outcome.Line)
+		}
+		fmt.Fprintln(out, endText(outcome.Report))
 	}
-	if lost > maxTold {
-		fmt.Fprintf(out, "and %d more\n", lost-maxTold)
+	if failed > maxFailures {
+		fmt.Fprintf(out, "and %d more\n", failed-maxFailures)
 	}
 	switch {
-	case lost == 0:
+	case failed == 0:
 		return nil
 	case len(outcomes) == 1:
-		return fmt.Errorf("the job ended without its video%s", next(outcomes))
+		return fmt.Errorf("the job ended without its video%s", hint(outcomes))
 	default:
-		return fmt.Errorf("%d of %d jobs ended without their video%s", lost, len(outcomes), next(outcomes))
+		return fmt.Errorf("%d of %d jobs ended without their video%s", failed, len(outcomes), hint(outcomes))
 	}
-}
-
-// place names the line that an outcome is about.
-func (o Outcome) place() string {
-	if o.Line == 0 {
-		return ""
-	}
-	return fmt.Sprintf("line %d: ", o.Line)
 }

@@ -1,4 +1,4 @@
-package starter_test
+package jobs_test
 
 import (
 	"testing"
@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/serviceerror"
 
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
@@ -19,8 +20,8 @@ func TestCancel(t *testing.T) {
 	tests := []struct {
 		name string
 		// job prepares the job, requested is what the request makes of it.
-		job       func(*run)
-		requested func(*run)
+		job       func(*startertest.Run)
+		requested func(*startertest.Run)
 		worker    bool
 		requests  int
 		took      time.Duration
@@ -29,53 +30,53 @@ func TestCancel(t *testing.T) {
 	}{
 		{
 			name: "it ends", worker: true, requests: 1, took: 2 * time.Second,
-			job: func(r *run) { r.says(waiting) },
-			requested: func(r *run) {
-				r.history.endsCanceled(cancelled)
-				r.end(statusCanceled, time.Minute)
+			job: func(r *startertest.Run) { r.Answers(waiting) },
+			requested: func(r *startertest.Run) {
+				r.History.EndCanceled(cancelled)
+				r.End(statusCanceled, time.Minute)
 			},
 			out: cancelled + "\n",
 		},
 		{
-			name: "it takes its time", worker: true, requests: 1, took: starter.CancelPatience,
-			job: func(r *run) { r.says(waiting) },
-			out: "job " + jobID + " is being cancelled and ends when the work in hand allows; see: lumaflow status " + jobID + "\n" +
-				"kie.ai has no cancel: task " + taskID + " goes on and is paid; collect it later with: lumaflow submit --task-id " + taskID + "\n",
+			name: "it takes its time", worker: true, requests: 1, took: 10 * time.Second,
+			job: func(r *startertest.Run) { r.Answers(waiting) },
+			out: "job " + jobID + " is being cancelled and ends after its current step; see: lumaflow status " + jobID + "\n" +
+				"kie.ai has no cancel: task " + taskID + " continues and is paid; collect it later with: lumaflow submit --task-id " + taskID + "\n",
 		},
 		{
-			name: "held jobs have nothing to lose", worker: true, requests: 1, took: starter.CancelPatience,
-			job: func(r *run) { r.says(workflows.Status{Stage: workflows.StageHeld}) },
-			out: "job " + jobID + " is being cancelled and ends when the work in hand allows; see: lumaflow status " + jobID + "\n" +
+			name: "held jobs have nothing to lose", worker: true, requests: 1, took: 10 * time.Second,
+			job: func(r *startertest.Run) { r.Answers(workflows.Status{Stage: workflows.StageHeld}) },
+			out: "job " + jobID + " is being cancelled and ends after its current step; see: lumaflow status " + jobID + "\n" +
 				"nothing was submitted, nothing is paid\n",
 		},
 		{
-			name: "no worker is there to hear it", requests: 1,
-			job: func(*run) {},
-			out: "job " + jobID + " ends as soon as a worker hears that it is cancelled; no worker is polling task queue lumaflow; start one with: lumaflow worker\n" +
-				"kie.ai has no cancel: if a task was submitted it goes on and is paid; look at https://kie.ai/logs and collect it with: lumaflow submit --task-id TASKID\n",
+			name: "no worker polls", requests: 1,
+			job: func(*startertest.Run) {},
+			out: "job " + jobID + " ends as soon as a worker handles the cancellation; no worker is polling task queue lumaflow; start one with: lumaflow worker\n" +
+				"kie.ai has no cancel: a submitted task continues and is paid; find it at https://kie.ai/logs and collect it with: lumaflow submit --task-id TASKID\n",
 		},
 		{
 			name: "it was cancelled before",
-			job: func(r *run) {
-				r.history.endsCanceled(cancelled)
-				r.end(statusCanceled, time.Minute)
+			job: func(r *startertest.Run) {
+				r.History.EndCanceled(cancelled)
+				r.End(statusCanceled, time.Minute)
 			},
 			out: cancelled + "\n",
 		},
 		{
 			name: "it had ended before",
-			job: func(r *run) {
-				r.history.endsWell(workflows.ModifyVideoResult{})
-				r.end(statusCompleted, time.Minute)
+			job: func(r *startertest.Run) {
+				r.History.EndCompleted(workflows.ModifyVideoResult{})
+				r.End(statusCompleted, time.Minute)
 			},
 			err: "job " + jobID + " has ended before (completed), there is nothing to cancel; see: lumaflow status " + jobID,
 		},
 		{
 			name: "it ends by itself first", worker: true, requests: 1, took: 2 * time.Second,
-			job: func(r *run) { r.says(waiting) },
-			requested: func(r *run) {
-				r.history.endsWell(workflows.ModifyVideoResult{})
-				r.end(statusCompleted, time.Minute)
+			job: func(r *startertest.Run) { r.Answers(waiting) },
+			requested: func(r *startertest.Run) {
+				r.History.EndCompleted(workflows.ModifyVideoResult{})
+				r.End(statusCompleted, time.Minute)
 			},
 			err: "job " + jobID + " ended by itself (completed) before it could be cancelled; see: lumaflow status " + jobID,
 		},
@@ -83,18 +84,18 @@ func TestCancel(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := newTemporal(t)
-				fake.worker = test.worker
-				job := fake.job(jobID)
+				fake := startertest.New(t)
+				fake.HasWorker = test.worker
+				job := fake.Job(jobID)
 				test.job(job)
 				if test.requested != nil {
-					time.AfterFunc(2*time.Second, func() { fake.do(func() { test.requested(job) }) })
+					time.AfterFunc(2*time.Second, func() { fake.Do(func() { test.requested(job) }) })
 				}
 				began := time.Now()
 				streams, out, said := newStreams("")
-				err := (&starter.CancelCommand{ID: jobID}).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+				err := (&jobs.CancelCommand{ID: jobID}).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
 				require.Equal(t, test.took, time.Since(began))
-				require.Len(t, fake.cancels, test.requests)
+				require.Len(t, fake.Cancels, test.requests)
 				require.Empty(t, out.String())
 				require.Equal(t, test.out, said.String())
 				if test.err != "" {
@@ -105,14 +106,4 @@ func TestCancel(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestCancelOfNoJob(t *testing.T) {
-	fake := newTemporal(t)
-	_, err := starter.New(fake, starter.Options{}).Cancel(t.Context(), "nope")
-	require.ErrorIs(t, err, starter.ErrNoJob)
-	fake.down = serviceerror.NewUnavailable("gone")
-	_, err = starter.New(fake, starter.Options{}).Cancel(t.Context(), "nope")
-	require.ErrorContains(t, err, "Temporal does not answer")
-	require.Empty(t, fake.cancels)
 }

@@ -1,4 +1,4 @@
-package starter_test
+package jobs_test
 
 import (
 	"context"
@@ -11,20 +11,22 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
 
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/command"
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
 type commandLine struct {
-	Submit  starter.SubmitCommand  `cmd:""`
-	Status  starter.StatusCommand  `cmd:""`
-	List    starter.ListCommand    `cmd:""`
-	Wait    starter.WaitCommand    `cmd:""`
-	Cancel  starter.CancelCommand  `cmd:""`
-	Resolve starter.ResolveCommand `cmd:""`
-	Batch   starter.BatchCommand   `cmd:""`
-	Rescue  starter.RescueCommand  `cmd:""`
+	Submit  jobs.SubmitCommand  `cmd:""`
+	Status  jobs.StatusCommand  `cmd:""`
+	List    jobs.ListCommand    `cmd:""`
+	Wait    jobs.WaitCommand    `cmd:""`
+	Cancel  jobs.CancelCommand  `cmd:""`
+	Resolve jobs.ResolveCommand `cmd:""`
+	Batch   jobs.BatchCommand   `cmd:""`
+	Rescue  jobs.RescueCommand  `cmd:""`
 }
 
 func parse(t *testing.T, args ...string) (commandLine, error) {
@@ -78,14 +80,14 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 		Run(context.Context, command.Streams) error
 	}
 	for name, wrong := range map[string]runner{
-		"status of no id":       &starter.StatusCommand{},
-		"cancel of no id":       &starter.CancelCommand{},
-		"wait for no id":        &starter.WaitCommand{IDs: []string{"a", ""}},
-		"wait back in time":     &starter.WaitCommand{IDs: []string{"a"}, Timeout: -time.Hour},
-		"resolve without a say": &starter.ResolveCommand{ID: "a"},
-		"list of nothing":       &starter.ListCommand{},
-		"list of too much":      &starter.ListCommand{Limit: 10_001},
-		"list of no stage":      &starter.ListCommand{Limit: 1, Stage: "stuck"},
+		"status of no id":       &jobs.StatusCommand{},
+		"cancel of no id":       &jobs.CancelCommand{},
+		"wait for no id":        &jobs.WaitCommand{IDs: []string{"a", ""}},
+		"wait back in time":     &jobs.WaitCommand{IDs: []string{"a"}, Timeout: -time.Hour},
+		"resolve without a say": &jobs.ResolveCommand{ID: "a"},
+		"list of nothing":       &jobs.ListCommand{},
+		"list of too much":      &jobs.ListCommand{Limit: 10_001},
+		"list of no stage":      &jobs.ListCommand{Limit: 1, Stage: "stuck"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			streams, out, _ := newStreams("")
@@ -98,14 +100,14 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 
 func TestHelpShowsExamples(t *testing.T) {
 	for name, help := range map[string]string{
-		"submit":  starter.SubmitCommand{}.Help(),
-		"status":  starter.StatusCommand{}.Help(),
-		"list":    starter.ListCommand{}.Help(),
-		"wait":    starter.WaitCommand{}.Help(),
-		"cancel":  starter.CancelCommand{}.Help(),
-		"resolve": starter.ResolveCommand{}.Help(),
-		"batch":   starter.BatchCommand{}.Help(),
-		"rescue":  starter.RescueCommand{}.Help(),
+		"submit":  jobs.SubmitCommand{}.Help(),
+		"status":  jobs.StatusCommand{}.Help(),
+		"list":    jobs.ListCommand{}.Help(),
+		"wait":    jobs.WaitCommand{}.Help(),
+		"cancel":  jobs.CancelCommand{}.Help(),
+		"resolve": jobs.ResolveCommand{}.Help(),
+		"batch":   jobs.BatchCommand{}.Help(),
+		"rescue":  jobs.RescueCommand{}.Help(),
 	} {
 		require.Contains(t, help, "lumaflow "+name+" ")
 	}
@@ -119,63 +121,68 @@ var done = workflows.ModifyVideoResult{
 	},
 }
 
-const results = `JOB                                    STATE      TIME  TASK                              VIDEO
-luma-22e745999ea50e3e29c2388ba4b27a79  completed  1m0s  0123456789abcdef0123456789abcdef  file:///videos/luma_result_1.mp4
-                                                                                          file:///videos/luma_result_2.mp4
+const results = `JOB                                    STATE      TIME  TASK
+luma-22e745999ea50e3e29c2388ba4b27a79  completed  1m0s  0123456789abcdef0123456789abcdef
+  file:///videos/luma_result_1.mp4
+  file:///videos/luma_result_2.mp4
 `
 
 func TestSubmitCommand(t *testing.T) {
 	tests := []struct {
 		name    string
-		command starter.SubmitCommand
-		job     func(*temporal)
+		command jobs.SubmitCommand
+		job     func(*startertest.Temporal)
 		out     string
 		said    string
 		err     string
 	}{
 		{
-			name: "started", job: func(*temporal) {},
+			name: "started", job: func(*startertest.Temporal) {},
 			out:  jobID + "\n",
 			said: "job " + jobID + " is started; see it with: lumaflow status " + jobID + "\n",
 		},
 		{
-			name: "started without a worker", job: func(f *temporal) { f.worker = false },
+			name: "started without a worker", job: func(f *startertest.Temporal) { f.HasWorker = false },
 			out: jobID + "\n",
 			said: "job " + jobID + " is started; see it with: lumaflow status " + jobID + "\n" +
 				"no worker is polling task queue lumaflow; start one with: lumaflow worker\n",
 		},
 		{
-			name: "under way", job: func(f *temporal) { f.job(jobID) },
+			name: "under way", job: func(f *startertest.Temporal) { f.Job(jobID) },
 			out:  jobID + "\n",
 			said: "job " + jobID + " is under way already, nothing was started; for another, paid take use a new --key or --id\n",
 		},
 		{
-			name: "done", job: func(f *temporal) { f.job(jobID).end(statusCompleted, time.Minute).history.endsWell(done) },
+			name: "done", job: func(f *startertest.Temporal) {
+				f.Job(jobID).End(statusCompleted, time.Minute).History.EndCompleted(done)
+			},
 			out:  jobID + "\n",
 			said: "job " + jobID + " is done already, nothing was started; for another, paid take use a new --key or --id\n" + results,
 		},
 		{
-			name: "done, and asked to wait", command: starter.SubmitCommand{Wait: true},
-			job:  func(f *temporal) { f.job(jobID).end(statusCompleted, time.Minute).history.endsWell(done) },
+			name: "done, and asked to wait", command: jobs.SubmitCommand{Wait: true},
+			job: func(f *startertest.Temporal) {
+				f.Job(jobID).End(statusCompleted, time.Minute).History.EndCompleted(done)
+			},
 			out:  results,
 			said: "job " + jobID + " is done already, nothing was started; for another, paid take use a new --key or --id\n",
 		},
 		{
-			name: "again", job: func(f *temporal) {
-				f.job(jobID).end(statusFailed, time.Minute).history.endsFailed(application("GenerationFailed", "no"))
+			name: "again", job: func(f *startertest.Temporal) {
+				f.Job(jobID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("GenerationFailed", "no"))
 			},
 			out:  jobID + "\n",
 			said: "job " + jobID + " had ended without its video and is started again; see it with: lumaflow status " + jobID + "\n",
 		},
 		{
-			name: "paid already", job: func(f *temporal) {
-				f.job(jobID).end(statusFailed, time.Minute).history.endsFailed(application("SubmitUnknown", "lost"))
+			name: "paid already", job: func(f *startertest.Temporal) {
+				f.Job(jobID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("SubmitUnknown", "lost"))
 			},
 			err: "job " + jobID + " ended (failed with SubmitUnknown) and may have paid for a task, so it is not submitted again: " +
 				"look for the task at https://kie.ai/logs and collect it at no cost with `lumaflow submit --task-id TASKID`; for another, paid take use a new --key or --id",
 		},
 		{
-			name: "as JSON", command: starter.SubmitCommand{JSON: true}, job: func(*temporal) {},
+			name: "as JSON", command: jobs.SubmitCommand{JSON: true}, job: func(*startertest.Temporal) {},
 			out: `{
   "workflowId": "` + jobID + `",
   "runId": "new-run-1",
@@ -188,7 +195,7 @@ func TestSubmitCommand(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fake := newTemporal(t)
+			fake := startertest.New(t)
 			test.job(fake)
 			test.command.Prompt, test.command.Video, test.command.TaskQueue = "snow", video, "lumaflow"
 			streams, out, said := newStreams("")
@@ -208,9 +215,9 @@ func TestSubmitCommand(t *testing.T) {
 // Waiting for a job that is under way, until it has ended or time is up.
 func TestSubmitCommandThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works"})
-		waiting := starter.SubmitCommand{Prompt: "snow", Video: video, TaskQueue: "lumaflow", Wait: true, Timeout: 10 * time.Second, JSON: true}
+		fake := startertest.New(t)
+		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works"})
+		waiting := jobs.SubmitCommand{Prompt: "snow", Video: video, TaskQueue: "lumaflow", Wait: true, Timeout: 10 * time.Second, JSON: true}
 		s := starter.New(fake, starter.Options{})
 		streams, out, said := newStreams("")
 		err := waiting.RunOn(t.Context(), s, streams)
@@ -223,9 +230,9 @@ func TestSubmitCommandThatWaits(t *testing.T) {
 		require.Contains(t, said.String(), jobID+" waiting after 0s: kie.ai works\n")
 
 		time.AfterFunc(time.Second, func() {
-			fake.do(func() {
-				job.history.endsWell(done)
-				job.end(statusCompleted, time.Minute)
+			fake.Do(func() {
+				job.History.EndCompleted(done)
+				job.End(statusCompleted, time.Minute)
 			})
 		})
 		streams, out, said = newStreams("")
@@ -239,63 +246,64 @@ func TestSubmitCommandThatWaits(t *testing.T) {
 }
 
 func TestStatusCommand(t *testing.T) {
-	fake := newTemporal(t)
-	fake.job(jobID).end(statusFailed, time.Minute).history.endsFailed(application("GenerationFailed", "job x: no"))
+	fake := startertest.New(t)
+	fake.Job(jobID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("GenerationFailed", "job x: no"))
 	s := starter.New(fake, starter.Options{})
 	streams, out, _ := newStreams("")
-	require.NoError(t, (&starter.StatusCommand{ID: jobID}).RunOn(t.Context(), s, streams), "a job that failed is no failure of the command")
+	require.NoError(t, (&jobs.StatusCommand{ID: jobID}).RunOn(t.Context(), s, streams), "a job that failed is no failure of the command")
 	require.Contains(t, out.String(), "failure  GenerationFailed: job x: no\n")
 
 	streams, out, _ = newStreams("")
-	require.NoError(t, (&starter.StatusCommand{ID: jobID, JSON: true}).RunOn(t.Context(), s, streams))
+	require.NoError(t, (&jobs.StatusCommand{ID: jobID, JSON: true}).RunOn(t.Context(), s, streams))
 	var report starter.Report
 	require.NoError(t, json.Unmarshal(out.Bytes(), &report))
 	require.Equal(t, "GenerationFailed", report.Failure.Type)
 
 	streams, _, _ = newStreams("")
-	err := (&starter.StatusCommand{ID: "nope"}).RunOn(t.Context(), s, streams)
+	err := (&jobs.StatusCommand{ID: "nope"}).RunOn(t.Context(), s, streams)
 	require.ErrorIs(t, err, starter.ErrNoJob)
 	require.Equal(t, command.ExitFailed, command.ExitCode(err))
 }
 
 func TestWaitCommand(t *testing.T) {
 	const failed = "job b, task t: kie.ai could not make the video. Next: submit again"
-	jobs := func(fake *temporal) {
-		fake.job("a").end(statusCompleted, time.Minute).history.endsWell(done)
-		fake.job("b").end(statusFailed, 90*time.Second).history.endsFailed(application("GenerationFailed", failed))
-		fake.job("c").says(workflows.Status{Stage: workflows.StageHeld})
+	addJobs := func(fake *startertest.Temporal) {
+		fake.Job("a").End(statusCompleted, time.Minute).History.EndCompleted(done)
+		fake.Job("b").End(statusFailed, 90*time.Second).History.EndFailed(startertest.ApplicationError("GenerationFailed", failed))
+		fake.Job("c").Answers(workflows.Status{Stage: workflows.StageHeld})
 	}
 	tests := []struct {
 		name    string
-		command starter.WaitCommand
+		command jobs.WaitCommand
 		out     string
 		said    string
 		err     string
 	}{
 		{
-			"all completed", starter.WaitCommand{IDs: []string{"a", "a"}},
-			"JOB  STATE      TIME  TASK                              VIDEO\n" +
-				"a    completed  1m0s  0123456789abcdef0123456789abcdef  file:///videos/luma_result_1.mp4\n" +
-				"                                                        file:///videos/luma_result_2.mp4\n",
+			"all completed", jobs.WaitCommand{IDs: []string{"a", "a"}},
+			"JOB  STATE      TIME  TASK\n" +
+				"a    completed  1m0s  0123456789abcdef0123456789abcdef\n" +
+				"  file:///videos/luma_result_1.mp4\n" +
+				"  file:///videos/luma_result_2.mp4\n",
 			"a completed after 1m0s\n", "",
 		},
 		{
-			"one failed", starter.WaitCommand{IDs: []string{"b"}},
-			"JOB  STATE   TIME   TASK  VIDEO\nb    failed  1m30s  -     -\n",
+			"one failed", jobs.WaitCommand{IDs: []string{"b"}},
+			"JOB  STATE   TIME   TASK\nb    failed  1m30s  -\n",
 			"b failed after 1m30s\n", failed,
 		},
 		{
-			"time is up", starter.WaitCommand{IDs: []string{"c"}, Timeout: time.Minute},
-			"JOB  STATE    TIME  TASK  VIDEO\nc    running  1m0s  -     -\n",
+			"time is up", jobs.WaitCommand{IDs: []string{"c"}, Timeout: time.Minute},
+			"JOB  STATE    TIME  TASK\nc    running  1m0s  -\n",
 			"c held after 0s\n", "stopped waiting after 1m0s: job c goes on by itself; wait for it again with: lumaflow wait c",
 		},
 		{
-			"time is up by default", starter.WaitCommand{IDs: []string{"c"}},
-			"JOB  STATE    TIME     TASK  VIDEO\nc    running  72h0m0s  -     -\n",
+			"time is up by default", jobs.WaitCommand{IDs: []string{"c"}},
+			"JOB  STATE    TIME     TASK\nc    running  72h0m0s  -\n",
 			"c held after 0s\n", "stopped waiting after 72h0m0s: job c goes on by itself; wait for it again with: lumaflow wait c",
 		},
 		{
-			"as JSON", starter.WaitCommand{IDs: []string{"b"}, JSON: true},
+			"as JSON", jobs.WaitCommand{IDs: []string{"b"}, JSON: true},
 			`[
   {
     "workflowId": "b",
@@ -316,8 +324,8 @@ func TestWaitCommand(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := newTemporal(t)
-				jobs(fake)
+				fake := startertest.New(t)
+				addJobs(fake)
 				streams, out, said := newStreams("")
 				err := test.command.RunOn(t.Context(), starter.New(fake, starter.Options{Interval: time.Minute}), streams)
 				require.Equal(t, test.out, out.String())
@@ -335,11 +343,11 @@ func TestWaitCommand(t *testing.T) {
 
 func TestWaitCommandForJobsOfWhichSomeFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.job("a").end(statusCompleted, time.Minute).history.endsWell(done)
-		fake.job("b").end(statusTerminated, time.Minute).history.endsTerminated()
+		fake := startertest.New(t)
+		fake.Job("a").End(statusCompleted, time.Minute).History.EndCompleted(done)
+		fake.Job("b").End(statusTerminated, time.Minute).History.EndTerminated()
 		streams, out, said := newStreams("")
-		err := (&starter.WaitCommand{IDs: []string{"b", "a"}}).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+		err := (&jobs.WaitCommand{IDs: []string{"b", "a"}}).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
 		require.EqualError(t, err, "1 of 2 jobs ended without their video")
 		require.Contains(t, said.String(), "\njob b: it was terminated in Temporal by ops@host (by mistake)\n")
 		require.Contains(t, out.String(), "b    terminated  1m0s  -")
@@ -357,17 +365,17 @@ func TestWaitCommandThatIsInterrupted(t *testing.T) {
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			fake := newTemporal(t)
+			fake := startertest.New(t)
 			var ids []string
 			for i := range test.jobs {
 				id := string(rune('a' + i))
-				fake.job(id)
+				fake.Job(id)
 				ids = append(ids, id)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Minute, cancel)
 			streams, _, _ := newStreams("")
-			err := (&starter.WaitCommand{IDs: ids}).RunOn(ctx, starter.New(fake, starter.Options{}), streams)
+			err := (&jobs.WaitCommand{IDs: ids}).RunOn(ctx, starter.New(fake, starter.Options{}), streams)
 			require.EqualError(t, err, test.err)
 			require.Equal(t, command.ExitFailed, command.ExitCode(err))
 		})
@@ -378,25 +386,25 @@ func TestListCommand(t *testing.T) {
 	const none = "no jobs; start one with: lumaflow submit --prompt TEXT --video URL\n"
 	tests := []struct {
 		name    string
-		command starter.ListCommand
+		command jobs.ListCommand
 		jobs    int
 		out     string
 		said    string
 	}{
-		{"none", starter.ListCommand{Limit: 50}, 0, "", none},
-		{"none of a kind", starter.ListCommand{Limit: 50, Failed: true}, 0, "", "no such jobs; all jobs: lumaflow list\n"},
-		{"none as JSON", starter.ListCommand{Limit: 50, JSON: true}, 0, "[]\n", ""},
+		{"none", jobs.ListCommand{Limit: 50}, 0, "", none},
+		{"none of a kind", jobs.ListCommand{Limit: 50, Failed: true}, 0, "", "no such jobs; all jobs: lumaflow list\n"},
+		{"none as JSON", jobs.ListCommand{Limit: 50, JSON: true}, 0, "[]\n", ""},
 		{
-			"jobs", starter.ListCommand{Limit: 50}, 2,
+			"jobs", jobs.ListCommand{Limit: 50}, 2,
 			"JOB    STATE      STAGE  TASK  AGE\njob-0  completed  done   -     0s\njob-1  completed  done   -     0s\n", "",
 		},
 		{
-			"more", starter.ListCommand{Limit: 1}, 2,
+			"more", jobs.ListCommand{Limit: 1}, 2,
 			"JOB    STATE      STAGE  TASK  AGE\njob-0  completed  done   -     0s\n",
 			"only the newest 1 are shown; see more with --limit\n",
 		},
 		{
-			"as JSON", starter.ListCommand{Limit: 50, JSON: true}, 1,
+			"as JSON", jobs.ListCommand{Limit: 50, JSON: true}, 1,
 			`[
   {
     "workflowId": "job-0",
@@ -413,9 +421,9 @@ func TestListCommand(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := newTemporal(t)
+				fake := startertest.New(t)
 				for i := range test.jobs {
-					fake.job("job-"+string(rune('0'+i))).end(statusCompleted, time.Minute)
+					fake.Job("job-"+string(rune('0'+i))).End(statusCompleted, time.Minute)
 				}
 				streams, out, said := newStreams("")
 				require.NoError(t, test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))

@@ -1,4 +1,6 @@
-package starter
+// Package jobs holds the commands that start, list, watch and repair jobs: it
+// reads flags and files, calls the job client in package starter, and prints.
+package jobs
 
 import (
 	"context"
@@ -6,21 +8,21 @@ import (
 	"lumaflow/internal/command"
 	"lumaflow/internal/telemetry"
 	"lumaflow/internal/temporal/dial"
+	"lumaflow/starter"
 )
 
-// logging are the flags that the commands of this package share.
-type logging struct {
+// connection holds the flags that every command of this package has.
+type connection struct {
 	command.QuietLogging `embed:""`
 }
 
-// connected dials Temporal and has use work through it.
-func (l logging) connected(ctx context.Context, streams command.Streams, options Options, use func(*Starter) error) error {
+// connected dials Temporal, calls use with a job client and closes the connection.
+func (c connection) connected(ctx context.Context, streams command.Streams, options starter.Options, use func(*starter.Starter) error) error {
 	settings, err := dial.Load(nil)
 	if err != nil {
 		return err
 	}
-	options.Namespace = settings.Namespace
-	logger := l.Logger(streams.Err)
+	logger := c.Logger(streams.Err)
 	traces, err := telemetry.StartTraces(ctx, "lumaflow-cli", logger)
 	if err != nil {
 		return err
@@ -31,6 +33,6 @@ func (l logging) connected(ctx context.Context, streams command.Streams, options
 		return err
 	}
 	defer temporal.Close()
-	options.Codec = settings.Codec
-	return use(New(temporal, options))
+	options.Namespace, options.Codec = settings.Namespace, settings.Codec
+	return use(starter.New(temporal, options))
 }

@@ -1,96 +1,95 @@
-package starter
+package jobs
 
 import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/starter"
 	"lumaflow/workflows"
 )
 
-// Display shows people how jobs come along. Show is safe for concurrent use;
-// after Close nothing is shown any more.
-type Display interface {
-	Show(Progress)
+// Display shows progress to people. Show is safe for concurrent use; after Close
+// it has no effect.
+type Display[T any] interface {
+	Show(progress T)
 	Close()
 }
 
-// NewDisplay shows the jobs of these ids on w: as one line for each, kept up to
-// date, if w is a terminal, else as a plain line for each change.
-func NewDisplay(w io.Writer, ids []string) Display {
+// NewDisplay shows the jobs with these ids on w: on a terminal as one line for
+// each job, which is updated in place, else as one log line for each change.
+func NewDisplay(w io.Writer, ids []string) Display[starter.Progress] {
 	if command.IsTerminal(w) {
 		return newBars(w, ids)
 	}
-	return newLines(w)
+	return newLog(w)
 }
 
-// lines is the display for logs and pipes.
-type lines struct {
+// jobLog is the display for logs and pipes.
+type jobLog struct {
 	mu   sync.Mutex
 	out  io.Writer
 	last map[string]string
 }
 
-func newLines(out io.Writer) *lines { return &lines{out: out, last: map[string]string{}} }
+func newLog(out io.Writer) *jobLog { return &jobLog{out: out, last: map[string]string{}} }
 
-func (l *lines) Show(progress Progress) {
-	stage, note := progress.stage(), progress.note()
+func (l *jobLog) Show(progress starter.Progress) {
+	stage, note := stageText(progress), noteText(progress)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.out == nil || l.last[progress.WorkflowID] == stage+note {
 		return
 	}
 	l.last[progress.WorkflowID] = stage + note
-	if note != "" {
-		note = ": " + note
-	}
-	fmt.Fprintf(l.out, "%s %s after %s%s\n", plain(progress.WorkflowID), stage, seconds(progress.Elapsed), note)
+	writeLogLine(l.out, fmt.Sprintf("%s %s after %s", plain(progress.WorkflowID), stage, seconds(progress.Elapsed)), note)
 }
 
-func (l *lines) Close() {
+func (l *jobLog) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.out = nil
 }
 
-// stage is the one word for where a job is.
-func (p Progress) stage() string {
-	if p.State.Open() && p.Stage != "" {
-		return string(p.Stage)
+// writeLogLine writes an event and a note on it, wrapped at the width of out.
+func writeLogLine(out io.Writer, event, note string) {
+	if note != "" {
+		event += ": " + note
 	}
-	return string(p.State)
+	fmt.Fprintln(out, wrap(event, len(gap), widthOf(out)))
 }
 
-// note is what else is worth saying.
-func (p Progress) note() string {
+// stageText is the stage of an open job, if it is known, else its state.
+func stageText(progress starter.Progress) string {
+	if progress.State.Open() && progress.Stage != "" {
+		return string(progress.Stage)
+	}
+	return string(progress.State)
+}
+
+// noteText is what the job waits for, or why there is no newer report on it.
+func noteText(progress starter.Progress) string {
 	switch {
-	case !p.State.Open():
+	case !progress.State.Open():
 		return ""
-	case p.Silence != "":
-		return p.Silence
+	case progress.Silence != "":
+		return progress.Silence
 	default:
-		return p.Detail
+		return progress.Detail
 	}
 }
 
-// bytes is how far the downloads are; empty if there is nothing to tell.
-func (p Progress) bytes() string {
+// downloadText is the progress of the downloads; it is empty before they begin.
+func downloadText(progress starter.Progress) string {
 	switch {
-	case !p.State.Open() || p.Stage != workflows.StageCollecting:
+	case !progress.State.Open() || progress.Stage != workflows.StageCollecting:
 		return ""
-	case p.Total > 0:
-		return megabytes(p.Bytes) + " of " + megabytes(p.Total)
-	case p.Bytes > 0:
-		return megabytes(p.Bytes)
+	case progress.Total > 0:
+		return megabytes(progress.Bytes) + " of " + megabytes(progress.Total)
+	case progress.Bytes > 0:
+		return megabytes(progress.Bytes)
 	default:
 		return ""
 	}
 }
-
-func seconds(d time.Duration) string { return d.Truncate(time.Second).String() }
-
-// megabytes writes a size as the providers of storage count it: 1 MB is
-// 1,000,000 bytes.
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }

@@ -1,4 +1,4 @@
-package starter_test
+package jobs_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/mattn/go-runewidth"
 	"github.com/stretchr/testify/require"
 
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -21,7 +22,7 @@ func progress(stage workflows.Stage, elapsed time.Duration) starter.Progress {
 // Off a terminal there is a plain line for each change and nothing else.
 func TestDisplayInALog(t *testing.T) {
 	var out bytes.Buffer
-	display := starter.NewDisplay(&out, []string{jobID})
+	display := jobs.NewDisplay(&out, []string{jobID})
 	waiting := progress(workflows.StageWaiting, time.Second)
 	waiting.Detail = "kie.ai works"
 	for range 3 {
@@ -53,7 +54,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 	}{
 		{
 			"nothing known", func() starter.Progress { return progress("", 0) },
-			"luma-22e745999ea50e3e29… running        1s",
+			"luma-22e7459…88ba4b27a79 running        1s",
 		},
 		{
 			"waiting", func() starter.Progress {
@@ -61,7 +62,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 				p.Detail = "kie.ai works on it; it takes 2 to 20 minutes"
 				return p
 			},
-			"luma-22e745999ea50e3e29… waiting        1m13s   kie.ai works on it; it takes 2…",
+			"luma-22e7459…88ba4b27a79 waiting        1m13s   kie.ai works on it; it takes 2…",
 		},
 		{
 			"wide letters", func() starter.Progress {
@@ -69,7 +70,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 				p.Detail = strings.Repeat("雪", 30)
 				return p
 			},
-			"luma-22e745999ea50e3e29… held           1s      " + strings.Repeat("雪", 15) + "…",
+			"luma-22e7459…88ba4b27a79 held           1s      " + strings.Repeat("雪", 15) + "…",
 		},
 		{
 			"silent", func() starter.Progress {
@@ -77,7 +78,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 				p.Detail, p.Silence = "kie.ai works", "no worker answers"
 				return p
 			},
-			"luma-22e745999ea50e3e29… waiting        1s      no worker answers",
+			"luma-22e7459…88ba4b27a79 waiting        1s      no worker answers",
 		},
 		{
 			"half collected", func() starter.Progress {
@@ -85,7 +86,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 				p.Bytes, p.Total = 10_000_000, 20_000_000
 				return p
 			},
-			"luma-22e745999ea50e3e29… collecting     1s      [=====>-----] 10.0 MB of 20.0 MB",
+			"luma-22e7459…88ba4b27a79 collecting     1s      [=====>-----] 10.0 MB of 20.0 MB",
 		},
 		{
 			"size unknown", func() starter.Progress {
@@ -93,20 +94,20 @@ func TestDisplayOnATerminal(t *testing.T) {
 				p.Bytes, p.Detail = 10_000_000, "downloading"
 				return p
 			},
-			"luma-22e745999ea50e3e29… collecting     1s      downloading 10.0 MB",
+			"luma-22e7459…88ba4b27a79 collecting     1s      downloading 10.0 MB",
 		},
 		{
 			"ended", func() starter.Progress {
 				return starter.Progress{WorkflowID: jobID, State: starter.StateTimedOut, Elapsed: 90 * time.Second, Detail: "gone", Total: -1}
 			},
-			"luma-22e745999ea50e3e29… timed-out      1m30s",
+			"luma-22e7459…88ba4b27a79 timed-out      1m30s",
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
-				display := starter.Terminal(&out, width, jobID)
+				display := jobs.Terminal(&out, width, jobID)
 				display.Show(test.progress())
 				time.Sleep(1100 * time.Millisecond)
 				synctest.Wait()
@@ -126,7 +127,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 func TestDisplayOfSeveralJobsOnATerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		display := starter.Terminal(&out, 60, "a", "b", "c")
+		display := jobs.Terminal(&out, 60, "a", "b", "c")
 		display.Show(starter.Progress{WorkflowID: "b", State: starter.StateCompleted, Elapsed: time.Minute, Total: -1})
 		display.Show(starter.Progress{WorkflowID: "c", State: starter.StateRunning, Stage: workflows.StageHeld, Total: -1})
 		display.Show(starter.Progress{WorkflowID: "no job of ours", State: starter.StateRunning})

@@ -1,4 +1,4 @@
-package starter
+package jobs
 
 import (
 	"bytes"
@@ -7,50 +7,38 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"unicode/utf8"
 
 	"lumaflow/internal/command"
 )
 
 const (
-	// maxFile and maxLine bound, in bytes, a file that asks for many jobs,
-	// maxOrders how many it may ask for.
+	// maxFile and maxLine bound a file of jobs in bytes, maxOrders in jobs.
 	maxFile   = 64 << 20
 	maxLine   = 1 << 20
 	maxOrders = 100_000
 )
 
-// source names what a list of jobs is read from: a file, or - for standard
-// input.
-func source(path string) string {
+// sourceName is the name of a file, or standard input for -.
+func sourceName(path string) string {
 	if path == "-" {
 		return "standard input"
 	}
 	return plain(path)
 }
 
-// readLines has read take the lines of a file, or of stdin if path is -, without
-// the blanks around them and the blank ones. What read finds wrong is a usage
+// readLines passes the lines of a file, or of stdin if path is -, to read: without
+// blank lines and without blanks around a line. Errors of read become one usage
 // error that names the first such line and counts the others.
 func readLines(ctx context.Context, path string, stdin io.Reader, read func(number int, line []byte) error) error {
-	from := stdin
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return command.Usagef("%w", err)
-		}
-		defer file.Close()
-		from = file
-	}
-	data, err := readAll(ctx, io.LimitReader(from, maxFile+1))
-	switch {
+	data, err := readFile(ctx, path, stdin, maxFile)
+	switch name := sourceName(path); {
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("read %s: interrupted: %w", source(path), err)
+		return fmt.Errorf("read %s: interrupted: %w", name, err)
+	case errors.Is(err, errTooLarge):
+		return command.Usagef("%s is larger than 64 MiB: split it", name)
 	case err != nil:
 		return command.Usagef("%w", err)
-	case len(data) > maxFile:
-		return command.Usagef("%s is larger than 64 MiB: split it", source(path))
 	}
 	var first error
 	number, bad := 0, 0
@@ -58,7 +46,7 @@ func readLines(ctx context.Context, path string, stdin io.Reader, read func(numb
 		number++
 		if err := readLine(number, bytes.TrimSpace(line), read); err != nil {
 			if bad++; bad == 1 {
-				first = fmt.Errorf("%s line %d: %s", source(path), number, plain(err.Error()))
+				first = fmt.Errorf("%s line %d: %s", sourceName(path), number, plain(err.Error()))
 			}
 		}
 	}
@@ -85,10 +73,38 @@ func readLine(number int, line []byte, read func(int, []byte) error) error {
 	}
 }
 
-// quoted repeats what somebody wrote, but not at length.
-func quoted(text string) string {
-	if len(text) > 40 {
-		text = strings.ToValidUTF8(text[:40], "") + "…"
+// errTooLarge means that a file exceeds the limit of its reader.
+var errTooLarge = errors.New("too large")
+
+// readFile reads a file, or stdin if path is -, of at most limit bytes. It returns
+// when ctx ends, although a read from a terminal can't be interrupted: that
+// goroutine is left behind.
+func readFile(ctx context.Context, path string, stdin io.Reader, limit int64) ([]byte, error) {
+	from := stdin
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		from = file
 	}
-	return fmt.Sprintf("%q", text)
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := io.ReadAll(io.LimitReader(from, limit+1))
+		if err == nil && int64(len(data)) > limit {
+			err = errTooLarge
+		}
+		done <- result{data, err}
+	}()
+	select {
+	case read := <-done:
+		return read.data, read.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }

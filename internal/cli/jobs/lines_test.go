@@ -1,4 +1,4 @@
-package starter_test
+package jobs_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
@@ -39,12 +40,12 @@ func TestTaskIDs(t *testing.T) {
 		{"an escape", nil, "\x1b[31mred\n", nil, 0,
 			`standard input line 1: "\x1b[31mred" is no task id: give one a line, of letters, digits and - _ . : only; nothing is started`},
 		{"a line without end", nil, strings.Repeat("x", 1<<20+1), nil, 0, "standard input line 1: it is longer than 1 MiB; nothing is started"},
-		{"too much", nil, strings.Repeat("\n", starter.MaxFile+1), nil, 0, "standard input is larger than 64 MiB: split it"},
+		{"too much", nil, strings.Repeat("\n", jobs.MaxFile+1), nil, 0, "standard input is larger than 64 MiB: split it"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			orders, twice, err := (&starter.RescueCommand{TaskIDs: test.args, IDs: "-"}).Orders(t.Context(), strings.NewReader(test.lines))
+			orders, twice, err := jobs.ReadTasks(t.Context(), test.args, "-", strings.NewReader(test.lines))
 			if test.err != "" {
 				require.EqualError(t, err, test.err)
 				require.Equal(t, command.ExitUsage, command.ExitCode(err))
@@ -80,7 +81,7 @@ func TestBatchLines(t *testing.T) {
 		{"another take, and the same again", snow + "}\n" + snow + `,"key":"2"}` + "\n" + snow + "}", []starter.Order{{Input: request, Line: 1}, {Input: request, Key: "2", Line: 2}}, 1, ""},
 		{"the same job, run otherwise", snow + "}\n" + snow + `,"name":"reel"}`, nil, 0,
 			"standard input line 2: it is the same job as line 1 but differs in how it is run; give it a key of its own for another, paid take; nothing is started"},
-		{"nothing", " \n\n", nil, 0, "standard input asks for no job: write one JSON object a line"},
+		{"nothing", " \n\n", nil, 0, "standard input holds no job: write one JSON object a line"},
 		{"no prompt", snow + "}\n{\"videoUrl\":\"https://example.org/in.mp4\"}", nil, 0,
 			"standard input line 2: prompt is blank: say what to change in the video; nothing is started"},
 		{"an unknown field", `{"promt":"snow"}`, nil, 0, `standard input line 1: the input is malformed: unknown field "promt"; nothing is started`},
@@ -97,7 +98,7 @@ func TestBatchLines(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			orders, twice, err := (&starter.BatchCommand{File: "-"}).Orders(t.Context(), strings.NewReader(test.lines))
+			orders, twice, err := jobs.ReadBatch(t.Context(), "-", strings.NewReader(test.lines))
 			if test.err != "" {
 				require.EqualError(t, err, test.err)
 				require.Equal(t, command.ExitUsage, command.ExitCode(err))
@@ -118,7 +119,7 @@ func TestReadingThatIsInterrupted(t *testing.T) {
 		_, _ = feed.Write([]byte("abc\n"))
 		cancel()
 	}()
-	_, _, err := (&starter.RescueCommand{IDs: "-"}).Orders(ctx, stdin)
+	_, _, err := jobs.ReadTasks(ctx, nil, "-", stdin)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, command.ExitFailed, command.ExitCode(err))
 	require.NoError(t, feed.Close())
@@ -137,7 +138,7 @@ func FuzzLines(f *testing.F) {
 			if err != nil {
 				require.Empty(t, orders)
 				require.Equal(t, command.ExitUsage, command.ExitCode(err))
-				require.Equal(t, starter.Plain(err.Error()), err.Error(), "one plain line")
+				require.Equal(t, command.Plain(err.Error()), err.Error(), "one plain line")
 				return
 			}
 			require.NotEmpty(t, orders)
@@ -149,7 +150,7 @@ func FuzzLines(f *testing.F) {
 				ids[id] = true
 			}
 		}
-		check((&starter.RescueCommand{IDs: "-"}).Orders(t.Context(), bytes.NewReader(data)))
-		check((&starter.BatchCommand{File: "-"}).Orders(t.Context(), bytes.NewReader(data)))
+		check(jobs.ReadTasks(t.Context(), nil, "-", bytes.NewReader(data)))
+		check(jobs.ReadBatch(t.Context(), "-", bytes.NewReader(data)))
 	})
 }

@@ -1,66 +1,69 @@
-package starter
+package jobs
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 	"time"
 
+	"lumaflow/internal/command"
+	"lumaflow/starter"
 	"lumaflow/workflows"
 )
 
-func newTable(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 0, 2, ' ', 0) }
+// plain makes text from elsewhere one line that is safe on a terminal.
+func plain(text string) string { return command.Plain(text) }
 
 // writeReport prints one job for people.
-func writeReport(out io.Writer, report Report, now time.Time) error {
-	table := newTable(out)
-	line := func(label, text string) {
+func writeReport(out io.Writer, report starter.Report, now time.Time) error {
+	var fields [][2]string
+	add := func(label, text string) {
 		if text != "" {
-			fmt.Fprintf(table, "%s\t%s\n", label, text)
+			fields = append(fields, [2]string{label, text})
 		}
 	}
-	line("job", plain(report.WorkflowID))
-	line("state", inTime(report, now))
-	if status := report.Status; status != nil {
-		line("stage", stageLine(*status, report.State, now))
+	add("job", plain(report.WorkflowID))
+	add("state", stateText(report, now))
+	status := report.Status
+	if status != nil {
+		add("stage", stageSince(*status, report.State, now))
 	}
-	line("task", plain(report.TaskID))
-	if status := report.Status; status != nil {
+	add("task", plain(report.TaskID))
+	if status != nil {
 		if report.State.Open() {
-			line("detail", plain(status.Detail))
+			add("detail", plain(status.Detail))
 		}
-		line("counts", fmt.Sprintf("%d sent, %d polls, %d callbacks", status.SubmitAttempts, status.Polls, status.Callbacks))
+		add("counts", fmt.Sprintf("%d sent, %d polls, %d callbacks", status.SubmitAttempts, status.Polls, status.Callbacks))
 	}
 	for _, video := range videosOf(report) {
-		line("video", videoLine(video))
+		add("video", fmt.Sprintf("%s (%s, %s, %dx%d)", plain(video.Location), megabytes(video.Bytes), plain(video.Duration), video.Width, video.Height))
 	}
 	if report.Failure != nil {
-		line("failure", plain(report.Failure.Type)+": "+plain(report.Failure.Message))
+		add("failure", plain(report.Failure.Type)+": "+plain(report.Failure.Message))
 	}
 	for _, pending := range report.Pending {
-		line("pending", pendingLine(pending, now))
+		add("pending", pendingText(pending, now))
 	}
-	line("note", report.Note)
-	return table.Flush()
+	add("note", report.Note)
+	return writeFields(out, fields)
 }
 
-// inTime is a job's state and how long it has taken.
-func inTime(report Report, now time.Time) string {
+// stateText is the state of a job and its duration.
+func stateText(report starter.Report, now time.Time) string {
 	if report.State.Open() {
-		return fmt.Sprintf("%s for %s", report.State, seconds(max(now.Sub(report.StartedAt), 0)))
+		return fmt.Sprintf("%s for %s", report.State, seconds(now.Sub(report.StartedAt)))
 	}
 	return fmt.Sprintf("%s after %s, %s ago", report.State, seconds(report.ClosedAt.Sub(report.StartedAt)), age(now.Sub(report.ClosedAt)))
 }
 
-func stageLine(status workflows.Status, state State, now time.Time) string {
+func stageSince(status workflows.Status, state starter.State, now time.Time) string {
 	if !state.Open() {
 		return string(status.Stage)
 	}
-	return fmt.Sprintf("%s for %s", status.Stage, seconds(max(now.Sub(status.Since), 0)))
+	return fmt.Sprintf("%s for %s", status.Stage, seconds(now.Sub(status.Since)))
 }
 
-func videosOf(report Report) []workflows.Video {
+func videosOf(report starter.Report) []workflows.Video {
 	switch {
 	case report.Result != nil:
 		return report.Result.Videos
@@ -71,11 +74,7 @@ func videosOf(report Report) []workflows.Video {
 	}
 }
 
-func videoLine(video workflows.Video) string {
-	return fmt.Sprintf("%s (%s, %s, %dx%d)", plain(video.Location), megabytes(video.Bytes), plain(video.Duration), video.Width, video.Height)
-}
-
-func pendingLine(pending Pending, now time.Time) string {
+func pendingText(pending starter.Pending, now time.Time) string {
 	text := fmt.Sprintf("%s, attempt %d", plain(pending.Activity), pending.Attempt)
 	if until := pending.NextAttempt.Sub(now); !pending.NextAttempt.IsZero() && until > 0 {
 		text += " in " + seconds(until)
@@ -87,83 +86,79 @@ func pendingLine(pending Pending, now time.Time) string {
 }
 
 // writeEntries prints a list of jobs for people.
-func writeEntries(out io.Writer, entries []Entry, now time.Time) error {
-	table := newTable(out)
-	fmt.Fprintln(table, "JOB\tSTATE\tSTAGE\tTASK\tAGE")
+func writeEntries(out io.Writer, entries []starter.Entry, now time.Time) error {
+	var rows []row
 	for _, entry := range entries {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", plain(entry.WorkflowID), entry.State,
-			dash(string(entry.Stage)), dash(plain(entry.TaskID)), age(now.Sub(entry.StartedAt)))
+		rows = append(rows, row{cells: []string{
+			plain(entry.WorkflowID), string(entry.State), cmp.Or(string(entry.Stage), "-"),
+			cmp.Or(plain(entry.TaskID), "-"), age(now.Sub(entry.StartedAt)),
+		}})
 	}
-	return table.Flush()
+	return writeTable(out, []string{"JOB", "STATE", "STAGE", "TASK", "AGE"}, rows)
 }
 
-// writeResults prints for people how jobs ended, or how far they are.
-func writeResults(out io.Writer, reports []Report, now time.Time) error {
-	table := newTable(out)
-	fmt.Fprintln(table, resultColumns)
-	for _, report := range reports {
-		fmt.Fprintln(table, resultRow(report, now, ""))
-	}
-	return table.Flush()
-}
+// resultColumns are the titles of the cells of resultRow.
+var resultColumns = []string{"JOB", "STATE", "TIME", "TASK"}
 
-// writeOutcomes prints the same of many jobs, with the lines that asked for
-// them if there are any.
-func writeOutcomes(out io.Writer, outcomes []Outcome, now time.Time) error {
-	lined := len(outcomes) > 0 && outcomes[0].Line > 0
-	table := newTable(out)
-	if lined {
-		fmt.Fprint(table, "LINE\t")
-	}
-	fmt.Fprintln(table, resultColumns)
-	for _, outcome := range outcomes {
-		if lined {
-			fmt.Fprintf(table, "%d\t%s\n", outcome.Line, resultRow(outcome.Report, now, "\t"))
-		} else {
-			fmt.Fprintln(table, resultRow(outcome.Report, now, ""))
-		}
-	}
-	return table.Flush()
-}
-
-const resultColumns = "JOB\tSTATE\tTIME\tTASK\tVIDEO"
-
-// resultRow is one job of a table. Further videos have lines of their own, which
-// begin with indent.
-func resultRow(report Report, now time.Time, indent string) string {
-	end := report.ClosedAt
-	if end.IsZero() {
-		end = now
-	}
-	taken := "-"
+// resultRow is a job that has ended, or the state of one that has not, with the
+// locations of its videos below.
+func resultRow(report starter.Report, now time.Time) row {
+	duration := "-"
 	if !report.StartedAt.IsZero() {
-		taken = seconds(max(end.Sub(report.StartedAt), 0))
+		end := report.ClosedAt
+		if end.IsZero() {
+			end = now
+		}
+		duration = seconds(end.Sub(report.StartedAt))
 	}
-	videos := []string{"-"}
-	if report.Result != nil && len(report.Result.Videos) > 0 {
-		videos = nil
+	line := row{cells: []string{plain(report.WorkflowID), string(report.State), duration, cmp.Or(plain(report.TaskID), "-")}}
+	if report.Result != nil {
 		for _, video := range report.Result.Videos {
-			videos = append(videos, plain(video.Location))
+			line.below = append(line.below, plain(video.Location))
 		}
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", plain(report.WorkflowID), report.State, taken,
-		dash(plain(report.TaskID)), strings.Join(videos, "\n"+indent+"\t\t\t\t"))
+	return line
 }
 
-func dash(text string) string {
-	if text == "" {
-		return "-"
+// writeResults prints jobs for people after a wait.
+func writeResults(out io.Writer, reports []starter.Report, now time.Time) error {
+	var rows []row
+	for _, report := range reports {
+		rows = append(rows, resultRow(report, now))
 	}
-	return text
+	return writeTable(out, resultColumns, rows)
 }
 
-// counted is a number of things.
-func counted(n int, thing string) string {
+// writeOutcomes prints the jobs of a batch for people, with the lines of the file
+// that ordered them, if they come from one.
+func writeOutcomes(out io.Writer, outcomes []starter.Outcome, now time.Time) error {
+	titles := resultColumns
+	numbered := len(outcomes) > 0 && outcomes[0].Line > 0
+	if numbered {
+		titles = append([]string{"LINE"}, titles...)
+	}
+	var rows []row
+	for _, outcome := range outcomes {
+		line := resultRow(outcome.Report, now)
+		if numbered {
+			line.cells = append([]string{fmt.Sprint(outcome.Line)}, line.cells...)
+		}
+		rows = append(rows, line)
+	}
+	return writeTable(out, titles, rows)
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
 	if n == 1 {
-		return "1 " + thing
+		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// seconds is a duration in whole seconds. Clocks of two machines may differ, so a
+// negative one counts as zero.
+func seconds(d time.Duration) string { return max(d, 0).Truncate(time.Second).String() }
 
 // age is a duration in its largest unit.
 func age(d time.Duration) string {
@@ -178,3 +173,6 @@ func age(d time.Duration) string {
 		return fmt.Sprintf("%dd", d/(24*time.Hour))
 	}
 }
+
+// megabytes is a size in decimal megabytes: 1 MB is 1,000,000 bytes.
+func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }

@@ -1,4 +1,4 @@
-package starter_test
+package jobs_test
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -86,7 +87,7 @@ failure  SubmitUnknown: job shot-7: lost. Next: look at https://kie.ai/logs
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			require.NoError(t, starter.WriteReport(&out, test.report, noon))
+			require.NoError(t, jobs.WriteReport(&out, test.report, noon))
 			require.Equal(t, test.want, out.String())
 		})
 	}
@@ -94,7 +95,7 @@ failure  SubmitUnknown: job shot-7: lost. Next: look at https://kie.ai/logs
 
 func TestWriteEntries(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, starter.WriteEntries(&out, []starter.Entry{
+	require.NoError(t, jobs.WriteEntries(&out, []starter.Entry{
 		{WorkflowID: "shot-7", State: starter.StateRunning, Stage: workflows.StageHeld, StartedAt: noon.Add(-59 * time.Second)},
 		{WorkflowID: "shot-8\x1b[31m", State: starter.StateCompleted, Stage: workflows.StageDone, TaskID: taskID, StartedAt: noon.Add(-47 * time.Hour)},
 		{WorkflowID: "shot-9", State: starter.StateRunning, StartedAt: noon.Add(time.Second)},

@@ -1,4 +1,4 @@
-package starter
+package jobs
 
 import (
 	"context"
@@ -6,23 +6,24 @@ import (
 	"strings"
 
 	"lumaflow/internal/command"
+	"lumaflow/starter"
 	"lumaflow/workflows"
 )
 
-// ResolveCommand decides what becomes of a submission with an unknown outcome.
+// ResolveCommand resolves a submission with an unknown outcome.
 type ResolveCommand struct {
-	ID       string `arg:"" help:"Workflow id of the job."`
-	Adopt    string `placeholder:"TASKID" help:"The submission created this task: go on with it."`
-	Resubmit bool   `help:"Submit again. Pays twice if the first submission was accepted after all."`
-	WriteOff bool   `help:"Give up: the job fails."`
-	logging  `embed:""`
+	ID         string `arg:"" help:"Workflow id of the job."`
+	Adopt      string `placeholder:"TASKID" help:"The submission created this task: continue with it."`
+	Resubmit   bool   `help:"Submit again. Pays twice if the first submission was accepted after all."`
+	WriteOff   bool   `help:"Give up: the job fails."`
+	connection `embed:""`
 }
 
-// Help shows how to decide.
+// Help documents when a job needs a decision.
 func (ResolveCommand) Help() string {
-	return `A job in stage submit-unknown has sent its one paid request and does not know whether kie.ai accepted it. Look
-for the task at https://kie.ai/logs and decide. Without a decision the job goes on by itself when its callback comes
-or its recovery window ends.
+	return `A job in stage submit-unknown has sent its one paid request without learning whether kie.ai accepted it. Find the
+task at https://kie.ai/logs and decide. Without a decision the job continues by itself when its callback comes or its
+recovery window ends.
 
 Examples:
   lumaflow resolve luma-0123456789abcdef0123456789abcdef --adopt 0123456789abcdef0123456789abcdef
@@ -30,54 +31,55 @@ Examples:
   lumaflow resolve shot-7 --write-off`
 }
 
-// Run hands the decision to the job.
+// Run sends the decision to the job.
 func (c *ResolveCommand) Run(ctx context.Context, streams command.Streams) error {
-	decision, err := c.decision()
+	resolution, err := c.resolution()
 	if err != nil {
 		return err
 	}
-	return c.connected(ctx, streams, Options{}, func(s *Starter) error { return c.run(ctx, s, decision, streams) })
+	return c.connected(ctx, streams, starter.Options{}, func(s *starter.Starter) error { return c.run(ctx, s, resolution, streams) })
 }
 
-func (c *ResolveCommand) decision() (workflows.Resolution, error) {
+func (c *ResolveCommand) resolution() (workflows.Resolution, error) {
+	var none workflows.Resolution
 	if err := checkID(c.ID); err != nil {
-		return workflows.Resolution{}, err
+		return none, err
 	}
-	var decisions []workflows.Resolution
+	var given []workflows.Resolution
 	if c.Adopt != "" {
-		decisions = append(decisions, workflows.Resolution{Action: workflows.AdoptTask, TaskID: c.Adopt})
+		given = append(given, workflows.Resolution{Action: workflows.AdoptTask, TaskID: c.Adopt})
 	}
 	if c.Resubmit {
-		decisions = append(decisions, workflows.Resolution{Action: workflows.Resubmit})
+		given = append(given, workflows.Resolution{Action: workflows.Resubmit})
 	}
 	if c.WriteOff {
-		decisions = append(decisions, workflows.Resolution{Action: workflows.WriteOff})
+		given = append(given, workflows.Resolution{Action: workflows.WriteOff})
 	}
 	switch {
-	case len(decisions) != 1:
-		return workflows.Resolution{}, command.Usagef("decide one thing: --adopt TASKID, --resubmit or --write-off")
+	case len(given) != 1:
+		return none, command.Usagef("give one decision: --adopt TASKID, --resubmit or --write-off")
 	case c.Adopt != "" && (strings.TrimSpace(c.Adopt) != c.Adopt || len(c.Adopt) > maxID):
-		return workflows.Resolution{}, command.Usagef("--adopt must be a task id without blanks around it")
+		return none, command.Usagef("--adopt must be a task id without blanks around it")
 	}
-	return decisions[0], nil
+	return given[0], nil
 }
 
-func (c *ResolveCommand) run(ctx context.Context, s *Starter, decision workflows.Resolution, streams command.Streams) error {
-	if decision.Action == workflows.AdoptTask {
-		fmt.Fprintf(streams.Err, "the job asks kie.ai about task %s first, for at most a minute\n", plain(decision.TaskID))
+func (c *ResolveCommand) run(ctx context.Context, s *starter.Starter, resolution workflows.Resolution, streams command.Streams) error {
+	if resolution.Action == workflows.AdoptTask {
+		fmt.Fprintf(streams.Err, "the job requests the record of task %s from kie.ai first, for at most a minute\n", plain(resolution.TaskID))
 	}
-	if _, err := s.Resolve(ctx, c.ID, decision); err != nil {
+	if _, err := s.Resolve(ctx, c.ID, resolution); err != nil {
 		return err
 	}
 	id := plain(c.ID)
 	var text string
-	switch decision.Action {
+	switch resolution.Action {
 	case workflows.AdoptTask:
-		text = fmt.Sprintf("job %s goes on with task %s; wait for it with: lumaflow wait %s", id, plain(decision.TaskID), id)
+		text = fmt.Sprintf("job %s continues with task %s; wait for it with: lumaflow wait %s", id, plain(resolution.TaskID), id)
 	case workflows.Resubmit:
 		text = fmt.Sprintf("job %s submits again, which pays twice if the first submission was accepted; wait for it with: lumaflow wait %s", id, id)
 	case workflows.WriteOff:
-		text = fmt.Sprintf("job %s is written off; if its task turns up at https://kie.ai/logs, collect it with: lumaflow submit --task-id TASKID", id)
+		text = fmt.Sprintf("job %s is written off; if its task appears at https://kie.ai/logs, collect it with: lumaflow submit --task-id TASKID", id)
 	}
 	_, err := fmt.Fprintln(streams.Err, text)
 	return err

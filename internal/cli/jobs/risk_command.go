@@ -1,6 +1,7 @@
-package starter
+package jobs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,11 +10,12 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/starter"
 )
 
-// runAtRisk prints the videos at risk and how to collect them.
-func (c *ListCommand) runAtRisk(ctx context.Context, s *Starter, streams command.Streams) error {
-	risks, err := s.AtRisk(ctx, RiskFilter{TaskQueue: c.TaskQueue, Limit: c.Limit})
+// runAtRisk prints the videos at risk and the command that collects them.
+func (c *ListCommand) runAtRisk(ctx context.Context, s *starter.Starter, streams command.Streams) error {
+	risks, err := s.AtRisk(ctx, starter.RiskFilter{TaskQueue: c.TaskQueue, Limit: c.Limit})
 	if err != nil {
 		return err
 	}
@@ -21,7 +23,7 @@ func (c *ListCommand) runAtRisk(ctx context.Context, s *Starter, streams command
 	case c.JSON:
 		err = command.WriteJSON(streams.Out, risks.Found)
 	case len(risks.Found) == 0:
-		fmt.Fprintln(streams.Err, "no video is at risk: every finished task that is seen here is collected")
+		fmt.Fprintln(streams.Err, "no video is at risk: every finished task of these jobs is collected")
 	default:
 		err = writeRisks(streams.Out, risks.Found, time.Now())
 	}
@@ -32,45 +34,43 @@ func (c *ListCommand) runAtRisk(ctx context.Context, s *Starter, streams command
 		fmt.Fprintln(streams.Err, note)
 	}
 	if !c.JSON {
-		sayWhatToDo(streams.Err, risks.Found)
+		writeNextCommands(streams.Err, risks.Found)
 	}
 	return err
 }
 
 // writeRisks prints videos at risk for people.
-func writeRisks(out io.Writer, risks []Risk, now time.Time) error {
-	table := newTable(out)
-	fmt.Fprintln(table, "LEFT\tCOUNTED FROM\tTASK\tJOB\tSTATE\tWHY")
+func writeRisks(out io.Writer, risks []starter.Risk, now time.Time) error {
+	var rows []row
 	for _, risk := range risks {
-		fmt.Fprintf(table, "%dh\t%s %s ago\t%s\t%s\t%s\t%s\n", risk.HoursLeft, risk.CountedFrom, age(now.Sub(risk.Since)),
-			plain(risk.TaskID), plain(risk.WorkflowID), risk.State, dash(plain(risk.why())))
+		// The stage of an open job, or the failure of a closed one.
+		reason := risk.Failure
+		if risk.State.Open() {
+			reason = string(risk.Stage)
+		}
+		rows = append(rows, row{cells: []string{
+			fmt.Sprintf("%dh", risk.HoursLeft), fmt.Sprintf("%s %s ago", risk.CountedFrom, age(now.Sub(risk.Since))),
+			plain(risk.TaskID), plain(risk.WorkflowID), string(risk.State), cmp.Or(plain(reason), "-"),
+		}})
 	}
-	return table.Flush()
+	return writeTable(out, []string{"LEFT", "COUNTED FROM", "TASK", "JOB", "STATE", "WHY"}, rows)
 }
 
-// why is what keeps the job from its video, in a word.
-func (r Risk) why() string {
-	if r.State.Open() {
-		return string(r.Stage)
-	}
-	return r.Failure
-}
-
-// sayWhatToDo names the next command for the videos at risk.
-func sayWhatToDo(out io.Writer, risks []Risk) {
-	var over []string
+// writeNextCommands prints the next command for the videos at risk.
+func writeNextCommands(out io.Writer, risks []starter.Risk) {
+	var closed []string
 	for _, risk := range risks {
 		if !risk.State.Open() {
-			over = append(over, plain(risk.TaskID))
+			closed = append(closed, plain(risk.TaskID))
 		}
 	}
 	switch {
-	case len(over) > maxNamed:
+	case len(closed) > maxNamed:
 		fmt.Fprintln(out, "collect them at no cost: lumaflow list --at-risk --json | jq -r '.[].taskId' | lumaflow rescue --ids -")
-	case len(over) > 0:
-		fmt.Fprintln(out, "collect them at no cost: lumaflow rescue "+strings.Join(over, " "))
+	case len(closed) > 0:
+		fmt.Fprintln(out, "collect them at no cost: lumaflow rescue "+strings.Join(closed, " "))
 	}
-	if open := slices.IndexFunc(risks, func(r Risk) bool { return r.State.Open() }); open >= 0 {
-		fmt.Fprintf(out, "a job that is open goes on by itself; what is in its way: lumaflow status %s\n", plain(risks[open].WorkflowID))
+	if open := slices.IndexFunc(risks, func(r starter.Risk) bool { return r.State.Open() }); open >= 0 {
+		fmt.Fprintf(out, "an open job continues by itself; see what it waits for with: lumaflow status %s\n", plain(risks[open].WorkflowID))
 	}
 }

@@ -1,23 +1,24 @@
-package starter
+package jobs
 
 import (
 	"context"
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/starter"
 )
 
 // StatusCommand shows one job.
 type StatusCommand struct {
-	ID      string `arg:"" help:"Workflow id of the job."`
-	JSON    bool   `name:"json" help:"Print one JSON object."`
-	logging `embed:""`
+	ID         string `arg:"" help:"Workflow id of the job."`
+	JSON       bool   `name:"json" help:"Print one JSON object."`
+	connection `embed:""`
 }
 
-// Help shows what status tells.
+// Help documents where the status comes from.
 func (StatusCommand) Help() string {
-	return `Asks the job itself, and tells what has failed last and is tried again. If no worker answers, it shows what
-Temporal knows: whether the job is open and what it waits for. The state is running, paused, completed, failed,
+	return `Queries the job, and lists activities that have failed and are retried. If no worker answers, it shows what
+Temporal has stored: whether the job is open and what it waits for. The state is running, paused, completed, failed,
 canceled, terminated or timed-out.
 
 Examples:
@@ -25,15 +26,15 @@ Examples:
   lumaflow status shot-7 --json`
 }
 
-// Run prints the job. A job that failed is no failure of the command.
+// Run prints the job. The failure of a job is no failure of the command.
 func (c *StatusCommand) Run(ctx context.Context, streams command.Streams) error {
 	if err := checkID(c.ID); err != nil {
 		return err
 	}
-	return c.connected(ctx, streams, Options{}, func(s *Starter) error { return c.run(ctx, s, streams) })
+	return c.connected(ctx, streams, starter.Options{}, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
 }
 
-func (c *StatusCommand) run(ctx context.Context, s *Starter, streams command.Streams) error {
+func (c *StatusCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
 	report, err := s.Status(ctx, c.ID)
 	if err != nil {
 		return err
@@ -42,11 +43,4 @@ func (c *StatusCommand) run(ctx context.Context, s *Starter, streams command.Str
 		return command.WriteJSON(streams.Out, report)
 	}
 	return writeReport(streams.Out, report, time.Now())
-}
-
-func checkID(id string) error {
-	if id == "" || len(id) > maxID {
-		return command.Usagef("the job's ID must be 1 to %d bytes long", maxID)
-	}
-	return nil
 }

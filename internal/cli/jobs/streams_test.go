@@ -1,4 +1,4 @@
-package starter_test
+package jobs_test
 
 import (
 	"bytes"

@@ -1,89 +1,95 @@
-package starter
+package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"lumaflow/internal/command"
+	"lumaflow/starter"
 	"lumaflow/workflows"
 )
 
-// maxTaskID bounds a task id, in bytes. kie.ai's have 32 letters and digits, but
-// their form is not documented.
+// maxTaskID bounds a task id in bytes. kie.ai's have 32 letters and digits, but
+// kie.ai does not document their form.
 const maxTaskID = 256
 
-// taskIDs are the tasks to collect, each once, in the order in which they were
-// named.
-type taskIDs struct {
-	ids    []string
-	known  map[string]bool
-	others int
+// request checks the flags and reads the ids.
+func (c *RescueCommand) request(ctx context.Context, stdin io.Reader) (orders []starter.Order, repeated int, err error) {
+	if err := c.check(c.AtOnce); err != nil {
+		return nil, 0, err
+	}
+	return readTasks(ctx, c.TaskIDs, c.IDs, stdin)
 }
 
-func (t *taskIDs) add(id string) error {
-	if err := checkTaskID(id); err != nil {
-		return err
+// readTasks orders a collecting job for each id of the arguments and of the file,
+// once and in their order. Errors are usage errors.
+func readTasks(ctx context.Context, args []string, path string, stdin io.Reader) (orders []starter.Order, repeated int, err error) {
+	if len(args) == 0 && path == "" {
+		return nil, 0, command.Usagef("no tasks to collect: give TASKID… or --ids FILE")
 	}
-	switch {
-	case t.known[id]:
-		t.others++
+	seen := map[string]bool{}
+	add := func(id string) error {
+		switch err := checkTaskID(id); {
+		case err != nil:
+			return err
+		case seen[id]:
+			repeated++
+			return nil
+		case len(orders) == maxOrders:
+			return fmt.Errorf("these are more than %d tasks: split the list", maxOrders)
+		}
+		seen[id] = true
+		orders = append(orders, starter.Order{Input: workflows.ModifyVideoInput{TaskID: id}})
 		return nil
-	case len(t.ids) == maxOrders:
-		return fmt.Errorf("these are more than %d tasks: split the list", maxOrders)
 	}
-	t.known[id] = true
-	t.ids = append(t.ids, id)
-	return nil
+	for _, id := range args {
+		if err := add(id); err != nil {
+			return nil, 0, command.Usagef("%w; nothing is started", err)
+		}
+	}
+	if path == "" {
+		return orders, repeated, nil
+	}
+	err = readLines(ctx, path, stdin, func(_ int, line []byte) error {
+		id, _, _ := strings.Cut(string(line), "#")
+		if id = strings.TrimSpace(id); id == "" {
+			return nil
+		}
+		return add(id)
+	})
+	if err == nil && len(orders) == 0 {
+		err = command.Usagef("%s names no task: write one task id a line", sourceName(path))
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return orders, repeated, nil
 }
 
-// checkTaskID refuses what is no task id of any provider's, so that a list that
-// is no list of ids is recognised before anybody is asked about it.
+// checkTaskID rejects text that can't be a task id of any provider, so that a
+// file of another kind is rejected before a job starts.
 func checkTaskID(id string) error {
-	odd := func(r rune) bool {
+	other := func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:", r))
 	}
 	switch {
 	case id == "":
-		return fmt.Errorf("a task id is empty")
+		return errors.New("a task id is empty")
 	case len(id) > maxTaskID:
 		return fmt.Errorf("%s is no task id: it is longer than %d letters", quoted(id), maxTaskID)
-	case strings.ContainsFunc(id, odd):
+	case strings.ContainsFunc(id, other):
 		return fmt.Errorf("%s is no task id: give one a line, of letters, digits and - _ . : only", quoted(id))
 	}
 	return nil
 }
 
-// orders reads which tasks to collect: the arguments and the file. Errors are
-// usage errors.
-func (c *RescueCommand) orders(ctx context.Context, stdin io.Reader) (orders []Order, repeated int, err error) {
-	if len(c.TaskIDs) == 0 && c.IDs == "" {
-		return nil, 0, command.Usagef("say which tasks to collect: TASKID… or --ids FILE")
+// quoted is the beginning of text in quotes.
+func quoted(text string) string {
+	if len(text) > 40 {
+		text = strings.ToValidUTF8(text[:40], "") + "…"
 	}
-	tasks := &taskIDs{known: map[string]bool{}}
-	for _, id := range c.TaskIDs {
-		if err := tasks.add(id); err != nil {
-			return nil, 0, command.Usagef("%w; nothing is started", err)
-		}
-	}
-	if c.IDs != "" {
-		err := readLines(ctx, c.IDs, stdin, func(_ int, line []byte) error {
-			id, _, _ := strings.Cut(string(line), "#")
-			if id = strings.TrimSpace(id); id == "" {
-				return nil
-			}
-			return tasks.add(id)
-		})
-		if err != nil {
-			return nil, 0, err
-		}
-		if len(tasks.ids) == 0 {
-			return nil, 0, command.Usagef("%s names no task: write one task id a line", source(c.IDs))
-		}
-	}
-	for _, id := range tasks.ids {
-		orders = append(orders, Order{Input: workflows.ModifyVideoInput{TaskID: id}})
-	}
-	return orders, tasks.others, nil
+	return fmt.Sprintf("%q", text)
 }

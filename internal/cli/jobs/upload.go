@@ -1,4 +1,4 @@
-package starter
+package jobs
 
 import (
 	"context"
@@ -8,65 +8,67 @@ import (
 	"lumaflow/internal/clip"
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie"
+	"lumaflow/starter"
 	"lumaflow/workflows"
 )
 
-// uploads are the settings that a video on this machine takes.
-type uploads struct {
+// uploadFlags are the settings for videos on this machine.
+type uploadFlags struct {
 	KieAPIKey        string `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account (https://kie.ai/api-key). Needed to upload a file."`
-	KieUploadBaseURL string `env:"KIE_UPLOAD_BASE_URL" default:"https://kieai.redpandaai.co" placeholder:"URL" help:"Where kie.ai takes uploads (${default})."`
+	KieUploadBaseURL string `env:"KIE_UPLOAD_BASE_URL" default:"https://kieai.redpandaai.co" placeholder:"URL" help:"Address of kie.ai's File Upload API (${default})."`
 }
 
-// host is where videos are uploaded to. Its errors are usage errors.
-func (u uploads) host() (*kie.Client, error) {
-	if u.KieAPIKey == "" {
+// client returns a client for uploads. Errors are usage errors.
+func (f uploadFlags) client() (*kie.Client, error) {
+	if f.KieAPIKey == "" {
 		return nil, command.Usagef("KIE_API_KEY is not set, and a file has to be uploaded to kie.ai: make a key at https://kie.ai/api-key")
 	}
-	host, err := kie.New(kie.Options{
-		UploadBaseURL: u.KieUploadBaseURL,
-		APIKey:        u.KieAPIKey,
+	client, err := kie.New(kie.Options{
+		UploadBaseURL: f.KieUploadBaseURL,
+		APIKey:        f.KieAPIKey,
 		UserAgent:     kie.UserAgent(command.Version()),
 	})
 	if err != nil {
 		return nil, command.Usagef("%w", err)
 	}
-	return host, nil
+	return client, nil
 }
 
-// order is a job that is asked for, with its video if that is on this machine.
-type order struct {
-	input workflows.ModifyVideoInput
-	video *clip.Clip
-	host  *kie.Client
+// submission is the input of a job, with its video if that is a file here.
+type submission struct {
+	input  workflows.ModifyVideoInput
+	video  *clip.Clip
+	client *kie.Client
 }
 
-// addVideo checks the file at a path, before anything is dialled.
-func (o *order) addVideo(ctx context.Context, path string, settings uploads) (err error) {
-	if o.host, err = settings.host(); err != nil {
+// addVideo opens and checks a video file.
+func (s *submission) addVideo(ctx context.Context, path string, flags uploadFlags) (err error) {
+	if s.client, err = flags.client(); err != nil {
 		return err
 	}
-	if o.video, err = clip.Open(ctx, path); err != nil {
+	if s.video, err = clip.Open(ctx, path); err != nil {
 		return fmt.Errorf("--video: %w", err)
 	}
-	o.input.VideoURL, o.input.VideoSHA256 = "", o.video.SHA256()
+	s.input.VideoURL, s.input.VideoSHA256 = "", s.video.SHA256()
 	return nil
 }
 
-// through has s upload the video of the order if that is needed, and tell say.
-func (o *order) through(s *Starter, say io.Writer) *Starter {
-	if o.video == nil {
-		return s
+// through returns a job client that uploads the file, if there is one, before it
+// starts a job. Progress goes to out.
+func (s *submission) through(jobs *starter.Starter, out io.Writer) *starter.Starter {
+	if s.video == nil {
+		return jobs
 	}
-	return s.Uploading(func(ctx context.Context) (clip.Hosted, error) {
-		return o.video.Upload(ctx, o.host, say)
+	return jobs.Uploading(func(ctx context.Context) (clip.Hosted, error) {
+		return s.video.Upload(ctx, s.client, out)
 	})
 }
 
-func (o *order) close() {
-	if o.video != nil {
-		o.video.Close()
+func (s *submission) close() {
+	if s.video != nil {
+		s.video.Close()
 	}
-	if o.host != nil {
-		o.host.CloseIdleConnections()
+	if s.client != nil {
+		s.client.CloseIdleConnections()
 	}
 }

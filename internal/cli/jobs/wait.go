@@ -1,6 +1,7 @@
-package starter
+package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,52 +9,53 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/starter"
 )
 
-// defaultTimeout is how long the commands wait for jobs. A job with the default
-// deadlines takes no longer, even if kie.ai holds it to the last and its
-// submission has to be recovered.
+// defaultTimeout bounds the wait for jobs. A job with the default deadlines ends
+// earlier, even if kie.ai holds it for a day and its submission needs the whole
+// recovery window.
 const defaultTimeout = 72 * time.Hour
 
-// maxNamed is how many jobs one line of text names.
+// maxNamed is the number of jobs that one line of text names.
 const maxNamed = 5
 
-// errTimeout is why a wait ended before the jobs.
+// errTimeout is the cause of a wait that ends before the jobs.
 var errTimeout = errors.New("timeout")
 
-// wait is a person's wait for jobs.
-type wait struct {
-	ids     []string
-	timeout time.Duration
-	streams command.Streams
-}
-
-// run shows the jobs as they come along. The error says in one line if they did
-// not all complete; the reports are there in any case but when it could not
-// begin.
-func (w wait) run(ctx context.Context, s *Starter) ([]Report, error) {
-	if w.timeout == 0 {
-		w.timeout = defaultTimeout
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, w.timeout, errTimeout)
+// waitFor shows the jobs until all have ended. The error names those that did not
+// complete; the reports are empty only if the wait could not begin.
+func waitFor(ctx context.Context, s *starter.Starter, ids []string, timeout time.Duration, streams command.Streams) ([]starter.Report, error) {
+	timeout = cmp.Or(timeout, defaultTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
 	defer cancel()
-	display := NewDisplay(w.streams.Err, w.ids)
-	reports, err := s.Wait(ctx, w.ids, display.Show)
+	display := NewDisplay(streams.Err, ids)
+	reports, err := s.Wait(ctx, ids, display.Show)
 	display.Close()
+	if stop := stopText(ctx, err, "waiting", timeout); stop != "" {
+		return reports, unfinishedWait(reports, stop)
+	}
+	if err != nil {
+		return reports, err
+	}
+	return reports, waitError(reports, streams)
+}
+
+// stopText describes the end of an activity by its timeout or by an interrupt. It
+// is empty for all other errors.
+func stopText(ctx context.Context, err error, activity string, timeout time.Duration) string {
 	switch {
+	case err == nil || ctx.Err() == nil:
+		return ""
 	case errors.Is(err, errTimeout):
-		return reports, w.goOn(reports, "stopped waiting after "+w.timeout.String())
-	case ctx.Err() != nil && err != nil:
-		return reports, w.goOn(reports, "stopped waiting")
-	case err != nil:
-		return reports, &trouble{plain(err.Error()), err}
+		return "stopped " + activity + " after " + timeout.String()
 	default:
-		return reports, w.verdict(reports)
+		return "stopped " + activity
 	}
 }
 
-// goOn says that the wait is over and the jobs are not.
-func (w wait) goOn(reports []Report, why string) error {
+// unfinishedWait is the error of a wait that ended before its jobs.
+func unfinishedWait(reports []starter.Report, stop string) error {
 	var open []string
 	for _, report := range reports {
 		if report.State.Open() {
@@ -62,45 +64,46 @@ func (w wait) goOn(reports []Report, why string) error {
 	}
 	switch {
 	case len(open) == 0:
-		return errors.New(why)
+		return errors.New(stop)
 	case len(open) == 1:
-		return fmt.Errorf("%s: job %s goes on by itself; wait for it again with: lumaflow wait %s", why, open[0], open[0])
+		return fmt.Errorf("%s: job %s goes on by itself; wait for it again with: lumaflow wait %s", stop, open[0], open[0])
 	case len(open) <= maxNamed:
-		return fmt.Errorf("%s: %d of %d jobs go on by themselves; wait for them again with: lumaflow wait %s", why, len(open), len(w.ids), strings.Join(open, " "))
+		return fmt.Errorf("%s: %d of %d jobs go on by themselves; wait for them again with: lumaflow wait %s", stop, len(open), len(reports), strings.Join(open, " "))
 	default:
-		return fmt.Errorf("%s: %d of %d jobs go on by themselves; see them with: lumaflow list --open", why, len(open), len(w.ids))
+		return fmt.Errorf("%s: %d of %d jobs go on by themselves; see them with: lumaflow list --open", stop, len(open), len(reports))
 	}
 }
 
-// verdict is nil if all jobs have completed.
-func (w wait) verdict(reports []Report) error {
-	var lost []string
+// waitError is nil if all jobs have completed.
+func waitError(reports []starter.Report, streams command.Streams) error {
+	var failed []string
 	for _, report := range reports {
-		if report.State != StateCompleted {
-			lost = append(lost, ending(report))
+		if report.State != starter.StateCompleted {
+			failed = append(failed, endText(report))
 		}
 	}
 	switch {
-	case len(lost) == 0:
+	case len(failed) == 0:
 		return nil
 	case len(reports) == 1:
-		return errors.New(lost[0])
+		return errors.New(failed[0])
 	}
-	for _, text := range lost {
-		fmt.Fprintln(w.streams.Err, text)
+	for _, text := range failed {
+		fmt.Fprintln(streams.Err, text)
 	}
-	return fmt.Errorf("%d of %d jobs ended without their video", len(lost), len(reports))
+	return fmt.Errorf("%d of %d jobs ended without their video", len(failed), len(reports))
 }
 
-// ending says how a job ended that has no video. The job's own words name it.
-func ending(report Report) string {
-	id := plain(report.WorkflowID)
+// endText describes the end of a job without a video. Failures of the job itself
+// name it already.
+func endText(report starter.Report) string {
+	job := "job " + plain(report.WorkflowID)
 	if report.Failure == nil {
-		return "job " + id + ": " + string(report.State)
+		return job + ": " + string(report.State)
 	}
 	text := plain(report.Failure.Message)
-	if strings.HasPrefix(text, "job "+id) {
+	if strings.HasPrefix(text, job) {
 		return text
 	}
-	return "job " + id + ": " + text
+	return job + ": " + text
 }

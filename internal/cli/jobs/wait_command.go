@@ -1,25 +1,27 @@
-package starter
+package jobs
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/starter"
 )
 
 // WaitCommand waits until jobs have ended.
 type WaitCommand struct {
-	IDs     []string      `arg:"" name:"id" help:"Workflow ids of the jobs."`
-	Timeout time.Duration `placeholder:"DURATION" help:"Stop waiting after this time; the jobs go on (default 72h)."`
-	JSON    bool          `name:"json" help:"Print one JSON array."`
-	logging `embed:""`
+	IDs        []string      `arg:"" name:"id" help:"Workflow ids of the jobs."`
+	Timeout    time.Duration `placeholder:"DURATION" help:"Stop waiting after this time; the jobs continue (default 72h)."`
+	JSON       bool          `name:"json" help:"Print one JSON array."`
+	connection `embed:""`
 }
 
-// Help shows how jobs are waited for.
+// Help documents the output and the exit code.
 func (WaitCommand) Help() string {
-	return `Shows how the jobs come along on standard error and how they ended on standard output. The exit code is 0 only
-if all jobs have completed. Ctrl-C and --timeout end the wait, not the jobs.
+	return `Shows the progress of the jobs on standard error and their ends on standard output. The exit code is 0 only if
+all jobs have completed. Ctrl-C and --timeout end the wait, not the jobs.
 
 Examples:
   lumaflow wait luma-0123456789abcdef0123456789abcdef
@@ -32,7 +34,7 @@ func (c *WaitCommand) Run(ctx context.Context, streams command.Streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	return c.connected(ctx, streams, Options{}, func(s *Starter) error { return c.run(ctx, s, streams) })
+	return c.connected(ctx, streams, starter.Options{}, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
 }
 
 func (c *WaitCommand) check() error {
@@ -41,35 +43,23 @@ func (c *WaitCommand) check() error {
 			return err
 		}
 	}
-	if c.Timeout < 0 {
-		return command.Usagef("--timeout is %s: give a duration above 0, such as 30m", c.Timeout)
-	}
-	return nil
+	return checkTimeout(c.Timeout)
 }
 
-func (c *WaitCommand) run(ctx context.Context, s *Starter, streams command.Streams) error {
+func (c *WaitCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
 	var ids []string
 	for _, id := range c.IDs {
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
-	waiting := wait{ids: ids, timeout: c.Timeout, streams: streams}
-	reports, err := waiting.run(ctx, s)
-	if len(reports) == 0 {
+	reports, err := waitFor(ctx, s, ids, c.Timeout, streams)
+	switch {
+	case len(reports) == 0:
 		return err
+	case c.JSON:
+		return cmp.Or(command.WriteJSON(streams.Out, reports), err)
+	default:
+		return cmp.Or(writeResults(streams.Out, reports, time.Now()), err)
 	}
-	if c.JSON {
-		return printed(command.WriteJSON(streams.Out, reports), err)
-	}
-	return printed(writeResults(streams.Out, reports, time.Now()), err)
-}
-
-// printed is the error of a command that has printed what it has: the failure
-// to print, if that failed.
-func printed(print, err error) error {
-	if print != nil {
-		return print
-	}
-	return err
 }
