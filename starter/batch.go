@@ -10,190 +10,188 @@ import (
 	"lumaflow/workflows"
 )
 
-// hands is how many jobs of many are started, or looked at, at once.
-const hands = 8
-
-// Order is one job of many.
+// Order is one job of a batch.
 type Order struct {
 	Input workflows.ModifyVideoInput
-	// Key tells takes of the same request apart.
+	// Key distinguishes jobs of the same request.
 	Key string
-	// Line is where it was asked for, from 1; 0 is nowhere in particular.
+	// Line is the line of the batch file, from 1; 0 if there is no file.
 	Line int
 }
 
-// Outcome is what became of an Order.
+// Outcome is the result of an Order.
 type Outcome struct {
 	Line int `json:"line,omitempty"`
-	// Report is the job. Its Failure also says why a job was not started.
+	// Report is the job, whose fields the JSON holds directly. Its Failure is also
+	// set if the job could not be started.
 	Report
-	// Existing says that the job was there before and was not started again.
+	// Existing means that the job existed before and was not started again.
 	Existing bool `json:"existing"`
 }
 
-// BatchOptions say how many jobs are run.
+// BatchOptions are the settings of RunBatch.
 type BatchOptions struct {
-	// AtOnce is how many jobs may be open at the same time; at least 1.
+	// AtOnce is the greatest number of open jobs, at least 1.
 	AtOnce int
 	// RetryFailed starts jobs again whose generation failed. Each is another paid
 	// task.
 	RetryFailed bool
-	// Show is shown how far they all are, from one goroutine; nil is allowed.
+	// Show is called with the counts from one goroutine; nil is allowed.
 	Show func(Tally)
 }
 
-// RunBatch starts jobs, or finds them, and looks after them until all have ended
-// or ctx is done. No more than options.AtOnce are open because of it at any
-// time: the others start as those end, and when it is stopped, it leaves what it
-// has not started. A job that can't be started is an outcome, not an error. The
-// outcomes are in the order of the orders, and there in any case; the error is
-// the cause of ctx's end, or why there was no going on. What it takes of memory
-// grows with the orders, of goroutines and of requests under way it does not.
+// RunBatch starts or finds jobs and watches them until all have ended or ctx is
+// done. It keeps at most options.AtOnce of its jobs open; further jobs start as
+// these end. When ctx is done it starts no more. A job that can't be started is an
+// outcome, not an error. The outcomes are in the order of the orders and always
+// complete; the error is the cause of ctx's end, or the failure that ended the
+// batch. The memory grows with the orders; the goroutines and the concurrent
+// requests do not.
 func (s *Starter) RunBatch(ctx context.Context, orders []Order, options BatchOptions) ([]Outcome, error) {
 	if options.Show == nil {
 		options.Show = func(Tally) {}
 	}
-	many := &many{Starter: s, BatchOptions: options, orders: orders, heard: time.Now(),
+	batch := &batchRun{starter: s, options: options, orders: orders, answeredAt: time.Now(),
 		outcomes: make([]Outcome, len(orders)), stages: make([]workflows.Stage, len(orders))}
 	for i, order := range orders {
-		many.queue = append(many.queue, i)
-		many.outcomes[i] = Outcome{Line: order.Line, Report: Report{
+		batch.queue = append(batch.queue, i)
+		batch.outcomes[i] = Outcome{Line: order.Line, Report: Report{
 			WorkflowID: JobID(order.Input, order.Key),
 			State:      StateNotStarted,
 			TaskID:     order.Input.TaskID,
 		}}
 	}
-	return many.outcomes, many.run(ctx)
+	return batch.outcomes, batch.run(ctx)
 }
 
-// many are jobs that are run together. Orders and outcomes are named by their
-// place.
-type many struct {
-	*Starter
-	BatchOptions
+// batchRun is the state of RunBatch. Jobs are identified by the index of their
+// order.
+type batchRun struct {
+	starter  *Starter
+	options  BatchOptions
 	orders   []Order
 	outcomes []Outcome
-	// queue are the orders to start, open the jobs that have not ended, stages
-	// where those are, as far as it is known.
+	// queue are the jobs to start, open those that have not ended, stages the last
+	// known stages.
 	queue, open []int
 	stages      []workflows.Stage
 
 	mu sync.Mutex
-	// away is why Temporal gave no answer in this round, stop why there is no
-	// going on. Heard is when it last gave one, pauses how often it has not since.
-	away, stop error
-	heard      time.Time
-	pauses     int
-	// silence is why no job can be asked, as far as it is to be mended; none is
-	// asked until quiet.
-	silence string
-	quiet   time.Time
+	// unanswered is an error of this round after which later requests would fail as
+	// well; the next round repeats them. fatal is one that no retry removes.
+	unanswered, fatal error
+	// answeredAt is the time of the last answer, retries the number of rounds since.
+	answeredAt time.Time
+	retries    int
+	// workerNote describes why queries fail; there are none until queriesAfter.
+	workerNote   string
+	queriesAfter time.Time
 }
 
-func (m *many) run(ctx context.Context) error {
+func (b *batchRun) run(ctx context.Context) error {
 	for {
-		m.away = nil
-		m.start(ctx)
-		m.Show(m.tally())
-		moved := m.look(ctx)
-		m.Show(m.tally())
+		b.unanswered = nil
+		b.startNext(ctx)
+		b.options.Show(b.tally())
+		ended := b.pollOpen(ctx)
+		b.options.Show(b.tally())
 		switch {
-		case len(m.queue)+len(m.open) == 0:
+		case len(b.queue)+len(b.open) == 0:
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case m.stop != nil:
-			return m.stop
-		case m.away != nil && time.Since(m.heard) >= outage:
-			return &trouble{"Temporal has not answered for " + outage.String() + "; the jobs that are started go on by themselves, run the same command again to see to all of them", m.away}
-		case moved && len(m.queue) > 0 && m.away == nil:
-			// There is room to start more at once.
+		case b.fatal != nil:
+			return b.fatal
+		case b.unanswered != nil && time.Since(b.answeredAt) >= outage:
+			return &requestError{"Temporal has not answered for " + outage.String() + "; the started jobs go on by themselves, run the same command again to resume the batch", b.unanswered}
+		case ended && len(b.queue) > 0 && b.unanswered == nil:
+			// Ended jobs make room for others without a pause.
 			continue
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(m.pause()):
+		case <-time.After(b.pause()):
 		}
 	}
 }
 
-// pause is how long to wait between two rounds: the longer, the more jobs there
-// are to ask Temporal about, and the longer it has not answered.
-func (m *many) pause() time.Duration {
-	if m.away == nil {
-		return max(m.interval, time.Duration(len(m.open))*perJob)
+// pause is the time between two rounds. It grows with the number of open jobs,
+// and exponentially while Temporal does not answer.
+func (b *batchRun) pause() time.Duration {
+	interval := b.starter.interval
+	if b.unanswered == nil {
+		return max(interval, time.Duration(len(b.open))*intervalPerJob)
 	}
-	m.pauses++
-	return min(m.interval<<min(m.pauses, 10), max(maxInterval, m.interval))
+	b.retries++
+	return min(interval<<min(b.retries, 10), max(maxInterval, interval))
 }
 
-// each does something for some of the jobs, a few at a time, until Temporal is
-// away.
-func (m *many) each(ctx context.Context, places []int, do func(context.Context, int) error) {
-	var working errgroup.Group
-	working.SetLimit(hands)
-	for _, place := range places {
-		working.Go(func() error {
-			if !m.goesOn(ctx) {
-				return nil
+// forEach calls do for jobs, concurrently, until an error concerns all of them.
+func (b *batchRun) forEach(ctx context.Context, jobs []int, do func(context.Context, int) error) {
+	var calls errgroup.Group
+	calls.SetLimit(maxConcurrent)
+	for _, job := range jobs {
+		calls.Go(func() error {
+			if b.proceeds(ctx) {
+				b.record(ctx, do(ctx, job))
 			}
-			m.hear(ctx, do(ctx, place))
 			return nil
 		})
 	}
-	// What goes wrong is heard.
-	_ = working.Wait()
+	// The errors are recorded.
+	_ = calls.Wait()
 }
 
-func (m *many) goesOn(ctx context.Context) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return ctx.Err() == nil && m.away == nil && m.stop == nil
+func (b *batchRun) proceeds(ctx context.Context) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return ctx.Err() == nil && b.unanswered == nil && b.fatal == nil
 }
 
-// hear takes in whether Temporal answers.
-func (m *many) hear(ctx context.Context, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// record sorts an error that concerns all jobs.
+func (b *batchRun) record(ctx context.Context, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
 	case err == nil:
-		m.heard, m.pauses = time.Now(), 0
+		b.answeredAt, b.retries = time.Now(), 0
 	case ctx.Err() != nil:
 	case forbidden(err):
-		m.stop = err
+		b.fatal = err
 	default:
-		m.away = err
+		b.unanswered = err
 	}
 }
 
-// start starts as many jobs as there is room for.
-func (m *many) start(ctx context.Context) {
-	room := min(max(m.AtOnce-len(m.open), 0), len(m.queue))
-	next := m.queue[:room]
-	m.queue = m.queue[room:]
-	m.each(ctx, next, m.startOne)
-	var again []int
-	for _, place := range next {
-		switch outcome := m.outcomes[place]; {
+// startNext starts as many jobs as may be open. Jobs whose start has no known
+// outcome return to the queue.
+func (b *batchRun) startNext(ctx context.Context) {
+	room := min(max(b.options.AtOnce-len(b.open), 0), len(b.queue))
+	next := b.queue[:room]
+	b.queue = b.queue[room:]
+	b.forEach(ctx, next, b.startOne)
+	var repeat []int
+	for _, job := range next {
+		switch outcome := b.outcomes[job]; {
 		case outcome.RunID != "":
-			m.open = append(m.open, place)
+			b.open = append(b.open, job)
 		case outcome.Failure == nil || outcome.State == StateUnknown:
-			again = append(again, place)
+			repeat = append(repeat, job)
 		}
 	}
-	m.queue = append(again, m.queue...)
+	b.queue = append(repeat, b.queue...)
 }
 
-// look looks at the open jobs and reports whether any have ended.
-func (m *many) look(ctx context.Context) (ended bool) {
-	m.each(ctx, m.open, m.lookAt)
-	var left []int
-	for _, place := range m.open {
-		if m.outcomes[place].State.Open() {
-			left = append(left, place)
+// pollOpen polls the open jobs and reports whether any have ended.
+func (b *batchRun) pollOpen(ctx context.Context) (ended bool) {
+	b.forEach(ctx, b.open, b.pollOne)
+	var open []int
+	for _, job := range b.open {
+		if b.outcomes[job].State.Open() {
+			open = append(open, job)
 		}
 	}
-	ended = len(left) < len(m.open)
-	m.open = left
+	ended = len(open) < len(b.open)
+	b.open = open
 	return ended
 }

@@ -6,27 +6,29 @@ import (
 	"time"
 
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/codes"
 
 	"lumaflow/workflows"
 )
 
-// quietTime is how long no job is asked after a worker did not answer.
-const quietTime = 30 * time.Second
+// queryPause is the time without queries after one that no worker answered: the
+// next would time out as well.
+const queryPause = 30 * time.Second
 
-// startOne starts one job. The error is one that concerns all of them.
-func (m *many) startOne(ctx context.Context, place int) error {
-	order, outcome := m.orders[place], &m.outcomes[place]
-	job, err := m.submit(ctx, asked{id: outcome.WorkflowID, input: order.Input, paidOnce: !m.RetryFailed})
-	var unsettled *UnsettledError
+// startOne starts one job. The error is one that concerns all jobs.
+func (b *batchRun) startOne(ctx context.Context, job int) error {
+	order, outcome := b.orders[job], &b.outcomes[job]
+	started, err := b.starter.submit(ctx, submission{id: outcome.WorkflowID, input: order.Input, payOnce: !b.options.RetryFailed})
+	var paid *PaidError
 	switch {
 	case err == nil:
-		outcome.RunID, outcome.StartedAt, outcome.Existing = job.RunID, job.StartedAt, job.Existing
+		outcome.RunID, outcome.StartedAt, outcome.Existing = started.RunID, started.StartedAt, started.Existing
 		outcome.State, outcome.Failure = StateRunning, nil
-	case errors.As(err, &unsettled):
-		outcome.State, outcome.TaskID, outcome.Existing = unsettled.State, unsettled.TaskID, true
-		outcome.Failure = &Failure{unsettled.Failure.Type, unsettled.Error()}
-	case general(err):
+	case errors.As(err, &paid):
+		outcome.State, outcome.TaskID, outcome.Existing = paid.State, paid.TaskID, true
+		outcome.Failure = &Failure{paid.Failure.Type, paid.Error()}
+	case concernsAll(err):
 		outcome.State, outcome.Failure = StateUnknown, &Failure{FailureNotStarted, err.Error()}
 		return err
 	default:
@@ -35,83 +37,81 @@ func (m *many) startOne(ctx context.Context, place int) error {
 	return nil
 }
 
-// lookAt sees how far one job is. The error is one that concerns all of them.
-func (m *many) lookAt(ctx context.Context, place int) error {
-	outcome := &m.outcomes[place]
-	described, err := m.describe(ctx, outcome.WorkflowID, outcome.RunID)
+// pollOne updates the outcome of one job. The error is one that concerns all jobs.
+func (b *batchRun) pollOne(ctx context.Context, job int) error {
+	outcome := &b.outcomes[job]
+	described, err := b.starter.describe(ctx, outcome.WorkflowID, outcome.RunID)
 	switch {
-	case general(err):
+	case concernsAll(err):
 		return err
 	case err != nil:
 		outcome.State, outcome.Failure = StateUnknown, &Failure{FailureOutOfSight, err.Error()}
 		return nil
 	}
-	seen := newReport(described)
-	if seen.TaskID == "" {
-		seen.TaskID = outcome.TaskID
+	report := newReport(described)
+	if report.TaskID == "" {
+		report.TaskID = outcome.TaskID
 	}
-	if seen.State.Open() {
-		seen.Status, seen.Pending = outcome.Status, m.inTheWay(described)
-		outcome.Report = seen
-		m.stages[place] = stageSeen(described)
-		switch m.stages[place] {
-		case "", workflows.StageHeld, workflows.StageSubmitUnknown:
-			m.ask(ctx, place, placeOf(described))
-		}
+	if report.State.Open() {
+		report.Status, report.Pending = outcome.Status, b.starter.failing(described)
+		outcome.Report = report
+		b.pollStage(ctx, job, described)
 		return nil
 	}
-	switch err := m.addEnd(ctx, &seen); {
-	case general(err):
+	switch err := b.starter.addEnd(ctx, &report); {
+	case concernsAll(err):
 		return err
 	case err != nil:
-		seen.Note = err.Error()
+		report.Note = err.Error()
 	}
-	if seen.TaskID == "" {
-		// A job that was ended by force names no task.
-		if bill, err := m.readBill(ctx, seen); err == nil {
-			seen.learn(bill.taskID)
-		}
+	if report.TaskID == "" {
+		// The end of a terminated run names no task.
+		b.starter.findTaskID(ctx, &report)
 	}
-	outcome.Report = seen
+	outcome.Report = report
 	return nil
 }
 
-// ask asks an open job how far it is. After a worker's silence none is asked for
-// a while: each question would wait as long.
-func (m *many) ask(ctx context.Context, index int, at place) {
-	m.mu.Lock()
-	quiet := time.Now().Before(m.quiet)
-	m.mu.Unlock()
-	if quiet {
+// pollStage updates the stage of an open job. It queries the job only if Temporal
+// has not stored the stage, or if the status explains it, and not soon after a
+// query that no worker answered.
+func (b *batchRun) pollStage(ctx context.Context, job int, described *workflowservice.DescribeWorkflowExecutionResponse) {
+	b.stages[job] = storedStage(described)
+	switch b.stages[job] {
+	case "", workflows.StageHeld, workflows.StageSubmitUnknown:
+	default:
 		return
 	}
-	outcome := &m.outcomes[index]
-	status, err := m.query(ctx, outcome.WorkflowID, outcome.RunID)
+	b.mu.Lock()
+	paused := time.Now().Before(b.queriesAfter)
+	b.mu.Unlock()
+	if paused {
+		return
+	}
+	outcome := &b.outcomes[job]
+	status, err := b.starter.query(ctx, outcome.WorkflowID, outcome.RunID)
 	if err == nil {
-		outcome.Status, m.stages[index] = &status, status.Stage
-		outcome.learn(status.TaskID)
+		outcome.Status, b.stages[job] = &status, status.Stage
+		outcome.setTaskID(status.TaskID)
 	}
 	if ctx.Err() != nil {
 		return
 	}
 	var failed *serviceerror.QueryFailed
-	said, until := "", time.Time{}
+	note, after := "", time.Time{}
 	switch {
 	case err == nil:
 	case errors.As(err, &failed):
-		said = "job " + plain(outcome.WorkflowID) + ": " + silence(err)
+		note = "job " + plain(outcome.WorkflowID) + ": " + querySilence(err)
 	default:
-		until = time.Now().Add(quietTime)
-		if there, known := m.workerThere(ctx, at); known && !there {
-			said = at.noWorker()
-		}
+		note, after = b.starter.noWorkerNote(ctx, queueOf(described)), time.Now().Add(queryPause)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.silence, m.quiet = said, until
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.workerNote, b.queriesAfter = note, after
 }
 
-// general reports whether an error concerns all jobs, not one of them.
-func general(err error) bool {
+// concernsAll reports whether an error concerns all jobs, not one of them.
+func concernsAll(err error) bool {
 	return err != nil && (interrupted(err) || unanswered(err) || forbidden(err) || serviceerror.ToStatus(err).Code() == codes.ResourceExhausted)
 }

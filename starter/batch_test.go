@@ -91,8 +91,8 @@ func TestRunBatchIsBounded(t *testing.T) {
 		}
 		require.Len(t, fake.Starts, total)
 		require.Equal(t, atOnce, fake.mostOpen)
-		require.LessOrEqual(t, fake.mostAsks, starter.Hands)
-		require.Less(t, most-before, 4*starter.Hands, "goroutines")
+		require.LessOrEqual(t, fake.mostAsks, starter.MaxConcurrent)
+		require.Less(t, most-before, 4*starter.MaxConcurrent, "goroutines")
 
 		outcomes, err = s.RunBatch(t.Context(), shots(total), options)
 		require.NoError(t, err)
@@ -191,8 +191,8 @@ func TestRunBatchThroughAnOutage(t *testing.T) {
 	}{
 		{"at the start", 0, time.Minute, 3, "", 0, 0},
 		{"while the jobs run", time.Second, time.Minute, 3, "", 0, 0},
-		{"for long", time.Second, time.Hour, 3, "Temporal has not answered for 5m0s; the jobs that are started go on by themselves, run the same command again to see to all of them", 3, 0},
-		{"for long, from the start", 0, time.Hour, 1, "Temporal has not answered for 5m0s; the jobs that are started go on by themselves, run the same command again to see to all of them", 0, 1},
+		{"for long", time.Second, time.Hour, 3, "Temporal has not answered for 5m0s; the started jobs go on by themselves, run the same command again to resume the batch", 3, 0},
+		{"for long, from the start", 0, time.Hour, 1, "Temporal has not answered for 5m0s; the started jobs go on by themselves, run the same command again to resume the batch", 0, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestRunBatchThroughAnOutage(t *testing.T) {
 				outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(test.jobs), starter.BatchOptions{AtOnce: 10, Show: func(tally starter.Tally) {
 					notes = append(notes, tally.Note)
 				}})
-				require.Contains(t, notes, "Temporal does not answer; the jobs go on, trying again")
+				require.Contains(t, notes, "Temporal does not answer; the jobs go on, the requests are retried")
 				states := map[starter.State]int{}
 				for _, outcome := range outcomes {
 					states[outcome.State]++
@@ -277,7 +277,7 @@ func TestRunBatchTells(t *testing.T) {
 			f.Do(func() {
 				r.RunsActivity("Identify").Pending[0].LastFailure = startertest.FailureOf(startertest.ApplicationError(activities.ProviderUnavailable, "kie.ai has no record of task t yet"))
 			})
-		}, "0 of 3 done, 2 waiting, 1 not started yet", "kie.ai has no record of task t yet; it is tried again"},
+		}, "0 of 3 done, 2 waiting, 1 not started yet", "kie.ai has no record of task t yet; it is retried"},
 		{"ending", ready(workflows.StageDone, "stored"), "0 of 3 done, 2 ending, 1 not started yet", ""},
 		{"known without a question", func(f *startertest.Temporal, r *startertest.Run) { f.Do(func() { r.RunsActivity("Download") }) }, "0 of 3 done, 2 collecting, 1 not started yet", ""},
 		{"known by its label", func(f *startertest.Temporal, r *startertest.Run) { f.Do(func() { r.InStage(workflows.StageWaiting) }) }, "0 of 3 done, 2 waiting, 1 not started yet", ""},

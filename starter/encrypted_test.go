@@ -82,12 +82,12 @@ func TestEncryptedJobs(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, &starter.Failure{Type: "ResultOverdue", Message: keyMissing}, report.Failure)
 
-		var unsettled *starter.UnsettledError
+		var paid *starter.PaidError
 		_, err = starter.New(fake, with).Submit(t.Context(), request, "")
-		require.ErrorAs(t, err, &unsettled)
-		require.Equal(t, taskID, unsettled.TaskID)
+		require.ErrorAs(t, err, &paid)
+		require.Equal(t, taskID, paid.TaskID)
 		_, err = starter.New(fake, without).Submit(t.Context(), request, "")
-		require.ErrorAs(t, err, &unsettled, "what can't be read may be paid")
+		require.ErrorAs(t, err, &paid, "what can't be read may be paid")
 		require.Empty(t, fake.Starts)
 	})
 	t.Run("an id that is taken", func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestEncryptedJobs(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, job.Existing)
 		_, err = starter.New(fake, without).SubmitAs(t.Context(), "shot-7", request)
-		require.EqualError(t, err, "job shot-7 exists and what it was asked for can't be read ("+keyMissing+"): choose another --id")
+		require.EqualError(t, err, "job shot-7 exists and its request can't be read ("+keyMissing+"): choose another --id")
 	})
 }
 
@@ -119,13 +119,13 @@ func TestStatusOfAJobThatIsStuck(t *testing.T) {
 	}
 	report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.Equal(t, "the job can't be asked: query job "+jobID+": Unable to query workflow due to Workflow Task in failed state.", report.Note)
+	require.Equal(t, "query job "+jobID+": Unable to query workflow due to Workflow Task in failed state.", report.Note)
 
 	fails("an earlier one")
 	fails("the job waits for a worker that can read it:\n" + keyMissing)
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.Equal(t, "the workers can't go on with it: the job waits for a worker that can read it: "+keyMissing, report.Note)
+	require.Equal(t, "its workflow task fails in the workers: the job waits for a worker that can read it: "+keyMissing, report.Note)
 
 	// Between two tries Temporal waits for a worker that does not come.
 	job.Answer = func() (workflows.Status, error) {
@@ -134,7 +134,7 @@ func TestStatusOfAJobThatIsStuck(t *testing.T) {
 	job.WorkflowTaskAttempt = 3
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.Equal(t, "the workers can't go on with it: the job waits for a worker that can read it: "+keyMissing, report.Note)
+	require.Equal(t, "its workflow task fails in the workers: the job waits for a worker that can read it: "+keyMissing, report.Note)
 	job.History.Add(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, &historypb.HistoryEvent{})
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
@@ -148,7 +148,7 @@ func TestStatusOfAJobThatIsStuck(t *testing.T) {
 	}
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.Equal(t, "the workers can't go on with it: [TMPRL1100] lookup failed; the workers run other code than the job began with: "+
+	require.Equal(t, "its workflow task fails in the workers: [TMPRL1100] lookup failed; the workers run other code than the job began with: "+
 		"stop them and start the build that it began with as version v1 of deployment lumaflow; other code needs another TEMPORAL_WORKER_BUILD_ID", report.Note)
 }
 
@@ -166,7 +166,7 @@ func TestAnAnswerThatCannotBeRead(t *testing.T) {
 
 		report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 		require.NoError(t, err)
-		require.Equal(t, "the job can't be asked: query job "+jobID+": "+keyMissing, report.Note)
+		require.Equal(t, "query job "+jobID+": "+keyMissing, report.Note)
 	})
 }
 

@@ -12,45 +12,45 @@ import (
 	"lumaflow/internal/command"
 )
 
-// ErrNoJob means that Temporal knows no job of an id.
+// ErrNoJob means that Temporal has no job with an id.
 var ErrNoJob = errors.New("no such job")
 
-// maxCause bounds, in bytes, what an error repeats of Temporal's words.
-const maxCause = 300
+// maxErrorText bounds, in bytes, the text of another error in a message.
+const maxErrorText = 300
 
-// trouble is a request that Temporal did not fulfil: one line for people, with
+// requestError is a request that failed: a message of one line for people, and
 // the cause for errors.Is and errors.As.
-type trouble struct {
-	text  string
-	cause error
+type requestError struct {
+	message string
+	cause   error
 }
 
-func (t *trouble) Error() string { return t.text }
-func (t *trouble) Unwrap() error { return t.cause }
+func (e *requestError) Error() string { return e.message }
+func (e *requestError) Unwrap() error { return e.cause }
 
-// failed says in one line why something could not be done.
-func failed(doing string, cause error) error {
+// failed describes the failure of an action in one line.
+func failed(action string, cause error) error {
 	switch {
 	case interrupted(cause):
-		return &trouble{doing + ": interrupted", cause}
+		return &requestError{action + ": interrupted", cause}
 	case unanswered(cause):
-		return &trouble{fmt.Sprintf("%s: Temporal does not answer (%s); try again", doing, said(cause)), cause}
+		return &requestError{fmt.Sprintf("%s: Temporal does not answer (%s); try again", action, errorText(cause)), cause}
 	default:
-		return &trouble{doing + ": " + said(cause), cause}
+		return &requestError{action + ": " + errorText(cause), cause}
 	}
 }
 
-// oneLine puts the lines of joined errors into one.
+// oneLine joins the lines of an error into one.
 func oneLine(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &trouble{plain(err.Error()), err}
+	return &requestError{plain(err.Error()), err}
 }
 
 func noJob(id string) error {
-	return &trouble{
-		"there is no job " + plain(id) + ": it was never started in this namespace, or Temporal has forgotten it since it ended; `lumaflow list` shows the jobs there are",
+	return &requestError{
+		"there is no job " + plain(id) + ": it was never started in this namespace, or its retention time is over; `lumaflow list` shows the existing jobs",
 		ErrNoJob,
 	}
 }
@@ -59,25 +59,18 @@ func interrupted(err error) bool {
 	return errors.Is(err, context.Canceled) || serviceerror.ToStatus(err).Code() == codes.Canceled
 }
 
-// unanswered reports whether it is open what became of a request.
+// unanswered reports whether the outcome of a request is unknown.
 func unanswered(err error) bool {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return true
-	}
-	switch serviceerror.ToStatus(err).Code() {
-	case codes.DeadlineExceeded, codes.Unavailable:
-		return true
-	default:
-		return false
-	}
+	code := serviceerror.ToStatus(err).Code()
+	return errors.Is(err, context.DeadlineExceeded) || code == codes.DeadlineExceeded || code == codes.Unavailable
 }
 
-// refused reports whether asking again can't help.
-func refused(err error) bool {
+// rejected reports whether a repetition of the request fails in the same way.
+func rejected(err error) bool {
 	return forbidden(err) || serviceerror.ToStatus(err).Code() == codes.InvalidArgument
 }
 
-// forbidden reports whether asking anything of the kind can't help.
+// forbidden reports whether every request of the kind fails in the same way.
 func forbidden(err error) bool {
 	switch serviceerror.ToStatus(err).Code() {
 	case codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
@@ -92,13 +85,14 @@ func notFound(err error) bool {
 	return errors.As(err, &missing)
 }
 
-// said is an error's text, fit for one line.
-func said(err error) string {
+// errorText is the text of an error in one line.
+func errorText(err error) string {
 	text := plain(err.Error())
-	if len(text) > maxCause {
-		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
+	if len(text) > maxErrorText {
+		text = strings.ToValidUTF8(text[:maxErrorText], "") + "…"
 	}
 	return text
 }
 
+// plain makes text from elsewhere one line that is safe on a terminal.
 func plain(text string) string { return command.Plain(text) }

@@ -11,7 +11,7 @@ const (
 	Outage         = outage
 	ResolveTimeout = resolveTimeout
 	MaxInterval    = maxInterval
-	Hands          = hands
+	MaxConcurrent  = maxConcurrent
 )
 
 func (f Filter) Query() string { return f.query() }

@@ -142,10 +142,10 @@ func submitted(t *testing.T, s *starter.Starter, key string) starter.Job {
 
 func requirePaid(t *testing.T, s *starter.Starter, key string) {
 	t.Helper()
-	var unsettled *starter.UnsettledError
+	var paid *starter.PaidError
 	_, err := s.Submit(t.Context(), request, key)
-	require.ErrorAs(t, err, &unsettled)
-	require.Equal(t, taskID, unsettled.TaskID)
+	require.ErrorAs(t, err, &paid)
+	require.Equal(t, taskID, paid.TaskID)
 }
 
 // devServer starts a Temporal server, if Temporal's CLI is at hand.

@@ -1,65 +1,63 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"lumaflow/workflows"
 )
 
-// UnsettledError means that the last run of a job ended without its video after
-// something was paid or may have been, so that the same job is not started
-// again: that could pay twice.
-type UnsettledError struct {
+// PaidError means that the last run of a job ended without its video after it
+// paid, or may have paid, for a task. The job is not started again, because it
+// could pay twice.
+type PaidError struct {
 	WorkflowID string
-	// TaskID is the task that is or may be paid; empty if nobody knows it.
+	// TaskID is the task that is or may be paid; empty if it is unknown.
 	TaskID string
-	// State and Failure are how the run ended.
+	// State and Failure are the end of the run.
 	State   State
 	Failure Failure
 }
 
-// Error names the job, the task if it is known, and the ways on.
-func (e *UnsettledError) Error() string {
-	how := string(e.State)
+// Error names the job, the task if it is known, and the next commands.
+func (e *PaidError) Error() string {
+	end := string(e.State)
 	if e.State == StateFailed {
-		how = "failed with " + e.Failure.Type
+		end = "failed with " + e.Failure.Type
 	}
 	const another = "for another, paid take use a new --key or --id"
 	if e.TaskID != "" {
 		return fmt.Sprintf("job %s ended (%s) but its task %s is paid, so it is not submitted again: collect it at no cost with `lumaflow submit --task-id %s`; %s",
-			plain(e.WorkflowID), how, plain(e.TaskID), plain(e.TaskID), another)
+			plain(e.WorkflowID), end, plain(e.TaskID), plain(e.TaskID), another)
 	}
-	return fmt.Sprintf("job %s ended (%s) and may have paid for a task, so it is not submitted again: look for the task at https://kie.ai/logs and collect it at no cost with `lumaflow submit --task-id TASKID`; %s",
-		plain(e.WorkflowID), how, another)
+	return fmt.Sprintf("job %s ended (%s) and may have paid for a task, so it is not submitted again: find the task at https://kie.ai/logs and collect it at no cost with `lumaflow submit --task-id TASKID`; %s",
+		plain(e.WorkflowID), end, another)
 }
 
-// checkSettled returns an *UnsettledError unless it is certain that another
-// run can't pay for what the last one, which has ended, has paid already.
-func (s *Starter) checkSettled(ctx context.Context, last Report) error {
-	unsettled := &UnsettledError{WorkflowID: last.WorkflowID, State: last.State}
+// checkUnpaid returns a *PaidError unless it is certain that another run does not
+// pay a second time. The last run has ended.
+func (s *Starter) checkUnpaid(ctx context.Context, last Report) error {
+	paid := &PaidError{WorkflowID: last.WorkflowID, State: last.State}
 	if last.Failure != nil {
-		unsettled.Failure = *last.Failure
+		paid.Failure = *last.Failure
 	}
-	open := false
+	unknown := false
 	if last.State == StateFailed {
-		switch unsettled.Failure.Type {
+		switch paid.Failure.Type {
 		case workflows.GenerationFailed, workflows.SubmitRefused, workflows.InvalidRequest:
 			return nil
 		case workflows.SubmitUnknown, workflows.ResultOverdue, workflows.DownloadRejected:
-			open = true
+			unknown = true
 		}
 	}
-	bill, err := s.readBill(ctx, last)
+	tasks, err := s.readTasks(ctx, last.WorkflowID, last.RunID)
 	if err != nil {
 		return failed("find out whether job "+plain(last.WorkflowID)+" has paid for a task", err)
 	}
-	unsettled.TaskID = bill.taskID
-	if unsettled.TaskID == "" {
-		unsettled.TaskID = last.TaskID
-	}
-	if open || unsettled.TaskID != "" || bill.open {
-		return unsettled
+	paid.TaskID = cmp.Or(tasks.taskID, last.TaskID)
+	if unknown || tasks.unknown || paid.TaskID != "" {
+		return paid
 	}
 	return nil
 }

@@ -167,9 +167,9 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 				return
 			}
 			require.Empty(t, fake.Starts)
-			var unsettled *starter.UnsettledError
-			require.ErrorAs(t, err, &unsettled)
-			require.Equal(t, test.task, unsettled.TaskID)
+			var paid *starter.PaidError
+			require.ErrorAs(t, err, &paid)
+			require.Equal(t, test.task, paid.TaskID)
 			require.ErrorContains(t, err, jobID)
 			require.ErrorContains(t, err, "--key")
 			named := "TASKID"

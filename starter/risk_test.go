@@ -239,7 +239,7 @@ func TestAtRiskTellsWhatItCannotSee(t *testing.T) {
 			f.AcceptedTask("job", "t", finished).FailYesterday(workflows.ResultOverdue)
 		}, nil, 1, ""},
 		{"the namespace forgets", func(f *startertest.Temporal) { f.Retention = day }, nil, 0,
-			"not shown: jobs that ended more than 24h ago, namespace studio forgets them; have it remember them as long as kie.ai keeps videos: " +
+			"not shown: jobs that ended more than 24h ago, which namespace studio deletes; to keep them as long as kie.ai keeps videos: " +
 				"temporal operator namespace update --namespace studio --retention 15d"},
 		{"no search attributes", func(f *startertest.Temporal) {
 			f.NoSearchAttributes = true
@@ -303,6 +303,6 @@ func TestAtRiskThatIsInterrupted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		_, err := starter.New(&slow{Temporal: fake}, starter.Options{}).AtRisk(ctx, starter.RiskFilter{Limit: 10})
-		require.EqualError(t, err, "look for videos at risk: interrupted")
+		require.EqualError(t, err, "search for videos at risk: interrupted")
 	})
 }

@@ -16,205 +16,204 @@ import (
 )
 
 const (
-	// historyTimeout bounds the reading of one job's whole history.
+	// historyTimeout bounds the read of one job's whole history.
 	historyTimeout = time.Minute
-	// maxTasks bounds the tasks that one history is read for: anybody who knows
-	// the address of a job can name as many as they like.
+	// maxTasks bounds the tasks of one history: callbacks can name any number.
 	maxTasks = 100
 )
 
-// bill is what a run may have cost, as far as its history proves.
-type bill struct {
-	// taskID is the task that the run had.
+// runTasks are the tasks that a run has paid, or may have paid, according to its
+// history.
+type runTasks struct {
+	// taskID is the last task that the run had.
 	taskID string
-	// open says that a submission was made whose outcome nobody knows.
-	open bool
-	// tasks are all that the history names, in the order in which it does.
-	tasks []*task
-	// end is how the run ended; nil if it is open or has completed.
-	end *Failure
+	// unknown means that the outcome of a submission is unknown.
+	unknown bool
+	// all are the tasks in the order in which the history names them.
+	all []*historyTask
+	// failure is nil if the run is open or has completed.
+	failure *Failure
 }
 
-// task is a task at kie.ai that a history names.
-type task struct {
+// historyTask is a task at kie.ai that a history names.
+type historyTask struct {
 	id string
-	// own says that the run took it for its own: it was told to adopt it, kie.ai
-	// accepted it from it, or it polled for its end. Others were only named, by a
-	// callback or by an unclear answer.
+	// own means that the run adopted the task, received it from kie.ai as accepted,
+	// or polled it. Other tasks were only named, by a callback or by an ambiguous
+	// response.
 	own bool
-	// barren says that it gives this job no video: it failed, belongs to another
-	// job or does not exist.
-	barren bool
-	// submittedAt and endedAt are zero if the history does not tell.
+	// noVideo means that the task can't give this job a video: it failed, belongs to
+	// another job or does not exist.
+	noVideo bool
+	// submittedAt and endedAt are zero if the history lacks them.
 	submittedAt, endedAt time.Time
 }
 
-// task finds a task, or takes it in; for an empty id, or one too many, it is
-// none of the bill's.
-func (b *bill) task(id string) *task {
-	known := slices.IndexFunc(b.tasks, func(t *task) bool { return t.id == id })
-	if known >= 0 {
-		return b.tasks[known]
+// task returns the task with an id and adds it if it is new. For an empty id, or
+// beyond maxTasks, the result belongs to no run.
+func (r *runTasks) task(id string) *historyTask {
+	if i := slices.IndexFunc(r.all, func(t *historyTask) bool { return t.id == id }); i >= 0 {
+		return r.all[i]
 	}
-	fresh := &task{id: id}
-	if id != "" && len(b.tasks) < maxTasks {
-		b.tasks = append(b.tasks, fresh)
+	added := &historyTask{id: id}
+	if id != "" && len(r.all) < maxTasks {
+		r.all = append(r.all, added)
 	}
-	return fresh
+	return added
 }
 
-// has notes that the run had a task.
-func (b *bill) has(id string) *task {
+// ownTask returns a task that belongs to the run.
+func (r *runTasks) ownTask(id string) *historyTask {
 	if id != "" {
-		b.taskID = id
+		r.taskID = id
 	}
-	t := b.task(id)
-	t.own = true
-	return t
+	task := r.task(id)
+	task.own = true
+	return task
 }
 
-// readBill goes through the history of a run. The names are those of the
-// activities and signals; the worker of a run that was ended by force can't be
-// asked.
-func (s *Starter) readBill(ctx context.Context, run Report) (bill, error) {
+// readTasks reads the history of a run. It works from the names of activities and
+// signals, because no worker answers queries for a run that was terminated.
+func (s *Starter) readTasks(ctx context.Context, workflowID, runID string) (runTasks, error) {
 	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
 	defer cancel()
-	reading := reading{Starter: s, underWay: map[int64]scheduled{}}
-	events := s.temporal.GetWorkflowHistory(ctx, run.WorkflowID, run.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	reader := taskReader{starter: s, running: map[int64]scheduledActivity{}}
+	events := s.temporal.GetWorkflowHistory(ctx, workflowID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		if err != nil {
-			return reading.bill, fmt.Errorf("read the history of %s: %w", run.WorkflowID, err)
+			return reader.tasks, fmt.Errorf("read the history of %s: %w", workflowID, err)
 		}
-		reading.read(event)
+		reader.read(event)
 	}
-	for _, left := range reading.underWay {
-		reading.open = reading.open || left.activity == submitActivity
+	for _, activity := range reader.running {
+		reader.tasks.unknown = reader.tasks.unknown || activity.name == submitActivity
 	}
-	return reading.bill, nil
+	return reader.tasks, nil
 }
 
-// reading is a bill in the making.
-type reading struct {
-	*Starter
-	bill
-	// underWay are the activities that have not ended, by the event that
+// taskReader collects the tasks of a run event by event.
+type taskReader struct {
+	starter *Starter
+	tasks   runTasks
+	// running are the activities without an end, by the id of the event that
 	// scheduled them.
-	underWay map[int64]scheduled
+	running map[int64]scheduledActivity
 }
 
-type scheduled struct{ activity, taskID string }
+type scheduledActivity struct{ name, taskID string }
 
-func (r *reading) read(event *historypb.HistoryEvent) {
+// decode reports whether payloads hold a value of into's type.
+func (r *taskReader) decode(payloads *commonpb.Payloads, into any) bool {
+	return r.starter.data.FromPayloads(payloads, into) == nil
+}
+
+func (r *taskReader) read(event *historypb.HistoryEvent) {
 	switch event.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
 		var input workflows.ModifyVideoInput
-		if r.data.FromPayloads(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input) == nil && input.TaskID != "" {
-			r.has(input.TaskID)
+		if r.decode(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input) && input.TaskID != "" {
+			r.tasks.ownTask(input.TaskID)
 		}
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
-		r.signal(event.GetWorkflowExecutionSignaledEventAttributes())
+		r.readSignal(event.GetWorkflowExecutionSignaledEventAttributes())
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-		r.underWay[event.GetEventId()] = r.schedule(event.GetActivityTaskScheduledEventAttributes())
+		r.running[event.GetEventId()] = r.readScheduled(event.GetActivityTaskScheduledEventAttributes())
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
 		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
-		r.end = r.failure(event)
-	default:
-		if id, ended := activityEnd(event); ended {
-			r.settle(r.underWay[id], event)
-			delete(r.underWay, id)
-		}
+		r.tasks.failure = r.starter.failure(event)
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+		completed := event.GetActivityTaskCompletedEventAttributes()
+		r.readResult(r.ended(completed.GetScheduledEventId()), completed.GetResult())
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+		failed := event.GetActivityTaskFailedEventAttributes()
+		r.readFailure(r.ended(failed.GetScheduledEventId()), failed.GetFailure())
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
+		timedOut := event.GetActivityTaskTimedOutEventAttributes()
+		r.readFailure(r.ended(timedOut.GetScheduledEventId()), timedOut.GetFailure())
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
+		// A submission that has sent its request is not cancelled but runs to its
+		// end, so a cancelled one has sent nothing.
+		r.ended(event.GetActivityTaskCanceledEventAttributes().GetScheduledEventId())
 	}
 }
 
-// signal takes in the task that a signal names.
-func (r *reading) signal(signal *historypb.WorkflowExecutionSignaledEventAttributes) {
+// ended removes and returns a running activity.
+func (r *taskReader) ended(scheduledEventID int64) scheduledActivity {
+	activity := r.running[scheduledEventID]
+	delete(r.running, scheduledEventID)
+	return activity
+}
+
+func (r *taskReader) readSignal(signal *historypb.WorkflowExecutionSignaledEventAttributes) {
 	switch signal.GetSignalName() {
 	case workflows.CallbackSignal.Name:
 		var callback workflows.Callback
-		if r.data.FromPayloads(signal.GetInput(), &callback) == nil {
-			r.task(callback.TaskID)
+		if r.decode(signal.GetInput(), &callback) {
+			r.tasks.task(callback.TaskID)
 		}
 	case workflows.EvidenceSignal.Name:
 		var evidence activities.Evidence
-		if r.data.FromPayloads(signal.GetInput(), &evidence) == nil && evidence.Phase == activities.PhaseAccepted {
-			r.task(evidence.TaskID).submittedAt = evidence.At
+		if r.decode(signal.GetInput(), &evidence) && evidence.Phase == activities.PhaseAccepted {
+			r.tasks.task(evidence.TaskID).submittedAt = evidence.At
 		}
 	}
 }
 
-func (r *reading) schedule(event *historypb.ActivityTaskScheduledEventAttributes) scheduled {
-	begun := scheduled{activity: event.GetActivityType().GetName()}
-	switch begun.activity {
+func (r *taskReader) readScheduled(event *historypb.ActivityTaskScheduledEventAttributes) scheduledActivity {
+	activity := scheduledActivity{name: event.GetActivityType().GetName()}
+	switch activity.name {
 	case pollActivity:
-		// Whatever way the task was found, it is polled.
+		// A run polls its task, however it found it.
 		var poll activities.PollInput
-		if r.data.FromPayloads(event.GetInput(), &poll) == nil && poll.TaskID != "" {
-			begun.taskID = poll.TaskID
-			r.has(poll.TaskID)
+		if r.decode(event.GetInput(), &poll) && poll.TaskID != "" {
+			activity.taskID = poll.TaskID
+			r.tasks.ownTask(poll.TaskID)
 		}
 	case identifyActivity:
 		var identify activities.IdentifyInput
-		if r.data.FromPayloads(event.GetInput(), &identify) == nil {
-			begun.taskID = identify.TaskID
+		if r.decode(event.GetInput(), &identify) {
+			activity.taskID = identify.TaskID
 		}
 	}
-	return begun
+	return activity
 }
 
-// activityEnd names the activity that an event ends.
-func activityEnd(event *historypb.HistoryEvent) (scheduledID int64, ended bool) {
-	switch event.GetEventType() {
-	case enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-		return event.GetActivityTaskCompletedEventAttributes().GetScheduledEventId(), true
-	case enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
-		return event.GetActivityTaskFailedEventAttributes().GetScheduledEventId(), true
-	case enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
-		return event.GetActivityTaskTimedOutEventAttributes().GetScheduledEventId(), true
-	case enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
-		return event.GetActivityTaskCanceledEventAttributes().GetScheduledEventId(), true
-	default:
-		return 0, false
-	}
-}
-
-// settle reads what an activity that has ended leaves on the bill. A submission
-// that was canceled never sent anything: once it has, it runs to its own end.
-func (r *reading) settle(begun scheduled, event *historypb.HistoryEvent) {
-	result := event.GetActivityTaskCompletedEventAttributes().GetResult()
-	failure := event.GetActivityTaskFailedEventAttributes().GetFailure()
-	switch kind := event.GetEventType(); {
-	case begun.activity == submitActivity && kind == enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+func (r *taskReader) readResult(activity scheduledActivity, result *commonpb.Payloads) {
+	switch activity.name {
+	case submitActivity:
 		var submitted activities.Submitted
-		if r.data.FromPayloads(result, &submitted) != nil {
-			r.open = true
+		if !r.decode(result, &submitted) {
+			r.tasks.unknown = true
 			return
 		}
-		r.has(submitted.TaskID).submittedAt = submitted.SubmittedAt
-	case begun.activity == submitActivity && kind == enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
-		r.settleFailure(failure)
-	case begun.activity == submitActivity && kind == enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
-		r.settleFailure(event.GetActivityTaskTimedOutEventAttributes().GetFailure())
-	case begun.activity == pollActivity && kind == enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+		r.tasks.ownTask(submitted.TaskID).submittedAt = submitted.SubmittedAt
+	case pollActivity:
 		var finished activities.Finished
-		if r.data.FromPayloads(result, &finished) == nil {
-			r.task(begun.taskID).learn(finished.CreatedAt, finished.CompletedAt)
+		if r.decode(result, &finished) {
+			r.tasks.task(activity.taskID).setTimes(finished.CreatedAt, finished.CompletedAt)
 		}
-	case begun.activity == identifyActivity && kind == enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+	case identifyActivity:
 		var identified activities.Identified
-		if r.data.FromPayloads(result, &identified) == nil {
-			r.task(begun.taskID).learn(identified.CreatedAt, time.Time{})
-		}
-	case kind == enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
-		switch failure.GetApplicationFailureInfo().GetType() {
-		case activities.GenerationFailed, activities.UnknownTask, activities.ForeignTask:
-			r.task(begun.taskID).barren = true
+		if r.decode(result, &identified) {
+			r.tasks.task(activity.taskID).setTimes(identified.CreatedAt, time.Time{})
 		}
 	}
 }
 
-// learn takes in times, if they are known.
-func (t *task) learn(submittedAt, endedAt time.Time) {
+func (r *taskReader) readFailure(activity scheduledActivity, failure *failurepb.Failure) {
+	if activity.name == submitActivity {
+		r.readSubmitFailure(failure)
+		return
+	}
+	switch failure.GetApplicationFailureInfo().GetType() {
+	case activities.GenerationFailed, activities.UnknownTask, activities.ForeignTask:
+		r.tasks.task(activity.taskID).noVideo = true
+	}
+}
+
+// setTimes sets the times that are not zero.
+func (t *historyTask) setTimes(submittedAt, endedAt time.Time) {
 	if !submittedAt.IsZero() {
 		t.submittedAt = submittedAt
 	}
@@ -223,16 +222,16 @@ func (t *task) learn(submittedAt, endedAt time.Time) {
 	}
 }
 
-// settleFailure reads the evidence that a failed submission left. What can't be
-// read is taken for the worst. Only the outermost failure counts: the cause of a
-// timeout is how an earlier attempt failed.
-func (r *reading) settleFailure(failure *failurepb.Failure) {
-	var left *commonpb.Payloads
+// readSubmitFailure reads the evidence of a failed submission. Evidence that can't
+// be read makes the outcome unknown. Only the outermost failure counts: the cause
+// of a timeout is the failure of an earlier attempt.
+func (r *taskReader) readSubmitFailure(failure *failurepb.Failure) {
+	var details *commonpb.Payloads
 	switch timeout, application := failure.GetTimeoutFailureInfo(), failure.GetApplicationFailureInfo(); {
 	case timeout != nil:
-		left = timeout.GetLastHeartbeatDetails()
-		if len(left.GetPayloads()) == 0 {
-			// A submission leaves evidence before it sends anything.
+		details = timeout.GetLastHeartbeatDetails()
+		if len(details.GetPayloads()) == 0 {
+			// A submission records evidence before it sends anything.
 			return
 		}
 	case application != nil:
@@ -240,19 +239,19 @@ func (r *reading) settleFailure(failure *failurepb.Failure) {
 		case activities.Held, activities.NotSent, activities.SubmitRefused, activities.VideoExpired:
 			return
 		}
-		left = application.GetDetails()
+		details = application.GetDetails()
 	}
 	var evidence activities.Evidence
-	if len(left.GetPayloads()) == 0 || r.data.FromPayloads(left, &evidence) != nil {
-		r.open = true
+	if len(details.GetPayloads()) == 0 || !r.decode(details, &evidence) {
+		r.tasks.unknown = true
 		return
 	}
 	switch evidence.Phase {
 	case activities.PhaseAccepted:
-		r.has(evidence.TaskID).submittedAt = evidence.At
+		r.tasks.ownTask(evidence.TaskID).submittedAt = evidence.At
 	case activities.PhaseRefused:
 	default:
-		r.open = true
-		r.task(evidence.TaskID).submittedAt = evidence.At
+		r.tasks.unknown = true
+		r.tasks.task(evidence.TaskID).submittedAt = evidence.At
 	}
 }

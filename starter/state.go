@@ -6,8 +6,8 @@ import (
 	"lumaflow/workflows"
 )
 
-// State says whether a job is open and, if not, how it ended. What an open job
-// is doing is its workflows.Stage.
+// State is running or paused for an open job, else the way in which it ended. The
+// progress of an open job is its workflows.Stage.
 type State string
 
 // The states of a job. All but StateRunning and StatePaused are final.
@@ -21,13 +21,13 @@ const (
 	StateTimedOut   State = "timed-out"
 )
 
-// The states of a job of many that is not, or may not be, there.
+// The states of a job of a batch that does not exist, or may not.
 const (
 	StateNotStarted State = "not-started"
 	StateUnknown    State = "unknown"
 )
 
-// Open reports whether the job can still go on.
+// Open reports whether the job has not ended.
 func (s State) Open() bool { return s == StateRunning || s == StatePaused }
 
 func stateOf(status enumspb.WorkflowExecutionStatus) State {

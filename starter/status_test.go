@@ -64,13 +64,13 @@ func TestStatusThatNobodyAnswers(t *testing.T) {
 	}{
 		{"no worker", false, nil, "lumaflow", "no worker is polling task queue lumaflow; start one with: lumaflow worker"},
 		{"no worker on a queue of its own", false, nil, "studio", "no worker is polling task queue studio; start one with: lumaflow worker --task-queue studio"},
-		{"a worker that is busy", true, nil, "lumaflow", "a worker is polling task queue lumaflow but did not answer in time; look again, or into its log; `lumaflow doctor` says whether it gets new jobs"},
-		{"a worker that can't", true, serviceerror.NewQueryFailed("unknown query"), "lumaflow", "the worker can't answer for it: unknown query"},
+		{"a worker that is busy", true, nil, "lumaflow", "a worker is polling task queue lumaflow but did not answer in time; try again, or read its log; `lumaflow doctor` checks whether it receives new jobs"},
+		{"a worker that can't", true, serviceerror.NewQueryFailed("unknown query"), "lumaflow", "the query failed in the worker: unknown query"},
 		{
 			"a worker with other code", true, serviceerror.NewQueryFailed("[TMPRL1100] lookup failed"), "lumaflow",
-			"the worker can't answer for it: [TMPRL1100] lookup failed; the workers run other code than the job began with: stop them and start the build that it began with",
+			"the query failed in the worker: [TMPRL1100] lookup failed; the workers run other code than the job began with: stop them and start the build that it began with",
 		},
-		{"a job that can't be asked", true, serviceerror.NewInvalidArgument("workflow task failed"), "lumaflow", "the job can't be asked: query job " + jobID + ": workflow task failed"},
+		{"a job that can't be asked", true, serviceerror.NewInvalidArgument("workflow task failed"), "lumaflow", "query job " + jobID + ": workflow task failed"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestStatusOfAJobThatHasEnded(t *testing.T) {
 		},
 		{
 			"timed out", statusTimedOut, func(h *startertest.History) { h.EndTimedOut() },
-			starter.StateTimedOut, nil, &starter.Failure{Type: "TimedOut", Message: "it took longer than the client that started it had allowed"},
+			starter.StateTimedOut, nil, &starter.Failure{Type: "TimedOut", Message: "it exceeded the timeout that was set at its start"},
 		},
 	}
 	for _, test := range tests {

@@ -108,8 +108,8 @@ func TestSubmitAsComparesWhatTheJobIsFor(t *testing.T) {
 		err   string
 	}{
 		{"the same", request, ""},
-		{"another prompt", other, "was asked for something else"},
-		{"an adoption", workflows.ModifyVideoInput{TaskID: taskID}, "was asked for something else"},
+		{"another prompt", other, "exists with another request"},
+		{"an adoption", workflows.ModifyVideoInput{TaskID: taskID}, "exists with another request"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

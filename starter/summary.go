@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// summaryRunes is how much of a prompt is worth a line in the Temporal UI.
+	// summaryRunes bounds the part of a prompt in the summary.
 	summaryRunes = 100
 	// summaryBytes keeps the encoded summary below the 400 bytes that Temporal
-	// takes, with room for the payload's own data and for encryption.
+	// accepts, with room for the payload's metadata and for encryption.
 	summaryBytes = 240
 )
 
-// summary is the one line by which the Temporal UI tells jobs apart.
+// summary is the line that identifies a job in the Temporal UI.
 func summary(input workflows.ModifyVideoInput) string {
 	if input.TaskID != "" {
 		return cut("collect task "+plain(input.TaskID), summaryRunes, summaryBytes)

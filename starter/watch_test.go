@@ -77,7 +77,7 @@ func TestWatchShowsAJobToItsEnd(t *testing.T) {
 			download.State, download.NextAttemptScheduleTime = enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, timestamppb.New(time.Now().Add(30*time.Second))
 		})
 		time.Sleep(2 * time.Second)
-		require.Equal(t, "store v: access denied; it is tried again", w.last().Detail)
+		require.Equal(t, "store v: access denied; it is retried", w.last().Detail)
 		require.EqualValues(t, -1, w.last().Total, "why it does not move is shown instead of how far it is")
 
 		fake.Do(func() { job.Answers(workflows.Status{Stage: workflows.StageDone}) })

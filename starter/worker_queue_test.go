@@ -24,10 +24,10 @@ func TestStatusOfAJobWhoseVersionIsGone(t *testing.T) {
 			Behavior: pinned.Behavior, DeploymentVersion: pinned.DeploymentVersion, VersioningOverride: override,
 		}
 	}
-	const busy = "a worker is polling task queue lumaflow but did not answer in time; look again, or into its log"
-	const waits = busy + "; `lumaflow doctor` says whether it gets new jobs"
+	const busy = "a worker is polling task queue lumaflow but did not answer in time; try again, or read its log"
+	const waits = busy + "; `lumaflow doctor` checks whether it receives new jobs"
 	gone := func(build string) string {
-		return "the job stays with version " + build + " of deployment lumaflow, and no worker of it is polling task queue lumaflow; " +
+		return "the job is pinned to version " + build + " of deployment lumaflow, and no worker of it is polling task queue lumaflow; " +
 			"start one of that build with: lumaflow worker --deployment-name lumaflow --build-id " + build
 	}
 	tests := map[string]struct {

@@ -179,7 +179,7 @@ func TestSubmitCommand(t *testing.T) {
 				f.Job(jobID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("SubmitUnknown", "lost"))
 			},
 			err: "job " + jobID + " ended (failed with SubmitUnknown) and may have paid for a task, so it is not submitted again: " +
-				"look for the task at https://kie.ai/logs and collect it at no cost with `lumaflow submit --task-id TASKID`; for another, paid take use a new --key or --id",
+				"find the task at https://kie.ai/logs and collect it at no cost with `lumaflow submit --task-id TASKID`; for another, paid take use a new --key or --id",
 		},
 		{
 			name: "as JSON", command: jobs.SubmitCommand{JSON: true}, job: func(*startertest.Temporal) {},

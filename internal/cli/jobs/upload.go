@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"lumaflow/internal/clip"
 	"lumaflow/internal/command"
@@ -59,8 +60,9 @@ func (s *submission) through(jobs *starter.Starter, out io.Writer) *starter.Star
 	if s.video == nil {
 		return jobs
 	}
-	return jobs.Uploading(func(ctx context.Context) (clip.Hosted, error) {
-		return s.video.Upload(ctx, s.client, out)
+	return jobs.Uploading(func(ctx context.Context) (url string, expires time.Time, err error) {
+		hosted, err := s.video.Upload(ctx, s.client, out)
+		return hosted.URL, hosted.Expires, err
 	})
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
-	"lumaflow/internal/clip"
 	"lumaflow/starter"
 	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
@@ -30,12 +29,12 @@ var expires = time.Date(2026, 11, 26, 8, 30, 0, 0, time.UTC)
 // uploader counts the uploads; meanwhile is what happens during one.
 func uploader(meanwhile func()) (upload starter.Upload, count *int) {
 	count = new(int)
-	return func(context.Context) (clip.Hosted, error) {
+	return func(context.Context) (string, time.Time, error) {
 		*count++
 		if meanwhile != nil {
 			meanwhile()
 		}
-		return clip.Hosted{URL: uploaded, Expires: expires.In(time.FixedZone("", 3600))}, nil
+		return uploaded, expires.In(time.FixedZone("", 3600)), nil
 	}, count
 }
 
@@ -67,8 +66,8 @@ func TestUploadsThatAreNotNeeded(t *testing.T) {
 		{"under way", "", local, func(f *startertest.Temporal) { f.Job(localID) }, ""},
 		{"done", "", local, func(f *startertest.Temporal) { f.Job(localID).End(statusCompleted, time.Minute) }, ""},
 		{"under way under an id of choice", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7").History = startertest.NewHistory(t, there) }, ""},
-		{"another content under that id", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7").History = startertest.NewHistory(t, other) }, "was asked for something else"},
-		{"an address under that id", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7") }, "was asked for something else"},
+		{"another content under that id", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7").History = startertest.NewHistory(t, other) }, "exists with another request"},
+		{"an address under that id", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7") }, "exists with another request"},
 		{"paid already", "", local, func(f *startertest.Temporal) {
 			f.Job(localID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("SubmitUnknown", "lost"))
 		}, "may have paid for a task"},
@@ -145,8 +144,8 @@ func TestWhatHappensDuringAnUpload(t *testing.T) {
 func TestUploadThatFails(t *testing.T) {
 	fake := startertest.New(t)
 	broken := errors.New("the upload broke")
-	_, err := starter.New(fake, starter.Options{}).Uploading(func(context.Context) (clip.Hosted, error) {
-		return clip.Hosted{}, broken
+	_, err := starter.New(fake, starter.Options{}).Uploading(func(context.Context) (string, time.Time, error) {
+		return "", time.Time{}, broken
 	}).Submit(t.Context(), local, "")
 	require.ErrorIs(t, err, broken)
 	require.Empty(t, fake.Starts)
