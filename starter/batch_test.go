@@ -20,7 +20,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// shots asks for a number of jobs.
+// shots returns orders for a number of jobs.
 func shots(n int) []starter.Order {
 	var orders []starter.Order
 	for i := range n {
@@ -31,16 +31,15 @@ func shots(n int) []starter.Order {
 	return orders
 }
 
-// crowded watches over a Temporal: how many jobs are open, and how many requests
-// are under way, at most.
-type crowded struct {
+// countingTemporal counts the most open jobs and the most concurrent requests.
+type countingTemporal struct {
 	*startertest.Temporal
 	mu               sync.Mutex
 	asking, mostAsks int
 	mostOpen         int
 }
 
-func (c *crowded) asks() (done func()) {
+func (c *countingTemporal) asks() (done func()) {
 	c.mu.Lock()
 	c.asking++
 	c.mostAsks = max(c.mostAsks, c.asking)
@@ -53,12 +52,12 @@ func (c *crowded) asks() (done func()) {
 	}
 }
 
-func (c *crowded) DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (c *countingTemporal) DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	defer c.asks()()
 	return c.Temporal.DescribeWorkflowExecution(ctx, id, runID)
 }
 
-func (c *crowded) ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
+func (c *countingTemporal) ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
 	defer c.asks()()
 	run, err := c.Temporal.ExecuteWorkflow(ctx, options, workflow, args...)
 	open := 0
@@ -69,12 +68,12 @@ func (c *crowded) ExecuteWorkflow(ctx context.Context, options client.StartWorkf
 	return run, err
 }
 
-// Ten thousand jobs take no more requests at once, open jobs or goroutines than
-// a few hundred, and the same again starts nothing.
+// Ten thousand jobs are bounded in concurrent requests, open jobs and goroutines,
+// and the same batch again starts nothing.
 func TestRunBatchIsBounded(t *testing.T) {
 	const total, atOnce = 10_000, 200
 	synctest.Test(t, func(t *testing.T) {
-		fake := &crowded{Temporal: startertest.New(t)}
+		fake := &countingTemporal{Temporal: startertest.New(t)}
 		fake.CompleteAfter(5 * time.Second)
 		s := starter.New(fake, starter.Options{})
 		before, most := runtime.NumGoroutine(), 0
@@ -104,8 +103,8 @@ func TestRunBatchIsBounded(t *testing.T) {
 	})
 }
 
-// What became of an earlier job of the same request decides what happens to it
-// in a batch.
+// The end of an earlier job with the same request decides whether a batch starts
+// it again.
 func TestRunBatchAfterAnEarlierJob(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -115,7 +114,7 @@ func TestRunBatchAfterAnEarlierJob(t *testing.T) {
 		state    starter.State
 		existing bool
 		failure  string
-		says     string
+		message  string
 	}{
 		{"completed", func(r *startertest.Run) {
 			r.End(statusCompleted, time.Minute).History.EndCompleted(workflows.ModifyVideoResult{TaskID: taskID})
@@ -127,7 +126,7 @@ func TestRunBatchAfterAnEarlierJob(t *testing.T) {
 		{"the generation failed", func(r *startertest.Run) {
 			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "moderated"))
 		}, false, false, starter.StateFailed, true, workflows.GenerationFailed, "moderated"},
-		{"the generation failed, and is paid again", func(r *startertest.Run) {
+		{"the generation failed, with RetryFailed", func(r *startertest.Run) {
 			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "moderated"))
 		}, true, true, starter.StateCompleted, false, "", ""},
 		{"paid, not collected", func(r *startertest.Run) {
@@ -152,14 +151,14 @@ func TestRunBatchAfterAnEarlierJob(t *testing.T) {
 					return
 				}
 				require.Equal(t, test.failure, outcomes[0].Failure.Type)
-				require.Contains(t, outcomes[0].Failure.Message, test.says)
+				require.Contains(t, outcomes[0].Failure.Message, test.message)
 			})
 		})
 	}
 }
 
-// A job that can't be started, or is out of sight, is its own trouble.
-func TestRunBatchGoesOnWithTheOthers(t *testing.T) {
+// A job that can't be started or polled does not end the batch.
+func TestRunBatchContinuesWithOtherJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.CompleteAfter(10 * time.Second)
@@ -178,32 +177,32 @@ func TestRunBatchGoesOnWithTheOthers(t *testing.T) {
 	})
 }
 
-// While Temporal is away nothing is given up, until it has been away for long.
+// A batch outlasts a short outage of Temporal and fails after a long one.
 func TestRunBatchThroughAnOutage(t *testing.T) {
 	tests := []struct {
 		name string
-		// from and to are when Temporal is away, after the start.
+		// from and to are the beginning and the end of the outage.
 		from, to time.Duration
 		jobs     int
 		err      string
-		// open and unknown are how many jobs are left where.
+		// open and unknown count the jobs in these states afterwards.
 		open, unknown int
 	}{
 		{"at the start", 0, time.Minute, 3, "", 0, 0},
-		{"while the jobs run", time.Second, time.Minute, 3, "", 0, 0},
-		{"for long", time.Second, time.Hour, 3, "Temporal has not answered for 5m0s; the started jobs go on by themselves, run the same command again to resume the batch", 3, 0},
-		{"for long, from the start", 0, time.Hour, 1, "Temporal has not answered for 5m0s; the started jobs go on by themselves, run the same command again to resume the batch", 0, 1},
+		{"while jobs run", time.Second, time.Minute, 3, "", 0, 0},
+		{"a long outage", time.Second, time.Hour, 3, "Temporal has not answered for 5m0s; the started jobs go on by themselves, run the same command again to resume the batch", 3, 0},
+		{"a long outage from the start", 0, time.Hour, 1, "Temporal has not answered for 5m0s; the started jobs go on by themselves, run the same command again to resume the batch", 0, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := startertest.New(t)
 				fake.CompleteAfter(30 * time.Second)
-				away := serviceerror.NewUnavailable("away")
+				down := serviceerror.NewUnavailable("down")
 				if test.from == 0 {
-					fake.Down = away
+					fake.Down = down
 				} else {
-					time.AfterFunc(test.from, func() { fake.Do(func() { fake.Down = away }) })
+					time.AfterFunc(test.from, func() { fake.Do(func() { fake.Down = down }) })
 				}
 				defer time.AfterFunc(test.to, func() { fake.Do(func() { fake.Down = nil }) }).Stop()
 				var notes []string
@@ -229,7 +228,7 @@ func TestRunBatchThroughAnOutage(t *testing.T) {
 	}
 }
 
-// What nobody is allowed to do is not tried a thousand times.
+// A denied request is not repeated for every job.
 func TestRunBatchThatIsForbidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
@@ -257,8 +256,8 @@ func TestRunBatchThatIsInterrupted(t *testing.T) {
 	})
 }
 
-// The tally tells where the jobs are and what is in their way.
-func TestRunBatchTells(t *testing.T) {
+// The tally counts the jobs by stage and names the obstacle.
+func TestRunBatchTally(t *testing.T) {
 	ready := func(stage workflows.Stage, detail string) func(*startertest.Temporal, *startertest.Run) {
 		return func(f *startertest.Temporal, r *startertest.Run) {
 			f.Do(func() { r.Answers(workflows.Status{Stage: stage, Detail: detail}) })
@@ -267,20 +266,20 @@ func TestRunBatchTells(t *testing.T) {
 	tests := []struct {
 		name string
 		job  func(*startertest.Temporal, *startertest.Run)
-		says string
+		text string
 		note string
 	}{
 		{"held", ready(workflows.StageHeld, "kie.ai holds the job: no credit"), "0 of 3 done, 2 held, 1 not started yet", "kie.ai holds the job: no credit"},
-		{"lost", ready(workflows.StageSubmitUnknown, "resolve it"), "0 of 3 done, 2 submit-unknown, 1 not started yet", "resolve it"},
-		{"waiting", ready(workflows.StageWaiting, "be patient"), "0 of 3 done, 2 waiting, 1 not started yet", ""},
+		{"submit unknown", ready(workflows.StageSubmitUnknown, "resolve it"), "0 of 3 done, 2 submit-unknown, 1 not started yet", "resolve it"},
+		{"waiting", ready(workflows.StageWaiting, "kie.ai works"), "0 of 3 done, 2 waiting, 1 not started yet", ""},
 		{"failing", func(f *startertest.Temporal, r *startertest.Run) {
 			f.Do(func() {
 				r.RunsActivity("Identify").Pending[0].LastFailure = startertest.FailureOf(startertest.ApplicationError(activities.ProviderUnavailable, "kie.ai has no record of task t yet"))
 			})
 		}, "0 of 3 done, 2 waiting, 1 not started yet", "kie.ai has no record of task t yet; it is retried"},
 		{"ending", ready(workflows.StageDone, "stored"), "0 of 3 done, 2 ending, 1 not started yet", ""},
-		{"known without a question", func(f *startertest.Temporal, r *startertest.Run) { f.Do(func() { r.RunsActivity("Download") }) }, "0 of 3 done, 2 collecting, 1 not started yet", ""},
-		{"known by its label", func(f *startertest.Temporal, r *startertest.Run) { f.Do(func() { r.InStage(workflows.StageWaiting) }) }, "0 of 3 done, 2 waiting, 1 not started yet", ""},
+		{"stage from a pending activity", func(f *startertest.Temporal, r *startertest.Run) { f.Do(func() { r.RunsActivity("Download") }) }, "0 of 3 done, 2 collecting, 1 not started yet", ""},
+		{"stage from the search attribute", func(f *startertest.Temporal, r *startertest.Run) { f.Do(func() { r.InStage(workflows.StageWaiting) }) }, "0 of 3 done, 2 waiting, 1 not started yet", ""},
 		{"no worker", func(f *startertest.Temporal, _ *startertest.Run) { f.Do(func() { f.HasWorker = false }) }, "0 of 3 done, 2 started, 1 not started yet",
 			"no worker is polling task queue lumaflow; start one with: lumaflow worker"},
 		{"a slow worker", func(*startertest.Temporal, *startertest.Run) {}, "0 of 3 done, 2 started, 1 not started yet", ""},
@@ -295,10 +294,10 @@ func TestRunBatchTells(t *testing.T) {
 				var last starter.Tally
 				_, err := starter.New(fake, starter.Options{}).RunBatch(ctx, shots(3), starter.BatchOptions{AtOnce: 2, Show: func(tally starter.Tally) { last = tally }})
 				require.ErrorIs(t, err, context.Canceled)
-				require.Equal(t, test.says, last.String())
+				require.Equal(t, test.text, last.String())
 				require.Equal(t, test.note, last.Note)
-				if test.says == "0 of 3 done, 2 started, 1 not started yet" {
-					require.LessOrEqual(t, fake.StatusQueries, 2, "a worker that is silent is left alone")
+				if test.text == "0 of 3 done, 2 started, 1 not started yet" {
+					require.LessOrEqual(t, fake.StatusQueries, 2, "queries pause after one without an answer")
 				}
 			})
 		})

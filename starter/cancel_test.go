@@ -10,7 +10,7 @@ import (
 	"lumaflow/starter/startertest"
 )
 
-func TestCancelOfNoJob(t *testing.T) {
+func TestCancelWithoutJob(t *testing.T) {
 	fake := startertest.New(t)
 	_, err := starter.New(fake, starter.Options{}).Cancel(t.Context(), "nope")
 	require.ErrorIs(t, err, starter.ErrNoJob)

@@ -87,10 +87,10 @@ func TestEncryptedJobs(t *testing.T) {
 		require.ErrorAs(t, err, &paid)
 		require.Equal(t, taskID, paid.TaskID)
 		_, err = starter.New(fake, without).Submit(t.Context(), request, "")
-		require.ErrorAs(t, err, &paid, "what can't be read may be paid")
+		require.ErrorAs(t, err, &paid, "an unreadable history may hold a paid task")
 		require.Empty(t, fake.Starts)
 	})
-	t.Run("an id that is taken", func(t *testing.T) {
+	t.Run("an id in use", func(t *testing.T) {
 		fake := startertest.New(t)
 		encrypt(t, fake.Job("shot-7").History, with.Codec)
 		job, err := starter.New(fake, with).SubmitAs(t.Context(), "shot-7", request)
@@ -101,8 +101,8 @@ func TestEncryptedJobs(t *testing.T) {
 	})
 }
 
-// A job whose workflow task fails again and again says why.
-func TestStatusOfAJobThatIsStuck(t *testing.T) {
+// The status contains the failure of a workflow task that is retried forever.
+func TestStatusOfFailingWorkflowTask(t *testing.T) {
 	fake := startertest.New(t)
 	job := fake.Job(jobID)
 	job.Answer = func() (workflows.Status, error) {
@@ -127,7 +127,7 @@ func TestStatusOfAJobThatIsStuck(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "its workflow task fails in the workers: the job waits for a worker that can read it: "+keyMissing, report.Note)
 
-	// Between two tries Temporal waits for a worker that does not come.
+	// Between two attempts the query has no answer.
 	job.Answer = func() (workflows.Status, error) {
 		return workflows.Status{}, serviceerror.NewDeadlineExceeded("no answer")
 	}
@@ -138,9 +138,9 @@ func TestStatusOfAJobThatIsStuck(t *testing.T) {
 	job.History.Add(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, &historypb.HistoryEvent{})
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.NotContains(t, report.Note, keyMissing, "that is over")
+	require.NotContains(t, report.Note, keyMissing, "the workflow task has completed since")
 
-	// Another build under the same id.
+	// Other code under the same build id.
 	fails("[TMPRL1100] lookup failed")
 	job.Versioning = &workflowpb.WorkflowExecutionVersioningInfo{
 		Behavior:          enumspb.VERSIONING_BEHAVIOR_PINNED,
@@ -152,8 +152,8 @@ func TestStatusOfAJobThatIsStuck(t *testing.T) {
 		"stop them and start the build that it began with as version v1 of deployment lumaflow; other code needs another TEMPORAL_WORKER_BUILD_ID", report.Note)
 }
 
-// An open job whose answer can't be read is not taken for one without a worker.
-func TestAnAnswerThatCannotBeRead(t *testing.T) {
+// An answer that can't be decrypted is reported as such, not as a missing worker.
+func TestAnswerWithoutKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		job := fake.Job(jobID)
@@ -170,7 +170,7 @@ func TestAnAnswerThatCannotBeRead(t *testing.T) {
 	})
 }
 
-// Temporal takes summaries of 400 bytes, encrypted or not.
+// Temporal accepts summaries of 400 bytes, encrypted or not.
 func TestSummariesFitEncrypted(t *testing.T) {
 	data := studioKey(t, "a-key-with-the-longest-id-of-all").ForClient().Data
 	for _, letter := range []string{"x", "雪", "<", "🎬", `"`} {

@@ -36,8 +36,7 @@ func (c *cutOff) GetWorkflowHistory(ctx context.Context, id, runID string, wait 
 
 var errCut = serviceerror.NewInternal("shard lost")
 
-// flaky is a Temporal whose long polls break off every minute, as they do when
-// it restarts.
+// flaky is a Temporal whose long polls end after a minute, as in a restart.
 type flaky struct{ *startertest.Temporal }
 
 func (f *flaky) GetWorkflowHistory(ctx context.Context, id, runID string, wait bool, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {

@@ -31,7 +31,7 @@ func TestFilterQuery(t *testing.T) {
 	}
 }
 
-func TestListTellsWhereJobsAre(t *testing.T) {
+func TestListStages(t *testing.T) {
 	fake := startertest.New(t)
 	fake.Job("a").Answers(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID})
 	fake.Job("b").Attributes = map[string]string{"LumaStage": "held", "LumaTaskId": "t"}
@@ -54,11 +54,11 @@ func TestListTellsWhereJobsAre(t *testing.T) {
 	} {
 		require.Equal(t, want, row{entries[i].State, entries[i].Stage, entries[i].TaskID}, entries[i].WorkflowID)
 	}
-	require.Equal(t, 1, fake.StatusQueries, "only the job whose stage is unknown is asked")
+	require.Equal(t, 1, fake.StatusQueries, "only the job with an unknown stage is queried")
 }
 
-// A list must not take the longer the more jobs a dead worker has left.
-func TestListDoesNotAskOnAfterSilence(t *testing.T) {
+// The time of a list does not grow with the number of jobs of a dead worker.
+func TestListStopsQueriesAfterOneFails(t *testing.T) {
 	fake := startertest.New(t)
 	for i := range 100 {
 		fake.Job(fmt.Sprintf("job-%03d", i))
@@ -88,7 +88,7 @@ func TestListStopsAtTheLimit(t *testing.T) {
 		entries, more, err := starter.New(fake, starter.Options{}).List(t.Context(), starter.Filter{Limit: test.limit})
 		require.NoError(t, err)
 		require.Len(t, entries, test.want)
-		require.NotNil(t, entries, "an empty list is a list")
+		require.NotNil(t, entries, "an empty list is [] in JSON")
 		require.Equal(t, test.more, more)
 	}
 }

@@ -29,9 +29,8 @@ import (
 	"lumaflow/workflows"
 )
 
-// TestAgainstTemporal holds the fake of the other tests against a real server:
-// what a start, a query, an update, a cancellation, a heartbeat and a history
-// look like there.
+// TestAgainstTemporal repeats the main cases of the other tests on a real server,
+// because startertest fakes its starts, queries, updates, heartbeats and histories.
 func TestAgainstTemporal(t *testing.T) {
 	temporal, address := devServer(t)
 	release := make(chan struct{}, 1)
@@ -99,13 +98,13 @@ func TestAgainstTemporal(t *testing.T) {
 	})
 
 	t.Run("no worker", func(t *testing.T) {
-		idle := starter.New(temporal, starter.Options{TaskQueue: "nobody"})
+		idle := starter.New(temporal, starter.Options{TaskQueue: "idle"})
 		job, err := idle.Submit(t.Context(), request, "idle")
 		require.NoError(t, err)
 		report, err := idle.Status(t.Context(), job.WorkflowID)
 		require.NoError(t, err)
 		require.Equal(t, starter.StateRunning, report.State)
-		require.Equal(t, "no worker is polling task queue nobody; start one with: lumaflow worker --task-queue nobody", report.Note)
+		require.Equal(t, "no worker is polling task queue idle; start one with: lumaflow worker --task-queue idle", report.Note)
 		_, err = idle.Resolve(t.Context(), job.WorkflowID, workflows.Resolution{Action: workflows.Resubmit})
 		require.ErrorContains(t, err, "can't take a decision now")
 	})
@@ -148,7 +147,7 @@ func requirePaid(t *testing.T, s *starter.Starter, key string) {
 	require.Equal(t, taskID, paid.TaskID)
 }
 
-// devServer starts a Temporal server, if Temporal's CLI is at hand.
+// devServer starts a Temporal server, if Temporal's CLI is installed.
 func devServer(t *testing.T) (temporal client.Client, address string) {
 	t.Helper()
 	if testing.Short() {
@@ -181,7 +180,7 @@ func devServer(t *testing.T) (temporal client.Client, address string) {
 	return server.Client(), server.FrontendHostPort()
 }
 
-// work runs a tiny ModifyVideo whose downloads wait to be released.
+// work runs a small ModifyVideo whose downloads wait for release.
 func work(t *testing.T, temporal client.Client, release <-chan struct{}) {
 	t.Helper()
 	working := worker.New(temporal, workflows.DefaultTaskQueue, worker.Options{})

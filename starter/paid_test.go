@@ -14,8 +14,8 @@ import (
 	"lumaflow/workflows"
 )
 
-// A job that ended without its video is submitted again only if nothing that
-// was paid, or may have been, would be paid twice.
+// A job that ended without its video is submitted again only if it can't pay
+// twice.
 func TestSubmitAgainAfterAFailure(t *testing.T) {
 	accepted := activities.Submitted{TaskID: taskID, SubmittedAt: time.Now(), Attempts: 1}
 	evidence := func(phase activities.Phase, id string) activities.Evidence {
@@ -26,8 +26,8 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 		name  string
 		state enumspb.WorkflowExecutionStatus
 		life  func(*startertest.History)
-		// again is whether the job may start again; if not, task is what the
-		// refusal names.
+		// again means that the job may start again; if not, task is the one in the
+		// error.
 		again bool
 		task  string
 	}{
@@ -47,7 +47,7 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 		{"failed: the request was invalid", statusFailed, func(h *startertest.History) {
 			h.EndFailed(startertest.ApplicationError("InvalidRequest", "no"))
 		}, true, ""},
-		{"failed: nobody knows", statusFailed, func(h *startertest.History) {
+		{"failed: submit unknown", statusFailed, func(h *startertest.History) {
 			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("SubmitUnknown", "lost", sending))
 			h.EndFailed(startertest.ApplicationError("SubmitUnknown", "lost"))
 		}, false, ""},
@@ -64,16 +64,16 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 			h.Complete(h.Schedule("Submit", ""), accepted)
 			h.EndFailed(startertest.ApplicationError("DownloadRejected", "html"))
 		}, false, taskID},
-		{"failed: overdue, and the history does not say of what", statusFailed, func(h *startertest.History) {
+		{"failed: overdue, without a task in the history", statusFailed, func(h *startertest.History) {
 			h.EndFailed(startertest.ApplicationError("ResultOverdue", "late"))
 		}, false, ""},
-		{"failed: rejected, and the history does not say what", statusFailed, func(h *startertest.History) {
+		{"failed: rejected, without a task in the history", statusFailed, func(h *startertest.History) {
 			h.EndFailed(startertest.ApplicationError("DownloadRejected", "html"))
 		}, false, ""},
-		{"failed: for no reason of ours, before it submitted", statusFailed, func(h *startertest.History) {
+		{"failed: other error before the submission", statusFailed, func(h *startertest.History) {
 			h.EndFailed(startertest.ApplicationError("Panic", "bug"))
 		}, true, ""},
-		{"failed: for no reason of ours, after it submitted", statusFailed, func(h *startertest.History) {
+		{"failed: other error after the submission", statusFailed, func(h *startertest.History) {
 			h.Complete(h.Schedule("Submit", ""), accepted)
 			h.EndFailed(errors.New("broken"))
 		}, false, taskID},
@@ -110,10 +110,10 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 			h.EndTerminated()
 		}, false, taskID},
 		{"terminated after a result that can't be read", statusTerminated, func(h *startertest.History) {
-			h.Complete(h.Schedule("Submit", ""), "what is this")
+			h.Complete(h.Schedule("Submit", ""), "unreadable")
 			h.EndTerminated()
 		}, false, ""},
-		{"terminated after an unfamiliar failure of a submission", statusTerminated, func(h *startertest.History) {
+		{"terminated after an unknown failure of a submission", statusTerminated, func(h *startertest.History) {
 			h.Fail(h.Schedule("Submit", ""), startertest.ApplicationError("PanicError", "bug"))
 			h.EndTerminated()
 		}, false, ""},
@@ -143,7 +143,7 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 			h.EndTimedOut()
 		}, false, taskID},
 		{"timed out, the evidence can't be read", statusTimedOut, func(h *startertest.History) {
-			h.TimeOut(h.Schedule("Submit", ""), nil, "what is this")
+			h.TimeOut(h.Schedule("Submit", ""), nil, "unreadable")
 			h.EndTimedOut()
 		}, false, ""},
 		{"timed out, the first submission was lost and the second refused", statusTimedOut, func(h *startertest.History) {
@@ -182,7 +182,7 @@ func TestSubmitAgainAfterAFailure(t *testing.T) {
 	}
 }
 
-// To adopt a task costs nothing, so it may be tried as often as one likes.
+// Adopting a task costs nothing, so it may be repeated.
 func TestAdoptAgainAfterAFailure(t *testing.T) {
 	input := workflows.ModifyVideoInput{TaskID: taskID}
 	fake := startertest.New(t)
@@ -193,8 +193,8 @@ func TestAdoptAgainAfterAFailure(t *testing.T) {
 	require.True(t, job.Again)
 }
 
-// A history that can't be read proves nothing.
-func TestSubmitAgainWhenTheHistoryIsOutOfReach(t *testing.T) {
+// An unreadable history proves nothing.
+func TestSubmitAgainWithoutHistory(t *testing.T) {
 	fake := startertest.New(t)
 	last := fake.Job(jobID).End(statusTerminated, time.Minute)
 	last.History.EndTerminated()

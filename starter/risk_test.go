@@ -19,8 +19,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// What is at risk is a task that has ended, or may have, and whose video no job
-// has stored.
+// A task is at risk if it has ended, or may have, and no job has stored its video.
 func TestAtRisk(t *testing.T) {
 	finished := startertest.Ages{Started: 3 * day, Accepted: 3*day - time.Minute, Finished: 2 * day}
 	ended := func(errorType string) func(*startertest.Temporal) {
@@ -34,18 +33,18 @@ func TestAtRisk(t *testing.T) {
 	tests := []struct {
 		name string
 		jobs func(*startertest.Temporal)
-		// want are task, clock and hours left of what is found.
+		// want are task, clock and hours left of the results.
 		want []string
 	}{
 		{"no jobs", func(*startertest.Temporal) {}, nil},
 		{"overdue", ended(workflows.ResultOverdue), []string{fromEnd}},
 		{"rejected", ended(workflows.DownloadRejected), []string{fromEnd}},
-		{"for no reason of ours", ended("Panic"), []string{fromEnd}},
+		{"other error", ended("Panic"), []string{fromEnd}},
 		{"the generation failed", ended(workflows.GenerationFailed), nil},
 		{"completed", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", finished).End(statusCompleted, day).History.EndCompleted(workflows.ModifyVideoResult{TaskID: "t"})
 		}, nil},
-		{"overdue, and nobody saw the end", func(f *startertest.Temporal) {
+		{"overdue, end unknown", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", startertest.Ages{Started: 4 * day, Accepted: 3 * day}).FailYesterday(workflows.ResultOverdue)
 		}, []string{fromSubmission}},
 		{"canceled while the task ran", func(f *startertest.Temporal) {
@@ -64,7 +63,7 @@ func TestAtRisk(t *testing.T) {
 			run.End(statusCanceled, time.Minute)
 		}, nil},
 
-		{"adopting, and kie.ai never answered", func(f *startertest.Temporal) {
+		{"adopting without an answer of kie.ai", func(f *startertest.Temporal) {
 			run := f.Job("job")
 			run.Started = run.Started.Add(-2 * day)
 			run.History = startertest.NewHistory(t, workflows.ModifyVideoInput{TaskID: "t"})
@@ -86,30 +85,30 @@ func TestAtRisk(t *testing.T) {
 			run.FailYesterday(workflows.InvalidRequest)
 		}, nil},
 
-		{"nobody knows, and nothing was named", func(f *startertest.Temporal) {
+		{"submit unknown without a task", func(f *startertest.Temporal) {
 			run := f.Job("job")
 			run.Started = run.Started.Add(-2 * day)
 			run.History.Fail(run.History.Schedule("Submit", ""), startertest.ApplicationError(activities.SubmitUnknown, "lost", lost))
 			run.FailYesterday(workflows.SubmitUnknown)
 		}, nil},
-		{"nobody knows, but the answer named a task", func(f *startertest.Temporal) {
+		{"submit unknown, task in the response", func(f *startertest.Temporal) {
 			run := f.Job("job")
 			run.Started = run.Started.Add(-4 * day)
 			run.History.Fail(run.History.Schedule("Submit", ""), startertest.ApplicationError(activities.SubmitUnknown, "lost",
 				activities.Evidence{Phase: activities.PhaseSending, TaskID: "t", At: time.Now().Add(-3 * day)}))
 			run.FailYesterday(workflows.SubmitUnknown)
 		}, []string{fromSubmission}},
-		{"nobody knows, but callbacks named tasks, one of them another's", func(f *startertest.Temporal) {
+		{"submit unknown, tasks in callbacks, one of another job", func(f *startertest.Temporal) {
 			run := f.Job("job")
 			run.Started = run.Started.Add(-2 * day)
 			run.History.Fail(run.History.Schedule("Submit", ""), startertest.ApplicationError(activities.SubmitUnknown, "lost", lost))
 			run.History.Signal("callback", workflows.Callback{TaskID: "t"})
 			run.History.Signal("callback", workflows.Callback{TaskID: "foreign"})
-			run.History.Signal("callback", "what is this")
+			run.History.Signal("callback", "unreadable")
 			run.History.Fail(run.History.Schedule("Identify", activities.IdentifyInput{TaskID: "foreign", Own: true}), startertest.ApplicationError(activities.ForeignTask, "not ours"))
 			run.FailYesterday(workflows.SubmitUnknown)
 		}, []string{"t job-start 288h"}},
-		{"an earlier submission was lost and the last one gave no video", func(f *startertest.Temporal) {
+		{"submit unknown, then a failed task", func(f *startertest.Temporal) {
 			run := f.Job("job")
 			run.Started = run.Started.Add(-4 * day)
 			run.History.Fail(run.History.Schedule("Submit", ""), startertest.ApplicationError(activities.SubmitUnknown, "lost", lost))
@@ -118,35 +117,35 @@ func TestAtRisk(t *testing.T) {
 			run.History.Signal("evidence", activities.Evidence{Phase: activities.PhaseAccepted, TaskID: "t", At: time.Now().Add(-3 * day)})
 			run.FailYesterday(workflows.SubmitUnknown)
 		}, []string{fromSubmission}},
-		{"a stray callback of a job that has its task", func(f *startertest.Temporal) {
+		{"callback with another task", func(f *startertest.Temporal) {
 			run := f.AcceptedTask("job", "t", finished)
-			run.History.Signal("callback", workflows.Callback{TaskID: "stray"})
+			run.History.Signal("callback", workflows.Callback{TaskID: "other"})
 			run.FailYesterday(workflows.ResultOverdue)
 		}, []string{fromEnd}},
 
 		{"collecting", func(f *startertest.Temporal) { f.AcceptedTask("job", "t", finished).InStage(workflows.StageCollecting) }, []string{fromEnd}},
-		{"collecting, and the namespace does not tell", func(f *startertest.Temporal) { f.AcceptedTask("job", "t", finished).RunsActivity("Download") }, []string{fromEnd}},
-		{"collecting, and the record tells no times", func(f *startertest.Temporal) {
+		{"collecting, without search attributes", func(f *startertest.Temporal) { f.AcceptedTask("job", "t", finished).RunsActivity("Download") }, []string{fromEnd}},
+		{"collecting, record without times", func(f *startertest.Temporal) {
 			run := f.Job("job").InStage(workflows.StageCollecting)
 			run.Started = run.Started.Add(-20 * time.Minute)
 			run.History.Complete(run.History.Schedule("Submit", ""), activities.Submitted{TaskID: "t", SubmittedAt: time.Now().Add(-19 * time.Minute)})
 			run.History.Complete(run.History.Schedule("Poll", activities.PollInput{TaskID: "t"}), activities.Finished{TaskID: "t"})
 		}, []string{"t submitted 335h"}},
-		{"writing its receipt, just begun", func(f *startertest.Temporal) {
+		{"writing its receipt, finished a minute ago", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", ages(20*time.Minute, 19*time.Minute, time.Minute)).RunsActivity("WriteReceipt")
 		}, []string{"t finished 335h"}},
-		{"waiting as it should", func(f *startertest.Temporal) {
+		{"waiting for less than an hour", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", ages(30*time.Minute, 29*time.Minute, 0)).InStage(workflows.StageWaiting)
 			f.AcceptedTask("unlabelled", "u", ages(30*time.Minute, 29*time.Minute, 0)).RunsActivity("Poll")
 		}, nil},
-		{"waiting since it was held for a day", func(f *startertest.Temporal) {
+		{"waiting after a hold of a day", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", ages(day, 10*time.Minute, 0)).InStage(workflows.StageWaiting)
 		}, nil},
-		{"waiting for days, nobody looks", func(f *startertest.Temporal) {
+		{"waiting for days", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", ages(4*day, 3*day, 0)).InStage(workflows.StageWaiting)
 			f.AcceptedTask("unlabelled", "u", ages(4*day, 3*day, 0)).RunsActivity("Poll")
 		}, []string{fromSubmission, "u submitted 264h"}},
-		{"submitted by a worker that died, and no other has come", func(f *startertest.Temporal) {
+		{"submitted by a worker that died", func(f *startertest.Temporal) {
 			run := f.Job("job").InStage(workflows.StageSubmitting)
 			run.Started = run.Started.Add(-4 * day)
 			run.History.TimeOut(run.History.Schedule("Submit", ""), nil,
@@ -177,16 +176,16 @@ func TestAtRisk(t *testing.T) {
 			f.EarlierRuns = append(f.EarlierRuns, failed)
 			f.Job("job").End(statusCompleted, time.Minute).History.EndCompleted(workflows.ModifyVideoResult{TaskID: "other"})
 		}, []string{fromEnd}},
-		{"an adopting job of it has failed, too", func(f *startertest.Temporal) {
+		{"its adopting job has failed as well", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", finished).FailYesterday(workflows.ResultOverdue)
 			adopting := f.Job(starter.JobID(workflows.ModifyVideoInput{TaskID: "t"}, ""))
 			adopting.History = startertest.NewHistory(t, workflows.ModifyVideoInput{TaskID: "t"})
 			adopting.FailYesterday(workflows.DownloadRejected)
 		}, []string{fromEnd}},
-		{"its time is over", func(f *startertest.Temporal) {
+		{"deleted by kie.ai", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", ages(15*day, 15*day-time.Hour, 14*day)).FailYesterday(workflows.ResultOverdue)
 		}, nil},
-		{"the most urgent first", func(f *startertest.Temporal) {
+		{"the least time left first", func(f *startertest.Temporal) {
 			f.AcceptedTask("a", "t", finished).FailYesterday(workflows.ResultOverdue)
 			f.AcceptedTask("b", "u", ages(10*day, 10*day, 9*day+time.Minute)).FailYesterday(workflows.ResultOverdue)
 		}, []string{"u finished 119h", fromEnd}},
@@ -210,7 +209,7 @@ func TestAtRisk(t *testing.T) {
 	}
 }
 
-// One task of two jobs is one video: the open job, and the better clock.
+// A task of two jobs is listed once: with the open job and the more accurate clock.
 func TestAtRiskShowsATaskOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
@@ -225,8 +224,8 @@ func TestAtRiskShowsATaskOnce(t *testing.T) {
 	})
 }
 
-// What the search can't see is said.
-func TestAtRiskTellsWhatItCannotSee(t *testing.T) {
+// Notes describe the gaps of the search.
+func TestAtRiskNotes(t *testing.T) {
 	finished := ages(3*day, 3*day, 2*day)
 	tests := []struct {
 		name    string
@@ -235,10 +234,10 @@ func TestAtRiskTellsWhatItCannotSee(t *testing.T) {
 		found   int
 		note    string
 	}{
-		{"all is seen", func(f *startertest.Temporal) {
+		{"no gaps", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", finished).FailYesterday(workflows.ResultOverdue)
 		}, nil, 1, ""},
-		{"the namespace forgets", func(f *startertest.Temporal) { f.Retention = day }, nil, 0,
+		{"short retention", func(f *startertest.Temporal) { f.Retention = day }, nil, 0,
 			"not shown: jobs that ended more than 24h ago, which namespace studio deletes; to keep them as long as kie.ai keeps videos: " +
 				"temporal operator namespace update --namespace studio --retention 15d"},
 		{"no search attributes", func(f *startertest.Temporal) {
@@ -248,12 +247,12 @@ func TestAtRiskTellsWhatItCannotSee(t *testing.T) {
 			f.CollectedTask("t", "")
 			f.CollectedTask("u", "mine")
 		}, nil, 1, "may be collected already: tasks that a job with another id than that of `lumaflow rescue` stored; to find those jobs the namespace needs the search attribute LumaTaskId"},
-		{"a lost submission that names no task", func(f *startertest.Temporal) {
+		{"submit unknown without a task", func(f *startertest.Temporal) {
 			run := f.Job("job")
 			run.Started = run.Started.Add(-2 * day)
 			run.FailYesterday(workflows.SubmitUnknown)
 		}, nil, 0, "not shown: jobs that failed with SubmitUnknown and named no task: 1; look for their tasks at https://kie.ai/logs"},
-		{"a time that is over", func(f *startertest.Temporal) {
+		{"deleted by kie.ai", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", ages(15*day, 15*day, 14*day+time.Hour)).FailYesterday(workflows.ResultOverdue)
 		}, nil, 0, "not shown: videos whose 14 days at kie.ai are over: 1"},
 		{"a history that can't be read", func(f *startertest.Temporal) {

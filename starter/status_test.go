@@ -21,20 +21,20 @@ import (
 
 func TestStatusOfAnOpenJob(t *testing.T) {
 	fake := startertest.New(t)
-	said := workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works", SubmitAttempts: 1}
-	fake.Job(jobID).Answers(said)
+	want := workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works", SubmitAttempts: 1}
+	fake.Job(jobID).Answers(want)
 	report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
 	require.Equal(t, starter.StateRunning, report.State)
 	require.Equal(t, taskID, report.TaskID)
-	require.Equal(t, said, *report.Status)
+	require.Equal(t, want, *report.Status)
 	require.Empty(t, report.Note)
 	require.Nil(t, report.Failure)
 }
 
-// What is in the way of a job that answers is told, too: a disk that is full, say,
-// of which the job itself knows nothing.
-func TestStatusTellsWhatIsInTheWay(t *testing.T) {
+// The status of a job that answers contains its failing activities as well, because
+// the workflow does not observe their retries.
+func TestStatusListsFailingActivities(t *testing.T) {
 	fake := startertest.New(t)
 	failing := func(activity, errorType string) *workflowpb.PendingActivityInfo {
 		return &workflowpb.PendingActivityInfo{
@@ -54,7 +54,7 @@ func TestStatusTellsWhatIsInTheWay(t *testing.T) {
 	require.Equal(t, []starter.Pending{{Activity: "Download", Attempt: 3, LastFailure: "why Download failed"}}, report.Pending)
 }
 
-func TestStatusThatNobodyAnswers(t *testing.T) {
+func TestStatusWithoutAnswer(t *testing.T) {
 	tests := []struct {
 		name   string
 		worker bool
@@ -63,14 +63,14 @@ func TestStatusThatNobodyAnswers(t *testing.T) {
 		note   string
 	}{
 		{"no worker", false, nil, "lumaflow", "no worker is polling task queue lumaflow; start one with: lumaflow worker"},
-		{"no worker on a queue of its own", false, nil, "studio", "no worker is polling task queue studio; start one with: lumaflow worker --task-queue studio"},
+		{"no worker on another queue", false, nil, "studio", "no worker is polling task queue studio; start one with: lumaflow worker --task-queue studio"},
 		{"a worker that is busy", true, nil, "lumaflow", "a worker is polling task queue lumaflow but did not answer in time; try again, or read its log; `lumaflow doctor` checks whether it receives new jobs"},
-		{"a worker that can't", true, serviceerror.NewQueryFailed("unknown query"), "lumaflow", "the query failed in the worker: unknown query"},
+		{"a query that fails", true, serviceerror.NewQueryFailed("unknown query"), "lumaflow", "the query failed in the worker: unknown query"},
 		{
 			"a worker with other code", true, serviceerror.NewQueryFailed("[TMPRL1100] lookup failed"), "lumaflow",
 			"the query failed in the worker: [TMPRL1100] lookup failed; the workers run other code than the job began with: stop them and start the build that it began with",
 		},
-		{"a job that can't be asked", true, serviceerror.NewInvalidArgument("workflow task failed"), "lumaflow", "query job " + jobID + ": workflow task failed"},
+		{"a query that is rejected", true, serviceerror.NewInvalidArgument("workflow task failed"), "lumaflow", "query job " + jobID + ": workflow task failed"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestStatusThatNobodyAnswers(t *testing.T) {
 				require.Equal(t, starter.StateRunning, report.State)
 				require.Nil(t, report.Status)
 				require.Equal(t, test.note, report.Note)
-				require.Equal(t, taskID, report.TaskID, "the history has it")
+				require.Equal(t, taskID, report.TaskID, "from the history")
 				require.Equal(t, []starter.Pending{{
 					Activity: "Poll", Attempt: 3, LastFailure: "kie.ai answers 503", NextAttempt: time.Now().Add(12 * time.Second).UTC(),
 				}}, report.Pending)
@@ -104,7 +104,7 @@ func TestStatusThatNobodyAnswers(t *testing.T) {
 	}
 }
 
-func TestStatusOfAJobThatHasEnded(t *testing.T) {
+func TestStatusOfClosedJob(t *testing.T) {
 	result := workflows.ModifyVideoResult{TaskID: taskID, WokenBy: "callback", Videos: []workflows.Video{{Location: "file:///v.mp4", Bytes: 7}}}
 	tests := []struct {
 		name    string
@@ -126,7 +126,7 @@ func TestStatusOfAJobThatHasEnded(t *testing.T) {
 			starter.StateCanceled, nil, &starter.Failure{Type: "Canceled", Message: "job x was cancelled; kie.ai has no cancel"},
 		},
 		{
-			"canceled without a word", statusCanceled, func(h *startertest.History) { h.EndCanceled() },
+			"canceled without a message", statusCanceled, func(h *startertest.History) { h.EndCanceled() },
 			starter.StateCanceled, nil, &starter.Failure{Type: "Canceled", Message: "it was cancelled"},
 		},
 		{
@@ -147,13 +147,13 @@ func TestStatusOfAJobThatHasEnded(t *testing.T) {
 			require.Equal(t, test.want, report.State)
 			require.Equal(t, test.result, report.Result)
 			require.Equal(t, test.failure, report.Failure)
-			require.Empty(t, report.Note, "that nobody answers for an ended job is nothing to mend")
+			require.Empty(t, report.Note, "a closed job needs no worker")
 			require.Equal(t, time.Minute, report.ClosedAt.Sub(report.StartedAt))
 		})
 	}
 }
 
-func TestStatusOfNoJob(t *testing.T) {
+func TestStatusWithoutJob(t *testing.T) {
 	fake := startertest.New(t)
 	_, err := starter.New(fake, starter.Options{}).Status(t.Context(), "nope")
 	require.ErrorIs(t, err, starter.ErrNoJob)
@@ -161,7 +161,7 @@ func TestStatusOfNoJob(t *testing.T) {
 	require.ErrorContains(t, err, "lumaflow list")
 }
 
-// Scripts read these names.
+// The names in JSON are stable, because scripts use them.
 func TestReportAsJSON(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	encoded, err := json.Marshal(starter.Report{

@@ -63,15 +63,15 @@ func TestSubmitWithAKeyIsAnotherJob(t *testing.T) {
 	require.NotEqual(t, jobID, job.WorkflowID)
 }
 
-func TestSubmitRefusesWhatTheJobWouldRefuse(t *testing.T) {
+func TestSubmitValidatesTheInput(t *testing.T) {
 	fake := startertest.New(t)
 	_, err := starter.New(fake, starter.Options{}).Submit(t.Context(), workflows.ModifyVideoInput{Prompt: "p", VideoURL: "ftp://x/y"}, "")
 	require.ErrorContains(t, err, "videoUrl")
 	require.Empty(t, fake.Starts)
 }
 
-// Somebody else starts the job between the look and the start, and it ends.
-func TestSubmitThatSomebodyElseForestalls(t *testing.T) {
+// Other clients start the job, and it ends, between the lookup and the start.
+func TestSubmitWhileOthersStart(t *testing.T) {
 	fake := startertest.New(t)
 	already := serviceerror.NewWorkflowExecutionAlreadyStarted("already", "", "other-run")
 	fake.StartErrors = []error{already, already, already}
@@ -83,7 +83,7 @@ func TestSubmitThatSomebodyElseForestalls(t *testing.T) {
 	}
 }
 
-func TestSubmitWhoseStartIsNotAnswered(t *testing.T) {
+func TestSubmitWithoutAnswer(t *testing.T) {
 	for name, cause := range map[string]error{
 		"time is up":  context.DeadlineExceeded,
 		"unreachable": serviceerror.NewUnavailable("connection refused"),
@@ -99,7 +99,7 @@ func TestSubmitWhoseStartIsNotAnswered(t *testing.T) {
 	}
 }
 
-func TestSubmitAsComparesWhatTheJobIsFor(t *testing.T) {
+func TestSubmitAsComparesTheRequest(t *testing.T) {
 	other := request
 	other.Prompt = "rain"
 	tests := []struct {
@@ -128,7 +128,7 @@ func TestSubmitAsComparesWhatTheJobIsFor(t *testing.T) {
 	}
 }
 
-func TestSubmitAsDoesNotTakeOverOtherWorkflows(t *testing.T) {
+func TestSubmitAsRejectsOtherWorkflows(t *testing.T) {
 	fake := startertest.New(t)
 	fake.Job("nightly-backup").Type = "Backup"
 	_, err := starter.New(fake, starter.Options{}).SubmitAs(t.Context(), "nightly-backup", request)
@@ -155,7 +155,7 @@ func TestSummary(t *testing.T) {
 		{"one line", workflows.ModifyVideoInput{Prompt: "snow\n\tand \x1b[1mice"}, "snow and [1mice"},
 		{"long", workflows.ModifyVideoInput{Prompt: strings.Repeat("x", 200)}, strings.Repeat("x", 100) + "…"},
 		{"wide", workflows.ModifyVideoInput{Prompt: strings.Repeat("雪", 200)}, strings.Repeat("雪", 78) + "…"},
-		{"what JSON makes longer", workflows.ModifyVideoInput{Prompt: strings.Repeat("<", 100)}, strings.Repeat("<", 39) + "…"},
+		{"escaped in JSON", workflows.ModifyVideoInput{Prompt: strings.Repeat("<", 100)}, strings.Repeat("<", 39) + "…"},
 		{"adoption", workflows.ModifyVideoInput{TaskID: taskID}, "collect task " + taskID},
 	}
 	for _, test := range tests {

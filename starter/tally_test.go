@@ -9,7 +9,7 @@ import (
 	"lumaflow/workflows"
 )
 
-func TestTallyInWords(t *testing.T) {
+func TestTallyString(t *testing.T) {
 	tests := []struct {
 		tally starter.Tally
 		want  string

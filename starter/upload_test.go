@@ -15,8 +15,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// local is a request for a video whose content is known and whose address is
-// not yet, localID its job.
+// local is a request with the content of a video but no address, localID its job.
 var local = workflows.ModifyVideoInput{Prompt: "snow", VideoSHA256: strings.Repeat("5a", 32)}
 
 const (
@@ -26,13 +25,13 @@ const (
 
 var expires = time.Date(2026, 11, 26, 8, 30, 0, 0, time.UTC)
 
-// uploader counts the uploads; meanwhile is what happens during one.
-func uploader(meanwhile func()) (upload starter.Upload, count *int) {
+// uploader returns an upload that calls during, and counts its calls.
+func uploader(during func()) (upload starter.Upload, count *int) {
 	count = new(int)
 	return func(context.Context) (string, time.Time, error) {
 		*count++
-		if meanwhile != nil {
-			meanwhile()
+		if during != nil {
+			during()
 		}
 		return uploaded, expires.In(time.FixedZone("", 3600)), nil
 	}, count
@@ -50,7 +49,7 @@ func TestUploadingStartsAJob(t *testing.T) {
 	require.Equal(t, []workflows.ModifyVideoInput{want}, fake.Inputs)
 }
 
-// What is there, or may not be started, is not uploaded.
+// Nothing is uploaded for a job that is not to be started.
 func TestUploadsThatAreNotNeeded(t *testing.T) {
 	there := local
 	there.VideoURL, there.VideoExpires = "https://tempfile.redpandaai.co/earlier.mp4", "2026-01-01T00:00:00Z"
@@ -65,14 +64,14 @@ func TestUploadsThatAreNotNeeded(t *testing.T) {
 	}{
 		{"under way", "", local, func(f *startertest.Temporal) { f.Job(localID) }, ""},
 		{"done", "", local, func(f *startertest.Temporal) { f.Job(localID).End(statusCompleted, time.Minute) }, ""},
-		{"under way under an id of choice", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7").History = startertest.NewHistory(t, there) }, ""},
+		{"under way under a chosen id", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7").History = startertest.NewHistory(t, there) }, ""},
 		{"another content under that id", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7").History = startertest.NewHistory(t, other) }, "exists with another request"},
 		{"an address under that id", "shot-7", local, func(f *startertest.Temporal) { f.Job("shot-7") }, "exists with another request"},
 		{"paid already", "", local, func(f *startertest.Temporal) {
 			f.Job(localID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("SubmitUnknown", "lost"))
 		}, "may have paid for a task"},
 		{"an invalid request", "", workflows.ModifyVideoInput{Prompt: " ", VideoSHA256: local.VideoSHA256}, func(*startertest.Temporal) {}, "prompt is blank"},
-		{"Temporal is away", "", local, func(f *startertest.Temporal) { f.Down = serviceerror.NewUnavailable("refused") }, "does not answer"},
+		{"Temporal is down", "", local, func(f *startertest.Temporal) { f.Down = serviceerror.NewUnavailable("refused") }, "does not answer"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -111,16 +110,16 @@ func TestUploadingAgain(t *testing.T) {
 	require.Equal(t, uploaded, fake.Inputs[0].VideoURL)
 }
 
-// An upload takes minutes, and others submit the same meanwhile.
-func TestWhatHappensDuringAnUpload(t *testing.T) {
+// Other clients may start the same job during an upload.
+func TestStartByOthersDuringUpload(t *testing.T) {
 	tests := []struct {
 		name string
 		job  func(*startertest.Temporal)
 		err  string
 	}{
-		{"somebody else starts the job", func(f *startertest.Temporal) { f.Job(localID) }, ""},
-		{"somebody else's job is done", func(f *startertest.Temporal) { f.Job(localID).End(statusCompleted, time.Minute) }, ""},
-		{"somebody else pays and fails", func(f *startertest.Temporal) {
+		{"another client starts the job", func(f *startertest.Temporal) { f.Job(localID) }, ""},
+		{"another client's job completes", func(f *startertest.Temporal) { f.Job(localID).End(statusCompleted, time.Minute) }, ""},
+		{"another client pays and fails", func(f *startertest.Temporal) {
 			f.Job(localID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("ResultOverdue", "late"))
 		}, "is not submitted again"},
 	}

@@ -20,7 +20,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// watching watches a job in the background and remembers what was shown.
+// watching watches a job in the background and records the progress.
 type watching struct {
 	shown  []starter.Progress
 	report starter.Report
@@ -37,7 +37,7 @@ func watch(ctx context.Context, s *starter.Starter, id string) *watching {
 	return w
 }
 
-// last is what was shown last, once nothing moves any more.
+// last is the last progress, after all goroutines have blocked.
 func (w *watching) last() starter.Progress {
 	synctest.Wait()
 	return w.shown[len(w.shown)-1]
@@ -72,17 +72,17 @@ func TestWatchShowsAJobToItsEnd(t *testing.T) {
 			download.LastFailure = startertest.FailureOf(startertest.ApplicationError(activities.StorageUnavailable, "store v: access\ndenied"))
 		})
 		time.Sleep(2 * time.Second)
-		require.EqualValues(t, 1500, w.last().Total, "it moves again")
+		require.EqualValues(t, 1500, w.last().Total, "a running retry has a total")
 		fake.Do(func() {
 			download.State, download.NextAttemptScheduleTime = enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, timestamppb.New(time.Now().Add(30*time.Second))
 		})
 		time.Sleep(2 * time.Second)
 		require.Equal(t, "store v: access denied; it is retried", w.last().Detail)
-		require.EqualValues(t, -1, w.last().Total, "why it does not move is shown instead of how far it is")
+		require.EqualValues(t, -1, w.last().Total, "the failure replaces the bytes")
 
 		fake.Do(func() { job.Answers(workflows.Status{Stage: workflows.StageDone}) })
 		time.Sleep(2 * time.Second)
-		require.Equal(t, workflows.StageCollecting, w.last().Stage, "the end is shown when it has come")
+		require.Equal(t, workflows.StageCollecting, w.last().Stage, "the end is shown after the run has closed")
 
 		fake.Do(func() {
 			job.History.EndCompleted(workflows.ModifyVideoResult{TaskID: taskID})
@@ -96,7 +96,7 @@ func TestWatchShowsAJobToItsEnd(t *testing.T) {
 	})
 }
 
-func TestWatchKnowsNoTotalBeforeAllSizes(t *testing.T) {
+func TestWatchTotalNeedsAllSizes(t *testing.T) {
 	download := &commonpb.ActivityType{Name: "Download"}
 	h := startertest.NewHistory(t, request)
 	known := h.Payloads(activities.DownloadProgress{Bytes: 10, Total: 100})
@@ -106,7 +106,7 @@ func TestWatchKnowsNoTotalBeforeAllSizes(t *testing.T) {
 		bytes     int64
 	}{
 		{"no heartbeat yet", nil, 10},
-		{"size not told", h.Payloads(activities.DownloadProgress{Bytes: 5, Total: -1}), 15},
+		{"size unknown", h.Payloads(activities.DownloadProgress{Bytes: 5, Total: -1}), 15},
 		{"unreadable", h.Payloads("half"), 10},
 	}
 	for _, test := range tests {
@@ -129,7 +129,7 @@ func TestWatchKnowsNoTotalBeforeAllSizes(t *testing.T) {
 	}
 }
 
-// A job without a worker is asked less and less often, and shown all the same.
+// Without a worker the queries become rarer, and the progress is still shown.
 func TestWatchWithoutAWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
@@ -140,7 +140,7 @@ func TestWatchWithoutAWorker(t *testing.T) {
 		fake.Do(func() { job.Answer = nil })
 		time.Sleep(10 * time.Minute)
 		require.Equal(t, "no worker answers", w.last().Silence)
-		require.Equal(t, workflows.StageWaiting, w.last().Stage, "the last that is known")
+		require.Equal(t, workflows.StageWaiting, w.last().Stage, "the last known stage")
 		require.Less(t, len(w.shown), 30)
 
 		fake.Do(func() { job.Answers(workflows.Status{Stage: workflows.StageCollecting}) })
@@ -167,8 +167,8 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// Temporal may restart while somebody waits.
-func TestWatchOutlivesAnOutage(t *testing.T) {
+// A watch outlasts restarts of Temporal.
+func TestWatchOutlastsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting})
@@ -193,7 +193,7 @@ func TestWatchOutlivesAnOutage(t *testing.T) {
 	})
 }
 
-func TestWatchGivesUpOnTemporal(t *testing.T) {
+func TestWatchEndsAfterLongOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.Job(jobID)
@@ -208,7 +208,7 @@ func TestWatchGivesUpOnTemporal(t *testing.T) {
 	})
 }
 
-func TestWatchThatTemporalForbids(t *testing.T) {
+func TestWatchWithoutPermission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.Job(jobID)
@@ -238,8 +238,8 @@ func TestWaitForSeveralJobs(t *testing.T) {
 	})
 }
 
-// Nobody waits for hours to hear that an id was misspelled.
-func TestWaitRefusesUnknownJobsAtOnce(t *testing.T) {
+// An unknown id is an error before the wait.
+func TestWaitRejectsUnknownJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.Job("a")

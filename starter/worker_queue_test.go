@@ -13,8 +13,8 @@ import (
 	"lumaflow/starter/startertest"
 )
 
-// A job that stays with its version is not helped by workers of another.
-func TestStatusOfAJobWhoseVersionIsGone(t *testing.T) {
+// Workers of another version do not serve a pinned job.
+func TestStatusOfPinnedJob(t *testing.T) {
 	version := func(build string) *deploymentpb.WorkerDeploymentVersion {
 		return &deploymentpb.WorkerDeploymentVersion{DeploymentName: "lumaflow", BuildId: build}
 	}
@@ -25,8 +25,8 @@ func TestStatusOfAJobWhoseVersionIsGone(t *testing.T) {
 		}
 	}
 	const busy = "a worker is polling task queue lumaflow but did not answer in time; try again, or read its log"
-	const waits = busy + "; `lumaflow doctor` checks whether it receives new jobs"
-	gone := func(build string) string {
+	const unpinned = busy + "; `lumaflow doctor` checks whether it receives new jobs"
+	noWorker := func(build string) string {
 		return "the job is pinned to version " + build + " of deployment lumaflow, and no worker of it is polling task queue lumaflow; " +
 			"start one of that build with: lumaflow worker --deployment-name lumaflow --build-id " + build
 	}
@@ -36,12 +36,12 @@ func TestStatusOfAJobWhoseVersionIsGone(t *testing.T) {
 		note   string
 	}{
 		"its version":           {pinned, "v1", busy},
-		"another version":       {pinned, "v2", gone("v1")},
-		"a worker without one":  {pinned, "", gone("v1")},
-		"a job without one":     {nil, "v2", waits},
+		"another version":       {pinned, "v2", noWorker("v1")},
+		"a worker without one":  {pinned, "", noWorker("v1")},
+		"a job without one":     {nil, "v2", unpinned},
 		"moved to another":      {moved(&workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_Pinned{Pinned: &workflowpb.VersioningOverride_PinnedOverride{Version: version("v2")}}}), "v2", busy},
-		"moved and gone":        {moved(&workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_Pinned{Pinned: &workflowpb.VersioningOverride_PinnedOverride{Version: version("v2")}}}), "v1", gone("v2")},
-		"let go to any version": {moved(&workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_AutoUpgrade{AutoUpgrade: true}}), "v2", waits},
+		"moved and gone":        {moved(&workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_Pinned{Pinned: &workflowpb.VersioningOverride_PinnedOverride{Version: version("v2")}}}), "v1", noWorker("v2")},
+		"let go to any version": {moved(&workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_AutoUpgrade{AutoUpgrade: true}}), "v2", unpinned},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// adopting is the job that collects a task.
+// adopting is the id of the job that collects a task.
 func adopting(task string) string { return starter.JobID(workflows.ModifyVideoInput{TaskID: task}, "") }
 
 func TestRescueCommand(t *testing.T) {
@@ -32,14 +32,14 @@ func TestRescueCommand(t *testing.T) {
 		})
 	}
 	tests := []struct {
-		name    string
-		command jobs.RescueCommand
-		json    bool
-		stdin   string
-		jobs    func(*startertest.Temporal)
-		out     string
-		said    string
-		err     string
+		name     string
+		command  jobs.RescueCommand
+		json     bool
+		stdin    string
+		jobs     func(*startertest.Temporal)
+		out      string
+		messages string
+		err      string
 	}{
 		{
 			name: "collected before", command: jobs.RescueCommand{TaskIDs: []string{"t1"}, IDs: "-"},
@@ -48,7 +48,7 @@ func TestRescueCommand(t *testing.T) {
 			out: "JOB                                    STATE      TIME  TASK\n" +
 				t1 + "  completed  1m0s  t1\n  file:///videos/t1.mp4\n" +
 				t2 + "  completed  1m0s  t2\n  file:///videos/t2.mp4\n",
-			said: "2 tasks to collect; nothing is submitted, nothing is paid\n" +
+			messages: "2 tasks to collect; nothing is submitted, nothing is paid\n" +
 				"task ids that are named more than once count once: 1 left out\n" +
 				"0 of 2 done, 2 started\n2 of 2 done\n",
 		},
@@ -63,7 +63,7 @@ func TestRescueCommand(t *testing.T) {
 			out: "JOB                                    STATE      TIME  TASK\n" +
 				t1 + "  completed  1m0s  t1\n  file:///videos/t1.mp4\n" +
 				t3 + "  failed     1s    t3\n",
-			said: "2 tasks to collect; nothing is submitted, nothing is paid\n" +
+			messages: "2 tasks to collect; nothing is submitted, nothing is paid\n" +
 				"0 of 2 done, 2 started\n1 of 2 done, 1 failed\n" +
 				"job " + t3 + ", task t3: kie.ai has no record of task t3\n",
 			err: "1 of 2 jobs ended without their video" + free,
@@ -100,7 +100,7 @@ func TestRescueCommand(t *testing.T) {
   }
 ]
 `,
-			said: "1 task to collect; nothing is submitted, nothing is paid\n0 of 1 done, 1 started\n1 of 1 done\n",
+			messages: "1 task to collect; nothing is submitted, nothing is paid\n0 of 1 done, 1 started\n1 of 1 done\n",
 		},
 	}
 	for _, test := range tests {
@@ -108,11 +108,11 @@ func TestRescueCommand(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := startertest.New(t)
 				test.jobs(fake)
-				streams, out, said := newStreams(test.stdin)
+				streams, out, messages := newStreams(test.stdin)
 				test.command.AtOnce, test.command.TaskQueue, test.command.JSON = 50, "lumaflow", test.json
 				err := test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
 				require.Equal(t, test.out, out.String())
-				require.Equal(t, test.said, said.String())
+				require.Equal(t, test.messages, messages.String())
 				if test.err != "" {
 					require.EqualError(t, err, test.err)
 					require.Equal(t, command.ExitFailed, command.ExitCode(err))
@@ -124,7 +124,7 @@ func TestRescueCommand(t *testing.T) {
 	}
 }
 
-// batchFile writes a batch.
+// batchFile writes a batch file and returns its path.
 func batchFile(t *testing.T, lines ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "shots.jsonl")
@@ -151,12 +151,12 @@ func TestBatchCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.CompleteAfter(time.Second)
-		streams, out, said := newStreams("")
+		streams, out, messages := newStreams("")
 		require.NoError(t, batch(nil).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
 		require.Equal(t, "LINE  JOB                                    STATE      TIME  TASK\n"+
 			"1     "+jobID+"  completed  1s    "+jobs.Shorten("task-of-"+jobID, 38)+"\n"+
 			"3     "+rainID+"  completed  1s    "+jobs.Shorten("task-of-"+rainID, 38)+"\n", out.String())
-		require.Equal(t, begin+"2 of 2 done\n", said.String())
+		require.Equal(t, begin+"2 of 2 done\n", messages.String())
 		require.Len(t, fake.Starts, 2)
 
 		streams, out, _ = newStreams("")
@@ -170,20 +170,20 @@ func TestBatchCommand(t *testing.T) {
 		require.Equal(t, 3, outcomes[1].Line)
 	})
 
-	t.Run("of which one has failed before", func(t *testing.T) {
+	t.Run("with an earlier failure", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake := startertest.New(t)
 			fake.CompleteAfter(time.Second)
 			fake.Job(rainID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "job "+rainID+", task t: moderated"))
-			streams, _, said := newStreams("")
+			streams, _, messages := newStreams("")
 			err := batch(nil).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
 			require.EqualError(t, err, "1 of 2 jobs ended without their video; kie.ai had made no video for 1 of them before, --retry-failed restarts those, each as a new, paid task")
-			require.Contains(t, said.String(), "\nline 3: job "+rainID+", task t: moderated\n")
+			require.Contains(t, messages.String(), "\nline 3: job "+rainID+", task t: moderated\n")
 			require.Len(t, fake.Starts, 1)
 		})
 	})
 
-	t.Run("that is interrupted", func(t *testing.T) {
+	t.Run("interrupted", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake := startertest.New(t)
 			fake.CompleteAfter(time.Hour)
@@ -200,7 +200,7 @@ func TestBatchCommand(t *testing.T) {
 		})
 	})
 
-	t.Run("for which time is up", func(t *testing.T) {
+	t.Run("timed out", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake := startertest.New(t)
 			fake.CompleteAfter(time.Hour)
@@ -211,7 +211,7 @@ func TestBatchCommand(t *testing.T) {
 		})
 	})
 
-	t.Run("of which many fail", func(t *testing.T) {
+	t.Run("with many failures", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake := startertest.New(t)
 			fake.OnStart = func(id string, _ workflows.ModifyVideoInput) {
@@ -221,17 +221,17 @@ func TestBatchCommand(t *testing.T) {
 			for i := range 30 {
 				lines = append(lines, fmt.Sprintf(`{"prompt":"shot %d","videoUrl":"https://example.org/in.mp4"}`, i+1))
 			}
-			streams, _, said := newStreams(strings.Join(lines, "\n"))
+			streams, _, messages := newStreams(strings.Join(lines, "\n"))
 			err := batch(func(c *jobs.BatchCommand) { c.File = "-" }).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
 			require.EqualError(t, err, "30 of 30 jobs ended without their video")
-			require.Equal(t, 20, strings.Count(said.String(), ": no\n"))
-			require.Contains(t, said.String(), "\nand 10 more\n")
+			require.Equal(t, 20, strings.Count(messages.String(), ": no\n"))
+			require.Contains(t, messages.String(), "\nand 10 more\n")
 		})
 	})
 }
 
-// Arguments that can't be meant are refused before anything is dialled.
-func TestManyArgumentsThatAreRefused(t *testing.T) {
+// Invalid arguments are rejected before the command dials.
+func TestInvalidBatchArguments(t *testing.T) {
 	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
 	file := batchFile(t, `{"prompt":"snow","videoUrl":"https://example.org/in.mp4"}`)
 	tests := []struct {
@@ -243,7 +243,7 @@ func TestManyArgumentsThatAreRefused(t *testing.T) {
 		{"no task id", []string{"rescue", "two words"}, "two words"},
 		{"an empty id", []string{"rescue", ""}, "empty"},
 		{"none at once", []string{"rescue", "t", "--at-once", "0"}, "--at-once"},
-		{"a time that is over", []string{"rescue", "t", "--timeout=-1h"}, "--timeout"},
+		{"a negative timeout", []string{"rescue", "t", "--timeout=-1h"}, "--timeout"},
 		{"no queue", []string{"rescue", "t", "--task-queue", ""}, "TASK_QUEUE"},
 		{"too many at once", []string{"batch", file, "--at-once", "10001"}, "--at-once"},
 		{"no file", []string{"batch", filepath.Join(t.TempDir(), "none")}, "no such file"},

@@ -14,8 +14,8 @@ import (
 	"lumaflow/starter"
 )
 
-// A log gets a line now and then, the first and the last in any case, and no
-// control characters.
+// A log has a line every ten seconds, the first and the last tally in any case, and
+// no control characters.
 func TestTallyInALog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -39,12 +39,11 @@ func TestTallyInALog(t *testing.T) {
 		time.Sleep(jobs.TallyInterval)
 		display.Show(starter.Tally{Total: 1, Completed: 1})
 		display.Close()
-		require.Equal(t, "1 of 1 done\n", out.String(), "what is the same is said once")
+		require.Equal(t, "1 of 1 done\n", out.String(), "an unchanged tally is logged once")
 	})
 }
 
-// On a terminal there are a bar, the counts and what is in the way, and the last
-// state stays.
+// A terminal has a bar, the counts and a note, and keeps the last state.
 func TestTallyOnATerminal(t *testing.T) {
 	const width = 60
 	for _, test := range []struct {
@@ -57,7 +56,7 @@ func TestTallyOnATerminal(t *testing.T) {
 			"4 of 10 done, 1 failed, 5 not started yet",
 			"kie.ai holds the job: no credit; nothing is charged, and it…",
 		}},
-		{"over", starter.Tally{Total: 10, Completed: 10}, []string{"10/10 [===================================================]", "10 of 10 done", ""}},
+		{"done", starter.Tally{Total: 10, Completed: 10}, []string{"10/10 [===================================================]", "10 of 10 done", ""}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -19,7 +19,7 @@ func TestCancel(t *testing.T) {
 	waiting := workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID}
 	tests := []struct {
 		name string
-		// job prepares the job, requested is what the request makes of it.
+		// job prepares the job, requested changes it two seconds later.
 		job       func(*startertest.Run)
 		requested func(*startertest.Run)
 		worker    bool
@@ -38,13 +38,13 @@ func TestCancel(t *testing.T) {
 			out: cancelled + "\n",
 		},
 		{
-			name: "it takes its time", worker: true, requests: 1, took: 10 * time.Second,
+			name: "it does not end in time", worker: true, requests: 1, took: 10 * time.Second,
 			job: func(r *startertest.Run) { r.Answers(waiting) },
 			out: "job " + jobID + " is being cancelled and ends after its current step; see: lumaflow status " + jobID + "\n" +
 				"kie.ai has no cancel: task " + taskID + " continues and is paid; collect it later with: lumaflow submit --task-id " + taskID + "\n",
 		},
 		{
-			name: "held jobs have nothing to lose", worker: true, requests: 1, took: 10 * time.Second,
+			name: "it is held", worker: true, requests: 1, took: 10 * time.Second,
 			job: func(r *startertest.Run) { r.Answers(workflows.Status{Stage: workflows.StageHeld}) },
 			out: "job " + jobID + " is being cancelled and ends after its current step; see: lumaflow status " + jobID + "\n" +
 				"nothing was submitted, nothing is paid\n",
@@ -92,12 +92,12 @@ func TestCancel(t *testing.T) {
 					time.AfterFunc(2*time.Second, func() { fake.Do(func() { test.requested(job) }) })
 				}
 				began := time.Now()
-				streams, out, said := newStreams("")
+				streams, out, messages := newStreams("")
 				err := (&jobs.CancelCommand{ID: jobID}).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
 				require.Equal(t, test.took, time.Since(began))
 				require.Len(t, fake.Cancels, test.requests)
 				require.Empty(t, out.String())
-				require.Equal(t, test.out, said.String())
+				require.Equal(t, test.out, messages.String())
 				if test.err != "" {
 					require.EqualError(t, err, test.err)
 					return

@@ -61,7 +61,7 @@ func TestFlags(t *testing.T) {
 	line, err = parse(t, "resolve", "a", "--write-off")
 	require.NoError(t, err)
 	require.True(t, line.Resolve.WriteOff)
-	require.Equal(t, "WARN", line.Resolve.LogLevel.String(), "people don't read the SDK's log")
+	require.Equal(t, "WARN", line.Resolve.LogLevel.String(), "the SDK's messages below warnings are not for users")
 
 	line, err = parse(t, "list", "--failed")
 	require.NoError(t, err)
@@ -73,21 +73,21 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// Arguments that can't be meant are refused before anything is dialled.
-func TestArgumentsThatAreRefused(t *testing.T) {
+// Invalid arguments are rejected before the command dials.
+func TestInvalidArguments(t *testing.T) {
 	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
 	type runner interface {
 		Run(context.Context, command.Streams) error
 	}
 	for name, wrong := range map[string]runner{
-		"status of no id":       &jobs.StatusCommand{},
-		"cancel of no id":       &jobs.CancelCommand{},
-		"wait for no id":        &jobs.WaitCommand{IDs: []string{"a", ""}},
-		"wait back in time":     &jobs.WaitCommand{IDs: []string{"a"}, Timeout: -time.Hour},
-		"resolve without a say": &jobs.ResolveCommand{ID: "a"},
-		"list of nothing":       &jobs.ListCommand{},
-		"list of too much":      &jobs.ListCommand{Limit: 10_001},
-		"list of no stage":      &jobs.ListCommand{Limit: 1, Stage: "stuck"},
+		"status of no id":              &jobs.StatusCommand{},
+		"cancel of no id":              &jobs.CancelCommand{},
+		"wait for no id":               &jobs.WaitCommand{IDs: []string{"a", ""}},
+		"wait with a negative timeout": &jobs.WaitCommand{IDs: []string{"a"}, Timeout: -time.Hour},
+		"resolve without a decision":   &jobs.ResolveCommand{ID: "a"},
+		"list without a limit":         &jobs.ListCommand{},
+		"list beyond the limit":        &jobs.ListCommand{Limit: 10_001},
+		"list of an unknown stage":     &jobs.ListCommand{Limit: 1, Stage: "stuck"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			streams, out, _ := newStreams("")
@@ -129,50 +129,50 @@ luma-22e745999ea50e3e29c2388ba4b27a79  completed  1m0s  0123456789abcdef01234567
 
 func TestSubmitCommand(t *testing.T) {
 	tests := []struct {
-		name    string
-		command jobs.SubmitCommand
-		job     func(*startertest.Temporal)
-		out     string
-		said    string
-		err     string
+		name     string
+		command  jobs.SubmitCommand
+		job      func(*startertest.Temporal)
+		out      string
+		messages string
+		err      string
 	}{
 		{
 			name: "started", job: func(*startertest.Temporal) {},
-			out:  jobID + "\n",
-			said: "job " + jobID + " is started; see it with: lumaflow status " + jobID + "\n",
+			out:      jobID + "\n",
+			messages: "job " + jobID + " is started; see it with: lumaflow status " + jobID + "\n",
 		},
 		{
 			name: "started without a worker", job: func(f *startertest.Temporal) { f.HasWorker = false },
 			out: jobID + "\n",
-			said: "job " + jobID + " is started; see it with: lumaflow status " + jobID + "\n" +
+			messages: "job " + jobID + " is started; see it with: lumaflow status " + jobID + "\n" +
 				"no worker is polling task queue lumaflow; start one with: lumaflow worker\n",
 		},
 		{
 			name: "under way", job: func(f *startertest.Temporal) { f.Job(jobID) },
-			out:  jobID + "\n",
-			said: "job " + jobID + " is under way already, nothing was started; for another, paid take use a new --key or --id\n",
+			out:      jobID + "\n",
+			messages: "job " + jobID + " is under way already, nothing was started; for another, paid take use a new --key or --id\n",
 		},
 		{
 			name: "done", job: func(f *startertest.Temporal) {
 				f.Job(jobID).End(statusCompleted, time.Minute).History.EndCompleted(done)
 			},
-			out:  jobID + "\n",
-			said: "job " + jobID + " is done already, nothing was started; for another, paid take use a new --key or --id\n" + results,
+			out:      jobID + "\n",
+			messages: "job " + jobID + " is done already, nothing was started; for another, paid take use a new --key or --id\n" + results,
 		},
 		{
 			name: "done, and asked to wait", command: jobs.SubmitCommand{Wait: true},
 			job: func(f *startertest.Temporal) {
 				f.Job(jobID).End(statusCompleted, time.Minute).History.EndCompleted(done)
 			},
-			out:  results,
-			said: "job " + jobID + " is done already, nothing was started; for another, paid take use a new --key or --id\n",
+			out:      results,
+			messages: "job " + jobID + " is done already, nothing was started; for another, paid take use a new --key or --id\n",
 		},
 		{
 			name: "again", job: func(f *startertest.Temporal) {
 				f.Job(jobID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError("GenerationFailed", "no"))
 			},
-			out:  jobID + "\n",
-			said: "job " + jobID + " had ended without its video and is started again; see it with: lumaflow status " + jobID + "\n",
+			out:      jobID + "\n",
+			messages: "job " + jobID + " had ended without its video and is started again; see it with: lumaflow status " + jobID + "\n",
 		},
 		{
 			name: "paid already", job: func(f *startertest.Temporal) {
@@ -190,7 +190,7 @@ func TestSubmitCommand(t *testing.T) {
   "existing": false
 }
 `,
-			said: "job " + jobID + " is started; see it with: lumaflow status " + jobID + "\n",
+			messages: "job " + jobID + " is started; see it with: lumaflow status " + jobID + "\n",
 		},
 	}
 	for _, test := range tests {
@@ -198,10 +198,10 @@ func TestSubmitCommand(t *testing.T) {
 			fake := startertest.New(t)
 			test.job(fake)
 			test.command.Prompt, test.command.Video, test.command.TaskQueue = "snow", video, "lumaflow"
-			streams, out, said := newStreams("")
+			streams, out, messages := newStreams("")
 			err := test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
 			require.Equal(t, test.out, out.String())
-			require.Equal(t, test.said, said.String())
+			require.Equal(t, test.messages, messages.String())
 			if test.err != "" {
 				require.EqualError(t, err, test.err)
 				require.Equal(t, command.ExitFailed, command.ExitCode(err))
@@ -212,14 +212,14 @@ func TestSubmitCommand(t *testing.T) {
 	}
 }
 
-// Waiting for a job that is under way, until it has ended or time is up.
+// The wait for an open job ends with the job or by its timeout.
 func TestSubmitCommandThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works"})
 		waiting := jobs.SubmitCommand{Prompt: "snow", Video: video, TaskQueue: "lumaflow", Wait: true, Timeout: 10 * time.Second, JSON: true}
 		s := starter.New(fake, starter.Options{})
-		streams, out, said := newStreams("")
+		streams, out, messages := newStreams("")
 		err := waiting.RunOn(t.Context(), s, streams)
 		require.EqualError(t, err, "stopped waiting after 10s: job "+jobID+" goes on by itself; wait for it again with: lumaflow wait "+jobID)
 		var printed map[string]any
@@ -227,7 +227,7 @@ func TestSubmitCommandThatWaits(t *testing.T) {
 		require.Equal(t, "running", printed["state"])
 		require.Equal(t, true, printed["existing"])
 		require.Equal(t, taskID, printed["taskId"])
-		require.Contains(t, said.String(), jobID+" waiting after 0s: kie.ai works\n")
+		require.Contains(t, messages.String(), jobID+" waiting after 0s: kie.ai works\n")
 
 		time.AfterFunc(time.Second, func() {
 			fake.Do(func() {
@@ -235,13 +235,13 @@ func TestSubmitCommandThatWaits(t *testing.T) {
 				job.End(statusCompleted, time.Minute)
 			})
 		})
-		streams, out, said = newStreams("")
+		streams, out, messages = newStreams("")
 		waiting.JSON = false
 		require.NoError(t, waiting.RunOn(t.Context(), s, streams))
 		require.Equal(t, results, out.String())
 		require.Equal(t, "job "+jobID+" is under way already, nothing was started; for another, paid take use a new --key or --id\n"+
 			jobID+" waiting after 10s: kie.ai works\n"+
-			jobID+" completed after 1m0s\n", said.String())
+			jobID+" completed after 1m0s\n", messages.String())
 	})
 }
 
@@ -273,11 +273,11 @@ func TestWaitCommand(t *testing.T) {
 		fake.Job("c").Answers(workflows.Status{Stage: workflows.StageHeld})
 	}
 	tests := []struct {
-		name    string
-		command jobs.WaitCommand
-		out     string
-		said    string
-		err     string
+		name     string
+		command  jobs.WaitCommand
+		out      string
+		messages string
+		err      string
 	}{
 		{
 			"all completed", jobs.WaitCommand{IDs: []string{"a", "a"}},
@@ -326,10 +326,10 @@ func TestWaitCommand(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := startertest.New(t)
 				addJobs(fake)
-				streams, out, said := newStreams("")
+				streams, out, messages := newStreams("")
 				err := test.command.RunOn(t.Context(), starter.New(fake, starter.Options{Interval: time.Minute}), streams)
 				require.Equal(t, test.out, out.String())
-				require.Equal(t, test.said, said.String())
+				require.Equal(t, test.messages, messages.String())
 				if test.err != "" {
 					require.EqualError(t, err, test.err)
 					require.Equal(t, command.ExitFailed, command.ExitCode(err))
@@ -346,10 +346,10 @@ func TestWaitCommandForJobsOfWhichSomeFailed(t *testing.T) {
 		fake := startertest.New(t)
 		fake.Job("a").End(statusCompleted, time.Minute).History.EndCompleted(done)
 		fake.Job("b").End(statusTerminated, time.Minute).History.EndTerminated()
-		streams, out, said := newStreams("")
+		streams, out, messages := newStreams("")
 		err := (&jobs.WaitCommand{IDs: []string{"b", "a"}}).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
 		require.EqualError(t, err, "1 of 2 jobs ended without their video")
-		require.Contains(t, said.String(), "\njob b: it was terminated in Temporal by ops@host (by mistake)\n")
+		require.Contains(t, messages.String(), "\njob b: it was terminated in Temporal by ops@host (by mistake)\n")
 		require.Contains(t, out.String(), "b    terminated  1m0s  -")
 	})
 }
@@ -385,14 +385,14 @@ func TestWaitCommandThatIsInterrupted(t *testing.T) {
 func TestListCommand(t *testing.T) {
 	const none = "no jobs; start one with: lumaflow submit --prompt TEXT --video URL\n"
 	tests := []struct {
-		name    string
-		command jobs.ListCommand
-		jobs    int
-		out     string
-		said    string
+		name     string
+		command  jobs.ListCommand
+		jobs     int
+		out      string
+		messages string
 	}{
 		{"none", jobs.ListCommand{Limit: 50}, 0, "", none},
-		{"none of a kind", jobs.ListCommand{Limit: 50, Failed: true}, 0, "", "no such jobs; all jobs: lumaflow list\n"},
+		{"none selected", jobs.ListCommand{Limit: 50, Failed: true}, 0, "", "no such jobs; all jobs: lumaflow list\n"},
 		{"none as JSON", jobs.ListCommand{Limit: 50, JSON: true}, 0, "[]\n", ""},
 		{
 			"jobs", jobs.ListCommand{Limit: 50}, 2,
@@ -425,10 +425,10 @@ func TestListCommand(t *testing.T) {
 				for i := range test.jobs {
 					fake.Job("job-"+string(rune('0'+i))).End(statusCompleted, time.Minute)
 				}
-				streams, out, said := newStreams("")
+				streams, out, messages := newStreams("")
 				require.NoError(t, test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
 				require.Equal(t, test.out, out.String())
-				require.Equal(t, test.said, said.String())
+				require.Equal(t, test.messages, messages.String())
 			})
 		})
 	}

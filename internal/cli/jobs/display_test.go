@@ -19,7 +19,7 @@ func progress(stage workflows.Stage, elapsed time.Duration) starter.Progress {
 	return starter.Progress{WorkflowID: jobID, State: starter.StateRunning, Stage: stage, Elapsed: elapsed, Total: -1}
 }
 
-// Off a terminal there is a plain line for each change and nothing else.
+// A log has one plain line for each change.
 func TestDisplayInALog(t *testing.T) {
 	var out bytes.Buffer
 	display := jobs.NewDisplay(&out, []string{jobID})

@@ -13,11 +13,14 @@ import (
 
 // Unexported names that the tests use.
 var (
-	WriteReport  = writeReport
-	WriteEntries = writeEntries
-	ReadBatch    = readBatch
-	ReadTasks    = readTasks
-	Shorten      = shorten
+	WriteReport   = writeReport
+	WriteEntries  = writeEntries
+	WriteResults  = writeResults
+	WriteOutcomes = writeOutcomes
+	WriteRisks    = writeRisks
+	ReadBatch     = readBatch
+	ReadTasks     = readTasks
+	Shorten       = shorten
 )
 
 const (

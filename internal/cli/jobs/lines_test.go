@@ -73,7 +73,7 @@ func TestBatchLines(t *testing.T) {
 		err   string
 	}{
 		{"one", snow + "}", []starter.Order{{Input: request, Line: 1}}, 0, ""},
-		{"all that a line can hold", "\n" + snow + `,"watermark":"w","name":"n","recoveryWindow":"1m","deadline":"2h","onUnknownSubmit":"fail","key":"k"}`, []starter.Order{{
+		{"all fields", "\n" + snow + `,"watermark":"w","name":"n","recoveryWindow":"1m","deadline":"2h","onUnknownSubmit":"fail","key":"k"}`, []starter.Order{{
 			Input: workflows.ModifyVideoInput{Prompt: "snow", VideoURL: video, Watermark: "w", Name: "n", RecoveryWindow: "1m", Deadline: "2h", OnUnknownSubmit: "fail"},
 			Key:   "k", Line: 2,
 		}}, 0, ""},
@@ -111,8 +111,8 @@ func TestBatchLines(t *testing.T) {
 	}
 }
 
-// A list that never ends is no reason to hang on after Ctrl-C.
-func TestReadingThatIsInterrupted(t *testing.T) {
+// Ctrl-C ends the read of an endless list.
+func TestInterruptedRead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stdin, feed := io.Pipe()
 	go func() {
@@ -125,7 +125,7 @@ func TestReadingThatIsInterrupted(t *testing.T) {
 	require.NoError(t, feed.Close())
 }
 
-// Whatever a file holds, it is read as valid jobs or refused in one line.
+// Any file is read as valid jobs or rejected in one line.
 func FuzzLines(f *testing.F) {
 	for _, seed := range []string{
 		"abc\n# x\n\ndef # y", `{"prompt":"p","videoUrl":"https://x.example.org","key":"k"}`, `{"taskId":"t"}` + "\n" + `{"taskId":"t","name":"n"}`,
@@ -146,7 +146,7 @@ func FuzzLines(f *testing.F) {
 			for _, order := range orders {
 				require.NoError(t, order.Input.Validate())
 				id := starter.JobID(order.Input, order.Key)
-				require.False(t, ids[id], "a job comes once")
+				require.False(t, ids[id], "a job is listed once")
 				ids[id] = true
 			}
 		}

@@ -39,18 +39,18 @@ video   file:///videos/luma_result_1.mp4 (12.3 MB, 9.96s, 1280x720)
 `,
 		},
 		{
-			"an open job that nobody speaks for",
+			"an open job without an answer",
 			starter.Report{
 				WorkflowID: "shot-7", State: starter.StateRunning, StartedAt: noon.Add(-time.Hour),
 				Pending: []starter.Pending{
-					{Activity: "Poll", Attempt: 3, LastFailure: "kie.ai says\npending", NextAttempt: noon.Add(12 * time.Second)},
+					{Activity: "Poll", Attempt: 3, LastFailure: "kie.ai answers\npending", NextAttempt: noon.Add(12 * time.Second)},
 					{Activity: "Download", Attempt: 1},
 				},
 				Note: "no worker",
 			},
 			`job      shot-7
 state    running for 1h0m0s
-pending  Poll, attempt 3 in 12s; last failure: kie.ai says pending
+pending  Poll, attempt 3 in 12s; last failure: kie.ai answers pending
 pending  Download, attempt 1
 note     no worker
 `,

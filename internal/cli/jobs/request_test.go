@@ -47,10 +47,10 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// What is wrong with a request is said before anything is dialled, names the
-// flag and repeats no address: it may carry a signature.
-func TestRequestThatIsRefused(t *testing.T) {
-	// Nothing listens there: a command that dialled would fail in another way.
+// Errors of a request come before the command dials, name the flag and repeat no
+// address, which may hold a signature.
+func TestInvalidRequests(t *testing.T) {
+	// Nothing listens there, so a command that dials fails with another error.
 	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
 	tests := []struct {
 		name    string
@@ -67,7 +67,7 @@ func TestRequestThatIsRefused(t *testing.T) {
 		{"not UTF-8", jobs.SubmitCommand{Prompt: "p\xff", Video: video}, "", "--prompt is not valid UTF-8"},
 		{"bad deadline", jobs.SubmitCommand{Prompt: "p", Video: video, Deadline: "soon"}, "", "--deadline is \"soon\""},
 		{"negative window", jobs.SubmitCommand{Prompt: "p", Video: video, RecoveryWindow: "-1h"}, "", "--recovery-window is \"-1h\""},
-		{"unknown action", jobs.SubmitCommand{Prompt: "p", Video: video, OnUnknownSubmit: "pray"}, "", "--on-unknown-submit is \"pray\""},
+		{"unknown action", jobs.SubmitCommand{Prompt: "p", Video: video, OnUnknownSubmit: "ignore"}, "", "--on-unknown-submit is \"ignore\""},
 		{"blank in the task id", jobs.SubmitCommand{TaskID: " x"}, "", "--task-id has blanks around it"},
 		{"adoption with a prompt", jobs.SubmitCommand{TaskID: taskID, Prompt: "p"}, "", "--task-id collects a task that exists already"},
 		{"timeout of nothing", jobs.SubmitCommand{Prompt: "p", Video: video, Timeout: time.Hour}, "", "--timeout needs --wait"},
@@ -98,7 +98,7 @@ func TestRequestThatIsRefused(t *testing.T) {
 }
 
 // Ctrl-C ends a command that waits for its standard input.
-func TestRequestFromATerminalThatSaysNothing(t *testing.T) {
+func TestRequestFromIdleStandardInput(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, writer := io.Pipe()
 	defer writer.Close()

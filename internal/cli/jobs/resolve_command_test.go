@@ -14,10 +14,10 @@ import (
 
 func TestResolve(t *testing.T) {
 	tests := []struct {
-		name    string
-		command jobs.ResolveCommand
-		want    workflows.Resolution
-		said    string
+		name     string
+		command  jobs.ResolveCommand
+		want     workflows.Resolution
+		messages string
 	}{
 		{
 			"adopt", jobs.ResolveCommand{ID: jobID, Adopt: taskID},
@@ -44,16 +44,16 @@ func TestResolve(t *testing.T) {
 				got = decision
 				return workflows.Status{}, nil
 			}
-			streams, out, said := newStreams("")
+			streams, out, messages := newStreams("")
 			require.NoError(t, test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
 			require.Equal(t, test.want, got)
-			require.Equal(t, test.said, said.String())
+			require.Equal(t, test.messages, messages.String())
 			require.Empty(t, out.String())
 		})
 	}
 }
 
-func TestResolveDecidesOneThing(t *testing.T) {
+func TestResolveNeedsOneDecision(t *testing.T) {
 	for name, wrong := range map[string]jobs.ResolveCommand{
 		"nothing":       {ID: jobID},
 		"two things":    {ID: jobID, Resubmit: true, WriteOff: true},

@@ -17,11 +17,11 @@ import (
 
 func TestListAtRiskCommand(t *testing.T) {
 	tests := []struct {
-		name    string
-		command jobs.ListCommand
-		jobs    func(*startertest.Temporal)
-		out     string
-		said    string
+		name     string
+		command  jobs.ListCommand
+		jobs     func(*startertest.Temporal)
+		out      string
+		messages string
 	}{
 		{"nothing", jobs.ListCommand{}, func(*startertest.Temporal) {}, "", "no video is at risk: every finished task of these jobs is collected\n"},
 		{"nothing, as JSON", jobs.ListCommand{JSON: true}, func(*startertest.Temporal) {}, "[]\n", ""},
@@ -34,7 +34,7 @@ func TestListAtRiskCommand(t *testing.T) {
 `, `collect them at no cost: lumaflow rescue 0123456789abcdef0123456789abcdef
 an open job continues by itself; see what it waits for with: lumaflow status shot-8
 `},
-		{"more than one wants to type", jobs.ListCommand{Limit: 6}, func(f *startertest.Temporal) {
+		{"too many for one command", jobs.ListCommand{Limit: 6}, func(f *startertest.Temporal) {
 			for i := range 7 {
 				f.AcceptedTask(fmt.Sprint("shot-", i), fmt.Sprint("t", i), ages(11*day, 11*day, 10*day)).FailYesterday(workflows.ResultOverdue)
 			}
@@ -77,10 +77,10 @@ collect them at no cost: lumaflow list --at-risk --json | jq -r '.[].taskId' | l
 				if test.command.Limit == 0 {
 					test.command.Limit = 50
 				}
-				streams, out, said := newStreams("")
+				streams, out, messages := newStreams("")
 				require.NoError(t, test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
 				require.Equal(t, test.out, out.String())
-				require.Equal(t, test.said, said.String())
+				require.Equal(t, test.messages, messages.String())
 				if test.command.JSON {
 					require.True(t, json.Valid(out.Bytes()))
 				}

@@ -7,8 +7,8 @@ import (
 	"lumaflow/internal/command"
 )
 
-// newStreams are streams that are no terminal.
-func newStreams(in string) (streams command.Streams, out, said *bytes.Buffer) {
-	out, said = new(bytes.Buffer), new(bytes.Buffer)
-	return command.Streams{In: strings.NewReader(in), Out: out, Err: said}, out, said
+// newStreams returns streams that are no terminal.
+func newStreams(in string) (streams command.Streams, out, messages *bytes.Buffer) {
+	out, messages = new(bytes.Buffer), new(bytes.Buffer)
+	return command.Streams{In: strings.NewReader(in), Out: out, Err: messages}, out, messages
 }
