@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -20,12 +21,12 @@ const queryPause = 30 * time.Second
 func (b *batchRun) startOne(ctx context.Context, job int) error {
 	order, outcome := b.orders[job], &b.outcomes[job]
 	started, err := b.starter.submit(ctx, submission{id: outcome.WorkflowID, input: order.Input, payOnce: !b.options.RetryFailed})
-	var paid *PaidError
+	paid, isPaid := errors.AsType[*PaidError](err)
 	switch {
 	case err == nil:
 		outcome.RunID, outcome.StartedAt, outcome.Existing = started.RunID, started.StartedAt, started.Existing
 		outcome.State, outcome.Failure = StateRunning, nil
-	case errors.As(err, &paid):
+	case isPaid:
 		outcome.State, outcome.TaskID, outcome.Existing = paid.State, paid.TaskID, true
 		outcome.Failure = &Failure{paid.Failure.Type, paid.Error()}
 	case concernsAll(err):
@@ -49,9 +50,7 @@ func (b *batchRun) pollOne(ctx context.Context, job int) error {
 		return nil
 	}
 	report := newReport(described)
-	if report.TaskID == "" {
-		report.TaskID = outcome.TaskID
-	}
+	report.TaskID = cmp.Or(report.TaskID, outcome.TaskID)
 	if report.State.Open() {
 		report.Status, report.Pending = outcome.Status, b.starter.failing(described)
 		outcome.Report = report
@@ -92,16 +91,15 @@ func (b *batchRun) pollStage(ctx context.Context, job int, described *workflowse
 	status, err := b.starter.query(ctx, outcome.WorkflowID, outcome.RunID)
 	if err == nil {
 		outcome.Status, b.stages[job] = &status, status.Stage
-		outcome.setTaskID(status.TaskID)
+		outcome.TaskID = cmp.Or(status.TaskID, outcome.TaskID)
 	}
 	if ctx.Err() != nil {
 		return
 	}
-	var failed *serviceerror.QueryFailed
 	note, after := "", time.Time{}
 	switch {
 	case err == nil:
-	case errors.As(err, &failed):
+	case is[*serviceerror.QueryFailed](err):
 		note = "job " + plain(outcome.WorkflowID) + ": " + querySilence(err)
 	default:
 		note, after = b.starter.noWorkerNote(ctx, queueOf(described)), time.Now().Add(queryPause)

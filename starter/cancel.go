@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -29,11 +30,12 @@ func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
 	if err := s.requestCancel(ctx, before); err != nil || before.Status == nil {
 		return Cancellation{Report: before}, err
 	}
-	s.awaitCancel(ctx, before)
+	waiting, cancel := context.WithTimeout(ctx, cancelWait)
+	defer cancel()
+	// The report has the end, or shows that the job is still open.
+	_, _ = s.lastEvent(waiting, before, true)
 	after, err := s.report(ctx, id, before.RunID)
-	if after.TaskID == "" {
-		after.TaskID = before.TaskID
-	}
+	after.TaskID = cmp.Or(after.TaskID, before.TaskID)
 	return Cancellation{Report: after}, err
 }
 
@@ -46,11 +48,4 @@ func (s *Starter) requestCancel(ctx context.Context, job Report) error {
 		return nil
 	}
 	return failed("cancel job "+plain(job.WorkflowID), err)
-}
-
-// awaitCancel waits for the end of a job. The caller reads how it ended.
-func (s *Starter) awaitCancel(ctx context.Context, job Report) {
-	ctx, cancel := context.WithTimeout(ctx, cancelWait)
-	defer cancel()
-	_, _ = s.lastEvent(ctx, job, true)
 }

@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ func (s *Starter) addEnd(ctx context.Context, report *Report) error {
 			return failed("read the result of job "+plain(report.WorkflowID), err)
 		}
 		report.Result = &result
-		report.setTaskID(result.TaskID)
+		report.TaskID = cmp.Or(result.TaskID, report.TaskID)
 		return nil
 	}
 	report.Failure = s.failure(event)

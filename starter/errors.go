@@ -80,9 +80,12 @@ func forbidden(err error) bool {
 	}
 }
 
-func notFound(err error) bool {
-	var missing *serviceerror.NotFound
-	return errors.As(err, &missing)
+func notFound(err error) bool { return is[*serviceerror.NotFound](err) }
+
+// is reports whether an error is, or wraps, one of type E.
+func is[E error](err error) bool {
+	_, found := errors.AsType[E](err)
+	return found
 }
 
 // errorText is the text of an error in one line.

@@ -2,7 +2,6 @@ package starter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -104,8 +103,7 @@ func (f Filter) query() string {
 }
 
 func (f Filter) listError(err error) error {
-	var invalid *serviceerror.InvalidArgument
-	if f.Stage != "" && errors.As(err, &invalid) {
+	if f.Stage != "" && is[*serviceerror.InvalidArgument](err) {
 		return &requestError{fmt.Sprintf("this namespace has no search attribute %s, so jobs can't be listed by stage; add it with: temporal operator search-attribute create --name %s --type Keyword --name %s --type Keyword",
 			workflows.StageAttribute, workflows.StageAttribute, workflows.TaskIDAttribute), err}
 	}

@@ -65,10 +65,3 @@ type Pending struct {
 func (p Pending) retryText() string { return p.LastFailure + "; it is retried" }
 
 func (r Report) open() bool { return r.State.Open() }
-
-// setTaskID sets the task id unless the new one is empty.
-func (r *Report) setTaskID(taskID string) {
-	if taskID != "" {
-		r.TaskID = taskID
-	}
-}

@@ -54,17 +54,16 @@ func (s *Starter) Resolve(ctx context.Context, id string, resolution workflows.R
 
 // resolveError describes a resolution that was not applied, or not yet.
 func resolveError(id, missing string, err error) error {
-	var refused *temporal.ApplicationError
-	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError
-	var message string
+	message := ""
+	refused, isRefused := errors.AsType[*temporal.ApplicationError](err)
 	switch {
-	case errors.As(err, &refused):
+	case isRefused:
 		message = "not resolved: " + plain(refused.Message())
 	case notFound(err):
 		message = fmt.Sprintf("job %s has just ended, there is nothing to resolve", id)
 	case interrupted(err):
 		message = fmt.Sprintf("interrupted: job %s may still take the decision", id)
-	case errors.As(err, &late), unanswered(err):
+	case is[*client.WorkflowUpdateServiceTimeoutOrCanceledError](err), unanswered(err):
 		message = fmt.Sprintf("job %s %s in %s and may still do so when a worker answers", id, missing, resolveTimeout)
 	default:
 		return failed("resolve job "+id, err)

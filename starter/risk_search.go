@@ -183,8 +183,7 @@ func (r *riskSearch) listed(ctx context.Context, taskID string) (bool, error) {
 		PageSize: 1,
 		Query:    Filter{}.query() + " AND " + workflows.Equals("ExecutionStatus", "Completed") + " AND " + workflows.Equals(workflows.TaskIDAttribute, taskID),
 	})
-	var invalid *serviceerror.InvalidArgument
-	if errors.As(err, &invalid) {
+	if is[*serviceerror.InvalidArgument](err) {
 		r.mu.Lock()
 		r.noTaskAttribute = true
 		r.mu.Unlock()

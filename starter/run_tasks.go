@@ -103,16 +103,16 @@ type taskReader struct {
 
 type scheduledActivity struct{ name, taskID string }
 
-// decode reports whether payloads hold a value of into's type.
-func (r *taskReader) decode(payloads *commonpb.Payloads, into any) bool {
-	return r.starter.data.FromPayloads(payloads, into) == nil
+// decode returns the value in payloads; ok is false if it is of another type.
+func decode[T any](r *taskReader, payloads *commonpb.Payloads) (value T, ok bool) {
+	err := r.starter.data.FromPayloads(payloads, &value)
+	return value, err == nil
 }
 
 func (r *taskReader) read(event *historypb.HistoryEvent) {
 	switch event.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
-		var input workflows.ModifyVideoInput
-		if r.decode(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input) && input.TaskID != "" {
+		if input, ok := decode[workflows.ModifyVideoInput](r, event.GetWorkflowExecutionStartedEventAttributes().GetInput()); ok && input.TaskID != "" {
 			r.tasks.ownTask(input.TaskID)
 		}
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
@@ -148,13 +148,11 @@ func (r *taskReader) ended(scheduledEventID int64) scheduledActivity {
 func (r *taskReader) readSignal(signal *historypb.WorkflowExecutionSignaledEventAttributes) {
 	switch signal.GetSignalName() {
 	case workflows.CallbackSignal.Name:
-		var callback workflows.Callback
-		if r.decode(signal.GetInput(), &callback) {
+		if callback, ok := decode[workflows.Callback](r, signal.GetInput()); ok {
 			r.tasks.task(callback.TaskID)
 		}
 	case workflows.EvidenceSignal.Name:
-		var evidence activities.Evidence
-		if r.decode(signal.GetInput(), &evidence) && evidence.Phase == activities.PhaseAccepted {
+		if evidence, ok := decode[activities.Evidence](r, signal.GetInput()); ok && evidence.Phase == activities.PhaseAccepted {
 			r.tasks.task(evidence.TaskID).submittedAt = evidence.At
 		}
 	}
@@ -165,14 +163,12 @@ func (r *taskReader) readScheduled(event *historypb.ActivityTaskScheduledEventAt
 	switch activity.name {
 	case pollActivity:
 		// A run polls its task, however it found it.
-		var poll activities.PollInput
-		if r.decode(event.GetInput(), &poll) && poll.TaskID != "" {
+		if poll, ok := decode[activities.PollInput](r, event.GetInput()); ok && poll.TaskID != "" {
 			activity.taskID = poll.TaskID
 			r.tasks.ownTask(poll.TaskID)
 		}
 	case identifyActivity:
-		var identify activities.IdentifyInput
-		if r.decode(event.GetInput(), &identify) {
+		if identify, ok := decode[activities.IdentifyInput](r, event.GetInput()); ok {
 			activity.taskID = identify.TaskID
 		}
 	}
@@ -182,20 +178,17 @@ func (r *taskReader) readScheduled(event *historypb.ActivityTaskScheduledEventAt
 func (r *taskReader) readResult(activity scheduledActivity, result *commonpb.Payloads) {
 	switch activity.name {
 	case submitActivity:
-		var submitted activities.Submitted
-		if !r.decode(result, &submitted) {
+		if submitted, ok := decode[activities.Submitted](r, result); ok {
+			r.tasks.ownTask(submitted.TaskID).submittedAt = submitted.SubmittedAt
+		} else {
 			r.tasks.unknown = true
-			return
 		}
-		r.tasks.ownTask(submitted.TaskID).submittedAt = submitted.SubmittedAt
 	case pollActivity:
-		var finished activities.Finished
-		if r.decode(result, &finished) {
+		if finished, ok := decode[activities.Finished](r, result); ok {
 			r.tasks.task(activity.taskID).setTimes(finished.CreatedAt, finished.CompletedAt)
 		}
 	case identifyActivity:
-		var identified activities.Identified
-		if r.decode(result, &identified) {
+		if identified, ok := decode[activities.Identified](r, result); ok {
 			r.tasks.task(activity.taskID).setTimes(identified.CreatedAt, time.Time{})
 		}
 	}
@@ -241,16 +234,13 @@ func (r *taskReader) readSubmitFailure(failure *failurepb.Failure) {
 		}
 		details = application.GetDetails()
 	}
-	var evidence activities.Evidence
-	if len(details.GetPayloads()) == 0 || !r.decode(details, &evidence) {
+	evidence, ok := decode[activities.Evidence](r, details)
+	switch {
+	case len(details.GetPayloads()) == 0 || !ok:
 		r.tasks.unknown = true
-		return
-	}
-	switch evidence.Phase {
-	case activities.PhaseAccepted:
+	case evidence.Phase == activities.PhaseAccepted:
 		r.tasks.ownTask(evidence.TaskID).submittedAt = evidence.At
-	case activities.PhaseRefused:
-	default:
+	case evidence.Phase != activities.PhaseRefused:
 		r.tasks.unknown = true
 		r.tasks.task(evidence.TaskID).submittedAt = evidence.At
 	}

@@ -1,6 +1,8 @@
 package starter
 
 import (
+	"cmp"
+
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"lumaflow/workflows"
@@ -30,23 +32,17 @@ const (
 // Open reports whether the job has not ended.
 func (s State) Open() bool { return s == StateRunning || s == StatePaused }
 
+var states = map[enumspb.WorkflowExecutionStatus]State{
+	enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:  StateCompleted,
+	enumspb.WORKFLOW_EXECUTION_STATUS_FAILED:     StateFailed,
+	enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:   StateCanceled,
+	enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED: StateTerminated,
+	enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:  StateTimedOut,
+	enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:     StatePaused,
+}
+
 func stateOf(status enumspb.WorkflowExecutionStatus) State {
-	switch status {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-		return StateCompleted
-	case enumspb.WORKFLOW_EXECUTION_STATUS_FAILED:
-		return StateFailed
-	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		return StateCanceled
-	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED:
-		return StateTerminated
-	case enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
-		return StateTimedOut
-	case enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
-		return StatePaused
-	default:
-		return StateRunning
-	}
+	return cmp.Or(states[status], StateRunning)
 }
 
 // Stages are the stages of a job in the order of its life.

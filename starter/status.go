@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 	status, queryErr := s.query(ctx, id, report.RunID)
 	if queryErr == nil {
 		report.Status = &status
-		report.setTaskID(status.TaskID)
+		report.TaskID = cmp.Or(status.TaskID, report.TaskID)
 	} else if report.TaskID == "" {
 		s.findTaskID(ctx, &report)
 	}
@@ -69,7 +70,7 @@ func newReport(described *workflowservice.DescribeWorkflowExecutionResponse) Rep
 // findTaskID sets the task id from the history, as far as that can be read.
 func (s *Starter) findTaskID(ctx context.Context, report *Report) {
 	if tasks, err := s.readTasks(ctx, report.WorkflowID, report.RunID); err == nil {
-		report.setTaskID(tasks.taskID)
+		report.TaskID = cmp.Or(tasks.taskID, report.TaskID)
 	}
 }
 
@@ -164,9 +165,9 @@ func (s *Starter) queryNote(ctx context.Context, queue workerQueue, err error) s
 	if note := s.noWorkerNote(ctx, queue); note != "" {
 		return note
 	}
-	var failed *serviceerror.QueryFailed
+	failed, isFailed := errors.AsType[*serviceerror.QueryFailed](err)
 	switch {
-	case errors.As(err, &failed):
+	case isFailed:
 		return "the query failed in the worker: " + queue.explain(errorText(failed))
 	case !unanswered(err):
 		return errorText(err)
@@ -179,12 +180,10 @@ func (s *Starter) queryNote(ctx context.Context, queue workerQueue, err error) s
 
 // innermost is the message of the first failure, without Temporal's wrapping.
 func innermost(err error) string {
-	var application *temporal.ApplicationError
-	if errors.As(err, &application) {
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return plain(application.Message())
 	}
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
+	if is[*temporal.TimeoutError](err) {
 		return "no worker finished it in time"
 	}
 	return errorText(err)

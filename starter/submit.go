@@ -153,8 +153,7 @@ func (s *Starter) start(ctx context.Context, sub submission, reuse enumspb.Workf
 
 // alreadyStarted reports whether another client has used the id since find.
 func alreadyStarted(err error) bool {
-	var already *serviceerror.WorkflowExecutionAlreadyStarted
-	return errors.As(err, &already)
+	return is[*serviceerror.WorkflowExecutionAlreadyStarted](err)
 }
 
 // checkSameRequest compares an input with that of an existing job, which is the

@@ -3,7 +3,6 @@ package starter
 import (
 	"encoding/json"
 	"strings"
-	"unicode/utf8"
 
 	"lumaflow/workflows"
 )
@@ -16,25 +15,21 @@ const (
 	summaryBytes = 240
 )
 
-// summary is the line that identifies a job in the Temporal UI.
+// summary is the line that identifies a job in the Temporal UI: the beginning of
+// the prompt, or the task to collect.
 func summary(input workflows.ModifyVideoInput) string {
+	text := plain(input.Prompt)
 	if input.TaskID != "" {
-		return cut("collect task "+plain(input.TaskID), summaryRunes, summaryBytes)
+		text = "collect task " + plain(input.TaskID)
 	}
-	return cut(plain(input.Prompt), summaryRunes, summaryBytes)
-}
-
-// cut shortens text to a number of runes and, encoded as JSON, of bytes.
-func cut(text string, maxRunes, maxBytes int) string {
 	runes := []rune(text)
-	short := text
-	for limit := min(maxRunes, len(runes)); ; limit-- {
+	for limit := min(summaryRunes, len(runes)); ; limit-- {
 		if limit < len(runes) {
-			short = strings.TrimSpace(string(runes[:limit])) + "…"
+			text = strings.TrimSpace(string(runes[:limit])) + "…"
 		}
-		encoded, err := json.Marshal(short)
-		if limit == 0 || err == nil && len(encoded) <= maxBytes && utf8.RuneCountInString(short) <= maxRunes+1 {
-			return short
+		encoded, err := json.Marshal(text)
+		if limit == 0 || err == nil && len(encoded) <= summaryBytes {
+			return text
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -181,9 +182,7 @@ func (w *watchedJob) readEnd(ctx context.Context) error {
 	if final.RunID == "" {
 		return err
 	}
-	if final.TaskID == "" {
-		final.TaskID = w.job.TaskID
-	}
+	final.TaskID = cmp.Or(final.TaskID, w.job.TaskID)
 	w.job = final
 	return err
 }
@@ -204,7 +203,7 @@ func (w *watchedJob) poll(ctx context.Context) Progress {
 	status, err := w.starter.query(ctx, w.job.WorkflowID, w.job.RunID)
 	if err == nil {
 		w.job.Status = &status
-		w.job.setTaskID(status.TaskID)
+		w.job.TaskID = cmp.Or(status.TaskID, w.job.TaskID)
 	}
 	progress := w.progress(time.Now())
 	progress.Silence = querySilence(err)
@@ -227,17 +226,15 @@ func (w *watchedJob) poll(ctx context.Context) Progress {
 
 // querySilence describes a failed query in a few words.
 func querySilence(err error) string {
-	var unavailable *serviceerror.Unavailable
-	var failed *serviceerror.QueryFailed
-	var sealed *codec.SealedError
+	sealed, isSealed := errors.AsType[*codec.SealedError](err)
 	switch {
 	case err == nil:
 		return ""
-	case errors.As(err, &sealed):
+	case isSealed:
 		return "its answer is " + sealed.Error()
-	case errors.As(err, &unavailable):
+	case is[*serviceerror.Unavailable](err):
 		return "Temporal does not answer"
-	case errors.As(err, &failed):
+	case is[*serviceerror.QueryFailed](err):
 		return "the query failed in the worker"
 	default:
 		return "no worker answers"

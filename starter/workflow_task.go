@@ -2,7 +2,6 @@ package starter
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -14,8 +13,7 @@ import (
 // workflowTaskNote describes the failure of a job's workflow task, if that is why
 // the query failed. Query errors lack the failure, so it comes from the history.
 func (s *Starter) workflowTaskNote(ctx context.Context, described *workflowservice.DescribeWorkflowExecutionResponse, queryErr error) string {
-	var notReady *serviceerror.WorkflowNotReady
-	if !errors.As(queryErr, &notReady) && described.GetPendingWorkflowTask().GetAttempt() < 2 {
+	if !is[*serviceerror.WorkflowNotReady](queryErr) && described.GetPendingWorkflowTask().GetAttempt() < 2 {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, historyTimeout)

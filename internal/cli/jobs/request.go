@@ -127,8 +127,7 @@ func flagError(err error) error {
 	if err == nil {
 		return nil
 	}
-	var wrong *workflows.FieldError
-	if errors.As(err, &wrong) && flagNames[wrong.Field] != "" {
+	if wrong, ok := errors.AsType[*workflows.FieldError](err); ok && flagNames[wrong.Field] != "" {
 		return command.Usagef("%s %s", flagNames[wrong.Field], wrong.Problem)
 	}
 	return command.Usagef("%w", err)
