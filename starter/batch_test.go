@@ -61,7 +61,7 @@ func (c *countingTemporal) ExecuteWorkflow(ctx context.Context, options client.S
 	defer c.asks()()
 	run, err := c.Temporal.ExecuteWorkflow(ctx, options, workflow, args...)
 	open := 0
-	c.Temporal.Do(func() { open = len(c.Runs) - c.Completed })
+	c.Do(func() { open = len(c.Runs) - c.Completed })
 	c.mu.Lock()
 	c.mostOpen = max(c.mostOpen, open)
 	c.mu.Unlock()

@@ -17,7 +17,8 @@ import (
 
 const (
 	listTimeout = 30 * time.Second
-	listPage    = 500
+	// listPageSize is the greatest page of a list.
+	listPageSize = 500
 	// stageTimeout bounds the queries for the stages of all jobs of a list.
 	stageTimeout = 6 * time.Second
 )
@@ -66,7 +67,10 @@ func (s *Starter) listPages(ctx context.Context, query string, limit int) (entri
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query}
 	entries = []Entry{}
 	for {
-		request.PageSize = int32(min(limit+1-len(entries), listPage))
+		request.PageSize = listPageSize
+		if missing := limit + 1 - len(entries); missing > 0 && missing < listPageSize {
+			request.PageSize = int32(missing)
+		}
 		page, err := s.temporal.ListWorkflow(ctx, request)
 		if err != nil {
 			return nil, false, err

@@ -97,6 +97,7 @@ func (f *Temporal) find(id string) (*Run, error) {
 	return found, nil
 }
 
+// DescribeWorkflowExecution describes the run in Runs, whatever the run id.
 func (f *Temporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -117,6 +118,7 @@ type startedRun struct {
 
 func (r startedRun) GetRunID() string { return r.runID }
 
+// ExecuteWorkflow records a start and calls OnStart.
 func (f *Temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
 	require.Equal(f.t, workflows.ModifyVideoName, workflow)
 	require.Len(f.t, args, 1)
@@ -138,6 +140,7 @@ func (f *Temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkfl
 	return startedRun{runID: runID}, nil
 }
 
+// QueryWorkflow returns the answer of a run.
 func (f *Temporal) QueryWorkflow(ctx context.Context, id, _, query string, _ ...any) (converter.EncodedValue, error) {
 	require.Equal(f.t, workflows.StatusQuery, query)
 	_, bounded := ctx.Deadline()
@@ -160,6 +163,7 @@ func (f *Temporal) QueryWorkflow(ctx context.Context, id, _, query string, _ ...
 	return client.NewValue(payloads), err
 }
 
+// CancelWorkflow records a cancellation, which a test carries out.
 func (f *Temporal) CancelWorkflow(_ context.Context, id, runID string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -170,6 +174,7 @@ func (f *Temporal) CancelWorkflow(_ context.Context, id, runID string) error {
 	return nil
 }
 
+// UpdateWorkflow calls Update of a run.
 func (f *Temporal) UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
 	require.Equal(f.t, workflows.ResolveUpdate, options.UpdateName)
 	f.mu.Lock()
@@ -199,6 +204,7 @@ func (h updateHandle) Get(_ context.Context, into any) error {
 	return h.err
 }
 
+// GetWorkflowHistory returns the history of a run, or its last event.
 func (f *Temporal) GetWorkflowHistory(ctx context.Context, id, runID string, wait bool, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
 	return &iterator{fake: f, ctx: ctx, id: id, runID: runID, wait: wait, filter: filter}
 }

@@ -50,9 +50,9 @@ func (c *BatchCommand) Run(ctx context.Context, streams command.Streams) error {
 }
 
 func (c *BatchCommand) run(ctx context.Context, s *starter.Starter, orders []starter.Order, repeated int, streams command.Streams) error {
-	fmt.Fprintf(streams.Err, "%s, at most %d open at the same time\n", counted(len(orders), "job"), c.AtOnce)
+	message(streams.Err, "%s, at most %d open at the same time", counted(len(orders), "job"), c.AtOnce)
 	if repeated > 0 {
-		fmt.Fprintf(streams.Err, "lines that repeat others are the same jobs: %d left out; for another, paid take give a line a key\n", repeated)
+		message(streams.Err, "lines that repeat others are the same jobs: %d left out; for another, paid take give a line a key", repeated)
 	}
 	options := starter.BatchOptions{AtOnce: c.AtOnce, RetryFailed: c.RetryFailed}
 	return c.batchFlags.run(ctx, s, orders, options, streams, retryHint)

@@ -85,13 +85,14 @@ func batchError(outcomes []starter.Outcome, out io.Writer, hint func([]starter.O
 		if failed++; failed > maxFailures {
 			continue
 		}
+		text := endText(outcome.Report)
 		if outcome.Line > 0 {
-			fmt.Fprintf(out, "line %d: ", outcome.Line)
+			text = fmt.Sprintf("line %d: %s", outcome.Line, text)
 		}
-		fmt.Fprintln(out, endText(outcome.Report))
+		message(out, "%s", text)
 	}
 	if failed > maxFailures {
-		fmt.Fprintf(out, "and %d more\n", failed-maxFailures)
+		message(out, "and %d more", failed-maxFailures)
 	}
 	switch {
 	case failed == 0:

@@ -40,17 +40,17 @@ func (c *CancelCommand) run(ctx context.Context, s *starter.Starter, streams com
 	id, report := plain(c.ID), cancellation.Report
 	switch {
 	case report.State == starter.StateCanceled:
-		_, err = fmt.Fprintln(streams.Err, endText(report))
+		message(streams.Err, "%s", endText(report))
 	case cancellation.Already:
 		return fmt.Errorf("job %s has ended before (%s), there is nothing to cancel; see: lumaflow status %s", id, report.State, id)
 	case !report.State.Open():
 		return fmt.Errorf("job %s ended by itself (%s) before it could be cancelled; see: lumaflow status %s", id, report.State, id)
 	case report.Status == nil:
-		_, err = fmt.Fprintf(streams.Err, "job %s ends as soon as a worker handles the cancellation; %s\n%s\n", id, report.Note, leftovers(report))
+		message(streams.Err, "job %s ends as soon as a worker handles the cancellation; %s\n%s", id, report.Note, leftovers(report))
 	default:
-		_, err = fmt.Fprintf(streams.Err, "job %s is being cancelled and ends after its current step; see: lumaflow status %s\n%s\n", id, id, leftovers(report))
+		message(streams.Err, "job %s is being cancelled and ends after its current step; see: lumaflow status %s\n%s", id, id, leftovers(report))
 	}
-	return err
+	return nil
 }
 
 // leftovers describes the task that an open job will leave at kie.ai.

@@ -57,7 +57,7 @@ func writeLogLine(out io.Writer, event, note string) {
 	if note != "" {
 		event += ": " + note
 	}
-	fmt.Fprintln(out, wrap(event, len(gap), widthOf(out)))
+	message(out, "%s", wrap(event, len(gap), widthOf(out)))
 }
 
 // stageText is the stage of an open job, if it is known, else its state.

@@ -86,7 +86,7 @@ func readFile(ctx context.Context, path string, stdin io.Reader, limit int64) ([
 		if err != nil {
 			return nil, err
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		from = file
 	}
 	type result struct {

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -91,14 +90,14 @@ func (c *ListCommand) run(ctx context.Context, s *starter.Starter, streams comma
 	case c.JSON:
 		err = command.WriteJSON(streams.Out, entries)
 	case len(entries) == 0 && (c.Open || c.Closed || c.Failed || c.Stage != "" || c.TaskQueue != ""):
-		fmt.Fprintln(streams.Err, "no such jobs; all jobs: lumaflow list")
+		message(streams.Err, "no such jobs; all jobs: lumaflow list")
 	case len(entries) == 0:
-		fmt.Fprintln(streams.Err, "no jobs; start one with: lumaflow submit --prompt TEXT --video URL")
+		message(streams.Err, "no jobs; start one with: lumaflow submit --prompt TEXT --video URL")
 	default:
 		err = writeEntries(streams.Out, entries, time.Now())
 	}
 	if more {
-		fmt.Fprintf(streams.Err, "only the newest %d are shown; see more with --limit\n", c.Limit)
+		message(streams.Err, "only the newest %d are shown; see more with --limit", c.Limit)
 	}
 	return err
 }

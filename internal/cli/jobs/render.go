@@ -4,12 +4,19 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
+
+// message prints a line for people. An error of its stream is no failure of the
+// command.
+func message(out io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(out, format+"\n", args...)
+}
 
 // plain makes text from elsewhere one line that is safe on a terminal.
 func plain(text string) string { return command.Plain(text) }
@@ -141,7 +148,7 @@ func writeOutcomes(out io.Writer, outcomes []starter.Outcome, now time.Time) err
 	for _, outcome := range outcomes {
 		line := resultRow(outcome.Report, now)
 		if numbered {
-			line.cells = append([]string{fmt.Sprint(outcome.Line)}, line.cells...)
+			line.cells = append([]string{strconv.Itoa(outcome.Line)}, line.cells...)
 		}
 		rows = append(rows, line)
 	}

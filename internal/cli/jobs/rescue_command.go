@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 
 	"lumaflow/internal/command"
 	"lumaflow/starter"
@@ -44,9 +43,9 @@ func (c *RescueCommand) Run(ctx context.Context, streams command.Streams) error 
 }
 
 func (c *RescueCommand) run(ctx context.Context, s *starter.Starter, orders []starter.Order, repeated int, streams command.Streams) error {
-	fmt.Fprintf(streams.Err, "%s to collect; nothing is submitted, nothing is paid\n", counted(len(orders), "task"))
+	message(streams.Err, "%s to collect; nothing is submitted, nothing is paid", counted(len(orders), "task"))
 	if repeated > 0 {
-		fmt.Fprintf(streams.Err, "task ids that are named more than once count once: %d left out\n", repeated)
+		message(streams.Err, "task ids that are named more than once count once: %d left out", repeated)
 	}
 	return c.batchFlags.run(ctx, s, orders, starter.BatchOptions{AtOnce: c.AtOnce}, streams, func([]starter.Outcome) string {
 		return "; the same command tries again, at no cost"

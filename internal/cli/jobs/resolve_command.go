@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"lumaflow/internal/command"
@@ -66,21 +65,19 @@ func (c *ResolveCommand) resolution() (workflows.Resolution, error) {
 
 func (c *ResolveCommand) run(ctx context.Context, s *starter.Starter, resolution workflows.Resolution, streams command.Streams) error {
 	if resolution.Action == workflows.AdoptTask {
-		fmt.Fprintf(streams.Err, "the job requests the record of task %s from kie.ai first, for at most a minute\n", plain(resolution.TaskID))
+		message(streams.Err, "the job requests the record of task %s from kie.ai first, for at most a minute", plain(resolution.TaskID))
 	}
 	if _, err := s.Resolve(ctx, c.ID, resolution); err != nil {
 		return err
 	}
 	id := plain(c.ID)
-	var text string
 	switch resolution.Action {
 	case workflows.AdoptTask:
-		text = fmt.Sprintf("job %s continues with task %s; wait for it with: lumaflow wait %s", id, plain(resolution.TaskID), id)
+		message(streams.Err, "job %s continues with task %s; wait for it with: lumaflow wait %s", id, plain(resolution.TaskID), id)
 	case workflows.Resubmit:
-		text = fmt.Sprintf("job %s submits again, which pays twice if the first submission was accepted; wait for it with: lumaflow wait %s", id, id)
+		message(streams.Err, "job %s submits again, which pays twice if the first submission was accepted; wait for it with: lumaflow wait %s", id, id)
 	case workflows.WriteOff:
-		text = fmt.Sprintf("job %s is written off; if its task appears at https://kie.ai/logs, collect it with: lumaflow submit --task-id TASKID", id)
+		message(streams.Err, "job %s is written off; if its task appears at https://kie.ai/logs, collect it with: lumaflow submit --task-id TASKID", id)
 	}
-	_, err := fmt.Fprintln(streams.Err, text)
-	return err
+	return nil
 }

@@ -23,15 +23,15 @@ func (c *ListCommand) runAtRisk(ctx context.Context, s *starter.Starter, streams
 	case c.JSON:
 		err = command.WriteJSON(streams.Out, risks.Found)
 	case len(risks.Found) == 0:
-		fmt.Fprintln(streams.Err, "no video is at risk: every finished task of these jobs is collected")
+		message(streams.Err, "no video is at risk: every finished task of these jobs is collected")
 	default:
 		err = writeRisks(streams.Out, risks.Found, time.Now())
 	}
 	if risks.More {
-		fmt.Fprintf(streams.Err, "only the %d with the least time left are shown; see more with --limit\n", c.Limit)
+		message(streams.Err, "only the %d with the least time left are shown; see more with --limit", c.Limit)
 	}
 	for _, note := range risks.Notes {
-		fmt.Fprintln(streams.Err, note)
+		message(streams.Err, "%s", note)
 	}
 	if !c.JSON {
 		writeNextCommands(streams.Err, risks.Found)
@@ -66,11 +66,11 @@ func writeNextCommands(out io.Writer, risks []starter.Risk) {
 	}
 	switch {
 	case len(closed) > maxNamed:
-		fmt.Fprintln(out, "collect them at no cost: lumaflow list --at-risk --json | jq -r '.[].taskId' | lumaflow rescue --ids -")
+		message(out, "collect them at no cost: lumaflow list --at-risk --json | jq -r '.[].taskId' | lumaflow rescue --ids -")
 	case len(closed) > 0:
-		fmt.Fprintln(out, "collect them at no cost: lumaflow rescue "+strings.Join(closed, " "))
+		message(out, "collect them at no cost: lumaflow rescue %s", strings.Join(closed, " "))
 	}
 	if open := slices.IndexFunc(risks, func(r starter.Risk) bool { return r.State.Open() }); open >= 0 {
-		fmt.Fprintf(out, "an open job continues by itself; see what it waits for with: lumaflow status %s\n", plain(risks[open].WorkflowID))
+		message(out, "an open job continues by itself; see what it waits for with: lumaflow status %s", plain(risks[open].WorkflowID))
 	}
 }

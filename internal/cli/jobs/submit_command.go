@@ -113,17 +113,17 @@ func (c *SubmitCommand) announce(ctx context.Context, s *starter.Starter, job st
 	}
 	switch {
 	case !job.State.Open():
-		fmt.Fprintf(streams.Err, "job %s is done already, nothing was started; %s\n", id, another)
+		message(streams.Err, "job %s is done already, nothing was started; %s", id, another)
 	case job.Existing:
-		fmt.Fprintf(streams.Err, "job %s is under way already, nothing was started; %s\n", id, another)
+		message(streams.Err, "job %s is under way already, nothing was started; %s", id, another)
 	case job.Again:
-		fmt.Fprintf(streams.Err, "job %s had ended without its video and is started again; see it with: lumaflow status %s\n", id, id)
+		message(streams.Err, "job %s had ended without its video and is started again; see it with: lumaflow status %s", id, id)
 	default:
-		fmt.Fprintf(streams.Err, "job %s is started; see it with: lumaflow status %s\n", id, id)
+		message(streams.Err, "job %s is started; see it with: lumaflow status %s", id, id)
 	}
 	if job.State.Open() {
 		if note := s.NoWorker(ctx); note != "" {
-			fmt.Fprintln(streams.Err, note)
+			message(streams.Err, "%s", note)
 		}
 	}
 }

@@ -16,6 +16,9 @@ import (
 // kie.ai does not document their form.
 const maxTaskID = 256
 
+// taskIDLetters are the characters of the task ids of all known providers.
+const taskIDLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"
+
 // request checks the flags and reads the ids.
 func (c *RescueCommand) request(ctx context.Context, stdin io.Reader) (orders []starter.Order, repeated int, err error) {
 	if err := c.check(c.AtOnce); err != nil {
@@ -72,15 +75,12 @@ func readTasks(ctx context.Context, args []string, path string, stdin io.Reader)
 // checkTaskID rejects text that can't be a task id of any provider, so that a
 // file of another kind is rejected before a job starts.
 func checkTaskID(id string) error {
-	other := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:", r))
-	}
 	switch {
 	case id == "":
 		return errors.New("a task id is empty")
 	case len(id) > maxTaskID:
 		return fmt.Errorf("%s is no task id: it is longer than %d letters", quoted(id), maxTaskID)
-	case strings.ContainsFunc(id, other):
+	case strings.Trim(id, taskIDLetters) != "":
 		return fmt.Errorf("%s is no task id: give one a line, of letters, digits and - _ . : only", quoted(id))
 	}
 	return nil

@@ -68,7 +68,7 @@ func (s *submission) through(jobs *starter.Starter, out io.Writer) *starter.Star
 
 func (s *submission) close() {
 	if s.video != nil {
-		s.video.Close()
+		_ = s.video.Close()
 	}
 	if s.client != nil {
 		s.client.CloseIdleConnections()

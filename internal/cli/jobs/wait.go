@@ -89,7 +89,7 @@ func waitError(reports []starter.Report, streams command.Streams) error {
 		return errors.New(failed[0])
 	}
 	for _, text := range failed {
-		fmt.Fprintln(streams.Err, text)
+		message(streams.Err, "%s", text)
 	}
 	return fmt.Errorf("%d of %d jobs ended without their video", len(failed), len(reports))
 }
