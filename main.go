@@ -46,7 +46,7 @@ type commands struct {
 	Cancel      jobs.CancelCommand  `cmd:"" help:"Cancel a job."`
 	Batch       jobs.BatchCommand   `cmd:"" help:"Run many jobs."`
 	Rescue      jobs.RescueCommand  `cmd:"" help:"Collect tasks that any other tool submitted, free of charge."`
-	Resolve     jobs.ResolveCommand `cmd:"" help:"Decide what becomes of a submission with an unknown outcome."`
+	Resolve     jobs.ResolveCommand `cmd:"" help:"Resolve a submission with an unknown outcome."`
 	Doctor      doctor.Command      `cmd:"" help:"Check the setup from end to end and say what to do."`
 	Audit       audit.Command       `cmd:"" help:"Verify stored videos against their receipts, offline."`
 	ReplayCheck replay.Command      `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`

@@ -159,7 +159,7 @@ func TestAnswerWithoutKey(t *testing.T) {
 		job := fake.Job(jobID)
 		job.Answer = func() (workflows.Status, error) { return workflows.Status{}, &codec.SealedError{KeyID: "studio"} }
 		ctx, cancel := context.WithCancel(t.Context())
-		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
+		w := watch(ctx, starter.New(fake, starter.Options{}))
 		require.Equal(t, "its answer is "+keyMissing, w.last().Silence)
 		cancel()
 		<-w.done

@@ -28,11 +28,11 @@ type watching struct {
 	done   chan struct{}
 }
 
-func watch(ctx context.Context, s *starter.Starter, id string) *watching {
+func watch(ctx context.Context, s *starter.Starter) *watching {
 	w := &watching{done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
-		w.report, w.err = s.Watch(ctx, id, func(p starter.Progress) { w.shown = append(w.shown, p) })
+		w.report, w.err = s.Watch(ctx, jobID, func(p starter.Progress) { w.shown = append(w.shown, p) })
 	}()
 	return w
 }
@@ -47,7 +47,7 @@ func TestWatchShowsAJobToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works"})
-		w := watch(t.Context(), starter.New(fake, starter.Options{}), jobID)
+		w := watch(t.Context(), starter.New(fake, starter.Options{}))
 		require.Equal(t, starter.Progress{
 			WorkflowID: jobID, State: starter.StateRunning, Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works", Total: -1,
 		}, w.last())
@@ -119,8 +119,8 @@ func TestWatchTotalNeedsAllSizes(t *testing.T) {
 					{ActivityType: download, HeartbeatDetails: test.heartbeat},
 				}
 				ctx, cancel := context.WithCancel(t.Context())
-				w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
-				require.EqualValues(t, test.bytes, w.last().Bytes)
+				w := watch(ctx, starter.New(fake, starter.Options{}))
+				require.Equal(t, test.bytes, w.last().Bytes)
 				require.EqualValues(t, -1, w.last().Total)
 				cancel()
 				<-w.done
@@ -135,7 +135,7 @@ func TestWatchWithoutAWorker(t *testing.T) {
 		fake := startertest.New(t)
 		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting})
 		ctx, cancel := context.WithCancel(t.Context())
-		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
+		w := watch(ctx, starter.New(fake, starter.Options{}))
 		require.Empty(t, w.last().Silence)
 		fake.Do(func() { job.Answer = nil })
 		time.Sleep(10 * time.Minute)
@@ -159,7 +159,7 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 		enough := errors.New("enough")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, enough)
 		defer cancel()
-		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
+		w := watch(ctx, starter.New(fake, starter.Options{}))
 		<-w.done
 		require.ErrorIs(t, w.err, enough)
 		require.Equal(t, starter.StateRunning, w.report.State)
@@ -173,7 +173,7 @@ func TestWatchOutlastsAnOutage(t *testing.T) {
 		fake := startertest.New(t)
 		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting})
 		flaky := &flaky{Temporal: fake}
-		w := watch(t.Context(), starter.New(flaky, starter.Options{}), jobID)
+		w := watch(t.Context(), starter.New(flaky, starter.Options{}))
 		synctest.Wait()
 		for range 3 {
 			fake.Do(func() { fake.Down = serviceerror.NewUnavailable("restarting") })
@@ -198,7 +198,7 @@ func TestWatchEndsAfterLongOutage(t *testing.T) {
 		fake := startertest.New(t)
 		fake.Job(jobID)
 		flaky := &flaky{Temporal: fake}
-		w := watch(t.Context(), starter.New(flaky, starter.Options{}), jobID)
+		w := watch(t.Context(), starter.New(flaky, starter.Options{}))
 		synctest.Wait()
 		began := time.Now()
 		fake.Do(func() { fake.Down = serviceerror.NewUnavailable("gone") })
