@@ -24,6 +24,7 @@ var layers = [][]string{
 	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
 	{"workflows", "internal/cli/simulate"},
 	{"webhook", "starter", "internal/cli/replay", "internal/temporal/codecserver"},
+	{"internal/cli/jobs", "starter/startertest"},
 	{"worker/census"},
 	{"worker"},
 	{"internal/cli/demo", "test/chaos", "internal/cli/doctor"},
@@ -44,6 +45,7 @@ var onlyFor = map[string][]string{
 	"internal/store/bucket":        {"."},
 	"internal/store/bucket/s3test": {},
 	// For tests alone.
+	"starter/startertest":                    {},
 	"internal/telemetry/metrics/metricstest": {},
 }
 

@@ -14,10 +14,10 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/media"
-	"lumaflow/starter"
 	"lumaflow/workflows"
 )
 
@@ -37,7 +37,7 @@ func (s *stage) perform(ctx context.Context, streams command.Streams, prompt str
 		played.job = job
 		performances, ids = append(performances, played), append(ids, job.WorkflowID)
 	}
-	display := starter.NewDisplay(streams.Err, ids)
+	display := jobs.NewDisplay(streams.Err, ids)
 	reports, err := s.starter.Wait(ctx, ids, display.Show)
 	display.Close()
 	for i, report := range reports {
