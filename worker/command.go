@@ -13,7 +13,6 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/internal/command"
-	"lumaflow/internal/command/lean"
 	"lumaflow/internal/kie"
 	"lumaflow/internal/telemetry"
 	"lumaflow/internal/telemetry/metrics"
@@ -107,7 +106,6 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	show := show{Telemetry: shown, temporal: onlooker, server: server, identity: identity, taskQueue: c.TaskQueue}
 	defer show.countJobs(ctx, logger)()
-	defer lean.Stay(ctx)()
 	return Run(ctx, temporal, acts, Options{
 		TaskQueue:        c.TaskQueue,
 		SubmitsPerSecond: c.SubmitsPerSecond,
