@@ -14,7 +14,6 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
-	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 
@@ -36,8 +35,7 @@ const (
 type Options struct {
 	TaskQueue        string
 	SubmitsPerSecond float64
-	// Version is what both task queues are polled as; zero means no version. Its
-	// build id is kept for this build.
+	// Version is what both task queues are polled as; zero means no version.
 	Version worker.WorkerDeploymentVersion
 	Logger  *slog.Logger
 	// Started is called when the worker has begun to ask for work, Draining when
@@ -47,8 +45,7 @@ type Options struct {
 
 // Run works on both task queues until ctx ends, then drains: nothing new is
 // taken, submissions under way end, downloads stop where another worker can go
-// on. It returns early if a worker fails for good, or if the build id of its
-// version belongs to other code.
+// on. It returns early if a worker fails for good.
 func Run(ctx context.Context, c client.Client, acts *activities.Activities, options Options) error {
 	fatal := make(chan error, 2)
 	onFatal := func(err error) {
@@ -56,13 +53,6 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 		case fatal <- err:
 		default:
 		}
-	}
-	build, err := options.claim(c, onFatal)
-	if err != nil {
-		return err
-	}
-	if err := build.check(ctx); err != nil {
-		return err
 	}
 	jobs := worker.New(c, options.TaskQueue, worker.Options{
 		MaxConcurrentActivityExecutionSize: jobSlots,
@@ -96,11 +86,12 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 		return fmt.Errorf("start the worker on task queue %s: %w", workflows.SubmitTaskQueue(options.TaskQueue), err)
 	}
 	options.Logger.Info("worker running", "taskQueue", options.TaskQueue)
-	defer build.follow(ctx)()
+	defer options.watchVersion(ctx, c)()
 	if options.Started != nil {
 		options.Started()
 	}
 
+	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-fatal:
@@ -117,20 +108,17 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 	return err
 }
 
-// claim is what keeps the build id of the version, or nil without a version.
-func (o Options) claim(c client.Client, lost func(error)) (*claim, error) {
+// watchVersion logs the state of the version in the background, if there is one.
+func (o Options) watchVersion(ctx context.Context, c client.Client) (stop func()) {
 	if o.Version == (worker.WorkerDeploymentVersion{}) {
-		return nil, nil
+		return func() {}
 	}
-	code, err := command.Code()
-	if err != nil {
-		return nil, err
+	deployment := c.WorkerDeploymentClient().GetHandle(o.Version.DeploymentName)
+	describe := func(ctx context.Context) (client.WorkerDeploymentVersionDescription, error) {
+		return deployment.DescribeVersion(ctx, client.WorkerDeploymentDescribeVersionOptions{BuildID: o.Version.BuildID})
 	}
-	return &claim{
-		deployment: c.WorkerDeploymentClient().GetHandle(o.Version.DeploymentName),
-		version:    o.Version,
-		code:       code,
-		lost:       lost,
-		logger:     o.Logger,
-	}, nil
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { followPart(ctx, describe, o.Version, o.Logger) })
+	return func() { cancel(); watching.Wait() }
 }
