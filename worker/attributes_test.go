@@ -42,7 +42,7 @@ func both(kind enumspb.IndexedValueType) map[string]enumspb.IndexedValueType {
 func TestSearchAttributesAreAskedAbout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &namespace{err: serviceerror.NewUnavailable("away")}
-		log := &told{}
+		log := &logBuffer{}
 		probe := worker.NewAttributeProbe(n, "default", slog.New(slog.NewTextHandler(log, nil)))
 		ask := func(after time.Duration, want bool, asked int) {
 			t.Helper()

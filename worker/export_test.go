@@ -1,4 +1,4 @@
 package worker
 
-// FollowPart is for tests of what the log is told.
-var FollowPart = followPart
+// LogVersionStatus is exported for its test.
+var LogVersionStatus = logVersionStatus

@@ -2,65 +2,59 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 )
 
 const (
-	// partInterval is how often Temporal is asked which part a version plays.
-	partInterval = 30 * time.Second
-	// partSoon is how often at first: Temporal knows a version from its first poll
-	// on.
-	partSoon    = time.Second
-	partTimeout = 5 * time.Second
-	// partPatience is how long it may not be known before the log says so.
-	partPatience = 15 * time.Second
+	// statusInterval separates two descriptions of the version. Until the first
+	// one succeeds it is firstStatusInterval: Temporal creates a version when its
+	// first poll arrives.
+	statusInterval      = 30 * time.Second
+	firstStatusInterval = time.Second
+	statusTimeout       = 5 * time.Second
+	// statusFailures is the number of failures in a row that cause a warning.
+	statusFailures = 15
 )
 
-// describe asks Temporal about a version.
-type describe func(context.Context) (client.WorkerDeploymentVersionDescription, error)
+// describeVersion asks Temporal for the description of one version.
+type describeVersion func(context.Context) (client.WorkerDeploymentVersionDescription, error)
 
-// followPart tells the log which part the version plays in its deployment, at
-// the start and whenever that has changed, until ctx ends. Whether jobs come to
-// these workers is an operator's word to Temporal, and nothing else here shows
-// that it is missing.
-func followPart(ctx context.Context, ask describe, version worker.WorkerDeploymentVersion, logger *slog.Logger) {
+// versionStatus is one line of the log.
+type versionStatus struct {
+	level slog.Level
+	text  string
+}
+
+// logVersionStatus logs whether the version gets new jobs, at the start and on
+// each change, until ctx ends. That is an operator's decision, and a worker shows
+// no other sign of it.
+func logVersionStatus(ctx context.Context, describe describeVersion, version worker.WorkerDeploymentVersion, logger *slog.Logger) {
 	logger = logger.With("deployment", version.DeploymentName, "buildId", version.BuildID)
-	pause := partSoon
-	var said part
-	var silentSince time.Time
-	var complained bool
+	var logged versionStatus
+	pause, failures := firstStatusInterval, 0
 	for {
-		asking, cancel := context.WithTimeout(ctx, partTimeout)
-		described, err := ask(asking)
+		bounded, cancel := context.WithTimeout(ctx, statusTimeout)
+		described, err := describe(bounded)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			if silentSince.IsZero() {
-				silentSince = time.Now()
-			}
-			if !complained && time.Since(silentSince) >= partPatience {
-				complained = true
-				logger.Warn("Temporal does not tell whether this version gets new jobs", "error", unknownVersion(err))
+			if failures++; failures == statusFailures {
+				pause = statusInterval
+				logger.Warn("Temporal does not report whether this version gets new jobs", "error", err)
 			}
 		default:
-			silentSince, complained = time.Time{}, false
-			pause = partInterval
-			if now := partOf(described.Info); now != said {
-				said = now
-				logger.Log(ctx, now.level(), now.inWords(version))
+			pause, failures = statusInterval, 0
+			if status := newVersionStatus(described.Info, version); status != logged {
+				logged = status
+				logger.Log(ctx, status.level, status.text)
 			}
-		}
-		if complained {
-			pause = partInterval
 		}
 		select {
 		case <-ctx.Done():
@@ -70,69 +64,21 @@ func followPart(ctx context.Context, ask describe, version worker.WorkerDeployme
 	}
 }
 
-func unknownVersion(err error) error {
-	var unknown *serviceerror.NotFound
-	if errors.As(err, &unknown) {
-		return fmt.Errorf("it does not know the version; its log and this one may say why: %w", err)
+func newVersionStatus(info client.WorkerDeploymentVersionInfo, version worker.WorkerDeploymentVersion) versionStatus {
+	var drainage client.WorkerDeploymentVersionDrainageStatus
+	if info.DrainageInfo != nil {
+		drainage = info.DrainageInfo.DrainageStatus
 	}
-	return err
-}
-
-// part is what a version is for in its deployment.
-type part struct {
-	kind partKind
-	// percent of the new jobs go to a version that is ramping.
-	percent float32
-}
-
-type partKind int
-
-const (
-	_ partKind = iota
-	// partWaiting is a version that was never given jobs.
-	partWaiting
-	partCurrent
-	partRamping
-	// partDraining is a version that gets no new jobs and has open ones.
-	partDraining
-	partDrained
-)
-
-func partOf(info client.WorkerDeploymentVersionInfo) part {
 	switch {
 	case !info.CurrentSinceTime.IsZero():
-		return part{kind: partCurrent}
+		return versionStatus{slog.LevelInfo, "this version gets the new jobs"}
 	case !info.RampingSinceTime.IsZero():
-		return part{partRamping, info.RampPercentage}
-	case info.DrainageInfo == nil:
-		return part{kind: partWaiting}
-	case info.DrainageInfo.DrainageStatus == client.WorkerDeploymentVersionDrainageStatusDraining:
-		return part{kind: partDraining}
-	case info.DrainageInfo.DrainageStatus == client.WorkerDeploymentVersionDrainageStatusDrained:
-		return part{kind: partDrained}
+		return versionStatus{slog.LevelInfo, fmt.Sprintf("this version gets %g%% of the new jobs", info.RampPercentage)}
+	case drainage == client.WorkerDeploymentVersionDrainageStatusDraining:
+		return versionStatus{slog.LevelInfo, "this version gets no new jobs any more; its open jobs stay with it, so leave it running"}
+	case drainage == client.WorkerDeploymentVersionDrainageStatusDrained:
+		return versionStatus{slog.LevelInfo, "this version gets no new jobs any more and has no open ones: it may be stopped"}
 	default:
-		return part{kind: partWaiting}
-	}
-}
-
-func (p part) level() slog.Level {
-	if p.kind == partWaiting {
-		return slog.LevelWarn
-	}
-	return slog.LevelInfo
-}
-
-func (p part) inWords(version worker.WorkerDeploymentVersion) string {
-	switch p.kind {
-	case partCurrent:
-		return "this version gets the new jobs"
-	case partRamping:
-		return fmt.Sprintf("this version gets %g%% of the new jobs", p.percent)
-	case partDraining:
-		return "this version gets no new jobs any more; its open jobs stay with it, so leave it running"
-	case partDrained:
-		return "this version gets no new jobs any more and has no open ones: it may be stopped"
-	default:
-		return "this version gets no new jobs: `" + SetCurrent(version.DeploymentName, version.BuildID) + "`"
+		return versionStatus{slog.LevelWarn, "this version gets no new jobs: `" + SetCurrent(version.DeploymentName, version.BuildID) + "`"}
 	}
 }

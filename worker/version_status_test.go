@@ -18,68 +18,69 @@ import (
 	"lumaflow/worker"
 )
 
-// told collects what the log was told since the last look.
-type told struct {
+// logBuffer collects log lines. It is safe for concurrent use.
+type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-func (l *told) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
+func (b *logBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(line)
 }
 
-func (l *told) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	defer l.text.Reset()
-	return l.text.String()
+// take returns the lines since the last call.
+func (b *logBuffer) take() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.text.Reset()
+	return b.text.String()
 }
 
-// oracle is what Temporal says about a version.
-type oracle struct {
+// describer is a scripted description of a version.
+type describer struct {
 	mu    sync.Mutex
 	info  client.WorkerDeploymentVersionInfo
 	err   error
-	asked int
+	calls int
 }
 
-func (o *oracle) describe(ctx context.Context) (client.WorkerDeploymentVersionDescription, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.asked++
+func (d *describer) describe(ctx context.Context) (client.WorkerDeploymentVersionDescription, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls++
 	if _, bounded := ctx.Deadline(); !bounded {
-		return client.WorkerDeploymentVersionDescription{}, errors.New("it may take forever")
+		return client.WorkerDeploymentVersionDescription{}, errors.New("the request has no deadline")
 	}
-	return client.WorkerDeploymentVersionDescription{Info: o.info}, o.err
+	return client.WorkerDeploymentVersionDescription{Info: d.info}, d.err
 }
 
-func (o *oracle) tells(info client.WorkerDeploymentVersionInfo, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.info, o.err = info, err
+func (d *describer) set(info client.WorkerDeploymentVersionInfo, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.info, d.err = info, err
 }
 
-func (o *oracle) timesAsked() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.asked
+func (d *describer) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.calls
 }
 
 func drainage(status client.WorkerDeploymentVersionDrainageStatus) client.WorkerDeploymentVersionInfo {
 	return client.WorkerDeploymentVersionInfo{DrainageInfo: &client.WorkerDeploymentVersionDrainageInfo{DrainageStatus: status}}
 }
 
-func TestTheLogTellsWhichPartAVersionPlays(t *testing.T) {
+func TestVersionStatusIsLoggedOnChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		temporal := &oracle{err: serviceerror.NewNotFound("no such version")}
+		temporal := &describer{err: serviceerror.NewNotFound("no such version")}
 		ctx, stop := context.WithCancel(t.Context())
-		log := &told{}
+		log := &logBuffer{}
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			worker.FollowPart(ctx, temporal.describe, sdkworker.WorkerDeploymentVersion{DeploymentName: "lumaflow", BuildID: "v2"},
+			worker.LogVersionStatus(ctx, temporal.describe, sdkworker.WorkerDeploymentVersion{DeploymentName: "lumaflow", BuildID: "v2"},
 				slog.New(slog.NewTextHandler(log, nil)))
 		}()
 		after := func(wait time.Duration) string {
@@ -89,34 +90,34 @@ func TestTheLogTellsWhichPartAVersionPlays(t *testing.T) {
 		}
 		now := time.Now()
 
-		require.Empty(t, after(5*time.Second), "a version is known from its first poll on")
-		temporal.tells(client.WorkerDeploymentVersionInfo{}, nil)
-		said := after(time.Second)
-		require.Contains(t, said, "level=WARN")
-		require.Contains(t, said, "this version gets no new jobs: `temporal worker deployment set-current-version --deployment-name lumaflow --build-id v2`")
-		require.Contains(t, said, "deployment=lumaflow buildId=v2")
-		require.Empty(t, after(5*time.Minute), "it is said once")
+		require.Empty(t, after(5*time.Second), "Temporal creates a version when its first poll arrives")
+		temporal.set(client.WorkerDeploymentVersionInfo{}, nil)
+		lines := after(time.Second)
+		require.Contains(t, lines, "level=WARN")
+		require.Contains(t, lines, "this version gets no new jobs: `temporal worker deployment set-current-version --deployment-name lumaflow --build-id v2`")
+		require.Contains(t, lines, "deployment=lumaflow buildId=v2")
+		require.Empty(t, after(5*time.Minute), "an unchanged status is logged once")
 
-		temporal.tells(client.WorkerDeploymentVersionInfo{RampingSinceTime: now, RampPercentage: 12.5}, nil)
+		temporal.set(client.WorkerDeploymentVersionInfo{RampingSinceTime: now, RampPercentage: 12.5}, nil)
 		require.Contains(t, after(30*time.Second), "level=INFO msg=\"this version gets 12.5% of the new jobs\"")
-		temporal.tells(client.WorkerDeploymentVersionInfo{RampingSinceTime: now, RampPercentage: 50}, nil)
+		temporal.set(client.WorkerDeploymentVersionInfo{RampingSinceTime: now, RampPercentage: 50}, nil)
 		require.Contains(t, after(30*time.Second), "gets 50% of")
 		current := client.WorkerDeploymentVersionInfo{CurrentSinceTime: now}
-		temporal.tells(current, nil)
+		temporal.set(current, nil)
 		require.Contains(t, after(30*time.Second), "this version gets the new jobs")
 
-		temporal.tells(current, serviceerror.NewUnavailable("away"))
+		temporal.set(current, serviceerror.NewUnavailable("unavailable"))
 		require.Empty(t, after(30*time.Second))
-		said = after(10 * time.Minute)
-		require.Equal(t, 1, strings.Count(said, "\n"), "it complains once: %s", said)
-		require.Contains(t, said, "Temporal does not tell whether this version gets new jobs")
-		require.LessOrEqual(t, temporal.timesAsked(), 50)
-		temporal.tells(current, nil)
-		require.Empty(t, after(30*time.Second), "nothing has changed")
+		lines = after(10 * time.Minute)
+		require.Equal(t, 1, strings.Count(lines, "\n"), "one warning for all failures in a row: %s", lines)
+		require.Contains(t, lines, "Temporal does not report whether this version gets new jobs")
+		require.LessOrEqual(t, temporal.count(), 50)
+		temporal.set(current, nil)
+		require.Empty(t, after(30*time.Second), "the status has not changed")
 
-		temporal.tells(drainage(client.WorkerDeploymentVersionDrainageStatusDraining), nil)
+		temporal.set(drainage(client.WorkerDeploymentVersionDrainageStatusDraining), nil)
 		require.Contains(t, after(30*time.Second), "its open jobs stay with it, so leave it running")
-		temporal.tells(drainage(client.WorkerDeploymentVersionDrainageStatusDrained), nil)
+		temporal.set(drainage(client.WorkerDeploymentVersionDrainageStatusDrained), nil)
 		require.Contains(t, after(30*time.Second), "has no open ones: it may be stopped")
 
 		stop()
@@ -124,18 +125,18 @@ func TestTheLogTellsWhichPartAVersionPlays(t *testing.T) {
 	})
 }
 
-func TestAVersionThatTemporalDoesNotKnow(t *testing.T) {
+func TestUnknownVersionIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 		defer stop()
-		log := &told{}
-		temporal := &oracle{err: serviceerror.NewNotFound("no such version")}
-		worker.FollowPart(ctx, temporal.describe, sdkworker.WorkerDeploymentVersion{DeploymentName: "lumaflow", BuildID: "v2"},
+		log := &logBuffer{}
+		temporal := &describer{err: serviceerror.NewNotFound("no such version")}
+		worker.LogVersionStatus(ctx, temporal.describe, sdkworker.WorkerDeploymentVersion{DeploymentName: "lumaflow", BuildID: "v2"},
 			slog.New(slog.NewTextHandler(log, nil)))
-		said := log.take()
-		require.Equal(t, 1, strings.Count(said, "\n"), said)
-		require.Contains(t, said, "level=WARN")
-		require.Contains(t, said, "no such version")
-		require.Less(t, temporal.timesAsked(), 150)
+		lines := log.take()
+		require.Equal(t, 1, strings.Count(lines, "\n"), lines)
+		require.Contains(t, lines, "level=WARN")
+		require.Contains(t, lines, "no such version")
+		require.Less(t, temporal.count(), 150)
 	})
 }
