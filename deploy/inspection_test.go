@@ -18,7 +18,7 @@ import (
 )
 
 // maxAnonymous is the most anonymous memory of an idle process, in bytes.
-var maxAnonymous = map[string]int{"worker-1": 60_000_000, "worker-2": 60_000_000, "webhook": 30_000_000}
+var maxAnonymous = map[string]int{"worker-1": 40_000_000, "worker-2": 40_000_000, "webhook": 30_000_000}
 
 // frontDoors looks at what the server's other users and the network can reach.
 func (s *stack) frontDoors(t *testing.T) {

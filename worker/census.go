@@ -2,16 +2,12 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/sdk/client"
 
-	"lumaflow/internal/store"
 	"lumaflow/internal/telemetry"
 	"lumaflow/internal/temporal/dial"
 	"lumaflow/internal/temporal/pollers"
@@ -19,56 +15,28 @@ import (
 	"lumaflow/worker/census"
 )
 
-// outputHolds is how long the output counts as writable without another try,
-// which costs a write.
-const outputHolds = time.Minute
-
-// show is what a worker shows of itself and of all jobs.
-type show struct {
-	*telemetry.Telemetry
-	// temporal only looks on, so a job that it can't read does not end the worker.
-	temporal            client.Client
-	server              dial.Settings
-	identity, taskQueue string
-}
-
-// ready begins to answer whether the worker is.
-func (s show) ready(reach func(context.Context) error, output store.Store) {
-	s.Readiness.Begin(
-		telemetry.Check{Name: "temporal", Ask: reach},
-		telemetry.Check{Name: "poller", Ask: s.polling},
-		telemetry.Check{Name: "output", Ask: output.Check, Holds: outputHolds},
-	)
-}
-
-// polling asks Temporal whether it sees this worker. It looks at workflow tasks,
-// since a worker that has all its hands full of downloads still takes those.
-func (s show) polling(ctx context.Context) error {
-	queue := pollers.Queue{
-		Service: s.temporal.WorkflowService(), Namespace: s.server.Namespace, Name: s.taskQueue, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
-	}
-	seen, err := queue.Any(ctx, func(poller *taskqueuepb.PollerInfo) bool { return poller.GetIdentity() == s.identity })
-	if err == nil && !seen {
-		err = fmt.Errorf("according to Temporal nobody called %s asks for work on task queue %s", s.identity, s.taskQueue)
-	}
-	return err
-}
-
-// countJobs counts all jobs while the worker runs or, if nobody can see it, only
-// looks for videos that will be deleted. It returns what ends that.
-func (s show) countJobs(ctx context.Context, logger *slog.Logger) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// startCensus counts all jobs of the task queue in the background until stop is
+// called. Without a metrics port it only searches for videos that kie.ai will
+// delete.
+func startCensus(ctx context.Context, temporal client.Client, server dial.Settings, taskQueue, identity string,
+	observed *telemetry.Telemetry, logger *slog.Logger,
+) (stop func()) {
 	jobs := census.New(census.Options{
-		Temporal:  s.temporal,
-		Jobs:      starter.New(s.temporal, starter.Options{Namespace: s.server.Namespace, Codec: s.server.Codec}),
-		TaskQueue: s.taskQueue,
-		Metrics:   s.Metrics(),
+		Temporal: temporal,
+		Jobs:     starter.New(temporal, starter.Options{Namespace: server.Namespace, Codec: server.Codec}),
+		Pollers: pollers.Queue{
+			Service: temporal.WorkflowService(), Namespace: server.Namespace, Name: taskQueue, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
+		},
+		TaskQueue: taskQueue,
+		Identity:  identity,
+		Metrics:   observed.Metrics(),
 		Logger:    logger,
 	})
 	run := jobs.Run
-	if !s.Measures() {
+	if !observed.Measures() {
 		run = jobs.Guard
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	var counting sync.WaitGroup
 	counting.Go(func() { run(ctx) })
 	return func() {
