@@ -33,6 +33,9 @@ const (
 	// maxStale is how long a gauge keeps its value after the next count was due.
 	// The alert LumaflowNoWorker fires after the same time.
 	maxStale = 5 * time.Minute
+	// handover is how long a gauge keeps its value without the turn: the time until
+	// the next worker counts, so that the series has no gap.
+	handover = 2 * time.Minute
 )
 
 // The bounds of one count, which hold for any number of jobs.
@@ -113,8 +116,7 @@ func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(
 		if turn {
 			c.try(ctx, count)
 		} else {
-			c.forgetOpen()
-			c.forgetMedia()
+			c.forget(handover, handover)
 		}
 		// Jitter spreads workers that started together.
 		pause := time.NewTimer(interval - interval/10 + rand.N(interval/5))
@@ -140,34 +142,23 @@ func (c *Census) try(ctx context.Context, count func(context.Context) error) {
 // census timestamp keeps its value.
 func (c *Census) Count(ctx context.Context) error {
 	err := c.count(ctx)
-	if c.Now().Sub(c.openAt) > interval+maxStale {
-		c.forgetOpen()
-	}
-	if c.Now().Sub(c.mediaAt) > mediaEvery*interval+maxStale {
-		c.forgetMedia()
-	}
+	c.forget(interval+maxStale, mediaEvery*interval+maxStale)
 	return err
 }
 
-// forgetOpen sets the gauges of open jobs that have a value to NaN.
-func (c *Census) forgetOpen() {
-	if c.openAt.IsZero() {
-		return
+// forget sets gauges to NaN whose values are older than the given ages.
+func (c *Census) forget(openAge, mediaAge time.Duration) {
+	if !c.openAt.IsZero() && c.Now().Sub(c.openAt) > openAge {
+		c.openAt = time.Time{}
+		metrics.Jobs.Forget(c.Metrics)
+		metrics.ChargesUnresolved.Forget(c.Metrics)
+		metrics.OldestJob.Forget(c.Metrics)
 	}
-	c.openAt = time.Time{}
-	metrics.Jobs.Forget(c.Metrics)
-	metrics.ChargesUnresolved.Forget(c.Metrics)
-	metrics.OldestJob.Forget(c.Metrics)
-}
-
-// forgetMedia sets the gauges of media that have a value to NaN.
-func (c *Census) forgetMedia() {
-	if c.mediaAt.IsZero() {
-		return
+	if !c.mediaAt.IsZero() && c.Now().Sub(c.mediaAt) > mediaAge {
+		c.mediaAt = time.Time{}
+		metrics.MediaAtRisk.Forget(c.Metrics)
+		metrics.MediaHoursLeft.Forget(c.Metrics)
 	}
-	c.mediaAt = time.Time{}
-	metrics.MediaAtRisk.Forget(c.Metrics)
-	metrics.MediaHoursLeft.Forget(c.Metrics)
 }
 
 func (c *Census) count(ctx context.Context) error {
