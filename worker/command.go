@@ -35,7 +35,7 @@ type Command struct {
 	telemetry.Flags `embed:""`
 	command.Logging `embed:""`
 
-	// Env looks up Temporal's own settings; nil means the process environment.
+	// Env resolves Temporal's own settings; nil means the process environment.
 	Env envconfig.EnvLookup `kong:"-"`
 }
 

@@ -45,7 +45,7 @@ type temporal struct {
 	// down fails every request, noWorker every query of a workflow.
 	down, noWorker bool
 	// filter is the last visibility query.
-	filter                   string
+	filter                        string
 	queries, pages, countRequests int
 }
 
