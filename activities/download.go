@@ -165,7 +165,8 @@ func (d *download) report(ctx context.Context, done, total int64) {
 }
 
 func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, error) {
-	defer file.Close()
+	// After Discard it does nothing; before that it only releases a lock.
+	defer func() { _ = file.Close() }()
 	name := store.VideoName(d.input.Name, d.input.TaskID, d.input.Number, file.Video.Extension)
 	location, err := withHeartbeat(ctx, d.progress, func(ctx context.Context) (string, error) {
 		return d.options.Store.PutVideo(ctx, name, store.Source{

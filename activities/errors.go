@@ -132,8 +132,7 @@ func detail(cause error) string {
 
 // retryAfter returns the delay that kie.ai's answer asked for, or zero.
 func retryAfter(err error) time.Duration {
-	var failed *kie.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*kie.Error](err); ok {
 		return failed.RetryAfter
 	}
 	return 0

@@ -22,7 +22,7 @@ func (t *attempt) expired(why string, cause error) error {
 // thousand jobs do not submit at once when the network is back.
 func (t *attempt) notSent(cause error) error {
 	ceiling := min(time.Second<<min(t.info.Attempt, 6), time.Minute)
-	delay := time.Second/2 + rand.N(ceiling)
+	delay := time.Second/2 + rand.N(ceiling) //nolint:gosec // jitter needs no secret randomness
 	if t.options.Now().Add(delay).After(t.input.Until) {
 		return t.expired("kie.ai could not be reached before", cause)
 	}
@@ -33,8 +33,7 @@ func (t *attempt) notSent(cause error) error {
 // already.
 func (t *attempt) held(cause error) error {
 	hold := Hold{Attempts: t.evidence.Attempts, Settings: t.evidence.Settings}
-	var refusal *kie.Error
-	if errors.As(cause, &refusal) {
+	if refusal, ok := errors.AsType[*kie.Error](cause); ok {
 		hold.Code, hold.Reason = refusal.Code, kie.Reason(refusal.Code)
 		hold.Until = t.options.Now().Add(refusal.Delay())
 	}
@@ -57,8 +56,7 @@ func (t *attempt) refused(cause error) error {
 }
 
 func (t *attempt) unknown(cause error) error {
-	var failed *kie.Error
-	if errors.As(cause, &failed) {
+	if failed, ok := errors.AsType[*kie.Error](cause); ok {
 		// An answer that is no clear acceptance may still name a task.
 		t.evidence.TaskID = failed.TaskID
 	}

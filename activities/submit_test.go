@@ -158,8 +158,7 @@ func TestSubmitFence(t *testing.T) {
 			require.Error(t, err)
 			require.Zero(t, *sent)
 			require.Equal(t, []activities.Phase{activities.PhaseRefused}, f.recorder.phases(), "the intent is revoked")
-			var failed *temporal.ApplicationError
-			if errors.As(err, &failed) {
+			if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 				require.False(t, failed.NonRetryable())
 			}
 		})

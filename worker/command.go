@@ -78,7 +78,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	defer observed.Close()
+	defer observed.Close() //nolint:contextcheck // traces are flushed after ctx has ended
 	// 3. Work directory, output and key: without them no task can succeed.
 	options, err := c.activityOptions(ctx, logger)
 	if err != nil {

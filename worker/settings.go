@@ -90,8 +90,7 @@ func (s *Settings) Provider(logger *slog.Logger) (*kie.Client, error) {
 func (s *Settings) Store(ctx context.Context) (store.Store, error) {
 	videos, err := store.Open(ctx, s.OutputURL)
 	if err != nil {
-		var malformed *store.URLError
-		if errors.As(err, &malformed) {
+		if _, malformed := errors.AsType[*store.URLError](err); malformed {
 			err = command.Usagef("%w", err)
 		}
 		return nil, err

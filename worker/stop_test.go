@@ -24,8 +24,6 @@ import (
 	"lumaflow/workflows"
 )
 
-const secret = "a callback secret of more than thirty-two bytes"
-
 // After a job, a worker and a webhook that stop leave no goroutine and no open
 // file behind.
 func TestNothingIsLeftAfterAStop(t *testing.T) {
@@ -37,10 +35,11 @@ func TestNothingIsLeftAfterAStop(t *testing.T) {
 	defer server.Stop()
 	kie, err := kietest.New(kietest.Options{})
 	require.NoError(t, err)
-	defer kie.Close()
+	defer func() { require.NoError(t, kie.Close()) }()
 	provider := httptest.NewServer(kie)
 	defer provider.Close()
 	folder := t.TempDir()
+	secret := strings.Repeat("s", 32)
 	before := goleak.IgnoreCurrent()
 
 	running, stop := context.WithCancel(t.Context())

@@ -119,7 +119,7 @@ func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(
 			c.forget(handover, handover)
 		}
 		// Jitter spreads workers that started together.
-		pause := time.NewTimer(interval - interval/10 + rand.N(interval/5))
+		pause := time.NewTimer(interval - interval/10 + rand.N(interval/5)) //nolint:gosec // jitter needs no secret randomness
 		select {
 		case <-pause.C:
 		case <-ctx.Done():

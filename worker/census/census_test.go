@@ -3,9 +3,9 @@ package census_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
 	"math"
-	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -42,13 +42,15 @@ func TestStagesFromAttributes(t *testing.T) {
 		job{id: "ending", age: time.Minute, attribute: workflows.StageDone},
 	)
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 2.0, f.value("jobs waiting"))
-	assert.Equal(t, 1.0, f.value("jobs submitting"))
-	assert.Equal(t, 1.0, f.value("jobs submit-unknown"))
-	assert.Equal(t, 1.0, f.value("jobs held"))
-	assert.Equal(t, 1.0, f.value("jobs unknown"))
-	assert.Equal(t, 1.0, f.value("charges_unresolved"))
-	assert.Equal(t, (2 * time.Hour).Seconds(), f.value("oldest_job"))
+	f.assertGauges(t, map[string]float64{
+		"jobs waiting":        2,
+		"jobs submitting":     1,
+		"jobs submit-unknown": 1,
+		"jobs held":           1,
+		"jobs unknown":        1,
+		"charges_unresolved":  1,
+		"oldest_job":          (2 * time.Hour).Seconds(),
+	})
 	assert.Equal(t, 1, f.temporal.queries)
 }
 
@@ -58,24 +60,28 @@ func TestStagesFromQueries(t *testing.T) {
 	t.Parallel()
 	var jobs []job
 	for i := range 150 {
-		jobs = append(jobs, job{id: fmt.Sprint(i), age: time.Duration(i) * time.Minute, stage: workflows.StageWaiting})
+		jobs = append(jobs, job{id: strconv.Itoa(i), age: time.Duration(i) * time.Minute, stage: workflows.StageWaiting})
 	}
 	f := newFixture(t, jobs...)
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 100.0, f.value("jobs waiting"))
-	assert.Equal(t, 50.0, f.value("jobs unknown"))
+	f.assertGauges(t, map[string]float64{
+		"jobs waiting": 100,
+		"jobs unknown": 50,
+	})
 	assert.Equal(t, 100, f.temporal.queries)
-	assert.Equal(t, (149 * time.Minute).Seconds(), f.value("oldest_job"))
+	f.assertGauges(t, map[string]float64{"oldest_job": (149 * time.Minute).Seconds()})
 
 	stuck := newFixture(t, append([]job{{id: "stuck"}, {id: "also stuck"}, {id: "lost", stage: workflows.StageSubmitUnknown}}, jobs[:90]...)...)
 	require.NoError(t, stuck.Count(t.Context()))
-	assert.Equal(t, 2.0, stuck.value("jobs unknown"))
-	assert.Equal(t, 90.0, stuck.value("jobs waiting"))
-	assert.Equal(t, 1.0, stuck.value("charges_unresolved"))
+	stuck.assertGauges(t, map[string]float64{
+		"jobs unknown":       2,
+		"jobs waiting":       90,
+		"charges_unresolved": 1,
+	})
 
 	f.temporal.noWorker, f.temporal.queries = true, 0
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 150.0, f.value("jobs unknown"))
+	f.assertGauges(t, map[string]float64{"jobs unknown": 150})
 	assert.Less(t, f.temporal.queries, 20)
 }
 
@@ -84,12 +90,14 @@ func TestManyJobs(t *testing.T) {
 	t.Parallel()
 	var jobs []job
 	for i := range 6000 {
-		jobs = append(jobs, job{id: fmt.Sprint(i), age: time.Minute, attribute: workflows.StageWaiting})
+		jobs = append(jobs, job{id: strconv.Itoa(i), age: time.Minute, attribute: workflows.StageWaiting})
 	}
 	f := newFixture(t, jobs...)
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 5000.0, f.value("jobs waiting"))
-	assert.Equal(t, 1000.0, f.value("jobs unknown"))
+	f.assertGauges(t, map[string]float64{
+		"jobs waiting": 5000,
+		"jobs unknown": 1000,
+	})
 	assert.Equal(t, 10, f.temporal.pages, "5,000 jobs in pages of 500")
 	assert.Equal(t, 1, f.temporal.countRequests)
 }
@@ -101,8 +109,10 @@ func TestMediaAtRisk(t *testing.T) {
 	f := newFixture(t)
 	f.media.found = []starter.Risk{{DeletedAt: now.Add(90 * time.Minute)}, {DeletedAt: now.Add(100 * time.Hour)}}
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 2.0, f.value("media_at_risk"))
-	assert.Equal(t, 1.5, f.value("media_hours_left"))
+	f.assertGauges(t, map[string]float64{
+		"media_at_risk":    2,
+		"media_hours_left": 1.5,
+	})
 	assert.Equal(t, "o'queue", f.media.filter.TaskQueue)
 	assert.Greater(t, f.media.filter.Limit, 1_000_000)
 
@@ -111,11 +121,13 @@ func TestMediaAtRisk(t *testing.T) {
 		require.NoError(t, f.Count(t.Context()))
 	}
 	assert.Equal(t, 1, f.media.searches)
-	assert.Equal(t, 2.0, f.value("media_at_risk"))
+	f.assertGauges(t, map[string]float64{"media_at_risk": 2})
 	require.NoError(t, f.Count(t.Context()))
 	assert.Equal(t, 2, f.media.searches)
-	assert.Zero(t, f.value("media_at_risk"))
-	assert.Equal(t, math.Inf(1), f.value("media_hours_left"))
+	f.assertGauges(t, map[string]float64{
+		"media_at_risk":    0,
+		"media_hours_left": math.Inf(1),
+	})
 }
 
 // From day 7 on the log warns once an hour of videos that are not stored, also of
@@ -194,19 +206,22 @@ func TestTemporalUnavailable(t *testing.T) {
 	} {
 		f.now = now.Add(later.after)
 		require.ErrorContains(t, f.Count(t.Context()), "count the open jobs")
-		for name, value := range f.recorder.Values() {
-			if slices.Contains(later.unknown, name) {
-				assert.True(t, math.IsNaN(value), "%s after %s", name, later.after)
-			} else {
-				assert.Equal(t, before[name], value, "%s after %s; the timestamp keeps its value and so gives the age of the others", name, later.after)
-			}
+		kept, after := maps.Clone(before), f.recorder.Values()
+		for _, name := range later.unknown {
+			assert.True(t, math.IsNaN(after[name]), "%s after %s", name, later.after)
+			delete(kept, name)
+			delete(after, name)
 		}
+		assert.Equal(t, kept, after, "after %s; the timestamp keeps its value and so gives the age of the others", later.after)
 	}
 
 	f.temporal.down = false
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 1.0, f.value("jobs waiting"))
-	assert.Zero(t, f.value("charges_unresolved"))
-	assert.Zero(t, f.value("media_at_risk"), "the search follows at once")
-	assert.Equal(t, float64(f.now.Unix()), f.value("census_timestamp"))
+	f.assertGauges(t, map[string]float64{
+		"jobs waiting":       1,
+		"charges_unresolved": 0,
+		// The search follows at once.
+		"media_at_risk":    0,
+		"census_timestamp": float64(f.now.Unix()),
+	})
 }

@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
@@ -156,8 +158,16 @@ func (p *polling) Any(_ context.Context, match func(*taskqueuepb.PollerInfo) boo
 	return found, p.err
 }
 
-// value returns the last value of a gauge.
-func (f *fixture) value(series string) float64 { return f.recorder.Values()[series] }
+// assertGauges compares the last values of the given gauges.
+func (f *fixture) assertGauges(t *testing.T, want map[string]float64) {
+	t.Helper()
+	got := f.recorder.Values()
+	maps.DeleteFunc(got, func(series string, _ float64) bool {
+		_, wanted := want[series]
+		return !wanted
+	})
+	assert.Equal(t, want, got)
+}
 
 // fixture is a census over scripted jobs.
 type fixture struct {

@@ -53,7 +53,7 @@ func TestGaugesWithoutTheTurn(t *testing.T) {
 		f := newFixture(t, job{id: "a", age: time.Hour, attribute: workflows.StageWaiting})
 		f.polling.identities = []string{"4@host@metrics"}
 		start := time.Now()
-		f.Census.Now = func() time.Time { return f.now.Add(time.Since(start)) }
+		f.Now = func() time.Time { return f.now.Add(time.Since(start)) }
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
@@ -61,12 +61,15 @@ func TestGaugesWithoutTheTurn(t *testing.T) {
 			f.Run(ctx)
 		}()
 		synctest.Wait()
-		assert.Equal(t, 1.0, f.value("jobs waiting"))
-		assert.Equal(t, float64(now.Unix()), f.value("census_timestamp"))
+		f.assertGauges(t, map[string]float64{
+			"jobs waiting":     1,
+			"census_timestamp": float64(now.Unix()),
+		})
 
 		time.Sleep(90 * time.Second)
 		synctest.Wait()
-		assert.Equal(t, 1.0, f.value("jobs waiting"), "the next worker has not counted yet")
+		// The next worker has not counted yet.
+		f.assertGauges(t, map[string]float64{"jobs waiting": 1})
 		time.Sleep(90 * time.Second)
 		synctest.Wait()
 		for series, value := range f.recorder.Values() {
@@ -77,8 +80,10 @@ func TestGaugesWithoutTheTurn(t *testing.T) {
 		f.polling.identities = nil
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Equal(t, 1.0, f.value("jobs waiting"))
-		assert.Zero(t, f.value("media_at_risk"))
+		f.assertGauges(t, map[string]float64{
+			"jobs waiting":  1,
+			"media_at_risk": 0,
+		})
 		cancel()
 		<-ended
 	})
