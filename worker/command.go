@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	sdkworker "go.temporal.io/sdk/worker"
 
@@ -19,7 +18,6 @@ import (
 	"lumaflow/internal/telemetry"
 	"lumaflow/internal/telemetry/metrics"
 	"lumaflow/internal/temporal/dial"
-	"lumaflow/worker/census"
 )
 
 // keyCheckTimeout bounds the request that checks the key at the start.
@@ -85,7 +83,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	// 4. Temporal, which may take a minute to answer.
-	temporal, err := c.connect(ctx, observed, logger)
+	temporal, err := c.connect(ctx, server, observed, logger)
 	if err != nil {
 		return err
 	}
@@ -98,7 +96,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return fmt.Errorf("start the worker: %w", err)
 	}
 	// 6. The census, in the background.
-	defer startCensus(ctx, temporal.reader, server, c.TaskQueue, temporal.identity, observed, logger)()
+	defer temporal.startCensus(ctx, c.TaskQueue, observed, logger)()
 	// 7. The worker, which is ready once it polls.
 	return Run(ctx, temporal.worker, acts, Options{
 		TaskQueue:        c.TaskQueue,
@@ -157,46 +155,6 @@ func (c *Command) activityOptions(ctx context.Context, logger *slog.Logger) (act
 		PollAfter:    c.PollAfter,
 		PollInterval: c.PollInterval,
 	}, nil
-}
-
-// connection is the worker's connection to Temporal.
-type connection struct {
-	identity string
-	// worker runs workflows: a payload that it cannot decrypt blocks the workflow
-	// task.
-	worker client.Client
-	// reader reads jobs: a payload that it cannot decrypt is an error.
-	reader client.Client
-	// reachable reports whether the server answers.
-	reachable func(context.Context) error
-}
-
-func (c *Command) connect(ctx context.Context, observed *telemetry.Telemetry, logger *slog.Logger) (*connection, error) {
-	identity := census.Identity(dial.Identity(), observed.Measures())
-	options := dial.Options{
-		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Patience: dial.RolePatience,
-		Metrics: observed.Metrics(), Interceptors: observed.Interceptors(),
-	}
-	working, err := dial.Temporal(ctx, options)
-	if err != nil {
-		return nil, err
-	}
-	reader, err := dial.Onlooker(ctx, working, options)
-	if err != nil {
-		working.Close()
-		return nil, err
-	}
-	made := &connection{identity: identity, worker: working, reader: reader}
-	if made.reachable, err = dial.Reachable(working, c.Env); err != nil {
-		made.close()
-		return nil, err
-	}
-	return made, nil
-}
-
-func (c *connection) close() {
-	c.reader.Close()
-	c.worker.Close()
 }
 
 // checkKey requests the credit: a refused key would hold every job. Any other
