@@ -5,8 +5,10 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -125,6 +127,21 @@ func sendTo(fatal chan<- error) func(error) {
 	}
 }
 
+// registered reports whether the version has both task queues. Temporal refuses to
+// make a version current that lacks one, so the command in the log would fail. An
+// empty list proves nothing: its field is deprecated.
+func (o Options) registered(queues []client.WorkerDeploymentTaskQueueInfo) bool {
+	if len(queues) == 0 {
+		return true
+	}
+	for _, name := range []string{o.TaskQueue, workflows.SubmitTaskQueue(o.TaskQueue)} {
+		if !slices.ContainsFunc(queues, func(queue client.WorkerDeploymentTaskQueueInfo) bool { return queue.Name == name }) {
+			return false
+		}
+	}
+	return true
+}
+
 // watchVersion logs the status of the version, if there is one, in the
 // background until stop is called.
 func (o Options) watchVersion(ctx context.Context, c client.Client) (stop func()) {
@@ -133,7 +150,11 @@ func (o Options) watchVersion(ctx context.Context, c client.Client) (stop func()
 	}
 	handle := c.WorkerDeploymentClient().GetHandle(o.Version.DeploymentName)
 	describe := func(ctx context.Context) (client.WorkerDeploymentVersionDescription, error) {
-		return handle.DescribeVersion(ctx, client.WorkerDeploymentDescribeVersionOptions{BuildID: o.Version.BuildID})
+		described, err := handle.DescribeVersion(ctx, client.WorkerDeploymentDescribeVersionOptions{BuildID: o.Version.BuildID})
+		if err == nil && !o.registered(described.Info.TaskQueuesInfos) {
+			err = errors.New("the version does not have both task queues yet")
+		}
+		return described, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup

@@ -229,7 +229,7 @@ func TestLargeUploadTakesLittleMemory(t *testing.T) {
 	w.verifiedInBucket(server, result, w.charge(prompt))
 	peak := peakMemory()
 	t.Logf("200 MB uploaded, the worker's peak is %d MB of anonymous memory", peak>>20)
-	require.Less(t, peak, int64(90<<20))
+	require.Less(t, peak, int64(40<<20))
 }
 
 func files(t *testing.T, folder string) []string {

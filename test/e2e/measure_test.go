@@ -37,7 +37,7 @@ func TestLargeDownloadTakesLittleMemory(t *testing.T) {
 	require.Equal(t, charge.Results[0].SHA256, result.Videos[0].SHA256)
 	peak := peakMemory()
 	t.Logf("500 MB downloaded, the worker's peak is %d MB of anonymous memory", peak>>20)
-	require.Less(t, peak, int64(70<<20))
+	require.Less(t, peak, int64(40<<20))
 }
 
 // BenchmarkStart measures how long a command takes that does nothing. The clouds'
