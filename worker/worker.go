@@ -5,10 +5,8 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +23,9 @@ const (
 	jobSlots = 100
 	// submitSlots bounds the concurrent submissions of one worker.
 	submitSlots = 16
+	// typedTaskQueues is the number of task queues by name and type: workflows and
+	// activities of the jobs, and submissions.
+	typedTaskQueues = 3
 	// heartbeatThrottle is the longest time that the SDK holds a heartbeat back.
 	heartbeatThrottle = 10 * time.Second
 	// stopTimeout is the time that activities get to return; downloads return at
@@ -127,21 +128,6 @@ func sendTo(fatal chan<- error) func(error) {
 	}
 }
 
-// registered reports whether the version has both task queues. Temporal refuses to
-// make a version current that lacks one, so the command in the log would fail. An
-// empty list proves nothing: its field is deprecated.
-func (o Options) registered(queues []client.WorkerDeploymentTaskQueueInfo) bool {
-	if len(queues) == 0 {
-		return true
-	}
-	for _, name := range []string{o.TaskQueue, workflows.SubmitTaskQueue(o.TaskQueue)} {
-		if !slices.ContainsFunc(queues, func(queue client.WorkerDeploymentTaskQueueInfo) bool { return queue.Name == name }) {
-			return false
-		}
-	}
-	return true
-}
-
 // watchVersion logs the status of the version, if there is one, in the
 // background until stop is called.
 func (o Options) watchVersion(ctx context.Context, c client.Client) (stop func()) {
@@ -151,8 +137,11 @@ func (o Options) watchVersion(ctx context.Context, c client.Client) (stop func()
 	handle := c.WorkerDeploymentClient().GetHandle(o.Version.DeploymentName)
 	describe := func(ctx context.Context) (client.WorkerDeploymentVersionDescription, error) {
 		described, err := handle.DescribeVersion(ctx, client.WorkerDeploymentDescribeVersionOptions{BuildID: o.Version.BuildID})
-		if err == nil && !o.registered(described.Info.TaskQueuesInfos) {
-			err = errors.New("the version does not have both task queues yet")
+		// Temporal refuses to make a version current that lacks a task queue, so the
+		// command in the log would fail. An empty list proves nothing: the field is
+		// deprecated.
+		if queues := len(described.Info.TaskQueuesInfos); err == nil && queues > 0 && queues < typedTaskQueues {
+			err = fmt.Errorf("the version has %d of its %d task queues", queues, typedTaskQueues)
 		}
 		return described, err
 	}
