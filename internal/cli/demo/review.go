@@ -15,8 +15,8 @@ import (
 	"text/tabwriter"
 
 	"lumaflow/internal/command"
-	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie/kietest"
+	"lumaflow/internal/media"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -98,10 +98,11 @@ func (s *stage) inspect(ctx context.Context, location string) (sum string, err e
 	defer os.Remove(copied.Name())
 	defer copied.Close()
 	digest := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(copied, digest), stored); err != nil {
+	size, err := io.Copy(io.MultiWriter(copied, digest), stored)
+	if err != nil {
 		return "", err
 	}
-	if _, err := fetch.Inspect(copied.Name()); err != nil {
+	if _, err := media.InspectMP4(copied, size); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(digest.Sum(nil)), nil

@@ -30,7 +30,7 @@ func (e *examination) lookAtWork(context.Context) Finding {
 	if err != nil {
 		return failf("%s", said(err))
 	}
-	return judgeSpace("partial downloads", fetcher.WorkDir, "WORK_DIR")
+	return judgeSpace("partial downloads", fetcher.WorkDir(), "WORK_DIR")
 }
 
 // judgeSpace is about a folder that can be written.
