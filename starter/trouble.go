@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc/codes"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 // ErrNoJob means that Temporal knows no job of an id.
@@ -86,11 +85,7 @@ func notFound(err error) bool {
 
 // said is an error's text, fit for one line.
 func said(err error) string {
-	text := plain(err.Error())
-	if len(text) > maxCause {
-		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
-	}
-	return text
+	return oneline.Truncate(err.Error(), maxCause)
 }
 
-func plain(text string) string { return command.Plain(text) }
+func plain(text string) string { return oneline.Clean(text) }

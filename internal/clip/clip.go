@@ -19,6 +19,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 // What Luma takes. (luma-api/generate-luma-modify-video)
@@ -75,7 +76,7 @@ func Open(ctx context.Context, path string) (_ *Clip, err error) {
 func (c *Clip) SHA256() string { return c.sha256 }
 
 // String is the file as the user named it, fit for one line.
-func (c *Clip) String() string { return command.Plain(c.path) }
+func (c *Clip) String() string { return oneline.Clean(c.path) }
 
 // Close closes the file.
 func (c *Clip) Close() error { return c.file.Close() }
@@ -84,7 +85,7 @@ func (c *Clip) Close() error { return c.file.Close() }
 // somebody to write.
 func checkFile(path string) error {
 	info, err := os.Stat(path)
-	name := command.Plain(path)
+	name := oneline.Clean(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return command.Usagef("there is no file %s (an address begins with http:// or https://)", name)
@@ -109,7 +110,7 @@ func unreadable(path string, err error) error {
 		// It repeats the path.
 		err = failed.Err
 	}
-	return command.Usagef("%s can't be read: %w", command.Plain(path), err)
+	return command.Usagef("%s can't be read: %w", oneline.Clean(path), err)
 }
 
 // rejected tells what is wrong with the file from a disk that can't read it.

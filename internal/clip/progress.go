@@ -11,6 +11,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 // nameWidth is how much of a file's name a line on a terminal has room for.
@@ -49,7 +50,7 @@ func (l lines) broke(err error, pause time.Duration) { fmt.Fprintln(l.out, again
 func (l lines) end(bool) {}
 
 func again(err error, pause time.Duration) string {
-	return fmt.Sprintf("the upload broke (%s), it begins again in %v", command.Plain(err.Error()), pause.Round(100*time.Millisecond))
+	return fmt.Sprintf("the upload broke (%s), it begins again in %v", oneline.Clean(err.Error()), pause.Round(100*time.Millisecond))
 }
 
 // bar is for terminals.

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -58,12 +55,4 @@ func ExitCode(err error) int {
 	default:
 		return ExitFailed
 	}
-}
-
-// Plain makes text from elsewhere fit for a terminal: one line, and nothing in
-// it that moves the cursor or colours the screen.
-func Plain(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool {
-		return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsPrint(r)
-	}), " ")
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"lumaflow/internal/oneline"
 )
 
 const (
@@ -74,7 +76,7 @@ func (c *Client) receive(op, taskID string, response *http.Response) answer {
 		if code, ok := fields.integer("code"); ok {
 			got.code, got.explicit = code, true
 		}
-		got.message = oneLine(c.redact(fields.text("msg", "message")), maxMessage)
+		got.message = oneline.Truncate(c.redact(fields.text("msg", "message")), maxMessage)
 	} else if err != nil {
 		got.err = err
 	} else {
@@ -92,7 +94,7 @@ func (c *Client) plainText(body []byte) string {
 	if text == "" || text[0] == '<' || len(text) > maxPlainText || !utf8.ValidString(text) {
 		return ""
 	}
-	return oneLine(c.redact(text), maxMessage)
+	return oneline.Truncate(c.redact(text), maxMessage)
 }
 
 // accepts reports whether the answer claims that the request was accepted.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"lumaflow/internal/oneline"
 )
 
 // Callback is what kie.ai POSTs when a task has ended. A signature covers the
@@ -46,7 +48,7 @@ func DecodeCallback(body []byte) (Callback, error) {
 	return Callback{
 		TaskIDs:    ids,
 		Code:       code,
-		Message:    oneLine(redact(fields.text("msg", "message")), maxMessage),
+		Message:    oneline.Truncate(redact(fields.text("msg", "message")), maxMessage),
 		ResultURLs: links(data, data.child("info"), data.child("response")),
 	}, nil
 }

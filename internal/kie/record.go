@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lumaflow/internal/oneline"
 )
 
 const (
@@ -148,8 +150,8 @@ func (c *Client) decodeRecord(got answer) (Record, error) {
 		VideoURL:     echo.text("videoUrl", "video_url"),
 		Watermark:    echo.text("waterMark", "watermark"),
 		CallbackURL:  echo.text("callBackUrl", "callbackUrl", "callback_url"),
-		ErrorCode:    oneLine(c.redact(got.data.text("errorCode", "failCode")), 64),
-		ErrorMessage: oneLine(c.redact(got.data.text("errorMessage", "failMsg")), maxMessage),
+		ErrorCode:    oneline.Truncate(c.redact(got.data.text("errorCode", "failCode")), 64),
+		ErrorMessage: oneline.Truncate(c.redact(got.data.text("errorMessage", "failMsg")), maxMessage),
 		CreatedAt:    got.data.time("createTime"),
 		CompletedAt:  got.data.time("completeTime"),
 	}

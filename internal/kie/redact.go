@@ -3,13 +3,11 @@ package kie
 import (
 	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 const (
 	redacted = "[redacted]"
-	// maxMessage bounds, in characters, what is kept of the provider's text.
+	// maxMessage bounds, in bytes, what is kept of the provider's text.
 	maxMessage = 300
 	// tokenLength is the length of a callback token: 32 bytes in unpadded
 	// base64url.
@@ -59,25 +57,4 @@ func redactTokens(text string) string {
 
 func isBase64URL(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
-}
-
-// oneLine makes a text fit for a line of a log or a terminal: at most limit
-// characters and an ellipsis, nothing that controls a terminal.
-func oneLine(text string, limit int) string {
-	var line strings.Builder
-	length, gap := 0, 0
-	for _, r := range text {
-		if unicode.IsSpace(r) || !unicode.IsPrint(r) || r == utf8.RuneError {
-			gap = min(length, 1)
-			continue
-		}
-		if length+gap+1 > limit {
-			line.WriteString("…")
-			break
-		}
-		line.WriteString(" "[:gap])
-		line.WriteRune(r)
-		length, gap = length+gap+1, 0
-	}
-	return line.String()
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 // maxReason is how much of an answer is read for the reason it may give, in
@@ -66,7 +67,7 @@ func (c *Command) Run(ctx context.Context) error {
 	err = fmt.Errorf("%s answered %d %s", address.Redacted(), response.StatusCode, http.StatusText(response.StatusCode))
 	// What could be read of the reason is better than none.
 	reason, _ := io.ReadAll(io.LimitReader(response.Body, maxReason))
-	if said := command.Plain(string(reason)); said != "" {
+	if said := oneline.Clean(string(reason)); said != "" {
 		err = fmt.Errorf("%w: %s", err, said)
 	}
 	return err

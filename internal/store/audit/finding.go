@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/store"
 )
 
@@ -138,5 +138,5 @@ func reason(err error) string {
 	} else if inner := errors.Unwrap(err); inner != nil {
 		err = inner
 	}
-	return command.Plain(err.Error())
+	return oneline.Clean(err.Error())
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 // write prints a report for people: a line for each finding, and how much was
@@ -19,8 +19,8 @@ func (r Report) write(out io.Writer) error {
 		fmt.Fprintln(table, "FOUND\tFILE\tTASK\tDETAIL")
 	}
 	for _, finding := range slices.Concat(r.Problems, r.Notes) {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", finding.Kind, command.Plain(finding.File),
-			cmp.Or(command.Plain(finding.TaskID), "-"), command.Plain(finding.Detail))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", finding.Kind, oneline.Clean(finding.File),
+			cmp.Or(oneline.Clean(finding.TaskID), "-"), oneline.Clean(finding.Detail))
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"gocloud.dev/blob"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/store"
 )
 
@@ -115,5 +116,5 @@ func malformed(bucket *url.URL, err error) error {
 	if _, reason, quoted := strings.Cut(text, bucket.String()+": "); quoted {
 		text = reason
 	}
-	return &store.URLError{Err: errors.New(oneLine(text))}
+	return &store.URLError{Err: errors.New(oneline.Truncate(text, maxText))}
 }

@@ -14,7 +14,12 @@ import (
 	"github.com/aws/smithy-go"
 	"gocloud.dev/gcerrors"
 	"google.golang.org/api/googleapi"
+
+	"lumaflow/internal/oneline"
 )
+
+// maxText bounds, in bytes, the text of a library or a cloud in an error.
+const maxText = 300
 
 // trouble is a cloud's error in one line. What the libraries make of it runs
 // over many, repeats the request and may quote an address that is signed.
@@ -48,7 +53,7 @@ func inWords(ctx context.Context, err error) error {
 		// It lists what it has tried, over many lines.
 		return &trouble{"there are no credentials for Azure: set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING, or run `az login`", err}
 	default:
-		return &trouble{oneLine(err.Error()), err}
+		return &trouble{oneline.Truncate(err.Error(), maxText), err}
 	}
 }
 
@@ -57,19 +62,9 @@ func inWords(ctx context.Context, err error) error {
 func unanswered(failed *url.Error) string {
 	asked, err := url.Parse(failed.URL)
 	if err != nil || asked.Host == "" {
-		return oneLine(failed.Err.Error())
+		return oneline.Truncate(failed.Err.Error(), maxText)
 	}
-	return "no answer from " + asked.Host + ": " + oneLine(failed.Err.Error())
-}
-
-// oneLine cuts a text that was not written for this.
-func oneLine(text string) string {
-	const enough = 300
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > enough {
-		text = strings.ToValidUTF8(text[:enough], "") + "…"
-	}
-	return text
+	return "no answer from " + asked.Host + ": " + oneline.Truncate(failed.Err.Error(), maxText)
 }
 
 // answer is how a cloud refuses a request.
@@ -82,11 +77,11 @@ type answer struct {
 func (a answer) String() string {
 	switch {
 	case a.code != "" && a.text != "" && a.text != a.code:
-		return a.code + ": " + oneLine(a.text)
+		return a.code + ": " + oneline.Truncate(a.text, maxText)
 	case a.code != "":
 		return a.code
 	case a.text != "":
-		return fmt.Sprintf("status %d: %s", a.status, oneLine(a.text))
+		return fmt.Sprintf("status %d: %s", a.status, oneline.Truncate(a.text, maxText))
 	default:
 		return fmt.Sprintf("status %d %s", a.status, http.StatusText(a.status))
 	}
