@@ -138,7 +138,7 @@ func TestDrainingEnds(t *testing.T) {
 		cancel()
 		require.NoError(t, <-served)
 		assert.Equal(t, 20*time.Second, time.Since(start))
-		assert.Contains(t, log.String(), "requests under way")
+		assert.Contains(t, log.String(), "requests in flight")
 		close(release)
 		client.Close()
 	})
