@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
@@ -81,16 +83,12 @@ func (p Progress) bytes() string {
 	case !p.State.Open() || p.Stage != workflows.StageCollecting:
 		return ""
 	case p.Total > 0:
-		return megabytes(p.Bytes) + " of " + megabytes(p.Total)
+		return humanize.Bytes(uint64(p.Bytes)) + " of " + humanize.Bytes(uint64(p.Total))
 	case p.Bytes > 0:
-		return megabytes(p.Bytes)
+		return humanize.Bytes(uint64(p.Bytes))
 	default:
 		return ""
 	}
 }
 
 func seconds(d time.Duration) string { return d.Truncate(time.Second).String() }
-
-// megabytes writes a size as the providers of storage count it: 1 MB is
-// 1,000,000 bytes.
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }

@@ -85,7 +85,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 				p.Bytes, p.Total = 10_000_000, 20_000_000
 				return p
 			},
-			"luma-22e745999ea50e3e29… collecting     1s      [=====>-----] 10.0 MB of 20.0 MB",
+			"luma-22e745999ea50e3e29… collecting     1s      [=======>-------] 10 MB of 20 MB",
 		},
 		{
 			"size unknown", func() starter.Progress {
@@ -93,7 +93,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 				p.Bytes, p.Detail = 10_000_000, "downloading"
 				return p
 			},
-			"luma-22e745999ea50e3e29… collecting     1s      downloading 10.0 MB",
+			"luma-22e745999ea50e3e29… collecting     1s      downloading 10 MB",
 		},
 		{
 			"ended", func() starter.Progress {

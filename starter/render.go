@@ -7,6 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"lumaflow/workflows"
 )
 
@@ -72,7 +74,7 @@ func videosOf(report Report) []workflows.Video {
 }
 
 func videoLine(video workflows.Video) string {
-	return fmt.Sprintf("%s (%s, %s, %dx%d)", plain(video.Location), megabytes(video.Bytes), plain(video.Duration), video.Width, video.Height)
+	return fmt.Sprintf("%s (%s, %s, %dx%d)", plain(video.Location), humanize.Bytes(uint64(video.Bytes)), plain(video.Duration), video.Width, video.Height)
 }
 
 func pendingLine(pending Pending, now time.Time) string {

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vbauerster/mpb/v8/decor"
+	"github.com/dustin/go-humanize"
 
 	"lumaflow/internal/command"
 	"lumaflow/internal/oneline"
@@ -98,7 +98,7 @@ func checkFile(path string) error {
 	case info.Size() == 0:
 		return command.Usagef("%s is empty", name)
 	case info.Size() > MaxBytes:
-		return command.Usagef("%s has %s and kie.ai takes at most %s: make it smaller", name, megabytes(info.Size()), megabytes(MaxBytes))
+		return command.Usagef("%s has %s and kie.ai takes at most %s: make it smaller", name, humanize.Bytes(uint64(info.Size())), humanize.Bytes(MaxBytes))
 	default:
 		return nil
 	}
@@ -153,6 +153,3 @@ func (r *interruptible) Read(into []byte) (int, error) {
 	}
 	return r.from.Read(into)
 }
-
-// megabytes writes a size in the unit that fits it, in steps of 1000.
-func megabytes(bytes int64) string { return fmt.Sprintf("% .1f", decor.SizeB1000(bytes)) }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/mattn/go-runewidth"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -41,7 +42,7 @@ type lines struct {
 }
 
 func (l lines) begin() func(int64) {
-	fmt.Fprintf(l.out, "uploading %s (%s)\n", l.clip, megabytes(l.clip.size))
+	fmt.Fprintf(l.out, "uploading %s (%s)\n", l.clip, humanize.Bytes(uint64(l.clip.size)))
 	return func(int64) {}
 }
 

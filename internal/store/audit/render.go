@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/dustin/go-humanize"
+
 	"lumaflow/internal/oneline"
 )
 
@@ -44,7 +46,7 @@ func (r Report) conclusion() string {
 
 // extent is how much was looked at.
 func (r Report) extent() string {
-	return fmt.Sprintf("%s and %s (%s)", count(r.Receipts, "receipt"), count(r.Files, "file"), size(r.Bytes))
+	return fmt.Sprintf("%s and %s (%s)", count(r.Receipts, "receipt"), count(r.Files, "file"), humanize.Bytes(uint64(r.Bytes)))
 }
 
 // kinds are the problems by kind, such as "2 missing, 1 changed".
@@ -72,13 +74,4 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// size writes a size as the providers of storage count it: 1 MB is 1,000,000
-// bytes.
-func size(bytes int64) string {
-	if bytes >= 1e9 {
-		return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
-	}
-	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
 }
