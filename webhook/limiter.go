@@ -11,21 +11,22 @@ import (
 )
 
 const (
-	// repeatWindow is how long an accepted callback is not signalled again.
+	// repeatWindow is the time in which a duplicate of an accepted callback is
+	// not signalled.
 	repeatWindow = time.Minute
-	// maxSignals is how many signals this process sends to one job within
-	// budgetWindow: Temporal takes 10,000 per run and about five a second.
+	// maxSignals bounds the signals of this process to one job per budgetWindow:
+	// Temporal accepts 10,000 signals per run and about five per second.
 	maxSignals   = 30
 	budgetWindow = time.Hour
-	// remembered bounds the memory: a few megabytes. What falls out under more
-	// callbacks than that is signalled again, which is harmless.
-	remembered = 1 << 15
+	// maxEntries bounds each cache, a few megabytes in all. A duplicate of an
+	// evicted callback is signalled, which the workflow tolerates.
+	maxEntries = 1 << 15
 )
 
-// gate keeps repetitions away from Temporal. A repetition passes for delivered
-// only if Temporal has accepted the first one: while that is under way it waits
-// for the same outcome.
-type gate struct {
+// limiter suppresses duplicate callbacks and bounds the signals per job. A
+// duplicate is reported as delivered only after Temporal has accepted the
+// original: while the original is in flight, the duplicate waits for its result.
+type limiter struct {
 	now     func() time.Time
 	flights singleflight.Group
 
@@ -34,81 +35,80 @@ type gate struct {
 	budgets  *simplelru.LRU[string, budget]
 }
 
-// budget is what a job has had of its signals since a moment.
+// budget counts the signals to one job since the start of its window.
 type budget struct {
-	since time.Time
-	spent int
+	start   time.Time
+	signals int
 }
 
-// exhaustedError means that a job has had its share of signals.
+// exhaustedError means that the budget of a job is spent for the next wait.
 type exhaustedError struct{ wait time.Duration }
 
 func (e *exhaustedError) Error() string {
 	return fmt.Sprintf("more than %d signals within %s", maxSignals, budgetWindow)
 }
 
-func newGate(now func() time.Time) *gate {
+func newLimiter(now func() time.Time) *limiter {
 	// NewLRU fails only for sizes that are not positive.
-	accepted, _ := simplelru.NewLRU[string, time.Time](remembered, nil)
-	budgets, _ := simplelru.NewLRU[string, budget](remembered, nil)
-	return &gate{now: now, accepted: accepted, budgets: budgets}
+	accepted, _ := simplelru.NewLRU[string, time.Time](maxEntries, nil)
+	budgets, _ := simplelru.NewLRU[string, budget](maxEntries, nil)
+	return &limiter{now: now, accepted: accepted, budgets: budgets}
 }
 
-// pass calls signal unless the same callback has been accepted lately or is
-// being signalled right now. repeated says that this call did not signal.
-func (g *gate) pass(d delivery, signal func() error) (repeated bool, err error) {
+// do calls signal unless a duplicate of d was accepted within repeatWindow or is
+// in flight. duplicate reports that this call did not call signal.
+func (l *limiter) do(d delivery, signal func() error) (duplicate bool, err error) {
 	job := digest(d.workflowID)
-	same := digest(fmt.Sprintf("%q %q %d", d.workflowID, d.taskID, d.code))
-	repeated = true
-	_, err, _ = g.flights.Do(same, func() (any, error) {
-		if g.lately(same) {
+	key := digest(fmt.Sprintf("%q %q %d", d.workflowID, d.taskID, d.code))
+	duplicate = true
+	_, err, _ = l.flights.Do(key, func() (any, error) {
+		if l.acceptedRecently(key) {
 			return nil, nil
 		}
-		if err := g.spend(job); err != nil {
+		if err := l.spend(job); err != nil {
 			return nil, err
 		}
-		repeated = false
+		duplicate = false
 		if err := signal(); err != nil {
 			return nil, err
 		}
-		g.accept(same)
+		l.accept(key)
 		return nil, nil
 	})
-	return repeated, err
+	return duplicate, err
 }
 
-func (g *gate) lately(same string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	at, ok := g.accepted.Get(same)
-	return ok && g.now().Sub(at) < repeatWindow
+func (l *limiter) acceptedRecently(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.accepted.Get(key)
+	return ok && l.now().Sub(at) < repeatWindow
 }
 
-func (g *gate) accept(same string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.accepted.Add(same, g.now())
+func (l *limiter) accept(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accepted.Add(key, l.now())
 }
 
-// spend counts every signal that is tried: whether one that failed was stored
-// after all is not known.
-func (g *gate) spend(job string) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := g.now()
-	spent, ok := g.budgets.Get(job)
-	if !ok || now.Sub(spent.since) >= budgetWindow {
-		spent = budget{since: now}
+// spend counts failed signals too, since Temporal may have stored them.
+func (l *limiter) spend(job string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	spent, ok := l.budgets.Get(job)
+	if !ok || now.Sub(spent.start) >= budgetWindow {
+		spent = budget{start: now}
 	}
-	if spent.spent >= maxSignals {
-		return &exhaustedError{wait: budgetWindow - now.Sub(spent.since)}
+	if spent.signals >= maxSignals {
+		return &exhaustedError{wait: budgetWindow - now.Sub(spent.start)}
 	}
-	spent.spent++
-	g.budgets.Add(job, spent)
+	spent.signals++
+	l.budgets.Add(job, spent)
 	return nil
 }
 
-// digest keeps what is remembered small, whatever the ids are.
+// digest bounds the size of a cache key for ids of any length.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return string(sum[:])

@@ -14,46 +14,47 @@ import (
 	"lumaflow/internal/telemetry/metrics"
 )
 
-// verdict is what became of a callback: the answer and the log line.
-type verdict struct {
+// outcome is the result of one callback: its HTTP answer, log line and metric.
+type outcome struct {
 	status int
-	// answer is all that the sender learns, name what the log calls it, counted
-	// what the metrics do.
-	answer, name, counted string
-	retryAfter            time.Duration
-	// cause explains a verdict to the operator.
+	// answer is the status text of the HTTP answer, verdict its finer form in the
+	// log and label its value in metrics.
+	answer, verdict, label string
+	retryAfter             time.Duration
+	// cause goes to the log only.
 	cause error
-	// probe says that the doctor asked, or who poses as it.
+	// probe marks a request that carries a doctor's job id.
 	probe bool
 }
 
-func received(name, counted string) verdict {
-	return verdict{status: http.StatusOK, answer: "received", name: name, counted: counted}
+func received(verdict, label string) outcome {
+	return outcome{status: http.StatusOK, answer: "received", verdict: verdict, label: label}
 }
 
-// unauthorized is one answer for all reasons, so that it tells a forger nothing.
-func unauthorized(name, counted string, cause error) verdict {
-	return verdict{status: http.StatusUnauthorized, answer: "unauthorized", name: name, counted: counted, cause: cause}
+// unauthorized has one answer for all causes, so that a forger learns nothing
+// from it.
+func unauthorized(verdict, label string, cause error) outcome {
+	return outcome{status: http.StatusUnauthorized, answer: "unauthorized", verdict: verdict, label: label, cause: cause}
 }
 
-func refused(status int, name string, cause error) verdict {
-	counted := metrics.CallbackMalformed
+func rejected(status int, verdict string, cause error) outcome {
+	label := metrics.CallbackMalformed
 	if status == http.StatusRequestEntityTooLarge {
-		counted = metrics.CallbackTooLarge
+		label = metrics.CallbackTooLarge
 	}
-	return verdict{status: status, answer: name, name: name, counted: counted, cause: cause}
+	return outcome{status: status, answer: verdict, verdict: verdict, label: label, cause: cause}
 }
 
-// again makes kie.ai send the callback once more.
-func again(name, counted string, after time.Duration, cause error) verdict {
-	return verdict{status: http.StatusServiceUnavailable, answer: "try again", name: name, counted: counted, retryAfter: after, cause: cause}
+// retryLater is a 503, after which kie.ai repeats the callback.
+func retryLater(verdict, label string, after time.Duration, cause error) outcome {
+	return outcome{status: http.StatusServiceUnavailable, answer: "try again", verdict: verdict, label: label, retryAfter: after, cause: cause}
 }
 
-func (v verdict) write(w http.ResponseWriter) {
-	if v.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(v.retryAfter.Seconds()))))
+func (o outcome) write(w http.ResponseWriter) {
+	if o.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(o.retryAfter.Seconds()))))
 	}
-	respond(w, v.status, v.answer)
+	respond(w, o.status, o.answer)
 }
 
 func respond(w http.ResponseWriter, status int, text string) {
@@ -63,23 +64,23 @@ func respond(w http.ResponseWriter, status int, text string) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	// A sender that has gone gets no answer and sends again.
+	// A sender that has disconnected gets no answer and repeats the callback.
 	_, _ = w.Write(body)
 }
 
-// ofProbe is the same answer to the doctor, told apart from callbacks in what
-// operators see: that it is refused is part of the examination. A stranger who
-// poses as the doctor can only reach jobs that don't exist.
-func (v verdict) ofProbe() verdict {
-	v.name, v.probe = "probe: "+v.name, true
-	return v
+// asProbe is the same answer with a log line at level info and no metric: the
+// doctor provokes rejections. Job ids of the doctor's form name no job, so a
+// forged probe hides no callback of a job.
+func (o outcome) asProbe() outcome {
+	o.verdict, o.probe = "probe: "+o.verdict, true
+	return o
 }
 
-func (v verdict) level() slog.Level {
+func (o outcome) level() slog.Level {
 	switch {
-	case v.status >= http.StatusInternalServerError:
+	case o.status >= http.StatusInternalServerError:
 		return slog.LevelError
-	case v.status == http.StatusOK || v.probe:
+	case o.status == http.StatusOK || o.probe:
 		return slog.LevelInfo
 	default:
 		return slog.LevelWarn
@@ -88,44 +89,41 @@ func (v verdict) level() slog.Level {
 
 const redacted = "[redacted]"
 
-// What one value from outside may take up in a log line, in bytes.
+// Bounds of one value from outside in a log line, in bytes.
 const (
-	maxLoggedID    = 1000
-	maxLoggedGuess = 128
-	maxLoggedCause = 300
+	maxLoggedID      = 1000
+	maxLoggedClaimed = 128
+	maxLoggedCause   = 300
 )
 
-func (v verdict) log(ctx context.Context, logger *slog.Logger, d delivery) {
-	attributes := []slog.Attr{slog.String("verdict", v.name), slog.Int("status", v.status)}
+func (o outcome) log(ctx context.Context, logger *slog.Logger, d delivery) {
+	attributes := []slog.Attr{slog.String("verdict", o.verdict), slog.Int("status", o.status)}
 	if d.authentic {
-		attributes = append(attributes, slog.String("job", clip(d.workflowID, maxLoggedID)))
+		attributes = append(attributes, slog.String("job", truncate(d.workflowID, maxLoggedID)))
 	} else {
-		attributes = append(attributes, slog.String("claimed_job", clip(withoutTokens(d.workflowID), maxLoggedGuess)))
+		attributes = append(attributes, slog.String("claimed_job", truncate(withoutTokens(d.workflowID), maxLoggedClaimed)))
 	}
 	if d.taskID != "" {
-		attributes = append(attributes, slog.String("task", clip(d.taskID, maxLoggedID)), slog.Int("code", d.code))
+		attributes = append(attributes, slog.String("task", truncate(d.taskID, maxLoggedID)), slog.Int("code", d.code))
 	}
-	if v.cause != nil {
-		attributes = append(attributes, slog.String("error", clip(d.withoutToken(strings.ToValidUTF8(v.cause.Error(), "")), maxLoggedCause)))
+	if o.cause != nil {
+		attributes = append(attributes, slog.String("error", truncate(d.withoutToken(strings.ToValidUTF8(o.cause.Error(), "")), maxLoggedCause)))
 	}
-	logger.LogAttrs(ctx, v.level(), "callback", attributes...)
+	logger.LogAttrs(ctx, o.level(), "callback", attributes...)
 }
 
-// tokenShape is what a callback token looks like. Longer runs match too, since a
-// token may touch other text.
-var tokenShape = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
+// tokenPattern matches a callback token and every longer run of its characters,
+// since a token may adjoin other text.
+var tokenPattern = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
 
-// withoutTokens hides whatever looks like a token: in a path that is not ours,
-// a token may stand where the job should. Bytes that are no text go first, or a
-// token that they take apart would be whole again in the log.
+// withoutTokens redacts every possible token: the path of a forged callback may
+// hold a token in place of the job id. Invalid UTF-8 is removed first, because
+// its later removal would join the parts of a split token.
 func withoutTokens(text string) string {
-	return tokenShape.ReplaceAllString(strings.ToValidUTF8(text, ""), redacted)
+	return tokenPattern.ReplaceAllString(strings.ToValidUTF8(text, ""), redacted)
 }
 
-// clip cuts text to at most limit bytes of valid UTF-8.
-func clip(text string, limit int) string {
-	if len(text) > limit {
-		text = text[:limit]
-	}
-	return strings.ToValidUTF8(text, "")
+// truncate cuts text to at most limit bytes of valid UTF-8.
+func truncate(text string, limit int) string {
+	return strings.ToValidUTF8(text[:min(len(text), limit)], "")
 }

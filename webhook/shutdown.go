@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// lingerTime is how long a webhook that is to stop goes on taking callbacks,
-// while it says that it is not ready: a load balancer looks every second or two,
-// and what it sends until then would find a closed door.
-const lingerTime = 5 * time.Second
+// shutdownDelay is the time in which a stopping webhook is not ready and still
+// accepts callbacks. Load balancers check readiness every second or two, and
+// until then they send callbacks here.
+const shutdownDelay = 5 * time.Second
 
-// linger returns a context that ends lingerTime after ctx, and the handler to
-// serve with until then: once ctx is over, each answer is the last of its
-// connection, so that none is closed under a callback that is on its way.
-func linger(ctx context.Context, handler http.Handler) (context.Context, http.Handler) {
-	late, end := context.WithCancelCause(context.WithoutCancel(ctx))
+// delayShutdown returns a context that ends shutdownDelay after ctx, and a
+// handler for the time until then: once ctx has ended, each answer closes its
+// connection, so that the drain closes none with a callback on its way.
+func delayShutdown(ctx context.Context, handler http.Handler) (context.Context, http.Handler) {
+	delayed, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	context.AfterFunc(ctx, func() {
-		time.AfterFunc(lingerTime, func() { end(context.Cause(ctx)) })
+		time.AfterFunc(shutdownDelay, func() { end(context.Cause(ctx)) })
 	})
-	return late, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return delayed, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ctx.Err() != nil {
 			w.Header().Set("Connection", "close")
 		}

@@ -143,7 +143,7 @@ func (s *stage) startWebhook(ctx context.Context, secret string, logger *slog.Lo
 		return "", fmt.Errorf("start the webhook: %w", err)
 	}
 	handler := webhook.New(webhook.Options{
-		Signaler:  webhook.Through(s.client),
+		Signaler:  webhook.NewSignaler(s.client),
 		Namespace: namespace,
 		Secrets:   secrets,
 		Logger:    logger,
