@@ -8,42 +8,42 @@ import (
 )
 
 var (
-	errStalled  = errors.New("the transfer stood still for minutes, so it was given up")
-	errNoAnswer = errors.New("no answer came in time")
+	errStalled  = errors.New("the transfer stalled for minutes and was canceled")
+	errNoAnswer = errors.New("no answer within the timeout")
 )
 
-// mover cancels a transfer that stands still.
-type mover struct {
+// watchdog cancels a stalled transfer.
+type watchdog struct {
 	timer  *time.Timer
 	stall  time.Duration
 	cancel context.CancelCauseFunc
 }
 
-// watch begins a transfer. Its context ends with errStalled if nothing moves for
-// stall, also before the first and after the last byte.
-func watch(ctx context.Context, stall time.Duration) (context.Context, *mover) {
+// watch starts a watchdog. The context ends with errStalled after stall without
+// progress, also before the first and after the last byte.
+func watch(ctx context.Context, stall time.Duration) (context.Context, *watchdog) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return ctx, &mover{time.AfterFunc(stall, func() { cancel(errStalled) }), stall, cancel}
+	return ctx, &watchdog{time.AfterFunc(stall, func() { cancel(errStalled) }), stall, cancel}
 }
 
-// moved starts the wait anew, rest ends it until something has moved again.
-func (m *mover) moved() { m.timer.Reset(m.stall) }
-func (m *mover) rest()  { m.timer.Stop() }
+// progress restarts the timer, pause stops it until the next progress.
+func (w *watchdog) progress() { w.timer.Reset(w.stall) }
+func (w *watchdog) pause()    { w.timer.Stop() }
 
-func (m *mover) end() {
-	m.timer.Stop()
-	m.cancel(nil)
+func (w *watchdog) stop() {
+	w.timer.Stop()
+	w.cancel(nil)
 }
 
-// reader is what a transfer sends.
-func (m *mover) reader(from io.ReadSeeker) io.ReadSeeker { return movingReader{from, m} }
+// reader returns a reader each Read of which is progress.
+func (w *watchdog) reader(from io.ReadSeeker) io.ReadSeeker { return watchedReader{from, w} }
 
-type movingReader struct {
+type watchedReader struct {
 	io.ReadSeeker
-	moving *mover
+	watchdog *watchdog
 }
 
-func (r movingReader) Read(p []byte) (int, error) {
-	r.moving.moved()
+func (r watchedReader) Read(p []byte) (int, error) {
+	r.watchdog.progress()
 	return r.ReadSeeker.Read(p)
 }
