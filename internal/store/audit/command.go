@@ -58,9 +58,9 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	return c.run(ctx, shelf, Options{Parallel: c.Parallel, Grace: c.Grace}, streams)
 }
 
-func (c *Command) run(ctx context.Context, shelf Shelf, options Options, streams command.Streams) error {
+func (c *Command) run(ctx context.Context, shelf Store, options Options, streams command.Streams) error {
 	display := newDisplay(streams.Err)
-	options.Tell = display.show
+	options.OnProgress = display.show
 	report, err := Run(ctx, shelf, options)
 	display.close()
 	if printErr := c.print(streams, report); printErr != nil {

@@ -133,7 +133,7 @@ func TestCommandInterrupted(t *testing.T) {
 	audited := func(json bool, onOpen func() error) (string, error) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		onB := tampered{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
+		onB := tampered{Store: shelf, onOpen: func(name string) (io.ReadCloser, error) {
 			if name != "luma_result_b_1.mp4" {
 				return nil, nil
 			}
