@@ -19,7 +19,7 @@ const module = "lumaflow"
 // package imports only from the layers below its own. Tests may import
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
-	{"internal/oneline"},
+	{"internal/oneline", "workflows/signals"},
 	{"internal/command", "internal/callback", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics", "internal/command/lean"},
 	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
 	{"workflows", "internal/cli/simulate"},
@@ -146,9 +146,18 @@ func TestPackagesWithoutTemporal(t *testing.T) {
 	}
 }
 
+// The webhook is open to the internet: it links no code that downloads, stores or
+// parses files.
+func TestWebhookLinksNoFileHandling(t *testing.T) {
+	deps := packages(t)["webhook"].Deps
+	for _, path := range []string{module + "/activities", module + "/internal/fetch", module + "/internal/store", module + "/starter", "github.com/abema/go-mp4"} {
+		assert.NotContains(t, deps, path)
+	}
+}
+
 func TestWorkflowsDoNoIO(t *testing.T) {
 	p := packages(t)["workflows"]
-	assert.Equal(t, []string{"activities", "internal/telemetry/metrics"}, p.own(), "what workflows imports of ours")
+	assert.Equal(t, []string{"activities", "internal/telemetry/metrics", "workflows/signals"}, p.own(), "what workflows imports of ours")
 	for _, path := range p.Imports {
 		first, _, _ := strings.Cut(path, "/")
 		switch {

@@ -21,7 +21,7 @@ import (
 
 	"lumaflow/internal/command"
 	"lumaflow/webhook"
-	"lumaflow/workflows"
+	"lumaflow/workflows/signals"
 )
 
 // frontend is the part of a Temporal server that the webhook calls.
@@ -138,7 +138,7 @@ func TestCommand(t *testing.T) {
 	assert.Equal(t, "luma-1/ü", signal.GetWorkflowExecution().GetWorkflowId())
 	assert.Empty(t, signal.GetWorkflowExecution().GetRunId(), "the signal must reach a retried run too")
 	assert.Equal(t, "callback", signal.GetSignalName())
-	var cb workflows.Callback
+	var cb signals.CallbackPayload
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(signal.GetInput(), &cb))
 	assert.Equal(t, "t", cb.TaskID)
 

@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/internal/kie"
-	"lumaflow/workflows"
+	"lumaflow/workflows/signals"
 )
 
 // Signaler signals callbacks to jobs.
@@ -17,7 +17,7 @@ type Signaler interface {
 	// SignalCallback returns nil once Temporal has stored the signal, and an
 	// error that wraps a *serviceerror.NotFound if no job of that id is running.
 	// It returns when ctx ends.
-	SignalCallback(ctx context.Context, workflowID string, cb workflows.Callback) error
+	SignalCallback(ctx context.Context, workflowID string, cb signals.CallbackPayload) error
 }
 
 // NewSignaler returns the Signaler of a Temporal client.
@@ -27,11 +27,11 @@ type signaler struct{ temporal client.Client }
 
 // SignalCallback hides the deadline of ctx from the SDK, which would use only
 // half of the remaining time for the call, and cancels the call when ctx ends.
-func (s signaler) SignalCallback(ctx context.Context, workflowID string, cb workflows.Callback) error {
+func (s signaler) SignalCallback(ctx context.Context, workflowID string, cb signals.CallbackPayload) error {
 	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	err := workflows.CallbackSignal.Send(call, s.temporal, workflowID, cb)
+	err := signals.Callback.Send(call, s.temporal, workflowID, cb)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("signal callback to %s: %w", workflowID, context.Cause(ctx))
 	}
@@ -48,8 +48,8 @@ const (
 // payload returns the signal for a callback. Its size is bounded, since kie.ai
 // documents a signature over task id and timestamp, not over the body, and the
 // token is removed, since the body may quote the callback URL.
-func payload(d delivery, decoded kie.Callback) workflows.Callback {
-	cb := workflows.Callback{
+func payload(d delivery, decoded kie.Callback) signals.CallbackPayload {
+	cb := signals.CallbackPayload{
 		TaskID: d.taskID,
 		Code:   decoded.Code,
 		Msg:    truncate(d.withoutToken(decoded.Message), maxMessageBytes),

@@ -22,7 +22,7 @@ import (
 	"lumaflow/internal/callback"
 	"lumaflow/internal/kie"
 	"lumaflow/webhook"
-	"lumaflow/workflows"
+	"lumaflow/workflows/signals"
 )
 
 const (
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // signal is one call of the Signaler.
 type signal struct {
 	job string
-	cb  workflows.Callback
+	cb  signals.CallbackPayload
 }
 
 // temporal records signals and returns the error of answer, if that is set.
@@ -50,7 +50,7 @@ type temporal struct {
 	signals []signal
 }
 
-func (f *temporal) SignalCallback(ctx context.Context, job string, cb workflows.Callback) error {
+func (f *temporal) SignalCallback(ctx context.Context, job string, cb signals.CallbackPayload) error {
 	f.mu.Lock()
 	f.signals = append(f.signals, signal{job, cb})
 	f.mu.Unlock()
@@ -171,7 +171,7 @@ func TestCallbackBecomesSignal(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 	assert.Equal(t, `{"status":"received"}`, string(body))
-	assert.Equal(t, []signal{{"jobs/1", workflows.Callback{
+	assert.Equal(t, []signal{{"jobs/1", signals.CallbackPayload{
 		TaskID:     "task-1",
 		Code:       200,
 		Msg:        "Modify record generated successfully.",
@@ -229,7 +229,7 @@ func TestSignalIsBoundedAndHoldsNoToken(t *testing.T) {
 	succeeded, failed := f.temporal.recorded()[0].cb, f.temporal.recorded()[1].cb
 	assert.Equal(t, links[2:18], succeeded.ResultURLs)
 	assert.Empty(t, failed.ResultURLs, "a failure has no results")
-	for _, cb := range []workflows.Callback{succeeded, failed} {
+	for _, cb := range []signals.CallbackPayload{succeeded, failed} {
 		assert.Contains(t, cb.Msg, "could not reach")
 		assert.NotContains(t, cb.Msg, f.token("j"))
 		assert.LessOrEqual(t, len(cb.Msg), 500)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lumaflow/activities"
+	"lumaflow/workflows/signals"
 )
 
 // Names that users, the webhook and the worker share. They are part of the
@@ -80,23 +81,11 @@ type ModifyVideoResult struct {
 // Video is one stored, verified video.
 type Video = activities.Video
 
-// Callback is the signal the webhook sends. It is a hint: the job asks
-// record-info before it believes anything.
-type Callback struct {
-	TaskID string `json:"taskId"`
-	Code   int    `json:"code"`
-	Msg    string `json:"msg"`
-	// ResultURLs are what the callback promised. They are fetched only if
-	// record-info answers nothing but errors for ten minutes.
-	ResultURLs []string `json:"resultUrls,omitempty"`
-}
+// Callback is the payload of CallbackSignal.
+type Callback = signals.CallbackPayload
 
-// CallbackSignal is one value for both ends of the callback: the webhook sends
-// it, the workflow receives it.
-var CallbackSignal = Signal[Callback]{
-	Name:        "callback",
-	Description: "kie.ai says that a task has ended; the job confirms it with record-info",
-}
+// CallbackSignal is sent by the webhook.
+var CallbackSignal = signals.Callback
 
 // Resolution is an operator's answer to a submission with an unknown outcome.
 type Resolution struct {

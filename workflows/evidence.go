@@ -6,12 +6,13 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/workflows/signals"
 )
 
 // EvidenceSignal is one value for both ends of late evidence: a worker sends it
 // when Temporal gave its attempt up before it could say what became of the
 // submission. Like a heartbeat it comes from our own workers, and is believed.
-var EvidenceSignal = Signal[activities.Evidence]{
+var EvidenceSignal = signals.Signal[activities.Evidence]{
 	Name:        activities.EvidenceSignal,
 	Description: "a worker tells what became of a submission whose attempt had timed out",
 }

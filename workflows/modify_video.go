@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/workflows/signals"
 )
 
 // ModifyVideo turns a prompt and a video into verified files. It makes at most
@@ -76,8 +77,8 @@ type job struct {
 	// until is when the current phase is overdue: getting a task accepted, and
 	// from then on storing its result.
 	until       time.Time
-	callbacks   SignalChannel[Callback]
-	evidence    SignalChannel[activities.Evidence]
+	callbacks   signals.Channel[Callback]
+	evidence    signals.Channel[activities.Evidence]
 	resolutions workflow.Channel
 	// windowOver says that the recovery window is: only what is already under way
 	// can still settle the submission.
