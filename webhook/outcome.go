@@ -6,11 +6,11 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"lumaflow/internal/callback"
 	"lumaflow/internal/telemetry/metrics"
 )
 
@@ -112,15 +112,11 @@ func (o outcome) log(ctx context.Context, logger *slog.Logger, d delivery) {
 	logger.LogAttrs(ctx, o.level(), "callback", attributes...)
 }
 
-// tokenPattern matches a callback token and every longer run of its characters,
-// since a token may adjoin other text.
-var tokenPattern = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
-
 // withoutTokens redacts every possible token: the path of a forged callback may
 // hold a token in place of the job id. Invalid UTF-8 is removed first, because
 // its later removal would join the parts of a split token.
 func withoutTokens(text string) string {
-	return tokenPattern.ReplaceAllString(strings.ToValidUTF8(text, ""), redacted)
+	return callback.RedactTokens(strings.ToValidUTF8(text, ""))
 }
 
 // truncate cuts text to at most limit bytes of valid UTF-8.

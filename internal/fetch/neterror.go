@@ -8,10 +8,11 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"lumaflow/internal/retryafter"
 )
 
 const maxRetryAfter = 10 * time.Minute
@@ -66,22 +67,11 @@ func statusError(response *http.Response) error {
 		failed.Kind = LinkDead
 	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
 		failed.Kind = Transient
-		failed.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+		failed.RetryAfter = retryafter.Delay(response.Header, maxRetryAfter)
 	default:
 		failed.Kind = Rejected
 	}
 	return failed
-}
-
-func retryAfter(header string, now time.Time) time.Duration {
-	header = strings.TrimSpace(header)
-	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	if at, err := http.ParseTime(header); err == nil {
-		return min(max(at.Sub(now), 0), maxRetryAfter)
-	}
-	return 0
 }
 
 // notVideo says why the header of a 200 or 206 can't belong to the file, empty

@@ -180,7 +180,7 @@ func TestUploadThatExpires(t *testing.T) {
 	report, got := w.submitFile("held for too long", stockClip)
 	require.Equal(t, 1, got.code)
 	require.Equal(t, workflows.SubmitRefused, report.Failure.Type)
-	for _, says := range []string{"nothing was submitted or charged", "the uploaded video expired at", "run the same submit command again, it uploads the video anew"} {
+	for _, says := range []string{"nothing was submitted or charged", "the uploaded video expired at", "run the same submit command again; it uploads the video again"} {
 		require.Contains(t, report.Failure.Message, says)
 		require.Contains(t, got.err, says)
 	}

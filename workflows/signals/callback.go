@@ -15,5 +15,5 @@ type CallbackPayload struct {
 // workflow receives it.
 var Callback = Signal[CallbackPayload]{
 	Name:        "callback",
-	Description: "kie.ai says that a task has ended; the job confirms it with record-info",
+	Description: "kie.ai reports that a task has ended; the job confirms it with record-info",
 }

@@ -10,8 +10,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Signal ties a signal's name to the type of its payload, so that sender and
-// receiver agree at compile time.
+// Signal binds a signal's name to the type of its payload: the compiler checks
+// that sender and receiver agree.
 type Signal[T any] struct {
 	Name        string
 	Description string
@@ -26,8 +26,8 @@ func (s Signal[T]) Send(ctx context.Context, c client.Client, workflowID string,
 	return nil
 }
 
-// Channel returns the workflow's typed end. Signals that came before it is
-// asked for are waiting in it.
+// Channel returns the receiving end in a workflow. It buffers the signals that
+// arrived before the call.
 func (s Signal[T]) Channel(ctx workflow.Context) Channel[T] {
 	return Channel[T]{workflow.GetSignalChannelWithOptions(ctx, s.Name,
 		workflow.SignalChannelOptions{Description: s.Description})}
@@ -36,7 +36,7 @@ func (s Signal[T]) Channel(ctx workflow.Context) Channel[T] {
 // Channel receives the payloads of one signal.
 type Channel[T any] struct{ channel workflow.ReceiveChannel }
 
-// AddTo has selector call receive for the next payload.
+// AddTo has selector call receive with the next payload.
 func (c Channel[T]) AddTo(ctx workflow.Context, selector workflow.Selector, receive func(T)) {
 	selector.AddReceive(c.channel, func(channel workflow.ReceiveChannel, _ bool) {
 		var payload T
@@ -45,7 +45,7 @@ func (c Channel[T]) AddTo(ctx workflow.Context, selector workflow.Selector, rece
 	})
 }
 
-// TryReceive returns a payload that is already there.
+// TryReceive returns a buffered payload; it does not block.
 func (c Channel[T]) TryReceive() (payload T, ok bool) {
 	ok = c.channel.ReceiveAsync(&payload)
 	return payload, ok

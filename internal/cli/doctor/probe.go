@@ -107,7 +107,7 @@ func (p *prober) probe(ctx context.Context) (got replies) {
 	var posts sync.WaitGroup
 	posts.Go(func() { got.stranger = p.post(ctx, forged(known), whole, nil) })
 	posts.Go(func() { got.known = p.post(ctx, known, taskless, nil) })
-	posts.Go(func() { got.odd = p.post(ctx, p.minter.URL(p.namespace, callback.OddProbeID()), taskless, nil) })
+	posts.Go(func() { got.odd = p.post(ctx, p.minter.URL(p.namespace, callback.EscapedProbeID()), taskless, nil) })
 	posts.Go(func() { got.unsigned = p.post(ctx, known, whole, nil) })
 	posts.Wait()
 	return got
