@@ -19,8 +19,8 @@ const module = "lumaflow"
 // package imports only from the layers below its own. Tests may import
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
-	{"internal/media", "internal/stall"},
-	{"internal/command", "internal/callback", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics"},
+	{"internal/media", "internal/stall", "internal/oneline", "internal/retryafter", "internal/callback", "workflows/signals"},
+	{"internal/command", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics"},
 	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
 	{"workflows", "internal/cli/simulate"},
 	{"webhook", "starter", "internal/cli/replay", "internal/temporal/codecserver"},
@@ -33,7 +33,7 @@ var layers = [][]string{
 
 // withoutTemporal are the packages that reach nothing of Temporal's, by
 // whatever way.
-var withoutTemporal = []string{"internal/command", "internal/callback", "internal/kie", "internal/kie/kietest", "internal/media", "internal/stall", "internal/fetch", "internal/store", "internal/store/bucket", "internal/store/audit", "internal/clip", "internal/command/health", "internal/command/serving", "internal/cli/simulate"}
+var withoutTemporal = []string{"internal/oneline", "internal/command", "internal/callback", "internal/kie", "internal/kie/kietest", "internal/media", "internal/stall", "internal/fetch", "internal/store", "internal/store/bucket", "internal/store/audit", "internal/clip", "internal/command/health", "internal/command/serving", "internal/cli/simulate"}
 
 // onlyFor are the packages that are for some others alone.
 var onlyFor = map[string][]string{
@@ -148,9 +148,18 @@ func TestPackagesWithoutTemporal(t *testing.T) {
 	}
 }
 
+// The webhook is open to the internet: it links no code that downloads, stores or
+// parses files.
+func TestWebhookLinksNoFileHandling(t *testing.T) {
+	deps := packages(t)["webhook"].Deps
+	for _, path := range []string{module + "/activities", module + "/internal/fetch", module + "/internal/store", module + "/starter", "github.com/abema/go-mp4"} {
+		assert.NotContains(t, deps, path)
+	}
+}
+
 func TestWorkflowsDoNoIO(t *testing.T) {
 	p := packages(t)["workflows"]
-	assert.Equal(t, []string{"activities", "internal/telemetry/metrics"}, p.own(), "what workflows imports of ours")
+	assert.Equal(t, []string{"activities", "internal/telemetry/metrics", "workflows/signals"}, p.own(), "what workflows imports of ours")
 	for _, path := range p.Imports {
 		first, _, _ := strings.Cut(path, "/")
 		switch {

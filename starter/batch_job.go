@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/codes"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -100,7 +101,7 @@ func (b *batchRun) pollStage(ctx context.Context, job int, described *workflowse
 	switch {
 	case err == nil:
 	case is[*serviceerror.QueryFailed](err):
-		note = "job " + plain(outcome.WorkflowID) + ": " + querySilence(err)
+		note = "job " + oneline.Clean(outcome.WorkflowID) + ": " + querySilence(err)
 	default:
 		note, after = b.starter.noWorkerNote(ctx, queueOf(described)), time.Now().Add(queryPause)
 	}

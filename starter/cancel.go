@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"time"
+
+	"lumaflow/internal/oneline"
 )
 
 // cancelWait bounds the wait for a cancelled job to end. Only a submission in
@@ -47,5 +49,5 @@ func (s *Starter) requestCancel(ctx context.Context, job Report) error {
 		// A job that has ended since is reported with its state.
 		return nil
 	}
-	return failed("cancel job "+plain(job.WorkflowID), err)
+	return failed("cancel job "+oneline.Clean(job.WorkflowID), err)
 }

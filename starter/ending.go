@@ -11,6 +11,7 @@ import (
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -41,12 +42,12 @@ func (s *Starter) addEnd(ctx context.Context, report *Report) error {
 	defer cancel()
 	event, err := s.lastEvent(ctx, *report, false)
 	if err != nil {
-		return failed("find out how job "+plain(report.WorkflowID)+" ended", err)
+		return failed("find out how job "+oneline.Clean(report.WorkflowID)+" ended", err)
 	}
 	if completed := event.GetWorkflowExecutionCompletedEventAttributes(); completed != nil {
 		var result workflows.ModifyVideoResult
 		if err := s.data.FromPayloads(completed.GetResult(), &result); err != nil {
-			return failed("read the result of job "+plain(report.WorkflowID), err)
+			return failed("read the result of job "+oneline.Clean(report.WorkflowID), err)
 		}
 		report.Result = &result
 		report.TaskID = cmp.Or(result.TaskID, report.TaskID)
@@ -86,7 +87,7 @@ func (s *Starter) applicationFailure(failure *failurepb.Failure) *Failure {
 func (s *Starter) cancelText(details *commonpb.Payloads) string {
 	var text string
 	if len(details.GetPayloads()) > 0 && s.data.FromPayloads(details, &text) == nil && text != "" {
-		return plain(text)
+		return oneline.Clean(text)
 	}
 	return "it was cancelled"
 }
@@ -94,10 +95,10 @@ func (s *Starter) cancelText(details *commonpb.Payloads) string {
 func terminationText(terminated *historypb.WorkflowExecutionTerminatedEventAttributes) string {
 	text := "it was terminated in Temporal"
 	if terminated.GetIdentity() != "" {
-		text += " by " + plain(terminated.GetIdentity())
+		text += " by " + oneline.Clean(terminated.GetIdentity())
 	}
 	if terminated.GetReason() != "" {
-		text += " (" + plain(terminated.GetReason()) + ")"
+		text += " (" + oneline.Clean(terminated.GetReason()) + ")"
 	}
 	return text
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"lumaflow/internal/oneline"
+
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc/codes"
-
-	"lumaflow/internal/command"
 )
 
 // ErrNoJob means that Temporal has no job with an id.
@@ -45,12 +45,12 @@ func oneLine(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &requestError{plain(err.Error()), err}
+	return &requestError{oneline.Clean(err.Error()), err}
 }
 
 func noJob(id string) error {
 	return &requestError{
-		"there is no job " + plain(id) + ": it was never started in this namespace, or its retention time is over; `lumaflow list` shows the existing jobs",
+		"there is no job " + oneline.Clean(id) + ": it was never started in this namespace, or its retention time is over; `lumaflow list` shows the existing jobs",
 		ErrNoJob,
 	}
 }
@@ -90,12 +90,9 @@ func is[E error](err error) bool {
 
 // errorText is the text of an error in one line.
 func errorText(err error) string {
-	text := plain(err.Error())
+	text := oneline.Clean(err.Error())
 	if len(text) > maxErrorText {
 		text = strings.ToValidUTF8(text[:maxErrorText], "") + "…"
 	}
 	return text
 }
-
-// plain makes text from elsewhere one line that is safe on a terminal.
-func plain(text string) string { return command.Plain(text) }

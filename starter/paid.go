@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -29,10 +30,10 @@ func (e *PaidError) Error() string {
 	const another = "for another, paid take use a new --key or --id"
 	if e.TaskID != "" {
 		return fmt.Sprintf("job %s ended (%s) but its task %s is paid, so it is not submitted again: collect it at no cost with `lumaflow submit --task-id %s`; %s",
-			plain(e.WorkflowID), end, plain(e.TaskID), plain(e.TaskID), another)
+			oneline.Clean(e.WorkflowID), end, oneline.Clean(e.TaskID), oneline.Clean(e.TaskID), another)
 	}
 	return fmt.Sprintf("job %s ended (%s) and may have paid for a task, so it is not submitted again: find the task at https://kie.ai/logs and collect it at no cost with `lumaflow submit --task-id TASKID`; %s",
-		plain(e.WorkflowID), end, another)
+		oneline.Clean(e.WorkflowID), end, another)
 }
 
 // checkUnpaid returns a *PaidError unless it is certain that another run does not
@@ -53,7 +54,7 @@ func (s *Starter) checkUnpaid(ctx context.Context, last Report) error {
 	}
 	tasks, err := s.readTasks(ctx, last.WorkflowID, last.RunID)
 	if err != nil {
-		return failed("find out whether job "+plain(last.WorkflowID)+" has paid for a task", err)
+		return failed("find out whether job "+oneline.Clean(last.WorkflowID)+" has paid for a task", err)
 	}
 	paid.TaskID = cmp.Or(tasks.taskID, last.TaskID)
 	if unknown || tasks.unknown || paid.TaskID != "" {

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -27,11 +28,11 @@ func (s *Starter) Resolve(ctx context.Context, id string, resolution workflows.R
 	}
 	report := newReport(described)
 	if !report.State.Open() {
-		return status, fmt.Errorf("job %s has ended (%s), there is nothing to resolve; see: lumaflow status %s", plain(id), report.State, plain(id))
+		return status, fmt.Errorf("job %s has ended (%s), there is nothing to resolve; see: lumaflow status %s", oneline.Clean(id), report.State, oneline.Clean(id))
 	}
 	if _, err := s.query(ctx, id, report.RunID); err != nil {
 		if note := s.noWorkerNote(ctx, queueOf(described)); note != "" {
-			return status, errors.New("job " + plain(id) + " can't take a decision now: " + note)
+			return status, errors.New("job " + oneline.Clean(id) + " can't take a decision now: " + note)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
@@ -44,10 +45,10 @@ func (s *Starter) Resolve(ctx context.Context, id string, resolution workflows.R
 		WaitForStage: client.WorkflowUpdateStageAccepted,
 	})
 	if err != nil {
-		return status, resolveError(plain(id), "has not taken the decision", err)
+		return status, resolveError(oneline.Clean(id), "has not taken the decision", err)
 	}
 	if err := update.Get(ctx, &status); err != nil {
-		return status, resolveError(plain(id), "has not carried the decision out", err)
+		return status, resolveError(oneline.Clean(id), "has not carried the decision out", err)
 	}
 	return status, nil
 }
@@ -58,7 +59,7 @@ func resolveError(id, missing string, err error) error {
 	refused, isRefused := errors.AsType[*temporal.ApplicationError](err)
 	switch {
 	case isRefused:
-		message = "not resolved: " + plain(refused.Message())
+		message = "not resolved: " + oneline.Clean(refused.Message())
 	case notFound(err):
 		message = fmt.Sprintf("job %s has just ended, there is nothing to resolve", id)
 	case interrupted(err):

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"lumaflow/internal/kie"
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -164,5 +165,5 @@ func (s *Starter) retentionNote(ctx context.Context) string {
 		return ""
 	}
 	return fmt.Sprintf("not shown: jobs that ended more than %dh ago, which namespace %s deletes; to keep them as long as kie.ai keeps videos: temporal operator namespace update --namespace %s --retention 15d",
-		retention/time.Hour, plain(s.namespace), plain(s.namespace))
+		retention/time.Hour, oneline.Clean(s.namespace), oneline.Clean(s.namespace))
 }

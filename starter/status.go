@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -84,10 +85,10 @@ func (s *Starter) describe(ctx context.Context, id, runID string) (*workflowserv
 		return nil, noJob(id)
 	}
 	if err != nil {
-		return nil, failed("look up job "+plain(id), err)
+		return nil, failed("look up job "+oneline.Clean(id), err)
 	}
 	if name := described.GetWorkflowExecutionInfo().GetType().GetName(); name != workflows.ModifyVideoName {
-		return nil, fmt.Errorf("%s is no job of lumaflow but a workflow of type %s", plain(id), plain(name))
+		return nil, fmt.Errorf("%s is no job of lumaflow but a workflow of type %s", oneline.Clean(id), oneline.Clean(name))
 	}
 	return described, nil
 }
@@ -172,16 +173,16 @@ func (s *Starter) queryNote(ctx context.Context, queue workerQueue, err error) s
 	case !unanswered(err):
 		return errorText(err)
 	case queue.version == nil:
-		return "a worker is polling task queue " + plain(queue.name) + " but did not answer in time; try again, or read its log; `lumaflow doctor` checks whether it receives new jobs"
+		return "a worker is polling task queue " + oneline.Clean(queue.name) + " but did not answer in time; try again, or read its log; `lumaflow doctor` checks whether it receives new jobs"
 	default:
-		return "a worker is polling task queue " + plain(queue.name) + " but did not answer in time; try again, or read its log"
+		return "a worker is polling task queue " + oneline.Clean(queue.name) + " but did not answer in time; try again, or read its log"
 	}
 }
 
 // innermost is the message of the first failure, without Temporal's wrapping.
 func innermost(err error) string {
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return plain(application.Message())
+		return oneline.Clean(application.Message())
 	}
 	if is[*temporal.TimeoutError](err) {
 		return "no worker finished it in time"

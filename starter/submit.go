@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -61,7 +62,7 @@ func (s *Starter) submit(ctx context.Context, sub submission) (Job, error) {
 			return job, err
 		}
 	}
-	return Job{}, failed("start job "+plain(sub.id), err)
+	return Job{}, failed("start job "+oneline.Clean(sub.id), err)
 }
 
 // findOrUpload uploads the video of a job that is to be started and sets its
@@ -145,9 +146,9 @@ func (s *Starter) start(ctx context.Context, sub submission, reuse enumspb.Workf
 	case alreadyStarted(err):
 		return Job{}, err
 	case interrupted(err), unanswered(err):
-		return Job{}, &requestError{"it is unknown whether job " + plain(sub.id) + " was started (" + errorText(err) + "); run the same command again: it is the same job", err}
+		return Job{}, &requestError{"it is unknown whether job " + oneline.Clean(sub.id) + " was started (" + errorText(err) + "); run the same command again: it is the same job", err}
 	default:
-		return Job{}, failed("start job "+plain(sub.id), err)
+		return Job{}, failed("start job "+oneline.Clean(sub.id), err)
 	}
 }
 
@@ -161,7 +162,7 @@ func alreadyStarted(err error) bool {
 func (s *Starter) checkSameRequest(ctx context.Context, job Report, input workflows.ModifyVideoInput) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	id := plain(job.WorkflowID)
+	id := oneline.Clean(job.WorkflowID)
 	events := s.temporal.GetWorkflowHistory(ctx, job.WorkflowID, job.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	if !events.HasNext() {
 		return nil

@@ -10,6 +10,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
@@ -166,6 +167,6 @@ func TestSummary(t *testing.T) {
 }
 
 func TestPlain(t *testing.T) {
-	require.Equal(t, "a b [2J c", starter.Plain(" a\r\nb \x1b[2J\x00c\xff "))
-	require.Equal(t, "生成失败", starter.Plain("生成失败"))
+	require.Equal(t, "a b [2J c", oneline.Clean(" a\r\nb \x1b[2J\x00c\xff "))
+	require.Equal(t, "生成失败", oneline.Clean("生成失败"))
 }

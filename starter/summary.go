@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -18,9 +19,9 @@ const (
 // summary is the line that identifies a job in the Temporal UI: the beginning of
 // the prompt, or the task to collect.
 func summary(input workflows.ModifyVideoInput) string {
-	text := plain(input.Prompt)
+	text := oneline.Clean(input.Prompt)
 	if input.TaskID != "" {
-		text = "collect task " + plain(input.TaskID)
+		text = "collect task " + oneline.Clean(input.TaskID)
 	}
 	runes := []rune(text)
 	for limit := min(summaryRunes, len(runes)); ; limit-- {

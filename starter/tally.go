@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -50,7 +51,7 @@ func (b *batchRun) tally() Tally {
 	for _, job := range b.open {
 		tally.Open[b.stages[job]]++
 		if status := b.outcomes[job].Status; status != nil && status.Stage == b.stages[job] {
-			details[status.Stage] = plain(status.Detail)
+			details[status.Stage] = oneline.Clean(status.Detail)
 		}
 		for _, pending := range b.outcomes[job].Pending {
 			failing = pending.retryText()

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"lumaflow/activities"
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/workflows"
 )
@@ -146,7 +147,7 @@ func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
 		case notFound(err):
 			return noJob(run.WorkflowID)
 		case rejected(err):
-			return failed("wait for job "+plain(run.WorkflowID), err)
+			return failed("wait for job "+oneline.Clean(run.WorkflowID), err)
 		}
 		if err := s.awaitTemporal(ctx, run); err != nil {
 			return err
@@ -170,7 +171,7 @@ func (s *Starter) awaitTemporal(ctx context.Context, run Report) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case time.Since(began) >= outage:
-			id := plain(run.WorkflowID)
+			id := oneline.Clean(run.WorkflowID)
 			return &requestError{"Temporal has not answered for " + outage.String() + "; job " + id + " goes on by itself, wait for it again with: lumaflow wait " + id, err}
 		}
 	}
@@ -208,7 +209,7 @@ func (w *watchedJob) poll(ctx context.Context) Progress {
 	progress := w.progress(time.Now())
 	progress.Silence = querySilence(err)
 	if last := w.job.Status; last != nil {
-		progress.Stage, progress.TaskID, progress.Detail = last.Stage, last.TaskID, plain(last.Detail)
+		progress.Stage, progress.TaskID, progress.Detail = last.Stage, last.TaskID, oneline.Clean(last.Detail)
 	}
 	if err == nil && progress.Stage == workflows.StageCollecting {
 		// A nil description, after an error, has no downloads.

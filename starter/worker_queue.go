@@ -9,6 +9,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/temporal/pollers"
 	"lumaflow/workflows"
 )
@@ -65,12 +66,12 @@ func (s *Starter) noWorkerNote(ctx context.Context, queue workerQueue) string {
 	}
 	start := "lumaflow worker"
 	if queue.name != workflows.DefaultTaskQueue {
-		start += " --task-queue " + plain(queue.name)
+		start += " --task-queue " + oneline.Clean(queue.name)
 	}
 	if queue.version == nil {
-		return "no worker is polling task queue " + plain(queue.name) + "; start one with: " + start
+		return "no worker is polling task queue " + oneline.Clean(queue.name) + "; start one with: " + start
 	}
-	name, build := plain(queue.version.GetDeploymentName()), plain(queue.version.GetBuildId())
-	return "the job is pinned to version " + build + " of deployment " + name + ", and no worker of it is polling task queue " + plain(queue.name) +
+	name, build := oneline.Clean(queue.version.GetDeploymentName()), oneline.Clean(queue.version.GetBuildId())
+	return "the job is pinned to version " + build + " of deployment " + name + ", and no worker of it is polling task queue " + oneline.Clean(queue.name) +
 		"; start one of that build with: " + start + " --deployment-name " + name + " --build-id " + build
 }

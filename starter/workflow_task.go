@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"lumaflow/internal/oneline"
+
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/serviceerror"
@@ -52,7 +54,7 @@ func (q workerQueue) explain(text string) string {
 	}
 	build := "the build that it began with"
 	if q.version != nil {
-		build += " as version " + plain(q.version.GetBuildId()) + " of deployment " + plain(q.version.GetDeploymentName()) +
+		build += " as version " + oneline.Clean(q.version.GetBuildId()) + " of deployment " + oneline.Clean(q.version.GetDeploymentName()) +
 			"; other code needs another TEMPORAL_WORKER_BUILD_ID"
 	}
 	return text + "; the workers run other code than the job began with: stop them and start " + build

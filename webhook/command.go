@@ -11,22 +11,21 @@ import (
 	"lumaflow/internal/temporal/dial"
 )
 
-// Command runs the webhook until it is told to stop.
+// Command is lumaflow webhook.
 type Command struct {
-	CallbackSecret  string `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Recognises the callback address of each job, as in the worker. At least 32 bytes; several, comma-separated, while replacing one. Required."`
+	CallbackSecret  string `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Verifies the callback address of each job; the same value as in the worker. At least 32 bytes; several, comma-separated, during a rotation. Required."`
 	Signing         `embed:""`
-	Listen          string `name:"webhook-listen" env:"WEBHOOK_LISTEN" default:":8080" help:"Where to listen, host:port."`
+	Listen          string `name:"webhook-listen" env:"WEBHOOK_LISTEN" default:":8080" help:"Address to listen on, host:port."`
 	telemetry.Flags `embed:""`
 	command.Logging `embed:""`
 }
 
-// Signing says whose signatures callbacks must carry. The doctor has the same
-// setting.
+// Signing is the setting of callback signatures, shared with doctor.
 type Signing struct {
-	HMACKey string `name:"kie-webhook-hmac-key" env:"KIE_WEBHOOK_HMAC_KEY" placeholder:"KEY" help:"The webhookHmacKey of https://kie.ai/settings; callbacks must then be signed. Several, comma-separated, while replacing one. Empty: signatures are not required."`
+	HMACKey string `name:"kie-webhook-hmac-key" env:"KIE_WEBHOOK_HMAC_KEY" placeholder:"KEY" help:"The webhookHmacKey of https://kie.ai/settings; callbacks must then be signed. Several, comma-separated, during a rotation. Empty: signatures are not required."`
 }
 
-// Verifier checks those signatures. Its error is a usage error.
+// Verifier returns the verifier of those signatures. Its error is a usage error.
 func (s Signing) Verifier() (kie.Verifier, error) {
 	verifier, err := kie.ParseVerifier(s.HMACKey)
 	if err != nil {
@@ -35,13 +34,15 @@ func (s Signing) Verifier() (kie.Verifier, error) {
 	return verifier, nil
 }
 
-// Help shows how the webhook is started.
+// Help is the long help text.
 func (Command) Help() string {
-	return `kie.ai posts to CALLBACK_BASE_URL of the workers, which must lead here and pass paths on as they are. Start as
-many webhooks as you like, each with the secret of the workers. GET /healthz answers 200 while it runs; SIGTERM drains,
-which takes at most 20 seconds. With METRICS_LISTEN, another port serves /metrics for Prometheus, /healthz, and /readyz,
-which is 200 while Temporal answers and 503 while it does not or the webhook drains. It then goes on taking callbacks for
-5 seconds before it drains, so that a load balancer that asks for /readyz sends them to another webhook in time.
+	return `kie.ai posts callbacks to the CALLBACK_BASE_URL of the workers. Route that address to the webhook with paths
+unchanged. Any number of webhooks can run, each with the CALLBACK_SECRET of the workers. GET /healthz answers 200 while
+the webhook runs; SIGTERM drains it within 20 seconds. With METRICS_LISTEN, a second port serves /metrics for Prometheus,
+/healthz, and /readyz, which is 200 while Temporal answers and 503 otherwise and from SIGTERM on. The webhook then accepts
+callbacks for 5 more seconds before it drains, so that a load balancer that checks /readyz switches in time.
+
+Set secrets in the environment, not by flags: other users of the machine can read the arguments of a process.
 
 Examples:
   CALLBACK_SECRET=$(openssl rand -base64 48) lumaflow webhook
@@ -49,8 +50,8 @@ Examples:
   lumaflow webhook --webhook-listen 127.0.0.1:9000 --metrics-listen :9464`
 }
 
-// Run checks the settings, takes its ports, connects to Temporal and serves
-// until ctx ends.
+// Run checks the settings, listens, connects to Temporal and serves until ctx
+// ends.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	options, err := c.options()
 	if err != nil {
@@ -62,37 +63,37 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	defer listener.Close()
-	shown, err := telemetry.Start(ctx, telemetry.Options{
+	instruments, err := telemetry.Start(ctx, telemetry.Options{
 		Flags: c.Flags, Role: "lumaflow-webhook", Counters: metrics.OfWebhook, Logger: options.Logger,
 	})
 	if err != nil {
 		return err
 	}
-	defer shown.Close()
+	defer instruments.Close()
 	temporal, err := dial.Temporal(ctx, dial.Options{
-		Logger: options.Logger, Patience: dial.RolePatience, Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
+		Logger: options.Logger, Patience: dial.RolePatience, Metrics: instruments.Metrics(), Interceptors: instruments.Interceptors(),
 	})
 	if err != nil {
 		return err
 	}
 	defer temporal.Close()
-	options.Signaler = Through(temporal)
-	options.Metrics = shown.Metrics()
+	options.Signaler = NewSignaler(temporal)
+	options.Metrics = instruments.Metrics()
 	reach, err := dial.Reachable(temporal, nil)
 	if err != nil {
 		return err
 	}
-	shown.Readiness.Begin(telemetry.Check{Name: "temporal", Ask: reach})
-	defer context.AfterFunc(ctx, shown.Readiness.Drain)()
+	instruments.Readiness.Begin(telemetry.Check{Name: "temporal", Ask: reach})
+	defer context.AfterFunc(ctx, instruments.Readiness.Drain)()
 	handler := New(options)
 	if c.MetricsListen != "" {
-		ctx, handler = linger(ctx, handler)
+		ctx, handler = delayShutdown(ctx, handler)
 	}
 	return Serve(ctx, listener, handler, options.Logger)
 }
 
-// options reads what can be refused before anything is dialled. Errors name
-// the variable.
+// options checks all settings before the first connection. Errors name the
+// variable.
 func (c *Command) options() (Options, error) {
 	secrets, err := callback.ParseSecrets(c.CallbackSecret)
 	if err != nil {

@@ -21,15 +21,15 @@ import (
 
 	"lumaflow/internal/command"
 	"lumaflow/webhook"
-	"lumaflow/workflows"
+	"lumaflow/workflows/signals"
 )
 
-// frontend is as much of a Temporal server as the webhook needs.
+// frontend is the part of a Temporal server that the webhook calls.
 type frontend struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	signals chan *workflowservice.SignalWorkflowExecutionRequest
-	// patience is how long the caller of the last signal would have waited.
-	patience atomic.Int64
+	// timeout is the time left to the call of the last signal.
+	timeout atomic.Int64
 }
 
 func (*frontend) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
@@ -45,12 +45,12 @@ func (f *frontend) SignalWorkflowExecution(ctx context.Context, request *workflo
 		return nil, serviceerror.ToStatus(serviceerror.NewNotFound("workflow execution already completed")).Err()
 	}
 	deadline, _ := ctx.Deadline()
-	f.patience.Store(int64(time.Until(deadline)))
+	f.timeout.Store(int64(time.Until(deadline)))
 	f.signals <- request
 	return &workflowservice.SignalWorkflowExecutionResponse{}, nil
 }
 
-// startTemporal points the environment to a server of its own.
+// startTemporal starts a frontend and points the environment to it.
 func startTemporal(t *testing.T) *frontend {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -83,7 +83,7 @@ func cleanEnvironment(t *testing.T) {
 	t.Setenv("TEMPORAL_CONFIG_FILE", os.DevNull)
 }
 
-// parse reads a command line the way main does.
+// parse reads a command line like main.
 func parse(t *testing.T, out *output, args ...string) (*webhook.Command, error) {
 	t.Helper()
 	var line struct {
@@ -97,8 +97,8 @@ func parse(t *testing.T, out *output, args ...string) (*webhook.Command, error) 
 
 var listening = regexp.MustCompile(`msg="webhook listening" address=(127\.0\.0\.1:\d+)`)
 
-// startCommand runs the webhook as the command line does, until stop, and returns
-// once it listens on address. What Run returned is in ended.
+// startCommand runs the webhook until stop and returns once it listens on address.
+// ended receives the error of Run.
 func startCommand(t *testing.T, args ...string) (address string, log *output, stop func(), ended chan error) {
 	t.Helper()
 	log = new(output)
@@ -136,22 +136,22 @@ func TestCommand(t *testing.T) {
 	signal := <-server.signals
 	assert.Equal(t, namespace, signal.GetNamespace())
 	assert.Equal(t, "luma-1/ü", signal.GetWorkflowExecution().GetWorkflowId())
-	assert.Empty(t, signal.GetWorkflowExecution().GetRunId(), "a retried run must get it too")
+	assert.Empty(t, signal.GetWorkflowExecution().GetRunId(), "the signal must reach a retried run too")
 	assert.Equal(t, "callback", signal.GetSignalName())
-	var cb workflows.Callback
+	var cb signals.CallbackPayload
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(signal.GetInput(), &cb))
 	assert.Equal(t, "t", cb.TaskID)
 
-	assert.Greater(t, time.Duration(server.patience.Load()), 8*time.Second, "Temporal has ten seconds")
+	assert.Greater(t, time.Duration(server.timeout.Load()), 8*time.Second, "timeout of the signal")
 
 	assert.Contains(t, log.String(), `verdict="job is over"`)
 	assert.NotContains(t, log.String(), secret)
 	assert.NotContains(t, log.String(), f.token("over"))
 }
 
-func TestCommandRefusesSettings(t *testing.T) {
+func TestCommandRejectsSettings(t *testing.T) {
 	cleanEnvironment(t)
-	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1") // Nobody is there to be dialled.
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1") // Nothing listens there.
 	const hunter2 = "hunter2"
 	tests := []struct {
 		name string
@@ -207,7 +207,7 @@ func TestCommandFailures(t *testing.T) {
 	}
 }
 
-// A machine starts its processes in any order.
+// Processes of a machine start in any order.
 func TestCommandWaitsForTemporal(t *testing.T) {
 	cleanEnvironment(t)
 	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")

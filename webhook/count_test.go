@@ -15,10 +15,10 @@ import (
 	"lumaflow/webhook"
 )
 
-func TestVerdictsAreCounted(t *testing.T) {
+func TestOutcomesAreCounted(t *testing.T) {
 	t.Parallel()
-	shown := metricstest.New()
-	counted := func(options *webhook.Options) { options.Metrics = shown }
+	recorded := metricstest.New()
+	counted := func(options *webhook.Options) { options.Metrics = recorded }
 	f := newFixture(t, counted)
 	f.post(t, "job", success("t"))
 	f.post(t, "job", success("t"))
@@ -34,12 +34,12 @@ func TestVerdictsAreCounted(t *testing.T) {
 	}
 	f.post(t, "a fourth", success("t"))
 	newFixture(t, counted, signed(t)).post(t, "job", success("t"))
-	// What is no callback at all is no verdict on one.
+	// Requests for other routes are not counted.
 	f.do(newRequest(t, http.MethodGet, "/healthz", ""))
 	f.do(newRequest(t, http.MethodGet, f.path("job"), ""))
 	f.do(newRequest(t, http.MethodPost, "/elsewhere", ""))
 	assert.Equal(t, map[string]float64{
 		"callbacks accepted": 1, "callbacks duplicate": 1, "callbacks malformed": 1, "callbacks too-large": 1, "callbacks forged": 1,
 		"callbacks late": 1, "callbacks unavailable": 31, "callbacks busy": 1, "callbacks bad-signature": 1,
-	}, shown.Values())
+	}, recorded.Values())
 }

@@ -12,11 +12,10 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 )
 
-// A webhook that is told to stop is not ready any more, and answers the callback
-// that is under way.
-func TestItIsNotReadyWhileItDrains(t *testing.T) {
+// A stopping webhook is not ready and answers the callback in flight.
+func TestNotReadyDuringTheDrain(t *testing.T) {
 	server := startTemporal(t)
-	server.signals = make(chan *workflowservice.SignalWorkflowExecutionRequest) // taken when the test says so
+	server.signals = make(chan *workflowservice.SignalWorkflowExecutionRequest)
 	t.Setenv("CALLBACK_SECRET", secret)
 	address, log, stop, ended := startCommand(t, "--webhook-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
 
@@ -31,11 +30,11 @@ func TestItIsNotReadyWhileItDrains(t *testing.T) {
 			return 0, "", err
 		}
 		defer response.Body.Close()
-		said, err := io.ReadAll(response.Body)
-		return response.StatusCode, string(said), err
+		answer, err := io.ReadAll(response.Body)
+		return response.StatusCode, string(answer), err
 	}
-	own := "http://" + regexp.MustCompile(`metrics and health listening" address=(\S+)`).FindStringSubmatch(log.String())[1]
-	status, text, err := send(http.MethodGet, own+"/readyz", "")
+	metricsURL := "http://" + regexp.MustCompile(`metrics and health listening" address=(\S+)`).FindStringSubmatch(log.String())[1]
+	status, text, err := send(http.MethodGet, metricsURL+"/readyz", "")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status, text)
 
@@ -46,15 +45,15 @@ func TestItIsNotReadyWhileItDrains(t *testing.T) {
 		assert.NoError(t, err)
 		answered <- status
 	}()
-	require.Eventually(t, func() bool { return server.patience.Load() > 0 }, waitFor, tick, "it is under way")
+	require.Eventually(t, func() bool { return server.timeout.Load() > 0 }, waitFor, tick, "the signal is in flight")
 	stop()
 	require.Eventually(t, func() bool {
-		status, text, err := send(http.MethodGet, own+"/readyz", "")
+		status, text, err := send(http.MethodGet, metricsURL+"/readyz", "")
 		return err == nil && status == http.StatusServiceUnavailable && text == "draining\n"
 	}, waitFor, tick)
-	status, _, err = send(http.MethodGet, own+"/healthz", "")
+	status, _, err = send(http.MethodGet, metricsURL+"/healthz", "")
 	require.NoError(t, err)
-	assert.Equal(t, http.StatusOK, status, "it is alive while it drains")
+	assert.Equal(t, http.StatusOK, status, "alive during the drain")
 	<-server.signals
 	assert.Equal(t, http.StatusOK, <-answered)
 	require.NoError(t, <-ended)

@@ -1,4 +1,4 @@
 package webhook
 
-// Linger is what keeps a webhook that is to stop at its door.
-var Linger = linger
+// DelayShutdown is delayShutdown.
+var DelayShutdown = delayShutdown

@@ -18,9 +18,8 @@ import (
 
 var signedAt = time.Unix(1755078480, 0)
 
-// FuzzWebhook holds what must be true of every request: an answer of the
-// table, no redirect, no signal without the job's own token, no token in log
-// and signal.
+// FuzzWebhook checks the invariants of every request: a documented status, no
+// redirect, no signal without the job's token, and no token in log and signal.
 func FuzzWebhook(f *testing.F) {
 	own := newFixture(f).path("a/b")
 	for _, path := range []string{own, own + "/", "/" + own, "//callbacks/./luma/../x", "/healthz", "/%2e%2e/", own + "?x", "/callbacks/luma/" + own[len(own)-43:] + "/x", "/callbacks/luma/0" + own[len(own)-43:] + "0/x"} {
@@ -38,7 +37,7 @@ func FuzzWebhook(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, path, contentType, timestamp, signature string, body []byte) {
 		target, err := url.ParseRequestURI(path)
 		if err != nil {
-			t.Skip("net/http does not let it in")
+			t.Skip("net/http rejects the path")
 		}
 		unsigned, signed := newFixture(t), newFixture(t, signed(t), at(signedAt))
 		for _, f := range []*fixture{unsigned, signed} {
@@ -52,7 +51,7 @@ func FuzzWebhook(f *testing.F) {
 			require.Empty(t, response.Header.Get("Location"))
 
 			token := f.token("a/b")
-			signals := f.temporal.seen()
+			signals := f.temporal.recorded()
 			if len(signals) > 0 {
 				require.Equal(t, http.MethodPost, method)
 				require.Contains(t, path, f.path(signals[0].job)[len(f.path(signals[0].job))-43:])
@@ -64,8 +63,7 @@ func FuzzWebhook(f *testing.F) {
 	})
 }
 
-// BenchmarkWebhook is the handler without the network: authenticate, decode,
-// verify and pass on.
+// BenchmarkWebhook measures the handler without the network.
 func BenchmarkWebhook(b *testing.B) {
 	for name, job := range map[string]func(n int64) string{
 		"distinct":   func(n int64) string { return fmt.Sprintf("job-%d", n) },

@@ -19,19 +19,19 @@ import (
 )
 
 const (
-	// answerTime is how long a callback may take once it is let in, so that its
-	// answer is there well before kie.ai stops waiting (15 s).
+	// answerTime bounds an admitted callback, from its body to its answer. It is
+	// below the 15 s that kie.ai documents as its own timeout.
 	answerTime = 10 * time.Second
-	// busyPause and outagePause are when to come again if all slots are taken
-	// or Temporal did not take the signal.
+	// busyPause and outagePause are the Retry-After of a callback if all slots
+	// are taken, or if Temporal did not accept the signal.
 	busyPause   = 5 * time.Second
 	outagePause = 10 * time.Second
 )
 
-// delivery is one callback on its way through the checks.
+// delivery is one callback. The checks fill it in, field by field.
 type delivery struct {
 	workflowID, token string
-	// authentic says that the token is the job's.
+	// authentic reports that the token belongs to the job.
 	authentic bool
 	taskID    string
 	code      int
@@ -43,28 +43,28 @@ func (d delivery) withoutToken(text string) string {
 
 func (h *handler) receive(w http.ResponseWriter, r *http.Request) {
 	var d delivery
-	v := h.judge(w, r, &d)
+	result := h.process(w, r, &d)
 	if callback.IsProbe(d.workflowID) {
-		v = v.ofProbe()
+		result = result.asProbe()
 	}
-	v.log(r.Context(), h.Logger, d)
-	if !v.probe {
-		metrics.Callbacks.Add(h.Metrics, 1, v.counted)
+	result.log(r.Context(), h.options.Logger, d)
+	if !result.probe {
+		metrics.Callbacks.Add(h.options.Metrics, 1, result.label)
 	}
-	v.write(w)
+	result.write(w)
 }
 
-// judge checks a callback in the order of its answers: size, token, content,
-// signature, signal. The token is looked at first, all the same, so that a
-// stranger's body is counted and not kept, and takes up no slot.
-func (h *handler) judge(w http.ResponseWriter, r *http.Request, d *delivery) verdict {
+// process checks size, token, content and signature, in this order of
+// precedence, and then signals the job. The token is verified before the body is
+// read, so that a body without a valid token is discarded and occupies no slot.
+func (h *handler) process(w http.ResponseWriter, r *http.Request, d *delivery) outcome {
 	h.authenticate(r, d)
 	if r.ContentLength > kie.MaxBody {
-		return refused(http.StatusRequestEntityTooLarge, "too large", nil)
+		return rejected(http.StatusRequestEntityTooLarge, "too large", nil)
 	}
 	if !d.authentic {
 		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, kie.MaxBody)); tooLarge(err) {
-			return refused(http.StatusRequestEntityTooLarge, "too large", nil)
+			return rejected(http.StatusRequestEntityTooLarge, "too large", nil)
 		}
 		return unauthorized("wrong token", metrics.CallbackForged, nil)
 	}
@@ -72,81 +72,80 @@ func (h *handler) judge(w http.ResponseWriter, r *http.Request, d *delivery) ver
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
 	default:
-		return again("too many callbacks at once", metrics.CallbackBusy, busyPause, nil)
+		return retryLater("too many callbacks at once", metrics.CallbackBusy, busyPause, nil)
 	}
-	// The signal outlives a sender that hangs up: what it brought is news.
+	// The signal does not depend on the sender's connection.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
 	defer cancel()
 
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, kie.MaxBody))
 	switch {
 	case tooLarge(err):
-		return refused(http.StatusRequestEntityTooLarge, "too large", nil)
+		return rejected(http.StatusRequestEntityTooLarge, "too large", nil)
 	case err != nil:
-		return refused(http.StatusBadRequest, "incomplete body", err)
+		return rejected(http.StatusBadRequest, "incomplete body", err)
 	case !isJSON(r.Header):
-		return refused(http.StatusUnsupportedMediaType, "content type is not application/json", nil)
+		return rejected(http.StatusUnsupportedMediaType, "content type is not application/json", nil)
 	}
 	decoded, err := kie.DecodeCallback(body)
 	if err != nil {
-		return refused(http.StatusBadRequest, "no callback of kie.ai", err)
+		return rejected(http.StatusBadRequest, "no callback of kie.ai", err)
 	}
 	d.code = decoded.Code
-	if v, ok := h.identify(r.Header, decoded.TaskIDs, d); !ok {
-		return v
+	if rejection, ok := h.identify(r.Header, decoded.TaskIDs, d); !ok {
+		return rejection
 	}
 	return h.signal(ctx, *d, decoded)
 }
 
-// authenticate reads the path. What the token proves is that lumaflow minted
-// the URL for this job; a signature proves that kie.ai calls.
+// authenticate verifies the token in the path, which proves that lumaflow minted
+// the URL for this job. Only a signature proves that kie.ai is the sender.
 func (h *handler) authenticate(r *http.Request, d *delivery) {
 	vars := mux.Vars(r)
 	workflowID, err := url.PathUnescape(vars["workflowID"])
 	d.workflowID, d.token = workflowID, vars["token"]
-	d.authentic = err == nil && h.Secrets.Verify(h.Namespace, workflowID, d.token)
+	d.authentic = err == nil && h.options.Secrets.Verify(h.options.Namespace, workflowID, d.token)
 }
 
-// identify settles which of the task ids in the body is meant: the one that is
-// signed, or the first if signatures are not required.
-func (h *handler) identify(header http.Header, candidates []string, d *delivery) (verdict, bool) {
-	taskID, err := h.Verifier.Verify(candidates, header.Get(kie.TimestampHeader), header.Get(kie.SignatureHeader), h.Now())
+// identify sets the task id of d: the signed one of the candidates, or the first
+// if signatures are not required.
+func (h *handler) identify(header http.Header, candidates []string, d *delivery) (rejection outcome, ok bool) {
+	taskID, err := h.options.Verifier.Verify(candidates, header.Get(kie.TimestampHeader), header.Get(kie.SignatureHeader), h.options.Now())
 	switch {
 	case err != nil:
 		return unauthorized("bad signature", metrics.CallbackBadSignature, err), false
 	case strings.Contains(taskID, d.token):
-		// Task ids are shown and stored; tokens must not be.
-		return refused(http.StatusBadRequest, "no callback of kie.ai", errors.New("its task id holds the token")), false
+		// Task ids are logged and stored, tokens must not be.
+		return rejected(http.StatusBadRequest, "no callback of kie.ai", errors.New("its task id holds the token")), false
 	}
 	d.taskID = taskID
-	return verdict{}, true
+	return outcome{}, true
 }
 
-// signal passes the callback on and answers for Temporal.
-func (h *handler) signal(ctx context.Context, d delivery, decoded kie.Callback) verdict {
-	repeated, err := h.gate.pass(d, func() error {
-		return h.Signaler.SignalCallback(ctx, d.workflowID, hint(d, decoded))
+// signal sends the callback to its job and maps Temporal's answer to an outcome.
+func (h *handler) signal(ctx context.Context, d delivery, decoded kie.Callback) outcome {
+	duplicate, err := h.limiter.do(d, func() error {
+		return h.options.Signaler.SignalCallback(ctx, d.workflowID, payload(d, decoded))
 	})
 	var over *serviceerror.NotFound
 	var exhausted *exhaustedError
 	switch {
-	case err == nil && repeated:
+	case err == nil && duplicate:
 		return received("duplicate", metrics.CallbackDuplicate)
 	case err == nil:
 		return received("signalled", metrics.CallbackAccepted)
 	case errors.As(err, &over):
-		// The job has ended or is gone; nothing that kie.ai could send again
-		// would find it.
+		// The job has ended or its history is deleted: a retry would fail too.
 		return received("job is over", metrics.CallbackLate)
 	case errors.As(err, &exhausted):
-		return again("too many signals for this job", metrics.CallbackBusy, exhausted.wait, nil)
+		return retryLater("too many signals for this job", metrics.CallbackBusy, exhausted.wait, nil)
 	default:
-		return again("Temporal did not take the signal", metrics.CallbackUnavailable, outagePause, err)
+		return retryLater("Temporal did not take the signal", metrics.CallbackUnavailable, outagePause, err)
 	}
 }
 
-// isJSON accepts a missing content type: kie.ai documents application/json, and
-// its own answers have been seen without any.
+// isJSON accepts a missing content type: kie.ai documents application/json, but
+// some of its API's answers have had none.
 func isJSON(header http.Header) bool {
 	given := header.Get("Content-Type")
 	if given == "" {

@@ -16,7 +16,7 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// unread is a body that must not be touched.
+// unread is a body that fails the test when it is read.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
@@ -24,8 +24,8 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestAnswers holds the table of design section 7, and, by requests that are
-// wrong in several ways, the order of the checks.
+// Requests with one fault check each status, and requests with several faults the
+// order of the checks.
 func TestAnswers(t *testing.T) {
 	padded := func(size int) string {
 		body := success("t")
@@ -81,7 +81,7 @@ func TestAnswers(t *testing.T) {
 		{name: "head", method: http.MethodHead, want: 405},
 		{name: "put", method: http.MethodPut, want: 405},
 		{name: "options", method: http.MethodOptions, want: 405},
-		{name: "unheard of", method: "BREW", want: 405},
+		{name: "unknown method", method: "BREW", want: 405},
 		{name: "lower case", method: "post", want: 405},
 		{name: "another path", path: "/", want: 404, answer: "not found"},
 
@@ -122,7 +122,7 @@ func TestAnswers(t *testing.T) {
 			}
 			response := f.do(r)
 			requireAnswer(t, response, test.want, test.answer)
-			assert.Len(t, f.temporal.seen(), test.signals)
+			assert.Len(t, f.temporal.recorded(), test.signals)
 			if test.want == http.StatusMethodNotAllowed {
 				assert.Equal(t, "POST", response.Header.Get("Allow"))
 			}
@@ -131,7 +131,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func TestDeclaredSizeIsRefusedUnread(t *testing.T) {
+func TestDeclaredSizeIsRejectedUnread(t *testing.T) {
 	f := newFixture(t)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, f.path("j"), unread{t})
 	r.ContentLength = kie.MaxBody + 1
@@ -142,12 +142,12 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
 
-func TestBodyThatBreaksOff(t *testing.T) {
+func TestIncompleteBody(t *testing.T) {
 	f := newFixture(t)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, f.path("j"),
 		io.MultiReader(strings.NewReader(success("t")), broken{}))
 	requireAnswer(t, f.do(r), 400, "incomplete body")
-	assert.Empty(t, f.temporal.seen())
+	assert.Empty(t, f.temporal.recorded())
 }
 
 func TestSignatures(t *testing.T) {
@@ -165,7 +165,7 @@ func TestSignatures(t *testing.T) {
 		taskID  string
 	}{
 		{name: "signed", headers: sign("t", now), want: 200, taskID: "t"},
-		// Made with openssl, not with our own code.
+		// Computed with openssl, independent of kie.Sign.
 		{
 			name: "known vector", body: success("774d9a7dd608a0e49293903095e45a4c"), want: 200, taskID: "774d9a7dd608a0e49293903095e45a4c",
 			headers: []string{"1755078480", "zqgV4cMp+Ui+SoYodzD74znhyJDMjeH6+qHvimGk5x4="},
@@ -198,11 +198,11 @@ func TestSignatures(t *testing.T) {
 			response := f.do(r)
 			requireAnswer(t, response, test.want, "")
 			if test.want != http.StatusOK {
-				assert.Empty(t, f.temporal.seen())
+				assert.Empty(t, f.temporal.recorded())
 				return
 			}
-			require.Len(t, f.temporal.seen(), 1)
-			assert.Equal(t, test.taskID, f.temporal.seen()[0].cb.TaskID)
+			require.Len(t, f.temporal.recorded(), 1)
+			assert.Equal(t, test.taskID, f.temporal.recorded()[0].cb.TaskID)
 		})
 	}
 }
@@ -219,8 +219,8 @@ func TestUnauthorizedRevealsNothing(t *testing.T) {
 	assert.Equal(t, map[string]bool{`{"status":"unauthorized"}`: true}, bodies)
 }
 
-func TestFirstIDCountsWithoutSignatures(t *testing.T) {
+func TestFirstTaskIDWithoutSignatures(t *testing.T) {
 	f := newFixture(t)
 	requireAnswer(t, f.post(t, "j", `{"taskId":"top","data":{"task_id":"inner"}}`), 200, "received")
-	assert.Equal(t, "inner", f.temporal.seen()[0].cb.TaskID)
+	assert.Equal(t, "inner", f.temporal.recorded()[0].cb.TaskID)
 }

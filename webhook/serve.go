@@ -14,20 +14,19 @@ const (
 	headerTime = 5 * time.Second
 	// readTime is for header and body together.
 	readTime = 8 * time.Second
-	// writeTime begins with the end of the header and so holds the body, the
-	// signal and the answer.
+	// writeTime runs from the end of the header and covers body, signal and
+	// answer.
 	writeTime = readTime + answerTime + 2*time.Second
 	idleTime  = 2 * time.Minute
-	// drainTime is enough for a callback that came in last.
+	// drainTime covers a callback that arrived just before the drain.
 	drainTime = writeTime
-	// maxHeaderBytes holds the longest path: an id of 1000 bytes, each escaped.
+	// maxHeaderBytes fits the longest path, a job id of 1000 escaped bytes.
 	maxHeaderBytes = 32 << 10
 )
 
-// Serve serves handler on listener, with every timeout set, until ctx ends.
-// Then it takes no more requests, lets those under way finish, and returns nil.
-// It owns the listener. Its first log line, "webhook listening", carries the
-// address, with the real port if :0 was asked for.
+// Serve serves handler on listener, which it owns, with every timeout set, until
+// ctx ends. It then drains and returns nil, as serving.Run describes. It logs
+// "webhook listening" with the address, in which the real port stands for :0.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
 	return serving.Run(ctx, listener, &http.Server{
 		Handler:           handler,
@@ -36,7 +35,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 		WriteTimeout:      writeTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
-		// "OPTIONS *" is a path like any other that is not served.
+		// The router answers "OPTIONS *", with 404 like every unknown path.
 		DisableGeneralOptionsHandler: true,
 	}, "webhook", drainTime, logger)
 }

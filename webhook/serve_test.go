@@ -19,8 +19,8 @@ import (
 	"lumaflow/webhook"
 )
 
-// serve runs a fixture on a real port and returns its address. It is stopped
-// with the test and must then have stopped cleanly.
+// serve runs a fixture on a real port and returns its address. The end of the test
+// stops it and fails the test if it does not stop cleanly.
 func (f *fixture) serve(t *testing.T) (address string, stop func()) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -41,13 +41,13 @@ func (f *fixture) serve(t *testing.T) (address string, stop func()) {
 	return listener.Addr().String(), stop
 }
 
-var nastyIDs = []string{
+var hostileIDs = []string{
 	"luma-4f2a", ".", "..", "...", "/", "//", "a/b", "/a/", "../../etc", "a/../b", "%", "%2F", "%2e%2e", "%zz", "100%",
 	"a b", " ", "a+b", "a?b=c", "a#b", "a;b,c", "a&b=c", `a\b`, `"quoted"`, "{workflowID}", "a:b@c", "jobs/日本語/🎬", "é",
 	"\x00", "a\nb", "a\r\nHost: x", "\t", "\x7f", "callbacks/luma/x/y", strings.Repeat("é", 500), strings.Repeat("/", 1000),
 }
 
-func TestEveryIDArrives(t *testing.T) {
+func TestEveryJobIDIsRouted(t *testing.T) {
 	f := newFixture(t)
 	address, _ := f.serve(t)
 	minter, err := callback.NewMinter("http://"+address, f.secrets)
@@ -56,47 +56,47 @@ func TestEveryIDArrives(t *testing.T) {
 		return fmt.Errorf("redirected to %s", r.URL)
 	}}
 	defer client.CloseIdleConnections()
-	for i, id := range nastyIDs {
+	for i, id := range hostileIDs {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, minter.URL(namespace, id), strings.NewReader(success("t")))
 		require.NoError(t, err)
 		response, err := client.Do(request)
 		require.NoError(t, err)
 		requireAnswer(t, response, 200, "received")
 		require.NoError(t, response.Body.Close())
-		require.Len(t, f.temporal.seen(), i+1)
-		assert.Equal(t, id, f.temporal.seen()[i].job)
+		require.Len(t, f.temporal.recorded(), i+1)
+		assert.Equal(t, id, f.temporal.recorded()[i].job)
 		assert.NotContains(t, f.log.String(), f.token(id))
 	}
-	assert.Equal(t, len(nastyIDs)+1, strings.Count(f.log.String(), "\n"), "one line each, and the first one")
+	assert.Equal(t, len(hostileIDs)+1, strings.Count(f.log.String(), "\n"), "one line per callback after the first line")
 }
 
-// TestHostileRequests sends what no HTTP client would and looks at the raw
-// answer: never a redirect, never a signal, never the token in the log.
+// Requests that no HTTP client sends get no redirect and cause no signal, and the
+// log never holds the token.
 func TestHostileRequests(t *testing.T) {
 	f := newFixture(t)
 	address, _ := f.serve(t)
 	id, token := url.PathEscape("a/b"), f.token("a/b")
-	own := "/callbacks/luma/" + id + "/" + token
+	path := "/callbacks/luma/" + id + "/" + token
 	tests := []struct {
 		line string
 		want int
 	}{
-		{"POST " + own, 200},
-		{"POST http://elsewhere.example.org" + own, 200},
-		{"POST " + strings.ReplaceAll(own, "%2F", "%2f"), 200},
+		{"POST " + path, 200},
+		{"POST http://elsewhere.example.org" + path, 200},
+		{"POST " + strings.ReplaceAll(path, "%2F", "%2f"), 200},
 
-		{"POST /" + own, 404},
+		{"POST /" + path, 404},
 		{"POST //callbacks//luma//" + id + "/" + token, 404},
-		{"POST /." + own, 404},
-		{"POST /x/.." + own, 404},
-		{"POST /%2e%2e" + own, 404},
+		{"POST /." + path, 404},
+		{"POST /x/.." + path, 404},
+		{"POST /%2e%2e" + path, 404},
 		{"POST /callbacks/./luma/" + id + "/" + token, 404},
 		{"POST /callbacks/luma/../luma/" + id + "/" + token, 404},
-		{"POST " + own + "/", 404},
-		{"POST " + own + "//", 404},
-		{"POST " + own + "/.", 404},
-		{"POST " + own + "%2F", 401},
-		{"POST " + own + "/..", 404},
+		{"POST " + path + "/", 404},
+		{"POST " + path + "//", 404},
+		{"POST " + path + "/.", 404},
+		{"POST " + path + "%2F", 401},
+		{"POST " + path + "/..", 404},
 		{"POST /callbacks/luma/" + id + "//" + token, 404},
 		{"POST /callbacks/luma//" + token, 404},
 		{"POST /callbacks/luma/a/b/" + token, 404},
@@ -115,14 +115,14 @@ func TestHostileRequests(t *testing.T) {
 		{"POST *", 404},
 		{"OPTIONS *", 404},
 		{"CONNECT /callbacks", 404},
-		{"GET " + own, 405},
+		{"GET " + path, 405},
 		{"GET /", 404},
 		{"GET /healthz", 200},
 		{"GET /healthz/", 404},
 		{"GET //healthz", 404},
 		{"GET /metrics", 404},
 		{"GET /debug/pprof/", 404},
-		{"POST /" + strings.Repeat("x", 100_000) + own, 431},
+		{"POST /" + strings.Repeat("x", 100_000) + path, 431},
 	}
 	signals := 0
 	for _, test := range tests {
@@ -139,9 +139,9 @@ func TestHostileRequests(t *testing.T) {
 			if test.want == 200 && strings.HasPrefix(test.line, "POST") {
 				signals++
 			}
-			require.Len(t, f.temporal.seen(), signals)
+			require.Len(t, f.temporal.recorded(), signals)
 			if signals > 0 {
-				require.Equal(t, "a/b", f.temporal.seen()[signals-1].job)
+				require.Equal(t, "a/b", f.temporal.recorded()[signals-1].job)
 			}
 		})
 	}
@@ -154,22 +154,22 @@ func exchange(t *testing.T, address, raw string) *http.Response {
 	connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	defer connection.Close()
-	// The server may answer and hang up before it has read everything.
+	// The server may answer and close before it has read everything.
 	_, _ = io.WriteString(connection, raw)
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
 	return response
 }
 
-func TestServeTellsItsAddress(t *testing.T) {
+func TestServeLogsItsAddress(t *testing.T) {
 	f := newFixture(t)
 	address, stop := f.serve(t)
 	stop()
 	assert.Contains(t, f.log.String(), `msg="webhook listening" address=`+address)
 }
 
-// TestServeDrains stops a webhook while a callback waits for Temporal: it is
-// answered all the same, and nobody else gets in.
+// A callback in flight at the stop is answered, and no further connection is
+// accepted.
 func TestServeDrains(t *testing.T) {
 	f := newFixture(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
@@ -201,7 +201,7 @@ func TestServeDrains(t *testing.T) {
 	}, waitFor, tick, "the port stays open")
 	select {
 	case <-stopped:
-		t.Fatal("stopped without waiting for the callback")
+		t.Fatal("stopped before the answer to the callback")
 	default:
 	}
 	close(release)

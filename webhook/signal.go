@@ -9,49 +9,50 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/internal/kie"
-	"lumaflow/workflows"
+	"lumaflow/workflows/signals"
 )
 
-// Signaler passes a callback on to its job.
+// Signaler signals callbacks to jobs.
 type Signaler interface {
-	// SignalCallback returns nil once Temporal has stored the signal and an
-	// error that is a *serviceerror.NotFound if no job with that id is running.
-	// It gives up when ctx ends.
-	SignalCallback(ctx context.Context, workflowID string, cb workflows.Callback) error
+	// SignalCallback returns nil once Temporal has stored the signal, and an
+	// error that wraps a *serviceerror.NotFound if no job of that id is running.
+	// It returns when ctx ends.
+	SignalCallback(ctx context.Context, workflowID string, cb signals.CallbackPayload) error
 }
 
-// Through is the Signaler of a Temporal client.
-func Through(temporal client.Client) Signaler { return signaler{temporal} }
+// NewSignaler returns the Signaler of a Temporal client.
+func NewSignaler(temporal client.Client) Signaler { return signaler{temporal} }
 
 type signaler struct{ temporal client.Client }
 
-// SignalCallback keeps the deadline from the SDK, which would give up after
-// half of the time that is left, and cancels the call when it comes.
-func (s signaler) SignalCallback(ctx context.Context, workflowID string, cb workflows.Callback) error {
+// SignalCallback hides the deadline of ctx from the SDK, which would use only
+// half of the remaining time for the call, and cancels the call when ctx ends.
+func (s signaler) SignalCallback(ctx context.Context, workflowID string, cb signals.CallbackPayload) error {
 	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	err := workflows.CallbackSignal.Send(call, s.temporal, workflowID, cb)
+	err := signals.Callback.Send(call, s.temporal, workflowID, cb)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("signal callback to %s: %w", workflowID, context.Cause(ctx))
 	}
 	return err
 }
 
-// What a signal may carry of what the callback said.
+// Bounds of a signal's payload.
 const (
-	maxMessage  = 500 // bytes
-	maxURLs     = 16
-	maxURLBytes = 2048
+	maxMessageBytes = 500
+	maxURLs         = 16
+	maxURLBytes     = 2048
 )
 
-// hint makes the signal of a callback. The body is not signed, so it is kept
-// small, and it may quote the job's callback URL, so the token is taken out.
-func hint(d delivery, decoded kie.Callback) workflows.Callback {
-	cb := workflows.Callback{
+// payload returns the signal for a callback. Its size is bounded, since kie.ai
+// documents a signature over task id and timestamp, not over the body, and the
+// token is removed, since the body may quote the callback URL.
+func payload(d delivery, decoded kie.Callback) signals.CallbackPayload {
+	cb := signals.CallbackPayload{
 		TaskID: d.taskID,
 		Code:   decoded.Code,
-		Msg:    clip(d.withoutToken(decoded.Message), maxMessage),
+		Msg:    truncate(d.withoutToken(decoded.Message), maxMessageBytes),
 	}
 	if decoded.Code != http.StatusOK {
 		return cb

@@ -1,10 +1,10 @@
-// Package webhook receives kie.ai's callbacks over HTTP and passes them on to
-// the jobs they belong to, as signals.
+// Package webhook receives kie.ai's callbacks over HTTP and signals them to
+// their jobs.
 //
-// It answers 200 only after Temporal has stored the signal, so that whatever
-// goes wrong before makes kie.ai send the callback again, and it keeps what
-// comes in too often away from Temporal. It holds no state that matters: any
-// number of webhooks can run side by side, and one may be killed at any moment.
+// A callback is answered 200 only after Temporal has stored its signal: after any
+// earlier failure kie.ai repeats the callback. Duplicates and excess callbacks are
+// not signalled. The webhook keeps no durable state: any number can run side by
+// side, and each can be killed at any time.
 package webhook
 
 import (
@@ -20,39 +20,38 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// maxInFlight is how many authentic callbacks are worked on at once; the rest
-// are asked to come again. It bounds the memory that bodies take (1 MiB each)
-// and the calls that wait for Temporal.
+// maxInFlight bounds the authentic callbacks in flight; further ones are answered
+// 503. It bounds the memory for bodies (1 MiB each) and the open calls to
+// Temporal.
 const maxInFlight = 256
 
-// Options are what the webhook works with. Signaler, Namespace and Secrets are
-// required.
+// Options configures the handler. Signaler, Namespace and Secrets are required.
 type Options struct {
-	// Signaler takes the callbacks that are authentic and no repetition.
+	// Signaler gets the authentic callbacks that are no duplicates.
 	Signaler Signaler
 	// Namespace is the Temporal namespace that callback tokens are bound to.
 	Namespace string
-	// Secrets recognise callback tokens.
+	// Secrets verify callback tokens.
 	Secrets callback.Secrets
-	// Verifier checks kie.ai's own signatures; the zero value requires none.
+	// Verifier checks kie.ai's signatures; the zero value requires none.
 	Verifier kie.Verifier
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Logger gets one line per callback, without token and path; nil discards
-	// them.
+	// Logger gets one line per callback, without token and path; nil logs
+	// nothing.
 	Logger *slog.Logger
 	// Metrics counts callbacks by verdict; nil counts nothing.
 	Metrics client.MetricsHandler
 }
 
 type handler struct {
-	Options
-	gate  *gate
-	slots chan struct{}
+	options Options
+	limiter *limiter
+	slots   chan struct{}
 }
 
-// New returns the webhook's HTTP handler. It serves callbacks and /healthz;
-// everything else is 404 or 405 and never a redirect.
+// New returns the webhook's HTTP handler. It serves callbacks and /healthz and
+// answers every other request with 404 or 405, never with a redirect.
 func New(options Options) http.Handler {
 	if options.Now == nil {
 		options.Now = time.Now
@@ -64,12 +63,12 @@ func New(options Options) http.Handler {
 		options.Metrics = client.MetricsNopHandler
 	}
 	h := &handler{
-		Options: options,
-		gate:    newGate(options.Now),
+		options: options,
+		limiter: newLimiter(options.Now),
 		slots:   make(chan struct{}, maxInFlight),
 	}
-	// Routed by the path as it was sent: an id may hold slashes and dots of its
-	// own, and cleaning a path means to redirect, which loses the callback.
+	// Routes match the path as sent, since a job id may contain slashes and dots.
+	// A cleaned path would be answered with a redirect, which loses the callback.
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	router.NotFoundHandler = http.HandlerFunc(h.notFound)
 	router.Handle(callback.Route, allow(h.receive, http.MethodPost))
@@ -77,7 +76,7 @@ func New(options Options) http.Handler {
 	return router
 }
 
-// allow keeps every other method away from a handler.
+// allow answers every other method with 405.
 func allow(next http.HandlerFunc, methods ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, method := range methods {
@@ -96,8 +95,7 @@ func healthy(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
-	// The path stays out of the log: a callback that only just missed its route
-	// has the token in it.
-	h.Logger.DebugContext(r.Context(), "request for a path that does not exist")
+	// The path is not logged: that of a misrouted callback contains the token.
+	h.options.Logger.DebugContext(r.Context(), "request for a path that does not exist")
 	respond(w, http.StatusNotFound, "not found")
 }

@@ -22,7 +22,7 @@ import (
 	"lumaflow/internal/callback"
 	"lumaflow/internal/kie"
 	"lumaflow/webhook"
-	"lumaflow/workflows"
+	"lumaflow/workflows/signals"
 )
 
 const (
@@ -36,23 +36,23 @@ const (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// signalled is one call of the Signaler.
-type signalled struct {
+// signal is one call of the Signaler.
+type signal struct {
 	job string
-	cb  workflows.Callback
+	cb  signals.CallbackPayload
 }
 
-// temporal records signals and answers with answer, if that is set.
+// temporal records signals and returns the error of answer, if that is set.
 type temporal struct {
 	answer func(ctx context.Context) error
 
 	mu      sync.Mutex
-	signals []signalled
+	signals []signal
 }
 
-func (f *temporal) SignalCallback(ctx context.Context, job string, cb workflows.Callback) error {
+func (f *temporal) SignalCallback(ctx context.Context, job string, cb signals.CallbackPayload) error {
 	f.mu.Lock()
-	f.signals = append(f.signals, signalled{job, cb})
+	f.signals = append(f.signals, signal{job, cb})
 	f.mu.Unlock()
 	if f.answer == nil {
 		return nil
@@ -60,13 +60,13 @@ func (f *temporal) SignalCallback(ctx context.Context, job string, cb workflows.
 	return f.answer(ctx)
 }
 
-func (f *temporal) seen() []signalled {
+func (f *temporal) recorded() []signal {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.signals
 }
 
-// output is a log that handlers write and tests read.
+// output is a log for concurrent use.
 type output struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer
@@ -84,8 +84,7 @@ func (o *output) String() string {
 	return o.buffer.String()
 }
 
-// fixture is a webhook with everything around it. No log line of any test may
-// hold the token of a URL that it minted.
+// fixture is a webhook with a recording Signaler and log.
 type fixture struct {
 	http.Handler
 	temporal *temporal
@@ -129,7 +128,7 @@ func (f *fixture) token(job string) string {
 	return path[strings.LastIndex(path, "/")+1:]
 }
 
-// post delivers a callback to a job the way kie.ai does.
+// post delivers a callback to a job like kie.ai.
 func (f *fixture) post(t testing.TB, job, body string) *http.Response {
 	return f.do(newRequest(t, http.MethodPost, f.path(job), body))
 }
@@ -172,27 +171,26 @@ func TestCallbackBecomesSignal(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 	assert.Equal(t, `{"status":"received"}`, string(body))
-	assert.Equal(t, []signalled{{"jobs/1", workflows.Callback{
+	assert.Equal(t, []signal{{"jobs/1", signals.CallbackPayload{
 		TaskID:     "task-1",
 		Code:       200,
 		Msg:        "Modify record generated successfully.",
 		ResultURLs: []string{"https://tempfile.example.org/l/a.mp4?sig=1"},
-	}}}, f.temporal.seen())
+	}}}, f.temporal.recorded())
 
 	lines := strings.Split(strings.TrimSpace(f.log.String()), "\n")
 	require.Len(t, lines, 1)
 	assert.Contains(t, lines[0], "level=INFO msg=callback verdict=signalled status=200 job=jobs/1 task=task-1 code=200")
 }
 
-// The doctor's probes are answered like any callback, so that they prove
-// something, but an examination is no trouble for whoever reads the log.
+// Probes of the doctor get the answers of callbacks, but log no warning.
 func TestProbes(t *testing.T) {
 	f := newFixture(t, signed(t))
 	f.temporal.answer = func(context.Context) error { return serviceerror.NewNotFound("no such workflow") }
 	for range 100 {
 		id := callback.ProbeID()
-		stranger := newRequest(t, http.MethodPost, f.path(id)[:len(f.path(id))-43]+strings.Repeat("x", 43), success("t"))
-		requireAnswer(t, f.do(stranger), 401, "unauthorized")
+		forged := newRequest(t, http.MethodPost, f.path(id)[:len(f.path(id))-43]+strings.Repeat("x", 43), success("t"))
+		requireAnswer(t, f.do(forged), 401, "unauthorized")
 		requireAnswer(t, f.post(t, callback.EscapedProbeID(), `{}`), 400, "no callback of kie.ai")
 		requireAnswer(t, f.post(t, id, success("t")), 401, "unauthorized")
 		probe := newRequest(t, http.MethodPost, f.path(id), success("t"))
@@ -201,7 +199,7 @@ func TestProbes(t *testing.T) {
 		probe.Header.Set(kie.SignatureHeader, signature)
 		requireAnswer(t, f.do(probe), 200, "received")
 	}
-	assert.Len(t, f.temporal.seen(), 100, "each has asked Temporal")
+	assert.Len(t, f.temporal.recorded(), 100, "each valid probe signals")
 	for line := range strings.Lines(f.log.String()) {
 		assert.Regexp(t, `level=INFO msg=callback verdict="probe: .*job=.*lumaflow-doctor\.`, line)
 	}
@@ -228,10 +226,10 @@ func TestSignalIsBoundedAndHoldsNoToken(t *testing.T) {
 			code, "could not reach "+f.path("j")+strings.Repeat(" é", 10_000), encoded)), 200, "received")
 	}
 
-	succeeded, failed := f.temporal.seen()[0].cb, f.temporal.seen()[1].cb
+	succeeded, failed := f.temporal.recorded()[0].cb, f.temporal.recorded()[1].cb
 	assert.Equal(t, links[2:18], succeeded.ResultURLs)
 	assert.Empty(t, failed.ResultURLs, "a failure has no results")
-	for _, cb := range []workflows.Callback{succeeded, failed} {
+	for _, cb := range []signals.CallbackPayload{succeeded, failed} {
 		assert.Contains(t, cb.Msg, "could not reach")
 		assert.NotContains(t, cb.Msg, f.token("j"))
 		assert.LessOrEqual(t, len(cb.Msg), 500)
@@ -240,13 +238,13 @@ func TestSignalIsBoundedAndHoldsNoToken(t *testing.T) {
 	assert.NotContains(t, f.log.String(), f.token("j"))
 }
 
-func TestCallbackOutlivesItsSender(t *testing.T) {
+func TestSignalOutlivesTheConnection(t *testing.T) {
 	f := newFixture(t)
 	f.temporal.answer = func(ctx context.Context) error { return ctx.Err() }
-	gone, hangUp := context.WithCancel(t.Context())
-	hangUp()
-	requireAnswer(t, f.do(newRequest(t, http.MethodPost, f.path("j"), success("t")).WithContext(gone)), 200, "received")
-	assert.Len(t, f.temporal.seen(), 1)
+	disconnected, disconnect := context.WithCancel(t.Context())
+	disconnect()
+	requireAnswer(t, f.do(newRequest(t, http.MethodPost, f.path("j"), success("t")).WithContext(disconnected)), 200, "received")
+	assert.Len(t, f.temporal.recorded(), 1)
 }
 
 func TestHealth(t *testing.T) {

@@ -49,7 +49,7 @@ func TestNothingIsLeftAfterAStop(t *testing.T) {
 	require.NoError(t, err)
 	logging := command.Logging{Format: "text"}
 	logger := logging.Logger(t.Output())
-	handler := webhook.New(webhook.Options{Signaler: webhook.Through(server.Client()), Namespace: "default", Secrets: secrets, Logger: logger})
+	handler := webhook.New(webhook.Options{Signaler: webhook.NewSignaler(server.Client()), Namespace: "default", Secrets: secrets, Logger: logger})
 	ended := make(chan error, 2)
 	go func() { ended <- webhook.Serve(running, listener, handler, logger) }()
 	work := &worker.Command{

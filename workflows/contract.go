@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lumaflow/activities"
+	"lumaflow/workflows/signals"
 )
 
 // Names that users, the webhook and the worker share. They are part of the
@@ -79,23 +80,11 @@ type ModifyVideoResult struct {
 // Video is one stored, verified video.
 type Video = activities.Video
 
-// Callback is the payload of the signal that the webhook sends. It is a hint: the
-// job confirms it with record-info.
-type Callback struct {
-	TaskID string `json:"taskId"`
-	Code   int    `json:"code"`
-	Msg    string `json:"msg"`
-	// ResultURLs are the links in the callback. They are fetched only if record-info
-	// answers only errors for ten minutes.
-	ResultURLs []string `json:"resultUrls,omitempty"`
-}
+// Callback is the payload of CallbackSignal.
+type Callback = signals.CallbackPayload
 
-// CallbackSignal is one value for both ends of the signal: the webhook sends it,
-// the workflow receives it.
-var CallbackSignal = Signal[Callback]{
-	Name:        "callback",
-	Description: "kie.ai reports that a task has ended; the job confirms it with record-info",
-}
+// CallbackSignal is sent by the webhook.
+var CallbackSignal = signals.Callback
 
 // Resolution is an operator's decision about a submission with an unknown
 // outcome.

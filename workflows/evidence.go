@@ -6,13 +6,14 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/workflows/signals"
 )
 
 // EvidenceSignal is one value for both ends of late evidence. A worker sends it
 // when Temporal gave up its attempt before the attempt could report the outcome
 // of the submission. The signal comes from lumaflow's own workers and counts as
 // proof, like the evidence in a heartbeat.
-var EvidenceSignal = Signal[activities.Evidence]{
+var EvidenceSignal = signals.Signal[activities.Evidence]{
 	Name:        activities.EvidenceSignal,
 	Description: "a worker reports the outcome of a submission whose attempt timed out",
 }

@@ -4,13 +4,14 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/workflows/signals"
 )
 
 // inbox receives the signals of a job. A signal that interrupts a submission is
 // deferred: it is processed before the next one.
 type inbox struct {
-	callbacks SignalChannel[Callback]
-	evidence  SignalChannel[activities.Evidence]
+	callbacks signals.Channel[Callback]
+	evidence  signals.Channel[activities.Evidence]
 	// callbackCount counts the callbacks received, useful or not.
 	callbackCount     int
 	deferredCallbacks []Callback

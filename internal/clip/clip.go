@@ -16,10 +16,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vbauerster/mpb/v8/decor"
+	"github.com/dustin/go-humanize"
 
 	"lumaflow/internal/command"
 	"lumaflow/internal/media"
+	"lumaflow/internal/oneline"
 )
 
 // The limits of Luma Modify. (kie.ai documents 500 MB and 10 s in
@@ -79,7 +80,7 @@ func (c *Clip) check(ctx context.Context) error {
 func (c *Clip) SHA256() string { return c.sha256 }
 
 // String is the path as the user gave it, in one line.
-func (c *Clip) String() string { return command.Plain(c.path) }
+func (c *Clip) String() string { return oneline.Clean(c.path) }
 
 // Close closes the file.
 func (c *Clip) Close() error { return c.file.Close() }
@@ -88,7 +89,7 @@ func (c *Clip) Close() error { return c.file.Close() }
 // until a process writes to it.
 func checkFile(path string) error {
 	info, err := os.Stat(path)
-	name := command.Plain(path)
+	name := oneline.Clean(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return command.Usagef("there is no file %s (an address begins with http:// or https://)", name)
@@ -101,7 +102,7 @@ func checkFile(path string) error {
 	case info.Size() == 0:
 		return command.Usagef("%s is empty", name)
 	case info.Size() > MaxBytes:
-		return command.Usagef("%s has %s and kie.ai takes at most %s: make it smaller", name, megabytes(info.Size()), megabytes(MaxBytes))
+		return command.Usagef("%s has %s and kie.ai takes at most %s: make it smaller", name, humanize.Bytes(uint64(info.Size())), humanize.Bytes(MaxBytes))
 	default:
 		return nil
 	}
@@ -112,7 +113,7 @@ func unreadable(path string, err error) error {
 		// The text of a PathError includes the path.
 		err = failed.Err
 	}
-	return command.Usagef("%s can't be read: %w", command.Plain(path), err)
+	return command.Usagef("%s can't be read: %w", oneline.Clean(path), err)
 }
 
 // inspect checks the content and sets its extension. Its errors are usage errors
@@ -167,6 +168,3 @@ func (r *contextReader) Read(into []byte) (int, error) {
 	}
 	return r.reader.Read(into)
 }
-
-// megabytes writes a size in the unit that fits it, in steps of 1000.
-func megabytes(bytes int64) string { return fmt.Sprintf("% .1f", decor.SizeB1000(bytes)) }

@@ -71,7 +71,7 @@ func TestUnsuitableFiles(t *testing.T) {
 		{"dangling link", dangling, "there is no file"},
 		{"folder", folder, "is a folder: name one video file"},
 		{"empty", file(t, "a.mp4", nil), "is empty"},
-		{"too large", large, "has 500.0 MB and kie.ai takes at most 500.0 MB"},
+		{"too large", large, "has 500 MB and kie.ai takes at most 500 MB"},
 		{"text", file(t, "a.mp4", []byte("Not a video at all.\n")), "is not a complete MP4, MOV or AVI: it does not begin like an MP4 or MOV"},
 		{"text of a few bytes", file(t, "a.mp4", []byte("hello\n")), "does not begin like an MP4 or MOV"},
 		{"web page", file(t, "a.mov", []byte("<html>\n\x1b[31m")), "is not a complete MP4, MOV or AVI"},

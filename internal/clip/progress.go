@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/mattn/go-runewidth"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 // nameWidth bounds the file name in a line on a terminal, in columns.
@@ -40,7 +42,7 @@ type lines struct {
 }
 
 func (l lines) begin() func(int64) {
-	_, _ = fmt.Fprintf(l.out, "uploading %s (%s)\n", l.clip, megabytes(l.clip.size))
+	_, _ = fmt.Fprintf(l.out, "uploading %s (%s)\n", l.clip, humanize.Bytes(uint64(l.clip.size)))
 	return func(int64) {}
 }
 
@@ -51,7 +53,7 @@ func (l lines) failed(err error, pause time.Duration) {
 func (l lines) end(bool) {}
 
 func failedLine(err error, pause time.Duration) string {
-	return fmt.Sprintf("the upload failed (%s), next attempt in %v", command.Plain(err.Error()), pause.Round(100*time.Millisecond))
+	return fmt.Sprintf("the upload failed (%s), next attempt in %v", oneline.Clean(err.Error()), pause.Round(100*time.Millisecond))
 }
 
 // bar is the progress for terminals.

@@ -1,5 +1,5 @@
-// Package command is what every lumaflow command shares with the shell: its
-// streams, its exit codes and its errors of one plain line.
+// Package command holds the conventions of every lumaflow command: streams, exit
+// codes, logging, listening and the version.
 package command
 
 import (
@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -21,16 +18,15 @@ const (
 	ExitUsage  = 2
 )
 
-// Streams are where a command reads and writes. Data goes to Out, everything
-// said to a person to Err.
+// Streams are the standard streams of a command. Out is for data, Err for logs and
+// messages.
 type Streams struct {
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer
 }
 
-// IsTerminal reports whether w is a terminal. Colour and bars are for
-// terminals only.
+// IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
@@ -41,8 +37,8 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// Usagef makes an error about what the user typed or set: a flag, an argument,
-// an environment variable. It exits with ExitUsage.
+// Usagef returns an error about a flag, an argument or an environment variable. It
+// exits with ExitUsage.
 func Usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
@@ -58,12 +54,4 @@ func ExitCode(err error) int {
 	default:
 		return ExitFailed
 	}
-}
-
-// Plain makes text from elsewhere fit for a terminal: one line, and nothing in
-// it that moves the cursor or colours the screen.
-func Plain(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool {
-		return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsPrint(r)
-	}), " ")
 }

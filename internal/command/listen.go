@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Listen takes a TCP port. Its errors are one line that names the variable with
-// the address; a malformed address is a usage error.
+// Listen listens on a TCP address. Its errors are one line and name the variable
+// that sets the address; for a malformed address they are usage errors.
 func Listen(ctx context.Context, variable, address string) (net.Listener, error) {
 	_, port, err := net.SplitHostPort(address)
 	if err == nil {

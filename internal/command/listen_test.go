@@ -23,7 +23,7 @@ func TestListen(t *testing.T) {
 		"no port":         {"127.0.0.1", `X_LISTEN is "127.0.0.1": give host:port, like :8080`, command.ExitUsage},
 		"too high a port": {"127.0.0.1:70000", `X_LISTEN is "127.0.0.1:70000": give host:port, like :8080`, command.ExitUsage},
 		"no such service": {":nonsense", `X_LISTEN is ":nonsense": give host:port, like :8080`, command.ExitUsage},
-		// An address of nobody's, for documentation.
+		// 192.0.2.0/24 is reserved for documentation.
 		"not our address": {net.JoinHostPort("192.0.2.1", "8080"), "listen on 192.0.2.1:8080; check X_LISTEN: ", command.ExitFailed},
 	}
 	for name, test := range tests {

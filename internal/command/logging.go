@@ -5,14 +5,14 @@ import (
 	"log/slog"
 )
 
-// Logging are the flags of the commands that log.
+// Logging is the logging flags of long-running commands.
 type Logging struct {
 	Level  slog.Level `name:"log-level" env:"LOG_LEVEL" default:"info" help:"Least severe level that is logged: debug, info, warn or error."`
 	Format string     `name:"log-format" env:"LOG_FORMAT" default:"text" enum:"text,json" help:"Log format: text or json."`
 }
 
-// QuietLogging are the same flags with another default: commands that talk to
-// people need no log of the SDK's doings.
+// QuietLogging is Logging for interactive commands: its default level hides the
+// SDK's info lines.
 type QuietLogging struct {
 	LogLevel  slog.Level `name:"log-level" env:"LOG_LEVEL" default:"warn" help:"Least severe level that is logged: debug, info, warn or error."`
 	LogFormat string     `name:"log-format" env:"LOG_FORMAT" default:"text" enum:"text,json" help:"Log format: text or json."`

@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// version and revision are stamped by the linker:
+// The linker sets version and revision:
 // -ldflags "-X lumaflow/internal/command.version=v1.2.3 -X lumaflow/internal/command.revision=<commit>".
 var version, revision string
 
-// Version names this build: the stamped version, else the revision it was built
-// from, else "dev".
+// Version is the version set by the linker, else the revision, else "dev".
 func Version() string {
 	switch {
 	case version != "":
@@ -22,31 +21,31 @@ func Version() string {
 	}
 }
 
-// Revision is the commit this build was made from, in 12 digits: the stamped
-// one, else what the Go tool noted. It is empty if neither is known.
+// Revision is the first 12 digits of the commit of this build, as set by the
+// linker, else as recorded by the Go tool. It is empty if neither is present.
 func Revision() string {
 	const digits = 12
 	if len(revision) >= digits {
 		return revision[:digits]
 	}
-	if noted := noted("vcs.revision"); len(noted) >= digits {
-		return noted[:digits]
+	if recorded := buildSetting("vcs.revision"); len(recorded) >= digits {
+		return recorded[:digits]
 	}
 	return ""
 }
 
-// Modified reports whether there were changes that were not committed when this
-// build was made: its revision is then not all that it was made from. The Go tool
-// notes it, and of a stamped revision `git describe --dirty` tells it.
+// Modified reports whether this build contains uncommitted changes: the Go tool
+// records them, and `git describe --dirty` marks them in a revision set by the
+// linker.
 func Modified() bool {
 	if revision != "" {
 		return strings.HasSuffix(revision, "-dirty")
 	}
-	return noted("vcs.modified") == "true"
+	return buildSetting("vcs.modified") == "true"
 }
 
-// noted is what the Go tool wrote into this build under a key.
-func noted(key string) string {
+// buildSetting is the value that the Go tool recorded under a key.
+func buildSetting(key string) string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, setting := range info.Settings {
 			if setting.Key == key {
@@ -57,8 +56,7 @@ func noted(key string) string {
 	return ""
 }
 
-// Build names this build for people: its version, and the revision behind it
-// where the version does not say that.
+// Build is the version with the revision, for messages.
 func Build() string {
 	if version == "" || Revision() == "" {
 		return Version()

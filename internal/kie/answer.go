@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/retryafter"
 )
 
@@ -77,7 +78,7 @@ func (c *Client) receive(op, taskID string, response *http.Response) answer {
 		if code, ok := fields.integer("code"); ok {
 			a.code, a.hasCode = code, true
 		}
-		a.message = oneLine(c.redact(fields.text("msg", "message")), maxMessage)
+		a.message = oneline.Truncate(c.redact(fields.text("msg", "message")), maxMessage)
 	} else if err != nil {
 		a.err = err
 	} else {
@@ -95,7 +96,7 @@ func (c *Client) plainText(body []byte) string {
 	if text == "" || text[0] == '<' || len(text) > maxPlainText || !utf8.ValidString(text) {
 		return ""
 	}
-	return oneLine(c.redact(text), maxMessage)
+	return oneline.Truncate(c.redact(text), maxMessage)
 }
 
 // success reports whether the answer has code 200 or, without a code, a 2xx

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"lumaflow/internal/oneline"
 )
 
 // Callback is the body that kie.ai POSTs at the end of a task. kie.ai's signature
@@ -46,7 +48,7 @@ func DecodeCallback(body []byte) (Callback, error) {
 	return Callback{
 		TaskIDs:    ids,
 		Code:       code,
-		Message:    oneLine(redact(fields.text("msg", "message")), maxMessage),
+		Message:    oneline.Truncate(redact(fields.text("msg", "message")), maxMessage),
 		ResultURLs: links(data, data.child("info"), data.child("response")),
 	}, nil
 }

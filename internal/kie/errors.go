@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lumaflow/internal/oneline"
 )
 
 // Class classifies a failed request by its next step.
@@ -81,7 +83,7 @@ func (e *Error) Error() string {
 	var line strings.Builder
 	line.WriteString(e.Op)
 	if e.TaskID != "" {
-		line.WriteString(" of task " + oneLine(e.TaskID, maxTaskID))
+		line.WriteString(" of task " + oneline.Truncate(e.TaskID, maxTaskID))
 	}
 	line.WriteString(": " + e.Class.String())
 	switch {
@@ -94,7 +96,7 @@ func (e *Error) Error() string {
 		line.WriteString(", code " + strconv.Itoa(e.Code) + " (" + Reason(e.Code) + ")")
 	}
 	if e.Err != nil {
-		line.WriteString(": " + oneLine(redact(e.Err.Error()), maxMessage))
+		line.WriteString(": " + oneline.Truncate(redact(e.Err.Error()), maxMessage))
 	}
 	if e.Message != "" {
 		line.WriteString(": " + e.Message)

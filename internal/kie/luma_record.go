@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"lumaflow/internal/oneline"
 )
 
 // lumaRecordPath reads a record (docs.kie.ai, luma-api/get-luma-modify-details).
@@ -65,8 +67,8 @@ func (c *Client) decodeLumaRecord(a answer) (Record, error) {
 		VideoURL:     echo.text("videoUrl", "video_url"),
 		Watermark:    echo.text("waterMark", "watermark"),
 		CallbackURL:  echo.text("callBackUrl", "callbackUrl", "callback_url"),
-		ErrorCode:    oneLine(c.redact(a.data.text("errorCode", "failCode")), 64),
-		ErrorMessage: oneLine(c.redact(a.data.text("errorMessage", "failMsg")), maxMessage),
+		ErrorCode:    oneline.Truncate(c.redact(a.data.text("errorCode", "failCode")), 64),
+		ErrorMessage: oneline.Truncate(c.redact(a.data.text("errorMessage", "failMsg")), maxMessage),
 		CreatedAt:    a.data.time("createTime"),
 		CompletedAt:  a.data.time("completeTime"),
 	}

@@ -2,16 +2,13 @@ package kie
 
 import (
 	"regexp"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"lumaflow/internal/callback"
 )
 
 const (
 	redacted = "[redacted]"
-	// maxMessage bounds, in characters, the provider's texts.
+	// maxMessage bounds, in bytes, the provider's texts.
 	maxMessage = 300
 	// minKey is the length from which an API key is removed from texts. The
 	// simulated kie.ai accepts short keys, which are also parts of words.
@@ -30,25 +27,4 @@ func redact(text string) string {
 	text = urlQuery.ReplaceAllString(text, "$1?"+redacted)
 	text = urlUser.ReplaceAllString(text, "$1"+redacted+"@")
 	return callback.RedactTokens(text)
-}
-
-// oneLine makes a text fit for a line of a log or a terminal: at most limit
-// characters and an ellipsis, nothing that controls a terminal.
-func oneLine(text string, limit int) string {
-	var line strings.Builder
-	length, gap := 0, 0
-	for _, r := range text {
-		if unicode.IsSpace(r) || !unicode.IsPrint(r) || r == utf8.RuneError {
-			gap = min(length, 1)
-			continue
-		}
-		if length+gap+1 > limit {
-			line.WriteString("…")
-			break
-		}
-		line.WriteString(" "[:gap])
-		line.WriteRune(r)
-		length, gap = length+gap+1, 0
-	}
-	return line.String()
 }

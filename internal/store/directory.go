@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// directory is a Store in a folder of this machine, or one that is mounted on
-// it. Links in the folder that lead out of it are not followed.
+// directory is a Store in a local or mounted folder. Links that lead out of the
+// folder are not followed.
 type directory struct{ path string }
 
-// within runs one operation on name in the folder. It does not create the
-// folder: where one has gone, a mount may have, and the disk below it is the
-// wrong place.
+// within runs one operation on name in the folder. It does not create a missing
+// folder: a lost mount is a possible cause, and the disk below the mount point is
+// the wrong place.
 func (d *directory) within(ctx context.Context, name string, operate func(*os.Root) error) error {
 	if err := CheckName(name); err != nil {
 		return err
@@ -32,21 +32,21 @@ func (d *directory) within(ctx context.Context, name string, operate func(*os.Ro
 	}
 	root, err := os.OpenRoot(d.path)
 	if err != nil {
-		// A folder that has gone is not a missing file.
+		// %v hides fs.ErrNotExist: the folder is missing, not the file.
 		return fmt.Errorf("the folder can't be opened: %v", err)
 	}
 	defer root.Close()
 	return operate(root)
 }
 
-// Folder is where the files lie on this machine. A store that has none keeps
-// them elsewhere.
+// Folder is the local path of the files. Stores without a local path lack this
+// method.
 func (d *directory) Folder() string { return d.path }
 
 func (d *directory) location(name string) string { return fileURL(filepath.Join(d.path, name)) }
 
-// Check writes, syncs, reads and removes a hidden file, and removes the hidden
-// files that killed processes left.
+// Check writes, syncs, reads and removes a hidden file, and removes abandoned
+// hidden files.
 func (d *directory) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (d *directory) Check(ctx context.Context) error {
 	if err := writeHidden(root, text(content), func(hidden string) error {
 		read, err := root.ReadFile(hidden)
 		if err == nil && string(read) != content {
-			err = errors.New("it does not give back what is written to it")
+			err = errors.New("the content read differs from the content written")
 		}
 		return cmp.Or(err, root.Remove(hidden))
 	}); err != nil {
@@ -74,8 +74,8 @@ func unusable(path string, err error) error {
 	return fmt.Errorf("OUTPUT_URL: the folder %s can't be written and read (%w): make room, give this user access to it, or name another folder", path, withoutPath(err))
 }
 
-// PutVideo renames the source if it is on the same file system, else it copies.
-// It trusts the source's hash in the first case and checks it in the second.
+// PutVideo renames the source on the same file system and copies it to another.
+// Only the copy verifies the source's SHA-256.
 func (d *directory) PutVideo(ctx context.Context, name string, source Source) (string, error) {
 	err := d.within(ctx, name, func(root *os.Root) error {
 		stored, err := matches(ctx, root, name, source.Bytes, source.SHA256)
@@ -83,12 +83,12 @@ func (d *directory) PutVideo(ctx context.Context, name string, source Source) (s
 			return err
 		}
 		if stored {
-			// Whoever put it there may have been killed before this.
+			// The attempt that stored it may have been killed before its sync.
 			return syncFolder(root)
 		}
 		err = d.publish(ctx, root, name, source)
 		if errors.Is(err, fs.ErrNotExist) {
-			// Another attempt may have moved the very same source meanwhile.
+			// A concurrent attempt may have moved the same source.
 			if stored, _ := matches(ctx, root, name, source.Bytes, source.SHA256); stored {
 				return syncFolder(root)
 			}
@@ -115,14 +115,14 @@ func (d *directory) publish(ctx context.Context, root *os.Root, name string, sou
 		return fmt.Errorf("the source has changed: it has %d bytes instead of %d", info.Size(), source.Bytes)
 	}
 	makeReadable(file)
-	// The time that tells when a video was published. Nothing but an audit's
-	// patience with videos that have no receipt yet depends on it.
+	// The modification time becomes the time of publication. Only the audit's
+	// grace period for videos without a receipt depends on it.
 	_ = os.Chtimes(source.Path, time.Time{}, time.Now())
 	if err := file.Sync(); err != nil {
 		return err
 	}
-	// The usual reason to fail is another file system. Whatever it is, a copy
-	// either gets around it or gives the better error.
+	// The usual failure is another file system. For any other failure the copy
+	// either works or returns the more precise error.
 	if os.Rename(source.Path, filepath.Join(d.path, name)) == nil {
 		return syncFolder(root)
 	}
@@ -131,8 +131,7 @@ func (d *directory) publish(ctx context.Context, root *os.Root, name string, sou
 	})
 }
 
-// copyOf writes the bytes of the source, and fails if they are not those that
-// were verified.
+// copyOf writes the bytes of the source and fails if their SHA-256 has changed.
 func copyOf(ctx context.Context, from io.Reader, source Source) func(io.Writer) error {
 	return func(to io.Writer) error {
 		digest := sha256.New()
@@ -141,13 +140,13 @@ func copyOf(ctx context.Context, from io.Reader, source Source) func(io.Writer) 
 			return err
 		}
 		if n != source.Bytes || !sameSum(digest, source.SHA256) {
-			return errors.New("the source has changed: its bytes don't have the SHA-256 they had")
+			return errors.New("the source has changed: its SHA-256 differs")
 		}
 		return nil
 	}
 }
 
-// Matches reads the video from beginning to end if its size is right.
+// Matches reads the whole video if its size matches.
 func (d *directory) Matches(ctx context.Context, name string, bytes int64, sha256 string) (string, bool, error) {
 	var same bool
 	err := d.within(ctx, name, func(root *os.Root) (err error) {
@@ -187,7 +186,8 @@ func sameSum(digest hash.Hash, sum string) bool {
 	return strings.EqualFold(hex.EncodeToString(digest.Sum(nil)), sum)
 }
 
-// openRegular does not open what may block or lead elsewhere.
+// openRegular opens only regular files: a named pipe would block, a link would
+// lead elsewhere.
 func openRegular(root *os.Root, name string) (*os.File, error) {
 	info, err := root.Lstat(name)
 	if err != nil {

@@ -29,7 +29,7 @@ func open(t *testing.T, dir string) store.Store {
 	return opened
 }
 
-// source writes content to a file of its own in dir.
+// source writes content to a new file in dir.
 func source(t *testing.T, dir string, content []byte) store.Source {
 	t.Helper()
 	file, err := os.CreateTemp(dir, "source-*.part")
@@ -41,7 +41,7 @@ func source(t *testing.T, dir string, content []byte) store.Source {
 	return store.Source{Path: file.Name(), Bytes: int64(len(content)), SHA256: hex.EncodeToString(digest[:]), ContentType: "video/mp4"}
 }
 
-// otherDevice is a folder from which nothing can be renamed into dir.
+// otherDevice is a folder on another file system than dir.
 func otherDevice(t *testing.T, dir string) string {
 	t.Helper()
 	other, err := os.MkdirTemp("/dev/shm", "lumaflow-test-")
@@ -84,7 +84,7 @@ func TestPutVideo(t *testing.T) {
 			}
 
 			again, err := opened.PutVideo(t.Context(), name, put)
-			require.NoError(t, err, "after a crash the source may be gone, and the video there")
+			require.NoError(t, err, "after a crash the source may be gone and the video stored")
 			assert.Equal(t, location, again)
 
 			other := source(t, from, []byte("another encoding"))
@@ -95,13 +95,13 @@ func TestPutVideo(t *testing.T) {
 			same := source(t, from, []byte("another encoding"))
 			_, err = opened.PutVideo(t.Context(), name, same)
 			require.NoError(t, err)
-			assert.FileExists(t, same.Path, "a video that is there already is left alone")
+			assert.FileExists(t, same.Path, "the stored video is not replaced")
 			assert.Equal(t, []string{name}, entries(t, dir))
 		})
 	}
 }
 
-func TestPutVideoOverWhatIsThere(t *testing.T) {
+func TestPutVideoReplaces(t *testing.T) {
 	t.Parallel()
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	tests := map[string]func(t *testing.T, path string){
@@ -137,7 +137,7 @@ func TestPutVideoOverWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestPutVideoRefuses(t *testing.T) {
+func TestPutVideoRejects(t *testing.T) {
 	t.Parallel()
 	for _, far := range []bool{false, true} {
 		t.Run(map[bool]string{false: "to be renamed", true: "to be copied"}[far], func(t *testing.T) {
@@ -195,14 +195,14 @@ func TestPutVideoRefuses(t *testing.T) {
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "folder.mp4"), 0o755))
 			_, err = opened.PutVideo(t.Context(), "folder.mp4", put)
 			require.Error(t, err)
-			assert.FileExists(t, put.Path, "a failed attempt leaves the source")
-			assert.Equal(t, []string{"folder.mp4"}, entries(t, dir), "and nothing else")
+			assert.FileExists(t, put.Path, "a failed attempt keeps the source")
+			assert.Equal(t, []string{"folder.mp4"}, entries(t, dir), "no other file")
 		})
 	}
 }
 
-// Attempts that overlap all succeed, also those that share a source.
-func TestPutVideoAtOnce(t *testing.T) {
+// Concurrent attempts all succeed, also those that share a source.
+func TestPutVideoConcurrently(t *testing.T) {
 	t.Parallel()
 	content := bytes.Repeat([]byte("video"), 100_000)
 	dir, from := t.TempDir(), t.TempDir()
@@ -224,7 +224,7 @@ func TestPutVideoAtOnce(t *testing.T) {
 	assert.Equal(t, []string{name}, entries(t, dir))
 }
 
-// A reader sees one version or the other, never a mixture or a part.
+// A concurrent reader gets one complete version or the other.
 func TestPutVideoIsAtomic(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -259,7 +259,7 @@ func TestPutVideoIsAtomic(t *testing.T) {
 	assert.Positive(t, reads)
 }
 
-// countdown is a context that is canceled after it has been asked n times.
+// countdown is a context that is canceled after n calls of Err.
 type countdown struct {
 	context.Context
 	n *atomic.Int32
@@ -286,7 +286,7 @@ func TestPutVideoCanceledHalfway(t *testing.T) {
 	assert.FileExists(t, put.Path)
 }
 
-// hooked is a context that does something whenever it is asked.
+// hooked is a context that calls hook in Err.
 type hooked struct {
 	context.Context
 	hook func()
@@ -297,8 +297,8 @@ func (c hooked) Err() error {
 	return nil
 }
 
-// The video that is there is not the right one; while it is read, another
-// attempt with the same source puts the right one in its place.
+// A concurrent attempt with the same source replaces a damaged video while it is
+// read.
 func TestPutVideoOvertaken(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -306,9 +306,9 @@ func TestPutVideoOvertaken(t *testing.T) {
 	path := filepath.Join(dir, name)
 	require.NoError(t, os.WriteFile(path, []byte("vidEo"), 0o600))
 	put := source(t, t.TempDir(), []byte("video"))
-	asked := 0
+	calls := 0
 	ctx := hooked{t.Context(), func() {
-		if asked++; asked == 2 {
+		if calls++; calls == 2 {
 			assert.NoError(t, os.Rename(put.Path, path))
 		}
 	}}
@@ -355,7 +355,7 @@ func TestMatches(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, os.RemoveAll(dir))
 	_, _, err = opened.Matches(t.Context(), name, put.Bytes, put.SHA256)
-	require.Error(t, err, "a folder that has gone proves nothing about its videos")
+	require.Error(t, err, "a missing folder is no missing video")
 }
 
 func TestCheck(t *testing.T) {
@@ -394,7 +394,7 @@ func TestCheck(t *testing.T) {
 	assertUnusable()
 }
 
-// Root may write anywhere but here.
+// Root can write to every folder but a read-only file system.
 func TestCheckReadOnly(t *testing.T) {
 	t.Parallel()
 	const kernel = "/proc/self/fdinfo"

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// abandonedAfter is when a hidden file that nobody has written to since belongs
-// to a process that was killed. No copy pauses for a day.
+// abandonedAfter is the time without a write after which a hidden file counts as
+// left by a killed process. No copy pauses for a day.
 const abandonedAfter = 24 * time.Hour
 
 var hiddenFile = regexp.MustCompile(`^\.lumaflow-[A-Z2-7]{26}\.tmp$`)
 
-// writeHidden writes a hidden file, hands it to publish when it is on disk to
-// stay, and removes it if that fails.
+// writeHidden writes and syncs a hidden file and calls publish with its name. If
+// any step fails, it removes the file.
 func writeHidden(root *os.Root, write func(io.Writer) error, publish func(hidden string) error) error {
 	name := ".lumaflow-" + rand.Text() + ".tmp"
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -37,14 +37,14 @@ func writeHidden(root *os.Root, write func(io.Writer) error, publish func(hidden
 		err = publish(name)
 	}
 	if err != nil {
-		// What can't be removed now, a later Check removes.
+		// If this fails too, a later Check removes the file.
 		_ = root.Remove(name)
 	}
 	return err
 }
 
-// makeReadable lets others read what is published, whatever the umask. File
-// systems without permissions refuse it and don't need it.
+// makeReadable makes a published file readable for all users, independent of the
+// umask. It fails on file systems without permissions, where it is not needed.
 func makeReadable(file *os.File) { _ = file.Chmod(0o644) }
 
 func text[T string | []byte](content T) func(io.Writer) error {
@@ -54,7 +54,7 @@ func text[T string | []byte](content T) func(io.Writer) error {
 	}
 }
 
-// rename gives a hidden file its final name, to stay.
+// rename gives a hidden file its final name durably.
 func rename(root *os.Root, hidden, name string) error {
 	if err := root.Rename(hidden, name); err != nil {
 		return err
@@ -62,8 +62,7 @@ func rename(root *os.Root, hidden, name string) error {
 	return syncFolder(root)
 }
 
-// syncFolder makes the names in a folder durable. File systems that can't do
-// that on request say so; there is nothing more to be had from them.
+// syncFolder makes the names in a folder durable, on file systems that support it.
 func syncFolder(root *os.Root) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -79,8 +78,8 @@ func syncFolder(root *os.Root) error {
 	return cmp.Or(err, folder.Close())
 }
 
-// removeAbandoned removes the hidden files of processes that were killed. It is
-// no failure of the store if one can't be removed.
+// removeAbandoned removes hidden files without a write since before. Failures are
+// ignored: they do not affect the store.
 func removeAbandoned(root *os.Root, before time.Time) {
 	entries, _ := fs.ReadDir(root.FS(), ".")
 	for _, entry := range entries {
@@ -93,7 +92,7 @@ func removeAbandoned(root *os.Root, before time.Time) {
 	}
 }
 
-// contextReader ends a copy when its context does.
+// contextReader fails once its context has ended.
 type contextReader struct {
 	ctx  context.Context
 	from io.Reader

@@ -13,10 +13,9 @@ import (
 	"time"
 )
 
-// List names a folder once, as "name/", and does not look into it. It leaves out
-// whatever has a name that begins with a dot: the store's own files that are
-// still being written, and what other programs hide. The names are held in
-// memory.
+// List yields a folder once, as "name/", without its content. It skips every name
+// that begins with a dot: unfinished files of the store, and hidden files of other
+// programs. It holds all names in memory.
 func (d *directory) List(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if err := d.list(ctx, func(entry Entry) bool { return yield(entry, nil) }); err != nil {
@@ -25,7 +24,7 @@ func (d *directory) List(ctx context.Context) iter.Seq2[Entry, error] {
 	}
 }
 
-// list returns no error after yield wanted no more.
+// list returns nil if yield returns false.
 func (d *directory) list(ctx context.Context, yield func(Entry) bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -63,8 +62,8 @@ func (d *directory) list(ctx context.Context, yield func(Entry) bool) error {
 	return nil
 }
 
-// visibleNames are in byte order, those of folders with the slash that takes
-// part in it.
+// visibleNames returns names in byte order, those of folders with a slash, which
+// counts in the order.
 func visibleNames(root *os.Root) ([]string, error) {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
@@ -85,7 +84,7 @@ func visibleNames(root *os.Root) ([]string, error) {
 	return names, nil
 }
 
-// Open returns a reader that tells the time of the last change.
+// Open returns a reader with the modification time of the file.
 func (d *directory) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	var opened datedFile
 	err := d.within(ctx, name, func(root *os.Root) error {
@@ -114,7 +113,8 @@ type datedFile struct {
 
 func (f datedFile) ModTime() time.Time { return f.modified }
 
-// withoutPath is the bare reason, for messages that name the path themselves.
+// withoutPath strips operation and path from an error, for messages that name the
+// path themselves.
 func withoutPath(err error) error {
 	var detailed *fs.PathError
 	if errors.As(err, &detailed) {

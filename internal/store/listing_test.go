@@ -57,11 +57,11 @@ func TestList(t *testing.T) {
 	for entry, err := range opened.List(t.Context()) {
 		require.NoError(t, err)
 		assert.Equal(t, "B.mp4", entry.Name)
-		break // asks for no more
+		break // stops the iteration
 	}
 }
 
-// A list that is not whole says so.
+// An incomplete list ends with an error.
 func TestListFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -88,7 +88,7 @@ func TestListFails(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 
 	names, err = ending(t.Context(), func() { assert.NoError(t, os.Remove(filepath.Join(dir, "b"))) })
-	assert.Equal(t, []string{"a"}, names, "what has vanished meanwhile is not there")
+	assert.Equal(t, []string{"a"}, names, "a file removed during the listing is skipped")
 	require.NoError(t, err)
 
 	require.NoError(t, os.RemoveAll(dir))
@@ -103,7 +103,7 @@ func TestOpenFile(t *testing.T) {
 	opened := open(t, dir)
 	put := source(t, t.TempDir(), []byte("video"))
 	old := time.Now().Add(-48 * time.Hour)
-	require.NoError(t, os.Chtimes(put.Path, old, old), "a download that was finished long ago")
+	require.NoError(t, os.Chtimes(put.Path, old, old), "the source is old")
 	_, err := opened.PutVideo(t.Context(), name, put)
 	require.NoError(t, err)
 	file, err := opened.Open(t.Context(), name)
@@ -111,7 +111,7 @@ func TestOpenFile(t *testing.T) {
 	content, err := io.ReadAll(file)
 	require.NoError(t, err)
 	assert.Equal(t, "video", string(content))
-	assert.WithinDuration(t, time.Now(), file.(interface{ ModTime() time.Time }).ModTime(), time.Hour, "is published now")
+	assert.WithinDuration(t, time.Now(), file.(interface{ ModTime() time.Time }).ModTime(), time.Hour, "time of publication")
 	require.NoError(t, file.Close())
 
 	_, err = opened.Open(t.Context(), "none.mp4")
@@ -137,5 +137,5 @@ func TestOpenFile(t *testing.T) {
 	require.NoError(t, os.RemoveAll(dir))
 	_, err = opened.Open(t.Context(), name)
 	require.Error(t, err)
-	assert.NotErrorIs(t, err, fs.ErrNotExist, "a folder that has gone proves nothing about its files")
+	assert.NotErrorIs(t, err, fs.ErrNotExist, "a missing folder is no missing file")
 }

@@ -13,22 +13,23 @@ import (
 
 const (
 	marker = "luma_result_"
-	// The longest possible name, with a hash and a number of 20 digits, stays
-	// under the 255 bytes that file systems allow.
+	// Bounds in bytes: the longest name, with a hash and a number of 20 digits,
+	// stays below maxName, the limit of common file systems.
 	maxPrefix = 60
 	maxTaskID = 100
 	maxName   = 255
 )
 
-// VideoName names the nth video of a task: luma_result_<taskId>_<n>.mp4, after
-// <prefix>_ if there is a prefix. The extension is .mov if that is asked for,
-// else .mp4.
+// VideoName is the file name of the nth video of a task:
+// luma_result_<taskId>_<n>.mp4, after <prefix>_ if there is a prefix. Every
+// extension but .mov becomes .mp4.
 //
-// A prefix and a task id of ordinary length made of ASCII letters, digits and
-// . _ - appear as they are. Of others what fits is kept and a ~ with a hash of
-// the originals is added, so that different ones get different names. File
-// systems that don't tell upper from lower case confuse only those that differ
-// in nothing else.
+// ASCII letters, digits and . _ - are kept, and a blank in the prefix becomes _.
+// Any other replacement, and a cut at the maximum length, adds a ~ and a hash of
+// the original prefix and task id, so that different originals get different
+// names. Two limits: prefixes that differ only in blank and _ share the names of
+// one task, and a file system that ignores case merges names that differ only in
+// case.
 func VideoName(prefix, taskID string, n int, extension string) string {
 	if extension != ".mov" {
 		extension = ".mp4"
@@ -36,21 +37,21 @@ func VideoName(prefix, taskID string, n int, extension string) string {
 	return stem(prefix, taskID) + "_" + strconv.Itoa(n) + extension
 }
 
-// ReceiptName names the receipt of a task: luma_result_<taskId>.json, with
-// prefix and task id as in VideoName.
+// ReceiptName is the file name of a task's receipt: luma_result_<taskId>.json,
+// with prefix and task id as in VideoName.
 func ReceiptName(prefix, taskID string) string {
 	return stem(prefix, taskID) + ".json"
 }
 
-// IsReceiptName reports whether a file of this name ought to be a receipt.
+// IsReceiptName reports whether ReceiptName could have made the name.
 func IsReceiptName(name string) bool {
 	return strings.Contains(name, marker) && strings.HasSuffix(name, ".json")
 }
 
 var videoName = regexp.MustCompile(`^(.*` + marker + `.*)_[0-9]+\.(mp4|mov)$`)
 
-// ReceiptNameOf is the name of the receipt that has to list a video, if the
-// video has a name that VideoName makes.
+// ReceiptNameOf returns the name of the receipt that must list a video. It is
+// not ok if VideoName could not have made the video's name.
 func ReceiptNameOf(video string) (receipt string, ok bool) {
 	parts := videoName.FindStringSubmatch(video)
 	if parts == nil {
@@ -60,20 +61,21 @@ func ReceiptNameOf(video string) (receipt string, ok bool) {
 }
 
 func stem(prefix, taskID string) string {
+	unhashed := strings.ReplaceAll(prefix, " ", "_")
 	keptPrefix, keptID := keep(prefix, maxPrefix), keep(taskID, maxTaskID)
 	if strings.HasPrefix(keptPrefix, ".") || strings.HasPrefix(keptPrefix, "-") {
-		// Neither hidden nor taken for a flag.
+		// A dot would hide the file, a dash would make its name a flag.
 		keptPrefix = "_" + keptPrefix[1:]
 	}
 	name := marker + keptID
 	if keptPrefix != "" {
 		name = keptPrefix + "_" + name
 	}
-	// A second marker, in whatever case, would leave open where the prefix ends.
-	if keptPrefix == prefix && keptID == taskID && taskID != "" && strings.Count(strings.ToLower(name), marker) == 1 {
+	// With a second marker, in any case, the end of the prefix would be ambiguous.
+	if keptPrefix == unhashed && keptID == taskID && taskID != "" && strings.Count(strings.ToLower(name), marker) == 1 {
 		return name
 	}
-	// Quoting tells ("a", "bc") from ("ab", "c").
+	// The quotes separate ("a", "bc") from ("ab", "c").
 	hash := sha256.Sum256(fmt.Appendf(nil, "%q %q", prefix, taskID))
 	return name + "~" + hex.EncodeToString(hash[:8])
 }
@@ -90,7 +92,7 @@ func keep(text string, length int) string {
 	}, text)
 }
 
-// CheckName refuses whatever is not the plain name of a visible file.
+// CheckName rejects every name but that of a visible file in the store itself.
 func CheckName(name string) error {
 	switch {
 	case name == "", len(name) > maxName, !utf8.ValidString(name),

@@ -21,13 +21,19 @@ func TestNames(t *testing.T) {
 	assert.Equal(t, "beach_luma_result_"+id+"_1.mp4", store.VideoName("beach", id, 1, ".mp4"))
 	assert.Equal(t, "beach_luma_result_"+id+".json", store.ReceiptName("beach", id))
 	assert.Equal(t, "luma_result_veo_task.A-1_1.mp4", store.VideoName("", "veo_task.A-1", 1, ".mp4"))
-	assert.Equal(t, "luma_result_.._1.mp4", store.VideoName("", "..", 1, ".mp4"), "no way out from behind luma_result_")
+	assert.Equal(t, "luma_result_.._1.mp4", store.VideoName("", "..", 1, ".mp4"), "not a path element")
 	for _, extension := range []string{"", ".json", ".exe", "/../x", ".mp4/x"} {
 		assert.Equal(t, "luma_result_"+id+"_1.mp4", store.VideoName("", id, 1, extension))
 	}
 
+	assert.Equal(t, "shot_12_luma_result_"+id+"_1.mp4", store.VideoName("shot 12", id, 1, ".mp4"))
+	assert.Equal(t, "shot_12_luma_result_"+id+".json", store.ReceiptName("shot 12", id))
+
 	for _, test := range []struct{ prefix, taskID, want string }{
-		{"my film", id, "my_film_luma_result_" + id + "~"},
+		{"my film!", id, "my_film__luma_result_" + id + "~"},
+		{"my\tfilm", id, "my_film_luma_result_" + id + "~"},
+		{"luma result", id, "luma_result_luma_result_" + id + "~"},
+		{"", "a b", "luma_result_a_b~"},
 		{"", "../../etc/passwd", "luma_result_.._.._etc_passwd~"},
 		{"../..", id, "_._.._luma_result_" + id + "~"},
 		{".hidden", id, "_hidden_luma_result_" + id + "~"},
@@ -50,13 +56,13 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Whatever goes in: the name stays in the folder, is not hidden, is not too
-// long, and tells which task it is of.
+// For every prefix and task id the name stays in the folder, is visible, is not
+// too long, and belongs to one task.
 func TestNamesProperties(t *testing.T) {
 	t.Parallel()
 	part := rapid.OneOf(
 		rapid.String(),
-		rapid.StringMatching(`[a-c._~-]{0,6}`),
+		rapid.StringMatching(`[a-c ._~-]{0,6}`),
 		rapid.StringMatching(`(a|_|luma_result_|luma_result|/){0,3}`),
 		rapid.StringN(60, 300, -1),
 	)
@@ -89,7 +95,8 @@ func TestNamesProperties(t *testing.T) {
 			}
 		}
 		want := 4
-		if one.prefix == two.prefix && one.id == two.id {
+		unhashed := !strings.Contains(store.ReceiptName(one.prefix, one.id), "~")
+		if one.id == two.id && (one.prefix == two.prefix || unhashed && blanksReplaced(one.prefix) == blanksReplaced(two.prefix)) {
 			want = 3
 			if one.n == two.n {
 				want = 2
@@ -100,3 +107,6 @@ func TestNamesProperties(t *testing.T) {
 		}
 	})
 }
+
+// blanksReplaced is the part of a prefix that names without a hash preserve.
+func blanksReplaced(prefix string) string { return strings.ReplaceAll(prefix, " ", "_") }

@@ -13,16 +13,14 @@ import (
 	"strings"
 )
 
-// Opener opens the store that a URL names, with whatever it asks of the
-// environment. Its errors don't quote the URL, and are of type *URLError if
-// that is what is wrong.
+// Opener opens the store of a URL; credentials come from the environment. Its
+// errors don't quote the URL, and are of type *URLError if the URL is invalid.
 type Opener func(ctx context.Context, url *url.URL) (Store, error)
 
 var openers = map[string]Opener{}
 
-// Register has Open hand all URLs of a scheme to an opener. It is for the init
-// functions of packages with stores of other kinds, so that only programs that
-// import them carry their code.
+// Register sets the opener of a URL scheme. Packages with other kinds of stores
+// call it in init, so that only programs that import them link their code.
 func Register(scheme string, opener Opener) {
 	if _, taken := openers[scheme]; taken {
 		panic("store: two openers for " + scheme + "://")
@@ -30,8 +28,8 @@ func Register(scheme string, opener Opener) {
 	openers[scheme] = opener
 }
 
-// Open opens the store that OUTPUT_URL names: a path, a file:// URL, or a URL
-// with a scheme that is registered. It creates the folder if need be.
+// Open opens the store of OUTPUT_URL: a path, a file:// URL, or a URL with a
+// registered scheme. It creates a missing folder.
 func Open(ctx context.Context, outputURL string) (Store, error) {
 	return open(ctx, outputURL, func(path string) error {
 		if err := os.MkdirAll(path, 0o755); err != nil {
@@ -41,8 +39,8 @@ func Open(ctx context.Context, outputURL string) (Store, error) {
 	})
 }
 
-// OpenExisting is Open for those who only read: it creates nothing, and refuses
-// a folder or a bucket that is not there or can't be read.
+// OpenExisting is Open for readers: it creates nothing and rejects a folder or a
+// bucket that is missing or can't be read.
 func OpenExisting(ctx context.Context, outputURL string) (Store, error) {
 	opened, err := open(ctx, outputURL, func(path string) error {
 		if _, err := os.ReadDir(path); err != nil {
@@ -82,17 +80,17 @@ func open(ctx context.Context, outputURL string, prepare func(path string) error
 	return &directory{path: path}, nil
 }
 
-// URLError says that OUTPUT_URL itself is wrong, as opposed to the place that it
-// names.
+// URLError means that OUTPUT_URL itself is invalid, as opposed to a failure of the
+// store that it names.
 type URLError struct{ Err error }
 
 func (e *URLError) Error() string { return "OUTPUT_URL: " + e.Err.Error() }
 
-// Unwrap returns what is wrong with it.
+// Unwrap returns the cause.
 func (e *URLError) Unwrap() error { return e.Err }
 
-// folder turns OUTPUT_URL into an absolute path. Its errors don't quote the
-// URL, which may carry credentials for a bucket.
+// folder returns OUTPUT_URL as an absolute path. Its errors don't quote the URL,
+// which may contain credentials of a bucket.
 func folder(outputURL string) (string, error) {
 	if outputURL == "" {
 		return "", errors.New("empty: name a folder, such as ./videos")
@@ -122,7 +120,7 @@ func schemeOf(outputURL string) string {
 	return ""
 }
 
-// schemes are the beginnings of the URLs that Open takes.
+// schemes lists the URL schemes that Open accepts.
 func schemes() string {
 	known := append(slices.Collect(maps.Keys(openers)), "file")
 	slices.Sort(known)

@@ -45,7 +45,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpenRejects(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
@@ -84,7 +84,7 @@ func TestOpenRefuses(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// Who only reads makes no folder: a mistyped one would be empty and well.
+// OpenExisting creates no folder: a mistyped one would be empty and pass an audit.
 func TestOpenExisting(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "videos")

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// receiptVersion grows when a reader of the old form would misread the new.
+	// receiptVersion increases when an older reader would misread the format.
 	receiptVersion = 1
 	maxReceipt     = 1 << 20
 )
 
-// Receipt says where the videos of one task came from and what they were when
+// Receipt records the origin of a task's videos and their properties at the time
 // they were stored.
 type Receipt struct {
 	// Version is 1. PutReceipt sets it.
@@ -27,11 +27,11 @@ type Receipt struct {
 	Run    string `json:"run"`
 	TaskID string `json:"taskId"`
 	Prompt string `json:"prompt,omitempty"`
-	// SourceURL is where kie.ai got the source. PutReceipt drops its user
-	// name, query and fragment, where signatures are.
+	// SourceURL is the address of the source video. Encode drops its user,
+	// query and fragment, which may contain credentials and signatures.
 	SourceURL string `json:"sourceUrl,omitempty"`
-	// SourceSHA256 is the SHA-256 of the source in hexadecimal, if the job knew
-	// it: the address of an upload is soon forgotten.
+	// SourceSHA256 is the SHA-256 of the source in hexadecimal, empty if the job
+	// had none. It identifies an upload after its address has expired.
 	SourceSHA256   string `json:"sourceSha256,omitempty"`
 	SubmitAttempts int    `json:"submitAttempts"`
 	// WokenBy is "callback" or "poll".
@@ -43,10 +43,10 @@ type Receipt struct {
 
 // ReceiptFile is one stored video.
 type ReceiptFile struct {
-	// Name is the file's in the store, Location its URL there.
+	// Name is the file name in the store, Location its URL.
 	Name     string `json:"name"`
 	Location string `json:"location"`
-	// URLHost is the host that served it.
+	// URLHost is the host of the download.
 	URLHost string `json:"urlHost"`
 	ETag    string `json:"etag,omitempty"`
 	Bytes   int64  `json:"bytes"`
@@ -61,8 +61,8 @@ type ReceiptFile struct {
 
 var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// check refuses receipts that a reader could not act on. It is for both
-// directions, so that whatever is written can be read.
+// check rejects receipts that a reader could not use. Encode and DecodeReceipt
+// both call it, so that every encoded receipt can be decoded.
 func (r Receipt) check() error {
 	if r.Version != receiptVersion {
 		return fmt.Errorf("version %d is not %d: it is not a receipt, or a newer lumaflow wrote it", r.Version, receiptVersion)
@@ -81,8 +81,8 @@ func (r Receipt) check() error {
 	return nil
 }
 
-// Encode is the stored form of a receipt, at most 1 MiB. It refuses what
-// DecodeReceipt would.
+// Encode returns the stored form of a receipt, at most 1 MiB. It rejects every
+// receipt that DecodeReceipt rejects.
 func (r Receipt) Encode() ([]byte, error) {
 	r.Version = receiptVersion
 	r.SourceURL = withoutSecrets(r.SourceURL)
@@ -105,8 +105,7 @@ func (r Receipt) Encode() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// DecodeReceipt reads the stored form, at most 1 MiB. Fields that it does not
-// know are left to the version that wrote them.
+// DecodeReceipt reads the stored form, at most 1 MiB. It ignores unknown fields.
 func DecodeReceipt(from io.Reader) (Receipt, error) {
 	text, err := io.ReadAll(io.LimitReader(from, maxReceipt+1))
 	if err != nil {

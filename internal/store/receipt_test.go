@@ -52,7 +52,7 @@ func TestReceipt(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "r.json"))
 	require.NoError(t, err)
 	assert.NotContains(t, string(text), "secret")
-	assert.Contains(t, string(text), "Snow <at> night & day", "people read receipts")
+	assert.Contains(t, string(text), "Snow <at> night & day", "no HTML escapes")
 	var fields map[string]any
 	require.NoError(t, json.Unmarshal(text, &fields))
 	assert.ElementsMatch(t, []string{"version", "job", "run", "taskId", "prompt", "sourceUrl", "sourceSha256", "submitAttempts", "wokenBy",
@@ -70,7 +70,7 @@ func TestReceipt(t *testing.T) {
 	assert.Equal(t, fs.FileMode(0o644), mode(t, filepath.Join(dir, "r.json")))
 }
 
-func TestReceiptRefused(t *testing.T) {
+func TestReceiptRejected(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*store.Receipt){
 		"no task":          func(r *store.Receipt) { r.TaskID = "" },
@@ -139,7 +139,7 @@ func TestReceiptMissing(t *testing.T) {
 	require.NoError(t, os.RemoveAll(dir))
 	_, err = opened.Receipt(t.Context(), "r.json")
 	require.Error(t, err)
-	assert.NotErrorIs(t, err, fs.ErrNotExist, "a folder that has gone proves nothing about its receipts")
+	assert.NotErrorIs(t, err, fs.ErrNotExist, "a missing folder is no missing receipt")
 }
 
 func TestSourceURLs(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 // hearEvery is how often trouble with the collector is worth a line: spans are
@@ -44,14 +44,13 @@ func (v *voice) Handle(err error) {
 		return
 	}
 	v.last = time.Now()
-	text := command.Plain(err.Error())
-	v.logger.Warn("traces are not complete; jobs go on", "error", text[:min(len(text), maxHeard)])
+	v.logger.Warn("traces are not complete; jobs go on", "error", oneline.Truncate(err.Error(), maxHeard))
 }
 
 // Error takes what the OpenTelemetry SDK logs, without the values that come with
 // it: the headers for the collector, say, hold its credentials.
 func (v *voice) Error(_ error, message string, _ ...any) {
-	v.logger.Warn("OpenTelemetry can't use one of its settings", "problem", command.Plain(message))
+	v.logger.Warn("OpenTelemetry can't use one of its settings", "problem", oneline.Clean(message))
 }
 
 // The rest of a logr.LogSink.

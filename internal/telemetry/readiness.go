@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 const (
@@ -92,8 +92,7 @@ func (r *Readiness) Ready(ctx context.Context) (ready bool, lines []string) {
 			errs[i] = check.answer(ctx)
 			lines[i] = "ok      " + check.Name
 			if errs[i] != nil {
-				text := command.Plain(errs[i].Error())
-				lines[i] = "failed  " + check.Name + ": " + strings.ToValidUTF8(text[:min(len(text), maxReason)], "")
+				lines[i] = "failed  " + check.Name + ": " + oneline.Truncate(errs[i].Error(), maxReason)
 			}
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"lumaflow/internal/command/serving"
 )
 
 const (
@@ -17,9 +19,9 @@ const (
 	closeTime = time.Second
 )
 
-// server is what a role serves on its own port.
+// server serves a role's own port.
 type server struct {
-	http *http.Server
+	stop context.CancelFunc
 	done chan struct{}
 }
 
@@ -28,21 +30,19 @@ func serve(listener net.Listener, metrics http.Handler, readiness *Readiness, lo
 	routes.Handle("GET /metrics", metrics)
 	routes.HandleFunc("GET /healthz", serveAlive)
 	routes.HandleFunc("GET /readyz", readiness.serveReady)
-	s := &server{
-		http: &http.Server{
-			Handler:      routes,
-			ReadTimeout:  readTime,
-			WriteTimeout: writeTime,
-			IdleTimeout:  idleTime,
-			ErrorLog:     slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-		},
-		done: make(chan struct{}),
+	http := &http.Server{
+		Handler:      routes,
+		ReadTimeout:  readTime,
+		WriteTimeout: writeTime,
+		IdleTimeout:  idleTime,
 	}
-	logger.Info("metrics and health listening", "address", listener.Addr().String())
+	ctx, stop := context.WithCancel(context.Background())
+	s := &server{stop: stop, done: make(chan struct{})}
+	wait := serving.Start(ctx, listener, http, "metrics and health", closeTime, logger)
 	go func() {
 		defer close(s.done)
-		if err := s.http.Serve(listener); err != http.ErrServerClosed {
-			// The work goes on; whoever probes the port sees that it is gone.
+		if err := wait(); err != nil {
+			// The role itself goes on; a probe of the port fails from now on.
 			logger.Error("metrics and health are not served any more", "error", err)
 		}
 	}()
@@ -53,10 +53,6 @@ func (s *server) close() {
 	if s == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-	defer cancel()
-	if s.http.Shutdown(ctx) != nil {
-		_ = s.http.Close()
-	}
+	s.stop()
 	<-s.done
 }

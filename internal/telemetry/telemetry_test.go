@@ -128,7 +128,7 @@ func TestReady(t *testing.T) {
 	)
 	status, body = ready()
 	assert.Equal(t, http.StatusServiceUnavailable, status)
-	assert.Regexp(t, `^ok      temporal\nfailed  output: the folder /srv is full \[31mnow é+\n$`, body)
+	assert.Regexp(t, `^ok      temporal\nfailed  output: the folder /srv is full \[31mnow é+…\n$`, body)
 	assert.Less(t, len(body), 350)
 
 	shown.Readiness.Drain()

@@ -51,7 +51,7 @@ func (w *world) verifiedInBucket(server *s3test.Server, result workflows.ModifyV
 	require.Equal(w.t, paid.SHA256, video.SHA256)
 	require.Equal(w.t, paid.Bytes, video.Bytes)
 
-	stored := server.Stored()
+	stored := server.Objects()
 	receiptKey := "videos/luma_result_" + charge.TaskID + ".json"
 	require.ElementsMatch(w.t, []string{key, receiptKey}, slices.Collect(maps.Keys(stored)))
 	sum := sha256.Sum256([]byte(stored[key]))
@@ -106,7 +106,7 @@ func TestWorkerKilledWhileItUploads(t *testing.T) {
 	w.worker.kill()
 	first.goOn()
 	<-first.ended
-	require.Empty(t, server.Stored(), "nothing is to be seen of the video")
+	require.Empty(t, server.Objects(), "nothing is to be seen of the video")
 	w.env = append(w.env, "WORK_DIR="+t.TempDir())
 	w.startWorker()
 	result, err := w.result("e2e-die-uploading")
@@ -120,7 +120,7 @@ func TestWorkerKilledWhileItUploads(t *testing.T) {
 	require.Zero(t, healthy.code, healthy.err)
 	require.Contains(t, healthy.out, "audited 1 receipt and 1 file")
 	name := path.Base(result.Videos[0].Location)
-	server.Place("videos/"+name, "damaged")
+	server.PutObject("videos/"+name, "damaged")
 	damaged := w.run("audit")
 	require.Equal(t, 1, damaged.code)
 	require.Contains(t, damaged.out, name)
@@ -133,7 +133,7 @@ func TestBucketRefusesForAWhile(t *testing.T) {
 	w := enter(t, setup{env: inBucket(server)})
 	refused := make(chan struct{}, 100)
 	server.InterceptPuts(func(w http.ResponseWriter, _ *http.Request) bool {
-		s3test.Refuse(w, http.StatusForbidden, "AccessDenied")
+		s3test.WriteError(w, http.StatusForbidden, "AccessDenied")
 		refused <- struct{}{}
 		return true
 	})
@@ -157,7 +157,7 @@ func TestDemoInABucket(t *testing.T) {
 	require.Zero(t, shown.code, shown.err)
 	require.Contains(t, shown.out, "5 jobs, 5 charges, 5 verified files.")
 	require.Contains(t, shown.out, "s3://films/videos/")
-	require.Len(t, server.Stored(), 10, "five videos with their receipts")
+	require.Len(t, server.Objects(), 10, "five videos with their receipts")
 }
 
 // A worker does not start with a bucket that it can't use.
@@ -166,7 +166,7 @@ func TestWorkerRefusesABadBucket(t *testing.T) {
 	server := s3test.New(t)
 	readOnly := s3test.New(t)
 	readOnly.InterceptPuts(func(w http.ResponseWriter, _ *http.Request) bool {
-		s3test.Refuse(w, http.StatusForbidden, "AccessDenied")
+		s3test.WriteError(w, http.StatusForbidden, "AccessDenied")
 		return true
 	})
 	nowhere := strings.Replace(server.OutputURL(), s3test.Bucket, "nowhere", 1)

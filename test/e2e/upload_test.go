@@ -293,7 +293,7 @@ func TestBadVideos(t *testing.T) {
 		{"empty", key, write("empty.mp4", nil), "is empty"},
 		{"cut off", key, write("cut.mp4", content[:len(content)/2]), "the video is cut off"},
 		{"too long", key, write("long.mp4", lasting(content, 11)), "lasts 11s and kie.ai takes at most 10s"},
-		{"too large", key, large, "has 501.0 MB and kie.ai takes at most 500.0 MB"},
+		{"too large", key, large, "has 501 MB and kie.ai takes at most 500 MB"},
 		{"folder", key, folder, "is a folder"},
 		{"named pipe", key, pipe, "is not a regular file"},
 		{"device", key, "/dev/zero", "is not a regular file"},

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/dustin/go-humanize"
+
 	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie/kietest"
@@ -132,7 +134,7 @@ func (s *stage) print(w io.Writer, performances []*performance) {
 		} else {
 			video := played.report.Result.Videos[0]
 			where, file = split(video.Location)
-			size = fmt.Sprintf("%.1f kB", float64(video.Bytes)/1000)
+			size = humanize.Bytes(uint64(video.Bytes))
 			verified++
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", played.name, played.wrong, saved, file, size)

@@ -20,6 +20,7 @@ import (
 
 	"lumaflow/internal/callback"
 	"lumaflow/internal/command"
+	"lumaflow/internal/command/serving"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/store"
 	"lumaflow/internal/temporal/codec"
@@ -128,11 +129,7 @@ func (s *stage) startSimulator(ctx context.Context, logger *slog.Logger) error {
 		return fmt.Errorf("start the simulated kie.ai: %w", err)
 	}
 	server := &http.Server{Handler: s.kie, ReadHeaderTimeout: 10 * time.Second}
-	s.running.Go(func() error { return ended(server.Serve(listener)) })
-	s.running.Go(func() error {
-		<-ctx.Done()
-		return server.Close()
-	})
+	s.running.Go(func() error { return serving.Run(ctx, listener, server, "simulator", time.Second, logger) })
 	return nil
 }
 
@@ -146,7 +143,7 @@ func (s *stage) startWebhook(ctx context.Context, secret string, logger *slog.Lo
 		return "", fmt.Errorf("start the webhook: %w", err)
 	}
 	handler := webhook.New(webhook.Options{
-		Signaler:  webhook.Through(s.client),
+		Signaler:  webhook.NewSignaler(s.client),
 		Namespace: namespace,
 		Secrets:   secrets,
 		Logger:    logger,
@@ -250,12 +247,4 @@ func (s *stage) tearDown(failed bool) error {
 		return fmt.Errorf("the log of the demo is at %s", filepath.Join(s.folder, "demo.log"))
 	}
 	return os.RemoveAll(s.folder)
-}
-
-// ended hides the errors that a server stops with when it is told to.
-func ended(err error) error {
-	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
 }

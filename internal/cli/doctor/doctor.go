@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 const (
@@ -49,7 +49,7 @@ func skippedf(format string, args ...any) Finding {
 }
 
 func found(status Status, format string, args []any) Finding {
-	return Finding{Status: status, Message: command.Plain(fmt.Sprintf(format, args...))}
+	return Finding{Status: status, Message: oneline.Clean(fmt.Sprintf(format, args...))}
 }
 
 // check is one line of the examination.

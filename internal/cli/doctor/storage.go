@@ -3,6 +3,8 @@ package doctor
 import (
 	"context"
 	"fmt"
+
+	"github.com/dustin/go-humanize"
 )
 
 const (
@@ -46,13 +48,10 @@ func judgeFree(fine, variable string, free uint64) Finding {
 	const advice = "make room, or set %s to a larger disk"
 	switch {
 	case free < noSpace:
-		return failf("%s, but only %s are free, which may not hold one: "+advice, fine, gigabytes(free), variable)
+		return failf("%s, but only %s are free, which may not hold one: "+advice, fine, humanize.Bytes(free), variable)
 	case free < littleSpace:
-		return warnf("%s, but only %s are free: "+advice, fine, gigabytes(free), variable)
+		return warnf("%s, but only %s are free: "+advice, fine, humanize.Bytes(free), variable)
 	default:
-		return okf("%s, %s are free", fine, gigabytes(free))
+		return okf("%s, %s are free", fine, humanize.Bytes(free))
 	}
 }
-
-// gigabytes writes a size as the makers of disks count it.
-func gigabytes(bytes uint64) string { return fmt.Sprintf("%.1f GB", float64(bytes)/1e9) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -37,7 +38,7 @@ func (c *CancelCommand) run(ctx context.Context, s *starter.Starter, streams com
 	if err != nil {
 		return err
 	}
-	id, report := plain(c.ID), cancellation.Report
+	id, report := oneline.Clean(c.ID), cancellation.Report
 	switch {
 	case report.State == starter.StateCanceled:
 		message(streams.Err, "%s", endText(report))
@@ -57,7 +58,7 @@ func (c *CancelCommand) run(ctx context.Context, s *starter.Starter, streams com
 func leftovers(report starter.Report) string {
 	switch {
 	case report.TaskID != "":
-		return "kie.ai has no cancel: task " + plain(report.TaskID) + " continues and is paid; collect it later with: lumaflow submit --task-id " + plain(report.TaskID)
+		return "kie.ai has no cancel: task " + oneline.Clean(report.TaskID) + " continues and is paid; collect it later with: lumaflow submit --task-id " + oneline.Clean(report.TaskID)
 	case report.Status != nil && report.Status.Stage == workflows.StageHeld:
 		return "nothing was submitted, nothing is paid"
 	default:

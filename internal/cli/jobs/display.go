@@ -5,7 +5,10 @@ import (
 	"io"
 	"sync"
 
+	"github.com/dustin/go-humanize"
+
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -43,7 +46,7 @@ func (l *jobLog) Show(progress starter.Progress) {
 		return
 	}
 	l.last[progress.WorkflowID] = stage + note
-	writeLogLine(l.out, fmt.Sprintf("%s %s after %s", plain(progress.WorkflowID), stage, seconds(progress.Elapsed)), note)
+	writeLogLine(l.out, fmt.Sprintf("%s %s after %s", oneline.Clean(progress.WorkflowID), stage, seconds(progress.Elapsed)), note)
 }
 
 func (l *jobLog) Close() {
@@ -86,9 +89,9 @@ func downloadText(progress starter.Progress) string {
 	case !progress.State.Open() || progress.Stage != workflows.StageCollecting:
 		return ""
 	case progress.Total > 0:
-		return megabytes(progress.Bytes) + " of " + megabytes(progress.Total)
+		return humanize.Bytes(uint64(progress.Bytes)) + " of " + humanize.Bytes(uint64(progress.Total))
 	case progress.Bytes > 0:
-		return megabytes(progress.Bytes)
+		return humanize.Bytes(uint64(progress.Bytes))
 	default:
 		return ""
 	}

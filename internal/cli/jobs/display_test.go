@@ -86,7 +86,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 				p.Bytes, p.Total = 10_000_000, 20_000_000
 				return p
 			},
-			"luma-22e7459…88ba4b27a79 collecting     1s      [=====>-----] 10.0 MB of 20.0 MB",
+			"luma-22e7459…88ba4b27a79 collecting     1s      [=====>-----] 10 MB of 20 MB",
 		},
 		{
 			"size unknown", func() starter.Progress {
@@ -94,7 +94,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 				p.Bytes, p.Detail = 10_000_000, "downloading"
 				return p
 			},
-			"luma-22e7459…88ba4b27a79 collecting     1s      downloading 10.0 MB",
+			"luma-22e7459…88ba4b27a79 collecting     1s      downloading 10 MB",
 		},
 		{
 			"ended", func() starter.Progress {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 const (
@@ -24,7 +25,7 @@ func sourceName(path string) string {
 	if path == "-" {
 		return "standard input"
 	}
-	return plain(path)
+	return oneline.Clean(path)
 }
 
 // readLines passes the lines of a file, or of stdin if path is -, to read: without
@@ -46,7 +47,7 @@ func readLines(ctx context.Context, path string, stdin io.Reader, read func(numb
 		number++
 		if err := readLine(number, bytes.TrimSpace(line), read); err != nil {
 			if bad++; bad == 1 {
-				first = fmt.Errorf("%s line %d: %s", sourceName(path), number, plain(err.Error()))
+				first = fmt.Errorf("%s line %d: %s", sourceName(path), number, oneline.Clean(err.Error()))
 			}
 		}
 	}

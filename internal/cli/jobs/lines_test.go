@@ -11,6 +11,7 @@ import (
 
 	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -138,7 +139,7 @@ func FuzzLines(f *testing.F) {
 			if err != nil {
 				require.Empty(t, orders)
 				require.Equal(t, command.ExitUsage, command.ExitCode(err))
-				require.Equal(t, command.Plain(err.Error()), err.Error(), "one plain line")
+				require.Equal(t, oneline.Clean(err.Error()), err.Error(), "one plain line")
 				return
 			}
 			require.NotEmpty(t, orders)

@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"time"
 
-	"lumaflow/internal/command"
+	"github.com/dustin/go-humanize"
+
+	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -18,8 +20,6 @@ func message(out io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(out, format+"\n", args...)
 }
 
-// plain makes text from elsewhere one line that is safe on a terminal.
-func plain(text string) string { return command.Plain(text) }
 
 // writeReport prints one job for people.
 func writeReport(out io.Writer, report starter.Report, now time.Time) error {
@@ -29,24 +29,24 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 			fields = append(fields, [2]string{label, text})
 		}
 	}
-	add("job", plain(report.WorkflowID))
+	add("job", oneline.Clean(report.WorkflowID))
 	add("state", stateText(report, now))
 	status := report.Status
 	if status != nil {
 		add("stage", stageSince(*status, report.State, now))
 	}
-	add("task", plain(report.TaskID))
+	add("task", oneline.Clean(report.TaskID))
 	if status != nil {
 		if report.State.Open() {
-			add("detail", plain(status.Detail))
+			add("detail", oneline.Clean(status.Detail))
 		}
 		add("counts", fmt.Sprintf("%d sent, %d polls, %d callbacks", status.SubmitAttempts, status.Polls, status.Callbacks))
 	}
 	for _, video := range videosOf(report) {
-		add("video", fmt.Sprintf("%s (%s, %s, %dx%d)", plain(video.Location), megabytes(video.Bytes), plain(video.Duration), video.Width, video.Height))
+		add("video", fmt.Sprintf("%s (%s, %s, %dx%d)", oneline.Clean(video.Location), humanize.Bytes(uint64(video.Bytes)), oneline.Clean(video.Duration), video.Width, video.Height))
 	}
 	if report.Failure != nil {
-		add("failure", plain(report.Failure.Type)+": "+plain(report.Failure.Message))
+		add("failure", oneline.Clean(report.Failure.Type)+": "+oneline.Clean(report.Failure.Message))
 	}
 	for _, pending := range report.Pending {
 		add("pending", pendingText(pending, now))
@@ -82,12 +82,12 @@ func videosOf(report starter.Report) []workflows.Video {
 }
 
 func pendingText(pending starter.Pending, now time.Time) string {
-	text := fmt.Sprintf("%s, attempt %d", plain(pending.Activity), pending.Attempt)
+	text := fmt.Sprintf("%s, attempt %d", oneline.Clean(pending.Activity), pending.Attempt)
 	if until := pending.NextAttempt.Sub(now); !pending.NextAttempt.IsZero() && until > 0 {
 		text += " in " + seconds(until)
 	}
 	if pending.LastFailure != "" {
-		text += "; last failure: " + plain(pending.LastFailure)
+		text += "; last failure: " + oneline.Clean(pending.LastFailure)
 	}
 	return text
 }
@@ -97,8 +97,8 @@ func writeEntries(out io.Writer, entries []starter.Entry, now time.Time) error {
 	var rows []row
 	for _, entry := range entries {
 		rows = append(rows, row{cells: []string{
-			plain(entry.WorkflowID), string(entry.State), cmp.Or(string(entry.Stage), "-"),
-			cmp.Or(plain(entry.TaskID), "-"), age(now.Sub(entry.StartedAt)),
+			oneline.Clean(entry.WorkflowID), string(entry.State), cmp.Or(string(entry.Stage), "-"),
+			cmp.Or(oneline.Clean(entry.TaskID), "-"), age(now.Sub(entry.StartedAt)),
 		}})
 	}
 	return writeTable(out, []string{"JOB", "STATE", "STAGE", "TASK", "AGE"}, rows)
@@ -118,10 +118,10 @@ func resultRow(report starter.Report, now time.Time) row {
 		}
 		duration = seconds(end.Sub(report.StartedAt))
 	}
-	line := row{cells: []string{plain(report.WorkflowID), string(report.State), duration, cmp.Or(plain(report.TaskID), "-")}}
+	line := row{cells: []string{oneline.Clean(report.WorkflowID), string(report.State), duration, cmp.Or(oneline.Clean(report.TaskID), "-")}}
 	if report.Result != nil {
 		for _, video := range report.Result.Videos {
-			line.below = append(line.below, plain(video.Location))
+			line.below = append(line.below, oneline.Clean(video.Location))
 		}
 	}
 	return line
@@ -180,6 +180,3 @@ func age(d time.Duration) string {
 		return fmt.Sprintf("%dd", d/(24*time.Hour))
 	}
 }
-
-// megabytes is a size in decimal megabytes: 1 MB is 1,000,000 bytes.
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }

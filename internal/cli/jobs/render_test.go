@@ -35,7 +35,7 @@ stage   collecting for 1m12s
 task    0123456789abcdef0123456789abcdef
 detail  downloading [2J
 counts  1 sent, 2 polls, 3 callbacks
-video   file:///videos/luma_result_1.mp4 (12.3 MB, 9.96s, 1280x720)
+video   file:///videos/luma_result_1.mp4 (12 MB, 9.96s, 1280x720)
 `,
 		},
 		{
@@ -68,8 +68,8 @@ state   completed after 10m0s, 50m ago
 stage   done
 task    0123456789abcdef0123456789abcdef
 counts  1 sent, 0 polls, 0 callbacks
-video   file:///videos/luma_result_1.mp4 (12.3 MB, 9.96s, 1280x720)
-video   file:///videos/luma_result_2.mp4 (0.5 MB, 9.96s, 1280x720)
+video   file:///videos/luma_result_1.mp4 (12 MB, 9.96s, 1280x720)
+video   file:///videos/luma_result_2.mp4 (500 kB, 9.96s, 1280x720)
 `,
 		},
 		{

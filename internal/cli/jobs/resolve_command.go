@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -65,15 +66,15 @@ func (c *ResolveCommand) resolution() (workflows.Resolution, error) {
 
 func (c *ResolveCommand) run(ctx context.Context, s *starter.Starter, resolution workflows.Resolution, streams command.Streams) error {
 	if resolution.Action == workflows.AdoptTask {
-		message(streams.Err, "the job requests the record of task %s from kie.ai first, for at most a minute", plain(resolution.TaskID))
+		message(streams.Err, "the job requests the record of task %s from kie.ai first, for at most a minute", oneline.Clean(resolution.TaskID))
 	}
 	if _, err := s.Resolve(ctx, c.ID, resolution); err != nil {
 		return err
 	}
-	id := plain(c.ID)
+	id := oneline.Clean(c.ID)
 	switch resolution.Action {
 	case workflows.AdoptTask:
-		message(streams.Err, "job %s continues with task %s; wait for it with: lumaflow wait %s", id, plain(resolution.TaskID), id)
+		message(streams.Err, "job %s continues with task %s; wait for it with: lumaflow wait %s", id, oneline.Clean(resolution.TaskID), id)
 	case workflows.Resubmit:
 		message(streams.Err, "job %s submits again, which pays twice if the first submission was accepted; wait for it with: lumaflow wait %s", id, id)
 	case workflows.WriteOff:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 )
 
@@ -50,7 +51,7 @@ func writeRisks(out io.Writer, risks []starter.Risk, now time.Time) error {
 		}
 		rows = append(rows, row{cells: []string{
 			fmt.Sprintf("%dh", risk.HoursLeft), fmt.Sprintf("%s %s ago", risk.CountedFrom, age(now.Sub(risk.Since))),
-			plain(risk.TaskID), plain(risk.WorkflowID), string(risk.State), cmp.Or(plain(reason), "-"),
+			oneline.Clean(risk.TaskID), oneline.Clean(risk.WorkflowID), string(risk.State), cmp.Or(oneline.Clean(reason), "-"),
 		}})
 	}
 	return writeTable(out, []string{"LEFT", "COUNTED FROM", "TASK", "JOB", "STATE", "WHY"}, rows)
@@ -61,7 +62,7 @@ func writeNextCommands(out io.Writer, risks []starter.Risk) {
 	var closed []string
 	for _, risk := range risks {
 		if !risk.State.Open() {
-			closed = append(closed, plain(risk.TaskID))
+			closed = append(closed, oneline.Clean(risk.TaskID))
 		}
 	}
 	switch {
@@ -71,6 +72,6 @@ func writeNextCommands(out io.Writer, risks []starter.Risk) {
 		message(out, "collect them at no cost: lumaflow rescue %s", strings.Join(closed, " "))
 	}
 	if open := slices.IndexFunc(risks, func(r starter.Risk) bool { return r.State.Open() }); open >= 0 {
-		message(out, "an open job continues by itself; see what it waits for with: lumaflow status %s", plain(risks[open].WorkflowID))
+		message(out, "an open job continues by itself; see what it waits for with: lumaflow status %s", oneline.Clean(risks[open].WorkflowID))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -106,7 +107,7 @@ func (c *SubmitCommand) submit(ctx context.Context, s *starter.Starter, input wo
 
 // announce prints whether the job was started.
 func (c *SubmitCommand) announce(ctx context.Context, s *starter.Starter, job starter.Job, input workflows.ModifyVideoInput, streams command.Streams) {
-	id := plain(job.WorkflowID)
+	id := oneline.Clean(job.WorkflowID)
 	another := "for another, paid take use a new --key or --id"
 	if input.TaskID != "" {
 		another = "to collect the task once more use a new --key or --id"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 )
 
@@ -59,7 +60,7 @@ func unfinishedWait(reports []starter.Report, stop string) error {
 	var open []string
 	for _, report := range reports {
 		if report.State.Open() {
-			open = append(open, plain(report.WorkflowID))
+			open = append(open, oneline.Clean(report.WorkflowID))
 		}
 	}
 	switch {
@@ -97,11 +98,11 @@ func waitError(reports []starter.Report, streams command.Streams) error {
 // endText describes the end of a job without a video. Failures of the job itself
 // name it already.
 func endText(report starter.Report) string {
-	job := "job " + plain(report.WorkflowID)
+	job := "job " + oneline.Clean(report.WorkflowID)
 	if report.Failure == nil {
 		return job + ": " + string(report.State)
 	}
-	text := plain(report.Failure.Message)
+	text := oneline.Clean(report.Failure.Message)
 	if strings.HasPrefix(text, job) {
 		return text
 	}

@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -129,7 +129,7 @@ func (c *check) job(ctx context.Context, job *workflowpb.WorkflowExecutionInfo, 
 	case errors.As(err, &gone):
 		counter = &c.counts.Gone
 	case err != nil:
-		return fmt.Errorf("read the history of job %s: %w", command.Plain(id), err)
+		return fmt.Errorf("read the history of job %s: %w", oneline.Clean(id), err)
 	default:
 		err = Replay(ctx, history, c.options)
 		var broken *BreakError
@@ -138,7 +138,7 @@ func (c *check) job(ctx context.Context, job *workflowpb.WorkflowExecutionInfo, 
 			return broken
 		}
 		if err != nil {
-			return fmt.Errorf("replay job %s: %w", command.Plain(id), err)
+			return fmt.Errorf("replay job %s: %w", oneline.Clean(id), err)
 		}
 	}
 	c.mu.Lock()

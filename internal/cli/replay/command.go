@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/temporal/dial"
 )
 
@@ -86,7 +87,7 @@ func (c *Command) run(ctx context.Context, through Temporal, options Options, st
 	case ctx.Err() != nil:
 		return fmt.Errorf("replay the jobs: interrupted after %s: %w", counts, ctx.Err())
 	case err != nil:
-		return errors.New(command.Plain(err.Error()) + "; so it is not known whether this build can take over, try again")
+		return errors.New(oneline.Clean(err.Error()) + "; so it is not known whether this build can take over, try again")
 	case c.JSON:
 		return c.printJSON(streams, verdict{Counts: counts})
 	}
@@ -106,7 +107,7 @@ func (c *Command) said(counts Counts) string {
 	if counts == (Counts{}) {
 		where := "in this namespace"
 		if c.TaskQueue != "" {
-			where = "on task queue " + command.Plain(c.TaskQueue)
+			where = "on task queue " + oneline.Clean(c.TaskQueue)
 		}
 		return "there are no jobs to replay " + where + ": nothing can break"
 	}
@@ -130,5 +131,5 @@ func (c Counts) String() string {
 func (e *BreakError) advice() error {
 	return fmt.Errorf("job %s (run %s) would break under this build: %s. Next: don't deploy it while such jobs are open; "+
 		"have the changed code in workflows/ ask workflow.GetVersion and go both ways, or leave the old workers running until those jobs have ended",
-		command.Plain(e.WorkflowID), e.RunID, strings.TrimSuffix(e.Reason, "."))
+		oneline.Clean(e.WorkflowID), e.RunID, strings.TrimSuffix(e.Reason, "."))
 }

@@ -17,7 +17,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 // page is how many jobs the fake lists at a time, few enough to turn pages.
@@ -43,7 +43,7 @@ type job struct {
 	hangs bool
 }
 
-func (j job) runID() string { return "run-of-" + command.Plain(j.id) }
+func (j job) runID() string { return "run-of-" + oneline.Clean(j.id) }
 
 // jobs are so many jobs with the same history.
 func jobs(t *testing.T, count int, prefix, scenario string) []job {

@@ -8,7 +8,7 @@ import (
 
 	historypb "go.temporal.io/api/history/v1"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 // maxReason bounds, in bytes, what a reason repeats of the SDK's words.
@@ -31,7 +31,7 @@ var (
 
 // inWords says in one line why a history can't be replayed.
 func inWords(err error, events []*historypb.HistoryEvent) string {
-	text := command.Plain(err.Error())
+	text := oneline.Clean(err.Error())
 	if found := differs.FindStringSubmatch(text); found != nil {
 		return "its history has " + named(found[1], found[2]) + " where this build does " + named(found[3], found[4])
 	}
@@ -67,7 +67,7 @@ func numbered(number string, events []*historypb.HistoryEvent) string {
 		}
 		what := event.GetEventType().String()
 		if name := event.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName(); name != "" {
-			what += " " + command.Plain(name)
+			what += " " + oneline.Clean(name)
 		}
 		return fmt.Sprintf("%s (event %s)", what, number)
 	}

@@ -10,7 +10,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/converter"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
 // Text writes a history for people, one event a line: its number, the time since
@@ -52,7 +52,7 @@ func (t *textOf) details(event *historypb.HistoryEvent) string {
 func sentence(words ...string) string {
 	said := words[:0]
 	for _, word := range words {
-		if word = command.Plain(word); word != "" {
+		if word = oneline.Clean(word); word != "" {
 			said = append(said, word)
 		}
 	}

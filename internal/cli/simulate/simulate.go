@@ -5,17 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/command/serving"
 	"lumaflow/internal/kie/kietest"
 )
 
-// shutdownTimeout bounds the wait for clients that are still being answered.
-const shutdownTimeout = 5 * time.Second
+// drainTime bounds the wait for requests in flight at the end.
+const drainTime = 5 * time.Second
 
 // Command runs a simulated kie.ai until it is told to stop.
 type Command struct {
@@ -88,7 +90,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	address := reachable(listener.Addr())
 	fmt.Fprintf(streams.Out, "simulated kie.ai at %[1]s, bill at %[1]s/_sim/ledger; "+
 		"use it with KIE_API_KEY=any KIE_BASE_URL=%[1]s KIE_UPLOAD_BASE_URL=%[1]s FETCH_ALLOW_PRIVATE=true\n", address)
-	return serve(ctx, listener, kie)
+	return serve(ctx, listener, kie, options.Logger)
 }
 
 func (c *Command) options(streams command.Streams) (kietest.Options, error) {
@@ -130,25 +132,17 @@ func (c *Command) options(streams command.Streams) (kietest.Options, error) {
 	return options, nil
 }
 
-// serve ends cleanly with ctx: stalled transfers are let go first.
-func serve(ctx context.Context, listener net.Listener, kie *kietest.Server) error {
+// serve ends cleanly with ctx: the drain closes kie, which ends stalled
+// transfers.
+func serve(ctx context.Context, listener net.Listener, kie *kietest.Server, logger *slog.Logger) error {
 	// No write timeout: a stalled answer is one of the faults.
 	server := &http.Server{Handler: kie, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
+	closed := make(chan error, 1)
+	server.RegisterOnShutdown(func() { closed <- kie.Close() })
+	if err := serving.Run(ctx, listener, server, "simulator", drainTime, logger); err != nil {
+		return err
 	}
-	err := kie.Close()
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if server.Shutdown(patience) != nil {
-		err = errors.Join(err, server.Close())
-	}
-	<-failed
-	return err
+	return <-closed
 }
 
 // reachable is a listening address as a client on this machine writes it.

@@ -1,6 +1,5 @@
-// Package health asks a lumaflow process how it is, for where there is no
-// shell and no curl: the health checks of a container. What answers is in
-// telemetry, webhook and codecserver.
+// Package health checks a lumaflow process over HTTP, for containers without a
+// shell and curl. The endpoints are in telemetry, webhook and codecserver.
 package health
 
 import (
@@ -13,30 +12,29 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 )
 
-// maxReason is how much of an answer is read for the reason it may give, in
-// bytes.
+// maxReason bounds, in bytes, the part of an answer that goes into the error.
 const maxReason = 512
 
-// Command is one look at one address.
+// Command is lumaflow health: one check of one address.
 type Command struct {
-	URL     string        `arg:"" help:"Address to ask, like http://127.0.0.1:9464/readyz."`
-	Timeout time.Duration `default:"5s" help:"How long the answer may take (${default})."`
+	URL     string        `arg:"" help:"Address to check, like http://127.0.0.1:9464/readyz."`
+	Timeout time.Duration `default:"5s" help:"Timeout for the answer (${default})."`
 }
 
-// Help shows how it is used.
+// Help is the long help text.
 func (Command) Help() string {
-	return `Sends one GET and exits 0 if the answer is 2xx. Anything else, a redirect too, exits 1 with a line that says what
-came. Proxies are not used.
+	return `Sends one GET and exits 0 if the answer is 2xx. Any other result, including a redirect, exits 1 with one line that
+gives the result. Proxies are not used.
 
 Examples:
   lumaflow health http://127.0.0.1:8080/healthz
   lumaflow health --timeout 2s http://127.0.0.1:9464/readyz`
 }
 
-// Run asks once. Its errors are one line, without the user and password that
-// the address may hold.
+// Run sends one GET. Its errors are one line, without the password of the address.
 func (c *Command) Run(ctx context.Context) error {
 	address, err := url.Parse(c.URL)
 	if err != nil || address.Hostname() == "" || (address.Scheme != "http" && address.Scheme != "https") {
@@ -49,7 +47,7 @@ func (c *Command) Run(ctx context.Context) error {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
-		return command.Usagef("the address can't be asked: %w", err)
+		return command.Usagef("invalid address: %w", err)
 	}
 	transport := &http.Transport{DisableKeepAlives: true}
 	response, err := transport.RoundTrip(request)
@@ -64,10 +62,10 @@ func (c *Command) Run(ctx context.Context) error {
 		return nil
 	}
 	err = fmt.Errorf("%s answered %d %s", address.Redacted(), response.StatusCode, http.StatusText(response.StatusCode))
-	// What could be read of the reason is better than none.
+	// A partial reason is better than none.
 	reason, _ := io.ReadAll(io.LimitReader(response.Body, maxReason))
-	if said := command.Plain(string(reason)); said != "" {
-		err = fmt.Errorf("%w: %s", err, said)
+	if text := oneline.Clean(string(reason)); text != "" {
+		err = fmt.Errorf("%w: %s", err, text)
 	}
 	return err
 }

@@ -44,28 +44,28 @@ func TestHealth(t *testing.T) {
 		code      int
 		says      string
 	}{
-		{name: "well", url: server.URL + "/healthz"},
-		{name: "well without a word", url: server.URL + "/empty"},
-		{name: "not ready, and why", url: server.URL + "/readyz", code: command.ExitFailed,
+		{name: "healthy", url: server.URL + "/healthz"},
+		{name: "healthy without content", url: server.URL + "/empty"},
+		{name: "not ready, with a reason", url: server.URL + "/readyz", code: command.ExitFailed,
 			says: server.URL + "/readyz answered 503 Service Unavailable: Temporal can't be reached [31m"},
-		{name: "a redirect is no health", url: server.URL + "/moved", code: command.ExitFailed, says: "answered 302 Found"},
+		{name: "redirect", url: server.URL + "/moved", code: command.ExitFailed, says: "answered 302 Found"},
 		{name: "another service", url: server.URL + "/other", code: command.ExitFailed, says: "answered 404 Not Found"},
-		{name: "a password stays unsaid", url: strings.Replace(server.URL, "//", "//user:hush@", 1) + "/other",
+		{name: "the password is redacted", url: strings.Replace(server.URL, "//", "//user:hush@", 1) + "/other",
 			code: command.ExitFailed, says: "user:xxxxx@"},
-		{name: "no answer in time", url: server.URL + "/silent", timeout: 20 * time.Millisecond, code: command.ExitFailed,
+		{name: "timeout", url: server.URL + "/silent", timeout: 20 * time.Millisecond, code: command.ExitFailed,
 			says: "gave no answer within 20ms"},
-		{name: "nobody there", url: "http://127.0.0.1:1/healthz", code: command.ExitFailed, says: "connection refused"},
+		{name: "connection refused", url: "http://127.0.0.1:1/healthz", code: command.ExitFailed, says: "connection refused"},
 		{name: "not an address", url: "localhost:8080/healthz", code: command.ExitUsage, says: "must be an http or https URL"},
 		{name: "no host", url: "http:///healthz", code: command.ExitUsage, says: "must be an http or https URL"},
-		{name: "no time", url: server.URL + "/healthz", timeout: -time.Second, code: command.ExitUsage, says: "--timeout is -1s"},
+		{name: "negative timeout", url: server.URL + "/healthz", timeout: -time.Second, code: command.ExitUsage, says: "--timeout is -1s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			asked := health.Command{URL: test.url, Timeout: test.timeout}
-			if asked.Timeout == 0 {
-				asked.Timeout = 30 * time.Second
+			check := health.Command{URL: test.url, Timeout: test.timeout}
+			if check.Timeout == 0 {
+				check.Timeout = 30 * time.Second
 			}
-			err := asked.Run(t.Context())
+			err := check.Run(t.Context())
 			require.Equal(t, test.code, command.ExitCode(err), "%v", err)
 			if test.says != "" {
 				require.ErrorContains(t, err, test.says)
@@ -75,7 +75,7 @@ func TestHealth(t *testing.T) {
 		})
 	}
 
-	t.Run("an endless reason is cut", func(t *testing.T) {
+	t.Run("a long reason is cut", func(t *testing.T) {
 		t.Parallel()
 		err := (&health.Command{URL: server.URL + "/flood", Timeout: 30 * time.Second}).Run(t.Context())
 		require.ErrorContains(t, err, "answered 500")

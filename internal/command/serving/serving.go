@@ -1,4 +1,4 @@
-// Package serving is how lumaflow's HTTP servers run and end.
+// Package serving runs and drains lumaflow's HTTP servers.
 package serving
 
 import (
@@ -11,36 +11,43 @@ import (
 	"time"
 )
 
-// Run serves on listener, which it owns, until ctx ends. Then it takes no more
-// requests, lets those under way finish for as long as drain, and returns nil.
-// Its first log line, "<name> listening", carries the address, with the real
-// port if :0 was asked for. The server's own complaints become warnings.
+// Run serves on listener, which it owns, until ctx ends. It then accepts no
+// further request, waits up to drain for those in flight, and returns nil. A
+// request that outlasts drain is cut off without an answer.
 func Run(ctx context.Context, listener net.Listener, server *http.Server, name string, drain time.Duration, logger *slog.Logger) error {
-	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
-	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
-	logger.InfoContext(ctx, name+" listening", "address", listener.Addr().String())
+	return Start(ctx, listener, server, name, drain, logger)()
+}
 
-	select {
-	case err := <-stopped:
-		return fmt.Errorf("%s: serve on %s: %w", name, listener.Addr(), err)
-	case <-ctx.Done():
+// Start is the first half of Run: it serves in the background. The caller must
+// call wait, the second half, which blocks until ctx ends and the server has
+// drained. Start logs "<name> listening" with the address, in which the real port
+// stands for :0, and the server's own errors as warnings.
+func Start(ctx context.Context, listener net.Listener, server *http.Server, name string, drain time.Duration, logger *slog.Logger) (wait func() error) {
+	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	logger.InfoContext(ctx, name+" listening", "address", listener.Addr().String())
+	return func() error {
+		select {
+		case err := <-served:
+			return fmt.Errorf("%s: serve on %s: %w", name, listener.Addr(), err)
+		case <-ctx.Done():
+		}
+		logger.InfoContext(ctx, name+" draining")
+		draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		err := server.Shutdown(draining)
+		if err != nil {
+			logger.WarnContext(ctx, name+" stops with requests in flight", "error", err)
+			err = server.Close()
+		}
+		if end := <-served; !errors.Is(end, http.ErrServerClosed) {
+			err = errors.Join(err, end)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: stop serving: %w", name, err)
+		}
+		logger.InfoContext(ctx, name+" stopped")
+		return nil
 	}
-	logger.Info(name + " draining")
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-	defer cancel()
-	err := server.Shutdown(patience)
-	if err != nil {
-		// Whoever is cut off here was not answered and sends again.
-		logger.Warn(name+" stops with requests under way", "error", err)
-		err = server.Close()
-	}
-	if served := <-stopped; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: stop serving: %w", name, err)
-	}
-	logger.Info(name + " stopped")
-	return nil
 }

@@ -1,6 +1,6 @@
-// Package audit holds what is stored against its receipts: it reads every
-// receipt, hashes every file again, and names what is missing, changed,
-// truncated or in no receipt. It changes nothing, and needs neither Temporal nor
+// Package audit verifies stored files against their receipts: it reads every
+// receipt, hashes every file, and reports files that are missing, changed,
+// truncated or not listed. It changes nothing and needs neither Temporal nor
 // kie.ai.
 package audit
 
@@ -20,47 +20,45 @@ import (
 	"lumaflow/internal/store"
 )
 
-// Shelf is what an audit reads. store.Store is one.
-type Shelf interface {
+// Store is the part of store.Store that an audit reads.
+type Store interface {
 	List(ctx context.Context) iter.Seq2[store.Entry, error]
 	Open(ctx context.Context, name string) (io.ReadCloser, error)
 	Receipt(ctx context.Context, name string) (store.Receipt, error)
 }
 
-// Options are how an audit goes about it.
+// Options configures an audit.
 type Options struct {
-	// Parallel is how many files are read at a time; 0 means one for each
-	// processor.
+	// Parallel is the number of files read concurrently; 0 means GOMAXPROCS.
 	Parallel int
-	// Grace is how old a video without a receipt is before it is a problem: its
-	// job may still be collecting the task's other videos.
+	// Grace is the age from which a video without a receipt is a problem. Before
+	// that its job may still be collecting the task's other videos.
 	Grace time.Duration
-	// Tell, if it is not nil, is told how far the audit is, by several
-	// goroutines. It must be quick.
-	Tell func(Progress)
+	// OnProgress, if not nil, is called on every progress, from several
+	// goroutines. It must not block.
+	OnProgress func(Progress)
 }
 
-// Run audits a shelf. Files may come and go meanwhile: what is reported was so
-// when it was looked at. An error means that the audit ended early; the report
-// is then of what it has found until then.
+// Run audits a store. Files may be added and removed during the audit: each
+// finding holds for the time at which its file was read. An error means that the
+// audit ended early, with a report of the findings until then.
 //
-// Memory holds the names of all files and what the receipts say of them, some
-// hundred bytes for each, and one buffer for each file that is being read. Of
-// receipts no more are held than are read at a time.
-func Run(ctx context.Context, shelf Shelf, options Options) (Report, error) {
+// Memory grows with the number of files and receipt entries, some hundred bytes
+// each, plus one buffer and one receipt for each concurrent read.
+func Run(ctx context.Context, s Store, options Options) (Report, error) {
 	if options.Parallel <= 0 {
 		options.Parallel = runtime.GOMAXPROCS(0)
 	}
-	a := &audit{shelf: shelf, options: options}
+	a := &audit{store: s, options: options}
 	err := a.run(ctx)
 	return a.report(err == nil), err
 }
 
 type audit struct {
-	shelf   Shelf
+	store   Store
 	options Options
 	buffers sync.Pool
-	// failures counts what could not be read.
+	// failures counts files and receipts that could not be read.
 	failures atomic.Int64
 
 	mu       sync.Mutex
@@ -74,23 +72,23 @@ func (a *audit) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	claims, err := a.readReceipts(ctx, receipts)
+	listings, err := a.readReceipts(ctx, receipts)
 	if err != nil {
 		return err
 	}
-	unlisted, err := a.verifyFiles(ctx, files, claims)
+	unlisted, err := a.verifyFiles(ctx, files, listings)
 	if err != nil {
 		return err
 	}
-	// Last of all, when receipts that were on their way have had the most time.
+	// Last, so that jobs in progress have had the most time to write receipts.
 	return a.explainUnlisted(ctx, unlisted)
 }
 
-// list tells receipts from other files. The content of folders is nobody's: no
-// store puts anything there.
+// list separates receipts from other files. It skips the content of folders, since
+// no store writes there.
 func (a *audit) list(ctx context.Context) (receipts []string, files []store.Entry, err error) {
 	var folder string
-	for entry, err := range a.shelf.List(ctx) {
+	for entry, err := range a.store.List(ctx) {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -109,45 +107,43 @@ func (a *audit) list(ctx context.Context) (receipts []string, files []store.Entr
 	return receipts, files, nil
 }
 
-// verifyFiles reads every file that a receipt lists. It returns the files that
-// none lists.
-func (a *audit) verifyFiles(ctx context.Context, files []store.Entry, claims []claim) (unlisted []string, err error) {
+// verifyFiles reads every listed file and returns the unlisted files.
+func (a *audit) verifyFiles(ctx context.Context, files []store.Entry, listings []listing) (unlisted []string, err error) {
 	var listed int64
-	for file := range merged(files, claims) {
-		if len(file.claims) > 0 {
-			listed += file.Bytes
+	for file := range merged(files, listings) {
+		if len(file.listings) > 0 {
+			listed += file.entry.Bytes
 		}
 	}
 	a.progress(func(p *Progress) { p.AllBytes = listed })
 	var mu sync.Mutex
-	err = each(ctx, a.options.Parallel, merged(files, claims), func(ctx context.Context, file claimed) error {
+	err = each(ctx, a.options.Parallel, merged(files, listings), func(ctx context.Context, file listedFile) error {
 		listed := false
-		if len(file.claims) > 0 {
+		if len(file.listings) > 0 {
 			var err error
-			if listed, err = a.verify(ctx, file.Name, file.claims); err != nil {
+			if listed, err = a.verify(ctx, file.entry.Name, file.listings); err != nil {
 				return err
 			}
 		}
 		if !listed {
 			mu.Lock()
 			defer mu.Unlock()
-			unlisted = append(unlisted, file.Name)
+			unlisted = append(unlisted, file.entry.Name)
 		}
 		return nil
 	})
 	return unlisted, err
 }
 
-// each does the work for all items, several at a time, and stops at the first
-// error.
+// each calls work for all items, parallel at a time, and stops at the first error.
 func each[T any](ctx context.Context, parallel int, items iter.Seq[T], work func(context.Context, T) error) error {
-	group, working := errgroup.WithContext(ctx)
+	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for item := range items {
-		if working.Err() != nil {
+		if groupCtx.Err() != nil {
 			break
 		}
-		group.Go(func() error { return work(working, item) })
+		group.Go(func() error { return work(groupCtx, item) })
 	}
 	return cmp.Or(group.Wait(), ctx.Err())
 }

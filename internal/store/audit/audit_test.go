@@ -20,18 +20,18 @@ import (
 	"lumaflow/internal/store/audit"
 )
 
-func TestAllIsWell(t *testing.T) {
+func TestNoProblems(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
-	assert.Equal(t, audit.Report{Complete: true, Problems: []audit.Finding{}, Notes: []audit.Finding{}}, run(t, shelf))
+	f := newFolder(t)
+	assert.Equal(t, audit.Report{Complete: true, Problems: []audit.Finding{}, Notes: []audit.Finding{}}, run(t, f))
 
-	// More than a buffer, exactly one, and nothing at all.
-	shelf.job("a", strings.Repeat("video", 200_000), strings.Repeat("x", 256<<10), "")
-	shelf.job("b")
+	// More than one buffer, exactly one, and an empty file.
+	f.job("a", strings.Repeat("video", 200_000), strings.Repeat("x", 256<<10), "")
+	f.job("b")
 	for i := range 50 {
-		shelf.job(fmt.Sprintf("c%d", i), fmt.Sprintf("video %d", i))
+		f.job(fmt.Sprintf("c%d", i), fmt.Sprintf("video %d", i))
 	}
-	report := run(t, shelf)
+	report := run(t, f)
 	assert.Empty(t, report.Problems)
 	assert.Empty(t, report.Notes)
 	assert.Equal(t, 52, report.Receipts)
@@ -39,11 +39,11 @@ func TestAllIsWell(t *testing.T) {
 	assert.Equal(t, int64(1_000_000+256<<10+50*len("video 1")+40), report.Bytes)
 }
 
-// Whatever is wrong with what jobs have stored is found, and nothing else.
+// An audit reports every problem and no other finding.
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	const video, receipt = "luma_result_t_1.mp4", "luma_result_t.json"
-	// found is a problem with the video that the receipt lists.
+	// found is a problem with the listed video.
 	found := func(kind audit.Kind, detail string) audit.Finding {
 		return audit.Finding{Kind: kind, File: video, Receipt: receipt, TaskID: "t", Detail: detail}
 	}
@@ -83,11 +83,11 @@ func TestProblems(t *testing.T) {
 			f.write("luma_result_t_2.mp4", "x")
 			f.aged("luma_result_t_2.mp4", 25*time.Hour)
 		}, []audit.Finding{{Kind: audit.Unlisted, File: "luma_result_t_2.mp4", Detail: receipt + " doesn't list it"}}},
-		{"a file of somebody else", func(f *folder) { f.write("notes.json", "{}") },
+		{"a foreign file", func(f *folder) { f.write("notes.json", "{}") },
 			[]audit.Finding{{Kind: audit.Unlisted, File: "notes.json", Detail: "no receipt lists it"}}},
-		{"a file that no store would name so", func(f *folder) { f.write("new\nline.mp4", "x") },
+		{"a file with an invalid name", func(f *folder) { f.write("new\nline.mp4", "x") },
 			[]audit.Finding{{Kind: audit.Unlisted, File: "new\nline.mp4", Detail: `no receipt lists it; "new\nline.mp4" is no plain file name`}}},
-		{"a link that nobody listed", func(f *folder) { require.NoError(f.t, os.Symlink("/etc/passwd", f.at("luma_result_p_1.mp4"))) },
+		{"an unlisted link", func(f *folder) { require.NoError(f.t, os.Symlink("/etc/passwd", f.at("luma_result_p_1.mp4"))) },
 			[]audit.Finding{{Kind: audit.NotAFile, File: "luma_result_p_1.mp4", Detail: notFollowed}}},
 		{"a link in place of a receipt", func(f *folder) {
 			require.NoError(f.t, os.Symlink("/etc/passwd", f.at("luma_result_p.json")))
@@ -107,7 +107,7 @@ func TestProblems(t *testing.T) {
 			[]audit.Finding{{Kind: audit.BadReceipt, File: "luma_result_o.json", Detail: `it can't be read: "../../../etc/passwd" is no plain file name`}}},
 		{"two receipts that agree", func(f *folder) { f.receipt("copy", f.listed(video)...) },
 			[]audit.Finding{{Kind: audit.Duplicate, File: video, Receipt: "luma_result_copy.json", Detail: "luma_result_copy.json and luma_result_t.json list it"}}},
-		{"two receipts that don't", func(f *folder) { f.receipt("other", listing(video, "other")) },
+		{"two receipts that disagree", func(f *folder) { f.receipt("other", listing(video, "other")) },
 			[]audit.Finding{
 				{Kind: audit.Changed, File: video, Receipt: "luma_result_other.json", TaskID: "other", Detail: "its bytes are not those that were stored"},
 				{Kind: audit.Duplicate, File: video, Receipt: "luma_result_other.json", Detail: "luma_result_other.json and luma_result_t.json list it"},
@@ -134,19 +134,19 @@ func TestProblems(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			shelf := newFolder(t)
-			shelf.job("t", "video")
-			shelf.job("well", "all is well")
-			test.happen(shelf)
-			before := everything(t, shelf.path)
-			report := run(t, shelf)
+			f := newFolder(t)
+			f.job("t", "video")
+			f.job("well", "unchanged")
+			test.happen(f)
+			before := everything(t, f.path)
+			report := run(t, f)
 			assert.Equal(t, test.want, report.Problems)
-			assert.Equal(t, before, everything(t, shelf.path), "an audit changes nothing")
+			assert.Equal(t, before, everything(t, f.path), "an audit changes nothing")
 		})
 	}
 }
 
-// What is none of the store's business is no problem.
+// Hidden files, folders and young videos without a receipt are not problems.
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -164,7 +164,7 @@ func TestNotes(t *testing.T) {
 			f.video("luma_result_t_2.mov", "young")
 			f.aged("luma_result_t_2.mov", -time.Minute)
 		}, []audit.Finding{{Kind: audit.Pending, File: "luma_result_t_2.mov", Detail: "stored 0s ago, its receipt may still come"}}},
-		{"a folder with an audit of its own", func(f *folder) {
+		{"a folder", func(f *folder) {
 			require.NoError(f.t, os.MkdirAll(f.at("2025/old"), 0o755))
 			f.write("2025/luma_result_t.json", "not JSON")
 		}, []audit.Finding{{Kind: audit.Folder, File: "2025/", Detail: "not looked into: audit it by itself"}}},
@@ -172,22 +172,22 @@ func TestNotes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			shelf := newFolder(t)
-			shelf.job("t", "video")
-			test.happen(shelf)
-			report := run(t, shelf)
+			f := newFolder(t)
+			f.job("t", "video")
+			test.happen(f)
+			report := run(t, f)
 			assert.Empty(t, report.Problems)
 			assert.Equal(t, test.want, report.Notes)
 		})
 	}
 }
 
-// A store that lists what is in a folder, as a bucket may, is audited alike.
+// A bucket may list the content of folders.
 func TestFoldersOfABucket(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
-	shelf.job("t", "video")
-	report := run(t, bucket{shelf, []store.Entry{{Name: "a/x.mp4", Bytes: 1}, {Name: "a/y/z.json", Bytes: 1}, {Name: "b/"}}})
+	f := newFolder(t)
+	f.job("t", "video")
+	report := run(t, bucket{f, []store.Entry{{Name: "a/x.mp4", Bytes: 1}, {Name: "a/y/z.json", Bytes: 1}, {Name: "b/"}}})
 	assert.Empty(t, report.Problems)
 	assert.Equal(t, []audit.Finding{
 		{Kind: audit.Folder, File: "a/", Detail: "not looked into: audit it by itself"},
@@ -197,27 +197,27 @@ func TestFoldersOfABucket(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
-	shelf.job("t", strings.Repeat("v", 1<<20), "second")
-	shelf.write("unlisted.mp4", "is not read")
-	shelf.remove("luma_result_t_2.mp4")
+	f := newFolder(t)
+	f.job("t", strings.Repeat("v", 1<<20), "second")
+	f.write("unlisted.mp4", "is not read")
+	f.remove("luma_result_t_2.mp4")
 	var mu sync.Mutex
 	var last audit.Progress
-	told := 0
-	_, err := audit.Run(t.Context(), shelf, audit.Options{Tell: func(reached audit.Progress) {
+	calls := 0
+	_, err := audit.Run(t.Context(), f, audit.Options{OnProgress: func(reached audit.Progress) {
 		mu.Lock()
 		defer mu.Unlock()
-		told++
+		calls++
 		if reached.Bytes+int64(reached.Problems) >= last.Bytes+int64(last.Problems) {
 			last = reached
 		}
 	}})
 	require.NoError(t, err)
 	assert.Equal(t, audit.Progress{Receipts: 1, AllReceipts: 1, Files: 2, Bytes: 1 << 20, AllBytes: 1 << 20, Problems: 2}, last)
-	assert.Greater(t, told, 5)
+	assert.Greater(t, calls, 5)
 }
 
-// forged is a receipt that no store would write.
+// forged is a receipt that a store would reject.
 func forged(t testing.TB, task, file string) string {
 	t.Helper()
 	receipt, err := json.Marshal(store.Receipt{Version: 1, TaskID: task, Files: []store.ReceiptFile{listing(file, "x")}})
@@ -225,7 +225,7 @@ func forged(t testing.TB, task, file string) string {
 	return string(receipt)
 }
 
-// everything is what is in a folder, with its times.
+// everything lists the entries of a folder with mode, size and time.
 func everything(t *testing.T, path string) (all []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(path, func(path string, entry os.DirEntry, err error) error {

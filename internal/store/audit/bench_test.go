@@ -22,28 +22,27 @@ import (
 	"lumaflow/internal/store/audit"
 )
 
-// BenchmarkAudit and the benchmarks of other programs read the same files, as
-// many at a time as there are processors, each with the real program. The files
-// come from the page cache, so that what is measured is not the disk. MB/cpu-s
-// is what is read for each second of a processor: it tells most where others use
-// the machine, too.
+// BenchmarkAudit runs lumaflow, sha256sum and openssl on the same files, with
+// GOMAXPROCS files at a time. The files are in the page cache, so that the disk does
+// not count. MB/cpu-s is the amount read per second of processor time, which is
+// independent of other load.
 //
-//	go test ./audit -run '^$' -bench 'BenchmarkAudit$' -benchtime 5x
+//	go test ./internal/store/audit -run '^$' -bench 'BenchmarkAudit$' -benchtime 5x
 func BenchmarkAudit(b *testing.B) {
 	const files, size = 16, 64 << 20
-	shelf := newFolder(b)
+	f := newFolder(b)
 	var names []string
 	for i := range files {
 		task := fmt.Sprint(i)
 		name := store.VideoName("", task, 1, ".mp4")
-		shelf.write(name, noise(size, uint64(i)))
-		shelf.receipt(task, shelf.listed(name)...)
+		f.write(name, noise(size, uint64(i)))
+		f.receipt(task, f.listed(name)...)
 		names = append(names, name)
 	}
 	lumaflow := filepath.Join(b.TempDir(), "lumaflow")
 	require.NoError(b, exec.CommandContext(b.Context(), "go", "build", "-o", lumaflow, "lumaflow").Run())
 
-	// The others get one process for each processor, with its share of the files.
+	// The other programs run once per processor, each with a share of the files.
 	processors := runtime.GOMAXPROCS(0)
 	shares := slices.Collect(slices.Chunk(names, (files+processors-1)/processors))
 	for _, program := range []struct {
@@ -51,7 +50,7 @@ func BenchmarkAudit(b *testing.B) {
 		command []string
 		shares  [][]string
 	}{
-		{"lumaflow", []string{lumaflow, "audit"}, [][]string{{shelf.path}}},
+		{"lumaflow", []string{lumaflow, "audit"}, [][]string{{f.path}}},
 		{"sha256sum", []string{"sha256sum"}, shares},
 		{"openssl", []string{"openssl", "dgst", "-sha256"}, shares},
 	} {
@@ -66,7 +65,7 @@ func BenchmarkAudit(b *testing.B) {
 				for _, share := range program.shares {
 					all.Go(func() {
 						cmd := exec.CommandContext(b.Context(), program.command[0], slices.Concat(program.command[1:], share)...)
-						cmd.Dir = shelf.path
+						cmd.Dir = f.path
 						if output, err := cmd.CombinedOutput(); err != nil {
 							b.Errorf("%v: %.500s", err, output)
 						}
@@ -80,21 +79,21 @@ func BenchmarkAudit(b *testing.B) {
 	}
 }
 
-// BenchmarkAuditMemory audits a thousand jobs and ten times as many, and tells
-// the most memory that was in use beyond what was when it began.
+// BenchmarkAuditMemory audits 1,000 and 10,000 jobs and reports the peak heap above
+// the heap at the start.
 //
-//	go test ./audit -run '^$' -bench BenchmarkAuditMemory -benchtime 5x
+//	go test ./internal/store/audit -run '^$' -bench BenchmarkAuditMemory -benchtime 5x
 func BenchmarkAuditMemory(b *testing.B) {
 	for _, receipts := range []int{1_000, 10_000} {
 		b.Run(fmt.Sprintf("receipts=%d", receipts), func(b *testing.B) {
-			shelf := newFolder(b)
+			f := newFolder(b)
 			for i := range receipts {
-				writeJob(b, shelf.path, i)
+				writeJob(b, f.path, i)
 			}
 			var most uint64
 			for b.Loop() {
 				peak := watchHeap()
-				report, err := audit.Run(b.Context(), shelf, audit.Options{})
+				report, err := audit.Run(b.Context(), f, audit.Options{})
 				most = max(most, peak())
 				if err != nil || len(report.Problems) > 0 || report.Files != receipts {
 					b.Fatal(err, report)
@@ -106,20 +105,19 @@ func BenchmarkAuditMemory(b *testing.B) {
 	}
 }
 
-// watchHeap looks at the heap every millisecond until its result is called,
-// which is the most that was on it.
+// watchHeap samples the heap every millisecond until peak is called.
 func watchHeap() (peak func() uint64) {
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	look := func() uint64 { metrics.Read(heap); return heap[0].Value.Uint64() }
+	sample := func() uint64 { metrics.Read(heap); return heap[0].Value.Uint64() }
 	runtime.GC()
-	before := look()
+	before := sample()
 	most, done := before, make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		for ticker := time.NewTicker(time.Millisecond); ; {
 			select {
 			case <-ticker.C:
-				most = max(most, look())
+				most = max(most, sample())
 			case <-done:
 				ticker.Stop()
 				return
@@ -133,7 +131,7 @@ func watchHeap() (peak func() uint64) {
 	}
 }
 
-// writeJob writes a video and its receipt without syncing each to disk.
+// writeJob writes a video and its receipt without a sync.
 func writeJob(b *testing.B, path string, i int) {
 	b.Helper()
 	task := fmt.Sprintf("%032x", i)
@@ -152,7 +150,7 @@ func writeJob(b *testing.B, path string, i int) {
 	require.NoError(b, os.WriteFile(filepath.Join(path, store.ReceiptName("", task)), receipt, 0o600))
 }
 
-// noise is content that nothing can compress.
+// noise is incompressible content.
 func noise(size int, seed uint64) string {
 	content := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)}).Read(content)

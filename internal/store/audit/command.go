@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/store"
 )
 
@@ -57,9 +58,9 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	return c.run(ctx, shelf, Options{Parallel: c.Parallel, Grace: c.Grace}, streams)
 }
 
-func (c *Command) run(ctx context.Context, shelf Shelf, options Options, streams command.Streams) error {
+func (c *Command) run(ctx context.Context, shelf Store, options Options, streams command.Streams) error {
 	display := newDisplay(streams.Err)
-	options.Tell = display.show
+	options.OnProgress = display.show
 	report, err := Run(ctx, shelf, options)
 	display.close()
 	if printErr := c.print(streams, report); printErr != nil {
@@ -69,7 +70,7 @@ func (c *Command) run(ctx context.Context, shelf Shelf, options Options, streams
 	case err != nil && ctx.Err() != nil:
 		return errors.New("the audit was interrupted after it found " + report.kinds() + "; there may be more")
 	case err != nil:
-		return fmt.Errorf("the audit can't go on (%s) after it found %s; there may be more", command.Plain(err.Error()), report.kinds())
+		return fmt.Errorf("the audit can't go on (%s) after it found %s; there may be more", oneline.Clean(err.Error()), report.kinds())
 	case len(report.Problems) > 0:
 		return errors.New(report.kinds() + advice)
 	default:

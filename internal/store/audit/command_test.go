@@ -45,7 +45,7 @@ func TestCommandForPeople(t *testing.T) {
 	shelf.job("t", strings.Repeat("v", 100_000))
 	out, err = audited()
 	require.NoError(t, err)
-	assert.Equal(t, "audited 1 receipt and 1 file (0.1 MB): all is as it was stored\n", out)
+	assert.Equal(t, "audited 1 receipt and 1 file (100 kB): all is as it was stored\n", out)
 
 	shelf.video("luma_result_y_1.mp4", "young")
 	shelf.aged("luma_result_y_1.mp4", 90*time.Second+time.Second/2)
@@ -53,7 +53,7 @@ func TestCommandForPeople(t *testing.T) {
 	require.NoError(t, err, "what is pending is no problem")
 	assert.Equal(t, `FOUND    FILE                 TASK  DETAIL
 pending  luma_result_y_1.mp4  -     stored 1m30s ago, its receipt may still come
-audited 1 receipt and 1 file (0.1 MB): all is as it was stored
+audited 1 receipt and 1 file (100 kB): all is as it was stored
 `, out)
 
 	shelf.write(video, "short")
@@ -63,7 +63,7 @@ audited 1 receipt and 1 file (0.1 MB): all is as it was stored
 unlisted   [2Jodd name          -     no receipt lists it; "\x1b[2Jodd\nname" is no plain file name
 truncated  luma_result_t_1.mp4  t     5 of 100000 bytes are there
 pending    luma_result_y_1.mp4  -     stored 1m30s ago, its receipt may still come
-audited 1 receipt and 1 file (0.0 MB)
+audited 1 receipt and 1 file (5 B)
 `, out)
 	require.EqualError(t, err, "2 problems: 1 truncated, 1 unlisted. Next: put back what you have a copy of, and move elsewhere what no job stored; "+
 		"while kie.ai keeps a task's media (14 days), lumaflow submit --task-id TASK --key again, with the --name it had, collects it once more, free of charge")
@@ -133,7 +133,7 @@ func TestCommandInterrupted(t *testing.T) {
 	audited := func(json bool, onOpen func() error) (string, error) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		onB := tampered{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
+		onB := tampered{Store: shelf, onOpen: func(name string) (io.ReadCloser, error) {
 			if name != "luma_result_b_1.mp4" {
 				return nil, nil
 			}
@@ -148,7 +148,7 @@ func TestCommandInterrupted(t *testing.T) {
 	require.EqualError(t, err, "the audit was interrupted after it found 1 problem: 1 missing; there may be more")
 	assert.Equal(t, `FOUND    FILE                 TASK  DETAIL
 missing  luma_result_a_1.mp4  a     luma_result_a.json lists it
-looked at 2 receipts and 1 file (0.3 MB) before it ended
+looked at 2 receipts and 1 file (262 kB) before it ended
 `, out)
 	out, err = audited(true, func() error { return nil })
 	require.Error(t, err)
@@ -183,7 +183,7 @@ func TestBar(t *testing.T) {
 	show(audit.Progress{Receipts: 10, AllReceipts: 10, Files: 1, Bytes: 500_000_000, AllBytes: 2_000_000_000, Problems: 1})
 	end()
 	shown := screen.String()
-	assert.Contains(t, shown, "500.0 MB of 2.0 GB, 1 problem")
+	assert.Contains(t, shown, "500 MB of 2.0 GB, 1 problem")
 	assert.Contains(t, shown, "===>---")
 	assert.Equal(t, "3 of 10 receipts", audit.Progress{Receipts: 3, AllReceipts: 10}.String())
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // RunOn runs the command on a shelf that is open already.
-func (c *Command) RunOn(ctx context.Context, shelf Shelf, streams command.Streams) error {
+func (c *Command) RunOn(ctx context.Context, shelf Store, streams command.Streams) error {
 	return c.run(ctx, shelf, Options{Parallel: c.Parallel, Grace: c.Grace}, streams)
 }
 

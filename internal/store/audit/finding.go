@@ -7,47 +7,46 @@ import (
 	"io/fs"
 	"slices"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/store"
 )
 
-// Kind is what an audit has to say about a file.
+// Kind is the kind of a finding.
 type Kind string
 
 // The problems.
 const (
-	// Missing is a file that a receipt lists and that is not there, or a receipt
-	// that went before it could be read.
+	// Missing is a listed file that does not exist, or a receipt that was removed
+	// before it could be read.
 	Missing Kind = "missing"
-	// Truncated is a file that is shorter than its receipt says, Changed one that
-	// has other bytes.
+	// Truncated is a file that is shorter than listed, Changed one with other
+	// bytes.
 	Truncated Kind = "truncated"
 	Changed   Kind = "changed"
 	// Unlisted is a file that no receipt lists.
 	Unlisted Kind = "unlisted"
 	// Duplicate is a file that is listed more than once.
 	Duplicate Kind = "duplicate"
-	// BadReceipt is a receipt that can't be read or is none.
+	// BadReceipt is a receipt that can't be read or is invalid.
 	BadReceipt Kind = "bad-receipt"
-	// Unreadable is a file that is there but could not be read.
+	// Unreadable is an existing file that could not be read.
 	Unreadable Kind = "unreadable"
-	// NotAFile is a link, a folder or a device in the place of a file. It is not
-	// followed.
+	// NotAFile is a link, a folder or a device in place of a file.
 	NotAFile Kind = "not-a-file"
 )
 
-// The notes, which are no problems.
+// The notes, which are not problems.
 const (
-	// Pending is a young video without a receipt.
+	// Pending is a video without a receipt that is younger than Options.Grace.
 	Pending Kind = "pending"
-	// Folder is a folder; what is in it was not looked at.
+	// Folder is a folder, whose content was not read.
 	Folder Kind = "folder"
-	// Vanished is what was there when the audit began and has gone, without a
-	// receipt that misses it.
+	// Vanished is a file that was removed during the audit and that no receipt
+	// lists any more.
 	Vanished Kind = "vanished"
 )
 
-// Finding is one thing that an audit has to say.
+// Finding is one problem or note about a file.
 type Finding struct {
 	Kind Kind   `json:"kind"`
 	File string `json:"file"`
@@ -55,27 +54,27 @@ type Finding struct {
 	// if none does.
 	Receipt string `json:"receipt,omitempty"`
 	TaskID  string `json:"taskId,omitempty"`
-	// Detail is half a sentence for people.
+	// Detail describes the finding in one clause.
 	Detail string `json:"detail"`
 }
 
-// differs says how a file is not what its receipt says.
-func (f Finding) differs(found, claimed content) Finding {
+// differs completes the finding for a file whose content is not the listed one.
+func (f Finding) differs(found, listed content) Finding {
 	switch {
-	case found.bytes < claimed.bytes:
-		f.Kind, f.Detail = Truncated, fmt.Sprintf("%d of %d bytes are there", found.bytes, claimed.bytes)
-	case found.bytes > claimed.bytes:
-		f.Kind, f.Detail = Changed, fmt.Sprintf("it has %d bytes instead of %d", found.bytes, claimed.bytes)
+	case found.bytes < listed.bytes:
+		f.Kind, f.Detail = Truncated, fmt.Sprintf("%d of %d bytes are there", found.bytes, listed.bytes)
+	case found.bytes > listed.bytes:
+		f.Kind, f.Detail = Changed, fmt.Sprintf("it has %d bytes instead of %d", found.bytes, listed.bytes)
 	default:
 		f.Kind, f.Detail = Changed, "its bytes are not those that were stored"
 	}
 	return f
 }
 
-func duplicate(file string, claims []claim) Finding {
+func duplicate(file string, listings []listing) Finding {
 	var receipts []string
-	for _, claim := range claims {
-		receipts = append(receipts, claim.receipt)
+	for _, l := range listings {
+		receipts = append(receipts, l.receipt)
 	}
 	receipts = slices.Compact(receipts)
 	finding := Finding{Kind: Duplicate, File: file, Receipt: receipts[0]}
@@ -90,9 +89,9 @@ func duplicate(file string, claims []claim) Finding {
 	return finding
 }
 
-// failed reports what could not be read. The finding has the kind for an error
-// that tells nothing more, and what comes before its reason. If not this one file
-// was the matter and the audit can't go on, the result is why.
+// failed reports a file or receipt that could not be read. finding has the kind
+// for an unknown error and the text before its reason. The returned error means
+// that the audit must end: its context has ended, or the store can't be read.
 func (a *audit) failed(ctx context.Context, finding Finding, err error) error {
 	switch {
 	case ctx.Err() != nil:
@@ -106,8 +105,8 @@ func (a *audit) failed(ctx context.Context, finding Finding, err error) error {
 		finding.Kind, finding.Detail = NotAFile, "it is not followed: "+store.ErrNotRegular.Error()
 	default:
 		finding.Detail += reason(err)
-		if a.failures.Add(1)%suspicious == 0 {
-			if err := a.gone(ctx); err != nil {
+		if a.failures.Add(1)%checkAfter == 0 {
+			if err := a.storeError(ctx); err != nil {
 				return err
 			}
 		}
@@ -116,21 +115,20 @@ func (a *audit) failed(ctx context.Context, finding Finding, err error) error {
 	return nil
 }
 
-// suspicious is after how many failures, again and again, it is worth asking
-// whether not the files but the store is the matter: an unplugged disk, expired
-// credentials.
-const suspicious = 20
+// checkAfter is the number of failures after which the audit checks whether the
+// store itself can be read: a disk may be unplugged, credentials expired.
+const checkAfter = 20
 
-// gone returns why the store can't be read at all, if it can't.
-func (a *audit) gone(ctx context.Context) error {
-	for _, err := range a.shelf.List(ctx) {
+// storeError returns the error of listing the store.
+func (a *audit) storeError(ctx context.Context) error {
+	for _, err := range a.store.List(ctx) {
 		return err
 	}
 	return nil
 }
 
 // reason is an error in one line, without the operation and the name, which the
-// finding tells.
+// finding has.
 func reason(err error) string {
 	var detailed *fs.PathError
 	if errors.As(err, &detailed) {
@@ -138,5 +136,5 @@ func reason(err error) string {
 	} else if inner := errors.Unwrap(err); inner != nil {
 		err = inner
 	}
-	return command.Plain(err.Error())
+	return oneline.Clean(err.Error())
 }

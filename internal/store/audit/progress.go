@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync/atomic"
 
+	"github.com/dustin/go-humanize"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
@@ -56,7 +57,7 @@ func (d *display) close() {
 func (p Progress) String() string {
 	words := fmt.Sprintf("%d of %d receipts", p.Receipts, p.AllReceipts)
 	if p.AllBytes > 0 {
-		words = size(p.Bytes) + " of " + size(p.AllBytes)
+		words = humanize.Bytes(uint64(p.Bytes)) + " of " + humanize.Bytes(uint64(p.AllBytes))
 	}
 	if p.Problems > 0 {
 		words += ", " + count(p.Problems, "problem")

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"lumaflow/internal/command"
+	"github.com/dustin/go-humanize"
+
+	"lumaflow/internal/oneline"
 )
 
 // write prints a report for people: a line for each finding, and how much was
@@ -19,8 +21,8 @@ func (r Report) write(out io.Writer) error {
 		fmt.Fprintln(table, "FOUND\tFILE\tTASK\tDETAIL")
 	}
 	for _, finding := range slices.Concat(r.Problems, r.Notes) {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", finding.Kind, command.Plain(finding.File),
-			cmp.Or(command.Plain(finding.TaskID), "-"), command.Plain(finding.Detail))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", finding.Kind, oneline.Clean(finding.File),
+			cmp.Or(oneline.Clean(finding.TaskID), "-"), oneline.Clean(finding.Detail))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -44,7 +46,7 @@ func (r Report) conclusion() string {
 
 // extent is how much was looked at.
 func (r Report) extent() string {
-	return fmt.Sprintf("%s and %s (%s)", count(r.Receipts, "receipt"), count(r.Files, "file"), size(r.Bytes))
+	return fmt.Sprintf("%s and %s (%s)", count(r.Receipts, "receipt"), count(r.Files, "file"), humanize.Bytes(uint64(r.Bytes)))
 }
 
 // kinds are the problems by kind, such as "2 missing, 1 changed".
@@ -72,13 +74,4 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// size writes a size as the providers of storage count it: 1 MB is 1,000,000
-// bytes.
-func size(bytes int64) string {
-	if bytes >= 1e9 {
-		return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
-	}
-	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
 }

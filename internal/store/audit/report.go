@@ -5,22 +5,22 @@ import (
 	"slices"
 )
 
-// Report is what an audit has found.
+// Report is the result of an audit.
 type Report struct {
-	// Receipts is how many receipts could be read, Files how many files that they
-	// list were looked at, Bytes how much of those was read.
+	// Receipts counts the receipts that could be read, Files the listed files that
+	// were checked, Bytes the bytes read from them.
 	Receipts int   `json:"receipts"`
 	Files    int   `json:"files"`
 	Bytes    int64 `json:"bytes"`
-	// Complete is false if the audit ended early, so that there may be more to
-	// find.
+	// Complete is false if the audit ended early: there may be more problems.
 	Complete bool `json:"complete"`
 	// Problems and Notes are sorted by file.
 	Problems []Finding `json:"problems"`
 	Notes    []Finding `json:"notes"`
 }
 
-// Progress is how far an audit is. What there is in all is 0 until it is known.
+// Progress is the progress of an audit. AllReceipts and AllBytes are 0 until they
+// are known.
 type Progress struct {
 	Receipts, AllReceipts int
 	Files                 int
@@ -46,12 +46,12 @@ func (a *audit) progress(change func(*Progress)) {
 	change(&a.reached)
 	now := a.reached
 	a.mu.Unlock()
-	if a.options.Tell != nil {
-		a.options.Tell(now)
+	if a.options.OnProgress != nil {
+		a.options.OnProgress(now)
 	}
 }
 
-// report is called when all is done.
+// report must be called after all goroutines have ended.
 func (a *audit) report(complete bool) Report {
 	return Report{
 		Receipts: a.reached.Receipts,
@@ -63,8 +63,8 @@ func (a *audit) report(complete bool) Report {
 	}
 }
 
-// sorted is without repetitions: each file of a receipt that vanished tells of
-// it. It is never nil, for the sake of JSON.
+// sorted sorts and removes duplicates: each file of a removed receipt reports the
+// receipt. The result is never nil, so that JSON has an empty array.
 func sorted(findings []Finding) []Finding {
 	slices.SortFunc(findings, func(x, y Finding) int {
 		return cmp.Or(cmp.Compare(x.File, y.File), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Receipt, y.Receipt), cmp.Compare(x.Detail, y.Detail))

@@ -10,28 +10,28 @@ import (
 	"slices"
 )
 
-// bufferSize is where larger reads stop paying: what was read is still in the
-// processor's cache when it is hashed.
+// bufferSize fits the processor's cache, so that the hash reads from the cache. A
+// larger buffer is not faster.
 const bufferSize = 256 << 10
 
-// verify holds a file against what receipts say of it. It is not listed any more
-// if those receipts have gone or changed meanwhile.
-func (a *audit) verify(ctx context.Context, name string, claims []claim) (listed bool, err error) {
-	if len(claims) > 1 {
-		a.problem(duplicate(name, claims))
+// verify checks a file against its listings. listed is false if all their receipts
+// were removed or changed during the audit.
+func (a *audit) verify(ctx context.Context, name string, listings []listing) (listed bool, err error) {
+	if len(listings) > 1 {
+		a.problem(duplicate(name, listings))
 	}
-	found, unread := a.contentOf(ctx, name)
-	var held []content
-	for _, claim := range claims {
-		if slices.Contains(held, claim.content) {
+	found, readErr := a.contentOf(ctx, name)
+	var checked []content
+	for _, l := range listings {
+		if slices.Contains(checked, l.content) {
 			continue
 		}
-		held = append(held, claim.content)
-		stands, err := a.hold(ctx, claim, found, unread)
+		checked = append(checked, l.content)
+		current, err := a.check(ctx, l, found, readErr)
 		if err != nil {
 			return false, err
 		}
-		listed = listed || stands
+		listed = listed || current
 	}
 	if listed {
 		a.progress(func(p *Progress) { p.Files++ })
@@ -39,43 +39,43 @@ func (a *audit) verify(ctx context.Context, name string, claims []claim) (listed
 	return listed, nil
 }
 
-// hold compares what was found, or why nothing was, with one claim. The claim
-// does not stand if its receipt makes it no more and none in its place.
-func (a *audit) hold(ctx context.Context, claim claim, found content, unread error) (stands bool, err error) {
-	if unread == nil && found == claim.content {
+// check compares the content of a file, or the error of reading it, with one
+// listing. current is false if the receipt does not list the file any more.
+func (a *audit) check(ctx context.Context, l listing, found content, readErr error) (current bool, err error) {
+	if readErr == nil && found == l.content {
 		return true, nil
 	}
-	// Somebody may have collected the task again and replaced both.
-	receipt, err := a.shelf.Receipt(ctx, claim.receipt)
+	// The task may have been collected again, which replaces file and receipt.
+	receipt, err := a.store.Receipt(ctx, l.receipt)
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
 	case errors.Is(err, fs.ErrNotExist):
-		a.note(Finding{Kind: Vanished, File: claim.receipt, Detail: "it was there when the audit began"})
+		a.note(Finding{Kind: Vanished, File: l.receipt, Detail: "it was there when the audit began"})
 		return false, nil
-	case err == nil && !claim.in(receipt):
-		fresh, lists := claimOf(receipt, claim.receipt, claim.file)
+	case err == nil && !l.in(receipt):
+		fresh, lists := listingOf(receipt, l.receipt, l.file)
 		if !lists {
 			return false, nil
 		}
-		claim = fresh
-		if found, unread = a.contentOf(ctx, claim.file); unread == nil && found == claim.content {
+		l = fresh
+		if found, readErr = a.contentOf(ctx, l.file); readErr == nil && found == l.content {
 			return true, nil
 		}
 	}
-	// A receipt that can't be read any more leaves the task out.
-	finding := Finding{File: claim.file, Receipt: claim.receipt, TaskID: receipt.TaskID}
-	if unread != nil {
+	// The task is empty if the receipt can't be read any more.
+	finding := Finding{File: l.file, Receipt: l.receipt, TaskID: receipt.TaskID}
+	if readErr != nil {
 		finding.Kind = Unreadable
-		return true, a.failed(ctx, finding, unread)
+		return true, a.failed(ctx, finding, readErr)
 	}
-	a.problem(finding.differs(found, claim.content))
+	a.problem(finding.differs(found, l.content))
 	return true, nil
 }
 
 // contentOf reads a file from beginning to end.
 func (a *audit) contentOf(ctx context.Context, name string) (content, error) {
-	file, err := a.shelf.Open(ctx, name)
+	file, err := a.store.Open(ctx, name)
 	if err != nil {
 		return content{}, err
 	}

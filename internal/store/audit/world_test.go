@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// folder is a store with its folder.
+// folder is a store in a temporary folder.
 type folder struct {
 	store.Store
 	t    testing.TB
@@ -35,7 +35,7 @@ func newFolder(t testing.TB) *folder {
 	return &folder{opened, t, path}
 }
 
-// job stores the videos of a task and its receipt, as a worker does.
+// job stores the videos of a task and its receipt, like a worker.
 func (f *folder) job(task string, videos ...string) {
 	f.t.Helper()
 	var names []string
@@ -47,7 +47,7 @@ func (f *folder) job(task string, videos ...string) {
 	f.receipt(task, f.listed(names...)...)
 }
 
-// video publishes a video as a worker does.
+// video publishes a video without a receipt.
 func (f *folder) video(name, content string) {
 	f.t.Helper()
 	path := filepath.Join(f.t.TempDir(), "part")
@@ -56,7 +56,7 @@ func (f *folder) video(name, content string) {
 	require.NoError(f.t, err)
 }
 
-// listed are files as a receipt lists them now.
+// listed returns the receipt entries of files with their current content.
 func (f *folder) listed(names ...string) (files []store.ReceiptFile) {
 	f.t.Helper()
 	for _, name := range names {
@@ -75,7 +75,7 @@ func (f *folder) receipt(task string, files ...store.ReceiptFile) {
 
 func (f *folder) at(name string) string { return filepath.Join(f.path, name) }
 
-// write puts a file there by other means than a worker's.
+// write writes a file without the store.
 func (f *folder) write(name, content string) {
 	f.t.Helper()
 	require.NoError(f.t, os.WriteFile(f.at(name), []byte(content), 0o600))
@@ -86,7 +86,7 @@ func (f *folder) remove(name string) {
 	require.NoError(f.t, os.Remove(f.at(name)))
 }
 
-// aged makes a file look as if it had been there for a while.
+// aged sets the modification time of a file to an age ago.
 func (f *folder) aged(name string, age time.Duration) {
 	f.t.Helper()
 	then := time.Now().Add(-age)
@@ -104,19 +104,19 @@ func sum(content string) string {
 
 const grace = 24 * time.Hour
 
-func run(t *testing.T, shelf audit.Shelf) audit.Report {
+func run(t *testing.T, s audit.Store) audit.Report {
 	t.Helper()
-	report, err := audit.Run(t.Context(), shelf, audit.Options{Parallel: 4, Grace: grace})
+	report, err := audit.Run(t.Context(), s, audit.Options{Parallel: 4, Grace: grace})
 	require.NoError(t, err)
 	require.True(t, report.Complete)
 	return report
 }
 
-// tampered is a shelf to which something happens when it is read.
+// tampered is a store with hooks.
 type tampered struct {
-	audit.Shelf
-	// onOpen and onReceipt happen before a file is opened or a receipt is read.
-	// What onOpen returns, if it is not nil, is read in the file's place.
+	audit.Store
+	// onOpen and onReceipt are called before a file is opened or a receipt is
+	// read. A reader or an error of onOpen replaces the file.
 	onOpen    func(name string) (io.ReadCloser, error)
 	onReceipt func(name string) error
 }
@@ -127,7 +127,7 @@ func (s tampered) Open(ctx context.Context, name string) (io.ReadCloser, error) 
 			return file, err
 		}
 	}
-	return s.Shelf.Open(ctx, name)
+	return s.Store.Open(ctx, name)
 }
 
 func (s tampered) Receipt(ctx context.Context, name string) (store.Receipt, error) {
@@ -136,12 +136,12 @@ func (s tampered) Receipt(ctx context.Context, name string) (store.Receipt, erro
 			return store.Receipt{}, err
 		}
 	}
-	return s.Shelf.Receipt(ctx, name)
+	return s.Store.Receipt(ctx, name)
 }
 
-// bucket is a shelf that lists more.
+// bucket is a store that lists more entries.
 type bucket struct {
-	audit.Shelf
+	audit.Store
 	more []store.Entry
 }
 
@@ -152,6 +152,6 @@ func (s bucket) List(ctx context.Context) iter.Seq2[store.Entry, error] {
 				return
 			}
 		}
-		s.Shelf.List(ctx)(yield)
+		s.Store.List(ctx)(yield)
 	}
 }

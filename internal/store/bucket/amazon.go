@@ -22,17 +22,17 @@ import (
 	"lumaflow/internal/store"
 )
 
-// credentialsTimeout bounds the search for credentials, which ends at an address
-// that answers only on Amazon's own machines.
+// credentialsTimeout bounds the search for credentials, whose last step is an
+// address that exists only on Amazon's machines.
 const credentialsTimeout = 20 * time.Second
 
-// s3Cloud writes with PutObject alone. gocloud's writer turns to multipart
-// uploads from 16 MiB on, reads 16 MiB into memory before that, and leaves the
-// parts behind if it is killed or canceled.
+// s3Cloud writes with PutObject only. gocloud's writer buffers 16 MiB, uses
+// multipart uploads above that, and leaves the parts behind if it is killed or
+// canceled.
 type s3Cloud struct {
 	client *s3.Client
 	bucket string
-	// encryption and kmsKey are what the URL asked for.
+	// encryption and kmsKey are parameters of the URL.
 	encryption types.ServerSideEncryption
 	kmsKey     string
 }
@@ -55,7 +55,7 @@ func amazon(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	}
 	blobs.As(&s.client)
 	options := s.client.Options()
-	// Many stores keep no checksum, and the log would say so at every read.
+	// Many stores keep no checksum; the SDK would log that at every read.
 	options.DisableLogOutputChecksumValidationSkipped = true
 	s.client = s3.New(options)
 	if blobs, err = s3blob.OpenBucket(ctx, s.client, s.bucket, nil); err != nil {
@@ -64,25 +64,25 @@ func amazon(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	if options.Region == "" {
 		return nil, nil, &store.URLError{Err: errors.New("S3 needs a region: add ?region=eu-central-1 or set AWS_REGION; for most stores with an endpoint of their own us-east-1 or auto will do")}
 	}
-	// Anonymous access has none.
+	// Anonymous access has no credentials.
 	if options.Credentials != nil {
 		ctx, cancel := context.WithTimeoutCause(ctx, credentialsTimeout, errNoAnswer)
 		defer cancel()
 		if _, err := options.Credentials.Retrieve(ctx); err != nil {
-			return nil, nil, fmt.Errorf("OUTPUT_URL: no credentials for s3://%s (%w): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role", s.bucket, whyNone(ctx, err))
+			return nil, nil, fmt.Errorf("OUTPUT_URL: no credentials for s3://%s (%w): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role", s.bucket, noCredentials(ctx, err))
 		}
 	}
 	return blobs, s, nil
 }
 
-// whyNone is why there are no credentials. The last place that is asked is this
-// machine, and what it says is of no use where it is none of Amazon's.
-func whyNone(ctx context.Context, err error) error {
-	var asked *smithy.OperationError
-	if errors.As(err, &asked) && asked.Service() == "ec2imds" {
-		return &trouble{"there are none in the environment and in ~/.aws, and this machine has no role", err}
+// noCredentials shortens the error of the search for credentials. Its last step is
+// the machine's role, whose error explains nothing outside of Amazon.
+func noCredentials(ctx context.Context, err error) error {
+	var operation *smithy.OperationError
+	if errors.As(err, &operation) && operation.Service() == "ec2imds" {
+		return &shortError{"there are none in the environment and in ~/.aws, and this machine has no role", err}
 	}
-	return inWords(ctx, err)
+	return shorten(ctx, err)
 }
 
 func checkEndpoint(endpoint string) error {
@@ -96,7 +96,7 @@ func checkEndpoint(endpoint string) error {
 	return nil
 }
 
-func (s *s3Cloud) look(ctx context.Context, key string) (object, error) {
+func (s *s3Cloud) head(ctx context.Context, key string) (object, error) {
 	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{
 		Bucket:       &s.bucket,
 		Key:          &key,
@@ -106,16 +106,16 @@ func (s *s3Cloud) look(ctx context.Context, key string) (object, error) {
 		return object{}, err
 	}
 	return object{
-		bytes:   aws.ToInt64(head.ContentLength),
-		sha256:  fullChecksum(head),
-		md5:     strings.Trim(aws.ToString(head.ETag), `"`),
-		noted:   noted(head.Metadata),
-		version: aws.ToString(head.ETag),
+		bytes:    aws.ToInt64(head.ContentLength),
+		sha256:   fullChecksum(head),
+		md5:      strings.Trim(aws.ToString(head.ETag), `"`),
+		recorded: recordedSHA256(head.Metadata),
+		version:  aws.ToString(head.ETag),
 	}, nil
 }
 
-// fullChecksum is the SHA-256 of an object, as opposed to one over the checksums
-// of its parts.
+// fullChecksum is the SHA-256 of an object's bytes, empty if S3 has only one over
+// the checksums of its parts.
 func fullChecksum(head *s3.HeadObjectOutput) string {
 	sum, err := base64.StdEncoding.DecodeString(aws.ToString(head.ChecksumSHA256))
 	if err != nil || head.ChecksumType == types.ChecksumTypeComposite {
@@ -124,14 +124,14 @@ func fullChecksum(head *s3.HeadObjectOutput) string {
 	return hex.EncodeToString(sum)
 }
 
-func (s *s3Cloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, over string) error {
+func (s *s3Cloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, replaces string) error {
 	input := &s3.PutObjectInput{
 		Bucket:               &s.bucket,
 		Key:                  &key,
 		Body:                 body,
 		ContentLength:        &content.bytes,
 		ContentType:          &content.contentType,
-		Metadata:             note(content),
+		Metadata:             metadataOf(content),
 		ServerSideEncryption: s.encryption,
 	}
 	if s.kmsKey != "" {
@@ -142,10 +142,10 @@ func (s *s3Cloud) put(ctx context.Context, key string, content *content, body io
 	} else {
 		input.ChecksumSHA256 = aws.String(base64.StdEncoding.EncodeToString(raw(content.sha256)))
 	}
-	if over == "" {
+	if replaces == "" {
 		input.IfNoneMatch = aws.String("*")
 	} else {
-		input.IfMatch = &over
+		input.IfMatch = &replaces
 	}
 	_, err := s.client.PutObject(ctx, input)
 	if refused, _ := answerIn(err); refused.status == http.StatusNotImplemented {
@@ -158,9 +158,9 @@ func (s *s3Cloud) put(ctx context.Context, key string, content *content, body io
 	switch refused, _ := answerIn(err); {
 	case refused.status == http.StatusPreconditionFailed,
 		refused.code == "ConditionalRequestConflict",
-		// What was to be replaced has gone.
+		// The object to replace has been deleted.
 		input.IfMatch != nil && missing(err):
-		return errOvertaken
+		return errConflict
 	}
 	return err
 }

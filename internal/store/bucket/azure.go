@@ -19,9 +19,9 @@ import (
 	_ "gocloud.dev/blob/azureblob" // azblob://
 )
 
-// azureCloud writes with Put Blob alone, whose bytes Azure compares with their
-// MD5. gocloud's writer sends blocks, and Azure keeps whatever MD5 it is told of
-// blobs that are made of blocks.
+// azureCloud writes with Put Blob only, whose bytes Azure compares with their MD5.
+// gocloud's writer sends blocks; for blobs made of blocks Azure stores the MD5
+// that the client sends without comparing it.
 type azureCloud struct {
 	blobs     *blob.Bucket
 	container *container.Client
@@ -41,8 +41,8 @@ func azure(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	return blobs, a, nil
 }
 
-func (a *azureCloud) look(ctx context.Context, key string) (object, error) {
-	found, attributes, err := lookWith(ctx, a.blobs, key)
+func (a *azureCloud) head(ctx context.Context, key string) (object, error) {
+	found, attributes, err := headWith(ctx, a.blobs, key)
 	if err != nil {
 		return object{}, err
 	}
@@ -50,18 +50,18 @@ func (a *azureCloud) look(ctx context.Context, key string) (object, error) {
 	return found, nil
 }
 
-func (a *azureCloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, over string) error {
+func (a *azureCloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, replaces string) error {
 	if strings.ContainsAny(key, unsafe) {
-		return fmt.Errorf("%.80q has a character that gocloud does not write to Azure as it is", key)
+		return fmt.Errorf("%.80q has a character that gocloud escapes on Azure", key)
 	}
 	condition := &azblob.ModifiedAccessConditions{}
-	if over == "" {
+	if replaces == "" {
 		condition.IfNoneMatch = to.Ptr(azcore.ETagAny)
 	} else {
-		condition.IfMatch = to.Ptr(azcore.ETag(over))
+		condition.IfMatch = to.Ptr(azcore.ETag(replaces))
 	}
 	metadata := map[string]*string{}
-	for name, value := range note(content) {
+	for name, value := range metadataOf(content) {
 		metadata[name] = &value
 	}
 	_, err := a.container.NewBlockBlobClient(key).Upload(ctx, streaming.NopCloser(body), &blockblob.UploadOptions{
@@ -70,9 +70,9 @@ func (a *azureCloud) put(ctx context.Context, key string, content *content, body
 		TransactionalValidation: azblob.TransferValidationTypeMD5(raw(content.md5)),
 		AccessConditions:        &azblob.AccessConditions{ModifiedAccessConditions: condition},
 	})
-	// It is 409 BlobAlreadyExists where the blob should not be there.
+	// For IfNoneMatch Azure answers 409 BlobAlreadyExists.
 	if refused, _ := answerIn(err); refused.status == http.StatusPreconditionFailed || refused.code == "BlobAlreadyExists" {
-		return errOvertaken
+		return errConflict
 	}
 	return err
 }

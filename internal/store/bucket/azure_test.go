@@ -20,8 +20,8 @@ import (
 
 const azureAccount = "studio"
 
-// azureServer speaks what lumaflow needs of Azure Blob Storage, as its REST
-// reference has it: Put Blob, Get Blob (Properties), Delete Blob, List Blobs.
+// azureServer is a subset of Azure Blob Storage according to its REST reference:
+// Put Blob, Get Blob (Properties), Delete Blob, List Blobs.
 type azureServer struct {
 	*httptest.Server
 	mu    sync.Mutex

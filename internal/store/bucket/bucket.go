@@ -1,30 +1,29 @@
-// Package bucket stores videos in buckets: Amazon S3 and what speaks like it
-// (MinIO, R2, …), Google Cloud Storage, Azure Blob Storage, and memory for
-// trials. A program that imports it can open their URLs with store.Open.
+// Package bucket stores videos in buckets: Amazon S3 and compatible stores (MinIO,
+// R2, …), Google Cloud Storage, Azure Blob Storage, and memory for trials. A
+// program that imports it can open their URLs with store.Open.
 //
-// An object is written by one request, which carries its size, content type and
-// checksum, and is then asked for and compared. Its guarantees and limits:
+// One request writes an object, with its size, content type and checksum. The
+// attributes of the object are then read and compared. Guarantees and limits:
 //
-//   - No part of a video is ever visible, and nothing is left behind when a
-//     process dies in the middle: the cloud drops a request that breaks off.
-//     There is no multipart upload that could be orphaned.
-//   - The cloud itself compares the bytes that arrived with the checksum: on S3
-//     the SHA-256 (Content-MD5 with request_checksum_calculation=when_required),
-//     on the others the MD5. What it then says of the object must agree. Where
-//     it says nothing that can be compared, as of objects that S3 encrypts with
-//     KMS and that came by MD5, the object is read back.
-//   - A write holds only as long as the object is the one that was seen before,
-//     or is still missing. Attempts that run at once don't overwrite each other;
-//     the later one finds the video and is content. A store that speaks S3 but
-//     not its conditions (If-None-Match, If-Match) answers 501 and is then
-//     written to without; one that ignores them can't be told. There the last
-//     write wins, which matters only if two different videos get one name.
-//   - One request bounds the size: 5 GiB on S3, 5000 MiB on Azure, 5 TiB on
-//     Google Cloud Storage. Package fetch accepts 4 GiB.
+//   - A partial video is never visible, and a killed process leaves nothing
+//     behind: the cloud discards an incomplete request. There is no multipart
+//     upload that could be orphaned.
+//   - The cloud compares the received bytes with the checksum: S3 the SHA-256
+//     (Content-MD5 with request_checksum_calculation=when_required), the others
+//     the MD5. The checksum in the attributes must then match. If the attributes
+//     have no comparable checksum, as for objects with an MD5 that S3 encrypts
+//     with KMS, the object is read back.
+//   - A write is conditional on the version of the object that was read before, or
+//     on its absence. Concurrent attempts don't overwrite each other; the later
+//     one finds the stored video and succeeds. A compatible store without
+//     conditions (If-None-Match, If-Match) answers 501 and is written to without
+//     them; one that ignores them can't be detected. On both the last write wins,
+//     which matters only if two different videos have one name.
+//   - The maximum size of one request applies: 5 GiB on S3, 5000 MiB on Azure, 5
+//     TiB on Google Cloud Storage. Package fetch accepts 4 GiB.
 //
-// An upload reads the source from disk, once for its checksums and then as often
-// as it is sent. It writes nothing to disk, and its memory does not grow with the
-// video.
+// An upload reads the source from disk, once for its checksums and once per
+// request. It writes nothing to disk, and its memory does not grow with the video.
 package bucket
 
 import (
@@ -43,13 +42,12 @@ import (
 )
 
 const (
-	// maxLooks is how often an object is looked at until it is as it should be.
-	// Between two looks it is written, or somebody else has written it.
-	maxLooks = 5
-	// askTimeout bounds a question, with all that the cloud's client does about
-	// a failure.
-	askTimeout = time.Minute
-	// stallTimeout is how long no byte may move before a transfer is given up.
+	// maxAttempts bounds the rounds of comparing and writing an object.
+	maxAttempts = 5
+	// requestTimeout bounds a request without a transfer, including the retries
+	// of the cloud's client.
+	requestTimeout = time.Minute
+	// stallTimeout is the time without a byte after which a transfer is canceled.
 	stallTimeout = 2 * time.Minute
 )
 
@@ -63,33 +61,33 @@ type bucket struct {
 	stall  time.Duration
 }
 
-// cloud is what a bucket must do that gocloud has no common form for.
+// cloud is the set of operations that differ between clouds.
 type cloud interface {
-	// look describes an object. missing tells whether the error is that there
-	// is none.
-	look(ctx context.Context, key string) (object, error)
-	// put writes an object by one request that the cloud refuses, with
-	// errOvertaken, if the object is not the version over, or is there at all
-	// if over is empty.
-	put(ctx context.Context, key string, content *content, body io.ReadSeeker, over string) error
+	// head returns the attributes of an object. missing identifies the error for
+	// an object that does not exist.
+	head(ctx context.Context, key string) (object, error)
+	// put writes an object with one conditional request. It returns errConflict
+	// if the current version is not replaces or, for an empty replaces, if the
+	// object exists.
+	put(ctx context.Context, key string, content *content, body io.ReadSeeker, replaces string) error
 }
 
-// object is what a cloud says of an object.
+// object is the attributes of an object.
 type object struct {
 	bytes int64
-	// sha256 and md5 are checksums that the cloud took itself of all bytes, in
-	// hexadecimal, empty if it took none. noted is the SHA-256 that came with
-	// the bytes.
-	sha256, md5, noted string
-	// version changes with every write; it is never empty.
+	// sha256 and md5 are checksums over all bytes that the cloud computed, in
+	// hexadecimal, empty if it computed none. recorded is the SHA-256 in the
+	// metadata of the upload.
+	sha256, md5, recorded string
+	// version changes with every write and is never empty.
 	version string
 }
 
-var errOvertaken = errors.New("another write came first")
+var errConflict = errors.New("the object was written concurrently")
 
 func (b *bucket) String() string { return b.url.Scheme + "://" + b.url.Host }
 
-// key is the name of an object in the bucket.
+// key is the name with the prefix.
 func (b *bucket) key(name string) (string, error) {
 	if err := store.CheckName(name); err != nil {
 		return "", err
@@ -98,12 +96,12 @@ func (b *bucket) key(name string) (string, error) {
 }
 
 func (b *bucket) location(key string) string {
-	at := b.url
-	at.Path = "/" + key
-	return at.String()
+	location := b.url
+	location.Path = "/" + key
+	return location.String()
 }
 
-// PutVideo uploads the source and leaves it where it is.
+// PutVideo uploads the source and does not move it.
 func (b *bucket) PutVideo(ctx context.Context, name string, source store.Source) (string, error) {
 	key, err := b.key(name)
 	if err == nil {
@@ -116,8 +114,8 @@ func (b *bucket) PutVideo(ctx context.Context, name string, source store.Source)
 }
 
 func (b *bucket) putVideo(ctx context.Context, key string, source store.Source) error {
-	// Whoever put it there may have been killed before it could say so, and the
-	// source may be gone.
+	// An earlier attempt may have stored the video, been killed before it
+	// returned, and lost the source.
 	if stored, err := b.matches(ctx, key, source.Bytes, source.SHA256); err != nil || stored {
 		return err
 	}
@@ -133,10 +131,10 @@ func (b *bucket) putVideo(ctx context.Context, key string, source store.Source) 
 	return b.put(ctx, key, content)
 }
 
-// put looks and writes until the object is the content.
+// put compares and writes until the object has the content.
 func (b *bucket) put(ctx context.Context, key string, content *content) error {
-	for range maxLooks {
-		found, err := b.look(ctx, key)
+	for range maxAttempts {
+		found, err := b.head(ctx, key)
 		if err == nil {
 			var same bool
 			if same, err = b.holds(ctx, key, found, content); err != nil || same {
@@ -145,31 +143,31 @@ func (b *bucket) put(ctx context.Context, key string, content *content) error {
 		} else if !missing(err) {
 			return err
 		}
-		if err := b.write(ctx, key, content, found.version); err != nil && !errors.Is(err, errOvertaken) {
+		if err := b.write(ctx, key, content, found.version); err != nil && !errors.Is(err, errConflict) {
 			return err
 		}
 	}
-	return errors.New("it is never what was written to it: somebody else writes it all the time, or the store damages it")
+	return fmt.Errorf("the object differs after %d writes: another program writes it too, or the store damages it", maxAttempts)
 }
 
-func (b *bucket) look(ctx context.Context, key string) (object, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
+func (b *bucket) head(ctx context.Context, key string) (object, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errNoAnswer)
 	defer cancel()
-	found, err := b.cloud.look(ctx, key)
+	found, err := b.cloud.head(ctx, key)
 	if err == nil {
-		// Memory does not care.
+		// The memory bucket ignores its context.
 		err = ctx.Err()
 	}
-	return found, inWords(ctx, err)
+	return found, shorten(ctx, err)
 }
 
-func (b *bucket) write(ctx context.Context, key string, content *content, over string) error {
+func (b *bucket) write(ctx context.Context, key string, content *content, replaces string) error {
 	ctx, watchdog := stall.Watch(ctx, b.stall, errStalled)
 	defer watchdog.Stop()
-	return inWords(ctx, b.cloud.put(ctx, key, content, watchedReader{content.reader(), watchdog}, over))
+	return shorten(ctx, b.cloud.put(ctx, key, content, watchedReader{content.reader(), watchdog}, replaces))
 }
 
-// holds reports whether an object that was found is the content.
+// holds reports whether an object has the content.
 func (b *bucket) holds(ctx context.Context, key string, found object, content *content) (bool, error) {
 	switch {
 	case found.bytes != content.bytes:
@@ -179,13 +177,14 @@ func (b *bucket) holds(ctx context.Context, key string, found object, content *c
 	case found.md5 == content.md5:
 		return true, nil
 	default:
-		// An ETag that is no MD5 may look like one.
+		// Without an equal checksum only the bytes decide: an ETag may have the
+		// form of an MD5 and be none.
 		return b.hashesTo(ctx, key, content.sha256)
 	}
 }
 
-// Matches goes by the checksum that the cloud took or, if it took none, by the
-// one that lumaflow left with the bytes.
+// Matches compares the checksum that the cloud computed, else the one in the
+// metadata of the upload, else the bytes.
 func (b *bucket) Matches(ctx context.Context, name string, bytes int64, sha256 string) (string, bool, error) {
 	key, err := b.key(name)
 	var same bool
@@ -193,7 +192,7 @@ func (b *bucket) Matches(ctx context.Context, name string, bytes int64, sha256 s
 		same, err = b.matches(ctx, key, bytes, sha256)
 	}
 	if err == nil && !same {
-		// A bucket that has gone proves nothing about its videos.
+		// A missing bucket is not a missing video.
 		err = b.reachable(ctx)
 	}
 	if err != nil {
@@ -206,7 +205,7 @@ func (b *bucket) Matches(ctx context.Context, name string, bytes int64, sha256 s
 }
 
 func (b *bucket) matches(ctx context.Context, key string, bytes int64, sha256 string) (bool, error) {
-	found, err := b.look(ctx, key)
+	found, err := b.head(ctx, key)
 	switch {
 	case missing(err):
 		return false, nil
@@ -214,7 +213,7 @@ func (b *bucket) matches(ctx context.Context, key string, bytes int64, sha256 st
 		return false, err
 	case found.sha256 != "":
 		return found.sha256 == sha256, nil
-	case found.noted == sha256:
+	case found.recorded == sha256:
 		return true, nil
 	default:
 		return b.hashesTo(ctx, key, sha256)

@@ -33,7 +33,7 @@ func open(t testing.TB, url string) store.Store {
 	return opened
 }
 
-// source writes content to a file of its own.
+// source writes content to a new file.
 func source(t testing.TB, content []byte) store.Source {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "source.part")
@@ -46,7 +46,7 @@ func sum(content []byte) string {
 	return hex.EncodeToString(digest[:])
 }
 
-// clouds are the kinds of buckets, each with a fresh one.
+// clouds returns an output URL of a new bucket for each kind.
 var clouds = map[string]func(t testing.TB, parameters ...string) string{
 	"s3": func(t testing.TB, parameters ...string) string { return s3test.New(t).OutputURL(parameters...) },
 	"s3 by MD5": func(t testing.TB, parameters ...string) string {
@@ -63,8 +63,7 @@ var clouds = map[string]func(t testing.TB, parameters ...string) string{
 	},
 }
 
-// freshBucket names a bucket that no other test has had, in a cloud that they
-// share.
+// freshBucket returns an unused name for a bucket in a shared cloud.
 func freshBucket() string { return strings.ToLower(rand.Text()) }
 
 // inEveryCloud runs a test with a store in a bucket of each kind.
@@ -90,7 +89,7 @@ func read(t testing.TB, opened store.Store, name string) string {
 	return string(content)
 }
 
-// written is when an object was.
+// written is the time of an object's write.
 func written(t testing.TB, opened store.Store, name string) time.Time {
 	t.Helper()
 	reader, err := opened.Open(t.Context(), name)
@@ -124,7 +123,7 @@ func TestPutVideo(t *testing.T) {
 
 		require.NoError(t, os.Remove(put.Path))
 		again, err := opened.PutVideo(t.Context(), name, put)
-		require.NoError(t, err, "after a crash the source may be gone, and the video there")
+		require.NoError(t, err, "after a crash the source may be gone and the video stored")
 		assert.Equal(t, location, again)
 
 		_, err = opened.PutVideo(t.Context(), name, source(t, []byte("another encoding")))
@@ -132,7 +131,7 @@ func TestPutVideo(t *testing.T) {
 		assert.Equal(t, "another encoding", read(t, opened, name))
 		_, err = opened.PutVideo(t.Context(), name, source(t, []byte("anothEr encoding")))
 		require.NoError(t, err)
-		assert.Equal(t, "anothEr encoding", read(t, opened, name), "one of the same length, too")
+		assert.Equal(t, "anothEr encoding", read(t, opened, name), "also at the same length")
 		_, err = opened.PutVideo(t.Context(), "empty.mp4", source(t, nil))
 		require.NoError(t, err)
 		assert.Equal(t, []store.Entry{{Name: "empty.mp4"}, {Name: name, Bytes: 16}}, list(t, opened))
@@ -169,8 +168,8 @@ func TestMatches(t *testing.T) {
 	})
 }
 
-// Attempts that overlap all succeed, also those that share a source.
-func TestPutVideoAtOnce(t *testing.T) {
+// Concurrent attempts all succeed, also those that share a source.
+func TestPutVideoConcurrently(t *testing.T) {
 	inEveryCloud(t, func(t *testing.T, opened store.Store, root string) {
 		content := bytes.Repeat([]byte("video"), 100_000)
 		shared := source(t, content)
@@ -191,7 +190,7 @@ func TestPutVideoAtOnce(t *testing.T) {
 	})
 }
 
-func TestPutVideoRefuses(t *testing.T) {
+func TestPutVideoRejects(t *testing.T) {
 	inEveryCloud(t, func(t *testing.T, opened store.Store, root string) {
 		put := source(t, []byte("video"))
 		for _, bad := range []string{"", "..", "../v.mp4", "/v.mp4", "a/v.mp4", `a\v.mp4`, "a\n.mp4", ".v.mp4", "\xff.mp4", strings.Repeat("x", 252) + ".mp4"} {
@@ -235,8 +234,8 @@ func TestPutVideoRefuses(t *testing.T) {
 	})
 }
 
-// What is kept with the bytes: the content type, the SHA-256.
-func TestWhatAnObjectCarries(t *testing.T) {
+// An upload sets the content type and the SHA-256 of the object.
+func TestObjectAttributes(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	puts := make(chan http.Header, 1)
@@ -260,6 +259,6 @@ func TestWhatAnObjectCarries(t *testing.T) {
 	sent = <-puts
 	assert.NotEmpty(t, sent.Get("Content-Md5"))
 	for header := range sent {
-		assert.NotContains(t, header, "Checksum", "some stores refuse what they don't know")
+		assert.NotContains(t, header, "Checksum", "some stores reject unknown headers")
 	}
 }

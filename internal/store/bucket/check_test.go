@@ -18,12 +18,12 @@ func TestCheckLeavesNothing(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	require.NoError(t, open(t, server.OutputURL()).Check(t.Context()))
-	assert.Len(t, server.Asked("PUT"), 1, "it has written")
-	assert.Empty(t, server.Stored())
+	assert.Len(t, server.Requests("PUT"), 1, "the check writes")
+	assert.Empty(t, server.Objects())
 }
 
-// Many workers start at once.
-func TestCheckAtOnce(t *testing.T) {
+// Workers that start together check concurrently.
+func TestCheckConcurrently(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	var workers sync.WaitGroup
@@ -32,15 +32,15 @@ func TestCheckAtOnce(t *testing.T) {
 		workers.Go(func() { assert.NoError(t, opened.Check(t.Context())) })
 	}
 	workers.Wait()
-	assert.Empty(t, server.Stored())
+	assert.Empty(t, server.Objects())
 }
 
-func TestCheckWithoutTheRightToDelete(t *testing.T) {
+func TestCheckWithoutPermissionToDelete(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	server.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodDelete {
-			s3test.Refuse(w, http.StatusForbidden, "AccessDenied")
+			s3test.WriteError(w, http.StatusForbidden, "AccessDenied")
 			return true
 		}
 		return false
@@ -48,16 +48,16 @@ func TestCheckWithoutTheRightToDelete(t *testing.T) {
 	opened := open(t, server.OutputURL())
 	require.NoError(t, opened.Check(t.Context()))
 	require.NoError(t, opened.Check(t.Context()))
-	assert.Len(t, server.Stored(), 1)
+	assert.Len(t, server.Objects(), 1)
 	assert.Empty(t, list(t, opened))
 }
 
-func TestCheckFindsTrouble(t *testing.T) {
+func TestCheckFails(t *testing.T) {
 	t.Parallel()
 	refuses := func(method string, status int, code string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method == method {
-				s3test.Refuse(w, status, code)
+				s3test.WriteError(w, status, code)
 			}
 			return r.Method == method
 		}
@@ -93,7 +93,7 @@ func TestCheckFindsTrouble(t *testing.T) {
 	}
 }
 
-func TestCheckOfBucketsThatAreNot(t *testing.T) {
+func TestCheckOfMissingBuckets(t *testing.T) {
 	t.Parallel()
 	server, azure := s3test.New(t), newAzure(t)
 	gone := s3test.New(t)
@@ -110,7 +110,7 @@ func TestCheckOfBucketsThatAreNot(t *testing.T) {
 		assert.NotContains(t, err.Error(), "\n")
 		t.Log(err)
 		_, existing := store.OpenExisting(t.Context(), url)
-		require.EqualError(t, existing, err.Error(), "who only reads is told the same")
+		require.EqualError(t, existing, err.Error(), "OpenExisting returns the same error")
 	}
 }
 

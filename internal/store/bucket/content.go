@@ -15,7 +15,7 @@ import (
 	"lumaflow/internal/store"
 )
 
-// content is what an object is to be.
+// content is the intended content of an object.
 type content struct {
 	from  io.ReaderAt
 	bytes int64
@@ -35,8 +35,8 @@ func contentOf(text []byte, contentType string) *content {
 	}
 }
 
-// contentIn reads a file once for its checksums, and fails if its bytes are not
-// those that were verified.
+// contentIn reads a file once for its checksums and fails if its SHA-256 has
+// changed.
 func contentIn(ctx context.Context, file *os.File, source store.Source) (*content, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -51,7 +51,7 @@ func contentIn(ctx context.Context, file *os.File, source store.Source) (*conten
 		return nil, err
 	}
 	if hex.EncodeToString(sha.Sum(nil)) != source.SHA256 {
-		return nil, errors.New("the source has changed: its bytes don't have the SHA-256 they had")
+		return nil, errors.New("the source has changed: its SHA-256 differs")
 	}
 	c.md5 = hex.EncodeToString(md.Sum(nil))
 	return c, nil
@@ -60,13 +60,13 @@ func contentIn(ctx context.Context, file *os.File, source store.Source) (*conten
 // reader reads the content from its beginning.
 func (c *content) reader() io.ReadSeeker { return io.NewSectionReader(c.from, 0, c.bytes) }
 
-// raw is a checksum as bytes.
+// raw decodes a checksum.
 func raw(sum string) []byte {
 	bytes, _ := hex.DecodeString(sum)
 	return bytes
 }
 
-// contextReader ends a copy when its context does.
+// contextReader fails once its context has ended.
 type contextReader struct {
 	ctx  context.Context
 	from io.Reader

@@ -17,15 +17,15 @@ import (
 	googleauth "golang.org/x/oauth2/google"
 )
 
-// gcsCloud writes with one request that has no buffer. gocloud's writer keeps 16
-// MiB of every upload in memory.
+// gcsCloud writes with one unbuffered request. gocloud's writer buffers 16 MiB of
+// every upload.
 type gcsCloud struct {
 	blobs  *blob.Bucket
 	bucket *storage.BucketHandle
 }
 
 // google opens gs://BUCKET with the parameters of gocloud's gcsblob, except grpc
-// and zonal: uploads there are streams that stay open, not one request.
+// and zonal, which upload by streams instead of one request.
 func google(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	parameters := bucket.Query()
 	for _, name := range []string{"grpc", "zonal"} {
@@ -35,14 +35,14 @@ func google(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	}
 	opener := &gcsblob.URLOpener{Client: gcp.NewAnonymousHTTPClient(gcp.DefaultTransport())}
 	if anonymous, _ := strconv.ParseBool(parameters.Get("anonymous")); !anonymous && parameters.Get("access_id") != "-" && os.Getenv("STORAGE_EMULATOR_HOST") == "" {
-		// gocloud's own way prints a warning to stdout if there are none, and
-		// goes on.
+		// Without credentials, gocloud's own lookup prints a warning to stdout
+		// and continues.
 		credentials, err := gcp.DefaultCredentialsWithParams(ctx, googleauth.CredentialsParams{UniverseDomain: parameters.Get("universe_domain")})
 		if err == nil {
 			opener.Client, err = gcp.NewHTTPClient(gcp.DefaultTransport(), credentials.TokenSource)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("OUTPUT_URL: no credentials for gs://%s (%w): set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`", bucket.Host, inWords(ctx, err))
+			return nil, nil, fmt.Errorf("OUTPUT_URL: no credentials for gs://%s (%w): set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`", bucket.Host, shorten(ctx, err))
 		}
 	}
 	blobs, err := opener.OpenBucketURL(ctx, bucket)
@@ -54,8 +54,8 @@ func google(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	return blobs, &gcsCloud{blobs, client.Bucket(bucket.Host)}, nil
 }
 
-func (g *gcsCloud) look(ctx context.Context, key string) (object, error) {
-	found, attributes, err := lookWith(ctx, g.blobs, key)
+func (g *gcsCloud) head(ctx context.Context, key string) (object, error) {
+	found, attributes, err := headWith(ctx, g.blobs, key)
 	if err != nil {
 		return object{}, err
 	}
@@ -65,13 +65,13 @@ func (g *gcsCloud) look(ctx context.Context, key string) (object, error) {
 	return found, nil
 }
 
-func (g *gcsCloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, over string) error {
-	// An upload whose context has ended is none.
+func (g *gcsCloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, replaces string) error {
+	// Cancellation discards an incomplete upload.
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
 	condition := storage.Conditions{DoesNotExist: true}
-	if over != "" {
-		generation, err := strconv.ParseInt(over, 10, 64)
+	if replaces != "" {
+		generation, err := strconv.ParseInt(replaces, 10, 64)
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (g *gcsCloud) put(ctx context.Context, key string, content *content, body i
 	writer := g.bucket.Object(key).If(condition).NewWriter(ctx)
 	writer.ChunkSize = 0
 	writer.ContentType = content.contentType
-	writer.Metadata = note(content)
+	writer.Metadata = metadataOf(content)
 	writer.MD5 = raw(content.md5)
 	_, err := io.Copy(writer, body)
 	if err != nil {
@@ -90,7 +90,7 @@ func (g *gcsCloud) put(ctx context.Context, key string, content *content, body i
 		err = closed
 	}
 	if refused, _ := answerIn(err); refused.status == http.StatusPreconditionFailed {
-		return errOvertaken
+		return errConflict
 	}
 	return err
 }

@@ -6,11 +6,11 @@ import (
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 )
 
-// gcs is the Google Cloud Storage of all tests; its address is one variable of
-// the environment. Every test has a bucket of its own.
+// gcs is shared by all tests, since its address is an environment variable. Each
+// test has its own bucket.
 var gcs *fakestorage.Server
 
-// startGCS starts it and returns its host.
+// startGCS starts gcs and returns its host.
 func startGCS() (host string, stop func(), err error) {
 	listening := httptest.NewUnstartedServer(nil)
 	host = listening.Listener.Addr().String()

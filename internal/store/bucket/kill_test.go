@@ -26,7 +26,7 @@ const (
 	victimSource = "LUMAFLOW_TEST_VICTIM_SOURCE"
 )
 
-// victim is what a child process does: it stores a video.
+// victim is the main function of the child process: it stores a video.
 func victim(url string) int {
 	var put store.Source
 	err := json.Unmarshal([]byte(os.Getenv(victimSource)), &put)
@@ -44,8 +44,7 @@ func victim(url string) int {
 	return 0
 }
 
-// paused passes a body on and stops where it is told to until something has
-// happened.
+// paused is a body that blocks at an offset until a channel is closed.
 type paused struct {
 	io.Reader
 	left  int
@@ -67,12 +66,12 @@ func (p *paused) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A process that is killed while it writes leaves all of the video or nothing,
-// and the next one, wherever it runs, ends with the video.
-func TestKilledAtAnyMoment(t *testing.T) {
+// A process killed during a write leaves the complete video or nothing, and the
+// next attempt stores the video.
+func TestKilledDuringAWrite(t *testing.T) {
 	t.Parallel()
 	content := bytes.Repeat([]byte("video"), 8<<20)
-	// What is on the way when a process is killed may still arrive.
+	// Bytes in flight when the process is killed may still arrive.
 	const onTheWay = 16 << 20
 	for _, moment := range []int{0, 1, 100_000, 17 << 20, len(content) - 1, len(content)} {
 		t.Run(fmt.Sprintf("after %d bytes", moment), func(t *testing.T) {
@@ -110,12 +109,12 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			<-served
 			server.NoMultipartUploads()
 			if moment < len(content)-onTheWay {
-				assert.Empty(t, slices.Collect(maps.Keys(server.Stored())), "nothing is to be seen")
+				assert.Empty(t, slices.Collect(maps.Keys(server.Objects())), "no object")
 			}
 
 			_, err = open(t, server.OutputURL()).PutVideo(t.Context(), name, put)
 			require.NoError(t, err)
-			stored := server.Stored()
+			stored := server.Objects()
 			assert.Len(t, stored, 1)
 			assert.Equal(t, put.SHA256, sum([]byte(stored[name])))
 			server.NoMultipartUploads()

@@ -23,7 +23,7 @@ func TestList(t *testing.T) {
 		"videos/", "videos/b.mp4", "videos/a.mp4", "videos/B.json", "videos/a/", "videos/a/c.mp4", "videos/a.b/d.mp4",
 		"videos/.lumaflow-check", "videos/.hidden/e.mp4", "videos/odd \n name", "videos2/f.mp4", "g.mp4",
 	} {
-		server.Place(key, key)
+		server.PutObject(key, key)
 	}
 	assert.Equal(t, []store.Entry{
 		{Name: "B.json", Bytes: 13}, {Name: "a.b/"}, {Name: "a.mp4", Bytes: 12}, {Name: "a/"}, {Name: "b.mp4", Bytes: 12}, {Name: "odd \n name", Bytes: 17},
@@ -42,23 +42,23 @@ func TestListOfManyPages(t *testing.T) {
 	opened := open(t, server.OutputURL("prefix=videos/"))
 	const many = 2345
 	for i := range many {
-		server.Place(fmt.Sprintf("videos/%04d.mp4", i), "x")
+		server.PutObject(fmt.Sprintf("videos/%04d.mp4", i), "x")
 	}
 	found := list(t, opened)
 	require.Len(t, found, many)
 	for i, entry := range found {
 		require.Equal(t, store.Entry{Name: fmt.Sprintf("%04d.mp4", i), Bytes: 1}, entry)
 	}
-	assert.Len(t, server.Asked("GET"), 3)
+	assert.Len(t, server.Requests("GET"), 3)
 }
 
-// What can't be listed or read is not empty.
-func TestBucketThatHasGone(t *testing.T) {
+// A missing bucket is an error, not an empty list or a missing file.
+func TestMissingBucket(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	opened := open(t, server.OutputURL())
 	server.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		s3test.Refuse(w, http.StatusNotFound, "NoSuchBucket")
+		s3test.WriteError(w, http.StatusNotFound, "NoSuchBucket")
 		return true
 	})
 	yielded := 0
@@ -79,7 +79,7 @@ func TestBucketThatHasGone(t *testing.T) {
 	require.ErrorContains(t, err, "NoSuchBucket")
 }
 
-func TestOpenOfNothing(t *testing.T) {
+func TestOpenMissingFile(t *testing.T) {
 	inEveryCloud(t, func(t *testing.T, opened store.Store, root string) {
 		_, err := opened.Open(t.Context(), name)
 		require.ErrorIs(t, err, fs.ErrNotExist)

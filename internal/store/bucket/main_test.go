@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	stop()
-	// A library of Google's starts this one when the program does.
+	// A Google library starts this goroutine in init.
 	if err := goleak.Find(goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start")); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1

@@ -22,8 +22,8 @@ import (
 	"lumaflow/internal/store/bucket/s3test"
 )
 
-// lonelyServer has a child process serve S3 until its input ends, so that its
-// memory is not that of the test.
+// lonelyServer serves S3 in a child process until its standard input ends, so that
+// its memory does not count.
 const lonelyServer = "LUMAFLOW_TEST_S3_SERVER"
 
 func serveAlone() int {
@@ -39,8 +39,8 @@ func serveAlone() int {
 	return 0
 }
 
-// BenchmarkPutVideo uploads videos of several sizes. Bytes per operation do not
-// grow with them.
+// BenchmarkPutVideo uploads videos of several sizes. The bytes per operation must
+// not grow with the size.
 func BenchmarkPutVideo(b *testing.B) {
 	child := exec.CommandContext(b.Context(), os.Args[0])
 	child.Env = append(os.Environ(), lonelyServer+"=1")
@@ -76,7 +76,7 @@ func BenchmarkPutVideo(b *testing.B) {
 	}
 }
 
-// largeSource is a file of zeros that takes no room on disk.
+// largeSource is a sparse file of zeros.
 func largeSource(b *testing.B, bytes int64) store.Source {
 	file, err := os.Create(filepath.Join(b.TempDir(), "source.part"))
 	require.NoError(b, err)

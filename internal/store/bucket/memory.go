@@ -11,8 +11,7 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// memoryCloud is for trials: what it holds is in the memory of this process and
-// ends with it.
+// memoryCloud keeps objects in the memory of this process, for trials.
 type memoryCloud struct{ blobs *blob.Bucket }
 
 var (
@@ -20,7 +19,7 @@ var (
 	memories     = map[string]*blob.Bucket{}
 )
 
-// memory opens mem://NAME. In one process all that open a name share it.
+// memory opens mem://NAME. All stores of one name in a process share its objects.
 func memory(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	blobs, err := blob.DefaultURLMux().OpenBucketURL(ctx, bucket)
 	if err != nil {
@@ -35,8 +34,8 @@ func memory(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	return blobs, &memoryCloud{blobs}, nil
 }
 
-func (m *memoryCloud) look(ctx context.Context, key string) (object, error) {
-	found, attributes, err := lookWith(ctx, m.blobs, key)
+func (m *memoryCloud) head(ctx context.Context, key string) (object, error) {
+	found, attributes, err := headWith(ctx, m.blobs, key)
 	if err != nil {
 		return object{}, err
 	}
@@ -44,16 +43,16 @@ func (m *memoryCloud) look(ctx context.Context, key string) (object, error) {
 	return found, nil
 }
 
-// put replaces whatever is there if over is not empty.
-func (m *memoryCloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, over string) error {
+// put replaces an object of any version if replaces is not empty.
+func (m *memoryCloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, replaces string) error {
 	err := m.blobs.Upload(ctx, key, body, &blob.WriterOptions{
 		ContentType: content.contentType,
 		ContentMD5:  raw(content.md5),
-		Metadata:    note(content),
-		IfNotExist:  over == "",
+		Metadata:    metadataOf(content),
+		IfNotExist:  replaces == "",
 	})
 	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
-		return errOvertaken
+		return errConflict
 	}
 	return err
 }

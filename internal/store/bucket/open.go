@@ -10,11 +10,12 @@ import (
 
 	"gocloud.dev/blob"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/store"
 )
 
-// maxPrefix leaves room for the longest name in the 1024 bytes that a key may
-// have.
+// maxPrefix bounds the prefix in bytes, so that with the longest name a key stays
+// within the 1024 bytes that clouds allow.
 const maxPrefix = 512
 
 func init() {
@@ -28,8 +29,8 @@ func init() {
 	}
 }
 
-// connector opens a bucket with gocloud, by its URL without prefix, and finds
-// the credentials that the environment has for it.
+// connector opens a bucket with gocloud by its URL without prefix, with
+// credentials from the environment.
 type connector func(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error)
 
 func (connect connector) open(ctx context.Context, outputURL *url.URL) (store.Store, error) {
@@ -50,8 +51,8 @@ func (connect connector) open(ctx context.Context, outputURL *url.URL) (store.St
 	}, nil
 }
 
-// split takes the prefix out of a bucket's URL, and refuses what gocloud would
-// pass over in silence.
+// split separates the prefix from a bucket's URL and rejects parts that gocloud
+// would ignore.
 func split(outputURL *url.URL) (plain *url.URL, prefix string, err error) {
 	example := outputURL.Scheme + "://BUCKET?prefix=videos/"
 	parameters, err := url.ParseQuery(outputURL.RawQuery)
@@ -59,7 +60,7 @@ func split(outputURL *url.URL) (plain *url.URL, prefix string, err error) {
 	case err != nil:
 		return nil, "", errors.New("malformed parameters after the ?: write " + example)
 	case outputURL.User != nil:
-		return nil, "", errors.New("credentials don't belong into a bucket's URL: leave them to the environment, as the README says under Buckets")
+		return nil, "", errors.New("credentials don't belong into a bucket's URL: set them in the environment, see the README under Buckets")
 	case outputURL.Host == "" && outputURL.Scheme != "mem":
 		return nil, "", errors.New("it names no bucket: write " + example)
 	case strings.Contains(outputURL.Host, ":"):
@@ -71,7 +72,7 @@ func split(outputURL *url.URL) (plain *url.URL, prefix string, err error) {
 	}
 	for name, values := range parameters {
 		if len(values) > 1 {
-			return nil, "", fmt.Errorf("the parameter %q is there twice", name)
+			return nil, "", fmt.Errorf("the parameter %q is given twice", name)
 		}
 	}
 	if parameters.Has("key") {
@@ -86,8 +87,7 @@ func split(outputURL *url.URL) (plain *url.URL, prefix string, err error) {
 	return &url.URL{Scheme: outputURL.Scheme, Host: outputURL.Host, RawQuery: parameters.Encode()}, prefix, nil
 }
 
-// checkPrefix refuses prefixes that a cloud, a tool or gocloud would read in
-// another way than they are written.
+// checkPrefix rejects prefixes that a cloud, a tool or gocloud would rewrite.
 func checkPrefix(prefix string) error {
 	switch {
 	case !strings.HasSuffix(prefix, "/"):
@@ -96,7 +96,7 @@ func checkPrefix(prefix string) error {
 		return fmt.Errorf("the prefix is over %d bytes", maxPrefix)
 	case !utf8.ValidString(prefix), strings.ContainsAny(prefix, unsafe),
 		strings.ContainsFunc(prefix, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return errors.New(`the prefix has a character that not all clouds take: leave out control characters and "#%?\`)
+		return errors.New(`the prefix has a character that not all clouds accept: leave out control characters and "#%?\`)
 	}
 	for part := range strings.SplitSeq(strings.TrimSuffix(prefix, "/"), "/") {
 		if part == "" || part == "." || part == ".." {
@@ -106,14 +106,15 @@ func checkPrefix(prefix string) error {
 	return nil
 }
 
-// unsafe is what gocloud escapes on Azure and nowhere else.
+// unsafe are the characters that gocloud escapes only on Azure.
 const unsafe = `"#%?\`
 
-// malformed is what gocloud finds wrong with a URL, which it likes to quote.
+// malformed returns gocloud's error about a URL without the URL, which gocloud
+// quotes.
 func malformed(bucket *url.URL, err error) error {
 	text := err.Error()
 	if _, reason, quoted := strings.Cut(text, bucket.String()+": "); quoted {
 		text = reason
 	}
-	return &store.URLError{Err: errors.New(oneLine(text))}
+	return &store.URLError{Err: errors.New(oneline.Truncate(text, maxText))}
 }

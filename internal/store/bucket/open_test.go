@@ -11,7 +11,7 @@ import (
 	"lumaflow/internal/store"
 )
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpenRejects(t *testing.T) {
 	t.Parallel()
 	const region = "region=eu-central-1"
 	tests := []struct{ url, text string }{
@@ -26,7 +26,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"gs://films#x", "%23"},
 		{"s3://films?region=%zz", "malformed parameters"},
 		{"s3://films?region=a;endpoint=b", "malformed parameters"},
-		{"s3://films?region=a&region=b", `"region" is there twice`},
+		{"s3://films?region=a&region=b", `"region" is given twice`},
 		{"s3://films?key=one.mp4&" + region, "one name"},
 		{"s3://films", "S3 needs a region"},
 		{"s3://films?colour=red&" + region, `unknown query parameter "colour"`},
@@ -43,9 +43,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"s3://films?prefix=a//b/", "empty part"},
 		{"s3://films?prefix=a/../b/", "empty part"},
 		{"s3://films?prefix=./", "empty part"},
-		{"s3://films?prefix=a%0Ab/", "not all clouds take"},
-		{"s3://films?prefix=a%3Fb/", "not all clouds take"},
-		{"s3://films?prefix=%ff/", "not all clouds take"},
+		{"s3://films?prefix=a%0Ab/", "not all clouds accept"},
+		{"s3://films?prefix=a%3Fb/", "not all clouds accept"},
+		{"s3://films?prefix=%ff/", "not all clouds accept"},
 		{"s3://films?prefix=" + strings.Repeat("x", 600) + "/", "over 512 bytes"},
 		{"gs://films?colour=red", `invalid query parameter "colour"`},
 		{"gs://films?grpc=true", "grpc is not supported"},
@@ -69,7 +69,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// Not parallel: the environment is the process's.
+// Not parallel: the environment applies to the whole process.
 func TestOpenWithoutCredentials(t *testing.T) {
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "STORAGE_EMULATOR_HOST"} {
 		t.Setenv(name, "")
@@ -84,7 +84,7 @@ func TestOpenWithoutCredentials(t *testing.T) {
 		require.ErrorContains(t, err, words)
 		assert.NotContains(t, err.Error(), "\n")
 		var malformed *store.URLError
-		assert.False(t, errors.As(err, &malformed), "the URL is right")
+		assert.False(t, errors.As(err, &malformed), "the URL is valid")
 		t.Log(err)
 	}
 	for _, url := range []string{"s3://films?region=eu-central-1&anonymous=true", "gs://films?anonymous=true", "gs://films?access_id=-"} {

@@ -18,8 +18,8 @@ import (
 	"lumaflow/internal/store"
 )
 
-// Open streams the object. Its reader fails if nothing arrives for two minutes,
-// and tells when the object was written.
+// Open streams the object. The reader fails after stallTimeout without a byte; its
+// ModTime is the time of the write.
 func (b *bucket) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	reader, err := b.read(ctx, name)
 	if err != nil {
@@ -37,7 +37,7 @@ func (b *bucket) read(ctx context.Context, name string) (io.ReadCloser, error) {
 	if !missing(err) {
 		return reader, err
 	}
-	// A bucket that has gone is not a missing file.
+	// A missing bucket is not a missing file.
 	if err := b.reachable(ctx); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (b *bucket) stream(ctx context.Context, key string) (io.ReadCloser, error) 
 	reader, err := b.blobs.NewReader(ctx, key, nil)
 	if err != nil {
 		defer watchdog.Stop()
-		return nil, inWords(ctx, err)
+		return nil, shorten(ctx, err)
 	}
 	watchdog.Pause()
 	return &stream{ctx, watchdog, reader}, nil
@@ -64,11 +64,11 @@ type stream struct {
 
 func (s *stream) Read(p []byte) (int, error) {
 	s.watchdog.Progress()
-	// Whoever reads may take a rest between two pieces.
+	// The time between two reads does not count as a stall.
 	defer s.watchdog.Pause()
 	n, err := s.from.Read(p)
 	if err != nil && err != io.EOF {
-		err = inWords(s.ctx, err)
+		err = shorten(s.ctx, err)
 	}
 	return n, err
 }
@@ -80,8 +80,7 @@ func (s *stream) Close() error {
 	return s.from.Close()
 }
 
-// hashesTo reads an object from beginning to end and reports whether it has a
-// SHA-256.
+// hashesTo reads a whole object and reports whether its SHA-256 is sum.
 func (b *bucket) hashesTo(ctx context.Context, key, sum string) (bool, error) {
 	reader, err := b.stream(ctx, key)
 	if missing(err) {
@@ -98,9 +97,9 @@ func (b *bucket) hashesTo(ctx context.Context, key, sum string) (bool, error) {
 	return hex.EncodeToString(digest.Sum(nil)) == sum, nil
 }
 
-// List names a folder once, as "name/", and does not look into it. It leaves out
-// names that begin with a dot, as Check's own. The names are held in memory,
-// since not every cloud has them in order.
+// List yields a folder once, as "name/", without its content. It skips names that
+// begin with a dot, such as that of Check. It holds all names in memory, since not
+// every cloud lists them in order.
 func (b *bucket) List(ctx context.Context) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		entries, err := b.entries(ctx)
@@ -133,22 +132,22 @@ func (b *bucket) entries(ctx context.Context) ([]store.Entry, error) {
 		case name == "", strings.HasPrefix(name, "."):
 			continue
 		case strings.HasSuffix(name, "/"):
-			// Some tools store folders as objects, also that of the prefix.
+			// Some tools store folders as objects, also for the prefix itself.
 			entry.Bytes = 0
 		}
 		entries = append(entries, entry)
 	}
 	slices.SortFunc(entries, func(x, y store.Entry) int { return strings.Compare(x.Name, y.Name) })
-	// A folder may be there as such and as an object.
+	// A folder may be listed as such and as an object.
 	return slices.Compact(entries), nil
 }
 
 func (b *bucket) next(ctx context.Context, listed *blob.ListIterator) (*blob.ListObject, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
+	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errNoAnswer)
 	defer cancel()
 	next, err := listed.Next(ctx)
 	if err == io.EOF {
 		return nil, err
 	}
-	return next, inWords(ctx, err)
+	return next, shorten(ctx, err)
 }

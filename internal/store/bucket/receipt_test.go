@@ -50,7 +50,7 @@ func TestReceipt(t *testing.T) {
 	})
 }
 
-func TestReceiptsOfOthers(t *testing.T) {
+func TestForeignReceipts(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	opened := open(t, server.OutputURL())
@@ -60,7 +60,7 @@ func TestReceiptsOfOthers(t *testing.T) {
 		"large.json": `{"version":1,"taskId":"t"}` + strings.Repeat(" ", 2<<20),
 		"empty.json": ``,
 	} {
-		server.Place(key, text)
+		server.PutObject(key, text)
 		_, err := opened.Receipt(t.Context(), key)
 		require.ErrorContains(t, err, "read receipt", key)
 		require.NotErrorIs(t, err, fs.ErrNotExist, key)

@@ -20,7 +20,7 @@ import (
 	"lumaflow/internal/store/bucket/s3test"
 )
 
-// once is a hook that acts the first time only.
+// once is a hook for the first request only.
 func once(act s3test.Hook) s3test.Hook {
 	var acted atomic.Bool
 	return func(w http.ResponseWriter, r *http.Request) bool {
@@ -28,8 +28,8 @@ func once(act s3test.Hook) s3test.Hook {
 	}
 }
 
-// Whatever its size, a video is one request, which can't leave parts behind.
-func TestOneRequestWrites(t *testing.T) {
+// One request writes a video of any size, so that no parts can be left behind.
+func TestOneRequestPerWrite(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	put := source(t, bytes.Repeat([]byte("video"), 8<<20))
@@ -40,27 +40,26 @@ func TestOneRequestWrites(t *testing.T) {
 		"HEAD /films/" + name,
 		"PUT /films/" + name + "?x-id=PutObject",
 		"HEAD /films/" + name,
-	}, server.Asked(""))
+	}, server.Requests(""))
 	server.NoMultipartUploads()
-	server.Asked("")
+	server.Requests("")
 
 	_, err = open(t, server.OutputURL()).PutVideo(t.Context(), name, put)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"HEAD /films/" + name}, server.Asked(""), "what is there is not sent again")
+	assert.Equal(t, []string{"HEAD /films/" + name}, server.Requests(""), "a stored video is not sent again")
 
-	// Where the store keeps no SHA-256 of its own, the one that came with the video
-	// tells it.
+	// Without a checksum of the store, the SHA-256 in the metadata counts.
 	byMD5 := open(t, server.OutputURL("request_checksum_calculation=when_required"))
 	_, err = byMD5.PutVideo(t.Context(), "other.mp4", put)
 	require.NoError(t, err)
-	server.Asked("")
+	server.Requests("")
 	_, same, err := byMD5.Matches(t.Context(), "other.mp4", put.Bytes, put.SHA256)
 	require.NoError(t, err)
 	assert.True(t, same)
-	assert.Equal(t, []string{"HEAD /films/other.mp4"}, server.Asked(""), "and is not read")
+	assert.Equal(t, []string{"HEAD /films/other.mp4"}, server.Requests(""), "it is not read")
 }
 
-func TestAnotherWriteComesFirst(t *testing.T) {
+func TestConcurrentWrite(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		before string
@@ -69,14 +68,14 @@ func TestAnotherWriteComesFirst(t *testing.T) {
 	}{
 		"with the same video": {
 			meddle: func(server *s3test.Server, _ http.ResponseWriter) bool {
-				server.Place(name, "video")
+				server.PutObject(name, "video")
 				return false
 			},
 			puts: 1,
 		},
 		"with another video": {
 			meddle: func(server *s3test.Server, _ http.ResponseWriter) bool {
-				server.Place(name, "older")
+				server.PutObject(name, "older")
 				return false
 			},
 			puts: 2,
@@ -84,7 +83,7 @@ func TestAnotherWriteComesFirst(t *testing.T) {
 		"over the video that was to be replaced": {
 			before: "older",
 			meddle: func(server *s3test.Server, _ http.ResponseWriter) bool {
-				server.Place(name, "newer")
+				server.PutObject(name, "newer")
 				return false
 			},
 			puts: 2,
@@ -93,14 +92,14 @@ func TestAnotherWriteComesFirst(t *testing.T) {
 			before: "older",
 			meddle: func(server *s3test.Server, w http.ResponseWriter) bool {
 				server.Remove(name)
-				s3test.Refuse(w, http.StatusNotFound, "NoSuchKey")
+				s3test.WriteError(w, http.StatusNotFound, "NoSuchKey")
 				return true
 			},
 			puts: 2,
 		},
 		"and has not ended": {
 			meddle: func(_ *s3test.Server, w http.ResponseWriter) bool {
-				s3test.Refuse(w, http.StatusConflict, "ConditionalRequestConflict")
+				s3test.WriteError(w, http.StatusConflict, "ConditionalRequestConflict")
 				return true
 			},
 			puts: 2,
@@ -111,31 +110,31 @@ func TestAnotherWriteComesFirst(t *testing.T) {
 			t.Parallel()
 			server := s3test.New(t)
 			if test.before != "" {
-				server.Place(name, test.before)
+				server.PutObject(name, test.before)
 			}
 			server.InterceptPuts(once(func(w http.ResponseWriter, _ *http.Request) bool { return test.meddle(server, w) }))
 			_, err := open(t, server.OutputURL()).PutVideo(t.Context(), name, source(t, []byte("video")))
 			require.NoError(t, err)
-			assert.Len(t, server.Asked("PUT"), test.puts)
-			assert.Equal(t, map[string]string{name: "video"}, server.Stored())
+			assert.Len(t, server.Requests("PUT"), test.puts)
+			assert.Equal(t, map[string]string{name: "video"}, server.Objects())
 		})
 	}
 }
 
-func TestSomebodyElseWritesAllTheTime(t *testing.T) {
+func TestConcurrentWriteInEveryRound(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	var others atomic.Int32
 	server.InterceptPuts(func(http.ResponseWriter, *http.Request) bool {
-		server.Place(name, strings.Repeat("x", int(others.Add(1))))
+		server.PutObject(name, strings.Repeat("x", int(others.Add(1))))
 		return false
 	})
 	_, err := open(t, server.OutputURL()).PutVideo(t.Context(), name, source(t, []byte("a longer video")))
-	require.ErrorContains(t, err, "somebody else writes it all the time")
+	require.ErrorContains(t, err, "another program writes it too")
 	assert.Less(t, others.Load(), int32(10))
 }
 
-// Some stores that speak S3 know no conditions.
+// Some compatible stores do not support conditional writes.
 func TestStoreWithoutConditions(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
@@ -143,7 +142,7 @@ func TestStoreWithoutConditions(t *testing.T) {
 		if r.Header.Get("If-None-Match")+r.Header.Get("If-Match") == "" {
 			return false
 		}
-		s3test.Refuse(w, http.StatusNotImplemented, "NotImplemented")
+		s3test.WriteError(w, http.StatusNotImplemented, "NotImplemented")
 		return true
 	})
 	opened := open(t, server.OutputURL())
@@ -151,12 +150,12 @@ func TestStoreWithoutConditions(t *testing.T) {
 	for _, content := range []string{"video", "another"} {
 		_, err := opened.PutVideo(t.Context(), name, source(t, []byte(content)))
 		require.NoError(t, err)
-		assert.Equal(t, map[string]string{name: content}, server.Stored())
+		assert.Equal(t, map[string]string{name: content}, server.Objects())
 	}
 }
 
-// unproven has a server tell nothing of an object but its size, as S3 does if
-// it encrypts objects with KMS that came without a checksum.
+// unproven removes the checksums from an object's attributes, like S3 for objects
+// that it encrypts with KMS and that were uploaded without a checksum.
 func unproven(server *s3test.Server) s3test.Hook {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodHead {
@@ -181,19 +180,19 @@ func TestStoreWithoutChecksums(t *testing.T) {
 	put := source(t, bytes.Repeat([]byte("video"), 100_000))
 	_, err := opened.PutVideo(t.Context(), name, put)
 	require.NoError(t, err)
-	assert.Len(t, server.Asked("GET"), 1, "it is read back")
+	assert.Len(t, server.Requests("GET"), 1, "the object is read back")
 	_, same, err := opened.Matches(t.Context(), name, put.Bytes, put.SHA256)
 	require.NoError(t, err)
 	assert.True(t, same)
 	_, same, err = opened.Matches(t.Context(), name, put.Bytes, strings.Repeat("0", 64))
 	require.NoError(t, err)
 	assert.False(t, same)
-	assert.Len(t, server.Asked("GET"), 3, "both times, and the bucket is looked for the second")
+	assert.Len(t, server.Requests("GET"), 3, "two reads and one list of the bucket")
 }
 
-// Amazon tells the SHA-256 that it took of an object, which settles it: nothing is
-// read back. One that is over the checksums of parts says nothing of the bytes.
-func TestStoreThatTakesChecksums(t *testing.T) {
+// With a SHA-256 that S3 computed over all bytes nothing is read back. A SHA-256
+// over the checksums of parts is ignored.
+func TestStoreWithChecksums(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		of, kind string
@@ -225,7 +224,7 @@ func TestStoreThatTakesChecksums(t *testing.T) {
 			} else {
 				require.ErrorContains(t, err, "the store damages it")
 			}
-			assert.Len(t, server.Asked("GET"), test.reads)
+			assert.Len(t, server.Requests("GET"), test.reads)
 			_, same, err := opened.Matches(t.Context(), name, put.Bytes, put.SHA256)
 			require.NoError(t, err)
 			assert.Equal(t, test.stored, same)
@@ -233,23 +232,23 @@ func TestStoreThatTakesChecksums(t *testing.T) {
 	}
 }
 
-// A video of another program has no SHA-256 beside it.
+// A video of another program has no SHA-256 in its metadata.
 func TestVideoOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	opened := open(t, server.OutputURL())
-	server.Place(name, "video")
+	server.PutObject(name, "video")
 	put := source(t, []byte("video"))
 	_, same, err := opened.Matches(t.Context(), name, put.Bytes, put.SHA256)
 	require.NoError(t, err)
 	assert.True(t, same)
-	server.Place(name, "vidEo")
+	server.PutObject(name, "vidEo")
 	_, same, err = opened.Matches(t.Context(), name, put.Bytes, put.SHA256)
 	require.NoError(t, err)
 	assert.False(t, same)
 }
 
-func TestStoreThatDamages(t *testing.T) {
+func TestDamagedByTheStore(t *testing.T) {
 	t.Parallel()
 	for how, proven := range map[string]bool{"and says so": true, "in silence": false} {
 		t.Run(how, func(t *testing.T) {
@@ -257,7 +256,7 @@ func TestStoreThatDamages(t *testing.T) {
 			server := s3test.New(t)
 			server.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 				if r.Method == http.MethodPut {
-					server.Place(name, "vidEo")
+					server.PutObject(name, "vidEo")
 					w.WriteHeader(http.StatusOK)
 					return true
 				}
@@ -269,8 +268,8 @@ func TestStoreThatDamages(t *testing.T) {
 	}
 }
 
-// A byte that changes on the way is noticed by the store, which keeps nothing.
-func TestDamagedOnTheWay(t *testing.T) {
+// The store rejects a body whose bytes changed in transit.
+func TestDamagedInTransit(t *testing.T) {
 	t.Parallel()
 	for _, parameter := range []string{"", "request_checksum_calculation=when_required"} {
 		server := s3test.New(t)
@@ -284,12 +283,12 @@ func TestDamagedOnTheWay(t *testing.T) {
 		_, err := open(t, server.OutputURL(parameter)).PutVideo(t.Context(), name, source(t, []byte("video")))
 		require.ErrorContains(t, err, "store \""+name+"\" in s3://films: XAmzContentSHA256Mismatch: ")
 		assert.NotContains(t, err.Error(), "\n")
-		assert.Empty(t, server.Stored())
+		assert.Empty(t, server.Objects())
 	}
 }
 
-// The write was made but its answer was lost. The library sends it again, which
-// meets its own video.
+// If the answer to a write is lost, the library repeats the write, which conflicts
+// with its own object.
 func TestAnswerLost(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
@@ -299,8 +298,8 @@ func TestAnswerLost(t *testing.T) {
 	}))
 	_, err := open(t, server.OutputURL()).PutVideo(t.Context(), name, source(t, []byte("video")))
 	require.NoError(t, err)
-	assert.Len(t, server.Asked("PUT"), 2)
-	assert.Equal(t, map[string]string{name: "video"}, server.Stored())
+	assert.Len(t, server.Requests("PUT"), 2)
+	assert.Equal(t, map[string]string{name: "video"}, server.Objects())
 }
 
 func TestCanceledHalfway(t *testing.T) {
@@ -317,18 +316,18 @@ func TestCanceledHalfway(t *testing.T) {
 	_, err := open(t, server.OutputURL()).PutVideo(ctx, name, put)
 	require.ErrorIs(t, err, context.Canceled)
 	server.NoMultipartUploads()
-	assert.Empty(t, server.Stored())
+	assert.Empty(t, server.Objects())
 	assert.FileExists(t, put.Path)
 }
 
-// Nothing waits for ever for a server that stands still.
-func TestServerStandsStill(t *testing.T) {
+// Every operation is bounded for a server that stalls.
+func TestServerStalls(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	opened := open(t, server.OutputURL())
-	bucket.GiveUpAfter(opened, 50*time.Millisecond)
+	bucket.SetStallTimeout(opened, 50*time.Millisecond)
 	large := strings.Repeat("video", 4<<20)
-	server.Place(name, large)
+	server.PutObject(name, large)
 	over := make(chan struct{})
 	defer close(over)
 	server.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -344,11 +343,11 @@ func TestServerStandsStill(t *testing.T) {
 		return true
 	})
 	_, err := opened.PutVideo(t.Context(), "other.mp4", source(t, []byte(large)))
-	require.ErrorContains(t, err, "stood still")
+	require.ErrorContains(t, err, "stalled")
 	reader, err := opened.Open(t.Context(), name)
 	if err == nil {
 		defer reader.Close()
 		_, err = io.ReadAll(reader)
 	}
-	require.ErrorContains(t, err, "stood still")
+	require.ErrorContains(t, err, "stalled")
 }

@@ -1,5 +1,5 @@
-// Package s3test is an S3 server for tests: gofakes3, and in front of it what
-// Amazon does and gofakes3 does not, and whatever a test wants to go wrong.
+// Package s3test is an S3 server for tests: gofakes3 with the checks of SHA-256
+// sums that it lacks, and with hooks for faults.
 package s3test
 
 import (
@@ -24,21 +24,21 @@ import (
 // Bucket is the bucket that every server has.
 const Bucket = "films"
 
-// Server speaks S3 over HTTP and keeps everything in memory. It compares what
-// arrives with the SHA-256 that came with it. It ends with its test.
+// Server serves S3 over HTTP from memory until the end of its test. It compares
+// each body with the SHA-256 in its header.
 type Server struct {
 	*httptest.Server
 	t       testing.TB
 	backend *s3mem.Backend
-	speak   http.Handler
+	s3      http.Handler
 
 	mu       sync.Mutex
 	requests []string
 	before   Hook
 }
 
-// Hook sees a request before it is served. It may change or delay it, or answer
-// it itself.
+// Hook is called with each request before it is served. It may change, delay or
+// answer the request.
 type Hook func(w http.ResponseWriter, r *http.Request) (answered bool)
 
 // New starts a server.
@@ -46,7 +46,7 @@ func New(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{t: t, backend: s3mem.New()}
 	require.NoError(t, s.backend.CreateBucket(Bucket))
-	s.speak = gofakes3.New(s.backend).Server()
+	s.s3 = gofakes3.New(s.backend).Server()
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests = append(s.requests, r.Method+" "+r.URL.RequestURI())
@@ -60,33 +60,34 @@ func New(t testing.TB) *Server {
 	return s
 }
 
-// OutputURL names the bucket, with further parameters.
+// OutputURL is the URL of the bucket, with further parameters.
 func (s *Server) OutputURL(parameters ...string) string {
 	return "s3://" + Bucket + "?" + strings.Join(append([]string{"endpoint=" + s.URL, "use_path_style=true", "region=us-east-1"}, parameters...), "&")
 }
 
-// Intercept shows all further requests to a hook.
+// Intercept sets the hook of all further requests.
 func (s *Server) Intercept(before Hook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.before = before
 }
 
-// InterceptPuts shows it those that write an object.
+// InterceptPuts sets the hook of all further requests that write an object.
 func (s *Server) InterceptPuts(before Hook) {
 	s.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		return r.Method == http.MethodPut && before(w, r)
 	})
 }
 
-// Serve answers a request as it should be.
+// Serve serves a request without the hook.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPut || intact(w, r) {
-		s.speak.ServeHTTP(w, r)
+		s.s3.ServeHTTP(w, r)
 	}
 }
 
-// intact reads a body and compares it. One that breaks off is for gofakes3.
+// intact reads the body and compares it with the SHA-256 in its header. gofakes3
+// handles an incomplete body.
 func intact(w http.ResponseWriter, r *http.Request) bool {
 	body, err := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), broken{err}))
@@ -95,30 +96,30 @@ func intact(w http.ResponseWriter, r *http.Request) bool {
 	}
 	sum := sha256.Sum256(body)
 	if signed := r.Header.Get("X-Amz-Content-Sha256"); len(signed) == 64 && signed != hex.EncodeToString(sum[:]) {
-		Refuse(w, http.StatusBadRequest, "XAmzContentSHA256Mismatch")
+		WriteError(w, http.StatusBadRequest, "XAmzContentSHA256Mismatch")
 		return false
 	}
 	if claimed := r.Header.Get("X-Amz-Checksum-Sha256"); claimed != "" && claimed != base64.StdEncoding.EncodeToString(sum[:]) {
-		Refuse(w, http.StatusBadRequest, "BadDigest")
+		WriteError(w, http.StatusBadRequest, "BadDigest")
 		return false
 	}
 	return true
 }
 
-// broken reads nothing but an error, or the end.
+// broken returns err, or io.EOF for nil.
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, cmp.Or(b.err, io.EOF) }
 
-// Refuse answers as S3 does.
-func Refuse(w http.ResponseWriter, status int, code string) {
+// WriteError writes an error in S3's format.
+func WriteError(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
 	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s, said the test</Message></Error>", code, code)
 }
 
-// Asked are the requests since the last call that begin with a method.
-func (s *Server) Asked(method string) (found []string) {
+// Requests returns the requests of a method since the last call.
+func (s *Server) Requests(method string) (found []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, request := range s.requests {
@@ -130,8 +131,8 @@ func (s *Server) Asked(method string) (found []string) {
 	return found
 }
 
-// Stored are all objects, by key.
-func (s *Server) Stored() map[string]string {
+// Objects returns all objects, by key.
+func (s *Server) Objects() map[string]string {
 	s.t.Helper()
 	list, err := s.backend.ListBucket(Bucket, nil, gofakes3.ListBucketPage{})
 	require.NoError(s.t, err)
@@ -147,22 +148,21 @@ func (s *Server) Stored() map[string]string {
 	return all
 }
 
-// Place puts an object there that nobody uploaded.
-func (s *Server) Place(key, content string) {
+// PutObject stores an object without an upload.
+func (s *Server) PutObject(key, content string) {
 	s.t.Helper()
 	_, err := s.backend.PutObject(Bucket, key, map[string]string{}, strings.NewReader(content), int64(len(content)), nil)
 	require.NoError(s.t, err)
 }
 
-// Remove takes one away.
+// Remove deletes an object.
 func (s *Server) Remove(key string) {
 	s.t.Helper()
 	_, err := s.backend.DeleteObject(Bucket, key)
 	require.NoError(s.t, err)
 }
 
-// NoMultipartUploads fails the test if somebody has begun a multipart upload and
-// not ended it.
+// NoMultipartUploads fails the test if there is an unfinished multipart upload.
 func (s *Server) NoMultipartUploads() {
 	s.t.Helper()
 	response, err := http.Get(s.URL + "/" + Bucket + "?uploads")
@@ -171,7 +171,7 @@ func (s *Server) NoMultipartUploads() {
 	text, err := io.ReadAll(response.Body)
 	require.NoError(s.t, err)
 	if response.StatusCode == http.StatusNotFound {
-		// That is how gofakes3 says that there never was one.
+		// The answer of gofakes3 if there has been no multipart upload.
 		require.Contains(s.t, string(text), "NoSuchUpload")
 		return
 	}

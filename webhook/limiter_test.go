@@ -41,12 +41,12 @@ func TestTemporalDecidesTheAnswer(t *testing.T) {
 			if test.err == nil {
 				want = 1
 			}
-			assert.Len(t, f.temporal.seen(), want, "only what was accepted may be swallowed")
+			assert.Len(t, f.temporal.recorded(), want, "only duplicates of accepted callbacks may be suppressed")
 		})
 	}
 }
 
-func TestSlowTemporalIsGivenUp(t *testing.T) {
+func TestSignalTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.temporal.answer = func(ctx context.Context) error {
@@ -59,40 +59,40 @@ func TestSlowTemporalIsGivenUp(t *testing.T) {
 
 		f.temporal.answer = nil
 		requireAnswer(t, f.post(t, "j", success("t")), 200, "received")
-		assert.Len(t, f.temporal.seen(), 2, "the signal that timed out does not count as accepted")
+		assert.Len(t, f.temporal.recorded(), 2, "a signal that timed out does not count as accepted")
 	})
 }
 
-func TestRepetitionsAreSwallowed(t *testing.T) {
+func TestDuplicatesAreSuppressed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		same := func() *http.Response { return f.post(t, "j", success("t")) }
 		for range 100 {
 			requireAnswer(t, same(), 200, "received")
 		}
-		assert.Len(t, f.temporal.seen(), 1)
+		assert.Len(t, f.temporal.recorded(), 1)
 		assert.Equal(t, 99, strings.Count(f.log.String(), "verdict=duplicate"))
 
 		different := []string{success("u"), `{"code":500,"data":{"taskId":"t"}}`}
 		for i, body := range different {
 			requireAnswer(t, f.post(t, "j", body), 200, "received")
-			assert.Len(t, f.temporal.seen(), i+2)
+			assert.Len(t, f.temporal.recorded(), i+2)
 		}
 		requireAnswer(t, f.post(t, "k", success("t")), 200, "received")
-		assert.Len(t, f.temporal.seen(), 4, "another job")
+		assert.Len(t, f.temporal.recorded(), 4, "another job")
 
 		time.Sleep(time.Minute - time.Nanosecond)
 		requireAnswer(t, same(), 200, "received")
-		assert.Len(t, f.temporal.seen(), 4)
+		assert.Len(t, f.temporal.recorded(), 4)
 		time.Sleep(time.Nanosecond)
 		requireAnswer(t, same(), 200, "received")
-		assert.Len(t, f.temporal.seen(), 5, "after a minute it is news again")
+		assert.Len(t, f.temporal.recorded(), 5, "signalled after the window of a minute")
 	})
 }
 
-// TestRepetitionsInFlight sends the same callback many times while Temporal is
-// still thinking: one signal, and no answer before Temporal's.
-func TestRepetitionsInFlight(t *testing.T) {
+// Duplicates of a callback whose signal is in flight cause no further signal and
+// get no answer before Temporal's.
+func TestDuplicatesInFlight(t *testing.T) {
 	for _, outcome := range []struct {
 		err    error
 		status int
@@ -110,14 +110,14 @@ func TestRepetitionsInFlight(t *testing.T) {
 				go func() { answers <- f.post(t, "j", success("t")) }()
 			}
 			synctest.Wait()
-			assert.Len(t, f.temporal.seen(), 1)
-			assert.Empty(t, answers, "answered before Temporal")
+			assert.Len(t, f.temporal.recorded(), 1)
+			assert.Empty(t, answers, "answers before Temporal's")
 
 			close(release)
 			for range senders {
 				requireAnswer(t, <-answers, outcome.status, "")
 			}
-			assert.Len(t, f.temporal.seen(), 1)
+			assert.Len(t, f.temporal.recorded(), 1)
 
 			f.temporal.answer = nil
 			requireAnswer(t, f.post(t, "j", success("t")), 200, "received")
@@ -125,7 +125,7 @@ func TestRepetitionsInFlight(t *testing.T) {
 			if outcome.err != nil {
 				want = 2
 			}
-			assert.Len(t, f.temporal.seen(), want)
+			assert.Len(t, f.temporal.recorded(), want)
 		})
 	}
 }
@@ -144,7 +144,7 @@ func TestSignalsPerJobAreBounded(t *testing.T) {
 		requireAnswer(t, response, 503, "try again")
 		assert.Equal(t, "1800", response.Header.Get("Retry-After"))
 		requireAnswer(t, post("k", 30), 200, "received")
-		assert.Len(t, f.temporal.seen(), 31)
+		assert.Len(t, f.temporal.recorded(), 31)
 		assert.Contains(t, f.log.String(), "too many signals for this job")
 
 		time.Sleep(30 * time.Minute)
@@ -152,7 +152,7 @@ func TestSignalsPerJobAreBounded(t *testing.T) {
 	})
 }
 
-func TestCallbacksAtOnceAreBounded(t *testing.T) {
+func TestCallbacksInFlightAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		release := make(chan struct{})
@@ -161,24 +161,25 @@ func TestCallbacksAtOnceAreBounded(t *testing.T) {
 			return nil
 		}
 		const slots = 256
-		var under sync.WaitGroup
+		var inFlight sync.WaitGroup
 		for n := range slots {
-			under.Go(func() { requireAnswerQuietly(t, f.post(t, fmt.Sprintf("job-%d", n), success("t")), 200) })
+			inFlight.Go(func() { assertStatus(t, f.post(t, fmt.Sprintf("job-%d", n), success("t")), 200) })
 		}
 		synctest.Wait()
-		require.Len(t, f.temporal.seen(), slots)
+		require.Len(t, f.temporal.recorded(), slots)
 
 		requireAnswer(t, f.post(t, "late", success("t")), 503, "try again")
 		requireAnswer(t, f.do(newRequest(t, http.MethodGet, "/healthz", "")), 200, "ok")
 		requireAnswer(t, f.do(newRequest(t, http.MethodPost, f.path("late")+"x", success("t"))), 401, "unauthorized")
 
 		close(release)
-		under.Wait()
+		inFlight.Wait()
 		requireAnswer(t, f.post(t, "late", success("t")), 200, "received")
 	})
 }
 
-// requireAnswerQuietly is for goroutines, where a test must not be stopped.
-func requireAnswerQuietly(t *testing.T, response *http.Response, status int) {
+// assertStatus is for goroutines other than the test's, where require must not be
+// called.
+func assertStatus(t *testing.T, response *http.Response, status int) {
 	assert.Equal(t, status, response.StatusCode)
 }

@@ -8,8 +8,8 @@ import (
 )
 
 var (
-	errStalled  = errors.New("the transfer stood still for minutes, so it was given up")
-	errNoAnswer = errors.New("no answer came in time")
+	errStalled  = errors.New("the transfer stalled for minutes and was canceled")
+	errNoAnswer = errors.New("no answer within the timeout")
 )
 
 // watchedReader reports each read of an upload to a watchdog.

@@ -14,24 +14,29 @@ import (
 	"github.com/aws/smithy-go"
 	"gocloud.dev/gcerrors"
 	"google.golang.org/api/googleapi"
+
+	"lumaflow/internal/oneline"
 )
 
-// trouble is a cloud's error in one line. What the libraries make of it runs
-// over many, repeats the request and may quote an address that is signed.
-type trouble struct {
-	words string
-	err   error
+// maxText bounds, in bytes, the text of a library or a cloud in an error.
+const maxText = 300
+
+// shortError is a cloud's error in one line. The text of the library has many
+// lines, repeats the request and may quote a signed URL.
+type shortError struct {
+	text string
+	err  error
 }
 
-func (t *trouble) Error() string { return t.words }
+func (e *shortError) Error() string { return e.text }
 
 // Unwrap returns the library's error.
-func (t *trouble) Unwrap() error { return t.err }
+func (e *shortError) Unwrap() error { return e.err }
 
-// inWords shortens the error of an operation under ctx. If the context ended,
-// that is why it failed.
-func inWords(ctx context.Context, err error) error {
-	if err == nil || errors.Is(err, errOvertaken) {
+// shorten shortens the error of an operation under ctx. If ctx has ended, the
+// result is its cause.
+func shorten(ctx context.Context, err error) error {
+	if err == nil || errors.Is(err, errConflict) {
 		return err
 	}
 	if cause := context.Cause(ctx); cause != nil {
@@ -41,58 +46,48 @@ func inWords(ctx context.Context, err error) error {
 	var failed *url.Error
 	switch {
 	case answered:
-		return &trouble{answer.String(), err}
+		return &shortError{answer.String(), err}
 	case errors.As(err, &failed):
-		return &trouble{unanswered(failed), err}
+		return &shortError{unanswered(failed), err}
 	case strings.Contains(err.Error(), "DefaultAzureCredential: failed"):
-		// It lists what it has tried, over many lines.
-		return &trouble{"there are no credentials for Azure: set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING, or run `az login`", err}
+		// Its text lists every attempted credential.
+		return &shortError{"there are no credentials for Azure: set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING, or run `az login`", err}
 	default:
-		return &trouble{oneLine(err.Error()), err}
+		return &shortError{oneline.Truncate(err.Error(), maxText), err}
 	}
 }
 
-// unanswered tells of a request that was not answered, by host only: its URL may
-// hold a signature.
+// unanswered describes a request without an answer by its host only, since its URL
+// may contain a signature.
 func unanswered(failed *url.Error) string {
-	asked, err := url.Parse(failed.URL)
-	if err != nil || asked.Host == "" {
-		return oneLine(failed.Err.Error())
+	address, err := url.Parse(failed.URL)
+	if err != nil || address.Host == "" {
+		return oneline.Truncate(failed.Err.Error(), maxText)
 	}
-	return "no answer from " + asked.Host + ": " + oneLine(failed.Err.Error())
+	return "no answer from " + address.Host + ": " + oneline.Truncate(failed.Err.Error(), maxText)
 }
 
-// oneLine cuts a text that was not written for this.
-func oneLine(text string) string {
-	const enough = 300
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > enough {
-		text = strings.ToValidUTF8(text[:enough], "") + "…"
-	}
-	return text
-}
-
-// answer is how a cloud refuses a request.
+// answer is a cloud's answer to a request that failed.
 type answer struct {
 	status int
-	// code is the cloud's own, empty if it has none.
+	// code is the cloud's error code, empty if it has none.
 	code, text string
 }
 
 func (a answer) String() string {
 	switch {
 	case a.code != "" && a.text != "" && a.text != a.code:
-		return a.code + ": " + oneLine(a.text)
+		return a.code + ": " + oneline.Truncate(a.text, maxText)
 	case a.code != "":
 		return a.code
 	case a.text != "":
-		return fmt.Sprintf("status %d: %s", a.status, oneLine(a.text))
+		return fmt.Sprintf("status %d: %s", a.status, oneline.Truncate(a.text, maxText))
 	default:
 		return fmt.Sprintf("status %d %s", a.status, http.StatusText(a.status))
 	}
 }
 
-// answerIn finds the answer of whichever cloud in an error.
+// answerIn extracts the answer of any of the clouds from an error.
 func answerIn(err error) (answer, bool) {
 	var amazon smithy.APIError
 	var response *awshttp.ResponseError
@@ -120,13 +115,13 @@ func answerIn(err error) (answer, bool) {
 	}
 }
 
-// noBucket is S3's code, noContainer Azure's, for a bucket that does not exist.
+// noBucket and noContainer are the codes of S3 and Azure for a missing bucket.
 const (
 	noBucket    = "NoSuchBucket"
 	noContainer = "ContainerNotFound"
 )
 
-// missing reports whether an error says that there is no such object.
+// missing reports whether an error means that the object does not exist.
 func missing(err error) bool {
 	answer, answered := answerIn(err)
 	var failed *url.Error
@@ -134,7 +129,7 @@ func missing(err error) bool {
 	case answered:
 		return answer.status == http.StatusNotFound && answer.code != noBucket && answer.code != noContainer
 	case errors.As(err, &failed):
-		// gocloud takes a host that has no address for an answer.
+		// gocloud maps an unknown host to NotFound too.
 		return false
 	default:
 		return gcerrors.Code(err) == gcerrors.NotFound

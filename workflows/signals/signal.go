@@ -1,4 +1,6 @@
-package workflows
+// Package signals holds the signals of a job, typed at both ends. It is apart from
+// package workflows, so that the webhook links neither workflows nor activities.
+package signals
 
 import (
 	"context"
@@ -26,16 +28,16 @@ func (s Signal[T]) Send(ctx context.Context, c client.Client, workflowID string,
 
 // Channel returns the receiving end in a workflow. It buffers the signals that
 // arrived before the call.
-func (s Signal[T]) Channel(ctx workflow.Context) SignalChannel[T] {
-	return SignalChannel[T]{workflow.GetSignalChannelWithOptions(ctx, s.Name,
+func (s Signal[T]) Channel(ctx workflow.Context) Channel[T] {
+	return Channel[T]{workflow.GetSignalChannelWithOptions(ctx, s.Name,
 		workflow.SignalChannelOptions{Description: s.Description})}
 }
 
-// SignalChannel receives the payloads of one signal.
-type SignalChannel[T any] struct{ channel workflow.ReceiveChannel }
+// Channel receives the payloads of one signal.
+type Channel[T any] struct{ channel workflow.ReceiveChannel }
 
 // AddTo has selector call receive with the next payload.
-func (c SignalChannel[T]) AddTo(ctx workflow.Context, selector workflow.Selector, receive func(T)) {
+func (c Channel[T]) AddTo(ctx workflow.Context, selector workflow.Selector, receive func(T)) {
 	selector.AddReceive(c.channel, func(channel workflow.ReceiveChannel, _ bool) {
 		var payload T
 		channel.Receive(ctx, &payload)
@@ -44,7 +46,7 @@ func (c SignalChannel[T]) AddTo(ctx workflow.Context, selector workflow.Selector
 }
 
 // TryReceive returns a buffered payload; it does not block.
-func (c SignalChannel[T]) TryReceive() (payload T, ok bool) {
+func (c Channel[T]) TryReceive() (payload T, ok bool) {
 	ok = c.channel.ReceiveAsync(&payload)
 	return payload, ok
 }

@@ -14,15 +14,15 @@ import (
 	"lumaflow/webhook"
 )
 
-// A balancer that looks every few seconds finds the door open until it has seen
-// that the webhook is not ready any more.
-func TestLinger(t *testing.T) {
+// A stopping webhook accepts callbacks until load balancers have seen that it is
+// not ready.
+func TestDelayedShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancelCause(t.Context())
-		late, handler := webhook.Linger(ctx, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		delayed, handler := webhook.DelayShutdown(ctx, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTeapot)
 		}))
-		ask := func() *http.Response {
+		post := func() *http.Response {
 			answer := httptest.NewRecorder()
 			handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody))
 			assert.Equal(t, http.StatusTeapot, answer.Code)
@@ -30,17 +30,17 @@ func TestLinger(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		assert.NoError(t, late.Err())
-		assert.Empty(t, ask().Header.Get("Connection"))
+		assert.NoError(t, delayed.Err())
+		assert.Empty(t, post().Header.Get("Connection"))
 
-		why := errors.New("SIGTERM")
-		stop(why)
+		cause := errors.New("SIGTERM")
+		stop(cause)
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		assert.NoError(t, late.Err(), "it goes on taking callbacks")
-		assert.Equal(t, "close", ask().Header.Get("Connection"), "and no connection is used twice")
+		assert.NoError(t, delayed.Err(), "callbacks are accepted")
+		assert.Equal(t, "close", post().Header.Get("Connection"), "no connection is reused")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		assert.Equal(t, why, context.Cause(late), "for five seconds")
+		assert.Equal(t, cause, context.Cause(delayed), "the delay is five seconds")
 	})
 }

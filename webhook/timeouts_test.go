@@ -19,7 +19,7 @@ import (
 	"lumaflow/webhook"
 )
 
-// pipes is a network in memory, so that time can be faked around it.
+// pipes is an in-memory listener, as synctest requires.
 type pipes struct {
 	conns chan net.Conn
 	once  sync.Once
@@ -59,7 +59,7 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 		{"nothing sent", "", 5 * time.Second},
 		{"half a header", "POST " + f.path("j") + " HTTP/1.1\r\nHost:", 5 * time.Second},
 		{"half a body", "POST " + f.path("j") + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", 8 * time.Second},
-		{"half a stranger's body", "POST " + f.path("j") + "x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", 8 * time.Second},
+		{"half a body without a valid token", "POST " + f.path("j") + "x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", 8 * time.Second},
 		{"idle", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 2 * time.Minute},
 	}
 	for _, test := range tests {
@@ -75,7 +75,7 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 				go io.WriteString(client, test.sent)
 				_, err := io.Copy(io.Discard, client)
 				assert.NoError(t, err)
-				// Half a second for the server to hang up politely.
+				// net/http closes a connection half a second after its last write.
 				assert.InDelta(t, test.within.Seconds(), time.Since(start).Seconds(), 0.6)
 
 				client.Close()
@@ -84,12 +84,12 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 			})
 		})
 	}
-	assert.Empty(t, f.temporal.seen())
+	assert.Empty(t, f.temporal.recorded())
 }
 
-// TestAnswerComesBeforeKieGivesUp sends a body as slowly as allowed to a
-// Temporal that does not answer: kie.ai waits 15 s.
-func TestAnswerComesBeforeKieGivesUp(t *testing.T) {
+// The slowest body that is allowed and a Temporal that does not answer leave time
+// for an answer: kie.ai documents a timeout of 15 s.
+func TestAnswerWithinTimeoutOfKie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.temporal.answer = func(ctx context.Context) error {
@@ -119,8 +119,8 @@ func TestAnswerComesBeforeKieGivesUp(t *testing.T) {
 	})
 }
 
-// TestDrainingEnds stops a webhook whose callback never ends.
-func TestDrainingEnds(t *testing.T) {
+// A callback that never ends does not block the drain.
+func TestDrainIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		stuck := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release })
@@ -138,13 +138,13 @@ func TestDrainingEnds(t *testing.T) {
 		cancel()
 		require.NoError(t, <-served)
 		assert.Equal(t, 20*time.Second, time.Since(start))
-		assert.Contains(t, log.String(), "requests under way")
+		assert.Contains(t, log.String(), "requests in flight")
 		close(release)
 		client.Close()
 	})
 }
 
-// TestServerErrorsAreLogged through the logger, and without the path.
+// The errors of net/http reach the logger, without the path.
 func TestServerErrorsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(1) })

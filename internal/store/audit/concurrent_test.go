@@ -19,12 +19,12 @@ import (
 
 const video, second, receipt = "luma_result_t_1.mp4", "luma_result_t_2.mp4", "luma_result_t.json"
 
-// Files come and go while they are audited.
-func TestMeanwhile(t *testing.T) {
+// Files are added, changed and removed during the audit.
+func TestConcurrentChanges(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		// happens is what does when the first video is about to be opened.
+		// happens runs before the first video is opened.
 		happens  func(*folder)
 		problems []audit.Finding
 		notes    []audit.Finding
@@ -68,11 +68,11 @@ func TestMeanwhile(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			shelf := newFolder(t)
-			shelf.job("t", "video", "second")
+			f := newFolder(t)
+			f.job("t", "video", "second")
 			var once sync.Once
-			report := run(t, tampered{Shelf: shelf, onOpen: func(string) (io.ReadCloser, error) {
-				once.Do(func() { test.happens(shelf) })
+			report := run(t, tampered{Store: f, onOpen: func(string) (io.ReadCloser, error) {
+				once.Do(func() { test.happens(f) })
 				return nil, nil
 			}})
 			assert.ElementsMatch(t, test.problems, report.Problems)
@@ -81,18 +81,18 @@ func TestMeanwhile(t *testing.T) {
 	}
 }
 
-// A video is stored before its receipt. One whose receipt comes while the audit
-// runs is audited by it, however old it is.
-func TestReceiptsThatComeMeanwhile(t *testing.T) {
+// A video is stored before its receipt. A receipt that is written during the audit
+// counts, independent of the video's age.
+func TestReceiptWrittenDuringTheAudit(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{"video", "vidEo"} {
-		shelf := newFolder(t)
-		shelf.job("w", "all is well")
-		shelf.video(video, content)
-		shelf.aged(video, 48*time.Hour)
-		report := run(t, tampered{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
+		f := newFolder(t)
+		f.job("w", "all is well")
+		f.video(video, content)
+		f.aged(video, 48*time.Hour)
+		report := run(t, tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
 			if name == "luma_result_w_1.mp4" {
-				shelf.receipt("t", listing(video, "video"))
+				f.receipt("t", listing(video, "video"))
 			}
 			return nil, nil
 		}})
@@ -106,35 +106,35 @@ func TestReceiptsThatComeMeanwhile(t *testing.T) {
 	}
 }
 
-func TestAReceiptVanishes(t *testing.T) {
+func TestReceiptRemovedDuringTheAudit(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
-	shelf.job("t", "video")
-	report := run(t, tampered{Shelf: shelf, onReceipt: func(name string) error {
-		_ = os.Remove(shelf.at(name))
+	f := newFolder(t)
+	f.job("t", "video")
+	report := run(t, tampered{Store: f, onReceipt: func(name string) error {
+		_ = os.Remove(f.at(name))
 		return nil
 	}})
 	assert.Equal(t, []audit.Finding{{Kind: audit.Missing, File: receipt, Detail: "it was there when the audit began"}}, report.Problems)
 	assert.Equal(t, []audit.Finding{{Kind: audit.Pending, File: video, Detail: "stored 0s ago, its receipt may still come"}}, report.Notes)
 }
 
-// undated hides when a file came to be.
+// undated hides the modification time of a file.
 type undated struct{ io.ReadCloser }
 
-// Not all stores tell the age of a file.
-func TestAVideoOfUnknownAge(t *testing.T) {
+// A store without modification times has no pending videos.
+func TestVideoOfUnknownAge(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
-	shelf.video(video, "video")
-	report := run(t, tampered{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
-		file, err := shelf.Open(t.Context(), name)
+	f := newFolder(t)
+	f.video(video, "video")
+	report := run(t, tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
+		file, err := f.Open(t.Context(), name)
 		return undated{file}, err
 	}})
 	require.Len(t, report.Problems, 1)
 	assert.Equal(t, audit.Unlisted, report.Problems[0].Kind)
 }
 
-// breaking gives some bytes and then an error.
+// breaking returns some bytes and then an error.
 type breaking struct{ left int }
 
 func (b *breaking) Read(p []byte) (int, error) {
@@ -148,15 +148,15 @@ func (b *breaking) Read(p []byte) (int, error) {
 
 func (b *breaking) Close() error { return nil }
 
-func TestFilesThatCannotBeRead(t *testing.T) {
+func TestUnreadableFiles(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
-	shelf.job("t", "video")
-	shelf.job("u", "video")
-	shelf.job("w", "all is well")
-	shelf.video("luma_result_x_1.mp4", "no receipt, and can't be read")
+	f := newFolder(t)
+	f.job("t", "video")
+	f.job("u", "video")
+	f.job("w", "all is well")
+	f.video("luma_result_x_1.mp4", "no receipt, and can't be read")
 	refused := &fs.PathError{Op: "open", Path: "p", Err: fs.ErrPermission}
-	report := run(t, tampered{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
+	report := run(t, tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
 		switch name {
 		case video:
 			return &breaking{left: 1 << 20}, nil
@@ -172,32 +172,32 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	}, report.Problems)
 }
 
-// Thousands of files that can't be read are one store that has gone.
-func TestTheStoreGoes(t *testing.T) {
+// An audit ends with one error if the store becomes unreadable.
+func TestStoreBecomesUnreadable(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
+	f := newFolder(t)
 	for i := range 200 {
-		shelf.job(fmt.Sprintf("%03d", i), "video")
+		f.job(fmt.Sprintf("%03d", i), "video")
 	}
 	var once sync.Once
-	report, err := audit.Run(t.Context(), tampered{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
+	report, err := audit.Run(t.Context(), tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
 		if name >= "luma_result_100" {
-			once.Do(func() { assert.NoError(t, os.Rename(shelf.path, shelf.path+"-gone")) })
+			once.Do(func() { assert.NoError(t, os.Rename(f.path, f.path+"-gone")) })
 		}
 		return nil, nil
 	}}, audit.Options{Parallel: 1})
-	t.Cleanup(func() { os.RemoveAll(shelf.path + "-gone") })
-	require.EqualError(t, err, "list "+shelf.path+": no such file or directory")
+	t.Cleanup(func() { os.RemoveAll(f.path + "-gone") })
+	require.EqualError(t, err, "list "+f.path+": no such file or directory")
 	assert.False(t, report.Complete)
 	assert.Equal(t, 200, report.Receipts)
 	assert.Len(t, report.Problems, 19)
 	assert.Equal(t, 119, report.Files)
 
-	_, err = audit.Run(t.Context(), shelf, audit.Options{})
+	_, err = audit.Run(t.Context(), f, audit.Options{})
 	require.ErrorIs(t, err, fs.ErrNotExist, "it is not an empty store")
 }
 
-// endless is a file that is read until somebody says stop.
+// endless is a file without an end.
 type endless struct{ reads int }
 
 func (e *endless) Read(p []byte) (int, error) { e.reads++; return len(p), nil }
@@ -205,15 +205,15 @@ func (e *endless) Close() error               { return nil }
 
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
-	shelf.job("a", "missing")
-	shelf.job("b", "endless")
-	shelf.job("c", "never reached")
-	shelf.write("unlisted.mp4", "x")
-	shelf.remove("luma_result_a_1.mp4")
+	f := newFolder(t)
+	f.job("a", "missing")
+	f.job("b", "endless")
+	f.job("c", "never reached")
+	f.write("unlisted.mp4", "x")
+	f.remove("luma_result_a_1.mp4")
 	ctx, cancel := context.WithCancel(t.Context())
 	file := &endless{}
-	report, err := audit.Run(ctx, tampered{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
+	report, err := audit.Run(ctx, tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
 		if name != "luma_result_b_1.mp4" {
 			return nil, nil
 		}
@@ -227,15 +227,14 @@ func TestInterrupted(t *testing.T) {
 	require.Len(t, report.Problems, 1)
 	assert.Equal(t, audit.Missing, report.Problems[0].Kind)
 
-	// At other moments, too: before the list, and when all receipts are read but
-	// no file is.
+	// Before the list, and after the last receipt.
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	report, err = audit.Run(stopped, shelf, audit.Options{})
+	report, err = audit.Run(stopped, f, audit.Options{})
 	require.ErrorIs(t, err, context.Canceled)
 	assert.False(t, report.Complete)
 	ctx, cancel = context.WithCancel(t.Context())
-	report, err = audit.Run(ctx, shelf, audit.Options{Parallel: 1, Tell: func(reached audit.Progress) {
+	report, err = audit.Run(ctx, f, audit.Options{Parallel: 1, OnProgress: func(reached audit.Progress) {
 		if reached.Receipts == 3 {
 			cancel()
 		}
@@ -246,18 +245,18 @@ func TestInterrupted(t *testing.T) {
 	assert.Empty(t, report.Problems)
 }
 
-// No more files are open at a time than were asked for.
+// Parallel bounds the open files.
 func TestParallel(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
+	f := newFolder(t)
 	for i := range 12 {
-		shelf.job(fmt.Sprint(i), "video")
+		f.job(fmt.Sprint(i), "video")
 	}
 	var mu sync.Mutex
 	open, most := 0, 0
 	enough := make(chan struct{})
 	var once sync.Once
-	report, err := audit.Run(t.Context(), tampered{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
+	report, err := audit.Run(t.Context(), tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if open++; open > most {
@@ -266,7 +265,7 @@ func TestParallel(t *testing.T) {
 		if open == 3 {
 			once.Do(func() { close(enough) })
 		}
-		file, err := shelf.Open(t.Context(), name)
+		file, err := f.Open(t.Context(), name)
 		return &held{file, enough, func() { mu.Lock(); open -= 1; mu.Unlock() }}, err
 	}}, audit.Options{Parallel: 3})
 	require.NoError(t, err)
@@ -274,7 +273,7 @@ func TestParallel(t *testing.T) {
 	assert.Equal(t, 3, most)
 }
 
-// held is a file that can't be read before others are open, too.
+// held is a file whose Read blocks until a channel is closed.
 type held struct {
 	io.ReadCloser
 	until  <-chan struct{}
@@ -284,16 +283,16 @@ type held struct {
 func (h *held) Read(p []byte) (int, error) { <-h.until; return h.ReadCloser.Read(p) }
 func (h *held) Close() error               { h.closed(); return h.ReadCloser.Close() }
 
-// Workers go on storing while one audit follows the other.
-func TestWhileWorkersStore(t *testing.T) {
+// Audits run while workers store videos.
+func TestDuringStores(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
+	f := newFolder(t)
 	done := make(chan struct{})
 	var workers sync.WaitGroup
 	for worker := range 3 {
 		workers.Go(func() {
 			for i := range 20 {
-				shelf.job(fmt.Sprintf("%d-%d", worker, i), "first", "second")
+				f.job(fmt.Sprintf("%d-%d", worker, i), "first", "second")
 			}
 		})
 	}
@@ -304,13 +303,13 @@ func TestWhileWorkersStore(t *testing.T) {
 			storing = false
 		default:
 		}
-		report := run(t, shelf)
+		report := run(t, f)
 		require.Empty(t, report.Problems)
 		for _, note := range report.Notes {
 			require.Equal(t, audit.Pending, note.Kind, note.File)
 		}
 	}
-	report := run(t, shelf)
+	report := run(t, f)
 	assert.Empty(t, report.Notes)
 	assert.Equal(t, 120, report.Files)
 }
