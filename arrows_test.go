@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"webhook", "starter", "internal/cli/replay", "internal/temporal/codecserver"},
 	{"worker/census"},
 	{"worker"},
-	{"internal/cli/demo", "test/chaos", "internal/cli/doctor"},
+	{"internal/cli/demo", "test/chaos/campaign", "internal/cli/doctor"},
 	{"."},
 }
 
@@ -35,9 +35,9 @@ var withoutTemporal = []string{"internal/command", "internal/callback", "interna
 
 // onlyFor are the packages that are for some others alone.
 var onlyFor = map[string][]string{
-	"internal/kie/kietest":        {"test/chaos", "internal/cli/demo", "internal/cli/simulate"},
-	"internal/temporal/devserver": {"test/chaos", "internal/cli/demo", "internal/temporal/devserver/find"},
-	"test/chaos":                  {"."},
+	"internal/kie/kietest":        {"test/chaos/campaign", "internal/cli/demo", "internal/cli/simulate"},
+	"internal/temporal/devserver": {"test/chaos/campaign", "internal/cli/demo", "internal/temporal/devserver/find"},
+	"test/chaos/campaign":                  {"."},
 	"internal/cli/demo":           {"."},
 	// The clouds' code doubles a program: tests of other packages do without.
 	"internal/store/bucket":        {"."},

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/kie/kietest"
-	"lumaflow/test/chaos"
+	"lumaflow/test/chaos/campaign"
 )
 
 // A short campaign is part of every test run: everything that can go wrong does
@@ -31,7 +31,7 @@ func TestChaos(t *testing.T) {
 	require.NoError(t, err)
 	got := execute(t, os.Environ(), binary, "chaos", "--seeds", "2", "--from", "90", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
 	require.Zero(t, got.code, got.err)
-	var report chaos.Report
+	var report campaign.Report
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
 	require.Equal(t, 50, report.Jobs)
 	require.Zero(t, report.Duplicates)

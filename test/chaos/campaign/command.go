@@ -3,7 +3,7 @@
 // way it knows, processes are killed and paused at random moments and the disk
 // is full. Afterwards the bill, the disk, the histories and the logs must agree
 // that nobody paid twice, nothing was lost and every failure can be seen.
-package chaos
+package campaign
 
 import (
 	"context"

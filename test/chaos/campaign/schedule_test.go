@@ -1,4 +1,4 @@
-package chaos_test
+package campaign_test
 
 import (
 	"slices"
@@ -7,16 +7,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/kie/kietest"
-	"lumaflow/test/chaos"
+	"lumaflow/test/chaos/campaign"
 )
 
 func TestOneSeedIsOneSchedule(t *testing.T) {
-	first, _, _, err := chaos.Deal(7, 25)
+	first, _, _, err := campaign.Deal(7, 25)
 	require.NoError(t, err)
-	again, _, _, err := chaos.Deal(7, 25)
+	again, _, _, err := campaign.Deal(7, 25)
 	require.NoError(t, err)
 	require.Equal(t, first, again)
-	other, _, _, err := chaos.Deal(8, 25)
+	other, _, _, err := campaign.Deal(8, 25)
 	require.NoError(t, err)
 	require.NotEqual(t, first, other)
 }
@@ -28,7 +28,7 @@ func TestEverySeedDealsTheWholeMenu(t *testing.T) {
 		stages[fault.Name], fatal[fault.Name] = fault.Stage, fault.Fatal
 	}
 	for seed := int64(1); seed <= 60; seed++ {
-		_, jobs, deaths, err := chaos.Deal(seed, 25)
+		_, jobs, deaths, err := campaign.Deal(seed, 25)
 		require.NoError(t, err)
 		dealt := map[string]int{}
 		for _, faults := range jobs {
@@ -55,16 +55,16 @@ func TestEverySeedDealsTheWholeMenu(t *testing.T) {
 			}
 			require.Equal(t, want, dealt[fault.Name], "seed %d: %s", seed, fault.Name)
 		}
-		for _, death := range chaos.Deaths() {
+		for _, death := range campaign.Deaths() {
 			require.Contains(t, deaths, death)
 		}
 	}
 }
 
 func TestMenu(t *testing.T) {
-	_, jobs, deaths, err := chaos.Deal(1, 10, kietest.RecordDown, chaos.DiskFull)
+	_, jobs, deaths, err := campaign.Deal(1, 10, kietest.RecordDown, campaign.DiskFull)
 	require.NoError(t, err)
-	require.Equal(t, []string{chaos.DiskFull}, deaths)
+	require.Equal(t, []string{campaign.DiskFull}, deaths)
 	dealt := 0
 	for _, faults := range jobs {
 		for _, fault := range faults {
@@ -74,14 +74,14 @@ func TestMenu(t *testing.T) {
 	}
 	require.Equal(t, 7, dealt, "who asks for it by name gets it in every seed")
 
-	_, _, _, err = chaos.Deal(1, 10, "earthquake")
+	_, _, _, err = campaign.Deal(1, 10, "earthquake")
 	require.ErrorIs(t, err, kietest.ErrUnknownFault)
 }
 
 func TestVerdict(t *testing.T) {
-	require.NoError(t, chaos.Verdict(&chaos.Report{Seeds: 2, Asked: 2}))
-	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 1, Asked: 2}), "only 1 of 2 seeds")
-	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 2, Asked: 2, JobsEach: 50, Faults: []string{"reset", "stall"}, Broken: []int64{17}}),
+	require.NoError(t, campaign.Verdict(&campaign.Report{Seeds: 2, Asked: 2}))
+	require.ErrorContains(t, campaign.Verdict(&campaign.Report{Seeds: 1, Asked: 2}), "only 1 of 2 seeds")
+	require.ErrorContains(t, campaign.Verdict(&campaign.Report{Seeds: 2, Asked: 2, JobsEach: 50, Faults: []string{"reset", "stall"}, Broken: []int64{17}}),
 		"lumaflow chaos --seeds 1 --from 17 --jobs 50 --keep --faults reset,stall")
-	require.ErrorContains(t, chaos.Verdict(&chaos.Report{Seeds: 2, Asked: 2, Missing: []string{"reset happened 0 times, not 1"}}), "reset happened 0 times")
+	require.ErrorContains(t, campaign.Verdict(&campaign.Report{Seeds: 2, Asked: 2, Missing: []string{"reset happened 0 times, not 1"}}), "reset happened 0 times")
 }

@@ -1,4 +1,4 @@
-package chaos_test
+package campaign_test
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/test/chaos"
+	"lumaflow/test/chaos/campaign"
 )
 
 // The look for open files finds one that is there.
@@ -18,10 +18,10 @@ func TestOpenFiles(t *testing.T) {
 	}
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
-	require.Empty(t, chaos.OpenFiles(os.Getpid(), folder))
+	require.Empty(t, campaign.OpenFiles(os.Getpid(), folder))
 	held, err := os.Create(filepath.Join(folder, "held"))
 	require.NoError(t, err)
-	require.Equal(t, []string{held.Name()}, chaos.OpenFiles(os.Getpid(), folder))
+	require.Equal(t, []string{held.Name()}, campaign.OpenFiles(os.Getpid(), folder))
 	require.NoError(t, held.Close())
-	require.Empty(t, chaos.OpenFiles(os.Getpid(), folder))
+	require.Empty(t, campaign.OpenFiles(os.Getpid(), folder))
 }

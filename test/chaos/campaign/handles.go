@@ -1,4 +1,4 @@
-package chaos
+package campaign
 
 import (
 	"context"

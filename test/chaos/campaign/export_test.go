@@ -1,4 +1,4 @@
-package chaos
+package campaign
 
 // Deal is what a seed means, as text, and which faults each job was dealt.
 func Deal(seed int64, jobs int, names ...string) (text string, faults [][]string, deaths []string, err error) {
