@@ -19,7 +19,7 @@ const module = "lumaflow"
 // package imports only from the layers below its own. Tests may import
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
-	{"internal/command", "internal/callback", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics", "internal/command/lean"},
+	{"internal/command", "internal/callback", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics", "internal/command/lean", "test/supervisor"},
 	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
 	{"workflows", "internal/cli/simulate"},
 	{"webhook", "starter", "internal/cli/replay", "internal/temporal/codecserver"},
@@ -37,7 +37,7 @@ var withoutTemporal = []string{"internal/command", "internal/callback", "interna
 var onlyFor = map[string][]string{
 	"internal/kie/kietest":        {"test/chaos/campaign", "internal/cli/demo", "internal/cli/simulate"},
 	"internal/temporal/devserver": {"test/chaos/campaign", "internal/cli/demo", "internal/temporal/devserver/find"},
-	"test/chaos/campaign":                  {"."},
+	"test/chaos/campaign":         {"."},
 	"internal/cli/demo":           {"."},
 	// The clouds' code doubles a program: tests of other packages do without.
 	"internal/store/bucket":        {"."},

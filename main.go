@@ -52,7 +52,7 @@ type commands struct {
 	ReplayCheck replay.Command         `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
 	CodecServer codecserver.Command    `cmd:"" help:"Decrypt for Temporal's UI and CLI."`
 	Simulate    simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
-	Chaos       campaign.Command          `cmd:"" help:"Prove the promise: break everything, check everything."`
+	Chaos       campaign.Command       `cmd:"" help:"Prove the promise: break everything, check everything."`
 	Health      health.Command         `cmd:"" help:"Ask a running lumaflow how it is, for health checks."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`

@@ -208,9 +208,8 @@ func TestAuditInterrupted(t *testing.T) {
 		}
 		return false
 	}, patience, 10*time.Millisecond, "it reads the large file")
-	require.NoError(t, running.cmd.Process.Signal(os.Interrupt))
-	running.says(`missing +luma_result_a_1\.mp4`)
-	running.says(`lumaflow: the audit was interrupted after it found 1 problem: 1 missing`)
-	<-running.done
-	require.Equal(t, 1, running.cmd.ProcessState.ExitCode())
+	running.signal(os.Interrupt)
+	running.awaitOutput(`missing +luma_result_a_1\.mp4`)
+	running.awaitOutput(`lumaflow: the audit was interrupted after it found 1 problem: 1 missing`)
+	require.Equal(t, 1, running.exitCode())
 }

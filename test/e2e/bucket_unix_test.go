@@ -22,14 +22,14 @@ func TestTwoWorkersUploadTheSameVideo(t *testing.T) {
 	w.start("e2e-pause-uploading", jobInput(prompt))
 	<-first.reached
 	paused := w.worker
-	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGSTOP))
+	paused.signal(syscall.SIGSTOP)
 	w.env = append(w.env, "WORK_DIR="+t.TempDir())
 	w.startWorker()
 	result, err := w.result("e2e-pause-uploading")
 	require.NoError(t, err)
 	w.verifiedInBucket(server, result, w.charge(prompt))
 
-	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGCONT))
+	paused.signal(syscall.SIGCONT)
 	first.goOn()
 	<-first.ended
 	require.Zero(t, paused.stop())

@@ -15,7 +15,7 @@ func TestOneBuildIDIsOneCode(t *testing.T) {
 	t.Parallel()
 	deployment := newDeployment("e2e-build-id")
 	w := enter(t, setup{env: []string{"TEMPORAL_DEPLOYMENT_NAME=" + deployment, "TEMPORAL_WORKER_BUILD_ID=v1"}})
-	command := w.worker.says("this version gets no new jobs: `(.*)`")
+	command := w.worker.awaitOutput("this version gets no new jobs: `(.*)`")
 	w.until("the version knows its code", func() bool {
 		told := w.temporalCLI("worker", "deployment", "describe-version", "--deployment-name", deployment, "--build-id", "v1", "--output", "json")
 		return told.code == 0 && strings.Contains(told.out, "lumaflow-code")
@@ -32,7 +32,7 @@ func TestOneBuildIDIsOneCode(t *testing.T) {
 		`\(sha256 [0-9a-f]{16}; this is sha256 [0-9a-f]{16}\), whose open jobs this build may not be able to follow: give it a build id of its own\n$`, refused.err)
 
 	second := start(t, w.env, "worker")
-	second.says("worker running")
+	second.awaitOutput("worker running")
 	w.operator(command)
 	w.start("e2e-build-id", jobInput("e2e-build-id"))
 	_, err = w.result("e2e-build-id")

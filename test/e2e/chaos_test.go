@@ -96,11 +96,10 @@ func TestChaosInterrupted(t *testing.T) {
 	gone()
 
 	interrupted := begin()
-	require.NoError(t, interrupted.cmd.Process.Signal(os.Interrupt))
-	interrupted.says(`0 of the seeds 7 to 7 .*: 0 jobs`)
-	interrupted.says(`interrupted after 0 of 1 seeds; what the others left is in ` + regexp.QuoteMeta(folder))
-	<-interrupted.done
-	require.Equal(t, 1, interrupted.cmd.ProcessState.ExitCode())
+	interrupted.signal(os.Interrupt)
+	interrupted.awaitOutput(`0 of the seeds 7 to 7 .*: 0 jobs`)
+	interrupted.awaitOutput(`interrupted after 0 of 1 seeds; what the others left is in ` + regexp.QuoteMeta(folder))
+	require.Equal(t, 1, interrupted.exitCode())
 	gone()
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	require.NoError(t, err)

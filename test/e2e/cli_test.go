@@ -125,7 +125,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 func TestKeyThatKieRefuses(t *testing.T) {
 	t.Parallel()
 	simulator := start(t, os.Environ(), "simulate", "--listen", "127.0.0.1:0", "--api-key", "the-right-one")
-	url := simulator.says(`(http://127\.0\.0\.1:\d+)`)
+	url := simulator.awaitOutput(`(http://127\.0\.0\.1:\d+)`)
 	got := execute(t, append(os.Environ(), "TEMPORAL_ADDRESS="+address, "KIE_API_KEY=the-wrong-one", "KIE_BASE_URL="+url, "OUTPUT_URL="+t.TempDir()), binary, "worker")
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.err, "KIE_API_KEY")

@@ -31,7 +31,7 @@ func (w *world) restart(keys string) {
 	require.Zero(w.t, w.webhook.stop())
 	w.env = with(w.env, keys)
 	w.webhook = start(w.t, append(slices.Clone(w.env), "WEBHOOK_LISTEN="+strings.TrimPrefix(w.webhookURL, "http://")), "webhook")
-	w.webhook.says("webhook listening")
+	w.webhook.awaitOutput("webhook listening")
 	w.startWorker()
 }
 
@@ -86,7 +86,7 @@ func TestEncryptedJobs(t *testing.T) {
 	lost := "e2e-codec-lost"
 	server := start(t, append(slices.Clone(w.env), "CODEC_TOKEN="+codecToken, "CODEC_ORIGIN=http://localhost:8233"),
 		"codec-server", "--codec-listen", "127.0.0.1:0", "--log-level", "debug")
-	endpoint := "http://" + server.says(`codec-server listening.*address=(\S+)`)
+	endpoint := "http://" + server.awaitOutput(`codec-server listening.*address=(\S+)`)
 	decrypt := []string{"--codec-endpoint", endpoint, "--codec-auth", "Bearer " + codecToken}
 	// Temporal's CLI encrypts by the codec server, or not at all.
 	input := []string{"workflow", "start", "--task-queue", w.taskQueue, "--type", "ModifyVideo", "--input", `{"prompt":"` + prompt + ` [fault: response-lost]","videoUrl":"` + video + `"}`}
@@ -119,7 +119,7 @@ func TestEncryptedJobs(t *testing.T) {
 	refused := w.temporalCLI("workflow", "show", "--workflow-id", done, "--output", "json", "--codec-endpoint", endpoint,
 		"--codec-auth", "Bearer guess", "--command-timeout", "2s")
 	require.NotZero(t, refused.code)
-	server.says("request refused.*status=401")
+	server.awaitOutput("request refused.*status=401")
 	require.Zero(t, server.stop())
 	for _, p := range []*process{w.worker, w.webhook, server} {
 		for _, secret := range []string{codecKey("", 1), codecToken, "guess"} {
@@ -189,7 +189,7 @@ func TestWorkersWithoutTheKey(t *testing.T) {
 			w.restart(test.keys)
 			w.env = with(w.env, right)
 			fresh := w.submitted("new")
-			line := w.worker.says(`(level=WARN msg="Failed to process workflow task.*WorkflowID=` + fresh + `.*)`)
+			line := w.worker.awaitOutput(`(level=WARN msg="Failed to process workflow task.*WorkflowID=` + fresh + `.*)`)
 			require.Contains(t, strings.ReplaceAll(line, `\`, ""), test.says)
 			w.until("the status says why", func() bool {
 				got := w.run("status", fresh)
@@ -198,7 +198,7 @@ func TestWorkersWithoutTheKey(t *testing.T) {
 				return strings.Contains(got.out, test.says)
 			})
 			// What wakes the other job comes while nobody can read it.
-			w.worker.says(`level=WARN msg="Failed to process workflow task.*WorkflowID=` + waiting)
+			w.worker.awaitOutput(`level=WARN msg="Failed to process workflow task.*WorkflowID=` + waiting)
 			require.NotContains(t, w.worker.output(), "StackTrace")
 			require.Equal(t, 1, w.ledger().Charges, "nothing is paid by a worker without the key")
 
@@ -222,7 +222,7 @@ func TestCountingWithoutTheKey(t *testing.T) {
 	})
 	w.listed(1)
 	other := start(t, with(w.env, codecKey("other", 2)), "worker")
-	other.says("worker running")
+	other.awaitOutput("worker running")
 	w.until("the job is counted", func() bool {
 		values, _ := other.samples()
 		return values[`lumaflow_jobs{stage="unknown"}`] == 1

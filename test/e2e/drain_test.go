@@ -107,7 +107,7 @@ func TestDrainingShows(t *testing.T) {
 	w.until("the charge is made", func() bool { return w.ledger().Charges == 1 })
 	ended := make(chan int, 1)
 	go func() { ended <- w.worker.stop() }()
-	w.worker.says("worker draining")
+	w.worker.awaitOutput("worker draining")
 	status, lines := w.worker.get("/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Equal(t, "draining\n", lines)

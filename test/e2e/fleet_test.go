@@ -47,7 +47,7 @@ func (f *fleet) begin(role string) *process {
 
 // takesCallbacks is where a webhook does.
 func takesCallbacks(webhook *process) string {
-	return "http://" + webhook.says(`webhook listening.*address=(\S+)`)
+	return "http://" + webhook.awaitOutput(`webhook listening.*address=(\S+)`)
 }
 
 // restart replaces every process, one after the other: one begins with what the

@@ -28,7 +28,7 @@ const withPorts = "METRICS_LISTEN=127.0.0.1:0"
 // own is where a role serves metrics and health.
 func (p *process) own(path string) string {
 	p.t.Helper()
-	return "http://" + p.says(`metrics and health listening" address=(\S+)`) + path
+	return "http://" + p.awaitOutput(`metrics and health listening" address=(\S+)`) + path
 }
 
 // get asks a role for one of its own pages; the status is 0 if it does not

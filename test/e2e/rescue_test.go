@@ -143,11 +143,10 @@ func TestRescueThatIsInterrupted(t *testing.T) {
 	w := enter(t, setup{simulate: []string{"--render", "10s"}})
 	task := w.elsewhere("slow")
 	watching := start(t, w.env, "rescue", task)
-	watching.says("0 of 1 done, 1 (started|waiting)")
-	require.NoError(t, watching.cmd.Process.Signal(syscall.SIGINT))
-	watching.says("stopped watching; of 1 job, going on by themselves: 1; .*lumaflow list --open")
-	<-watching.done
-	require.Equal(t, 1, watching.cmd.ProcessState.ExitCode())
+	watching.awaitOutput("0 of 1 done, 1 (started|waiting)")
+	watching.signal(syscall.SIGINT)
+	watching.awaitOutput("stopped watching; of 1 job, going on by themselves: 1; .*lumaflow list --open")
+	require.Equal(t, 1, watching.exitCode())
 
 	got := w.run("rescue", task)
 	require.Zero(t, got.code, got.err)

@@ -95,7 +95,7 @@ func TestOldVideosAreWarnedOf(t *testing.T) {
 	task := w.elsewhere("old")
 	id := starter.JobID(workflows.ModifyVideoInput{TaskID: task}, "")
 	start(t, w.env, "rescue", task)
-	w.worker.says(`level=WARN msg="the video is not stored yet and kie.ai deletes it 14 days after its task ended".* job=` + id +
+	w.worker.awaitOutput(`level=WARN msg="the video is not stored yet and kie.ai deletes it 14 days after its task ended".* job=` + id +
 		` taskId=` + task + ` hoursLeft=95 next="the job tries on; see what is in its way with: lumaflow status ` + id + `"`)
 	var risk starter.Risk
 	w.until("it is at risk", func() bool {
@@ -110,7 +110,7 @@ func TestOldVideosAreWarnedOf(t *testing.T) {
 	w.until("the job is over", func() bool { return w.atRisk()[task].Failure == starter.FailureTerminated })
 	w.worker.kill()
 	w.startWorker()
-	w.worker.says(`level=WARN msg="finished videos are not stored and kie.ai deletes them 14 days after their tasks ended" ` +
+	w.worker.awaitOutput(`level=WARN msg="finished videos are not stored and kie.ai deletes them 14 days after their tasks ended" ` +
 		`videos=1 hoursLeft=95 next="lumaflow list --at-risk"`)
 
 	w.worker.kill()

@@ -28,7 +28,7 @@ func TestRollout(t *testing.T) {
 	pids := map[string][]int{"v1": {w.worker.cmd.Process.Pid}}
 
 	// A version that nobody has made current gets nothing, and says what to do.
-	command := w.worker.says("this version gets no new jobs: `(.*)`")
+	command := w.worker.awaitOutput("this version gets no new jobs: `(.*)`")
 	first := "e2e-rollout-first"
 	w.start(first, jobInput(first))
 	w.until("the doctor sees it", func() bool {
@@ -60,7 +60,7 @@ func TestRollout(t *testing.T) {
 	w.env = append(w.env, "TEMPORAL_WORKER_BUILD_ID=v2")
 	w.startWorker()
 	pids["v2"] = []int{w.worker.cmd.Process.Pid}
-	command = w.worker.says("this version gets no new jobs: `(.*)`")
+	command = w.worker.awaitOutput("this version gets no new jobs: `(.*)`")
 	require.Contains(t, command, "--build-id v2")
 	before := load.started()
 	w.operator(command)
@@ -71,7 +71,7 @@ func TestRollout(t *testing.T) {
 	old = start(t, append(w.env, "TEMPORAL_WORKER_BUILD_ID=v1"), "worker")
 	pids["v1"] = append(pids["v1"], old.cmd.Process.Pid)
 
-	w.worker.says("this version gets the new jobs")
+	w.worker.awaitOutput("this version gets the new jobs")
 	between := load.started()
 	last := "e2e-rollout-last"
 	w.start(last, jobInput(last))
@@ -119,7 +119,7 @@ func TestRollout(t *testing.T) {
 		}
 		return got.code == 0 && json.Unmarshal([]byte(got.out), &described) == nil && described.DrainageInfo.DrainageStatus == "drained"
 	})
-	old.says("it may be stopped")
+	old.awaitOutput("it may be stopped")
 	require.Zero(t, old.stop())
 	shown := w.run("status", first)
 	require.Zero(t, shown.code, shown.err)
@@ -144,7 +144,7 @@ func TestTheFirstVersion(t *testing.T) {
 	without := w.worker
 	w.env = append(w.env, "TEMPORAL_DEPLOYMENT_NAME="+newDeployment("e2e-first"), "TEMPORAL_WORKER_BUILD_ID=v1")
 	w.startWorker()
-	w.operator(w.worker.says("this version gets no new jobs: `(.*)`"))
+	w.operator(w.worker.awaitOutput("this version gets no new jobs: `(.*)`"))
 	require.Zero(t, without.stop())
 	result, err := w.result(id)
 	require.NoError(t, err)

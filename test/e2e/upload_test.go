@@ -219,9 +219,8 @@ func TestUploadThatIsInterrupted(t *testing.T) {
 	w := enter(t, setup{simulate: []string{"--upload-faults", kietest.UploadStall}})
 	submit := start(t, w.env, w.submission("interrupted", stockClip)...)
 	w.until("the upload stalls", func() bool { return w.ledger().Faults[kietest.UploadStall] == 1 })
-	require.NoError(t, submit.cmd.Process.Signal(syscall.SIGINT))
-	<-submit.done
-	require.Equal(t, 1, submit.cmd.ProcessState.ExitCode())
+	submit.signal(syscall.SIGINT)
+	require.Equal(t, 1, submit.exitCode())
 	require.Contains(t, submit.output(), "was interrupted, nothing was submitted")
 	require.NotContains(t, submit.output(), "is started")
 	require.Zero(t, w.ledger().Charges)

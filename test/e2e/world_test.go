@@ -24,6 +24,7 @@ import (
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/temporal/devserver"
 	"lumaflow/internal/temporal/dial"
+	"lumaflow/test/supervisor"
 	"lumaflow/workflows"
 )
 
@@ -55,11 +56,10 @@ func runAll(m *testing.M) int {
 	}
 	defer os.RemoveAll(folder)
 	binary = filepath.Join(folder, "lumaflow")
-	// Without a revision, so that it is the same everywhere, committed or not.
-	if output, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "lumaflow").CombinedOutput(); err != nil {
-		return explain(fmt.Errorf("build lumaflow: %w\n%s", err, output))
-	}
 	ctx := context.Background()
+	if err := supervisor.Build(ctx, binary, "lumaflow"); err != nil {
+		return explain(err)
+	}
 	if cli, err = devserver.Find(ctx, os.Stderr); err != nil {
 		return explain(err)
 	}
@@ -128,7 +128,7 @@ func enter(t testing.TB, with setup) *world {
 	t.Helper()
 	w := &world{t: t, client: temporal, taskQueue: fmt.Sprintf("e2e-%d", worlds.Add(1)), output: t.TempDir(), work: t.TempDir()}
 	w.simulator = start(t, os.Environ(), append([]string{"simulate", "--listen", "127.0.0.1:0", "--render", "500ms"}, with.simulate...)...)
-	w.simURL = w.simulator.says(`(http://127\.0\.0\.1:\d+)`)
+	w.simURL = w.simulator.awaitOutput(`(http://127\.0\.0\.1:\d+)`)
 	w.env = append(os.Environ(),
 		"TEMPORAL_ADDRESS="+address,
 		"KIE_API_KEY="+apiKey,
@@ -165,7 +165,7 @@ const (
 func (w *world) startWorker() {
 	w.t.Helper()
 	w.worker = start(w.t, w.env, "worker")
-	w.worker.says("worker running")
+	w.worker.awaitOutput("worker running")
 }
 
 // answer is what a command printed and its exit code.

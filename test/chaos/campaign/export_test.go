@@ -18,6 +18,3 @@ func Deal(seed int64, jobs int, names ...string) (text string, faults [][]string
 
 // Verdict is what a campaign of this report ends with.
 func Verdict(report *Report) error { return report.verdict() }
-
-// OpenFiles are the files below a folder that a process holds open.
-func OpenFiles(pid int, below string) []string { return openFiles(pid, below) }

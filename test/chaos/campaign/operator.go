@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -74,7 +75,9 @@ func (o *operator) help(ctx context.Context, id string, args []string) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	// What it comes to is read from the job's history.
-	output, _ := run(ctx, o.binary, o.env, append([]string{"resolve", id}, args...)...)
+	cmd := exec.CommandContext(ctx, o.binary, append([]string{"resolve", id}, args...)...)
+	cmd.Env = o.env
+	output, _ := cmd.CombinedOutput()
 	fmt.Fprintf(o.log, "%s resolve %s %s\n%s", time.Now().Format(time.RFC3339Nano), id, strings.Join(args, " "), output)
 }
 

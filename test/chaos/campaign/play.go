@@ -13,6 +13,7 @@ import (
 
 	"go.temporal.io/api/workflowservice/v1"
 
+	"lumaflow/test/supervisor"
 	"lumaflow/workflows"
 )
 
@@ -237,14 +238,16 @@ func (p *playing) strike(ctx context.Context, blow death, returning *sync.WaitGr
 	}
 }
 
-func (p *playing) kill(ctx context.Context, blow death, victim *process) {
-	victim.running(ctx)
-	p.struckIf(blow, victim.kill(blow.lasts))
+func (p *playing) kill(ctx context.Context, blow death, victim *supervisor.Service) {
+	_, err := victim.Running(ctx)
+	p.struckIf(blow, err == nil && victim.Kill(blow.lasts))
 }
 
-func (p *playing) pause(ctx context.Context, blow death, victim *process, returning *sync.WaitGroup) {
-	victim.running(ctx)
-	resume, ok := victim.pause()
+func (p *playing) pause(ctx context.Context, blow death, victim *supervisor.Service, returning *sync.WaitGroup) {
+	if _, err := victim.Running(ctx); err != nil {
+		return
+	}
+	resume, ok := victim.Pause()
 	p.struckIf(blow, ok)
 	returning.Go(func() {
 		_ = pauseFor(ctx, blow.lasts)

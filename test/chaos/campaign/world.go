@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -20,6 +21,7 @@ import (
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/internal/temporal/dial"
 	"lumaflow/starter"
+	"lumaflow/test/supervisor"
 )
 
 const (
@@ -45,8 +47,8 @@ type world struct {
 	binary   string
 	env      []string
 	temporal *temporal
-	workers  []*process
-	webhook  *process
+	workers  []*supervisor.Service
+	webhook  *supervisor.Service
 	disk     *disk // nil if this system can't have one
 	kie      *kietest.Server
 	web      *http.Server
@@ -99,11 +101,11 @@ func (w *world) build(ctx context.Context, seed int64, withDisk bool) error {
 	if err != nil {
 		return err
 	}
-	temporalPort, err := claimPort()
+	temporalPort, err := supervisor.FreePort()
 	if err != nil {
 		return err
 	}
-	hookPort, err := claimPort()
+	hookPort, err := supervisor.FreePort()
 	if err != nil {
 		return err
 	}
@@ -192,32 +194,46 @@ func (w *world) settings(kieURL, hookURL string) []string {
 }
 
 func (w *world) startRoles() error {
-	role := func(name string) func() *exec.Cmd {
-		return func() *exec.Cmd {
-			cmd := exec.Command(w.binary, name)
-			cmd.Env, cmd.Dir = w.env, w.path(homeFolder)
-			return cmd
-		}
-	}
 	for i := range workers {
-		worker, err := runProcess(w.path(logsFolder), fmt.Sprintf("worker-%d", i+1), "worker running", role("worker"))
+		worker, err := w.startRole(fmt.Sprintf("worker-%d", i+1), "worker")
 		if err != nil {
 			return err
 		}
 		w.workers = append(w.workers, worker)
 	}
 	var err error
-	w.webhook, err = runProcess(w.path(logsFolder), "webhook", "webhook listening", role("webhook"))
+	w.webhook, err = w.startRole("webhook", "webhook")
 	return err
 }
 
-func (w *world) roles() []*process { return append([]*process{w.webhook}, w.workers...) }
+func (w *world) startRole(name, command string) (*supervisor.Service, error) {
+	log, err := os.OpenFile(filepath.Join(w.path(logsFolder), name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return supervisor.StartService(name, log, func() *exec.Cmd {
+		cmd := exec.Command(w.binary, command)
+		cmd.Env, cmd.Dir = w.env, w.path(homeFolder)
+		return cmd
+	}), nil
+}
+
+// ready matches the line that a role prints when it has started.
+var ready = regexp.MustCompile("worker running|webhook listening")
+
+// drainTimeout is how long a role may take to drain. A worker waits for a paid
+// request in flight.
+const drainTimeout = 90 * time.Second
+
+func (w *world) roles() []*supervisor.Service {
+	return append([]*supervisor.Service{w.webhook}, w.workers...)
+}
 
 // settle waits until every role is up: who is between two lives can't show how
 // it drains, nor what it holds.
 func (w *world) settle(ctx context.Context) error {
 	for _, p := range w.roles() {
-		if err := p.up(ctx); err != nil {
+		if err := p.Await(ctx, ready); err != nil {
 			return err
 		}
 	}
@@ -230,7 +246,7 @@ func (w *world) drain() error {
 	done := make(chan struct{})
 	for i, p := range w.roles() {
 		go func() {
-			failed[i] = p.stop()
+			failed[i] = p.Stop(drainTimeout)
 			done <- struct{}{}
 		}()
 	}
@@ -244,7 +260,7 @@ func (w *world) drain() error {
 func (w *world) destroy() {
 	for _, p := range w.roles() {
 		if p != nil {
-			p.abandon()
+			p.Abandon()
 		}
 	}
 	if w.client != nil {

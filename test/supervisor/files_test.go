@@ -1,4 +1,4 @@
-package campaign_test
+package supervisor_test
 
 import (
 	"os"
@@ -8,20 +8,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/test/chaos/campaign"
+	"lumaflow/test/supervisor"
 )
 
-// The look for open files finds one that is there.
 func TestOpenFiles(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("other systems do not tell")
+		t.Skip("OpenFiles reads Linux's /proc")
 	}
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
-	require.Empty(t, campaign.OpenFiles(os.Getpid(), folder))
+	require.Empty(t, supervisor.OpenFiles(os.Getpid(), folder))
 	held, err := os.Create(filepath.Join(folder, "held"))
 	require.NoError(t, err)
-	require.Equal(t, []string{held.Name()}, campaign.OpenFiles(os.Getpid(), folder))
+	require.Equal(t, []string{held.Name()}, supervisor.OpenFiles(os.Getpid(), folder))
 	require.NoError(t, held.Close())
-	require.Empty(t, campaign.OpenFiles(os.Getpid(), folder))
+	require.Empty(t, supervisor.OpenFiles(os.Getpid(), folder))
 }
