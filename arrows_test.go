@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"worker/census"},
 	{"worker"},
 	{"internal/cli/demo", "test/chaos/campaign", "internal/cli/doctor"},
-	{"."},
+	{".", "test/chaos"},
 }
 
 // withoutTemporal are the packages that reach nothing of Temporal's, by
@@ -37,7 +37,7 @@ var withoutTemporal = []string{"internal/command", "internal/callback", "interna
 var onlyFor = map[string][]string{
 	"internal/kie/kietest":        {"test/chaos/campaign", "internal/cli/demo", "internal/cli/simulate"},
 	"internal/temporal/devserver": {"test/chaos/campaign", "internal/cli/demo", "internal/temporal/devserver/find"},
-	"test/chaos/campaign":         {"."},
+	"test/chaos/campaign":         {"test/chaos"},
 	"internal/cli/demo":           {"."},
 	// The clouds' code doubles a program: tests of other packages do without.
 	"internal/store/bucket":        {"."},

@@ -22,7 +22,6 @@ import (
 	_ "lumaflow/internal/store/bucket" // so that OUTPUT_URL may name one
 	"lumaflow/internal/temporal/codecserver"
 	"lumaflow/starter"
-	"lumaflow/test/chaos/campaign"
 	"lumaflow/webhook"
 	"lumaflow/worker"
 )
@@ -52,7 +51,6 @@ type commands struct {
 	ReplayCheck replay.Command         `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
 	CodecServer codecserver.Command    `cmd:"" help:"Decrypt for Temporal's UI and CLI."`
 	Simulate    simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
-	Chaos       campaign.Command       `cmd:"" help:"Prove the promise: break everything, check everything."`
 	Health      health.Command         `cmd:"" help:"Ask a running lumaflow how it is, for health checks."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`

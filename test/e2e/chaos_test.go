@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -17,7 +18,7 @@ import (
 )
 
 // A short campaign is part of every test run: everything that can go wrong does
-// so, and the promise holds. Long ones are run with lumaflow chaos.
+// so, and the promise holds. Long ones are run with go run ./test/chaos.
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	// However the folder is written, the roles work in other ones.
@@ -29,7 +30,7 @@ func TestChaos(t *testing.T) {
 	require.NoError(t, err)
 	relative, err := filepath.Rel(here, link)
 	require.NoError(t, err)
-	got := execute(t, os.Environ(), binary, "chaos", "--seeds", "2", "--from", "90", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
+	got := execute(t, os.Environ(), chaos, "--binary", binary, "--seeds", "2", "--from", "90", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
 	require.Zero(t, got.code, got.err)
 	var report campaign.Report
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
@@ -66,7 +67,7 @@ func TestChaosRefusesWhatMakesNoSense(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := execute(t, test.env, binary, append([]string{"chaos"}, test.args...)...)
+			got := execute(t, test.env, chaos, append([]string{"--binary", binary}, test.args...)...)
 			require.Equal(t, 2, got.code, got.err)
 			require.Contains(t, got.err, test.says)
 			require.NotContains(t, got.err[:len(got.err)-1], "\n", "one line")
@@ -84,7 +85,8 @@ func TestChaosInterrupted(t *testing.T) {
 	folder := t.TempDir()
 	seed := filepath.Join(folder, "seed-7")
 	begin := func() *process {
-		p := start(t, os.Environ(), "chaos", "--seeds", "1", "--from", "7", "--folder", folder)
+		cmd := exec.Command(chaos, "--binary", binary, "--seeds", "1", "--from", "7", "--folder", folder)
+		p := startCommand(t, "chaos", cmd)
 		require.Eventually(t, func() bool { return len(workingBelow(t, seed)) == 3 }, patience, 50*time.Millisecond, "two workers and a webhook")
 		return p
 	}

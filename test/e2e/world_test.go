@@ -29,8 +29,8 @@ import (
 )
 
 var (
-	// binary is lumaflow, cli is Temporal's own.
-	binary, cli string
+	// binary is lumaflow, chaos the program of test/chaos, cli Temporal's own CLI.
+	binary, chaos, cli string
 	// address is where the Temporal server is, temporal a client of it.
 	address  string
 	temporal client.Client
@@ -55,10 +55,12 @@ func runAll(m *testing.M) int {
 		return explain(err)
 	}
 	defer os.RemoveAll(folder)
-	binary = filepath.Join(folder, "lumaflow")
+	binary, chaos = filepath.Join(folder, "lumaflow"), filepath.Join(folder, "chaos")
 	ctx := context.Background()
-	if err := supervisor.Build(ctx, binary, "lumaflow"); err != nil {
-		return explain(err)
+	for path, importPath := range map[string]string{binary: "lumaflow", chaos: "lumaflow/test/chaos"} {
+		if err := supervisor.Build(ctx, path, importPath); err != nil {
+			return explain(err)
+		}
 	}
 	if cli, err = devserver.Find(ctx, os.Stderr); err != nil {
 		return explain(err)

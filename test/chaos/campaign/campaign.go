@@ -25,7 +25,7 @@ type campaign struct {
 	folder   string
 	withDisk bool
 	keep     bool
-	say      io.Writer
+	progress io.Writer
 }
 
 // run plays the seeds, so many at a time, and adds up what became of them. An
@@ -67,15 +67,15 @@ func (c *campaign) tell(o *outcome) error {
 	folder := filepath.Join(c.folder, fmt.Sprintf("seed-%d", o.seed))
 	line := fmt.Sprintf("seed %d: %d jobs, %d charges, %d files, %d deaths in %s", o.seed, len(o.lives), o.ledger.Charges, o.files, o.deaths(), o.took.Truncate(time.Second))
 	if len(o.problems) == 0 {
-		fmt.Fprintln(c.say, line)
+		fmt.Fprintln(c.progress, line)
 		if c.keep {
 			return nil
 		}
 		return os.RemoveAll(folder)
 	}
-	fmt.Fprintf(c.say, "%s: BROKEN, its logs and histories are in %s\n", line, folder)
+	fmt.Fprintf(c.progress, "%s: BROKEN, its logs and histories are in %s\n", line, folder)
 	for _, problem := range o.problems {
-		fmt.Fprintf(c.say, "  %s\n", problem)
+		fmt.Fprintf(c.progress, "  %s\n", problem)
 	}
 	return nil
 }

@@ -1,8 +1,9 @@
-// Package chaos proves the promise by breaking everything: seeded runs of real
-// processes on a real Temporal server, in which the provider misbehaves in every
-// way it knows, processes are killed and paused at random moments and the disk
-// is full. Afterwards the bill, the disk, the histories and the logs must agree
-// that nobody paid twice, nothing was lost and every failure can be seen.
+// Package campaign runs seeds of fault injection and verifies the promise after
+// each: at most one charge a job, no video lost, every failure visible. A seed
+// runs real processes on a real Temporal server. The simulated kie.ai injects
+// every fault of its menu, processes are killed and paused at random moments and
+// the disk is filled. Afterwards the bill, the stored files, the histories and
+// the logs are checked against each other.
 package campaign
 
 import (
@@ -17,9 +18,10 @@ import (
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/temporal/devserver"
+	"lumaflow/test/supervisor"
 )
 
-// maxJobs is what one dev server with its file database carries well.
+// maxJobs bounds the load on one dev server with its file database.
 const maxJobs = 200
 
 // Command runs a campaign of seeds.
@@ -28,24 +30,25 @@ type Command struct {
 	From     int64    `default:"1" help:"The first seed (${default}); the others follow."`
 	Jobs     int      `default:"25" help:"Jobs of each seed (${default})."`
 	Parallel int      `default:"4" help:"Seeds that run side by side (${default})."`
-	Faults   []string `placeholder:"NAME" help:"What may go wrong: faults of the simulated kie.ai and deaths by name, or all. Default: all."`
-	Folder   string   `placeholder:"DIR" help:"Where seeds leave their logs and histories. Default: a new temporary folder."`
-	Keep     bool     `help:"Keep the folders of seeds that went well, too."`
+	Faults   []string `placeholder:"NAME" help:"Faults to inject: faults of the simulated kie.ai and deaths by name, or all. Default: all."`
+	Folder   string   `placeholder:"DIR" help:"Folder for the logs and histories of the seeds. Default: a new temporary folder."`
+	Keep     bool     `help:"Keep the folders of passed seeds, too."`
 	JSON     bool     `name:"json" help:"Print the report as JSON."`
+	Binary   string   `placeholder:"FILE" help:"The lumaflow program to run. Default: built from this module."`
 }
 
 // Help shows what a campaign does.
 func (Command) Help() string {
 	text := `One seed is one schedule: which job meets which faults of the provider, and which process is killed or paused when.
 Everything is real but kie.ai: two workers, a webhook and a Temporal server on its file database, as processes. A seed takes one
-to two minutes, mostly of waiting; every 25th takes twelve, because it has jobs whose record-info is down for ten. The
-exit code is 0 only if every seed kept the promise and everything that should go wrong really did.
+to two minutes, mostly of waiting; every 25th takes twelve, because record-info is down for ten minutes for some of its jobs. The
+exit code is 0 only if every seed passed and every planned fault really happened.
 
 Examples:
-  lumaflow chaos
-  lumaflow chaos --seeds 200 --from 1 --jobs 25 --parallel 6
-  lumaflow chaos --seeds 1 --from 17 --keep            (one seed again, with everything it logged)
-  lumaflow chaos --faults response-lost,worker-killed
+  go run ./test/chaos
+  go run ./test/chaos --seeds 200 --from 1 --jobs 25 --parallel 6
+  go run ./test/chaos --seeds 1 --from 17 --keep        (one seed again, with all its logs)
+  go run ./test/chaos --faults response-lost,worker-killed
 
 The deaths:
 
@@ -56,29 +59,43 @@ The deaths:
 	return text + "\nThe faults of the provider are those of: lumaflow simulate --help"
 }
 
-// Run plays the seeds and prints the report. The error is nil only if all kept
-// the promise.
+// Run runs the seeds and prints the report. The error is nil only if all seeds
+// passed.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
-	plan, err := c.plan(ctx, streams)
+	planned, err := c.plan(ctx, streams)
 	if err != nil {
 		return err
 	}
-	report, err := plan.run(ctx)
-	shown := c.show(streams.Out, report)
+	if planned.binary, err = filepath.Abs(c.Binary); err != nil {
+		return command.Usagef("--binary: %w", err)
+	}
+	if c.Binary == "" {
+		folder, err := os.MkdirTemp("", "lumaflow-chaos-build-")
+		if err != nil {
+			return fmt.Errorf("build lumaflow: %w", err)
+		}
+		defer os.RemoveAll(folder)
+		planned.binary = filepath.Join(folder, "lumaflow")
+		if err := supervisor.Build(ctx, planned.binary, "lumaflow"); err != nil {
+			return err
+		}
+	}
+	report, err := planned.run(ctx)
+	printErr := c.print(streams.Out, report)
 	if err != nil {
 		return err
 	}
-	return errors.Join(shown, report.verdict())
+	return errors.Join(printErr, report.failure())
 }
 
-func (c *Command) show(w io.Writer, report *Report) error {
+func (c *Command) print(w io.Writer, report *Report) error {
 	if !c.JSON {
 		return report.print(w)
 	}
 	return command.WriteJSON(w, report)
 }
 
-// plan checks everything before anything is started.
+// plan validates the flags and the machine before any process starts.
 func (c *Command) plan(ctx context.Context, streams command.Streams) (*campaign, error) {
 	switch {
 	case c.Seeds < 1:
@@ -92,14 +109,10 @@ func (c *Command) plan(ctx context.Context, streams command.Streams) (*campaign,
 	}
 	chosen, err := newMenu(c.Faults)
 	if errors.Is(err, kietest.ErrUnknownFault) {
-		return nil, command.Usagef("--faults: %w; lumaflow chaos --help and lumaflow simulate --help list them all", err)
+		return nil, command.Usagef("--faults: %w; --help lists the deaths, lumaflow simulate --help the faults of the provider", err)
 	}
 	if err != nil {
 		return nil, err
-	}
-	binary, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("start lumaflow's own processes: %w", err)
 	}
 	if _, err := devserver.Find(ctx, streams.Err); err != nil {
 		return nil, command.Usagef("a Temporal server is needed: %w", err)
@@ -109,17 +122,17 @@ func (c *Command) plan(ctx context.Context, streams command.Streams) (*campaign,
 		return nil, err
 	}
 	withDisk := canMount()
-	if !withDisk && chosen.kills(DiskFull) {
-		fmt.Fprintln(streams.Err, "disk-full is left out: a small disk can't be mounted here; it takes Linux and root, or: unshare -Urm lumaflow chaos")
+	if !withDisk && chosen.includes(DiskFull) {
+		fmt.Fprintln(streams.Err, "disk-full is left out: a small disk can't be mounted here; it takes Linux and root, or: unshare -Urm go run ./test/chaos")
 	}
 	return &campaign{
 		seeds: c.Seeds, from: c.From, jobs: c.Jobs, parallel: c.Parallel, faults: c.Faults,
-		menu: chosen, binary: binary, folder: folder, withDisk: withDisk, keep: c.Keep, say: streams.Err,
+		menu: chosen, folder: folder, withDisk: withDisk, keep: c.Keep, progress: streams.Err,
 	}, nil
 }
 
-// makeFolder makes the folder of the campaign. Its path is the one that the
-// system itself shows for the files in it.
+// makeFolder creates the folder of the campaign and resolves its links: /proc
+// shows open files by their resolved path.
 func (c *Command) makeFolder() (string, error) {
 	folder := c.Folder
 	if folder == "" {

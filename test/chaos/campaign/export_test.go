@@ -16,5 +16,5 @@ func Deal(seed int64, jobs int, names ...string) (text string, faults [][]string
 	return planned.String(), faults, deaths, nil
 }
 
-// Verdict is what a campaign of this report ends with.
-func Verdict(report *Report) error { return report.verdict() }
+// Failure is the error of a campaign with this report.
+func Failure(report *Report) error { return report.failure() }

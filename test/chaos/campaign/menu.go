@@ -62,4 +62,4 @@ func newMenu(names []string) (menu, error) {
 	return chosen, nil
 }
 
-func (m menu) kills(death string) bool { return slices.Contains(m.deaths, death) }
+func (m menu) includes(death string) bool { return slices.Contains(m.deaths, death) }

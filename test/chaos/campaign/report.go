@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// print shows the report to people.
+// print writes the report as a table.
 func (r *Report) print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(table, "FAULT\tINJECTED\tMINIMUM\tSURVIVED\t")
@@ -44,14 +44,14 @@ func printRescues(table io.Writer, title string, counts map[rescue]int) {
 	fmt.Fprintln(table)
 }
 
-// verdict is nil if the promise was kept and the campaign was no empty one.
-func (r *Report) verdict() error {
+// failure is nil if all seeds passed and the planned faults happened.
+func (r *Report) failure() error {
 	var failed []string
 	if len(r.Broken) > 0 {
-		failed = append(failed, fmt.Sprintf("%d of %d seeds did not keep the promise; run one again alone: %s", len(r.Broken), r.Seeds, r.again(r.Broken[0])))
+		failed = append(failed, fmt.Sprintf("%d of %d seeds did not keep the promise; run one again alone: %s", len(r.Broken), r.Seeds, r.rerunCommand(r.Broken[0])))
 	}
 	if r.Seeds < r.Asked {
-		failed = append(failed, fmt.Sprintf("only %d of %d seeds were played", r.Seeds, r.Asked))
+		failed = append(failed, fmt.Sprintf("only %d of %d seeds were run", r.Seeds, r.Asked))
 	}
 	if len(r.Missing) > 0 {
 		failed = append(failed, "the campaign proves too little: "+strings.Join(r.Missing, "; "))
@@ -62,9 +62,9 @@ func (r *Report) verdict() error {
 	return errors.New(strings.Join(failed, "; "))
 }
 
-// again is the command that plays one of the seeds once more.
-func (r *Report) again(seed int64) string {
-	text := fmt.Sprintf("lumaflow chaos --seeds 1 --from %d --jobs %d --keep", seed, r.JobsEach)
+// rerunCommand is the command that repeats one seed with the same flags.
+func (r *Report) rerunCommand(seed int64) string {
+	text := fmt.Sprintf("go run ./test/chaos --seeds 1 --from %d --jobs %d --keep", seed, r.JobsEach)
 	if len(r.Faults) > 0 {
 		text += " --faults " + strings.Join(r.Faults, ",")
 	}

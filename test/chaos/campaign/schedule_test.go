@@ -78,10 +78,10 @@ func TestMenu(t *testing.T) {
 	require.ErrorIs(t, err, kietest.ErrUnknownFault)
 }
 
-func TestVerdict(t *testing.T) {
-	require.NoError(t, campaign.Verdict(&campaign.Report{Seeds: 2, Asked: 2}))
-	require.ErrorContains(t, campaign.Verdict(&campaign.Report{Seeds: 1, Asked: 2}), "only 1 of 2 seeds")
-	require.ErrorContains(t, campaign.Verdict(&campaign.Report{Seeds: 2, Asked: 2, JobsEach: 50, Faults: []string{"reset", "stall"}, Broken: []int64{17}}),
-		"lumaflow chaos --seeds 1 --from 17 --jobs 50 --keep --faults reset,stall")
-	require.ErrorContains(t, campaign.Verdict(&campaign.Report{Seeds: 2, Asked: 2, Missing: []string{"reset happened 0 times, not 1"}}), "reset happened 0 times")
+func TestFailure(t *testing.T) {
+	require.NoError(t, campaign.Failure(&campaign.Report{Seeds: 2, Asked: 2}))
+	require.ErrorContains(t, campaign.Failure(&campaign.Report{Seeds: 1, Asked: 2}), "only 1 of 2 seeds")
+	require.ErrorContains(t, campaign.Failure(&campaign.Report{Seeds: 2, Asked: 2, JobsEach: 50, Faults: []string{"reset", "stall"}, Broken: []int64{17}}),
+		"go run ./test/chaos --seeds 1 --from 17 --jobs 50 --keep --faults reset,stall")
+	require.ErrorContains(t, campaign.Failure(&campaign.Report{Seeds: 2, Asked: 2, Missing: []string{"reset happened 0 times, not 1"}}), "reset happened 0 times")
 }
