@@ -12,13 +12,13 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"lumaflow/internal/cli/audit"
 	"lumaflow/internal/cli/demo"
 	"lumaflow/internal/cli/doctor"
 	"lumaflow/internal/cli/replay"
 	"lumaflow/internal/cli/simulate"
 	"lumaflow/internal/command"
 	"lumaflow/internal/command/health"
-	"lumaflow/internal/store/audit"
 	_ "lumaflow/internal/store/bucket" // so that OUTPUT_URL may name one
 	"lumaflow/internal/temporal/codecserver"
 	"lumaflow/starter"

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/internal/cli/replay"
+	"lumaflow/test/histories"
 	"lumaflow/workflows"
 )
 
@@ -31,7 +32,7 @@ func recorded(t *testing.T) map[string]*historypb.History {
 	require.NoError(t, err)
 	found := map[string]*historypb.History{}
 	for _, path := range paths {
-		history, err := replay.ReadFile(path)
+		history, err := histories.ReadFile(path)
 		require.NoError(t, err)
 		found[strings.TrimSuffix(filepath.Base(path), ".json")] = history
 	}

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lumaflow/internal/cli/replay"
+	"lumaflow/test/histories"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // recorded is the history of a scenario of workflows.
 func recorded(t *testing.T, name string) *historypb.History {
 	t.Helper()
-	history, err := replay.ReadFile(filepath.Join("..", "..", "..", "workflows", "testdata", "histories", name+".json"))
+	history, err := histories.ReadFile(filepath.Join("..", "..", "..", "workflows", "testdata", "histories", name+".json"))
 	require.NoError(t, err)
 	return history
 }

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"lumaflow/internal/cli/replay"
+	"lumaflow/test/histories"
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/workflows"
 )
@@ -135,7 +135,7 @@ func TestNoPayloadIsMisread(t *testing.T) {
 			t.Parallel()
 			stopped := 0
 			for n := 0; ; n++ {
-				history, err := replay.ReadFile(file)
+				history, err := histories.ReadFile(file)
 				require.NoError(t, err)
 				if !sealNth(t, history, away, n) {
 					break

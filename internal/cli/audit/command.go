@@ -1,3 +1,5 @@
+// Package audit is the command that verifies stored videos against their
+// receipts.
 package audit
 
 import (
@@ -8,9 +10,10 @@ import (
 
 	"lumaflow/internal/command"
 	"lumaflow/internal/store"
+	"lumaflow/internal/store/audit"
 )
 
-// maxParallel is more files at a time than any store is faster with.
+// maxParallel is beyond the number of concurrent reads that any store gains from.
 const maxParallel = 256
 
 // Command audits a store.
@@ -21,14 +24,14 @@ type Command struct {
 	JSON      bool          `name:"json" help:"Print one JSON object."`
 }
 
-// Help shows what is audited.
+// Help describes the audit.
 func (Command) Help() string {
-	return `Reads every receipt, hashes every file that it lists again, and tells what is missing, changed, truncated or
-listed by no receipt. It changes nothing, and needs neither Temporal nor kie.ai. Jobs may run meanwhile: files that are
-still being written are left out, and a young video whose receipt may still come is shown as pending, which is no problem.
-Links are not followed; hidden files and folders are not looked into.
+	return `Reads every receipt, hashes every file that it lists, and reports the files that are missing, changed, truncated or
+listed by no receipt. It changes nothing, and needs neither Temporal nor kie.ai. Jobs may run during the audit: files that
+are still being written are left out, and a young video whose receipt may still come is shown as pending, which is no
+problem. Links are not followed; hidden files and folders are not read.
 
-The exit code is 0 if all is as it was stored, and 1 if there is a problem or the audit could not be finished.
+The exit code is 0 if every file is as it was stored, and 1 if there is a problem or the audit could not be finished.
 
 Examples:
   lumaflow audit
@@ -38,7 +41,7 @@ Examples:
   lumaflow audit "s3://my-bucket?region=eu-central-1&prefix=videos/" --parallel 16`
 }
 
-// Run audits and prints what it found.
+// Run audits the store and prints the findings.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	switch {
 	case c.Parallel < 0 || c.Parallel > maxParallel:
@@ -46,7 +49,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	case c.Grace < 0:
 		return command.Usagef("--grace is %s: give a duration that is not negative, such as 24h", c.Grace)
 	}
-	shelf, err := store.OpenExisting(ctx, c.OutputURL)
+	opened, err := store.OpenExisting(ctx, c.OutputURL)
 	if err != nil {
 		var malformed *store.URLError
 		if errors.As(err, &malformed) {
@@ -54,36 +57,36 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		}
 		return err
 	}
-	return c.run(ctx, shelf, Options{Parallel: c.Parallel, Grace: c.Grace}, streams)
+	return c.run(ctx, opened, audit.Options{Parallel: c.Parallel, Grace: c.Grace}, streams)
 }
 
-func (c *Command) run(ctx context.Context, shelf Shelf, options Options, streams command.Streams) error {
+func (c *Command) run(ctx context.Context, opened audit.Shelf, options audit.Options, streams command.Streams) error {
 	display := newDisplay(streams.Err)
-	options.Tell = display.show
-	report, err := Run(ctx, shelf, options)
+	options.Tell = display.update
+	report, err := audit.Run(ctx, opened, options)
 	display.close()
 	if printErr := c.print(streams, report); printErr != nil {
 		return printErr
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return errors.New("the audit was interrupted after it found " + report.kinds() + "; there may be more")
+		return errors.New("the audit was interrupted after it found " + kinds(report) + "; there may be more")
 	case err != nil:
-		return fmt.Errorf("the audit can't go on (%s) after it found %s; there may be more", command.Plain(err.Error()), report.kinds())
+		return fmt.Errorf("the audit can't go on (%s) after it found %s; there may be more", command.Plain(err.Error()), kinds(report))
 	case len(report.Problems) > 0:
-		return errors.New(report.kinds() + advice)
+		return errors.New(kinds(report) + advice)
 	default:
 		return nil
 	}
 }
 
-// advice is what to do about problems.
+// advice ends the error of an audit with problems.
 const advice = ". Next: put back what you have a copy of, and move elsewhere what no job stored; while kie.ai keeps a task's media (14 days), " +
 	"lumaflow submit --task-id TASK --key again, with the --name it had, collects it once more, free of charge"
 
-func (c *Command) print(streams command.Streams, report Report) error {
+func (c *Command) print(streams command.Streams, report audit.Report) error {
 	if c.JSON {
 		return command.WriteJSON(streams.Out, report)
 	}
-	return report.write(streams.Out)
+	return write(streams.Out, report)
 }

@@ -1,4 +1,4 @@
-package replay_test
+package histories_test
 
 import (
 	"os"
@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"lumaflow/internal/cli/replay"
+	"lumaflow/test/histories"
 )
 
 // The recorded histories are read beside their texts in workflows; here is what
@@ -52,29 +52,29 @@ func TestTextOfRareEvents(t *testing.T) {
 		"  2   +90.00s  WorkflowTaskFailed               NonDeterministicError parted because of code",
 		"  3 +7200.00s  WorkflowExecutionTerminated      by mistake",
 		"",
-	}, "\n"), replay.Text(history))
-	require.Empty(t, replay.Text(nil))
+	}, "\n"), histories.Text(history))
+	require.Empty(t, histories.Text(nil))
 }
 
 func TestFilesAreStable(t *testing.T) {
 	history := recorded(t, "woken-by-callback")
 	path := filepath.Join(t.TempDir(), "again.json")
-	require.NoError(t, replay.WriteFile(path, history))
-	again, err := replay.ReadFile(path)
+	require.NoError(t, histories.WriteFile(path, history))
+	again, err := histories.ReadFile(path)
 	require.NoError(t, err)
 	require.True(t, proto.Equal(history, again))
 
-	want, err := os.ReadFile(filepath.Join("..", "..", "..", "workflows", "testdata", "histories", "woken-by-callback.json"))
+	want, err := os.ReadFile(filepath.Join("..", "..", "workflows", "testdata", "histories", "woken-by-callback.json"))
 	require.NoError(t, err)
 	got, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
 
-	require.Error(t, replay.WriteFile(filepath.Join(path, "no folder"), history))
-	_, err = replay.ReadFile(filepath.Join(t.TempDir(), "none.json"))
+	require.Error(t, histories.WriteFile(filepath.Join(path, "no folder"), history))
+	_, err = histories.ReadFile(filepath.Join(t.TempDir(), "none.json"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	broken := filepath.Join(t.TempDir(), "broken.json")
 	require.NoError(t, os.WriteFile(broken, []byte("{"), 0o600))
-	_, err = replay.ReadFile(broken)
+	_, err = histories.ReadFile(broken)
 	require.ErrorContains(t, err, broken)
 }

@@ -13,24 +13,25 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"lumaflow/internal/cli/audit"
 	"lumaflow/internal/command"
-	"lumaflow/internal/store/audit"
+	storeaudit "lumaflow/internal/store/audit"
 )
 
-// printed is what a command prints on standard output. Nothing but the error
-// that it returns is for standard error.
+// printed runs a command and returns its standard output. The command must leave
+// standard error empty: main prints the returned error there.
 func printed(t *testing.T, run func(command.Streams) error) (string, error) {
 	t.Helper()
-	var out, said bytes.Buffer
-	err := run(command.Streams{In: strings.NewReader(""), Out: &out, Err: &said})
-	assert.Empty(t, said.String(), "there is no bar for what is no terminal")
+	var out, errs bytes.Buffer
+	err := run(command.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	assert.Empty(t, errs.String(), "no bar without a terminal")
 	if err != nil {
 		assert.NotContains(t, err.Error(), "\n")
 	}
 	return out.String(), err
 }
 
-func TestCommandForPeople(t *testing.T) {
+func TestTable(t *testing.T) {
 	t.Parallel()
 	shelf := newFolder(t)
 	audited := func() (string, error) {
@@ -50,7 +51,7 @@ func TestCommandForPeople(t *testing.T) {
 	shelf.video("luma_result_y_1.mp4", "young")
 	shelf.aged("luma_result_y_1.mp4", 90*time.Second+time.Second/2)
 	out, err = audited()
-	require.NoError(t, err, "what is pending is no problem")
+	require.NoError(t, err, "a pending video is no problem")
 	assert.Equal(t, `FOUND    FILE                 TASK  DETAIL
 pending  luma_result_y_1.mp4  -     stored 1m30s ago, its receipt may still come
 audited 1 receipt and 1 file (0.1 MB): all is as it was stored
@@ -70,7 +71,7 @@ audited 1 receipt and 1 file (0.0 MB)
 	assert.Equal(t, command.ExitFailed, command.ExitCode(err))
 }
 
-func TestCommandForPrograms(t *testing.T) {
+func TestJSON(t *testing.T) {
 	t.Parallel()
 	shelf := newFolder(t)
 	audited := func() (string, error) {
@@ -94,27 +95,27 @@ func TestCommandForPrograms(t *testing.T) {
 		"notes":[{"kind":"pending","file":"luma_result_y_1.mp4","detail":"stored 1m30s ago, its receipt may still come"}]}`, out)
 }
 
-func TestCommandRefuses(t *testing.T) {
+func TestUsageErrors(t *testing.T) {
 	t.Parallel()
 	nowhere := filepath.Join(t.TempDir(), "nowhere")
 	tests := []struct {
 		name    string
 		command audit.Command
 		code    int
-		says    string
+		want    string
 	}{
 		{"no store", audit.Command{OutputURL: ""}, command.ExitUsage, "OUTPUT_URL"},
-		{"a store of no kind", audit.Command{OutputURL: "ftp://secret"}, command.ExitUsage, "OUTPUT_URL"},
-		{"a folder that is not there", audit.Command{OutputURL: nowhere}, command.ExitFailed, nowhere + " can't be read (no such file or directory)"},
-		{"fewer than no files at a time", audit.Command{OutputURL: nowhere, Parallel: -1}, command.ExitUsage, "--parallel"},
-		{"all files at a time", audit.Command{OutputURL: nowhere, Parallel: 257}, command.ExitUsage, "--parallel"},
-		{"no patience at all", audit.Command{OutputURL: nowhere, Grace: -1}, command.ExitUsage, "--grace"},
+		{"an unknown kind of store", audit.Command{OutputURL: "ftp://secret"}, command.ExitUsage, "OUTPUT_URL"},
+		{"a missing folder", audit.Command{OutputURL: nowhere}, command.ExitFailed, nowhere + " can't be read (no such file or directory)"},
+		{"a negative --parallel", audit.Command{OutputURL: nowhere, Parallel: -1}, command.ExitUsage, "--parallel"},
+		{"a --parallel above the limit", audit.Command{OutputURL: nowhere, Parallel: 257}, command.ExitUsage, "--parallel"},
+		{"a negative --grace", audit.Command{OutputURL: nowhere, Grace: -1}, command.ExitUsage, "--grace"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			out, err := printed(t, func(streams command.Streams) error { return test.command.Run(t.Context(), streams) })
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.want)
 			assert.NotContains(t, err.Error(), "secret")
 			assert.Equal(t, test.code, command.ExitCode(err))
 			assert.Empty(t, out)
@@ -123,8 +124,8 @@ func TestCommandRefuses(t *testing.T) {
 	}
 }
 
-// Who is interrupted says what was found until then.
-func TestCommandInterrupted(t *testing.T) {
+// An interrupted audit prints its findings so far.
+func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	shelf := newFolder(t)
 	shelf.job("a", "video")
@@ -133,12 +134,12 @@ func TestCommandInterrupted(t *testing.T) {
 	audited := func(json bool, onOpen func() error) (string, error) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		onB := tampered{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
+		onB := intercepted{Shelf: shelf, onOpen: func(name string) (io.ReadCloser, error) {
 			if name != "luma_result_b_1.mp4" {
 				return nil, nil
 			}
 			cancel()
-			return &endless{}, onOpen()
+			return endless{}, onOpen()
 		}}
 		return printed(t, func(streams command.Streams) error {
 			return (&audit.Command{Parallel: 1, JSON: json}).RunOn(ctx, onB, streams)
@@ -156,16 +157,16 @@ looked at 2 receipts and 1 file (0.3 MB) before it ended
 	assert.Contains(t, out, `"luma_result_a_1.mp4"`)
 
 	_, err = audited(false, func() error { return errors.New("too late") })
-	require.ErrorContains(t, err, "interrupted", "what fails after Ctrl-C is no finding")
+	require.ErrorContains(t, err, "interrupted", "a failure after Ctrl-C is no finding")
 	assert.NotContains(t, err.Error(), "too late")
 }
 
-// full is a disk or a pipe that takes no more.
+// full is a writer that fails as a full disk does.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
-func TestWhatCannotBePrintedIsNotFine(t *testing.T) {
+func TestPrintErrorIsReturned(t *testing.T) {
 	t.Parallel()
 	shelf := newFolder(t)
 	shelf.job("t", "video")
@@ -179,11 +180,11 @@ func TestBar(t *testing.T) {
 	t.Parallel()
 	var screen bytes.Buffer
 	show, end := audit.Bar(&screen, 100)
-	show(audit.Progress{Receipts: 3, AllReceipts: 10})
-	show(audit.Progress{Receipts: 10, AllReceipts: 10, Files: 1, Bytes: 500_000_000, AllBytes: 2_000_000_000, Problems: 1})
+	show(storeaudit.Progress{Receipts: 3, AllReceipts: 10})
+	show(storeaudit.Progress{Receipts: 10, AllReceipts: 10, Files: 1, Bytes: 500_000_000, AllBytes: 2_000_000_000, Problems: 1})
 	end()
 	shown := screen.String()
 	assert.Contains(t, shown, "500.0 MB of 2.0 GB, 1 problem")
 	assert.Contains(t, shown, "===>---")
-	assert.Equal(t, "3 of 10 receipts", audit.Progress{Receipts: 3, AllReceipts: 10}.String())
+	assert.Equal(t, "3 of 10 receipts", audit.Summary(storeaudit.Progress{Receipts: 3, AllReceipts: 10}))
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/store/audit"
 )
 
-// display shows on a terminal how far an audit is; elsewhere it says nothing.
+// display is a progress bar on a terminal; elsewhere it prints nothing.
 type display struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
-	reached   atomic.Pointer[Progress]
+	reached   atomic.Pointer[audit.Progress]
 }
 
 func newDisplay(out io.Writer) *display {
@@ -27,15 +28,15 @@ func newDisplay(out io.Writer) *display {
 
 func newBar(out io.Writer, options ...mpb.ContainerOption) *display {
 	d := &display{container: mpb.New(append(options, mpb.WithOutput(out))...)}
-	d.reached.Store(&Progress{})
+	d.reached.Store(&audit.Progress{})
 	d.bar = d.container.AddBar(0, mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return d.reached.Load().String() + " " })),
+		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return summary(*d.reached.Load()) + " " })),
 		mpb.AppendDecorators(decor.AverageSpeed(decor.SizeB1000(0), "% .1f"), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)))
 	return d
 }
 
-// show is told the progress, by whatever goroutine.
-func (d *display) show(reached Progress) {
+// update is safe for concurrent use.
+func (d *display) update(reached audit.Progress) {
 	if d.bar == nil {
 		return
 	}
@@ -44,7 +45,7 @@ func (d *display) show(reached Progress) {
 	d.bar.SetCurrent(reached.Bytes)
 }
 
-// close takes the bar off the screen.
+// close removes the bar from the terminal.
 func (d *display) close() {
 	if d.bar != nil {
 		d.bar.Abort(true)
@@ -52,8 +53,8 @@ func (d *display) close() {
 	}
 }
 
-// String is the progress in a few words.
-func (p Progress) String() string {
+// summary is the text before the bar.
+func summary(p audit.Progress) string {
 	words := fmt.Sprintf("%d of %d receipts", p.Receipts, p.AllReceipts)
 	if p.AllBytes > 0 {
 		words = size(p.Bytes) + " of " + size(p.AllBytes)

@@ -9,11 +9,11 @@ import (
 	"text/tabwriter"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/store/audit"
 )
 
-// write prints a report for people: a line for each finding, and how much was
-// looked at.
-func (r Report) write(out io.Writer) error {
+// write prints a report as a table, one line for each finding, and a conclusion.
+func write(out io.Writer, r audit.Report) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if len(r.Problems)+len(r.Notes) > 0 {
 		fmt.Fprintln(table, "FOUND\tFILE\tTASK\tDETAIL")
@@ -25,35 +25,35 @@ func (r Report) write(out io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(out, r.conclusion())
+	_, err := fmt.Fprintln(out, conclusion(r))
 	return err
 }
 
-func (r Report) conclusion() string {
+func conclusion(r audit.Report) string {
 	switch {
 	case !r.Complete:
-		return "looked at " + r.extent() + " before it ended"
+		return "looked at " + extent(r) + " before it ended"
 	case r.Receipts == 0 && len(r.Problems) == 0:
 		return "there are no receipts: nothing was audited"
 	case len(r.Problems) > 0:
-		return "audited " + r.extent()
+		return "audited " + extent(r)
 	default:
-		return "audited " + r.extent() + ": all is as it was stored"
+		return "audited " + extent(r) + ": all is as it was stored"
 	}
 }
 
-// extent is how much was looked at.
-func (r Report) extent() string {
+// extent is the amount of audited data.
+func extent(r audit.Report) string {
 	return fmt.Sprintf("%s and %s (%s)", count(r.Receipts, "receipt"), count(r.Files, "file"), size(r.Bytes))
 }
 
-// kinds are the problems by kind, such as "2 missing, 1 changed".
-func (r Report) kinds() string {
+// kinds counts the problems by kind, such as "2 missing, 1 changed".
+func kinds(r audit.Report) string {
 	if len(r.Problems) == 0 {
 		return "no problem"
 	}
-	numbers := map[Kind]int{}
-	var order []Kind
+	numbers := map[audit.Kind]int{}
+	var order []audit.Kind
 	for _, problem := range r.Problems {
 		if numbers[problem.Kind]++; numbers[problem.Kind] == 1 {
 			order = append(order, problem.Kind)
@@ -74,7 +74,7 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// size writes a size as the providers of storage count it: 1 MB is 1,000,000
+// size formats bytes in decimal units, as storage providers do: 1 MB is 1,000,000
 // bytes.
 func size(bytes int64) string {
 	if bytes >= 1e9 {
