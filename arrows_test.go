@@ -20,9 +20,9 @@ const module = "lumaflow"
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
 	{"internal/command", "internal/callback", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics", "internal/command/lean", "test/supervisor"},
-	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
+	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "test/historyfile", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
 	{"workflows", "internal/cli/simulate"},
-	{"webhook", "starter", "internal/cli/replay", "internal/temporal/codecserver"},
+	{"webhook", "starter", "internal/cli/audit", "internal/cli/replay", "internal/temporal/codecserver"},
 	{"worker/census"},
 	{"worker"},
 	{"internal/cli/demo", "test/chaos/campaign", "internal/cli/doctor"},
@@ -44,6 +44,7 @@ var onlyFor = map[string][]string{
 	"internal/store/bucket/s3test": {},
 	// For tests alone.
 	"internal/telemetry/metrics/metricstest": {},
+	"test/historyfile":                       {},
 }
 
 // undeterministic is what workflows may not import of the standard library: it

@@ -16,8 +16,8 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
-	"lumaflow/test/histories"
 	"lumaflow/internal/temporal/devserver"
+	"lumaflow/test/historyfile"
 	"lumaflow/workflows"
 )
 
@@ -64,13 +64,13 @@ func TestRecordHistories(t *testing.T) {
 func (s scenario) save(t *testing.T, history *historypb.History) {
 	t.Helper()
 	path := filepath.Join(histories, s.name)
-	require.NoError(t, histories.WriteFile(path+".json", history))
+	require.NoError(t, historyfile.Write(path+".json", history))
 	require.NoError(t, os.WriteFile(path+".txt", []byte(s.text(history)), 0o644))
 }
 
 // text is a scenario for people: what it is about, and its history.
 func (s scenario) text(history *historypb.History) string {
-	return "# " + s.name + ": " + s.about + "\n\n" + histories.Text(history)
+	return "# " + s.name + ": " + s.about + "\n\n" + historyfile.Text(history)
 }
 
 // recorder plays scenarios on a dev server.

@@ -1,4 +1,4 @@
-package histories
+package historyfile
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"go.temporal.io/sdk/converter"
 )
 
-func (t *textOf) ofTheJob(event *historypb.HistoryEvent) []string {
+func workflowDetails(event *historypb.HistoryEvent) []string {
 	switch event.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
 		started := event.GetWorkflowExecutionStartedEventAttributes()
@@ -30,7 +30,7 @@ func (t *textOf) ofTheJob(event *historypb.HistoryEvent) []string {
 	}
 }
 
-func (t *textOf) ofWorkflowTasks(event *historypb.HistoryEvent) []string {
+func workflowTaskDetails(event *historypb.HistoryEvent) []string {
 	switch event.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
 		failed := event.GetWorkflowTaskFailedEventAttributes()
@@ -42,68 +42,67 @@ func (t *textOf) ofWorkflowTasks(event *historypb.HistoryEvent) []string {
 	}
 }
 
-func (t *textOf) ofActivities(event *historypb.HistoryEvent) []string {
+func (r renderer) activityDetails(event *historypb.HistoryEvent) []string {
 	switch event.GetEventType() {
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
 		scheduled := event.GetActivityTaskScheduledEventAttributes()
 		return []string{scheduled.GetActivityType().GetName(), "on", scheduled.GetTaskQueue().GetName(), summaryOf(event), data(scheduled.GetInput())}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED:
 		started := event.GetActivityTaskStartedEventAttributes()
-		words := []string{t.activity(started.GetScheduledEventId()), fmt.Sprint("attempt ", started.GetAttempt())}
+		words := []string{r.activity(started.GetScheduledEventId()), fmt.Sprint("attempt ", started.GetAttempt())}
 		if started.GetLastFailure() != nil {
 			words = append(words, "after", failureText(started.GetLastFailure()))
 		}
 		return words
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
 		completed := event.GetActivityTaskCompletedEventAttributes()
-		return []string{t.activity(completed.GetScheduledEventId()), data(completed.GetResult())}
+		return []string{r.activity(completed.GetScheduledEventId()), data(completed.GetResult())}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
 		failed := event.GetActivityTaskFailedEventAttributes()
-		return []string{t.activity(failed.GetScheduledEventId()), failureText(failed.GetFailure())}
+		return []string{r.activity(failed.GetScheduledEventId()), failureText(failed.GetFailure())}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
 		timedOut := event.GetActivityTaskTimedOutEventAttributes()
-		return []string{t.activity(timedOut.GetScheduledEventId()), failureText(timedOut.GetFailure())}
+		return []string{r.activity(timedOut.GetScheduledEventId()), failureText(timedOut.GetFailure())}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED:
-		return []string{t.activity(event.GetActivityTaskCancelRequestedEventAttributes().GetScheduledEventId())}
+		return []string{r.activity(event.GetActivityTaskCancelRequestedEventAttributes().GetScheduledEventId())}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
 		canceled := event.GetActivityTaskCanceledEventAttributes()
-		return []string{t.activity(canceled.GetScheduledEventId()), data(canceled.GetDetails())}
+		return []string{r.activity(canceled.GetScheduledEventId()), data(canceled.GetDetails())}
 	default:
 		return nil
 	}
 }
 
-// activity names the activity that an event is about by its type and by the
-// event that scheduled it.
-func (t *textOf) activity(scheduled int64) string {
-	name := t.events[scheduled].GetActivityTaskScheduledEventAttributes().GetActivityType().GetName()
+// activity names the activity of an event by its type and the event that
+// scheduled it.
+func (r renderer) activity(scheduled int64) string {
+	name := r.events[scheduled].GetActivityTaskScheduledEventAttributes().GetActivityType().GetName()
 	return fmt.Sprintf("%s (%d)", name, scheduled)
 }
 
-func (t *textOf) ofTimers(event *historypb.HistoryEvent) []string {
+func (r renderer) timerDetails(event *historypb.HistoryEvent) []string {
 	switch event.GetEventType() {
 	case enumspb.EVENT_TYPE_TIMER_STARTED:
 		return []string{length(event), summaryOf(event)}
 	case enumspb.EVENT_TYPE_TIMER_FIRED:
-		return []string{t.timer(event.GetTimerFiredEventAttributes().GetStartedEventId())}
+		return []string{r.timer(event.GetTimerFiredEventAttributes().GetStartedEventId())}
 	case enumspb.EVENT_TYPE_TIMER_CANCELED:
-		return []string{t.timer(event.GetTimerCanceledEventAttributes().GetStartedEventId())}
+		return []string{r.timer(event.GetTimerCanceledEventAttributes().GetStartedEventId())}
 	default:
 		return nil
 	}
 }
 
-// timer names the timer that an event is about by its length and by the event
-// that started it.
-func (t *textOf) timer(started int64) string {
-	return fmt.Sprintf("%s (%d)", length(t.events[started]), started)
+// timer names the timer of an event by its length and the event that started it.
+func (r renderer) timer(started int64) string {
+	return fmt.Sprintf("%s (%d)", length(r.events[started]), started)
 }
 
 func length(timer *historypb.HistoryEvent) string {
 	return timer.GetTimerStartedEventAttributes().GetStartToFireTimeout().AsDuration().Round(time.Millisecond).String()
 }
 
-func (t *textOf) ofMessages(event *historypb.HistoryEvent) []string {
+func messageDetails(event *historypb.HistoryEvent) []string {
 	switch event.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 		signaled := event.GetWorkflowExecutionSignaledEventAttributes()
@@ -119,13 +118,13 @@ func (t *textOf) ofMessages(event *historypb.HistoryEvent) []string {
 	}
 }
 
-// ofTheRest are local activities and search attributes.
-func (t *textOf) ofTheRest(event *historypb.HistoryEvent) []string {
+// otherDetails is for local activities and search attributes.
+func otherDetails(event *historypb.HistoryEvent) []string {
 	switch event.GetEventType() {
 	case enumspb.EVENT_TYPE_MARKER_RECORDED:
 		marker := event.GetMarkerRecordedEventAttributes()
 		var local struct{ ActivityType string }
-		// Other markers have no such data.
+		// Only markers of local activities have this data.
 		_ = converter.GetDefaultDataConverter().FromPayloads(marker.GetDetails()["data"], &local)
 		return []string{
 			marker.GetMarkerName(), local.ActivityType, summaryOf(event),

@@ -1,4 +1,6 @@
-package histories
+// Package historyfile keeps workflow histories in files for the tests: as JSON
+// that every Temporal SDK replays, and as text with one line for each event.
+package historyfile
 
 import (
 	"bytes"
@@ -11,9 +13,9 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// ReadFile reads a history as WriteFile writes it, or as `temporal workflow show
-// --output json` prints it.
-func ReadFile(path string) (*historypb.History, error) {
+// Read reads a history in JSON, as written by Write or by `temporal workflow show
+// --output json`.
+func Read(path string) (*historypb.History, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read a history: %w", err)
@@ -25,14 +27,14 @@ func ReadFile(path string) (*historypb.History, error) {
 	return history, nil
 }
 
-// WriteFile writes a history as JSON that every Temporal SDK can replay. The
-// same history is always the same text.
-func WriteFile(path string, history *historypb.History) error {
+// Write writes a history as JSON that every Temporal SDK can replay. The
+// bytes depend on the history alone.
+func Write(path string, history *historypb.History) error {
 	text, err := temporalproto.CustomJSONMarshalOptions{}.Marshal(history)
 	if err != nil {
 		return fmt.Errorf("write the history in %s: %w", path, err)
 	}
-	// Protocol buffers vary the blanks in their JSON on purpose.
+	// protojson varies the white space on purpose.
 	var stable bytes.Buffer
 	if err := json.Compact(&stable, text); err != nil {
 		return fmt.Errorf("write the history in %s: %w", path, err)

@@ -1,4 +1,4 @@
-package histories
+package historyfile
 
 import (
 	"fmt"
@@ -13,19 +13,20 @@ import (
 	"lumaflow/internal/command"
 )
 
-// Text writes a history for people, one event a line: its number, the time since
-// the start, its type, and what of it tells something. The same history is
-// always the same text.
+// Text renders a history with one line for each event: its number, the time since
+// the start, its type and its main attributes. The text depends on the history
+// alone.
 func Text(history *historypb.History) string {
-	text := textOf{events: map[int64]*historypb.HistoryEvent{}}
+	r := renderer{events: map[int64]*historypb.HistoryEvent{}}
+	var text strings.Builder
 	var start time.Time
 	for _, event := range history.GetEvents() {
-		text.events[event.GetEventId()] = event
+		r.events[event.GetEventId()] = event
 		at := event.GetEventTime().AsTime()
 		if start.IsZero() {
 			start = at
 		}
-		line := fmt.Sprintf("%3d %9s  %-32s %s", event.GetEventId(), after(at.Sub(start)), event.GetEventType(), text.details(event))
+		line := fmt.Sprintf("%3d %9s  %-32s %s", event.GetEventId(), after(at.Sub(start)), event.GetEventType(), r.details(event))
 		text.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	return text.String()
@@ -33,14 +34,15 @@ func Text(history *historypb.History) string {
 
 func after(d time.Duration) string { return fmt.Sprintf("+%.2fs", d.Seconds()) }
 
-// textOf is a history that is being written. Later events refer to earlier ones.
-type textOf struct {
-	strings.Builder
+// renderer holds the events by id: later events refer to earlier ones.
+type renderer struct {
 	events map[int64]*historypb.HistoryEvent
 }
 
-func (t *textOf) details(event *historypb.HistoryEvent) string {
-	for _, part := range []func(*historypb.HistoryEvent) []string{t.ofTheJob, t.ofWorkflowTasks, t.ofActivities, t.ofTimers, t.ofMessages, t.ofTheRest} {
+func (r renderer) details(event *historypb.HistoryEvent) string {
+	for _, part := range []func(*historypb.HistoryEvent) []string{
+		workflowDetails, workflowTaskDetails, r.activityDetails, r.timerDetails, messageDetails, otherDetails,
+	} {
 		if words := part(event); words != nil {
 			return sentence(words...)
 		}
@@ -48,18 +50,18 @@ func (t *textOf) details(event *historypb.HistoryEvent) string {
 	return ""
 }
 
-// sentence joins what there is to say to one line.
+// sentence joins the words that are not blank to one line.
 func sentence(words ...string) string {
-	said := words[:0]
+	kept := words[:0]
 	for _, word := range words {
 		if word = command.Plain(word); word != "" {
-			said = append(said, word)
+			kept = append(kept, word)
 		}
 	}
-	return strings.Join(said, " ")
+	return strings.Join(kept, " ")
 }
 
-// summaryOf is what the Temporal UI shows for an activity or a timer.
+// summaryOf is the summary of an activity or a timer in the Temporal UI.
 func summaryOf(event *historypb.HistoryEvent) string {
 	var summary string
 	payload := event.GetUserMetadata().GetSummary()
@@ -73,8 +75,8 @@ func data(payloads *commonpb.Payloads) string {
 	return strings.Join(converter.GetDefaultDataConverter().ToStrings(payloads), ", ")
 }
 
-// failureText is a failure with all its causes, without Temporal's framing: the
-// activity's name is in the event before.
+// failureText renders a failure and its causes without the wrapping of the SDK,
+// which repeats the activity type.
 func failureText(failure *failurepb.Failure) string {
 	if failure == nil {
 		return ""

@@ -1,4 +1,4 @@
-package histories_test
+package historyfile_test
 
 import (
 	"os"
@@ -15,11 +15,11 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"lumaflow/test/histories"
+	"lumaflow/test/historyfile"
 )
 
-// The recorded histories are read beside their texts in workflows; here is what
-// they don't have.
+// The tests of package workflows compare the recorded histories with their texts;
+// these events are in none of them.
 func TestTextOfRareEvents(t *testing.T) {
 	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	history := &historypb.History{Events: []*historypb.HistoryEvent{
@@ -52,29 +52,31 @@ func TestTextOfRareEvents(t *testing.T) {
 		"  2   +90.00s  WorkflowTaskFailed               NonDeterministicError parted because of code",
 		"  3 +7200.00s  WorkflowExecutionTerminated      by mistake",
 		"",
-	}, "\n"), histories.Text(history))
-	require.Empty(t, histories.Text(nil))
+	}, "\n"), historyfile.Text(history))
+	require.Empty(t, historyfile.Text(nil))
 }
 
 func TestFilesAreStable(t *testing.T) {
-	history := recorded(t, "woken-by-callback")
-	path := filepath.Join(t.TempDir(), "again.json")
-	require.NoError(t, histories.WriteFile(path, history))
-	again, err := histories.ReadFile(path)
+	recorded := filepath.Join("..", "..", "workflows", "testdata", "histories", "woken-by-callback.json")
+	history, err := historyfile.Read(recorded)
 	require.NoError(t, err)
-	require.True(t, proto.Equal(history, again))
+	path := filepath.Join(t.TempDir(), "copy.json")
+	require.NoError(t, historyfile.Write(path, history))
+	reread, err := historyfile.Read(path)
+	require.NoError(t, err)
+	require.True(t, proto.Equal(history, reread))
 
-	want, err := os.ReadFile(filepath.Join("..", "..", "workflows", "testdata", "histories", "woken-by-callback.json"))
+	want, err := os.ReadFile(recorded)
 	require.NoError(t, err)
 	got, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
 
-	require.Error(t, histories.WriteFile(filepath.Join(path, "no folder"), history))
-	_, err = histories.ReadFile(filepath.Join(t.TempDir(), "none.json"))
+	require.Error(t, historyfile.Write(filepath.Join(path, "no folder"), history))
+	_, err = historyfile.Read(filepath.Join(t.TempDir(), "none.json"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	broken := filepath.Join(t.TempDir(), "broken.json")
 	require.NoError(t, os.WriteFile(broken, []byte("{"), 0o600))
-	_, err = histories.ReadFile(broken)
+	_, err = historyfile.Read(broken)
 	require.ErrorContains(t, err, broken)
 }

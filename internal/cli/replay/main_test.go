@@ -9,8 +9,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.uber.org/goleak"
 
-	"lumaflow/internal/cli/replay"
-	"lumaflow/test/histories"
+	"lumaflow/test/historyfile"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -18,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // recorded is the history of a scenario of workflows.
 func recorded(t *testing.T, name string) *historypb.History {
 	t.Helper()
-	history, err := histories.ReadFile(filepath.Join("..", "..", "..", "workflows", "testdata", "histories", name+".json"))
+	history, err := historyfile.Read(filepath.Join("..", "..", "..", "workflows", "testdata", "histories", name+".json"))
 	require.NoError(t, err)
 	return history
 }
