@@ -33,16 +33,16 @@ import (
 
 const (
 	namespace = "default"
-	// apiKey is for the simulated kie.ai, which takes any.
+	// apiKey is any key: the simulated kie.ai accepts all.
 	apiKey = "demo"
-	// render is how long the simulated kie.ai works on a task; pollAfter is
-	// longer, so that a callback that comes is what wakes a job.
+	// render is the duration of a simulated generation. pollAfter is longer, so
+	// that a callback wakes the job before the first poll.
 	render    = 3 * time.Second
 	pollAfter = 8 * time.Second
 )
 
-// stage is everything that runs during the demo.
-type stage struct {
+// system is the set of running parts of the demo.
+type system struct {
 	server  *devserver.Server
 	env     settings
 	client  client.Client
@@ -52,33 +52,33 @@ type stage struct {
 	output  string
 	videos  store.Store
 	keep    bool
-	// encrypted says that CODEC_KEYS is set.
+	// encrypted is true if CODEC_KEYS is set.
 	encrypted bool
 
 	folder  string
 	logFile *os.File
-	stop    context.CancelFunc
+	cancel  context.CancelFunc
 	running *errgroup.Group
 }
 
-// setUp starts the Temporal dev server, the simulated kie.ai, the webhook and
-// the worker. Their logs go to a file, which is kept if the demo fails.
-func setUp(ctx context.Context, c *Command, streams command.Streams) (_ *stage, err error) {
+// start starts the Temporal dev server, the simulated kie.ai, the webhook and the
+// worker. Their logs go to a file, which is kept if the demo fails.
+func start(ctx context.Context, c *Command, streams command.Streams) (_ *system, err error) {
 	keys := os.Getenv(codec.Variable)
 	encryption, err := codec.ParseKeys(keys)
 	if err != nil {
 		return nil, command.Usagef("%w", err)
 	}
-	s := &stage{output: c.OutputURL, keep: c.Keep, encrypted: encryption.Seals()}
+	s := &system{output: c.OutputURL, keep: c.Keep, encrypted: encryption.Seals()}
 	if s.folder, err = os.MkdirTemp("", "lumaflow-demo-"); err != nil {
 		return nil, fmt.Errorf("start the demo: %w", err)
 	}
-	running, stop := context.WithCancel(ctx)
-	s.stop = stop
+	running, cancel := context.WithCancel(ctx)
+	s.cancel = cancel
 	s.running, running = errgroup.WithContext(running)
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.tearDown(true))
+			err = errors.Join(err, s.stop(true))
 		}
 	}()
 	if s.logFile, err = os.Create(filepath.Join(s.folder, "demo.log")); err != nil {
@@ -113,7 +113,7 @@ func setUp(ctx context.Context, c *Command, streams command.Streams) (_ *stage, 
 	return s, s.startWorker(running, secret, hooks)
 }
 
-func (s *stage) startSimulator(ctx context.Context, logger *slog.Logger) error {
+func (s *system) startSimulator(ctx context.Context, logger *slog.Logger) error {
 	options := kietest.Options{Render: render, Logger: logger}
 	if modify, ok := kietest.FFmpeg(); ok {
 		options.Modify = modify
@@ -136,7 +136,7 @@ func (s *stage) startSimulator(ctx context.Context, logger *slog.Logger) error {
 	return nil
 }
 
-func (s *stage) startWebhook(ctx context.Context, secret string, logger *slog.Logger) (url string, err error) {
+func (s *system) startWebhook(ctx context.Context, secret string, logger *slog.Logger) (url string, err error) {
 	secrets, err := callback.ParseSecrets(secret)
 	if err != nil {
 		return "", fmt.Errorf("start the webhook: %w", err)
@@ -155,8 +155,8 @@ func (s *stage) startWebhook(ctx context.Context, secret string, logger *slog.Lo
 	return "http://" + listener.Addr().String(), nil
 }
 
-// startWorker runs the very command that users run.
-func (s *stage) startWorker(ctx context.Context, secret, hooks string) error {
+// startWorker runs the worker command.
+func (s *system) startWorker(ctx context.Context, secret, hooks string) error {
 	work := &worker.Command{
 		Settings: worker.Settings{
 			KieAPIKey:         apiKey,
@@ -174,7 +174,7 @@ func (s *stage) startWorker(ctx context.Context, secret, hooks string) error {
 		Logging: command.Logging{Format: "text"},
 		Env:     s.env,
 	}
-	// What is wrong with the output folder must be said before the jobs start.
+	// An error of the output folder must be reported before the jobs start.
 	ready := make(chan error, 1)
 	s.running.Go(func() error {
 		err := work.Run(ctx, command.Streams{Out: s.logFile, Err: &readyWriter{s.logFile, ready}})
@@ -197,9 +197,9 @@ func (s *stage) startWorker(ctx context.Context, secret, hooks string) error {
 	return err
 }
 
-// readyWriter passes a log on and notes the line that says the worker runs.
+// readyWriter forwards a log and reports the line of a started worker.
 type readyWriter struct {
-	io.Writer
+	log   io.Writer
 	ready chan error
 }
 
@@ -210,10 +210,10 @@ func (w *readyWriter) Write(line []byte) (int, error) {
 		default:
 		}
 	}
-	return w.Writer.Write(line)
+	return w.log.Write(line)
 }
 
-// settings are Temporal's environment variables as the demo sets them.
+// settings holds Temporal's environment variables.
 type settings map[string]string
 
 func (s settings) LookupEnv(key string) (string, bool) { value, ok := s[key]; return value, ok }
@@ -226,10 +226,9 @@ func (s settings) Environ() []string {
 	return all
 }
 
-// tearDown ends everything. What went wrong after the demo was over is only
-// worth a line in the log.
-func (s *stage) tearDown(failed bool) error {
-	s.stop()
+// stop ends all parts. An error of the shutdown is only logged.
+func (s *system) stop(failed bool) error {
+	s.cancel()
 	err := s.running.Wait()
 	if s.client != nil {
 		s.client.Close()
@@ -252,7 +251,7 @@ func (s *stage) tearDown(failed bool) error {
 	return os.RemoveAll(s.folder)
 }
 
-// ended hides the errors that a server stops with when it is told to.
+// ended drops the errors of a closed server.
 func ended(err error) error {
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
