@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// recorded is the history of a scenario of workflows.
+// recorded is the recorded history of a scenario of package workflows.
 func recorded(t *testing.T, name string) *historypb.History {
 	t.Helper()
 	history, err := historyfile.Read(filepath.Join("..", "..", "..", "workflows", "testdata", "histories", name+".json"))
@@ -22,12 +22,12 @@ func recorded(t *testing.T, name string) *historypb.History {
 	return history
 }
 
-// upTo is a history as it was after so many events.
+// upTo is a history cut after a number of events.
 func upTo(history *historypb.History, events int) *historypb.History {
 	return &historypb.History{Events: history.GetEvents()[:events]}
 }
 
-// through is a history as it was after the first event of a kind.
+// through is a history cut after the first event of a kind.
 func through(t *testing.T, history *historypb.History, kind enumspb.EventType) *historypb.History {
 	t.Helper()
 	for i, event := range history.GetEvents() {
