@@ -100,7 +100,7 @@ func TestChaosInterrupted(t *testing.T) {
 	interrupted := begin()
 	interrupted.signal(os.Interrupt)
 	interrupted.awaitOutput(`0 of the seeds 7 to 7 .*: 0 jobs`)
-	interrupted.awaitOutput(`interrupted after 0 of 1 seeds; what the others left is in ` + regexp.QuoteMeta(folder))
+	interrupted.awaitOutput(`interrupted after 0 of 1 seeds; the files of the others are in ` + regexp.QuoteMeta(folder))
 	require.Equal(t, 1, interrupted.exitCode())
 	gone()
 	mounts, err := os.ReadFile("/proc/self/mounts")

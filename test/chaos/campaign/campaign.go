@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// campaign is a number of seeds to be played.
+// campaign is a validated Command.
 type campaign struct {
 	seeds    int
 	from     int64
 	jobs     int
 	parallel int
-	// faults are the names that menu was made of.
+	// faults are the names given by --faults, menu what they select.
 	faults   []string
 	menu     menu
 	binary   string
@@ -28,45 +28,45 @@ type campaign struct {
 	progress io.Writer
 }
 
-// run plays the seeds, so many at a time, and adds up what became of them. An
-// error means that the campaign could not go on, or was interrupted; the report
-// is then about the seeds that were played to their end.
+// run runs the seeds in parallel. An error means that the campaign could not
+// continue, or was interrupted; the report is then about the completed seeds.
 func (c *campaign) run(ctx context.Context) (*Report, error) {
 	started := time.Now()
 	sum := newTally(c)
 	var mu sync.Mutex
-	group, playing := errgroup.WithContext(ctx)
+	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(c.parallel)
-	for seed := c.from; seed < c.from+int64(c.seeds) && playing.Err() == nil; seed++ {
+	for seed := c.from; seed < c.from+int64(c.seeds) && running.Err() == nil; seed++ {
 		group.Go(func() error {
-			if playing.Err() != nil {
-				return playing.Err()
+			if running.Err() != nil {
+				return running.Err()
 			}
-			result, err := c.play(playing, seed)
+			result, err := c.runSeed(running, seed)
 			if err != nil {
-				return fmt.Errorf("seed %d could not be played: %w", seed, err)
+				return fmt.Errorf("seed %d could not be run: %w", seed, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			sum.add(result)
-			return c.tell(result)
+			return c.finishSeed(result)
 		})
 	}
 	err := group.Wait()
 	report := sum.finish(time.Since(started))
 	if ctx.Err() != nil {
-		return report, fmt.Errorf("interrupted after %d of %d seeds; what the others left is in %s", report.Seeds, c.seeds, c.folder)
+		return report, fmt.Errorf("interrupted after %d of %d seeds; the files of the others are in %s", report.Seeds, c.seeds, c.folder)
 	}
-	// Gone only if no seed left anything.
+	// The removal fails if a seed left files, as it should.
 	_ = os.Remove(c.folder)
 	return report, err
 }
 
-// tell says how a seed went. One that went wrong keeps its folder.
-func (c *campaign) tell(o *outcome) error {
-	folder := filepath.Join(c.folder, fmt.Sprintf("seed-%d", o.seed))
-	line := fmt.Sprintf("seed %d: %d jobs, %d charges, %d files, %d deaths in %s", o.seed, len(o.lives), o.ledger.Charges, o.files, o.deaths(), o.took.Truncate(time.Second))
-	if len(o.problems) == 0 {
+// finishSeed prints the result of a seed and removes the folder of a passed one.
+func (c *campaign) finishSeed(result *seedResult) error {
+	folder := filepath.Join(c.folder, fmt.Sprintf("seed-%d", result.seed))
+	line := fmt.Sprintf("seed %d: %d jobs, %d charges, %d files, %d deaths in %s",
+		result.seed, len(result.jobs), result.ledger.Charges, result.files, result.deaths(), result.took.Truncate(time.Second))
+	if len(result.problems) == 0 {
 		fmt.Fprintln(c.progress, line)
 		if c.keep {
 			return nil
@@ -74,16 +74,16 @@ func (c *campaign) tell(o *outcome) error {
 		return os.RemoveAll(folder)
 	}
 	fmt.Fprintf(c.progress, "%s: BROKEN, its logs and histories are in %s\n", line, folder)
-	for _, problem := range o.problems {
+	for _, problem := range result.problems {
 		fmt.Fprintf(c.progress, "  %s\n", problem)
 	}
 	return nil
 }
 
-// deaths counts the blows that really fell.
-func (o *outcome) deaths() int {
+// deaths counts the injected deaths.
+func (r *seedResult) deaths() int {
 	sum := 0
-	for _, times := range o.struck {
+	for _, times := range r.injected {
 		sum += len(times)
 	}
 	return sum

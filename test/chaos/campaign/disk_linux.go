@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// diskSize holds the videos of one seed with room to spare.
+// diskSize is more than the videos of one seed need.
 const diskSize = "96m"
 
-// disk is a small file system of its own that can really be full.
+// disk is a small file system that can be filled.
 type disk struct{ path string }
 
-// mountDisk makes one. It needs the right to mount: root, or a user namespace.
+// mountDisk mounts a tmpfs. It needs root or a user namespace.
 func mountDisk(path string) (*disk, error) {
 	if err := unix.Mount("tmpfs", path, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700,size="+diskSize); err != nil {
 		return nil, fmt.Errorf("mount a small disk at %s: %w", path, err)
@@ -23,7 +23,7 @@ func mountDisk(path string) (*disk, error) {
 	return &disk{path}, nil
 }
 
-// fill takes all the space that is left; free gives it back.
+// fill allocates all free space; free releases it.
 func (d *disk) fill() (free func(), err error) {
 	name := filepath.Join(d.path, "ballast")
 	ballast, err := os.Create(name)
@@ -32,7 +32,8 @@ func (d *disk) fill() (free func(), err error) {
 	}
 	defer ballast.Close()
 	free = func() { _ = os.Remove(name) }
-	// Others write meanwhile, so what is left is taken until there is nothing.
+	// Other processes write at the same time, so the allocation is repeated until
+	// no space is left.
 	size := int64(0)
 	for range 100 {
 		var space unix.Statfs_t
@@ -54,13 +55,13 @@ func (d *disk) fill() (free func(), err error) {
 		size += left
 	}
 	free()
-	return nil, errors.New("fill the disk: it does not get full")
+	return nil, errors.New("fill the disk: space is left after 100 allocations")
 }
 
-// unmountDisk does nothing if none is mounted there.
+// unmountDisk does nothing if no disk is mounted at the path.
 func unmountDisk(path string) { _ = unix.Unmount(path, unix.MNT_DETACH) }
 
-// canMount says whether this process may mount at all.
+// canMount reports whether this process may mount a disk.
 func canMount() bool {
 	folder, err := os.MkdirTemp("", "lumaflow-chaos-")
 	if err != nil {

@@ -4,7 +4,7 @@ package campaign
 
 import "errors"
 
-// disk stands in for a small file system, which needs Linux.
+// disk is a small file system, which needs Linux.
 type disk struct{}
 
 func mountDisk(string) (*disk, error) { return nil, errors.ErrUnsupported }

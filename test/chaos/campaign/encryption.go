@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 )
 
-// encryptedEvery is how often a seed runs with CODEC_KEYS.
+// Every encryptedEvery-th seed runs with CODEC_KEYS.
 const encryptedEvery = 3
 
-// codecKeys are those of a seed; empty means that nothing is encrypted.
+// codecKeys is CODEC_KEYS of a seed; empty means no encryption.
 func codecKeys(seed int64) string {
 	if seed%encryptedEvery != 0 {
 		return ""
@@ -18,30 +18,29 @@ func codecKeys(seed int64) string {
 	return "chaos:" + worldSecrets.codec
 }
 
-// judgeCiphertext looks for what jobs are about in all that the Temporal server
-// has written, if it is encrypted: the prompts and failures, which begin with
-// the job, and every address.
-func (p *playing) judgeCiphertext(lives []life) {
-	if !p.codec.Seals() {
+// verifyEncryption requires that the database of an encrypted seed holds no
+// prompt, no failure message (both contain "job " and the id) and no URL.
+func (r *seedRun) verifyEncryption(jobs []jobResult) {
+	if !r.w.codec.Seals() {
 		return
 	}
-	readable := [][]byte{[]byte(videoURL), []byte("http://127.0.0.1")}
-	for _, lived := range lives {
-		readable = append(readable, []byte("job "+lived.job.id))
+	plaintexts := [][]byte{[]byte(videoURL), []byte("http://127.0.0.1")}
+	for _, checked := range jobs {
+		plaintexts = append(plaintexts, []byte("job "+checked.job.id))
 	}
-	err := filepath.WalkDir(filepath.Dir(p.path(databaseFile)), func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Dir(r.w.path(databaseFile)), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		for _, text := range readable {
+		for _, text := range plaintexts {
 			if bytes.Contains(content, text) {
-				p.problem("%q can be read in %s, although the jobs are encrypted", text, filepath.Base(path))
+				r.problem("%s holds %q in plain text, although the jobs are encrypted", filepath.Base(path), text)
 			}
 		}
 		return err
 	})
 	if err != nil {
-		p.problem("look for what is not encrypted: %v", err)
+		r.problem("search for plain text: %v", err)
 	}
 }

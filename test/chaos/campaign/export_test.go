@@ -1,7 +1,8 @@
 package campaign
 
-// Deal is what a seed means, as text, and which faults each job was dealt.
-func Deal(seed int64, jobs int, names ...string) (text string, faults [][]string, deaths []string, err error) {
+// Plan is the schedule of a seed as text, with the faults of each job and the
+// deaths.
+func Plan(seed int64, jobs int, names ...string) (text string, faults [][]string, deaths []string, err error) {
 	chosen, err := newMenu(names)
 	if err != nil {
 		return "", nil, nil, err
@@ -10,8 +11,8 @@ func Deal(seed int64, jobs int, names ...string) (text string, faults [][]string
 	for _, job := range planned.jobs {
 		faults = append(faults, job.faults)
 	}
-	for _, blow := range planned.deaths {
-		deaths = append(deaths, blow.kind)
+	for _, death := range planned.deaths {
+		deaths = append(deaths, death.kind)
 	}
 	return planned.String(), faults, deaths, nil
 }

@@ -7,8 +7,8 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-// The deaths: what happens to processes and to the disk, beside what the
-// provider does. Their names are what --faults and the table use.
+// The deaths are the faults of processes and of the disk. Their names are those of
+// --faults and of the report.
 const (
 	WorkerKilled   = "worker-killed"
 	WorkerPaused   = "worker-paused"
@@ -19,25 +19,24 @@ const (
 	DiskFull       = "disk-full"
 )
 
-// Deaths lists all of them.
+// Deaths lists the names of all deaths.
 func Deaths() []string {
 	return []string{WorkerKilled, WorkerPaused, WebhookKilled, WebhookPaused, TemporalKilled, TemporalPaused, DiskFull}
 }
 
-// slowEvery is how often a seed deals the fault that takes ten minutes to live
-// through: every slowEvery-th seed does, and one that is asked for it by name.
+// Every slowEvery-th seed injects record-down, which takes ten minutes. --faults
+// record-down injects it in every seed.
 const slowEvery = 25
 
-// menu is what a campaign may deal.
+// menu is the set of faults and deaths of a campaign.
 type menu struct {
 	faults []kietest.Fault
 	deaths []string
-	// slow has every seed deal record-down.
+	// slow injects record-down in every seed.
 	slow bool
 }
 
-// newMenu reads the names of --faults: faults of the simulated kie.ai, deaths,
-// or all of both.
+// newMenu parses the names of --faults; no names, or "all", select everything.
 func newMenu(names []string) (menu, error) {
 	var chosen menu
 	everything := len(names) == 0 || slices.Contains(names, kietest.AllFaults)

@@ -10,22 +10,21 @@ import (
 )
 
 const (
-	// hitShare is the part of the planned faults and blows, in percent, that must
-	// really have happened: some are outrun, such as a second callback when the
-	// first never got through.
-	hitShare = 75
-	// aloneShare is the part of lost responses, in percent, that must have been
-	// found without an operator.
-	aloneShare = 95
-	// aloneFrom is from how many lost responses on that is asked: a few prove
-	// nothing about a share.
-	aloneFrom = 100
+	// minInjected is the percentage of the planned faults and deaths that must have
+	// happened. Some can't, such as a second callback after a first that got no
+	// answer.
+	minInjected = 75
+	// minWithoutOperator is the percentage of lost responses that must have been
+	// recovered without an operator.
+	minWithoutOperator = 95
+	// minLostResponses is the number of lost responses from which that percentage
+	// is significant.
+	minLostResponses = 100
 )
 
-// perDeals is how many jobs must have been carried on by what, for every so many
-// deals of the whole menu. A death between two packets takes luck, and so does
-// a job that only an operator can help.
-var perDeals = map[rescue]struct{ jobs, deals int }{
+// minRescues is the minimum number of rescued jobs for a number of rounds of the
+// whole menu. Some rescues need a death between two packets, so they are rare.
+var minRescues = map[rescue]struct{ jobs, rounds int }{
 	byCallback:  {1, 1},
 	byPoll:      {1, 1},
 	byRetry:     {5, 1},
@@ -33,58 +32,58 @@ var perDeals = map[rescue]struct{ jobs, deals int }{
 	byOperator:  {1, 40},
 }
 
-// finish states what must have happened, and what of it did not.
+// finish compares the tally with the minimums and returns the report.
 func (t *tally) finish(took time.Duration) *Report {
 	t.report.Took = took
 	slices.Sort(t.report.Broken)
-	t.needFaults()
-	// Only the whole menu brings every rescue about.
+	t.requireFaults()
+	// Only the whole menu causes every rescue.
 	if len(t.campaign.menu.faults) == len(kietest.Faults()) && len(t.campaign.menu.deaths) == len(Deaths()) {
-		t.needRescues()
+		t.requireRescues()
 	}
-	if lost := t.report.Lost; lost.Responses >= aloneFrom && (lost.Responses-lost.Operator)*100 < aloneShare*lost.Responses {
-		t.miss("%d of %d lost responses needed an operator", lost.Operator, lost.Responses)
+	if lost := t.report.Lost; lost.Responses >= minLostResponses && (lost.Responses-lost.Operator)*100 < minWithoutOperator*lost.Responses {
+		t.missing("%d of %d lost responses needed an operator", lost.Operator, lost.Responses)
 	}
 	return &t.report
 }
 
-func (t *tally) needFaults() {
-	var undealt []string
+func (t *tally) requireFaults() {
+	var unplanned []string
 	for _, name := range allNames() {
-		row, ours := t.rows[name]
+		row, selected := t.rows[name]
 		switch {
-		case !ours:
+		case !selected:
 		case row.planned > 0:
-			row.Minimum = row.planned * hitShare / 100
+			row.Minimum = row.planned * minInjected / 100
 			if row.Injected < row.Minimum {
-				t.miss("%s happened %d times, not %d", name, row.Injected, row.Minimum)
+				t.missing("%s happened %d times, not %d", name, row.Injected, row.Minimum)
 			}
 			t.report.Rows = append(t.report.Rows, *row)
 		case name != kietest.RecordDown || t.campaign.menu.slow:
-			undealt = append(undealt, name)
+			unplanned = append(unplanned, name)
 		}
 	}
-	if len(undealt) > 0 && t.report.Seeds > 0 {
-		t.miss("no job was dealt %s (it takes %d jobs to deal the whole menu)", strings.Join(undealt, ", "), jobsPerDeal)
+	if len(unplanned) > 0 && t.report.Seeds > 0 {
+		t.missing("no job was to meet %s (the whole menu needs %d jobs)", strings.Join(unplanned, ", "), jobsPerRound)
 	}
 }
 
-func (t *tally) needRescues() {
-	deals := t.report.Jobs / jobsPerDeal
+func (t *tally) requireRescues() {
+	rounds := t.report.Jobs / jobsPerRound
 	for _, how := range rescues {
-		need := perDeals[how]
-		t.report.Needed[how] = deals / need.deals * need.jobs
+		minimum := minRescues[how]
+		t.report.Needed[how] = rounds / minimum.rounds * minimum.jobs
 		if got := t.report.Rescues[how]; got < t.report.Needed[how] {
-			t.miss("%d jobs were rescued by %s, not %d", got, how, t.report.Needed[how])
+			t.missing("%d jobs were rescued by %s, not %d", got, how, t.report.Needed[how])
 		}
 	}
 }
 
-func (t *tally) miss(format string, args ...any) {
+func (t *tally) missing(format string, args ...any) {
 	t.report.Missing = append(t.report.Missing, fmt.Sprintf(format, args...))
 }
 
-// allNames are all faults and deaths in the order of the table.
+// allNames lists all faults and deaths in the order of the report.
 func allNames() []string {
 	var names []string
 	for _, fault := range kietest.Faults() {

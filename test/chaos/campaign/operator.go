@@ -16,86 +16,85 @@ import (
 )
 
 const (
-	// operatorLooks is how often the operator looks at all jobs.
-	operatorLooks = 5 * time.Second
-	// operatorComes is how long a job must have been at a loss before the
-	// operator looks at it: callbacks have come by then, if they come, and the
-	// look at the record has been made, even if its first worker died.
-	operatorComes = 90 * time.Second
-	// operatorDoubts is how long the operator waits for a charge to show on the
-	// bill before taking the submission for never made. It is longer than a
-	// submission may take.
-	operatorDoubts = 110 * time.Second
+	// operatorInterval is the period of the operator's checks.
+	operatorInterval = 5 * time.Second
+	// adoptAfter is how long a job is in submit-unknown before the operator adopts
+	// its charge. It is longer than callbacks and the job's own search take, even
+	// if their first worker died.
+	adoptAfter = 90 * time.Second
+	// resubmitAfter is how long a job is in submit-unknown without a charge before
+	// the operator resubmits. It is longer than a submission may take.
+	resubmitAfter = 110 * time.Second
 )
 
-// operator is the person who looks after jobs that can't help themselves, with
-// the bill as kie.ai's log page and with lumaflow's command line.
+// operator resolves jobs in submit-unknown as a person does: it reads the bill in
+// place of kie.ai's log page and runs lumaflow resolve.
 type operator struct {
-	*world
-	prompts map[string]string // by job id
-	since   map[string]time.Time
-	looked  time.Time
+	w       *world
+	prompts map[string]string    // by job id
+	since   map[string]time.Time // when a job was first in submit-unknown
+	checked time.Time
 	log     io.Writer
 }
 
-// newOperator is an operator who writes down what it does.
 func newOperator(w *world, jobs []job, log io.Writer) *operator {
-	o := &operator{world: w, prompts: map[string]string{}, since: map[string]time.Time{}, log: log}
+	o := &operator{w: w, prompts: map[string]string{}, since: map[string]time.Time{}, log: log}
 	for _, job := range jobs {
 		o.prompts[job.id] = job.prompt
 	}
 	return o
 }
 
-// look sees which jobs are at a loss and helps those that have been for long.
-// What fails is tried again with the next look. Each job is asked: one that
-// lived through an outage may not be in the list of its stage.
-func (o *operator) look(ctx context.Context) {
-	if time.Since(o.looked) < operatorLooks {
+// resolveJobs resolves the jobs that have been in submit-unknown for long enough.
+// A failure is retried with the next check.
+func (o *operator) resolveJobs(ctx context.Context) {
+	if time.Since(o.checked) < operatorInterval {
 		return
 	}
-	o.looked = time.Now()
-	var helping sync.WaitGroup
-	for _, id := range o.atALoss(ctx) {
-		first, seen := o.since[id]
-		if !seen {
+	o.checked = time.Now()
+	var commands sync.WaitGroup
+	for _, id := range o.unknownJobs(ctx) {
+		first, known := o.since[id]
+		if !known {
 			o.since[id] = time.Now()
 			continue
 		}
 		if args := o.decide(id, time.Since(first)); args != nil {
-			// A job that is lost once more gets as long as the first time.
+			// The time starts again, in case the resubmission becomes unknown, too.
 			o.since[id] = time.Now()
-			helping.Go(func() { o.help(ctx, id, args) })
+			commands.Go(func() { o.resolve(ctx, id, args) })
 		}
 	}
-	helping.Wait()
+	commands.Wait()
 }
 
-func (o *operator) help(ctx context.Context, id string, args []string) {
+func (o *operator) resolve(ctx context.Context, id string, args []string) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	// What it comes to is read from the job's history.
-	cmd := exec.CommandContext(ctx, o.binary, append([]string{"resolve", id}, args...)...)
-	cmd.Env = o.env
+	cmd := exec.CommandContext(ctx, o.w.binary, append([]string{"resolve", id}, args...)...)
+	cmd.Env = o.w.env
+	// The history of the job has the result.
 	output, _ := cmd.CombinedOutput()
 	fmt.Fprintf(o.log, "%s resolve %s %s\n%s", time.Now().Format(time.RFC3339Nano), id, strings.Join(args, " "), output)
 }
 
-// atALoss asks all open jobs at once: those whose worker is paused don't answer.
-func (o *operator) atALoss(ctx context.Context) (ids []string) {
+// unknownJobs lists the jobs in submit-unknown. It queries every open job, because
+// the search attribute of the stage may be stale after an outage. The queries run
+// in parallel: a paused worker does not answer.
+func (o *operator) unknownJobs(ctx context.Context) (ids []string) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	list, err := o.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: "ExecutionStatus = 'Running'"})
+	list, err := o.w.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: "ExecutionStatus = 'Running'"})
 	if err != nil {
 		return nil
 	}
-	var asking sync.WaitGroup
+	var queries sync.WaitGroup
 	var mu sync.Mutex
 	for _, execution := range list.GetExecutions() {
 		id := execution.GetExecution().GetWorkflowId()
-		asking.Go(func() {
+		queries.Go(func() {
 			var status workflows.Status
-			answer, err := o.client.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
+			answer, err := o.w.client.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
 			if err != nil || answer.Get(&status) != nil || status.Stage != workflows.StageSubmitUnknown {
 				return
 			}
@@ -104,17 +103,17 @@ func (o *operator) atALoss(ctx context.Context) (ids []string) {
 			ids = append(ids, id)
 		})
 	}
-	asking.Wait()
+	queries.Wait()
 	return ids
 }
 
-// decide says what to do about a job, or nothing yet.
-func (o *operator) decide(id string, lost time.Duration) []string {
-	charges := chargesOf(o.kie.Ledger(), o.prompts[id])
+// decide returns the arguments of lumaflow resolve for a job, or nil to wait.
+func (o *operator) decide(id string, unknown time.Duration) []string {
+	charges := chargesOf(o.w.kie.Ledger(), o.prompts[id])
 	switch {
-	case len(charges) > 0 && lost >= operatorComes:
+	case len(charges) > 0 && unknown >= adoptAfter:
 		return []string{"--adopt", charges[0].TaskID}
-	case len(charges) == 0 && lost >= operatorDoubts:
+	case len(charges) == 0 && unknown >= resubmitAfter:
 		return []string{"--resubmit"}
 	}
 	return nil

@@ -10,9 +10,8 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-// schedule is what one seed means: who is asked for what and meets which
-// faults, and what dies when. How the processes then get in each other's way is
-// up to the machine.
+// schedule is the plan of one seed: the jobs with their faults, and the deaths with
+// their times. The seed fixes the plan; the interleaving of the processes varies.
 type schedule struct {
 	seed   int64
 	jobs   []job
@@ -23,32 +22,32 @@ type schedule struct {
 type job struct {
 	id     string
 	prompt string
-	// name prefixes the stored files; it is hostile now and then.
+	// name prefixes the stored files. Some names try to leave the output folder.
 	name   string
 	faults []string
-	// start is when it is submitted, from the beginning of the run.
+	// start is the time of the submission after the begin of the run.
 	start time.Duration
 }
 
-// death is one blow from outside.
+// death is one planned fault of a process or the disk.
 type death struct {
 	kind string
-	// pause is the time since the blow before, atCharge has it wait for the next
-	// charge on top of that: the moment at which most is at stake.
-	pause    time.Duration
+	// delay is the time after the death before. With atCharge the death then waits
+	// for the next charge, when a lost submission costs money.
+	delay    time.Duration
 	atCharge bool
-	// lasts is how long the victim stays away.
-	lasts time.Duration
-	// which is the victim where there are several.
-	which int
+	// duration is the downtime of the process, or the time of a full disk.
+	duration time.Duration
+	// worker is the index of the worker, for the deaths of workers.
+	worker int
 }
 
 const (
-	// jobsPerDeal is for how many jobs each fault is dealt once.
-	jobsPerDeal = 25
-	// slowDeal is how many jobs of a slow seed find record-info down.
-	slowDeal = 7
-	// submitWithin is the time in which all jobs are submitted.
+	// jobsPerRound is the number of jobs among which each fault is assigned once.
+	jobsPerRound = 25
+	// slowJobs is the number of jobs of a slow seed with record-down.
+	slowJobs = 7
+	// submitWithin is the time within which all jobs are submitted.
 	submitWithin = 6 * time.Second
 )
 
@@ -64,15 +63,15 @@ func newSchedule(seed int64, jobs int, from menu) schedule {
 			start: time.Duration(random.Int64N(int64(submitWithin))),
 		})
 	}
-	planned.deal(random, from)
+	planned.assignFaults(random, from)
 	for i := range planned.jobs {
 		planned.jobs[i].prompt = prompt(random, planned.jobs[i])
 	}
-	planned.deaths = drawDeaths(random, from.deaths)
+	planned.deaths = planDeaths(random, from.deaths)
 	return planned
 }
 
-// prompt is unique to the job, and tells the simulator what the job meets.
+// prompt is unique to the job and names its faults for the simulator.
 func prompt(random *rand.Rand, j job) string {
 	text := "job " + j.id
 	switch random.IntN(8) {
@@ -87,41 +86,41 @@ func prompt(random *rand.Rand, j job) string {
 	return kietest.WithFaults(text, j.faults...)
 }
 
-// deal hands every fault on the menu to some jobs, like cards: each is dealt
-// once for every jobsPerDeal jobs, so that even a short campaign meets all.
-func (s *schedule) deal(random *rand.Rand, from menu) {
-	// A lost answer whose callback never comes, either, needs an operator. That
-	// is rare in life and must not be the rule here.
+// assignFaults assigns every fault of the menu to one job in every jobsPerRound, so
+// that even a short campaign injects all.
+func (s *schedule) assignFaults(random *rand.Rand, from menu) {
+	// A lost response with a lost callback needs an operator. That is rare in
+	// production, so only some seeds combine them.
 	needsOperator := random.IntN(6) == 0
-	copies := max(1, len(s.jobs)/jobsPerDeal)
-	var deck []kietest.Fault
+	copies := max(1, len(s.jobs)/jobsPerRound)
+	var faults []kietest.Fault
 	for _, fault := range from.faults {
 		times := copies
 		if fault.Name == kietest.RecordDown {
 			times = 0
 			if from.slow || s.seed%slowEvery == 0 {
-				times = slowDeal
+				times = slowJobs
 			}
 		}
 		for range times {
-			deck = append(deck, fault)
+			faults = append(faults, fault)
 		}
 	}
-	random.Shuffle(len(deck), func(i, k int) { deck[i], deck[k] = deck[k], deck[i] })
-	// What shuts out most is dealt first.
-	slices.SortStableFunc(deck, func(a, b kietest.Fault) int { return exclusive(b) - exclusive(a) })
-	for _, fault := range deck {
+	random.Shuffle(len(faults), func(i, k int) { faults[i], faults[k] = faults[k], faults[i] })
+	// Faults that exclude most others are assigned first.
+	slices.SortStableFunc(faults, func(a, b kietest.Fault) int { return exclusiveness(b) - exclusiveness(a) })
+	for _, fault := range faults {
 		for _, i := range random.Perm(len(s.jobs)) {
-			taker := &s.jobs[i]
-			if taker.takes(fault, needsOperator) {
-				taker.faults = append(taker.faults, fault.Name)
+			candidate := &s.jobs[i]
+			if candidate.canMeet(fault, needsOperator) {
+				candidate.faults = append(candidate.faults, fault.Name)
 				break
 			}
 		}
 	}
 }
 
-func exclusive(fault kietest.Fault) int {
+func exclusiveness(fault kietest.Fault) int {
 	switch {
 	case fault.Name == kietest.RecordDown:
 		return 2
@@ -137,14 +136,14 @@ var (
 	noCallback = []string{kietest.CallbackLost, kietest.CallbackUnsignedSkew}
 )
 
-// takes says whether a fault can really hit the job beside those it has: what
-// never comes to pass tests nothing.
-func (j *job) takes(fault kietest.Fault, needsOperator bool) bool {
+// canMeet reports whether a fault can happen to the job in combination with those
+// that it has.
+func (j *job) canMeet(fault kietest.Fault, needsOperator bool) bool {
 	for _, name := range j.faults {
 		has := faultNamed(name)
 		switch {
 		case has.Stage == fault.Stage,
-			shutsOut(has, fault), shutsOut(fault, has),
+			excludes(has, fault), excludes(fault, has),
 			!needsOperator && (bothIn(name, fault.Name, noAnswer, noCallback)):
 			return false
 		}
@@ -152,9 +151,9 @@ func (j *job) takes(fault kietest.Fault, needsOperator bool) bool {
 	return true
 }
 
-// shutsOut says that a job that meets one fault can't meet, or not survive, the
+// excludes reports whether a job with one fault can't meet, or can't survive, the
 // other.
-func shutsOut(one, other kietest.Fault) bool {
+func excludes(one, other kietest.Fault) bool {
 	switch {
 	case one.Name == kietest.Refused:
 		return true
@@ -183,30 +182,46 @@ func faultNamed(name string) kietest.Fault {
 	return kietest.Fault{}
 }
 
-// drawDeaths has each kind strike once, in any order. Workers are killed twice:
-// they are where the money goes through.
-func drawDeaths(random *rand.Rand, kinds []string) []death {
+// planDeaths plans each kind once, in random order. Workers are killed twice,
+// because they submit.
+func planDeaths(random *rand.Rand, kinds []string) []death {
 	if slices.Contains(kinds, WorkerKilled) {
 		kinds = append(slices.Clone(kinds), WorkerKilled)
 	}
 	var deaths []death
 	for _, i := range random.Perm(len(kinds)) {
-		blow := death{
+		next := death{
 			kind:     kinds[i],
-			pause:    300*time.Millisecond + upTo(random, 2*time.Second),
+			delay:    300*time.Millisecond + upTo(random, 2*time.Second),
 			atCharge: random.IntN(3) == 0,
-			lasts:    300*time.Millisecond + upTo(random, 3*time.Second),
-			which:    random.IntN(workers),
+			duration: 300*time.Millisecond + upTo(random, 3*time.Second),
+			worker:   random.IntN(workers),
 		}
-		// Some stay away for longer than the heartbeat of a submission may.
-		if random.IntN(5) == 0 && blow.kind != WebhookKilled && blow.kind != WorkerKilled {
-			blow.lasts = 21*time.Second + upTo(random, 4*time.Second)
+		// Some last longer than the heartbeat timeout of a submission.
+		if random.IntN(5) == 0 && next.kind != WebhookKilled && next.kind != WorkerKilled {
+			next.duration = 21*time.Second + upTo(random, 4*time.Second)
 		}
-		deaths = append(deaths, blow)
+		deaths = append(deaths, next)
 	}
 	return deaths
 }
 
 func upTo(random *rand.Rand, below time.Duration) time.Duration {
 	return time.Duration(random.Int64N(int64(below)))
+}
+
+// String lists the jobs and the deaths.
+func (s schedule) String() string {
+	var text strings.Builder
+	for _, job := range s.jobs {
+		fmt.Fprintf(&text, "%6.2fs  %s  name %.40q  %s\n", job.start.Seconds(), job.id, job.name, job.prompt)
+	}
+	for _, death := range s.deaths {
+		when := ""
+		if death.atCharge {
+			when = " at the next charge"
+		}
+		fmt.Fprintf(&text, "+%5.2fs  %s%s, for %.1fs, worker %d\n", death.delay.Seconds(), death.kind, when, death.duration.Seconds(), death.worker+1)
+	}
+	return text.String()
 }

@@ -10,35 +10,35 @@ import (
 	"lumaflow/test/chaos/campaign"
 )
 
-func TestOneSeedIsOneSchedule(t *testing.T) {
-	first, _, _, err := campaign.Deal(7, 25)
+func TestSeedFixesSchedule(t *testing.T) {
+	first, _, _, err := campaign.Plan(7, 25)
 	require.NoError(t, err)
-	again, _, _, err := campaign.Deal(7, 25)
+	second, _, _, err := campaign.Plan(7, 25)
 	require.NoError(t, err)
-	require.Equal(t, first, again)
-	other, _, _, err := campaign.Deal(8, 25)
+	require.Equal(t, first, second)
+	other, _, _, err := campaign.Plan(8, 25)
 	require.NoError(t, err)
 	require.NotEqual(t, first, other)
 }
 
-// Even one seed deals everything, and nothing that can't come to pass.
-func TestEverySeedDealsTheWholeMenu(t *testing.T) {
+// Every seed assigns every fault, and no combination that can't happen.
+func TestEverySeedAssignsTheWholeMenu(t *testing.T) {
 	stages, fatal := map[string]kietest.Stage{}, map[string]bool{}
 	for _, fault := range kietest.Faults() {
 		stages[fault.Name], fatal[fault.Name] = fault.Stage, fault.Fatal
 	}
 	for seed := int64(1); seed <= 60; seed++ {
-		_, jobs, deaths, err := campaign.Deal(seed, 25)
+		_, jobs, deaths, err := campaign.Plan(seed, 25)
 		require.NoError(t, err)
-		dealt := map[string]int{}
+		assigned := map[string]int{}
 		for _, faults := range jobs {
-			met := map[kietest.Stage]bool{}
+			stagesMet := map[kietest.Stage]bool{}
 			for _, fault := range faults {
-				dealt[fault]++
-				require.False(t, met[stages[fault]], "seed %d: two faults of one stage: %v", seed, faults)
-				met[stages[fault]] = true
+				assigned[fault]++
+				require.False(t, stagesMet[stages[fault]], "seed %d: two faults of one stage: %v", seed, faults)
+				stagesMet[stages[fault]] = true
 				if fatal[fault] {
-					require.False(t, met[kietest.StageLink] || met[kietest.StageTransfer], "seed %d: no video, but a fault of its download: %v", seed, faults)
+					require.False(t, stagesMet[kietest.StageLink] || stagesMet[kietest.StageTransfer], "seed %d: no video, but a fault of its download: %v", seed, faults)
 				}
 			}
 			if slices.Contains(faults, kietest.Refused) {
@@ -53,7 +53,7 @@ func TestEverySeedDealsTheWholeMenu(t *testing.T) {
 					want = 7
 				}
 			}
-			require.Equal(t, want, dealt[fault.Name], "seed %d: %s", seed, fault.Name)
+			require.Equal(t, want, assigned[fault.Name], "seed %d: %s", seed, fault.Name)
 		}
 		for _, death := range campaign.Deaths() {
 			require.Contains(t, deaths, death)
@@ -62,19 +62,19 @@ func TestEverySeedDealsTheWholeMenu(t *testing.T) {
 }
 
 func TestMenu(t *testing.T) {
-	_, jobs, deaths, err := campaign.Deal(1, 10, kietest.RecordDown, campaign.DiskFull)
+	_, jobs, deaths, err := campaign.Plan(1, 10, kietest.RecordDown, campaign.DiskFull)
 	require.NoError(t, err)
 	require.Equal(t, []string{campaign.DiskFull}, deaths)
-	dealt := 0
+	assigned := 0
 	for _, faults := range jobs {
 		for _, fault := range faults {
 			require.Equal(t, kietest.RecordDown, fault)
-			dealt++
+			assigned++
 		}
 	}
-	require.Equal(t, 7, dealt, "who asks for it by name gets it in every seed")
+	require.Equal(t, 7, assigned, "record-down by name is in every seed")
 
-	_, _, _, err = campaign.Deal(1, 10, "earthquake")
+	_, _, _, err = campaign.Plan(1, 10, "earthquake")
 	require.ErrorIs(t, err, kietest.ErrUnknownFault)
 }
 

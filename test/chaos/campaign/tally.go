@@ -9,14 +9,13 @@ import (
 	"lumaflow/workflows"
 )
 
-// Report is what a campaign found.
+// Report is the result of a campaign.
 type Report struct {
 	From int64 `json:"from"`
-	// Seeds are those that were played to their end, Asked all that were to be.
+	// Seeds counts the completed seeds, Asked the requested ones.
 	Seeds int `json:"seeds"`
 	Asked int `json:"seedsAsked"`
-	// JobsEach and Faults are what each seed was played with: it takes both to
-	// play one again.
+	// JobsEach and Faults are the flags that the plan of a seed depends on.
 	JobsEach   int      `json:"jobsEach"`
 	Faults     []string `json:"faults,omitempty"`
 	Jobs       int      `json:"jobs"`
@@ -25,49 +24,50 @@ type Report struct {
 	Failures   int      `json:"failures"`
 	Deaths     int      `json:"deaths"`
 	Duplicates int      `json:"doubleCharges"`
-	// Lost is about submissions whose outcome was unknown.
+	// Lost counts the submissions with an unknown outcome.
 	Lost Lost `json:"lostSubmissions"`
-	// Rows are the faults and the deaths, Rescues how many jobs were carried on by
-	// what, and Needed how many must have been.
+	// Rows are the faults and the deaths. Rescues counts the rescued jobs, Needed is
+	// their minimum.
 	Rows    []Row          `json:"rows"`
 	Rescues map[rescue]int `json:"rescues"`
 	Needed  map[rescue]int `json:"rescuesNeeded"`
-	// Broken are the seeds that did not keep the promise, Missing what should
-	// have happened and did not.
+	// Broken lists the seeds that failed, Missing the minimums that were not
+	// reached.
 	Broken  []int64       `json:"broken"`
 	Missing []string      `json:"missing"`
 	Took    time.Duration `json:"tookNanoseconds"`
 }
 
-// Lost counts submissions with an unknown outcome and who found out about them.
+// Lost counts submissions with an unknown outcome by how they were resolved.
 type Lost struct {
-	// Responses are those that were charged and whose answer was lost.
+	// Responses counts charged submissions whose response was lost.
 	Responses int `json:"responses"`
-	// Operator of them had to be found by one, the others were found without.
+	// Operator counts those of them that an operator resolved.
 	Operator int `json:"operator"`
-	// Unsent were never charged: their worker died between its intent and its
-	// request, or with the refusal in hand. Nobody but an operator can know.
+	// Unsent counts submissions that were never charged: their worker died between
+	// its intent and its request, or after it received the refusal. Only the bill
+	// shows that.
 	Unsent int `json:"unsent"`
 }
 
-// Row is one fault or death.
+// Row counts one fault or death.
 type Row struct {
 	Name string `json:"name"`
-	// Injected is how often it really happened, as jobs that a fault hit or as
-	// blows; Minimum is how often it must have.
+	// Injected counts the jobs that met the fault, or the injected deaths; Minimum
+	// is the required number.
 	Injected int `json:"injected"`
 	Minimum  int `json:"minimum"`
-	// Survived are those of them that ended as they had to: a fault's jobs, or
-	// the blows of seeds that kept the promise.
+	// Survived counts those of Injected that passed: jobs with the fault, or deaths
+	// in passed seeds.
 	Survived int `json:"survived"`
-	// Rescued counts the jobs that the fault hit, or that were open when the blow
-	// fell, by what carried them on: past this or past whatever else they met.
+	// Rescued counts the jobs that met the fault, or were open at the death, by
+	// their rescues from this or any other fault.
 	Rescued map[rescue]int `json:"rescued"`
 
 	planned int
 }
 
-// tally adds outcomes up to a Report.
+// tally sums results up to a Report.
 type tally struct {
 	campaign *campaign
 	report   Report
@@ -91,82 +91,82 @@ func newTally(c *campaign) *tally {
 	return t
 }
 
-func (t *tally) add(o *outcome) {
+func (t *tally) add(result *seedResult) {
 	t.report.Seeds++
-	t.report.Jobs += len(o.lives)
-	t.report.Charges += o.ledger.Charges
-	t.report.Files += o.files
-	t.report.Deaths += o.deaths()
-	if len(o.problems) > 0 {
-		t.report.Broken = append(t.report.Broken, o.seed)
+	t.report.Jobs += len(result.jobs)
+	t.report.Charges += result.ledger.Charges
+	t.report.Files += result.files
+	t.report.Deaths += result.deaths()
+	if len(result.problems) > 0 {
+		t.report.Broken = append(t.report.Broken, result.seed)
 	}
-	planned := newSchedule(o.seed, t.campaign.jobs, t.campaign.menu)
+	planned := newSchedule(result.seed, t.campaign.jobs, t.campaign.menu)
 	for _, job := range planned.jobs {
 		for _, fault := range job.faults {
 			t.rows[fault].planned++
 		}
 	}
-	for _, blow := range planned.deaths {
-		if row, ours := t.rows[blow.kind]; ours {
+	for _, death := range planned.deaths {
+		if row, selected := t.rows[death.kind]; selected {
 			row.planned++
 		}
 	}
-	for kind, times := range o.struck {
-		t.addDeaths(kind, times, o)
+	for kind, times := range result.injected {
+		t.addDeaths(kind, times, result)
 	}
-	for _, lived := range o.lives {
-		t.addLife(lived)
+	for _, checked := range result.jobs {
+		t.addJob(checked)
 	}
 }
 
-// addDeaths counts the blows of one kind, and what carried the jobs on that were
-// open when they fell.
-func (t *tally) addDeaths(kind string, times []time.Time, o *outcome) {
+// addDeaths counts the deaths of one kind and the rescues of the jobs that were
+// open at their times.
+func (t *tally) addDeaths(kind string, times []time.Time, result *seedResult) {
 	row := t.rows[kind]
 	row.Injected += len(times)
-	if len(o.problems) == 0 {
+	if len(result.problems) == 0 {
 		row.Survived += len(times)
 	}
-	for _, lived := range o.lives {
-		if !slices.ContainsFunc(times, lived.story.openAt) {
+	for _, checked := range result.jobs {
+		if !slices.ContainsFunc(times, checked.history.openAt) {
 			continue
 		}
-		for how := range lived.story.rescued {
+		for how := range checked.history.rescued {
 			row.Rescued[how]++
 		}
 	}
 }
 
-func (t *tally) addLife(l life) {
-	if l.story.closed == enumspb.WORKFLOW_EXECUTION_STATUS_FAILED {
+func (t *tally) addJob(checked jobResult) {
+	if checked.history.closed == enumspb.WORKFLOW_EXECUTION_STATUS_FAILED {
 		t.report.Failures++
 	}
-	t.report.Duplicates += max(0, len(l.charges)-1)
+	t.report.Duplicates += max(0, len(checked.charges)-1)
 	switch {
-	case !l.story.lost:
-	case l.story.resolved == workflows.Resubmit, len(l.charges) == 0:
+	case !checked.history.unknown:
+	case checked.history.resolved == workflows.Resubmit, len(checked.charges) == 0:
 		t.report.Lost.Unsent++
 	default:
 		t.report.Lost.Responses++
-		if l.story.resolved == workflows.AdoptTask {
+		if checked.history.resolved == workflows.AdoptTask {
 			t.report.Lost.Operator++
 		}
 	}
 	for _, how := range rescues {
-		if l.story.rescued[how] {
+		if checked.history.rescued[how] {
 			t.report.Rescues[how]++
 		}
 	}
-	for _, fault := range l.met {
-		row, ours := t.rows[fault]
-		if !ours {
+	for _, fault := range checked.faults {
+		row, selected := t.rows[fault]
+		if !selected {
 			continue
 		}
 		row.Injected++
-		if l.well {
+		if checked.passed {
 			row.Survived++
 		}
-		for how := range l.story.rescued {
+		for how := range checked.history.rescued {
 			row.Rescued[how]++
 		}
 	}

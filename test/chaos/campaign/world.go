@@ -26,11 +26,12 @@ import (
 
 const (
 	namespace = "default"
-	// workers share the task queue, the work folder and the store.
+	// workers is the number of workers. They share the task queue, the work folder
+	// and the store.
 	workers = 2
 )
 
-// secrets are what must show nowhere.
+// secrets must not appear in any history, log or file.
 type secrets struct{ apiKey, callback, hmac, codec string }
 
 var worldSecrets = secrets{
@@ -40,8 +41,8 @@ var worldSecrets = secrets{
 	codec:    "Q2hhb3MtY29kZWMta2V5LXRoYXQtbXVzdC1ub3Qtc2g=",
 }
 
-// world is one seed's set of real processes: a Temporal server on its file
-// database, two workers, a webhook, and the simulated kie.ai with its bill.
+// world is the set of processes of one seed: a Temporal server on its file
+// database, two workers and a webhook; the simulated kie.ai runs in this process.
 type world struct {
 	folder   string
 	binary   string
@@ -49,9 +50,9 @@ type world struct {
 	temporal *temporal
 	workers  []*supervisor.Service
 	webhook  *supervisor.Service
-	disk     *disk // nil if this system can't have one
+	disk     *disk // nil if this system can't mount one
 	kie      *kietest.Server
-	web      *http.Server
+	kieHTTP  *http.Server
 	client   client.Client
 	codec    codec.Codec
 	starter  *starter.Starter
@@ -66,15 +67,15 @@ const (
 	diskFolder   = "disk"
 	videosFolder = "disk/videos"
 	workFolder   = "disk/work"
-	// homeFolder is the working directory and the home of all processes. None
-	// has any business there.
+	// homeFolder is the working directory and the home of all processes. They must
+	// not write to it.
 	homeFolder = "home"
 )
 
 func (w *world) path(name string) string { return filepath.Join(w.folder, filepath.FromSlash(name)) }
 
-// build makes a world in a folder. Whatever happened, the caller ends it with
-// destroy.
+// build starts the processes with their files in a folder. The caller calls
+// destroy, after an error, too.
 func build(ctx context.Context, folder, binary string, seed int64, withDisk bool) (*world, error) {
 	w := &world{folder: folder, binary: binary}
 	return w, w.build(ctx, seed, withDisk)
@@ -165,12 +166,12 @@ func (w *world) startProvider(seed int64) (url string, err error) {
 		listener.Close()
 		return "", err
 	}
-	w.web = &http.Server{Handler: w.kie, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = w.web.Serve(listener) }()
+	w.kieHTTP = &http.Server{Handler: w.kie, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = w.kieHTTP.Serve(listener) }()
 	return "http://" + listener.Addr().String(), nil
 }
 
-// settings are those of all roles, quick where a real provider takes its time.
+// settings is the environment of all roles, with short times for a fast provider.
 func (w *world) settings(kieURL, hookURL string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"),
@@ -229,9 +230,9 @@ func (w *world) roles() []*supervisor.Service {
 	return append([]*supervisor.Service{w.webhook}, w.workers...)
 }
 
-// settle waits until every role is up: who is between two lives can't show how
-// it drains, nor what it holds.
-func (w *world) settle(ctx context.Context) error {
+// awaitReady waits until every role is running: only a running process can drain
+// and be checked for open files.
+func (w *world) awaitReady(ctx context.Context) error {
 	for _, p := range w.roles() {
 		if err := p.Await(ctx, ready); err != nil {
 			return err
@@ -240,7 +241,7 @@ func (w *world) settle(ctx context.Context) error {
 	return nil
 }
 
-// drain stops the roles the way an operator does.
+// drain stops the roles with SIGTERM.
 func (w *world) drain() error {
 	failed := make([]error, workers+1)
 	done := make(chan struct{})
@@ -256,7 +257,7 @@ func (w *world) drain() error {
 	return errors.Join(failed...)
 }
 
-// destroy ends whatever is left of the world. The folder stays.
+// destroy ends all processes. The folder stays.
 func (w *world) destroy() {
 	for _, p := range w.roles() {
 		if p != nil {
@@ -269,8 +270,8 @@ func (w *world) destroy() {
 	if w.temporal != nil {
 		w.temporal.stop()
 	}
-	if w.web != nil {
-		_ = w.web.Close()
+	if w.kieHTTP != nil {
+		_ = w.kieHTTP.Close()
 		_ = w.kie.Close()
 	}
 	for _, log := range w.logs {
@@ -287,7 +288,7 @@ func (w *world) openLog(name string) (io.Writer, error) {
 	return log, nil
 }
 
-// environment is Temporal's variables for a client in this process.
+// environment holds Temporal's variables for a client in this process.
 type environment map[string]string
 
 func (e environment) LookupEnv(key string) (string, bool) { value, ok := e[key]; return value, ok }

@@ -12,16 +12,15 @@ import (
 	"lumaflow/workflows"
 )
 
-// temporal is the real Temporal server on its file database. It can be killed
-// and paused, and comes back on the same port with what it had stored. Should it
-// end by itself, as when it takes too long to start beside others, it is started
-// again, as an operator's supervisor would.
+// temporal is a Temporal server on its file database. It can be killed and paused,
+// and restarts on the same port with its database. A server that ends by itself,
+// for example because it starts too slowly on a busy machine, is restarted.
 type temporal struct {
 	options devserver.Options
 
 	mu     sync.Mutex
-	server *devserver.Server // nil while it is dead
-	kept   sync.WaitGroup
+	server *devserver.Server // nil while it is down
+	guards sync.WaitGroup
 }
 
 func startTemporal(ctx context.Context, port int, database string, log io.Writer) (*temporal, error) {
@@ -36,27 +35,27 @@ func startTemporal(ctx context.Context, port int, database string, log io.Writer
 	return t, t.start(ctx)
 }
 
-// start starts it and keeps it alive. Callers hold mu.
+// start starts the server and its guard. Callers hold mu.
 func (t *temporal) start(ctx context.Context) error {
-	// The port may still be held by what is left of the old connections.
+	// Old connections may still hold the port.
 	var err error
 	for range 5 {
 		var server *devserver.Server
 		if server, err = devserver.Start(ctx, t.options); err == nil {
 			t.server = server
-			t.kept.Go(func() { t.keep(ctx, server) })
+			t.guards.Go(func() { t.guard(ctx, server) })
 			return nil
 		}
-		if pauseFor(ctx, time.Second) != nil {
+		if sleep(ctx, time.Second) != nil {
 			break
 		}
 	}
 	return err
 }
 
-// keep waits for the end of a server and starts the next, unless it was ended on
-// purpose.
-func (t *temporal) keep(ctx context.Context, server *devserver.Server) {
+// guard waits for the end of a server and starts the next, unless kill or stop
+// ended it.
+func (t *temporal) guard(ctx context.Context, server *devserver.Server) {
 	<-server.Exited()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,47 +65,47 @@ func (t *temporal) keep(ctx context.Context, server *devserver.Server) {
 	t.server = nil
 	server.Stop()
 	if err := t.start(ctx); err != nil && ctx.Err() == nil {
-		fmt.Fprintln(t.options.Log, "the Temporal server ended by itself and did not come back:", err)
+		fmt.Fprintln(t.options.Log, "restart the Temporal server that ended by itself:", err)
 	}
 }
 
 func (t *temporal) address() string { return fmt.Sprintf("127.0.0.1:%d", t.options.Port) }
 
-// kill ends the server as a crash would and has it back after a while. An error
-// means that it did not come back.
-func (t *temporal) kill(ctx context.Context, away time.Duration) error {
+// kill ends the server with SIGKILL and restarts it after the downtime. An error
+// means that the restart failed.
+func (t *temporal) kill(ctx context.Context, downtime time.Duration) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.server == nil {
-		return errors.New("the Temporal server is gone and can't be killed")
+		return errors.New("kill the Temporal server: it is not running")
 	}
 	server := t.server
 	t.server = nil
 	server.Kill()
-	if err := pauseFor(ctx, away); err != nil {
+	if err := sleep(ctx, downtime); err != nil {
 		return err
 	}
 	if err := t.start(ctx); err != nil {
-		return fmt.Errorf("the Temporal server did not come back: %w", err)
+		return fmt.Errorf("restart the Temporal server: %w", err)
 	}
 	return nil
 }
 
-// pause stops the server in the middle of whatever it does.
-func (t *temporal) pause(ctx context.Context, away time.Duration) error {
+// pause stops the server with SIGSTOP for a duration.
+func (t *temporal) pause(ctx context.Context, duration time.Duration) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.server == nil {
-		return errors.New("the Temporal server is gone and can't be paused")
+		return errors.New("pause the Temporal server: it is not running")
 	}
 	if err := t.server.Pause(); err != nil {
 		return err
 	}
-	waited := pauseFor(ctx, away)
+	interrupted := sleep(ctx, duration)
 	if err := t.server.Resume(); err != nil {
 		return err
 	}
-	return waited
+	return interrupted
 }
 
 func (t *temporal) stop() {
@@ -117,11 +116,11 @@ func (t *temporal) stop() {
 	if server != nil {
 		server.Stop()
 	}
-	t.kept.Wait()
+	t.guards.Wait()
 }
 
-// pauseFor waits, or reports that ctx has ended.
-func pauseFor(ctx context.Context, d time.Duration) error {
+// sleep waits, or returns the error of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
