@@ -11,8 +11,8 @@ import (
 	"lumaflow/internal/store/bucket/s3test"
 )
 
-// The worker stands still in the middle of an upload for so long that another
-// one does its work, and then goes on with it.
+// A worker is paused in the middle of an upload until another one has stored the
+// video, and then continues its upload.
 func TestTwoWorkersUploadTheSameVideo(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
@@ -30,7 +30,7 @@ func TestTwoWorkersUploadTheSameVideo(t *testing.T) {
 	w.verifiedInBucket(server, result, w.charge(prompt))
 
 	paused.signal(syscall.SIGCONT)
-	first.goOn()
+	first.resume()
 	<-first.ended
 	require.Zero(t, paused.stop())
 	w.verifiedInBucket(server, result, w.charge(prompt))

@@ -33,7 +33,7 @@ func TestOneBuildIDIsOneCode(t *testing.T) {
 
 	second := start(t, w.env, "worker")
 	second.awaitOutput("worker running")
-	w.operator(command)
+	w.runSuggested(command)
 	w.start("e2e-build-id", jobInput("e2e-build-id"))
 	_, err = w.result("e2e-build-id")
 	require.NoError(t, err)
