@@ -18,9 +18,9 @@ import (
 )
 
 // audit audits the output folder of the world.
-func (w *world) audit(args ...string) (audit.Report, answer) {
+func (w *world) audit() (audit.Report, answer) {
 	w.t.Helper()
-	return audited(w.t, w.env, args...)
+	return audited(w.t, w.env)
 }
 
 func audited(t testing.TB, env []string, args ...string) (report audit.Report, got answer) {

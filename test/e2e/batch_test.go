@@ -1,7 +1,7 @@
 package e2e_test
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,7 +77,7 @@ func TestKilledBatch(t *testing.T) {
 	const jobs = 30
 	var lines []string
 	for i := range jobs {
-		lines = append(lines, w.batchLine(fmt.Sprint(i)))
+		lines = append(lines, w.batchLine(strconv.Itoa(i)))
 	}
 	file := writeLines(t, lines...)
 	killed := start(t, w.env, "batch", file, "--at-once", "4")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -238,7 +239,7 @@ func (w *world) keepStarting(prefix string, interval time.Duration) *load {
 func (s *load) started() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ids[:len(s.ids):len(s.ids)]
+	return slices.Clip(s.ids)
 }
 
 func (s *load) stop() {

@@ -91,7 +91,7 @@ func TestLocalVideo(t *testing.T) {
 		require.True(t, repeated.Existing)
 		require.Equal(t, first.WorkflowID, repeated.WorkflowID)
 	}
-	require.Equal(t, ledger.Counts.Uploads, w.ledger().Uploads)
+	require.Equal(t, ledger.Uploads, w.ledger().Uploads)
 	require.Equal(t, 1, w.ledger().Charges)
 
 	take, got := w.submitFile("a local video", stockClip, "--key", "take-2", "--watermark", "brand")

@@ -50,7 +50,7 @@ func (s *Service) run() {
 		if stopping {
 			return
 		}
-		fmt.Fprintf(s.log, "--- %s ended (%v), restart in %s\n", s.name, p.err, downtime)
+		_, _ = fmt.Fprintf(s.log, "--- %s ended (%v), restart in %s\n", s.name, p.err, downtime)
 		time.Sleep(downtime)
 	}
 }

@@ -51,8 +51,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	opened, err := store.OpenExisting(ctx, c.OutputURL)
 	if err != nil {
-		var malformed *store.URLError
-		if errors.As(err, &malformed) {
+		if _, malformed := errors.AsType[*store.URLError](err); malformed {
 			err = command.Usagef("%w", err)
 		}
 		return err

@@ -14,13 +14,17 @@ import (
 
 // write prints a report as a table, one line for each finding, and a conclusion.
 func write(out io.Writer, r audit.Report) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var rows strings.Builder
 	if len(r.Problems)+len(r.Notes) > 0 {
-		fmt.Fprintln(table, "FOUND\tFILE\tTASK\tDETAIL")
+		rows.WriteString("FOUND\tFILE\tTASK\tDETAIL\n")
 	}
 	for _, finding := range slices.Concat(r.Problems, r.Notes) {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", finding.Kind, command.Plain(finding.File),
+		fmt.Fprintf(&rows, "%s\t%s\t%s\t%s\n", finding.Kind, command.Plain(finding.File),
 			cmp.Or(command.Plain(finding.TaskID), "-"), command.Plain(finding.Detail))
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(table, rows.String()); err != nil {
+		return err
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -67,7 +67,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(streams.Err, "Temporal UI: %s\n\n", running.server.UIURL())
+	_, _ = fmt.Fprintf(streams.Err, "Temporal UI: %s\n\n", running.server.UIURL())
 
 	bounded, cancel := context.WithTimeout(ctx, jobTime)
 	defer cancel()
@@ -81,7 +81,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 	failed := running.verifyJobs(ctx, outcomes)
 	running.print(streams.Out, outcomes)
 	if c.Keep {
-		fmt.Fprintln(streams.Err, "\nStaying up; Ctrl-C ends it.")
+		_, _ = fmt.Fprintln(streams.Err, "\nStaying up; Ctrl-C ends it.")
 		<-ctx.Done()
 	}
 	return failed
@@ -130,7 +130,7 @@ func (s *system) source(ctx context.Context, own *clip.Clip, progress io.Writer)
 	if err != nil {
 		return workflows.ModifyVideoInput{}, err
 	}
-	fmt.Fprintf(progress, "Uploaded %s; the simulated kie.ai returns it %s.\n", own, modification())
+	_, _ = fmt.Fprintf(progress, "Uploaded %s; the simulated kie.ai returns it %s.\n", own, modification())
 	return workflows.ModifyVideoInput{
 		VideoURL: hosted.URL, VideoSHA256: own.SHA256(), VideoExpires: hosted.Expires.UTC().Format(time.RFC3339),
 	}, nil

@@ -86,7 +86,7 @@ func start(ctx context.Context, c *Command, streams command.Streams) (_ *system,
 	}
 	logger := slog.New(slog.NewTextHandler(s.logFile, nil))
 
-	fmt.Fprintln(streams.Err, "Starting the Temporal dev server, a simulated kie.ai, the webhook and the worker …")
+	_, _ = fmt.Fprintln(streams.Err, "Starting the Temporal dev server, a simulated kie.ai, the webhook and the worker …")
 	if s.server, err = devserver.Start(ctx, devserver.Options{
 		UI:                true,
 		UIPort:            c.UIPort,
@@ -124,7 +124,7 @@ func (s *system) startSimulator(ctx context.Context, logger *slog.Logger) error 
 	}
 	s.kieURL = "http://" + listener.Addr().String()
 	if s.kie, err = kietest.New(options); err != nil {
-		listener.Close()
+		_ = listener.Close()
 		return fmt.Errorf("start the simulated kie.ai: %w", err)
 	}
 	server := &http.Server{Handler: s.kie, ReadHeaderTimeout: 10 * time.Second}
@@ -241,7 +241,7 @@ func (s *system) stop(failed bool) error {
 	}
 	if s.logFile != nil {
 		if err != nil {
-			fmt.Fprintln(s.logFile, "demo ended with:", strconv.Quote(err.Error()))
+			_, _ = fmt.Fprintln(s.logFile, "demo ended with:", strconv.Quote(err.Error()))
 		}
 		s.logFile.Close()
 	}

@@ -197,8 +197,7 @@ func statusText(answer []byte) string {
 
 // withoutURL unwraps a *url.Error, which quotes the URL and so the token.
 func withoutURL(err error) error {
-	var wrapping *url.Error
-	if errors.As(err, &wrapping) {
+	if wrapping, ok := errors.AsType[*url.Error](err); ok {
 		return wrapping.Err
 	}
 	return err

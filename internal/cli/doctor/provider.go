@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -115,10 +116,5 @@ func (e *examination) simulated(ctx context.Context) bool {
 		return false
 	}
 	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", base.Hostname())
-	for _, address := range addresses {
-		if fetch.Public(address) {
-			return false
-		}
-	}
-	return err == nil && len(addresses) > 0
+	return err == nil && len(addresses) > 0 && !slices.ContainsFunc(addresses, fetch.Public)
 }

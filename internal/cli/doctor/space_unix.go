@@ -16,5 +16,5 @@ func freeSpace(folder string) (uint64, error) {
 		return 0, fmt.Errorf("read the free space: %w", err)
 	}
 	// Within the reserve of root some systems report a negative number.
-	return uint64(max(0, int64(disk.Bavail))) * uint64(disk.Bsize), nil
+	return uint64(max(0, int64(disk.Bavail))) * uint64(disk.Bsize), nil //nolint:gosec // the type of Bavail depends on the system
 }

@@ -132,8 +132,7 @@ func (c *check) job(ctx context.Context, job *workflowpb.WorkflowExecutionInfo, 
 		return fmt.Errorf("read the history of job %s: %w", command.Plain(id), err)
 	default:
 		err = Replay(ctx, history, c.options)
-		var broken *BreakError
-		if errors.As(err, &broken) {
+		if broken, ok := errors.AsType[*BreakError](err); ok {
 			broken.WorkflowID, broken.RunID = id, runID
 			return broken
 		}

@@ -60,11 +60,11 @@ A prompt selects the faults of its job with "[fault: NAME, NAME]", large results
 
 `)
 	for _, fault := range kietest.Faults() {
-		fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
+		_, _ = fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
 	}
 	text.WriteString("\nUploads have no prompt; --upload-faults selects their faults, each for one upload:\n\n")
 	for _, fault := range kietest.UploadFaults() {
-		fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
+		_, _ = fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
 	}
 	return text.String()
 }
@@ -88,7 +88,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	address := reachable(listener.Addr())
-	fmt.Fprintf(streams.Out, "simulated kie.ai at %[1]s, bill at %[1]s/_sim/ledger; "+
+	_, _ = fmt.Fprintf(streams.Out, "simulated kie.ai at %[1]s, bill at %[1]s/_sim/ledger; "+
 		"use it with KIE_API_KEY=any KIE_BASE_URL=%[1]s KIE_UPLOAD_BASE_URL=%[1]s FETCH_ALLOW_PRIVATE=true\n", address)
 	return serve(ctx, listener, kie)
 }

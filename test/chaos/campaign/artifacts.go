@@ -111,11 +111,11 @@ func (r *seedRun) writeSummary() error {
 	var text strings.Builder
 	for _, kind := range Deaths() {
 		for _, at := range r.injected[kind] {
-			fmt.Fprintf(&text, "%s  %s\n", at.Format(time.RFC3339Nano), kind)
+			_, _ = fmt.Fprintf(&text, "%s  %s\n", at.Format(time.RFC3339Nano), kind)
 		}
 	}
 	for _, problem := range r.problems {
-		fmt.Fprintln(&text, problem)
+		_, _ = fmt.Fprintln(&text, problem)
 	}
 	return os.WriteFile(r.w.path("summary.txt"), []byte(text.String()), 0o600)
 }
@@ -132,7 +132,7 @@ func (w *world) closeDisk(keep bool) {
 	}
 	kept := w.path("kept")
 	if err := os.CopyFS(kept, os.DirFS(w.path(diskFolder))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintln(os.Stderr, "chaos: copy the files from the disk of", w.folder, "failed:", err)
+		_, _ = fmt.Fprintln(os.Stderr, "chaos: copy the files from the disk of", w.folder, "failed:", err)
 	}
 	unmountDisk(w.path(diskFolder))
 	if os.Remove(w.path(diskFolder)) == nil {

@@ -67,15 +67,15 @@ func (c *campaign) finishSeed(result *seedResult) error {
 	line := fmt.Sprintf("seed %d: %d jobs, %d charges, %d files, %d deaths in %s",
 		result.seed, len(result.jobs), result.ledger.Charges, result.files, result.deaths(), result.took.Truncate(time.Second))
 	if len(result.problems) == 0 {
-		fmt.Fprintln(c.progress, line)
+		_, _ = fmt.Fprintln(c.progress, line)
 		if c.keep {
 			return nil
 		}
 		return os.RemoveAll(folder)
 	}
-	fmt.Fprintf(c.progress, "%s: BROKEN, its logs and histories are in %s\n", line, folder)
+	_, _ = fmt.Fprintf(c.progress, "%s: BROKEN, its logs and histories are in %s\n", line, folder)
 	for _, problem := range result.problems {
-		fmt.Fprintf(c.progress, "  %s\n", problem)
+		_, _ = fmt.Fprintf(c.progress, "  %s\n", problem)
 	}
 	return nil
 }

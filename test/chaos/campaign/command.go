@@ -14,6 +14,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie/kietest"
@@ -39,7 +40,8 @@ type Command struct {
 
 // Help shows what a campaign does.
 func (Command) Help() string {
-	text := `One seed is one schedule: which job meets which faults of the provider, and which process is killed or paused when.
+	var text strings.Builder
+	text.WriteString(`One seed is one schedule: which job meets which faults of the provider, and which process is killed or paused when.
 Everything is real but kie.ai: two workers, a webhook and a Temporal server on its file database, as processes. A seed takes one
 to two minutes, mostly of waiting; every 25th takes twelve, because record-info is down for ten minutes for some of its jobs. The
 exit code is 0 only if every seed passed and every planned fault really happened.
@@ -52,11 +54,12 @@ Examples:
 
 The deaths:
 
-`
+`)
 	for _, death := range Deaths() {
-		text += "  " + death + "\n"
+		text.WriteString("  " + death + "\n")
 	}
-	return text + "\nThe faults of the provider are those of: lumaflow simulate --help"
+	text.WriteString("\nThe faults of the provider are those of: lumaflow simulate --help")
+	return text.String()
 }
 
 // Run runs the seeds and prints the report. The error is nil only if all seeds
@@ -123,7 +126,7 @@ func (c *Command) plan(ctx context.Context, streams command.Streams) (*campaign,
 	}
 	withDisk := canMount()
 	if !withDisk && chosen.includes(DiskFull) {
-		fmt.Fprintln(streams.Err, "disk-full is left out: a small disk can't be mounted here; it takes Linux and root, or: unshare -Urm go run ./test/chaos")
+		_, _ = fmt.Fprintln(streams.Err, "disk-full is left out: a small disk can't be mounted here; it takes Linux and root, or: unshare -Urm go run ./test/chaos")
 	}
 	return &campaign{
 		seeds: c.Seeds, from: c.From, jobs: c.Jobs, parallel: c.Parallel, faults: c.Faults,

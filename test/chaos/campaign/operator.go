@@ -75,7 +75,7 @@ func (o *operator) resolve(ctx context.Context, id string, args []string) {
 	cmd.Env = o.w.env
 	// The history of the job has the result.
 	output, _ := cmd.CombinedOutput()
-	fmt.Fprintf(o.log, "%s resolve %s %s\n%s", time.Now().Format(time.RFC3339Nano), id, strings.Join(args, " "), output)
+	_, _ = fmt.Fprintf(o.log, "%s resolve %s %s\n%s", time.Now().Format(time.RFC3339Nano), id, strings.Join(args, " "), output)
 }
 
 // unknownJobs lists the jobs in submit-unknown. It queries every open job, because

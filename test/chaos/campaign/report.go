@@ -11,21 +11,25 @@ import (
 
 // print writes the report as a table.
 func (r *Report) print(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(table, "FAULT\tINJECTED\tMINIMUM\tSURVIVED\t")
+	var rows strings.Builder
+	rows.WriteString("FAULT\tINJECTED\tMINIMUM\tSURVIVED\t")
 	for _, how := range rescues {
-		fmt.Fprintf(table, "%s\t", strings.ToUpper("by "+string(how)))
+		fmt.Fprintf(&rows, "%s\t", strings.ToUpper("by "+string(how)))
 	}
-	fmt.Fprintln(table)
+	rows.WriteByte('\n')
 	for _, row := range r.Rows {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t", row.Name, row.Injected, row.Minimum, row.Survived)
+		fmt.Fprintf(&rows, "%s\t%d\t%d\t%d\t", row.Name, row.Injected, row.Minimum, row.Survived)
 		for _, how := range rescues {
-			fmt.Fprintf(table, "%d\t", row.Rescued[how])
+			fmt.Fprintf(&rows, "%d\t", row.Rescued[how])
 		}
-		fmt.Fprintln(table)
+		rows.WriteByte('\n')
 	}
-	printRescues(table, "all jobs", r.Rescues)
-	printRescues(table, "at least", r.Needed)
+	printRescues(&rows, "all jobs", r.Rescues)
+	printRescues(&rows, "at least", r.Needed)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if _, err := io.WriteString(table, rows.String()); err != nil {
+		return err
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
@@ -36,12 +40,12 @@ func (r *Report) print(w io.Writer) error {
 	return err
 }
 
-func printRescues(table io.Writer, title string, counts map[rescue]int) {
-	fmt.Fprintf(table, "%s\t\t\t\t", title)
+func printRescues(rows *strings.Builder, title string, counts map[rescue]int) {
+	fmt.Fprintf(rows, "%s\t\t\t\t", title)
 	for _, how := range rescues {
-		fmt.Fprintf(table, "%d\t", counts[how])
+		fmt.Fprintf(rows, "%d\t", counts[how])
 	}
-	fmt.Fprintln(table)
+	rows.WriteByte('\n')
 }
 
 // failure is nil if all seeds passed and the planned faults happened.

@@ -166,8 +166,8 @@ func (r *seedRun) allEnded(ctx context.Context) bool {
 		return false
 	}
 	for _, job := range r.schedule.jobs {
-		described, err := r.w.client.DescribeWorkflowExecution(ctx, job.id, "")
-		if err != nil || described.GetWorkflowExecutionInfo().GetCloseTime() == nil {
+		described, err := r.w.client.DescribeWorkflow(ctx, job.id, "")
+		if err != nil || described.WorkflowCloseTime == nil {
 			return false
 		}
 	}

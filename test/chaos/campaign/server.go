@@ -65,7 +65,7 @@ func (t *temporal) guard(ctx context.Context, server *devserver.Server) {
 	t.server = nil
 	server.Stop()
 	if err := t.start(ctx); err != nil && ctx.Err() == nil {
-		fmt.Fprintln(t.options.Log, "restart the Temporal server that ended by itself:", err)
+		_, _ = fmt.Fprintln(t.options.Log, "restart the Temporal server that ended by itself:", err)
 	}
 }
 
