@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -46,7 +45,7 @@ func (w *world) backdate(age time.Duration) {
 		case deleted && (strings.HasPrefix(in.URL.Path, "/l/") || strings.HasPrefix(in.URL.Path, "/m/")):
 			http.NotFound(out, in)
 		case deleted && strings.HasSuffix(in.URL.Path, "/download-url"):
-			fmt.Fprint(out, `{"code":422,"msg":"the file does not exist","data":null}`)
+			_, _ = io.WriteString(out, `{"code":422,"msg":"the file does not exist","data":null}`)
 		default:
 			forward.ServeHTTP(out, in)
 		}

@@ -54,7 +54,7 @@ func runAll(m *testing.M) int {
 	if err != nil {
 		return fail(err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	binary, chaos = filepath.Join(folder, "lumaflow"), filepath.Join(folder, "chaos")
 	ctx := context.Background()
 	for path, importPath := range map[string]string{binary: "lumaflow", chaos: "lumaflow/test/chaos"} {

@@ -55,7 +55,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 		return err
 	}
 	if own != nil {
-		defer own.Close()
+		defer func() { _ = own.Close() }()
 	}
 	running, err := start(ctx, c, streams)
 	if err != nil {

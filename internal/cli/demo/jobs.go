@@ -92,8 +92,7 @@ func (s *system) inspect(ctx context.Context, location string) (sum string, err 
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(copied.Name())
-	defer copied.Close()
+	defer func() { _, _ = copied.Close(), os.Remove(copied.Name()) }()
 	digest := sha256.New()
 	if _, err := io.Copy(io.MultiWriter(copied, digest), stored); err != nil {
 		return "", err

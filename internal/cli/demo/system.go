@@ -237,13 +237,13 @@ func (s *system) stop(failed bool) error {
 		s.server.Stop()
 	}
 	if s.kie != nil {
-		s.kie.Close()
+		_ = s.kie.Close()
 	}
 	if s.logFile != nil {
 		if err != nil {
 			_, _ = fmt.Fprintln(s.logFile, "demo ended with:", strconv.Quote(err.Error()))
 		}
-		s.logFile.Close()
+		_ = s.logFile.Close()
 	}
 	if failed {
 		return fmt.Errorf("the log of the demo is at %s", filepath.Join(s.folder, "demo.log"))

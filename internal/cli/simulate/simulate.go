@@ -82,7 +82,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return fmt.Errorf("start the simulator: %w", err)
 	}
-	defer kie.Close()
+	defer func() { _ = kie.Close() }()
 	listener, err := command.Listen(ctx, "SIMULATE_LISTEN", c.Listen)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func serve(ctx context.Context, listener net.Listener, kie *kietest.Server) erro
 	if server.Shutdown(shutdown) != nil {
 		err = errors.Join(err, server.Close())
 	}
-	<-failed
+	_ = <-failed
 	return err
 }
 

@@ -77,7 +77,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		if err != nil {
 			return fmt.Errorf("build lumaflow: %w", err)
 		}
-		defer os.RemoveAll(folder)
+		defer func() { _ = os.RemoveAll(folder) }()
 		planned.binary = filepath.Join(folder, "lumaflow")
 		if err := supervisor.Build(ctx, planned.binary, "lumaflow"); err != nil {
 			return err

@@ -67,7 +67,7 @@ func canMount() bool {
 	if err != nil {
 		return false
 	}
-	defer os.Remove(folder)
+	defer func() { _ = os.Remove(folder) }()
 	if _, err := mountDisk(folder); err != nil {
 		return false
 	}
