@@ -70,16 +70,7 @@ func run(ctx context.Context, args []string, streams command.Streams) (code int)
 			panic(left)
 		}
 	}()
-	parser, err := kong.New(&commands{},
-		kong.Name("lumaflow"),
-		kong.Description("Turns kie.ai's Luma Modify Video tasks into verified files, on Temporal."),
-		kong.Writers(streams.Out, streams.Err),
-		kong.Exit(exit),
-		kong.Vars{"version": command.Build()},
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(streams),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
+	parser, err := newParser(ctx, streams, exit)
 	if err != nil {
 		return complain(streams.Err, err, command.ExitUsage)
 	}
@@ -91,6 +82,20 @@ func run(ctx context.Context, args []string, streams command.Streams) (code int)
 		return complain(streams.Err, err, command.ExitCode(err))
 	}
 	return command.ExitOK
+}
+
+// newParser builds the parser of the whole command line.
+func newParser(ctx context.Context, streams command.Streams, exit func(int)) (*kong.Kong, error) {
+	return kong.New(&commands{},
+		kong.Name("lumaflow"),
+		kong.Description("Turns kie.ai's Luma Modify Video tasks into verified files, on Temporal."),
+		kong.Writers(streams.Out, streams.Err),
+		kong.Exit(exit),
+		kong.Vars{"version": command.Build()},
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(streams),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
 }
 
 type exited int

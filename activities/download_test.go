@@ -10,6 +10,7 @@ import (
 	"lumaflow/activities"
 	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/media"
 	"lumaflow/internal/store"
 )
 
@@ -22,7 +23,7 @@ const (
 func fetched() *fetch.File {
 	return &fetch.File{
 		Path: "/partial/file", Bytes: 42, SHA256: "abc", ETag: `"v1"`, Host: "cdn.example.org",
-		Video: fetch.Video{Duration: 9960 * time.Millisecond, Width: 1280, Height: 720, Extension: ".mp4"},
+		Video: media.Video{Duration: 9960 * time.Millisecond, Width: 1280, Height: 720, Extension: ".mp4"},
 	}
 }
 

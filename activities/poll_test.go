@@ -42,7 +42,7 @@ func TestPollVerdicts(t *testing.T) {
 		{"flag 4 without links", kie.Record{State: kie.Succeeded, Flag: 4}, nil, activities.Pending, false},
 		{"flag 2", kie.Record{State: kie.Failed, Flag: 2, ErrorCode: "400", ErrorMessage: "moderated"}, nil, activities.GenerationFailed, true},
 		{"flag 3", kie.Record{State: kie.Failed, Flag: 3, ErrorMessage: "moderated"}, nil, activities.GenerationFailed, true},
-		{"an unknown flag waits on", kie.Record{State: kie.UnknownFlag, Flag: 9}, nil, activities.Pending, false},
+		{"an unknown flag waits on", kie.Record{State: kie.UnknownState, Flag: 9}, nil, activities.Pending, false},
 		{"no answer", kie.Record{}, unavailable, activities.ProviderUnavailable, false},
 		{"no record yet", kie.Record{}, &kie.Error{Class: kie.NotFound, Code: 422}, activities.ProviderUnavailable, false},
 	}

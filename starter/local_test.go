@@ -190,7 +190,7 @@ func TestSubmitCommandOfAFile(t *testing.T) {
 	host, uploads := uploadHost(t, keeps)
 	s := starter.New(fake, starter.Options{})
 	streams, out, said := newStreams("")
-	const clip = "../internal/fetch/testdata/clip.mp4"
+	const clip = "../internal/media/testdata/clip.mp4"
 	require.NoError(t, submitFile(clip, host).RunOn(t.Context(), s, streams))
 	id := strings.TrimSpace(out.String())
 	require.Regexp(t, `^luma-[0-9a-f]{32}$`, id)
@@ -234,7 +234,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 	host, uploads := uploadHost(t, keeps)
 	text := filepath.Join(t.TempDir(), "notes.mp4")
 	require.NoError(t, os.WriteFile(text, []byte("not a video"), 0o600))
-	const clip = "../internal/fetch/testdata/clip.mp4"
+	const clip = "../internal/media/testdata/clip.mp4"
 	keyless, badHost, badPrompt := submitFile(clip, host), submitFile(clip, "kie.ai"), submitFile(text, host)
 	keyless.KieAPIKey, badPrompt.Prompt = "", "p\xff"
 	badKey := submitFile(clip, host)
@@ -243,7 +243,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		command *starter.SubmitCommand
 		says    string
 	}{
-		"no video":            {submitFile(text, host), "--video: " + text + " is no whole MP4, MOV or AVI"},
+		"no video":            {submitFile(text, host), "--video: " + text + " is not a complete MP4, MOV or AVI"},
 		"no file":             {submitFile("none.mp4", host), "--video: there is no file none.mp4"},
 		"no key":              {keyless, "KIE_API_KEY is not set"},
 		"a key that is none":  {badKey, "KIE_API_KEY holds a blank"},
@@ -271,7 +271,7 @@ func TestSubmitCommandWhoseUploadIsInterrupted(t *testing.T) {
 		<-r.Context().Done()
 	})
 	streams, out, said := newStreams("")
-	err := submitFile("../internal/fetch/testdata/clip.mp4", host).RunOn(ctx, starter.New(fake, starter.Options{}), streams)
+	err := submitFile("../internal/media/testdata/clip.mp4", host).RunOn(ctx, starter.New(fake, starter.Options{}), streams)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorContains(t, err, "was interrupted, nothing was submitted")
 	require.Equal(t, command.ExitFailed, command.ExitCode(err))

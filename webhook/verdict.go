@@ -6,11 +6,11 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"lumaflow/internal/callback"
 	"lumaflow/internal/telemetry/metrics"
 )
 
@@ -111,15 +111,11 @@ func (v verdict) log(ctx context.Context, logger *slog.Logger, d delivery) {
 	logger.LogAttrs(ctx, v.level(), "callback", attributes...)
 }
 
-// tokenShape is what a callback token looks like. Longer runs match too, since a
-// token may touch other text.
-var tokenShape = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
-
 // withoutTokens hides whatever looks like a token: in a path that is not ours,
 // a token may stand where the job should. Bytes that are no text go first, or a
 // token that they take apart would be whole again in the log.
 func withoutTokens(text string) string {
-	return tokenShape.ReplaceAllString(strings.ToValidUTF8(text, ""), redacted)
+	return callback.RedactTokens(strings.ToValidUTF8(text, ""))
 }
 
 // clip cuts text to at most limit bytes of valid UTF-8.

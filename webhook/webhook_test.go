@@ -193,7 +193,7 @@ func TestProbes(t *testing.T) {
 		id := callback.ProbeID()
 		stranger := newRequest(t, http.MethodPost, f.path(id)[:len(f.path(id))-43]+strings.Repeat("x", 43), success("t"))
 		requireAnswer(t, f.do(stranger), 401, "unauthorized")
-		requireAnswer(t, f.post(t, callback.OddProbeID(), `{}`), 400, "no callback of kie.ai")
+		requireAnswer(t, f.post(t, callback.EscapedProbeID(), `{}`), 400, "no callback of kie.ai")
 		requireAnswer(t, f.post(t, id, success("t")), 401, "unauthorized")
 		probe := newRequest(t, http.MethodPost, f.path(id), success("t"))
 		timestamp, signature := kie.Sign(hmacKey, "t", time.Now())

@@ -2,5 +2,5 @@ package workflows
 
 import "lumaflow/activities"
 
-// a is never set: it lends its methods as activity references.
+// a stays nil: its methods serve as activity references.
 var a *activities.Activities

@@ -10,21 +10,21 @@ import (
 	"lumaflow/activities"
 )
 
-// collect stores every video of the task, all at once. One that fails does not
-// stop the others: what can be saved is saved.
-func (j *job) collect(ctx workflow.Context, task task, outcome outcome) ([]activities.Downloaded, error) {
-	count := len(outcome.ResultURLs)
-	j.enter(ctx, StageCollecting, fmt.Sprintf("downloading %s of task %s", videos(count), task.id))
+// collect downloads the videos of the task in parallel. A failed download does
+// not stop the others.
+func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion) ([]activities.Downloaded, error) {
+	count := len(completed.record.ResultURLs)
+	j.enter(ctx, StageCollecting, fmt.Sprintf("downloading %s of task %s", videoCount(count), task.id))
 	downloads := make([]workflow.Future, count)
-	for i, url := range outcome.ResultURLs {
+	for i, url := range completed.record.ResultURLs {
 		summary := fmt.Sprintf("download video %d of %d of task %s", i+1, count, task.id)
-		downloads[i] = workflow.ExecuteActivity(download(ctx, summary, j.until), a.Download, activities.DownloadInput{
+		downloads[i] = workflow.ExecuteActivity(downloadPolicy(ctx, summary, j.until), a.Download, activities.DownloadInput{
 			TaskID:  task.id,
 			Name:    j.input.Name,
 			Number:  i + 1,
 			URL:     url,
 			Until:   j.until,
-			EndedAt: outcome.keptFrom,
+			EndedAt: completed.keptFrom,
 		})
 	}
 	files := make([]activities.Downloaded, count)
@@ -42,10 +42,9 @@ func (j *job) collect(ctx workflow.Context, task task, outcome outcome) ([]activ
 	return files, nil
 }
 
-// writeReceipt stores what the job did. It is small, so it is written within
-// the workflow task; only a store that does not take it at once makes it an
-// activity of its own.
-func (j *job) writeReceipt(ctx workflow.Context, task task, outcome outcome, files []activities.Downloaded) error {
+// writeReceipt stores the receipt. A local activity writes it within the workflow
+// task; a regular activity retries it if the store does not accept it at once.
+func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed completion, files []activities.Downloaded) error {
 	receipt := activities.ReceiptInput{
 		TaskID:         task.id,
 		Name:           j.input.Name,
@@ -53,14 +52,14 @@ func (j *job) writeReceipt(ctx workflow.Context, task task, outcome outcome, fil
 		VideoURL:       task.videoURL,
 		VideoSHA256:    task.videoSHA256,
 		SubmitAttempts: j.status.SubmitAttempts,
-		WokenBy:        outcome.wokenBy,
+		WokenBy:        completed.wokenBy,
 		SubmittedAt:    task.submittedAt,
-		CompletedAt:    outcome.CompletedAt,
+		CompletedAt:    completed.record.CompletedAt,
 		Files:          files,
 	}
-	err := workflow.ExecuteLocalActivity(inPassing(ctx), a.WriteReceipt, receipt).Get(ctx, nil)
+	err := workflow.ExecuteLocalActivity(localReceiptPolicy(ctx), a.WriteReceipt, receipt).Get(ctx, nil)
 	if err != nil && !temporal.IsCanceledError(err) {
-		err = workflow.ExecuteActivity(persistently(ctx, j.until), a.WriteReceipt, receipt).Get(ctx, nil)
+		err = workflow.ExecuteActivity(receiptPolicy(ctx, j.until), a.WriteReceipt, receipt).Get(ctx, nil)
 	}
 	if err != nil {
 		return j.downloadFailure(ctx, task, err)
@@ -68,13 +67,15 @@ func (j *job) writeReceipt(ctx workflow.Context, task task, outcome outcome, fil
 	return nil
 }
 
-func (j *job) downloadFailure(ctx workflow.Context, task task, err error) error {
+// downloadFailure maps an error of Download or WriteReceipt to the failure of the
+// job.
+func (j *job) downloadFailure(ctx workflow.Context, task *paidTask, err error) error {
 	if ctx.Err() != nil {
-		// A cancelled download ends with whatever it was doing.
+		// A cancelled download may end with any error.
 		return ctx.Err()
 	}
-	var failed *temporal.ApplicationError
-	if !errors.As(err, &failed) {
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
 		return j.overdue(task.id, err)
 	}
 	switch failed.Type() {
@@ -82,14 +83,14 @@ func (j *job) downloadFailure(ctx workflow.Context, task task, err error) error 
 		return failure{
 			errorType: DownloadRejected,
 			taskID:    task.id,
-			what:      failed.Message(),
-			next:      "kie.ai keeps the video for 14 days; when the cause is mended, collect it without paying again: " + collectCommand(task.id),
+			text:      failed.Message(),
+			next:      "kie.ai keeps the video for 14 days; when the cause is fixed, collect it without paying again: " + collectCommand(task.id),
 		}
 	case activities.MediaGone:
 		return failure{
 			errorType: ResultOverdue,
 			taskID:    task.id,
-			what:      failed.Message(),
+			text:      failed.Message(),
 			next:      "there is nothing left to collect; to have the video made again, submit it as a new, paid job",
 		}
 	default:
@@ -97,7 +98,7 @@ func (j *job) downloadFailure(ctx workflow.Context, task task, err error) error 
 	}
 }
 
-func videos(count int) string {
+func videoCount(count int) string {
 	if count == 1 {
 		return "the video"
 	}

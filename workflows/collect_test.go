@@ -17,18 +17,18 @@ import (
 )
 
 func TestEveryVideoIsDownloaded(t *testing.T) {
-	l := newLife(t)
-	l.submits(l.accepted(ourTask)).stores().callback(time.Minute, ourTask)
-	l.OnActivity(a.Poll, anything, anything).Return(activities.Finished{
+	env := newJobEnv(t)
+	env.onSubmit(env.accepted(ourTask)).onStore().sendSuccess(time.Minute, ourTask)
+	env.OnActivity(a.Poll, anything, anything).Return(activities.Finished{
 		TaskID: ourTask, ResultURLs: []string{"https://a.example.org", "https://b.example.org", "https://c.example.org"}, Polls: 1,
 	}, nil)
-	result := l.run(request).succeeds()
+	result := env.run(request).succeeds()
 	require.Len(t, result.Videos, 3)
 	require.Equal(t, "https://c.example.org", result.Videos[2].SourceURL)
 	require.False(t, result.CompletedAt.IsZero())
 }
 
-func TestDownloadThatFails(t *testing.T) {
+func TestFailedDownload(t *testing.T) {
 	tests := []struct {
 		name, errorType, want string
 	}{
@@ -37,78 +37,79 @@ func TestDownloadThatFails(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLife(t)
-			l.submits(l.accepted(ourTask)).callback(time.Minute, ourTask)
-			l.OnActivity(a.Poll, anything, anything).Return(activities.Finished{
+			env := newJobEnv(t)
+			env.onSubmit(env.accepted(ourTask)).sendSuccess(time.Minute, ourTask)
+			env.OnActivity(a.Poll, anything, anything).Return(activities.Finished{
 				TaskID: ourTask, ResultURLs: []string{"https://bad.example.org", "https://good.example.org"}, Polls: 1,
 			}, nil)
-			l.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
+			env.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
 				if in.Number == 1 {
 					return activities.Downloaded{}, temporal.NewNonRetryableApplicationError("an HTML page", test.errorType, nil)
 				}
 				return downloaded(in), nil
 			})
-			l.run(request).failsWith(test.want, ourTask, "an HTML page", "lumaflow submit --task-id "+ourTask)
-			require.Len(t, l.status().Videos, 1, "what can be saved is saved")
+			env.run(request).failsWith(test.want, ourTask, "an HTML page", "lumaflow submit --task-id "+ourTask)
+			require.Len(t, env.status().Videos, 1, "the other video is stored")
 		})
 	}
 }
 
-// A video that kie.ai has deleted can't be collected, so nobody is sent to try.
+// A video that kie.ai has deleted can't be collected, so the failure has no collect
+// command.
 func TestDownloadOfADeletedVideo(t *testing.T) {
-	l := newLife(t)
-	l.submits(l.accepted(ourTask)).polls(ourTask).callback(time.Minute, ourTask)
-	l.OnActivity(a.Download, anything, anything).Return(activities.Downloaded{},
+	env := newJobEnv(t)
+	env.onSubmit(env.accepted(ourTask)).onPoll().sendSuccess(time.Minute, ourTask)
+	env.OnActivity(a.Download, anything, anything).Return(activities.Downloaded{},
 		temporal.NewNonRetryableApplicationError("kie.ai keeps videos for 14 days", activities.MediaGone, nil))
-	l.run(request).failsWith(workflows.ResultOverdue, ourTask, "14 days", "nothing left to collect")
-	require.NotContains(t, l.status().Detail, "--task-id")
+	env.run(request).failsWith(workflows.ResultOverdue, ourTask, "14 days", "nothing left to collect")
+	require.NotContains(t, env.status().Detail, "--task-id")
 }
 
-// Downloads are told from when kie.ai keeps the video.
-func TestDownloadsKnowWhenTheTaskEnded(t *testing.T) {
+// The input of a download has the start of the time that kie.ai keeps the video.
+func TestDownloadInputHasTheEndOfTheTask(t *testing.T) {
 	ended := time.Now().Add(-8 * 24 * time.Hour)
 	created := ended.Add(-time.Hour)
-	for name, want := range map[string]struct{ completed, told time.Time }{
-		"the record tells":                {ended, ended},
-		"only the submission is known of": {time.Time{}, created},
+	for name, want := range map[string]struct{ completed, keptFrom time.Time }{
+		"the record has the end": {ended, ended},
+		"the record has no end":  {time.Time{}, created},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLife(t)
-			l.OnActivity(a.Identify, anything, anything).Return(activities.Identified{TaskID: ourTask, CreatedAt: created}, nil)
-			l.OnActivity(a.Poll, anything, anything).Return(activities.Finished{
+			env := newJobEnv(t)
+			env.OnActivity(a.Identify, anything, anything).Return(activities.Identified{TaskID: ourTask, CreatedAt: created}, nil)
+			env.OnActivity(a.Poll, anything, anything).Return(activities.Finished{
 				TaskID: ourTask, ResultURLs: []string{"https://a.example.org"}, CompletedAt: want.completed, Polls: 1,
 			}, nil)
-			var told time.Time
-			l.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
-				told = in.EndedAt
+			var endedAt time.Time
+			env.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
+				endedAt = in.EndedAt
 				return downloaded(in), nil
 			})
-			l.OnActivity(a.WriteReceipt, anything, anything).Return(nil)
-			l.run(workflows.ModifyVideoInput{TaskID: ourTask}).succeeds()
-			require.True(t, told.Equal(want.told), "%s is not %s", told, want.told)
+			env.OnActivity(a.WriteReceipt, anything, anything).Return(nil)
+			env.run(workflows.ModifyVideoInput{TaskID: ourTask}).succeeds()
+			require.WithinDuration(t, want.keptFrom, endedAt, 0)
 		})
 	}
 }
 
-func TestReceiptThatTheStoreDoesNotTakeAtOnce(t *testing.T) {
-	l := newLife(t)
-	l.submits(l.accepted(ourTask)).polls(ourTask).callback(time.Minute, ourTask)
-	l.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
+func TestReceiptIsRetried(t *testing.T) {
+	env := newJobEnv(t)
+	env.onSubmit(env.accepted(ourTask)).onPoll().sendSuccess(time.Minute, ourTask)
+	env.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
 		return downloaded(in), nil
 	})
 	writes := 0
 	var written activities.ReceiptInput
-	l.OnActivity(a.WriteReceipt, anything, anything).Return(func(_ ctx, in activities.ReceiptInput) error {
+	env.OnActivity(a.WriteReceipt, anything, anything).Return(func(_ ctx, in activities.ReceiptInput) error {
 		writes++
 		written = in
 		if writes < 4 {
-			return errors.New("the store is away")
+			return errors.New("the store is unavailable")
 		}
 		return nil
 	})
 	input := request
 	input.Name = "reel"
-	result := l.run(input).succeeds()
+	result := env.run(input).succeeds()
 	require.Equal(t, 4, writes)
 	require.Equal(t, ourTask, written.TaskID)
 	require.Equal(t, "reel", written.Name)
@@ -122,17 +123,17 @@ func TestReceiptThatTheStoreDoesNotTakeAtOnce(t *testing.T) {
 func TestCancel(t *testing.T) {
 	tests := []struct {
 		name   string
-		script func(*life)
-		says   string
+		script func(*jobEnv)
+		detail string
 	}{
-		{"while waiting", func(l *life) { l.submits(l.accepted(ourTask)) }, "lumaflow submit --task-id " + ourTask},
-		{"while nobody knows", func(l *life) { l.submits(l.unknown()) }, "a task may exist"},
-		{"while polling", func(l *life) {
-			l.submits(l.accepted(ourTask)).callback(30*time.Second, ourTask)
-			l.pollsUntil(time.Hour)
+		{"while waiting", func(env *jobEnv) { env.onSubmit(env.accepted(ourTask)) }, "lumaflow submit --task-id " + ourTask},
+		{"while the outcome is unknown", func(env *jobEnv) { env.onSubmit(env.unknown()) }, "a task may exist"},
+		{"while polling", func(env *jobEnv) {
+			env.onSubmit(env.accepted(ourTask)).sendSuccess(30*time.Second, ourTask)
+			env.onPollPendingUntil(time.Hour)
 		}, ourTask},
-		{"while held", func(l *life) {
-			l.submits(l.fails(activities.Held, activities.Hold{Code: 402, Attempts: 1}), func(activities.SubmitInput) (activities.Submitted, error) {
+		{"while held", func(env *jobEnv) {
+			env.onSubmit(env.fails(activities.Held, activities.Hold{Code: 402, Attempts: 1}), func(activities.SubmitInput) (activities.Submitted, error) {
 				return activities.Submitted{}, temporal.NewApplicationErrorWithOptions("held", activities.Held,
 					temporal.ApplicationErrorOptions{NextRetryDelay: time.Hour})
 			})
@@ -140,15 +141,15 @@ func TestCancel(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLife(t)
-			test.script(l)
-			l.RegisterDelayedCallback(l.CancelWorkflow, time.Minute)
-			l.run(request)
+			env := newJobEnv(t)
+			test.script(env)
+			env.RegisterDelayedCallback(env.CancelWorkflow, time.Minute)
+			env.run(request)
 			var canceled *temporal.CanceledError
-			require.ErrorAs(t, l.GetWorkflowError(), &canceled)
-			status := l.status()
+			require.ErrorAs(t, env.GetWorkflowError(), &canceled)
+			status := env.status()
 			require.Equal(t, workflows.StageFailed, status.Stage)
-			require.Contains(t, status.Detail, test.says)
+			require.Contains(t, status.Detail, test.detail)
 			var details string
 			require.NoError(t, canceled.Details(&details))
 			require.Equal(t, status.Detail, details)
@@ -156,33 +157,33 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-func TestSearchAttributesAreSetIfTheNamespaceHasThem(t *testing.T) {
+func TestSearchAttributes(t *testing.T) {
 	for _, available := range []bool{true, false} {
-		l := newLife(t)
+		env := newJobEnv(t)
 		settings := withCallbacks
 		settings.SearchAttributes = available
-		l.submits(func(activities.SubmitInput) (activities.Submitted, error) {
-			return activities.Submitted{TaskID: ourTask, SubmittedAt: l.Now(), Attempts: 1, Settings: settings}, nil
-		}).polls(ourTask).stores().callback(time.Minute, ourTask)
+		env.onSubmit(func(activities.SubmitInput) (activities.Submitted, error) {
+			return activities.Submitted{TaskID: ourTask, SubmittedAt: env.Now(), Attempts: 1, Settings: settings}, nil
+		}).onPoll().onStore().sendSuccess(time.Minute, ourTask)
 		var stages []string
 		if available {
-			l.OnUpsertTypedSearchAttributes(mock.MatchedBy(func(attributes temporal.SearchAttributes) bool {
+			env.OnUpsertTypedSearchAttributes(mock.MatchedBy(func(attributes temporal.SearchAttributes) bool {
 				stage, _ := attributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.StageAttribute))
 				task, _ := attributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.TaskIDAttribute))
 				stages = append(stages, stage)
 				return task == ourTask
 			})).Return(nil)
 		}
-		l.run(request).succeeds()
+		env.run(request).succeeds()
 		if available {
 			require.Equal(t, []string{"waiting", "collecting", "done"}, slices.Compact(stages))
 		}
 	}
 }
 
-func TestInputThatIsRefused(t *testing.T) {
-	tests := []struct{ name, input, says string }{
-		{"nothing", `{}`, "prompt is blank"},
+func TestInvalidInput(t *testing.T) {
+	tests := []struct{ name, input, message string }{
+		{"empty object", `{}`, "prompt is blank"},
 		{"null", `null`, "prompt is blank"},
 		{"blank prompt", `{"prompt":" ","videoUrl":"https://x.example.org"}`, "prompt is blank"},
 		{"blank URL", `{"prompt":"p","videoUrl":" "}`, "videoUrl is blank"},
@@ -193,19 +194,19 @@ func TestInputThatIsRefused(t *testing.T) {
 		{"deadline of the wrong type", `{"prompt":"p","videoUrl":"https://x.example.org","deadline":5}`, "malformed"},
 		{"not an object", `"prompt"`, "malformed"},
 		{"unknown policy", `{"prompt":"p","videoUrl":"https://x.example.org","onUnknownSubmit":"pay"}`, "onUnknownSubmit"},
-		{"a hash that is none", `{"prompt":"p","videoUrl":"https://x.example.org","videoSha256":"abc"}`, "videoSha256 is not"},
-		{"a hash in capitals", `{"prompt":"p","videoUrl":"https://x.example.org","videoSha256":"` + strings.Repeat("AB", 32) + `"}`, "videoSha256 is not"},
-		{"a time that is none", `{"prompt":"p","videoUrl":"https://x.example.org","videoExpires":"tomorrow"}`, `videoExpires is "tomorrow"`},
-		{"a time of the wrong type", `{"prompt":"p","videoUrl":"https://x.example.org","videoExpires":5}`, "malformed"},
-		{"a task id with blanks", `{"taskId":" x"}`, "blanks"},
+		{"invalid hash", `{"prompt":"p","videoUrl":"https://x.example.org","videoSha256":"abc"}`, "videoSha256 is not"},
+		{"hash in capitals", `{"prompt":"p","videoUrl":"https://x.example.org","videoSha256":"` + strings.Repeat("AB", 32) + `"}`, "videoSha256 is not"},
+		{"invalid time", `{"prompt":"p","videoUrl":"https://x.example.org","videoExpires":"tomorrow"}`, `videoExpires is "tomorrow"`},
+		{"time of the wrong type", `{"prompt":"p","videoUrl":"https://x.example.org","videoExpires":5}`, "malformed"},
+		{"task id with blanks", `{"taskId":" x"}`, "blanks"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLife(t)
-			l.ExecuteWorkflow(workflows.ModifyVideoName, converter.NewRawValue(&commonPayload{
+			env := newJobEnv(t)
+			env.ExecuteWorkflow(workflows.ModifyVideoName, converter.NewRawValue(&commonPayload{
 				Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(test.input),
 			}))
-			l.failsWith(workflows.InvalidRequest, test.says)
+			env.failsWith(workflows.InvalidRequest, test.message)
 			_, err := workflows.ParseInput([]byte(test.input))
 			require.Error(t, err)
 		})
@@ -219,10 +220,10 @@ func TestUnknownFields(t *testing.T) {
 	_, err = workflows.ParseInput([]byte(`{"prompt":"p","videoUrl":"https://x.example.org"} {}`))
 	require.Error(t, err)
 
-	l := newLife(t)
-	l.submits(l.accepted(ourTask)).polls(ourTask).stores()
-	l.ExecuteWorkflow(workflows.ModifyVideoName, converter.NewRawValue(&commonPayload{
+	env := newJobEnv(t)
+	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
+	env.ExecuteWorkflow(workflows.ModifyVideoName, converter.NewRawValue(&commonPayload{
 		Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(input),
 	}))
-	l.succeeds()
+	env.succeeds()
 }

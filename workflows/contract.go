@@ -7,70 +7,69 @@ import (
 )
 
 // Names that users, the webhook and the worker share. They are part of the
-// contract: a renamed one would strand running jobs.
+// contract: renaming one strands running jobs.
 const (
 	// ModifyVideoName is the workflow type.
 	ModifyVideoName = "ModifyVideo"
-	// DefaultTaskQueue is where workflows, polls and downloads run.
+	// DefaultTaskQueue is the task queue of workflows, polls and downloads.
 	DefaultTaskQueue = "lumaflow"
-	// StatusQuery answers with a Status.
+	// StatusQuery returns a Status.
 	StatusQuery = "status"
-	// ResolveUpdate takes a Resolution and answers with a Status.
+	// ResolveUpdate takes a Resolution and returns a Status.
 	ResolveUpdate = "resolve"
-	// StageAttribute and TaskIDAttribute are the keyword search attributes a
-	// job sets if its namespace has them.
+	// StageAttribute and TaskIDAttribute are keyword search attributes. A job sets
+	// them if its namespace has them.
 	StageAttribute  = "LumaStage"
 	TaskIDAttribute = "LumaTaskId"
 )
 
-// SubmitTaskQueue names the task queue for submissions that goes with a task
-// queue. Submissions have a queue of their own so that the rate limit of the
-// account throttles nothing else.
+// SubmitTaskQueue is the task queue for the submissions of a task queue. It is a
+// queue of its own, so that the rate limit of the account throttles submissions
+// alone.
 func SubmitTaskQueue(taskQueue string) string { return taskQueue + "-submit" }
 
 // ModifyVideoInput asks for one modified video. Prompt and VideoURL are
 // required, unless TaskID is set: then the job adopts that task, submits
 // nothing and costs nothing.
 type ModifyVideoInput struct {
-	// Prompt describes the change, in English (kie.ai takes no other language).
+	// Prompt describes the change. kie.ai documents that it accepts English only.
 	Prompt string `json:"prompt,omitempty"`
-	// VideoURL is where kie.ai fetches the source: http or https, MP4, MOV or
-	// AVI, at most 500 MB and 10 s.
+	// VideoURL is the http or https address of the source, which kie.ai fetches.
+	// kie.ai documents MP4, MOV and AVI, at most 500 MB and 10 s.
 	VideoURL string `json:"videoUrl,omitempty"`
-	// VideoSHA256 is the SHA-256 of the video's content in lower-case
-	// hexadecimal, if it is known: of a file that was uploaded, say. The job is
-	// then told from others by it, and not by VideoURL.
+	// VideoSHA256 is the SHA-256 of the video's content in lower-case hexadecimal,
+	// for example of an uploaded file. If it is set, it identifies the video in the
+	// job id instead of VideoURL.
 	VideoSHA256 string `json:"videoSha256,omitempty"`
-	// VideoExpires is when VideoURL stops being of use, as an RFC 3339 time:
-	// kie.ai deletes uploads after 24 hours. From then on the job is not
-	// submitted any more but fails with SubmitRefused. Empty means never.
+	// VideoExpires is the end of VideoURL's lifetime, as an RFC 3339 time: kie.ai
+	// documents that it deletes uploads after 24 hours. A job that is not submitted
+	// by then fails with SubmitRefused. Empty means never.
 	VideoExpires string `json:"videoExpires,omitempty"`
 	// Watermark is kie.ai's optional watermark identifier.
 	Watermark string `json:"watermark,omitempty"`
-	// TaskID adopts a task that was submitted before, by whatever tool.
+	// TaskID adopts a task that was submitted before, by lumaflow or another tool.
 	TaskID string `json:"taskId,omitempty"`
 	// Name prefixes the stored files.
 	Name string `json:"name,omitempty"`
-	// RecoveryWindow is how long a submission with an unknown outcome waits
-	// for proof, as a Go duration string. Empty means 1h.
+	// RecoveryWindow bounds the wait for proof of a submission with an unknown
+	// outcome, counted from the submission, as a Go duration string. Empty means 1h.
 	RecoveryWindow string `json:"recoveryWindow,omitempty"`
-	// Deadline bounds the wait for a place at the provider and, from the
-	// accepted submission on, the wait for the stored result, as a Go duration
-	// string. Empty means 24h.
+	// Deadline bounds the wait until kie.ai accepts the submission and, counted from
+	// then, the wait for the stored result, as a Go duration string. Empty means 24h.
 	Deadline string `json:"deadline,omitempty"`
-	// OnUnknownSubmit says what to do when the recovery window ends without
-	// proof: "fail" (the default) or "resubmit", which may pay twice.
+	// OnUnknownSubmit is the action when the recovery window ends without proof:
+	// "fail" (the default) or "resubmit", which may pay twice.
 	OnUnknownSubmit string `json:"onUnknownSubmit,omitempty"`
 
-	// malformed is why the JSON did not fit. The job reports it as an
-	// InvalidRequest instead of failing to start.
+	// malformed is the error of the JSON decoder. The job reports it as an
+	// InvalidRequest; a decoding error would fail the workflow task instead.
 	malformed error
 }
 
-// ModifyVideoResult is a finished job.
+// ModifyVideoResult is the result of a finished job.
 type ModifyVideoResult struct {
 	TaskID string `json:"taskId"`
-	// WokenBy says what ended the wait: "callback" or "poll".
+	// WokenBy is the cause that ended the wait: "callback" or "poll".
 	WokenBy     string    `json:"wokenBy"`
 	SubmittedAt time.Time `json:"submittedAt"`
 	CompletedAt time.Time `json:"completedAt"`
@@ -80,25 +79,26 @@ type ModifyVideoResult struct {
 // Video is one stored, verified video.
 type Video = activities.Video
 
-// Callback is the signal the webhook sends. It is a hint: the job asks
-// record-info before it believes anything.
+// Callback is the payload of the signal that the webhook sends. It is a hint: the
+// job confirms it with record-info.
 type Callback struct {
 	TaskID string `json:"taskId"`
 	Code   int    `json:"code"`
 	Msg    string `json:"msg"`
-	// ResultURLs are what the callback promised. They are fetched only if
-	// record-info answers nothing but errors for ten minutes.
+	// ResultURLs are the links in the callback. They are fetched only if record-info
+	// answers only errors for ten minutes.
 	ResultURLs []string `json:"resultUrls,omitempty"`
 }
 
-// CallbackSignal is one value for both ends of the callback: the webhook sends
-// it, the workflow receives it.
+// CallbackSignal is one value for both ends of the signal: the webhook sends it,
+// the workflow receives it.
 var CallbackSignal = Signal[Callback]{
 	Name:        "callback",
-	Description: "kie.ai says that a task has ended; the job confirms it with record-info",
+	Description: "kie.ai reports that a task has ended; the job confirms it with record-info",
 }
 
-// Resolution is an operator's answer to a submission with an unknown outcome.
+// Resolution is an operator's decision about a submission with an unknown
+// outcome.
 type Resolution struct {
 	// Action is one of AdoptTask, Resubmit and WriteOff.
 	Action string `json:"action"`
@@ -106,14 +106,14 @@ type Resolution struct {
 	TaskID string `json:"taskId,omitempty"`
 }
 
-// What an operator can decide.
+// The actions of a Resolution.
 const (
 	AdoptTask = "adopt"
 	Resubmit  = "resubmit"
 	WriteOff  = "write-off"
 )
 
-// Stage is where a job is in its life.
+// Stage is a stage in the life of a job.
 type Stage string
 
 // The stages of a job. Done and Failed are final.
@@ -127,25 +127,25 @@ const (
 	StageFailed        Stage = "failed"
 )
 
-// Status is what the status query answers.
+// Status is the result of the status query.
 type Status struct {
 	Stage  Stage  `json:"stage"`
 	TaskID string `json:"taskId"`
-	// Detail is one plain sentence: what is happening, or what went wrong and
-	// what to do next.
+	// Detail is one sentence: the current activity, or the failure and the next
+	// command.
 	Detail string `json:"detail"`
-	// Since is when the stage began.
+	// Since is the start of the stage.
 	Since time.Time `json:"since"`
 	// SubmitAttempts counts the submissions whose request may have been sent.
 	SubmitAttempts int `json:"submitAttempts"`
-	// Polls counts the record-info requests that the job has seen the end of.
+	// Polls counts the record-info requests of ended polls.
 	Polls int `json:"polls"`
 	// Callbacks counts the callbacks received, useful or not.
 	Callbacks int     `json:"callbacks"`
 	Videos    []Video `json:"videos"`
 }
 
-// The types of the application errors a job fails with.
+// The types of the application errors that a job fails with.
 const (
 	InvalidRequest   = activities.InvalidRequest
 	SubmitRefused    = activities.SubmitRefused

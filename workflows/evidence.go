@@ -1,123 +1,117 @@
 package workflows
 
 import (
-	"slices"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
 )
 
-// EvidenceSignal is one value for both ends of late evidence: a worker sends it
-// when Temporal gave its attempt up before it could say what became of the
-// submission. Like a heartbeat it comes from our own workers, and is believed.
+// EvidenceSignal is one value for both ends of late evidence. A worker sends it
+// when Temporal gave up its attempt before the attempt could report the outcome
+// of the submission. The signal comes from lumaflow's own workers and counts as
+// proof, like the evidence in a heartbeat.
 var EvidenceSignal = Signal[activities.Evidence]{
 	Name:        activities.EvidenceSignal,
-	Description: "a worker tells what became of a submission whose attempt had timed out",
+	Description: "a worker reports the outcome of a submission whose attempt timed out",
 }
 
-// settledBy says whether late evidence tells what became of this submission.
-func (u unknownOutcome) settledBy(evidence activities.Evidence) bool {
-	settled := evidence.Phase == activities.PhaseAccepted && evidence.TaskID != "" || evidence.Phase == activities.PhaseRefused
-	return settled && !evidence.At.IsZero() && evidence.At.Equal(u.evidence.At)
+// unknownSubmission is a submission that may or may not have created a task.
+type unknownSubmission struct {
+	evidence activities.Evidence
+	cause    string
 }
 
-// settle takes late evidence about one of the lost submissions and returns the
-// task that it brings to light, if it does.
-func (j *job) settle(evidence activities.Evidence) *task {
-	settled := j.lostBefore(evidence)
-	if settled < 0 {
-		j.another(evidence)
+func (u unknownSubmission) Error() string {
+	if u.evidence.TaskID != "" {
+		return u.cause + "; the answer named task " + u.evidence.TaskID
+	}
+	return u.cause
+}
+
+// sentAt is the time of the attempt, or now if the evidence has no time.
+func (u unknownSubmission) sentAt(ctx workflow.Context) time.Time {
+	if u.evidence.At.IsZero() {
+		return workflow.Now(ctx)
+	}
+	return u.evidence.At
+}
+
+// provenBy reports whether late evidence proves the outcome of this submission.
+func (u unknownSubmission) provenBy(evidence activities.Evidence) bool {
+	conclusive := evidence.Phase == activities.PhaseAccepted && evidence.TaskID != "" || evidence.Phase == activities.PhaseRefused
+	return conclusive && !evidence.At.IsZero() && evidence.At.Equal(u.evidence.At)
+}
+
+// applyEvidence processes late evidence about the earlier submissions. It
+// returns the task of an unknown submission if the evidence proves one.
+func (j *job) applyEvidence(evidence activities.Evidence) *paidTask {
+	if !j.payments.removeProven(evidence) {
+		j.payments.addAccepted(evidence)
 		return nil
 	}
-	j.lost = slices.Delete(j.lost, settled, settled+1)
 	if evidence.Phase != activities.PhaseAccepted {
 		return nil
 	}
-	found := j.accepted(evidence.Submitted())
-	return &found
+	return j.accept(evidence.Submitted())
 }
 
-// settleLost takes all late evidence that has come, up to the first task that it
-// brings to light.
-func (j *job) settleLost() *task {
+// applyReceivedEvidence processes the late evidence received so far, up to the
+// first that proves a task.
+func (j *job) applyReceivedEvidence() *paidTask {
 	for {
-		evidence, ok := j.nextEvidence()
+		evidence, ok := j.inbox.nextEvidence()
 		if !ok {
 			return nil
 		}
-		if found := j.settle(evidence); found != nil {
+		if found := j.applyEvidence(evidence); found != nil {
 			return found
 		}
 	}
 }
 
-// wokenBy gives a task that was found without it the callback that came about
-// it: it says that the task has ended, and may hold the only links to the videos.
-func wokenBy(ctx workflow.Context, found *task, calls []Callback) *task {
-	if found == nil || found.wake != nil {
-		return found
-	}
-	for _, callback := range calls {
-		if callback.TaskID == found.id && (found.wake == nil || callback.Code == 200) {
-			found.wake = &callback
-		}
-	}
-	if found.wake != nil && !hearsEachWord(ctx) {
-		found.wake = nil
-	}
-	return found
-}
-
-// hearsEachWord is false for jobs that once heard several words at a time and
-// forgot some: evidence that had come with that of another attempt, or a
-// callback when evidence found the task. Those that were open when this was
-// mended must replay as they went.
-func hearsEachWord(ctx workflow.Context) bool {
-	return workflow.GetVersion(ctx, "hear-each-word", workflow.DefaultVersion, 1) > workflow.DefaultVersion
-}
-
-// lostBefore is which lost submission late evidence is about, or -1.
-func (j *job) lostBefore(evidence activities.Evidence) int {
-	return slices.IndexFunc(j.lost, func(lost unknownOutcome) bool { return lost.settledBy(evidence) })
-}
-
-func (j *job) nextEvidence() (activities.Evidence, bool) {
-	if len(j.told) > 0 {
-		evidence := j.told[0]
-		j.told = j.told[1:]
-		return evidence, true
-	}
-	return j.evidence.TryReceive()
-}
-
-// hearOut takes what is left in the signal channels, so that the run closes
-// with nothing unheard and its last words are complete.
-func (j *job) hearOut() {
+// drainSignals processes the signals that are left, so that the run closes
+// without an unprocessed signal and its final text is complete.
+func (j *job) drainSignals() {
 	for {
-		callback, more := j.callbacks.TryReceive()
-		if !more {
+		callback, ok := j.inbox.tryCallback()
+		if !ok {
 			break
 		}
-		j.status.Callbacks++
-		j.stray(callback.TaskID)
+		j.payments.addCandidate(callback.TaskID, j.status.TaskID)
 	}
 	for {
-		evidence, more := j.nextEvidence()
-		if !more {
+		evidence, ok := j.inbox.nextEvidence()
+		if !ok {
 			return
 		}
-		if settled := j.lostBefore(evidence); settled >= 0 {
-			j.lost = slices.Delete(j.lost, settled, settled+1)
-		}
-		j.another(evidence)
+		j.payments.removeProven(evidence)
+		j.payments.addAccepted(evidence)
 	}
 }
 
-// another notes a task that this run has paid beside its own: workers tell only
-// the run that they submitted for.
-func (j *job) another(evidence activities.Evidence) {
-	if evidence.Phase == activities.PhaseAccepted && evidence.TaskID != "" && len(j.others) < maxClaims && !slices.Contains(j.others, evidence.TaskID) {
-		j.others = append(j.others, evidence.TaskID)
+// attachCallback adds to a task that was found without a callback the one that
+// names it, a success before others: it shows that the task has ended and may
+// hold the only links to the videos.
+func attachCallback(ctx workflow.Context, found *paidTask, callbacks []Callback) {
+	if found.callback != nil {
+		return
 	}
+	for _, callback := range callbacks {
+		if callback.TaskID == found.id && (found.callback == nil || callback.Code == 200) {
+			found.callback = &callback
+		}
+	}
+	if found.callback != nil && !processesEachSignal(ctx) {
+		found.callback = nil
+	}
+}
+
+// processesEachSignal is false for runs of a release that dropped signals:
+// evidence that arrived together with that of another attempt, and the callback
+// of a task that evidence had found. Such runs must replay as they were recorded.
+// Histories contain the change id.
+func processesEachSignal(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "hear-each-word", workflow.DefaultVersion, 1) > workflow.DefaultVersion
 }

@@ -12,212 +12,212 @@ import (
 	"lumaflow/workflows"
 )
 
-// tells has a worker say late what became of an attempt.
-func (l *life) tells(after time.Duration, evidence activities.Evidence) *life {
-	l.RegisterDelayedCallback(func() { l.SignalWorkflow(workflows.EvidenceSignal.Name, evidence) }, after)
-	return l
+// sendEvidence sends late evidence after a delay.
+func (env *jobEnv) sendEvidence(after time.Duration, evidence activities.Evidence) *jobEnv {
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.EvidenceSignal.Name, evidence) }, after)
+	return env
 }
 
-// told is the same attempt, further on.
-func told(sending activities.Evidence, phase activities.Phase, taskID string) activities.Evidence {
+// withOutcome is the evidence of the same attempt in a later phase.
+func withOutcome(sending activities.Evidence, phase activities.Phase, taskID string) activities.Evidence {
 	sending.Phase, sending.TaskID = phase, taskID
 	return sending
 }
 
-// A worker that was cut off from Temporal while it submitted knows the outcome,
-// and no callback or operator is needed.
-func TestLateEvidenceSettlesALostSubmission(t *testing.T) {
+// A worker that loses its connection to Temporal during a submission reports the
+// outcome later. No callback or operator is needed.
+func TestLateEvidenceProvesTheOutcome(t *testing.T) {
 	t.Run("accepted", func(t *testing.T) {
-		l := newLife(t).endsOnTimeout()
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT, sending)).polls(ourTask).stores()
-		l.tells(time.Minute, told(sending, activities.PhaseAccepted, ourTask))
-		result := l.run(request).succeeds()
+		env := newJobEnv(t).withoutSubmitRetries()
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT, sending)).onPoll().onStore()
+		env.sendEvidence(time.Minute, withOutcome(sending, activities.PhaseAccepted, ourTask))
+		result := env.run(request).succeeds()
 		require.Equal(t, ourTask, result.TaskID)
 		require.True(t, sending.At.Equal(result.SubmittedAt))
-		require.Equal(t, 1, l.submissions)
+		require.Equal(t, 1, env.submissions)
 	})
-	t.Run("accepted, told before the job knew of the timeout", func(t *testing.T) {
-		l := newLife(t)
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.fails(activities.SubmitUnknown, sending)).polls(ourTask).stores()
-		l.tells(0, told(sending, activities.PhaseAccepted, ourTask))
-		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
+	t.Run("accepted, received before the timeout", func(t *testing.T) {
+		env := newJobEnv(t)
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onPoll().onStore()
+		env.sendEvidence(0, withOutcome(sending, activities.PhaseAccepted, ourTask))
+		require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
 	})
 	t.Run("refused: it is submitted again", func(t *testing.T) {
-		l := newLife(t)
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.fails(activities.SubmitUnknown, sending), l.accepted(ourTask)).polls(ourTask).stores()
-		l.tells(time.Minute, told(sending, activities.PhaseRefused, ""))
-		l.run(request).succeeds()
-		require.Equal(t, 2, l.submissions)
-		require.NotContains(t, l.status().Detail, "earlier submission")
+		env := newJobEnv(t)
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.accepted(ourTask)).onPoll().onStore()
+		env.sendEvidence(time.Minute, withOutcome(sending, activities.PhaseRefused, ""))
+		env.run(request).succeeds()
+		require.Equal(t, 2, env.submissions)
+		require.NotContains(t, env.status().Detail, "earlier submission")
 	})
 	for name, evidence := range map[string]func(activities.Evidence) activities.Evidence{
 		"about another attempt": func(e activities.Evidence) activities.Evidence {
 			e.At = e.At.Add(time.Second)
-			return told(e, activities.PhaseRefused, "")
+			return withOutcome(e, activities.PhaseRefused, "")
 		},
-		"that says nothing new":        func(e activities.Evidence) activities.Evidence { return e },
-		"of a task without an id":      func(e activities.Evidence) activities.Evidence { return told(e, activities.PhaseAccepted, "") },
-		"of a phase that nobody knows": func(e activities.Evidence) activities.Evidence { return told(e, "odd", ourTask) },
-		"that is empty":                func(activities.Evidence) activities.Evidence { return activities.Evidence{} },
+		"of the same phase":       func(e activities.Evidence) activities.Evidence { return e },
+		"of a task without an id": func(e activities.Evidence) activities.Evidence { return withOutcome(e, activities.PhaseAccepted, "") },
+		"of an unknown phase":     func(e activities.Evidence) activities.Evidence { return withOutcome(e, "odd", ourTask) },
+		"that is empty":           func(activities.Evidence) activities.Evidence { return activities.Evidence{} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLife(t)
-			sending := l.evidence(activities.PhaseSending, "")
-			l.submits(l.fails(activities.SubmitUnknown, sending)).tells(time.Minute, evidence(sending))
-			l.run(request).failsWith(workflows.SubmitUnknown)
-			require.Equal(t, 1, l.submissions)
+			env := newJobEnv(t)
+			sending := env.evidence(activities.PhaseSending, "")
+			env.onSubmit(env.fails(activities.SubmitUnknown, sending)).sendEvidence(time.Minute, evidence(sending))
+			env.run(request).failsWith(workflows.SubmitUnknown)
+			require.Equal(t, 1, env.submissions)
 		})
 	}
 }
 
-// A job that was written off still waits for another answer that an operator
-// asked for. What a worker tells meanwhile, its last words tell, too.
+// A job that is written off waits for a running update. Its final text names a task
+// that late evidence proves during that wait.
 func TestLateEvidenceWhileTheJobEnds(t *testing.T) {
-	l := newLife(t)
-	sending := l.evidence(activities.PhaseSending, "")
-	l.submits(l.fails(activities.SubmitUnknown, sending))
-	l.OnActivity(a.Identify, anything, anything).After(30*time.Second).Return(
+	env := newJobEnv(t)
+	sending := env.evidence(activities.PhaseSending, "")
+	env.onSubmit(env.fails(activities.SubmitUnknown, sending))
+	env.OnActivity(a.Identify, anything, anything).After(30*time.Second).Return(
 		activities.Identified{}, temporal.NewNonRetryableApplicationError("down", activities.ProviderUnavailable, nil))
-	l.resolves(time.Minute, workflows.Resolution{Action: "adopt", TaskID: otherTask})
-	l.resolves(time.Minute+time.Second, workflows.Resolution{Action: "write-off"})
-	l.tells(time.Minute+10*time.Second, told(sending, activities.PhaseAccepted, ourTask))
-	l.run(request).failsWith(workflows.SubmitUnknown, "wrote off", ourTask)
-	require.Contains(t, l.status().Detail, ourTask)
-	require.Equal(t, 1, l.submissions)
+	env.sendResolution(time.Minute, workflows.Resolution{Action: "adopt", TaskID: otherTask})
+	env.sendResolution(time.Minute+time.Second, workflows.Resolution{Action: "write-off"})
+	env.sendEvidence(time.Minute+10*time.Second, withOutcome(sending, activities.PhaseAccepted, ourTask))
+	env.run(request).failsWith(workflows.SubmitUnknown, "wrote off", ourTask)
+	require.Contains(t, env.status().Detail, ourTask)
+	require.Equal(t, 1, env.submissions)
 }
 
-// Words about other attempts may come first, and all in the same moment: none
-// takes another with it.
-func TestLateEvidenceComesInCrowds(t *testing.T) {
+// Evidence about other attempts may arrive first and in the same workflow task. No
+// evidence is dropped.
+func TestSeveralEvidenceSignals(t *testing.T) {
 	accepted := func(sending activities.Evidence) activities.Evidence {
-		return told(sending, activities.PhaseAccepted, ourTask)
+		return withOutcome(sending, activities.PhaseAccepted, ourTask)
 	}
 	others := func(sending activities.Evidence) activities.Evidence {
 		sending.At = sending.At.Add(-time.Hour)
-		return told(sending, activities.PhaseRefused, "")
+		return withOutcome(sending, activities.PhaseRefused, "")
 	}
-	t.Run("while it is searched", func(t *testing.T) {
-		l := newLife(t)
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.fails(activities.SubmitUnknown, sending)).polls(ourTask).stores()
-		l.tells(time.Minute, others(sending)).tells(time.Minute, others(sending)).tells(time.Minute, accepted(sending))
-		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
-		require.Equal(t, 1, l.submissions)
+	t.Run("during the search", func(t *testing.T) {
+		env := newJobEnv(t)
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onPoll().onStore()
+		env.sendEvidence(time.Minute, others(sending)).sendEvidence(time.Minute, others(sending)).sendEvidence(time.Minute, accepted(sending))
+		require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
+		require.Equal(t, 1, env.submissions)
 	})
-	t.Run("before the job knew of the timeout", func(t *testing.T) {
-		l := newLife(t)
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.fails(activities.SubmitUnknown, sending)).polls(ourTask).stores()
-		l.tells(0, others(sending)).tells(0, accepted(sending)).tells(0, accepted(sending))
+	t.Run("before the timeout", func(t *testing.T) {
+		env := newJobEnv(t)
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onPoll().onStore()
+		env.sendEvidence(0, others(sending)).sendEvidence(0, accepted(sending)).sendEvidence(0, accepted(sending))
 		request := request
 		request.OnUnknownSubmit = "resubmit"
-		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
-		require.Equal(t, 1, l.submissions)
+		require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
+		require.Equal(t, 1, env.submissions)
 	})
 }
 
-// A callback that came about the task counts, whoever found it: its links may be
-// the only ones.
-func TestLateEvidenceForgetsNoCallback(t *testing.T) {
-	for name, kept := range map[string]func(l *life, accepted activities.Evidence) *life{
-		"the callback first": func(l *life, accepted activities.Evidence) *life {
-			return l.callback(time.Minute, ourTask).tells(time.Minute, accepted)
+// The callback of a task that late evidence proved is used: its links may be the
+// only ones.
+func TestLateEvidenceKeepsTheCallback(t *testing.T) {
+	for name, signals := range map[string]func(env *jobEnv, accepted activities.Evidence) *jobEnv{
+		"the callback first": func(env *jobEnv, accepted activities.Evidence) *jobEnv {
+			return env.sendSuccess(time.Minute, ourTask).sendEvidence(time.Minute, accepted)
 		},
-		"the evidence first": func(l *life, accepted activities.Evidence) *life {
-			return l.tells(time.Minute, accepted).callback(time.Minute, ourTask)
+		"the evidence first": func(env *jobEnv, accepted activities.Evidence) *jobEnv {
+			return env.sendEvidence(time.Minute, accepted).sendSuccess(time.Minute, ourTask)
 		},
-		"both before the job knew of the timeout": func(l *life, accepted activities.Evidence) *life {
-			return l.callback(0, ourTask).tells(0, accepted)
+		"both before the timeout": func(env *jobEnv, accepted activities.Evidence) *jobEnv {
+			return env.sendSuccess(0, ourTask).sendEvidence(0, accepted)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLife(t)
-			sending := l.evidence(activities.PhaseSending, "")
-			l.submits(l.fails(activities.SubmitUnknown, sending)).stores()
-			l.OnActivity(a.Identify, anything, anything).Return(
+			env := newJobEnv(t)
+			sending := env.evidence(activities.PhaseSending, "")
+			env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onStore()
+			env.OnActivity(a.Identify, anything, anything).Return(
 				activities.Identified{}, temporal.NewApplicationError("down", activities.ProviderUnavailable))
-			l.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
+			env.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
 				require.True(t, in.WokenByCallback)
 				require.Equal(t, []string{resultURL}, in.CallbackURLs)
 				return finished(ourTask, 1), nil
 			})
-			kept(l, told(sending, activities.PhaseAccepted, ourTask))
-			l.run(request).succeeds()
-			require.Equal(t, 1, l.status().Callbacks)
+			signals(env, withOutcome(sending, activities.PhaseAccepted, ourTask))
+			env.run(request).succeeds()
+			require.Equal(t, 1, env.status().Callbacks)
 		})
 	}
 }
 
 // After a resubmission, late evidence about the first submission still counts.
 func TestLateEvidenceAboutAnEarlierSubmission(t *testing.T) {
-	t.Run("saves the second payment while that is held", func(t *testing.T) {
-		l := newLife(t)
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.fails(activities.SubmitUnknown, sending), held(5*time.Minute)).polls(ourTask).stores()
-		l.resolves(time.Minute, workflows.Resolution{Action: "resubmit"})
-		l.tells(3*time.Minute, told(sending, activities.PhaseAccepted, ourTask))
-		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
-		require.NotContains(t, l.status().Detail, "earlier submission")
+	t.Run("prevents the second payment while that is held", func(t *testing.T) {
+		env := newJobEnv(t)
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending), held(5*time.Minute)).onPoll().onStore()
+		env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
+		env.sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseAccepted, ourTask))
+		require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
+		require.NotContains(t, env.status().Detail, "earlier submission")
 	})
 	t.Run("is adopted when the second is lost, too", func(t *testing.T) {
-		l := newLife(t)
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.fails(activities.SubmitUnknown, sending), l.unknown()).polls(ourTask).stores()
-		l.resolves(time.Minute, workflows.Resolution{Action: "resubmit"})
-		l.tells(3*time.Minute, told(sending, activities.PhaseAccepted, ourTask))
-		require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
-		require.Contains(t, l.status().Detail, "earlier submission", "the second may be paid as well")
+		env := newJobEnv(t)
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.unknown()).onPoll().onStore()
+		env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
+		env.sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseAccepted, ourTask))
+		require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
+		require.Contains(t, env.status().Detail, "earlier submission", "the second may be paid as well")
 	})
 	t.Run("is named at the end", func(t *testing.T) {
-		l := newLife(t)
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.fails(activities.SubmitUnknown, sending), l.accepted(ourTask)).polls(ourTask).stores()
-		l.resolves(time.Minute, workflows.Resolution{Action: "resubmit"})
-		l.tells(3*time.Minute, told(sending, activities.PhaseAccepted, otherTask)).callback(5*time.Minute, ourTask)
-		l.run(request).succeeds()
-		require.Contains(t, l.status().Detail, otherTask)
+		env := newJobEnv(t)
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.accepted(ourTask)).onPoll().onStore()
+		env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
+		env.sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseAccepted, otherTask)).sendSuccess(5*time.Minute, ourTask)
+		env.run(request).succeeds()
+		require.Contains(t, env.status().Detail, otherTask)
 	})
 	t.Run("is named at the end, though an operator adopted another task", func(t *testing.T) {
-		l := newLife(t)
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.fails(activities.SubmitUnknown, sending)).identifies(ourTask, nil).stores()
-		l.OnActivity(a.Poll, anything, anything).After(5*time.Minute).Return(finished(ourTask, 1), nil)
-		l.resolves(time.Minute, workflows.Resolution{Action: "adopt", TaskID: ourTask})
-		l.tells(3*time.Minute, told(sending, activities.PhaseAccepted, otherTask))
-		l.run(request).succeeds()
-		require.Contains(t, l.status().Detail, "accepted, too: collect it with lumaflow submit --task-id "+otherTask)
+		env := newJobEnv(t)
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onIdentify(ourTask, nil).onStore()
+		env.OnActivity(a.Poll, anything, anything).After(5*time.Minute).Return(finished(ourTask, 1), nil)
+		env.sendResolution(time.Minute, workflows.Resolution{Action: "adopt", TaskID: ourTask})
+		env.sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseAccepted, otherTask))
+		env.run(request).succeeds()
+		require.Contains(t, env.status().Detail, "accepted, too: collect it with lumaflow submit --task-id "+otherTask)
 	})
-	t.Run("about the task that a callback had found says nothing new", func(t *testing.T) {
-		l := newLife(t)
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.fails(activities.SubmitUnknown, sending)).identifies(ourTask, nil).stores()
-		l.OnActivity(a.Poll, anything, anything).After(5*time.Minute).Return(finished(ourTask, 1), nil)
-		l.callback(time.Minute, ourTask).tells(3*time.Minute, told(sending, activities.PhaseAccepted, ourTask))
-		l.run(request).succeeds()
-		require.NotContains(t, l.status().Detail, "too")
+	t.Run("about the task that a callback found is ignored", func(t *testing.T) {
+		env := newJobEnv(t)
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending)).onIdentify(ourTask, nil).onStore()
+		env.OnActivity(a.Poll, anything, anything).After(5*time.Minute).Return(finished(ourTask, 1), nil)
+		env.sendSuccess(time.Minute, ourTask).sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseAccepted, ourTask))
+		env.run(request).succeeds()
+		require.NotContains(t, env.status().Detail, "too")
 	})
-	t.Run("that it was refused leaves nothing to tell", func(t *testing.T) {
-		l := newLife(t)
-		sending := l.evidence(activities.PhaseSending, "")
-		l.submits(l.fails(activities.SubmitUnknown, sending), l.accepted(ourTask)).polls(ourTask).stores()
-		l.resolves(time.Minute, workflows.Resolution{Action: "resubmit"})
-		l.tells(3*time.Minute, told(sending, activities.PhaseRefused, "")).callback(5*time.Minute, ourTask)
-		l.run(request).succeeds()
-		require.NotContains(t, l.status().Detail, "earlier submission")
+	t.Run("that it was refused removes the warning", func(t *testing.T) {
+		env := newJobEnv(t)
+		sending := env.evidence(activities.PhaseSending, "")
+		env.onSubmit(env.fails(activities.SubmitUnknown, sending), env.accepted(ourTask)).onPoll().onStore()
+		env.sendResolution(time.Minute, workflows.Resolution{Action: "resubmit"})
+		env.sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseRefused, "")).sendSuccess(5*time.Minute, ourTask)
+		env.run(request).succeeds()
+		require.NotContains(t, env.status().Detail, "earlier submission")
 	})
 }
 
-// A proof that came in the same moment as the operator's word to pay again, or
-// that the record is still being asked about, saves the payment.
-func TestProofBeatsAResubmission(t *testing.T) {
-	l := newLife(t)
-	l.submits(l.unknown()).polls(ourTask).stores()
-	l.OnActivity(a.Identify, anything, anything).After(2*time.Minute).Return(
-		activities.Identified{TaskID: ourTask, CreatedAt: l.Now(), Settings: withCallbacks}, nil)
-	l.callback(time.Minute, ourTask).resolves(2*time.Minute, workflows.Resolution{Action: "resubmit"})
-	require.Equal(t, ourTask, l.run(request).succeeds().TaskID)
-	require.Equal(t, 1, l.submissions)
+// A proof that arrives in the workflow task of the operator's decision to resubmit
+// prevents the second payment.
+func TestProofPreventsAResubmission(t *testing.T) {
+	env := newJobEnv(t)
+	env.onSubmit(env.unknown()).onPoll().onStore()
+	env.OnActivity(a.Identify, anything, anything).After(2*time.Minute).Return(
+		activities.Identified{TaskID: ourTask, CreatedAt: env.Now(), Settings: withCallbacks}, nil)
+	env.sendSuccess(time.Minute, ourTask).sendResolution(2*time.Minute, workflows.Resolution{Action: "resubmit"})
+	require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
+	require.Equal(t, 1, env.submissions)
 }

@@ -13,16 +13,15 @@ import (
 	"lumaflow/workflows"
 )
 
-// uploadedFor is a request whose video kie.ai deletes after a while.
-func (l *life) uploadedFor(lifetime time.Duration) workflows.ModifyVideoInput {
+// uploadedFor is a request whose video kie.ai deletes after lifetime.
+func (env *jobEnv) uploadedFor(lifetime time.Duration) workflows.ModifyVideoInput {
 	input := request
 	input.VideoSHA256 = strings.Repeat("0a", 32)
-	input.VideoExpires = l.Now().Add(lifetime).UTC().Format(time.RFC3339)
+	input.VideoExpires = env.Now().Add(lifetime).UTC().Format(time.RFC3339)
 	return input
 }
 
-// A submission has to be made while the uploaded video is there, and before the
-// deadline.
+// A submission is made before the deadline and before the upload is deleted.
 func TestSubmissionsEndWithTheUpload(t *testing.T) {
 	tests := []struct {
 		name              string
@@ -37,48 +36,48 @@ func TestSubmissionsEndWithTheUpload(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLife(t)
-			begun := l.Now()
-			input := l.uploadedFor(test.lifetime)
+			env := newJobEnv(t)
+			started := env.Now()
+			input := env.uploadedFor(test.lifetime)
 			input.Deadline = test.deadline
-			l.submits(func(in activities.SubmitInput) (activities.Submitted, error) {
-				require.WithinDuration(t, begun.Add(test.until), in.Until, 2*time.Second)
+			env.onSubmit(func(in activities.SubmitInput) (activities.Submitted, error) {
+				require.WithinDuration(t, started.Add(test.until), in.Until, 2*time.Second)
 				require.Equal(t, test.endsWithTheUpload, in.Expires)
-				return l.accepted(ourTask)(in)
-			}).polls(ourTask).stores().callback(time.Minute, ourTask)
-			l.run(input).succeeds()
+				return env.accepted(ourTask)(in)
+			}).onPoll().onStore().sendSuccess(time.Minute, ourTask)
+			env.run(input).succeeds()
 		})
 	}
 }
 
-func TestTheUploadExpires(t *testing.T) {
-	const again = "Next: run the same submit command again, it uploads the video anew"
-	expires := func(l *life) func(activities.SubmitInput) (activities.Submitted, error) {
-		return l.fails(activities.VideoExpired, l.evidence(activities.PhaseRefused, ""))
+func TestUploadExpires(t *testing.T) {
+	const next = "Next: run the same submit command again; it uploads the video again"
+	expires := func(env *jobEnv) func(activities.SubmitInput) (activities.Submitted, error) {
+		return env.fails(activities.VideoExpired, env.evidence(activities.PhaseRefused, ""))
 	}
 	t.Run("while kie.ai holds the job", func(t *testing.T) {
-		l := newLife(t)
-		l.submits(l.fails(activities.Held, activities.Hold{Code: 402, Reason: "not enough credits", Attempts: 1}), expires(l))
-		l.run(l.uploadedFor(time.Hour)).failsWith(workflows.SubmitRefused, "the provider's words", again)
+		env := newJobEnv(t)
+		env.onSubmit(env.fails(activities.Held, activities.Hold{Code: 402, Reason: "not enough credits", Attempts: 1}), expires(env))
+		env.run(env.uploadedFor(time.Hour)).failsWith(workflows.SubmitRefused, "provider message", next)
 	})
 	t.Run("while workers die", func(t *testing.T) {
-		l := newLife(t).endsOnTimeout()
-		l.OnActivity(a.Submit, anything, anything).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
-			return l.dies(enumspb.TIMEOUT_TYPE_HEARTBEAT)(in)
+		env := newJobEnv(t).withoutSubmitRetries()
+		env.OnActivity(a.Submit, anything, anything).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
+			return env.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT)(in)
 		}).After(time.Minute)
-		l.run(l.uploadedFor(10*time.Minute)).failsWith(workflows.SubmitRefused, "nothing was charged", again)
+		env.run(env.uploadedFor(10*time.Minute)).failsWith(workflows.SubmitRefused, "nothing was charged", next)
 	})
-	t.Run("while no worker is there", func(t *testing.T) {
-		l := newLife(t)
-		input := l.uploadedFor(time.Hour)
-		l.OnActivity(a.Submit, anything, anything).Return(activities.Submitted{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, nil)).After(65 * time.Minute)
-		l.run(input).failsWith(workflows.SubmitRefused, "nothing was charged", again)
+	t.Run("while no worker polls", func(t *testing.T) {
+		env := newJobEnv(t)
+		input := env.uploadedFor(time.Hour)
+		env.OnActivity(a.Submit, anything, anything).Return(activities.Submitted{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START, nil)).After(65 * time.Minute)
+		env.run(input).failsWith(workflows.SubmitRefused, "nothing was charged", next)
 	})
-	// What is known to be unpaid must not hide what may be paid.
+	// The refusal of the last submission must not hide an earlier one.
 	t.Run("before an operator submits again", func(t *testing.T) {
-		l := newLife(t)
-		l.submits(l.unknown(), expires(l)).resolves(30*time.Minute, workflows.Resolution{Action: "resubmit"})
-		l.run(l.uploadedFor(time.Hour)).failsWith(workflows.SubmitUnknown, "see whether the earlier submission was paid", "https://kie.ai/logs")
-		require.NotContains(t, l.status().Detail, "run the same submit command again")
+		env := newJobEnv(t)
+		env.onSubmit(env.unknown(), expires(env)).sendResolution(30*time.Minute, workflows.Resolution{Action: "resubmit"})
+		env.run(env.uploadedFor(time.Hour)).failsWith(workflows.SubmitUnknown, "check whether the earlier submission was paid", "https://kie.ai/logs")
+		require.NotContains(t, env.status().Detail, "run the same submit command again")
 	})
 }

@@ -3,7 +3,6 @@ package workflows
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,59 +12,59 @@ import (
 	"lumaflow/internal/telemetry/metrics"
 )
 
-// failure is the visible end of a job that gave no video: what happened, and
-// the next command.
+// failure is the visible end of a job without a video: the cause and the next
+// command.
 type failure struct {
 	errorType string
 	taskID    string
-	what      string
+	text      string
 	next      string
 }
 
-func (f failure) Error() string { return f.what }
+func (f failure) Error() string { return f.text }
 
-// text is what users read, in the UI and on the command line.
-func (f failure) text(job string) string {
-	subject := "job " + job
+// message is the text for users, in the UI and on the command line.
+func (f failure) message(jobID string) string {
+	subject := "job " + jobID
 	if f.taskID != "" {
 		subject += ", task " + f.taskID
 	}
-	return fmt.Sprintf("%s: %s. Next: %s", subject, f.what, f.next)
+	return fmt.Sprintf("%s: %s. Next: %s", subject, f.text, f.next)
 }
 
-// fail ends the job in sight of its users and turns err into the error that the
-// run closes with.
+// fail publishes the end of the job and maps err to the error that the run
+// closes with.
 func (j *job) fail(ctx workflow.Context, err error) error {
-	// The rest must happen for a cancelled job, too.
+	// A cancelled job publishes its end, too.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if temporal.IsCanceledError(err) {
-		// Whether anything was submitted may have been told this very moment.
-		j.hearOut()
+		// Drain first: late evidence may report that a task was accepted.
+		j.drainSignals()
 		countJob(ctx, metrics.JobCancelled)
 		return temporal.NewCanceledError(j.end(ctx, StageFailed, j.cancelText()))
 	}
-	var failed failure
-	if !errors.As(err, &failed) {
-		// No branch is meant to come here; a paid task must still be named.
-		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, what: reason(err), next: collectCommand(j.status.TaskID)}
+	failed, ok := errors.AsType[failure](err)
+	if !ok {
+		// No branch ends here by design. If one does, a paid task is still named.
+		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, text: causeText(err), next: collectCommand(j.status.TaskID)}
 	}
-	text := j.end(ctx, StageFailed, failed.text(j.id))
-	if j.paidBefore() && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
-		// The last submission is settled; of an earlier one nobody knows, so the
-		// job must not look as if it could be started again without a thought.
+	text := j.end(ctx, StageFailed, failed.message(j.id))
+	if j.payments.any(j.status.TaskID) && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
+		// The outcome of the last submission is known, but another one is paid or may
+		// be: starting the job again is not safe.
 		failed.errorType = SubmitUnknown
 	}
 	countJob(ctx, failed.errorType)
 	return temporal.NewNonRetryableApplicationError(text, failed.errorType, nil)
 }
 
-// overdue is the failure of a task whose result did not arrive in time.
+// overdue is the failure of a task whose result was not stored by the deadline.
 func (j *job) overdue(taskID string, err error) error {
 	return failure{
 		errorType: ResultOverdue,
 		taskID:    taskID,
-		what:      "no result was stored in time: " + reason(err),
-		next:      "the task may still end well and kie.ai keeps media for 14 days; collect it without paying again: " + collectCommand(taskID),
+		text:      "no result was stored in time: " + causeText(err),
+		next:      "the task may still succeed and kie.ai keeps media for 14 days; collect it without paying again: " + collectCommand(taskID),
 	}
 }
 
@@ -73,48 +72,17 @@ func (j *job) cancelText() string {
 	text := "job " + j.id + " was cancelled; kie.ai has no cancel"
 	switch {
 	case j.status.TaskID != "":
-		return text + ", so task " + j.status.TaskID + " goes on and is paid. Next: collect it with " + collectCommand(j.status.TaskID)
-	case j.status.Stage == StageSubmitUnknown || j.paidBefore():
+		return text + ", so task " + j.status.TaskID + " continues and is paid. Next: collect it with " + collectCommand(j.status.TaskID)
+	case j.status.Stage == StageSubmitUnknown || j.payments.any(j.status.TaskID):
 		return text + ", and a task may exist. Next: look at https://kie.ai/logs and collect it with " + collectCommand("TASKID")
 	default:
 		return text + ", but nothing was submitted"
 	}
 }
 
-// stray notes a task that is not the job's, if it may be what became of a lost
-// submission.
-func (j *job) stray(taskID string) {
-	if len(j.lost) > 0 && taskID != "" && taskID != j.status.TaskID && len(j.strays) < maxClaims && !slices.Contains(j.strays, taskID) {
-		j.strays = append(j.strays, taskID)
-	}
-}
-
-// paidBefore says that another submission than the last may be paid, too.
-func (j *job) paidBefore() bool { return len(j.lost) > 0 || len(j.paidToo()) > 0 }
-
-// paidToo are the tasks that are known to be paid and are not the job's.
-func (j *job) paidToo() []string {
-	return slices.DeleteFunc(slices.Clone(j.others), func(taskID string) bool { return taskID == j.status.TaskID })
-}
-
-// earlier tells of the other submissions that are paid, too, or may be.
-func (j *job) earlier() string {
-	text := ""
-	for _, taskID := range j.paidToo() {
-		text += ". Another submission of this job was accepted, too: collect it with " + collectCommand(taskID)
-	}
-	if len(j.lost) == 0 {
-		return text
-	}
-	text += ". An earlier submission of this job may be paid, too: look at https://kie.ai/logs"
-	if len(j.strays) > 0 {
-		text += "; it may be one of these tasks: " + strings.Join(j.strays, ", ")
-	}
-	return text + "; collect it with " + collectCommand("TASKID")
-}
-
-// short writes a duration as people do: 1h, not 1h0m0s.
-func short(d time.Duration) string {
+// shortDuration formats a duration without trailing zero units: 1h instead of
+// 1h0m0s.
+func shortDuration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")
@@ -127,15 +95,13 @@ func short(d time.Duration) string {
 
 func collectCommand(taskID string) string { return "lumaflow submit --task-id " + taskID }
 
-// reason is the innermost thing that an activity said, without Temporal's
-// framing.
-func reason(err error) string {
-	var failed *temporal.ApplicationError
-	if errors.As(err, &failed) {
+// causeText is the message of an activity's error without the text that Temporal
+// adds.
+func causeText(err error) string {
+	if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return failed.Message()
 	}
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
+	if _, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		return "no worker finished it in time"
 	}
 	return err.Error()

@@ -17,33 +17,32 @@ const (
 	defaultDeadline       = 24 * time.Hour
 )
 
-// Bounds of what a request may hold. kie.ai documents none for the prompt;
-// these keep a request far below what Temporal stores in one piece.
+// Bounds of a request. kie.ai documents none for the prompt; these keep a request
+// far below Temporal's limit for a payload, 2 MB.
 const (
 	maxPromptBytes = 32 << 10
 	maxURLBytes    = 8 << 10
 	maxNameBytes   = 1 << 10
-	// maxDuration is how long kie.ai keeps the record of a task, two months.
+	// maxDuration is 60 days: kie.ai documents that it keeps records for two months.
 	maxDuration = 60 * 24 * time.Hour
 )
 
-// What an input may ask for when the recovery window ends without proof.
+// The values of OnUnknownSubmit.
 const (
 	failUnknown     = "fail"
 	resubmitUnknown = "resubmit"
 )
 
-// ParseInput decodes one JSON object as people write it: unknown fields are
-// refused, so that a misspelled one is not silently ignored. The result is
-// valid.
+// ParseInput decodes and validates one JSON object. Unknown fields are an error,
+// so that a misspelled one is not silently ignored.
 func ParseInput(data []byte) (ModifyVideoInput, error) {
-	// The plain type drops UnmarshalJSON, which forgives unknown fields.
+	// The plain type has no UnmarshalJSON, which accepts unknown fields.
 	type plain ModifyVideoInput
 	var input plain
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&input); err != nil {
-		return ModifyVideoInput{}, malformed(err)
+		return ModifyVideoInput{}, malformedError(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return ModifyVideoInput{}, errors.New("the input is more than one JSON object")
@@ -54,8 +53,8 @@ func ParseInput(data []byte) (ModifyVideoInput, error) {
 	return ModifyVideoInput(input), nil
 }
 
-// UnmarshalJSON never fails: an input of the wrong shape becomes one that
-// Validate refuses, and with it the job, in words that a person can act on.
+// UnmarshalJSON never fails: Validate reports an input of the wrong shape, so that
+// the job ends as an InvalidRequest with a readable message.
 func (in *ModifyVideoInput) UnmarshalJSON(data []byte) error {
 	type plain ModifyVideoInput
 	if err := json.Unmarshal(data, (*plain)(in)); err != nil {
@@ -64,32 +63,34 @@ func (in *ModifyVideoInput) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Validate reports the first thing that is wrong with the input.
+// Validate returns an error about the first invalid field. The error starts with
+// the JSON name of the field, unless the input is malformed.
 func (in ModifyVideoInput) Validate() error {
 	_, err := in.terms()
 	return err
 }
 
-// ValidateBeforeUpload is Validate for a job whose video has no address yet.
+// ValidateBeforeUpload is Validate without the video's address and expiry, which
+// an upload sets.
 func (in ModifyVideoInput) ValidateBeforeUpload() error {
 	in.VideoURL, in.VideoExpires = "https://kie.ai", ""
 	return in.Validate()
 }
 
-// terms are what an input's texts mean.
-type terms struct {
-	// videoExpires is zero for a video that does not.
+// jobTerms are the parsed values of the input's texts.
+type jobTerms struct {
+	// videoExpires is zero for a video that does not expire.
 	videoExpires   time.Time
 	recoveryWindow time.Duration
 	deadline       time.Duration
 	resubmit       bool
 }
 
-func (in ModifyVideoInput) terms() (terms, error) {
+func (in ModifyVideoInput) terms() (jobTerms, error) {
 	if in.malformed != nil {
-		return terms{}, malformed(in.malformed)
+		return jobTerms{}, malformedError(in.malformed)
 	}
-	var terms terms
+	var terms jobTerms
 	var err error
 	if terms.recoveryWindow, err = duration("recoveryWindow", in.RecoveryWindow, defaultRecoveryWindow); err != nil {
 		return terms, err
@@ -102,7 +103,7 @@ func (in ModifyVideoInput) terms() (terms, error) {
 	case resubmitUnknown:
 		terms.resubmit = true
 	default:
-		return terms, fmt.Errorf("onUnknownSubmit is %.40q: say %q or %q", in.OnUnknownSubmit, failUnknown, resubmitUnknown)
+		return terms, fmt.Errorf("onUnknownSubmit is %.40q: use %q or %q", in.OnUnknownSubmit, failUnknown, resubmitUnknown)
 	}
 	if len(in.Name) > maxNameBytes {
 		return terms, fmt.Errorf("name is longer than %d bytes", maxNameBytes)
@@ -118,13 +119,13 @@ func (in ModifyVideoInput) terms() (terms, error) {
 	return terms, in.checkSubmission()
 }
 
-// malformed says in JSON's terms, not in Go's, what does not fit.
-func malformed(err error) error {
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) && mismatch.Field != "" {
+// malformedError describes a decoding error in JSON's terms instead of Go's.
+func malformedError(err error) error {
+	mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case ok && mismatch.Field != "":
 		return fmt.Errorf("the input is malformed: %s is a %s, not a %s", mismatch.Field, mismatch.Value, mismatch.Type)
-	}
-	if errors.As(err, &mismatch) {
+	case ok:
 		return fmt.Errorf("the input is malformed: it is not an object but of type %s", mismatch.Value)
 	}
 	return fmt.Errorf("the input is malformed: %s", strings.TrimPrefix(err.Error(), "json: "))
@@ -157,8 +158,8 @@ func (in ModifyVideoInput) checkSubmission() error {
 	case len(in.Watermark) > maxNameBytes:
 		return fmt.Errorf("watermark is longer than %d bytes", maxNameBytes)
 	}
-	// Parse has no effect but its result; the checker stumbles over the cache
-	// that net/netip keeps for IPv6 zones.
+	// url.Parse is deterministic; workflowcheck reports the cache of IPv6 zones in
+	// net/netip.
 	//workflowcheck:ignore
 	address, err := url.Parse(in.VideoURL)
 	if err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https") {

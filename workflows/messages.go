@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,59 +11,60 @@ import (
 	"lumaflow/activities"
 )
 
-// handleMessages installs the query and the update. Signals are received by
-// the main coroutine alone: a listener of its own could hold one in hand when
-// the job completes.
+// handleMessages installs the query and the update. Signals are received by the
+// main coroutine alone: a coroutine of their own could hold one that is received
+// but not processed when the job completes.
 func (j *job) handleMessages(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, StatusQuery,
-		func() (Status, error) { return j.status, nil },
+		func() (Status, error) { return j.currentStatus(), nil },
 		workflow.QueryHandlerOptions{Description: "stage, task id, what is happening and what to do"})
 	if err != nil {
 		return err
 	}
 	return workflow.SetUpdateHandlerWithOptions(ctx, ResolveUpdate, j.resolve, workflow.UpdateHandlerOptions{
 		Description: "decide what becomes of a submission with an unknown outcome: adopt, resubmit or write-off",
-		Validator:   j.mayResolve,
+		Validator:   j.validateResolution,
 	})
 }
 
-// decision is an accepted Resolution on its way to the main coroutine.
+// decision passes an accepted Resolution to the main coroutine.
 type decision struct {
 	action string
+	// adopts is the record of the task; nil for other actions than AdoptTask.
 	adopts *activities.Identified
 }
 
-// mayResolve refuses a resolution before it becomes history.
-func (j *job) mayResolve(_ workflow.Context, resolution Resolution) error {
+// validateResolution rejects a resolution before it is written to the history.
+func (j *job) validateResolution(_ workflow.Context, resolution Resolution) error {
 	if j.status.Stage != StageSubmitUnknown {
 		return fmt.Errorf("job %s is in stage %s: there is no submission with an unknown outcome to resolve", j.id, j.status.Stage)
 	}
-	if j.windowOver {
+	if j.windowClosed {
 		return fmt.Errorf("the recovery window of job %s is over and the job is about to end; collect a task with: lumaflow submit --task-id TASKID", j.id)
 	}
 	hasTask := resolution.TaskID != ""
 	switch resolution.Action {
 	case AdoptTask:
 		if strings.TrimSpace(resolution.TaskID) != resolution.TaskID || !hasTask || len(resolution.TaskID) > maxNameBytes {
-			return errors.New("to adopt, say which task: the taskId is blank, has blanks around it or is too long")
+			return fmt.Errorf("%s needs a taskId: it is blank, has blanks around it or is too long", resolution.Action)
 		}
 	case Resubmit, WriteOff:
 		if hasTask {
 			return fmt.Errorf("%s takes no taskId", resolution.Action)
 		}
 	default:
-		return fmt.Errorf("action %.40q is unknown: say %s, %s or %s", resolution.Action, AdoptTask, Resubmit, WriteOff)
+		return fmt.Errorf("action %.40q is unknown: use %s, %s or %s", resolution.Action, AdoptTask, Resubmit, WriteOff)
 	}
 	return nil
 }
 
-// resolve carries an operator's decision to the main coroutine. A task is
-// adopted only if kie.ai has a record of it.
+// resolve passes an operator's decision to the main coroutine and returns the
+// status after it. A task is adopted only if kie.ai has a record of it.
 func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, error) {
 	decided := decision{action: resolution.Action}
 	if resolution.Action == AdoptTask {
 		var identified activities.Identified
-		err := workflow.ExecuteActivity(identification(ctx, resolution.TaskID, time.Minute), a.Identify,
+		err := workflow.ExecuteActivity(identifyPolicy(ctx, resolution.TaskID, time.Minute), a.Identify,
 			activities.IdentifyInput{TaskID: resolution.TaskID, NotAnothers: true}).Get(ctx, &identified)
 		if err != nil {
 			return Status{}, temporal.NewApplicationError(notAdopted(resolution.TaskID, err), InvalidRequest)
@@ -75,13 +75,13 @@ func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, erro
 		return Status{}, temporal.NewApplicationError("job "+j.id+" was resolved in the meantime", InvalidRequest)
 	}
 	err := workflow.Await(ctx, func() bool { return j.status.Stage != StageSubmitUnknown })
-	return j.status, err
+	return j.currentStatus(), err
 }
 
-// notAdopted says why an operator's task is not taken over.
+// notAdopted is the reason why the task of an operator is not adopted.
 func notAdopted(taskID string, err error) string {
-	if disproved(err) {
-		return fmt.Sprintf("task %s is not adopted: %s", taskID, reason(err))
+	if isDenied(err) {
+		return fmt.Sprintf("task %s is not adopted: %s", taskID, causeText(err))
 	}
-	return fmt.Sprintf("task %s is not adopted, kie.ai's record could not be read: %s", taskID, reason(err))
+	return fmt.Sprintf("task %s is not adopted, kie.ai's record could not be read: %s", taskID, causeText(err))
 }

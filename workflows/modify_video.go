@@ -1,9 +1,10 @@
 // Package workflows orchestrates the life of one paid video: submit once, find
-// the task again whatever happened to the answer, wait, confirm, collect. Its
-// contract (names, inputs, signals, updates, queries) is in contract.go.
+// the task if the answer was lost, wait, confirm, collect. Its contract (names,
+// inputs, signals, updates, queries) is in contract.go.
 package workflows
 
 import (
+	"errors"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -12,19 +13,19 @@ import (
 )
 
 // ModifyVideo turns a prompt and a video into verified files. It makes at most
-// one paid submission unless an operator, or the input, says otherwise, and it
-// ends as stored files or as an application error that names the task and the
-// next command.
+// one paid submission unless an operator, or the input, permits another. It ends
+// with stored files or with an application error that names the task and the next
+// command.
 func ModifyVideo(ctx workflow.Context, input ModifyVideoInput) (ModifyVideoResult, error) {
-	job, err := newJob(ctx, input)
+	j, err := newJob(ctx, input)
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
-	result, err := job.run(ctx)
+	result, err := j.run(ctx)
 	if err != nil {
-		return ModifyVideoResult{}, job.fail(ctx, err)
+		return ModifyVideoResult{}, j.fail(ctx, err)
 	}
-	return job.finish(ctx, result), nil
+	return j.finish(ctx, result), nil
 }
 
 func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
@@ -32,109 +33,98 @@ func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
-	outcome, err := j.awaitEnd(ctx, task)
+	completed, err := j.awaitEnd(ctx, task)
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
-	files, err := j.collect(ctx, task, outcome)
+	files, err := j.collect(ctx, task, completed)
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
-	if err := j.writeReceipt(ctx, task, outcome, files); err != nil {
+	if err := j.writeReceipt(ctx, task, completed, files); err != nil {
 		return ModifyVideoResult{}, err
 	}
-	return j.result(task, outcome, files), nil
+	return j.result(task, completed, files), nil
 }
 
-// obtainTask adopts the task that the input names or submits a new one. If the
-// outcome of a submission is unknown it looks for proof before anything else
-// is sent.
-func (j *job) obtainTask(ctx workflow.Context) (task, error) {
+// obtainTask adopts the task that the input names or submits a new one. After a
+// submission with an unknown outcome it searches for proof before anything else is
+// sent.
+func (j *job) obtainTask(ctx workflow.Context) (*paidTask, error) {
 	if j.input.TaskID != "" {
 		return j.adopt(ctx, j.input.TaskID)
 	}
 	for {
 		task, err := j.submit(ctx)
-		lost, unknown := asUnknown(err)
-		if !unknown {
+		unknown, ok := errors.AsType[unknownSubmission](err)
+		if !ok {
 			return task, err
 		}
-		task, again, err := j.recover(ctx, lost)
-		if !again {
-			return task, err
+		found, err := j.recoverTask(ctx, unknown)
+		if found != nil || err != nil {
+			return found, err
 		}
 	}
 }
 
 // job is the state of one run of ModifyVideo.
 type job struct {
-	id    string
-	input ModifyVideoInput
-	terms
+	id       string
+	input    ModifyVideoInput
+	terms    jobTerms
 	status   Status
 	settings activities.Settings
-	// until is when the current phase is overdue: getting a task accepted, and
-	// from then on storing its result.
+	// until is the deadline of the current phase: until a task is accepted, and from
+	// then on until its result is stored.
 	until       time.Time
-	callbacks   SignalChannel[Callback]
-	evidence    SignalChannel[activities.Evidence]
+	inbox       inbox
+	payments    payments
 	resolutions workflow.Channel
-	// windowOver says that the recovery window is: only what is already under way
-	// can still settle the submission.
-	windowOver bool
-	// claims are callbacks, told is late evidence, that came while the job was
-	// submitting again.
-	claims []Callback
-	told   []activities.Evidence
-	// lost are the submissions with an unknown outcome that an operator, or the
-	// input, had the job submit again after; strays are the tasks that were named
-	// since. Both may be paid, so no end of the job may hide them. The others are
-	// tasks that are known to be paid, the job's own perhaps among them.
-	lost   []unknownOutcome
-	strays []string
-	others []string
+	// windowClosed rejects further resolutions: the recovery window is over and
+	// only pending activities, updates and signals can still prove the outcome.
+	windowClosed bool
 }
 
-// task is a paid task that this job owns.
-type task struct {
+// paidTask is a paid task that this job owns.
+type paidTask struct {
 	id          string
 	submittedAt time.Time
 	prompt      string
 	videoURL    string
 	videoSHA256 string
-	// wake is the callback that brought the task, if one did.
-	wake *Callback
-	// adopted says that nobody will call back and that the task may long be done.
+	// callback is the callback that named the task; nil if none did.
+	callback *Callback
+	// adopted means that no callback is expected and that the task may have ended.
 	adopted bool
 }
 
-// newJob installs the handlers before anything can block and checks the input.
+// newJob installs the handlers before the first blocking call and validates the
+// input.
 func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
-	job := &job{
+	j := &job{
 		id:          workflow.GetInfo(ctx).WorkflowExecution.ID,
 		input:       input,
 		status:      Status{Videos: []Video{}},
-		callbacks:   CallbackSignal.Channel(ctx),
-		evidence:    EvidenceSignal.Channel(ctx),
+		inbox:       newInbox(ctx),
 		resolutions: workflow.NewBufferedChannel(ctx, 1),
 	}
-	if err := job.handleMessages(ctx); err != nil {
+	if err := j.handleMessages(ctx); err != nil {
 		return nil, err
 	}
 	var err error
-	if job.terms, err = input.terms(); err != nil {
-		return nil, job.fail(ctx, failure{errorType: InvalidRequest, what: err.Error(), next: "correct the input and start the job again"})
+	if j.terms, err = input.terms(); err != nil {
+		return nil, j.fail(ctx, failure{errorType: InvalidRequest, text: err.Error(), next: "correct the input and start the job again"})
 	}
-	job.until = workflow.Now(ctx).Add(job.deadline)
-	return job, nil
+	j.until = workflow.Now(ctx).Add(j.terms.deadline)
+	return j, nil
 }
 
-func (j *job) result(task task, outcome outcome, files []activities.Downloaded) ModifyVideoResult {
+func (j *job) result(task *paidTask, completed completion, files []activities.Downloaded) ModifyVideoResult {
 	result := ModifyVideoResult{
 		TaskID:      task.id,
-		WokenBy:     outcome.wokenBy,
+		WokenBy:     completed.wokenBy,
 		SubmittedAt: task.submittedAt,
-		CompletedAt: outcome.CompletedAt,
+		CompletedAt: completed.record.CompletedAt,
 	}
 	for _, file := range files {
 		result.Videos = append(result.Videos, file.Video)

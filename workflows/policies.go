@@ -7,14 +7,13 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// The kinds of work a job has done. Every call of an activity says which kind
-// it is.
+// Every call of an activity uses one of these presets.
 
-// submission is the paid request. Refusals and connections that never came
-// about are retried by the server. A timeout is not: what it means depends on
-// the evidence that the attempt left, and that is for the workflow to read. A
-// cancelled job waits for the outcome, because the task may be paid.
-func submission(ctx workflow.Context, deadline time.Time) workflow.Context {
+// submitPolicy is for the paid request. The server retries refusals and failed
+// connections, but no timeout: its meaning depends on the evidence that the
+// attempt left, and the workflow decides by it. A cancelled job waits for the
+// outcome, because the task may be paid.
+func submitPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              SubmitTaskQueue(workflow.GetInfo(ctx).TaskQueueName),
 		ScheduleToStartTimeout: pastDeadline(ctx, deadline),
@@ -35,34 +34,36 @@ func submission(ctx workflow.Context, deadline time.Time) workflow.Context {
 	})
 }
 
-// lookTimeout bounds one look at a record. The client itself ends it after 25 s,
-// so what takes longer is a dead worker.
-const lookTimeout = 30 * time.Second
+// recordTimeout bounds one read of a record. The client ends it after 25 s, so a
+// longer one means a dead worker.
+const recordTimeout = 30 * time.Second
 
-// identification is a look at one record, tried for as long as within.
-func identification(ctx workflow.Context, taskID string, within time.Duration) workflow.Context {
+// identifyPolicy is for reading one record. The attempts end after within, and not
+// before a minute has passed.
+func identifyPolicy(ctx workflow.Context, taskID string, within time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: max(within, time.Minute),
-		StartToCloseTimeout:    lookTimeout,
+		StartToCloseTimeout:    recordTimeout,
 		Summary:                "ask kie.ai about task " + taskID,
-		RetryPolicy:            everyFew(5 * time.Second),
+		RetryPolicy:            constantInterval(5 * time.Second),
 	})
 }
 
-// polling is one activity for a wait of any length: each poll is a retry, and
-// the activity itself says when the next is due and when to stop.
-func polling(ctx workflow.Context, taskID string, deadline time.Time) workflow.Context {
+// pollPolicy is for a wait of any length in one activity: each poll is a retry,
+// and the activity sets the time of the next one and of the last, so that the
+// history does not grow with the wait.
+func pollPolicy(ctx workflow.Context, taskID string, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
-		StartToCloseTimeout:    lookTimeout,
+		StartToCloseTimeout:    recordTimeout,
 		Summary:                "poll task " + taskID + " until it has ended",
-		RetryPolicy:            everyFew(30 * time.Second),
+		RetryPolicy:            constantInterval(30 * time.Second),
 	})
 }
 
-// download streams one video. Progress is its heartbeat, and a dead worker is
-// noticed by the lack of it.
-func download(ctx workflow.Context, summary string, deadline time.Time) workflow.Context {
+// downloadPolicy is for the download of one video. Progress is its heartbeat, and
+// a worker without heartbeats is dead.
+func downloadPolicy(ctx workflow.Context, summary string, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
 		StartToCloseTimeout:    2 * time.Hour,
@@ -77,8 +78,9 @@ func download(ctx workflow.Context, summary string, deadline time.Time) workflow
 	})
 }
 
-// inPassing is small local work, done within the workflow task or not at all.
-func inPassing(ctx workflow.Context) workflow.Context {
+// localReceiptPolicy is for one attempt to write the receipt within the workflow
+// task.
+func localReceiptPolicy(ctx workflow.Context) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		ScheduleToCloseTimeout: 5 * time.Second,
 		Summary:                "write the receipt",
@@ -86,8 +88,8 @@ func inPassing(ctx workflow.Context) workflow.Context {
 	})
 }
 
-// persistently is the same work when it did not succeed in passing.
-func persistently(ctx workflow.Context, deadline time.Time) workflow.Context {
+// receiptPolicy is for the receipt if the local attempt failed.
+func receiptPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
 		StartToCloseTimeout:    time.Minute,
@@ -100,12 +102,12 @@ func persistently(ctx workflow.Context, deadline time.Time) workflow.Context {
 	})
 }
 
-func everyFew(interval time.Duration) *temporal.RetryPolicy {
+func constantInterval(interval time.Duration) *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: interval, BackoffCoefficient: 1}
 }
 
-// pastDeadline leaves an activity that ends itself at the deadline enough time
-// for a last attempt; the timeout is for the case that no worker runs it.
+// pastDeadline leaves enough time for the last attempt of an activity that ends
+// itself at the deadline. The timeout applies if no worker runs the activity.
 func pastDeadline(ctx workflow.Context, deadline time.Time) time.Duration {
 	return max(deadline.Sub(workflow.Now(ctx)), 0) + 5*time.Minute
 }

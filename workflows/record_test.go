@@ -2,7 +2,6 @@ package workflows_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -22,40 +21,39 @@ import (
 )
 
 const (
-	// recordVariable has TestRecordHistories record.
+	// recordVariable is the environment variable that enables TestRecordHistories.
 	recordVariable = "LUMAFLOW_RECORD_HISTORIES"
-	// histories is where the recorded histories are.
+	// histories is the folder of the recorded histories.
 	histories = "testdata/histories"
-	// recordTime bounds the life of one recorded job.
+	// recordTime bounds the recording of one job.
 	recordTime = 3 * time.Minute
 )
 
-// TestRecordHistories lives through every scenario on a Temporal dev server and
-// writes down the histories, with scripted activities under the production
-// names:
+// TestRecordHistories runs every scenario on a Temporal dev server, with scripted
+// activities under the production names, and writes the histories to testdata:
 //
 //	LUMAFLOW_RECORD_HISTORIES=1 go test ./workflows -run TestRecordHistories -parallel 50
 //
 // It takes about a minute; with -run 'TestRecordHistories/all/woken-by-poll' it
 // records one.
 //
-// Record with the released code, never with the branch under test: a history
-// that a change has written itself proves nothing about the jobs that are open
-// when the change is deployed. While jobs of an older release may be open, keep
+// Record with the released code, never with the branch under test: a history that
+// a change recorded proves nothing about the jobs that are open when the change is
+// deployed. While jobs of an older release may be open, keep
 // its histories under other names: every file is replayed.
 func TestRecordHistories(t *testing.T) {
 	if os.Getenv(recordVariable) == "" {
 		t.Skipf("set %s=1 to record, with the released code", recordVariable)
 	}
 	recorder := newRecorder(t)
-	require.NoError(t, os.MkdirAll(histories, 0o755))
-	// The group returns when all scenarios have been played, in parallel.
+	require.NoError(t, os.MkdirAll(histories, 0o750))
+	// The group returns when all parallel scenarios have ended.
 	t.Run("all", func(t *testing.T) {
-		for _, scenario := range scenarios() {
-			t.Run(scenario.name, func(t *testing.T) {
+		for _, s := range scenarios() {
+			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				history := recorder.record(t, scenario)
-				scenario.save(t, history)
+				history := recorder.record(t, s)
+				s.save(t, history)
 			})
 		}
 	})
@@ -65,18 +63,18 @@ func (s scenario) save(t *testing.T, history *historypb.History) {
 	t.Helper()
 	path := filepath.Join(histories, s.name)
 	require.NoError(t, historyfile.Write(path+".json", history))
-	require.NoError(t, os.WriteFile(path+".txt", []byte(s.text(history)), 0o644))
+	require.NoError(t, os.WriteFile(path+".txt", []byte(s.text(history)), 0o600))
 }
 
-// text is a scenario for people: what it is about, and its history.
+// text is the readable form of a history, with the scenario as its heading.
 func (s scenario) text(history *historypb.History) string {
 	return "# " + s.name + ": " + s.about + "\n\n" + historyfile.Text(history)
 }
 
-// recorder plays scenarios on a dev server.
+// recorder runs scenarios on a dev server.
 type recorder struct {
-	client client.Client
-	cast   *cast
+	client     client.Client
+	activities *scriptedActivities
 }
 
 func newRecorder(t *testing.T) *recorder {
@@ -87,52 +85,52 @@ func newRecorder(t *testing.T) *recorder {
 	})
 	require.NoError(t, err)
 	t.Cleanup(server.Stop)
-	// Nothing of the machine goes into the histories: neither its name as the
-	// client's identity, nor as that of a sticky task queue.
+	// The histories must not contain the name of the machine, which is part of the
+	// default client identity and of the name of a sticky task queue.
 	worker.SetStickyWorkflowCacheSize(0)
 	temporal, err := client.DialContext(t.Context(), client.Options{
 		HostPort: server.Address(),
 		Identity: "lumaflow",
-		Logger:   log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+		Logger:   log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
-	r := &recorder{client: temporal, cast: &cast{takes: map[string]*take{}}}
-	r.work(t)
+	r := &recorder{client: temporal, activities: &scriptedActivities{recordings: map[string]*recording{}}}
+	r.startWorkers(t)
 	return r
 }
 
-func (r *recorder) work(t *testing.T) {
+func (r *recorder) startWorkers(t *testing.T) {
 	t.Helper()
 	options := worker.Options{DisableRegistrationAliasing: true, MaxHeartbeatThrottleInterval: time.Second}
 	jobs := worker.New(r.client, workflows.DefaultTaskQueue, options)
 	submissions := worker.New(r.client, workflows.SubmitTaskQueue(workflows.DefaultTaskQueue), options)
 	workflows.Register(jobs)
-	r.cast.register(jobs)
-	r.cast.register(submissions)
+	r.activities.register(jobs)
+	r.activities.register(submissions)
 	for _, w := range []worker.Worker{jobs, submissions} {
 		require.NoError(t, w.Start())
 		t.Cleanup(w.Stop)
 	}
 }
 
-// record plays a scenario to its end and checks that it ended as it should.
-func (r *recorder) record(t *testing.T, scenario scenario) *historypb.History {
+// record runs a scenario to its end and checks the result.
+func (r *recorder) record(t *testing.T, s scenario) *historypb.History {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), recordTime)
 	defer cancel()
-	take := &take{t: t, ctx: ctx, client: r.client, scenario: scenario, calls: map[string]int{}, gate: make(chan struct{})}
-	r.cast.add(take)
+	rec := &recording{t: t, ctx: ctx, client: r.client, scenario: s, calls: map[string]int{}, gate: make(chan struct{})}
+	r.activities.add(rec)
 	run, err := r.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: scenario.name, TaskQueue: workflows.DefaultTaskQueue,
-	}, workflows.ModifyVideoName, scenario.input)
+		ID: s.name, TaskQueue: workflows.DefaultTaskQueue,
+	}, workflows.ModifyVideoName, s.input)
 	require.NoError(t, err)
-	if scenario.drive != nil {
-		scenario.drive(take)
+	if s.drive != nil {
+		s.drive(rec)
 	}
-	take.endsAs(run.Get(ctx, nil))
+	rec.checkEnd(run.Get(ctx, nil))
 	history := &historypb.History{}
-	events := r.client.GetWorkflowHistory(ctx, scenario.name, run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := r.client.GetWorkflowHistory(ctx, s.name, run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		require.NoError(t, err)

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -10,66 +9,55 @@ import (
 	"lumaflow/activities"
 )
 
-// recover looks for proof of what became of a submission whose answer was lost:
-// a callback on this job's own URL, confirmed by the provider's record, the late
-// word of the worker that sent it, or an operator's. It answers with the adopted
-// task, or with again if the job may submit once more.
-func (j *job) recover(ctx workflow.Context, lost unknownOutcome) (adopted task, again bool, err error) {
-	search := search{job: j, lost: lost, ends: lost.at(ctx).Add(j.recoveryWindow)}
+// recoverTask searches for proof of the outcome of an unknown submission: a callback
+// on this job's own URL that the provider's record confirms, late evidence of
+// the worker that sent it, or the decision of an operator. It returns the
+// adopted task, or nil without an error if the job may submit again.
+func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*paidTask, error) {
+	search := &proofSearch{job: j, unknown: unknown, windowEnd: unknown.sentAt(ctx).Add(j.terms.recoveryWindow)}
 	j.enter(ctx, StageSubmitUnknown, search.describe())
 	countUnknown(ctx)
 	ctx, stop := workflow.WithCancel(ctx)
 	defer stop()
 	if err := search.run(ctx); err != nil {
-		return task{}, false, err
+		return nil, err
 	}
 	switch {
 	case search.found != nil:
-		return *search.found, false, nil
-	case search.refused:
-		return task{}, true, nil
-	case search.verdict == Resubmit:
-		j.lost = append(j.lost, lost)
-		// Claims that are still open are asked about before anything is paid.
-		j.claims = append(j.claims, search.open...)
-		// The new submission has its own time to be accepted in.
-		j.until = workflow.Now(ctx).Add(j.deadline)
-		return task{}, true, nil
-	case search.verdict == WriteOff:
-		return task{}, false, failure{
+		return search.found, nil
+	case search.notCreated:
+		return nil, nil
+	case search.action == Resubmit:
+		j.payments.addUnknown(unknown)
+		// Candidates without a result are identified before anything is paid.
+		j.inbox.deferCallbacks(search.pendingCallbacks()...)
+		// The new submission has a deadline of its own.
+		j.until = workflow.Now(ctx).Add(j.terms.deadline)
+		return nil, nil
+	case search.action == WriteOff:
+		return nil, failure{
 			errorType: SubmitUnknown,
-			what:      "the operator wrote off a submission with an unknown outcome (" + lost.Error() + ")",
-			next:      "if the task turns up at https://kie.ai/logs: lumaflow submit --task-id TASKID",
+			text:      "the operator wrote off a submission with an unknown outcome (" + unknown.Error() + ")",
+			next:      "if the task appears at https://kie.ai/logs, collect it: lumaflow submit --task-id TASKID",
 		}
 	default:
-		return task{}, false, search.failure()
+		return nil, search.failure()
 	}
 }
 
-// clockSkew is how far the clocks of kie.ai and of the workers may be apart.
-const clockSkew = 15 * time.Minute
-
-// sentSince is the time before which no submission of this run was made. An
-// earlier run of the same job had the same callback URL, and its tasks are not
-// this run's.
-func (j *job) sentSince(ctx workflow.Context, lost unknownOutcome) time.Time {
-	if len(j.lost) > 0 {
-		lost = j.lost[0]
-	}
-	return lost.at(ctx).Add(-clockSkew)
-}
-
-// lateProof looks, before anything is paid again, whether late evidence or a
-// callback has brought the task of an earlier submission after all.
-func (j *job) lateProof(ctx workflow.Context) (*task, error) {
-	if len(j.lost) == 0 {
+// findEarlierTask checks, before anything is paid again, whether late evidence or
+// a callback proves the task of an earlier submission. It returns nil if none
+// does.
+func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
+	if !j.payments.hasUnknown() {
 		return nil, nil
 	}
-	if found := j.settleLost(); found != nil {
-		return wokenBy(ctx, found, j.claims), nil
+	if found := j.applyReceivedEvidence(); found != nil {
+		attachCallback(ctx, found, j.inbox.deferredCallbacks)
+		return found, nil
 	}
-	for len(j.lost) > 0 {
-		callback, ok := j.nextClaim()
+	for j.payments.hasUnknown() {
+		callback, ok := j.inbox.nextCallback()
 		if !ok {
 			return nil, nil
 		}
@@ -77,77 +65,34 @@ func (j *job) lateProof(ctx workflow.Context) (*task, error) {
 			continue
 		}
 		var identified activities.Identified
-		err := workflow.ExecuteActivity(identification(ctx, callback.TaskID, 0), a.Identify, activities.IdentifyInput{
+		err := workflow.ExecuteActivity(identifyPolicy(ctx, callback.TaskID, 0), a.Identify, activities.IdentifyInput{
 			TaskID:    callback.TaskID,
 			Own:       true,
-			NotBefore: j.sentSince(ctx, j.lost[0]),
+			NotBefore: j.notBefore(ctx, j.payments.unknown[0]),
 		}).Get(ctx, &identified)
 		switch {
 		case err == nil:
 			found := j.adoptIdentified(ctx, identified)
-			found.submittedAt, found.wake = j.lost[0].at(ctx), &callback
-			// The lost submission is found.
-			j.lost = j.lost[1:]
-			return &found, nil
+			found.submittedAt, found.callback = j.payments.removeOldestUnknown().sentAt(ctx), &callback
+			return found, nil
 		case temporal.IsCanceledError(err):
 			return nil, err
-		case !disproved(err):
-			j.stray(callback.TaskID)
+		case !isDenied(err):
+			j.payments.addCandidate(callback.TaskID, j.status.TaskID)
 		}
 	}
 	return nil, nil
 }
 
-func (j *job) nextClaim() (Callback, bool) {
-	if len(j.claims) > 0 {
-		callback := j.claims[0]
-		j.claims = j.claims[1:]
-		return callback, true
-	}
-	callback, ok := j.callbacks.TryReceive()
-	if ok {
-		j.status.Callbacks++
-	}
-	return callback, ok
-}
+// clockSkew bounds the difference between the clocks of kie.ai and of the
+// workers.
+const clockSkew = 15 * time.Minute
 
-// adopt takes over the task that the input names.
-func (j *job) adopt(ctx workflow.Context, taskID string) (task, error) {
-	j.status.TaskID = taskID
-	j.enter(ctx, StageWaiting, "asking kie.ai about task "+taskID)
-	var identified activities.Identified
-	err := workflow.ExecuteActivity(identification(ctx, taskID, j.deadline), a.Identify,
-		activities.IdentifyInput{TaskID: taskID}).Get(ctx, &identified)
-	var failed *temporal.ApplicationError
-	switch {
-	case err == nil:
-		return j.adoptIdentified(ctx, identified), nil
-	case temporal.IsCanceledError(err):
-		return task{}, err
-	case errors.As(err, &failed) && failed.Type() == activities.UnknownTask:
-		return task{}, failure{
-			errorType: InvalidRequest,
-			what:      failed.Message(),
-			next:      "check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it",
-		}
-	default:
-		return task{}, j.overdue(taskID, err)
+// notBefore is a time before the first submission of this run. An earlier run of
+// the job had the same callback URL, and its tasks are not this run's.
+func (j *job) notBefore(ctx workflow.Context, unknown unknownSubmission) time.Time {
+	if j.payments.hasUnknown() {
+		unknown = j.payments.unknown[0]
 	}
-}
-
-func (j *job) adoptIdentified(ctx workflow.Context, identified activities.Identified) task {
-	j.learn(identified.Settings)
-	j.status.TaskID = identified.TaskID
-	j.until = workflow.Now(ctx).Add(j.deadline)
-	adopted := task{
-		id:          identified.TaskID,
-		submittedAt: identified.CreatedAt,
-		prompt:      identified.Prompt,
-		videoURL:    identified.VideoURL,
-		adopted:     true,
-	}
-	if j.input.TaskID == "" {
-		adopted.prompt, adopted.videoURL, adopted.videoSHA256 = j.input.Prompt, j.input.VideoURL, j.input.VideoSHA256
-	}
-	return adopted
+	return unknown.sentAt(ctx).Add(-clockSkew)
 }

@@ -6,8 +6,8 @@ import (
 )
 
 // Register adds the workflows to a worker, a test environment or a replayer. On
-// workers with a version a job stays with the version that it began on: it is
-// over in a day or two, and no change of the code can then strand it.
+// versioned workers a job is pinned to the version that it started on: it ends
+// within days, and no later version has to replay it.
 func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflowWithOptions(ModifyVideo, workflow.RegisterOptions{
 		Name:               ModifyVideoName,

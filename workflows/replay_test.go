@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,12 +21,12 @@ import (
 	"lumaflow/workflows"
 )
 
-// renderVariable has TestHistoriesAreReadable write the texts instead of reading
-// them, after a change of how histories are written.
+// renderVariable is the environment variable that has TestHistoriesAreReadable
+// write the texts instead of comparing them.
 const renderVariable = "LUMAFLOW_RENDER_HISTORIES"
 
-// recorded are the recorded histories by name: those of all scenarios, and those
-// that older releases have left.
+// recorded returns the recorded histories by name: those of all scenarios, and
+// those of older releases.
 func recorded(t *testing.T) map[string]*historypb.History {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(histories, "*.json"))
@@ -36,14 +37,13 @@ func recorded(t *testing.T) map[string]*historypb.History {
 		require.NoError(t, err)
 		found[strings.TrimSuffix(filepath.Base(path), ".json")] = history
 	}
-	for _, scenario := range scenarios() {
-		require.Contains(t, found, scenario.name, "record the scenario: see TestRecordHistories")
+	for _, s := range scenarios() {
+		require.Contains(t, found, s.name, "record the scenario: see TestRecordHistories")
 	}
 	return found
 }
 
-// A job that is open when a worker of this build takes over goes on as if
-// nothing had happened, whatever it has been through.
+// A worker of this build can continue every recorded job.
 func TestHistoriesReplay(t *testing.T) {
 	for name, history := range recorded(t) {
 		t.Run(name, func(t *testing.T) {
@@ -52,9 +52,10 @@ func TestHistoriesReplay(t *testing.T) {
 	}
 }
 
-// happensTo are the events that a job does not decide itself. What it decides is
-// stored at once with the workflow task, so that nobody sees half of it.
-var happensTo = []enumspb.EventType{
+// externalEvents are the events that no command of the workflow causes. The events
+// of commands are written together with their workflow task, so no history ends
+// between them.
+var externalEvents = []enumspb.EventType{
 	enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
 	enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED,
 	enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
@@ -68,13 +69,13 @@ var happensTo = []enumspb.EventType{
 	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
 }
 
-// Jobs are met in the middle: every history is replayed as it was before each of
-// the events that happened to it.
+// Every history is replayed up to each of its external events, as an open job
+// would be.
 func TestUnfinishedHistoriesReplay(t *testing.T) {
 	for name, history := range recorded(t) {
 		t.Run(name, func(t *testing.T) {
 			for length, next := range history.GetEvents() {
-				if slices.Contains(happensTo, next.GetEventType()) {
+				if slices.Contains(externalEvents, next.GetEventType()) {
 					cut := &historypb.History{Events: history.GetEvents()[:length]}
 					require.NoError(t, replay.Replay(t.Context(), cut, replay.Options{}), "before event %d", length+1)
 				}
@@ -83,26 +84,25 @@ func TestUnfinishedHistoriesReplay(t *testing.T) {
 	}
 }
 
-// A replay that can't fail proves nothing. Each of these changes would strand
-// open jobs.
-func TestReplayNoticesWhatWouldStrandJobs(t *testing.T) {
+// Each of these changes would strand open jobs, so the replay must fail.
+func TestReplayDetectsIncompatibleChanges(t *testing.T) {
 	changes := map[string]func(workflow.Context, workflows.ModifyVideoInput) (workflows.ModifyVideoResult, error){
-		"a timer before everything": func(ctx workflow.Context, input workflows.ModifyVideoInput) (workflows.ModifyVideoResult, error) {
+		"a timer at the start": func(ctx workflow.Context, input workflows.ModifyVideoInput) (workflows.ModifyVideoResult, error) {
 			if err := workflow.Sleep(ctx, time.Second); err != nil {
 				return workflows.ModifyVideoResult{}, err
 			}
 			return workflows.ModifyVideo(ctx, input)
 		},
-		"an end before everything": func(workflow.Context, workflows.ModifyVideoInput) (result workflows.ModifyVideoResult, err error) {
+		"a completion at the start": func(workflow.Context, workflows.ModifyVideoInput) (result workflows.ModifyVideoResult, err error) {
 			return result, nil
 		},
-		"an end that never comes": func(ctx workflow.Context, input workflows.ModifyVideoInput) (result workflows.ModifyVideoResult, err error) {
-			// What it returns is what the change forgets.
+		"no completion": func(ctx workflow.Context, input workflows.ModifyVideoInput) (result workflows.ModifyVideoResult, err error) {
+			// The change drops the result.
 			_, _ = workflows.ModifyVideo(ctx, input)
 			ctx, _ = workflow.NewDisconnectedContext(ctx)
 			return result, workflow.Await(ctx, func() bool { return false })
 		},
-		"a failure swallowed, a result lost": func(ctx workflow.Context, input workflows.ModifyVideoInput) (result workflows.ModifyVideoResult, err error) {
+		"failure and completion swapped": func(ctx workflow.Context, input workflows.ModifyVideoInput) (result workflows.ModifyVideoResult, err error) {
 			if _, err = workflows.ModifyVideo(ctx, input); err == nil {
 				return result, workflow.ErrCanceled
 			}
@@ -114,9 +114,9 @@ func TestReplayNoticesWhatWouldStrandJobs(t *testing.T) {
 			changed := replay.Options{Register: func(registry worker.WorkflowRegistry) {
 				registry.RegisterWorkflowWithOptions(change, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
 			}}
-			for scenario, history := range recorded(t) {
+			for name, history := range recorded(t) {
 				var broken *replay.BreakError
-				require.ErrorAs(t, replay.Replay(t.Context(), history, changed), &broken, scenario)
+				require.ErrorAs(t, replay.Replay(t.Context(), history, changed), &broken, name)
 				assert.NotContains(t, broken.Reason, "\n")
 				assert.Less(t, len(broken.Reason), 400)
 			}
@@ -124,7 +124,7 @@ func TestReplayNoticesWhatWouldStrandJobs(t *testing.T) {
 	}
 }
 
-// The texts beside the histories are documentation, and true.
+// The texts beside the histories match them.
 func TestHistoriesAreReadable(t *testing.T) {
 	all := scenarios()
 	for name, history := range recorded(t) {
@@ -133,38 +133,37 @@ func TestHistoriesAreReadable(t *testing.T) {
 		if index >= 0 {
 			known = all[index]
 		}
-		path := filepath.Join(histories, name+".txt")
 		if os.Getenv(renderVariable) != "" {
-			require.NoError(t, os.WriteFile(path, []byte(known.text(history)), 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(histories, name+".txt"), []byte(known.text(history)), 0o600))
 			continue
 		}
-		written, err := os.ReadFile(path)
+		written, err := fs.ReadFile(os.DirFS(histories), name+".txt")
 		require.NoError(t, err)
-		assert.Equal(t, known.text(history), string(written), "%s: to write the texts anew set %s=1", path, renderVariable)
-		// A heading, a blank line and one for each event.
-		assert.Equal(t, 2+len(history.GetEvents()), strings.Count(string(written), "\n"), path)
+		assert.Equal(t, known.text(history), string(written), "%s: to write the texts again set %s=1", name, renderVariable)
+		// A heading, a blank line and one line for each event.
+		assert.Equal(t, 2+len(history.GetEvents()), strings.Count(string(written), "\n"), name)
 	}
 }
 
-// A job that nothing goes wrong with costs no more than it must.
-func TestTheHappyPathIsShort(t *testing.T) {
+// The history of a job without a fault is bounded.
+func TestHappyPathIsShort(t *testing.T) {
 	events := recorded(t)[happyPath].GetEvents()
 	require.Equal(t, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, events[len(events)-1].GetEventType())
 	require.LessOrEqual(t, len(events), 32)
 }
 
-func TestScenariosHaveNamesOfTheirOwn(t *testing.T) {
+func TestScenarioNamesAreUnique(t *testing.T) {
 	seen := map[string]bool{}
-	for _, scenario := range scenarios() {
-		require.False(t, seen[scenario.name], scenario.name)
-		require.NotEmpty(t, scenario.about, scenario.name)
-		seen[scenario.name] = true
+	for _, s := range scenarios() {
+		require.False(t, seen[s.name], s.name)
+		require.NotEmpty(t, s.about, s.name)
+		seen[s.name] = true
 	}
 }
 
-// Histories go into the repository: nothing of the machine that recorded them
-// goes with them.
-func TestHistoriesNameNoMachine(t *testing.T) {
+// The histories are in the repository and must not name the machine that recorded
+// them.
+func TestHistoriesContainNoMachineName(t *testing.T) {
 	for name, history := range recorded(t) {
 		for _, event := range history.GetEvents() {
 			scheduled := event.GetWorkflowTaskScheduledEventAttributes()

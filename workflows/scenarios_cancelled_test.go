@@ -8,12 +8,12 @@ import (
 	"lumaflow/workflows"
 )
 
-// cancelScenarios are jobs that are cancelled.
+// cancelScenarios are jobs that end by a cancel.
 func cancelScenarios() []scenario {
-	stop := func(stage workflows.Stage) func(*take) {
-		return func(t *take) {
-			t.reaches(stage, 1)
-			t.cancel()
+	stop := func(stage workflows.Stage) func(*recording) {
+		return func(rec *recording) {
+			rec.awaitStage(stage, 1)
+			rec.cancel()
 		}
 	}
 	return []scenario{
@@ -21,64 +21,64 @@ func cancelScenarios() []scenario {
 			name:   "cancelled-while-submitting",
 			about:  "the job is cancelled while the request is under way; it waits for the answer and names the task",
 			input:  request,
-			submit: []submitAct{acceptsWhenOpened},
-			drive: func(t *take) {
-				t.runs("Submit")
-				t.cancel()
-				t.records(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)
-				close(t.gate)
+			submit: []submitCall{acceptsWhenOpened},
+			drive: func(rec *recording) {
+				rec.awaitStart("Submit")
+				rec.cancel()
+				rec.awaitEvent(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)
+				close(rec.gate)
 			},
-			ends: canceled,
+			result: canceled,
 		},
 		{
 			name:   "cancelled-while-held",
 			about:  "the job is cancelled while kie.ai holds it; nothing is paid",
 			input:  request,
-			submit: []submitAct{holds(402, "not enough credits"), holdsOn(time.Minute)},
-			drive: func(t *take) {
-				t.retries("Submit")
-				t.cancel()
+			submit: []submitCall{holds(402, "not enough credits"), staysHeld(time.Minute)},
+			drive: func(rec *recording) {
+				rec.awaitRetry("Submit")
+				rec.cancel()
 			},
-			ends: canceled,
+			result: canceled,
 		},
 		{
 			name:   "cancelled-while-lost",
 			about:  "the job is cancelled while it looks for proof of a lost submission",
 			input:  request,
-			submit: []submitAct{loses("")},
+			submit: []submitCall{losesAnswer("")},
 			drive:  stop(workflows.StageSubmitUnknown),
-			ends:   canceled,
+			result: canceled,
 		},
 		{
-			name:  "cancelled-while-waiting",
-			about: "the job is cancelled while kie.ai works; the task is named, for it is paid",
-			input: request,
-			drive: stop(workflows.StageWaiting),
-			ends:  canceled,
+			name:   "cancelled-while-waiting",
+			about:  "the job is cancelled while kie.ai works; the task is named, for it is paid",
+			input:  request,
+			drive:  stop(workflows.StageWaiting),
+			result: canceled,
 		},
 		{
 			name:     "cancelled-while-polling",
 			about:    "the job is cancelled between two polls",
 			input:    request,
 			settings: pollOnly,
-			poll:     []pollAct{pending(time.Minute)},
-			drive: func(t *take) {
-				t.retries("Poll")
-				t.cancel()
+			poll:     []pollCall{pending(time.Minute)},
+			drive: func(rec *recording) {
+				rec.awaitRetry("Poll")
+				rec.cancel()
 			},
-			ends: canceled,
+			result: canceled,
 		},
 		{
 			name:     "cancelled-while-downloading",
 			about:    "the job is cancelled while a video is downloaded",
 			input:    request,
 			settings: pollOnly,
-			download: []downloadAct{interrupted},
-			drive: func(t *take) {
-				t.runs("Download")
-				t.cancel()
+			download: []downloadCall{runsUntilCancelled},
+			drive: func(rec *recording) {
+				rec.awaitStart("Download")
+				rec.cancel()
 			},
-			ends: canceled,
+			result: canceled,
 		},
 	}
 }

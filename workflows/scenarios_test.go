@@ -8,21 +8,21 @@ import (
 	"lumaflow/workflows"
 )
 
-// pollOnly are the settings of a worker without a webhook; soon has jobs poll
-// although a callback is expected.
+// pollOnly are the settings of a worker without a webhook. With pollSoon a job
+// polls at once although a callback is expected.
 var (
 	pollOnly = &activities.Settings{PollAfter: 200 * time.Millisecond}
-	soon     = &activities.Settings{Callbacks: true, PollAfter: 200 * time.Millisecond}
+	pollSoon = &activities.Settings{Callbacks: true, PollAfter: 200 * time.Millisecond}
 )
 
-// plainScenarios are jobs that nothing goes wrong with.
+// plainScenarios are jobs without a fault.
 func plainScenarios() []scenario {
 	return []scenario{
 		{
 			name:  happyPath,
 			about: "the submission is accepted, the callback comes, the record confirms it, the video is stored",
 			input: request,
-			drive: called,
+			drive: callBackWhenWaiting,
 		},
 		{
 			name:     "woken-by-poll",
@@ -35,105 +35,105 @@ func plainScenarios() []scenario {
 			about:    "a long wait is one activity with many attempts and adds nothing to the history",
 			input:    request,
 			settings: pollOnly,
-			poll:     append(times(25, pending(20*time.Millisecond)), finds(resultURL)),
+			poll:     append(repeat(25, pending(20*time.Millisecond)), finishes(resultURL)),
 		},
 		{
 			name:  "several-results",
 			about: "a task with three videos, which are downloaded at the same time",
 			input: request,
-			poll:  []pollAct{finds(resultURL, resultURL+"?2", resultURL+"?3")},
-			drive: called,
+			poll:  []pollCall{finishes(resultURL, resultURL+"?2", resultURL+"?3")},
+			drive: callBackWhenWaiting,
 		},
 		{
 			name:     "search-attributes",
 			about:    "the namespace has lumaflow's search attributes, and the job sets them",
 			input:    request,
 			settings: &activities.Settings{Callbacks: true, PollAfter: time.Minute, SearchAttributes: true},
-			drive:    called,
+			drive:    callBackWhenWaiting,
 		},
 		{
 			name:     "adopted-by-input",
 			about:    "the input names a task that was submitted before: it is collected, nothing is submitted",
 			input:    workflows.ModifyVideoInput{TaskID: ourTask, Name: "shot-7"},
-			identify: []identifyAct{knows},
+			identify: []identifyCall{identifies},
 		},
 		{
 			name:    "receipt-written-persistently",
 			about:   "the store does not take the receipt at once, so writing it becomes an activity",
 			input:   request,
-			receipt: []receiptAct{notWritten, notWritten, written},
-			drive:   called,
+			receipt: []receiptCall{notWritten, notWritten, written},
+			drive:   callBackWhenWaiting,
 		},
 		{
 			name:   "held-then-accepted",
 			about:  "kie.ai holds the job for lack of credit, for another reason, and then accepts it",
 			input:  request,
-			submit: []submitAct{holds(402, "not enough credits"), holdsOn(200 * time.Millisecond), holds(455, "maintenance"), accepts(ourTask)},
-			drive:  called,
+			submit: []submitCall{holds(402, "not enough credits"), staysHeld(200 * time.Millisecond), holds(455, "maintenance"), accepts},
+			drive:  callBackWhenWaiting,
 		},
 	}
 }
 
 const happyPath = "woken-by-callback"
 
-// called is a job that is called back when it waits.
-func called(t *take) {
-	t.reaches(workflows.StageWaiting, 1)
-	t.callback(ourTask)
+// callBackWhenWaiting sends the callback when the job waits for it.
+func callBackWhenWaiting(rec *recording) {
+	rec.awaitStage(workflows.StageWaiting, 1)
+	rec.sendSuccess(ourTask)
 }
 
-func times(n int, act pollAct) []pollAct {
-	acts := make([]pollAct, n)
-	for i := range acts {
-		acts[i] = act
+func repeat(n int, call pollCall) []pollCall {
+	calls := make([]pollCall, n)
+	for i := range calls {
+		calls[i] = call
 	}
-	return acts
+	return calls
 }
 
-// waitScenarios are jobs that are called back in unusual ways.
+// waitScenarios are jobs with unusual callbacks.
 func waitScenarios() []scenario {
 	return []scenario{
 		{
 			name:  "callback-before-the-response",
 			about: "kie.ai calls back before it has answered the submission",
 			input: request,
-			submit: []submitAct{func(ctx context.Context, t *take, in activities.SubmitInput) (activities.Submitted, error) {
-				t.callback(ourTask)
-				return accepts(ourTask)(ctx, t, in)
+			submit: []submitCall{func(ctx context.Context, rec *recording, in activities.SubmitInput) (activities.Submitted, error) {
+				rec.sendSuccess(ourTask)
+				return accepts(ctx, rec, in)
 			}},
 		},
 		{
 			name:  "callbacks-of-others-and-twice",
 			about: "a callback for another task does not wake the job, and one that comes three times wakes it once",
 			input: request,
-			poll:  []pollAct{findsWhenOpened},
-			drive: func(t *take) {
-				t.reaches(workflows.StageWaiting, 1)
-				t.callback(otherTask)
-				t.callback(ourTask)
-				t.runs("Poll")
-				t.callback(ourTask)
-				t.callback(otherTask)
-				t.callback(ourTask)
-				close(t.gate)
+			poll:  []pollCall{finishesWhenOpened},
+			drive: func(rec *recording) {
+				rec.awaitStage(workflows.StageWaiting, 1)
+				rec.sendSuccess(otherTask)
+				rec.sendSuccess(ourTask)
+				rec.awaitStart("Poll")
+				rec.sendSuccess(ourTask)
+				rec.sendSuccess(otherTask)
+				rec.sendSuccess(ourTask)
+				close(rec.gate)
 			},
 		},
 		{
 			name:  "callback-before-the-record-knows",
 			about: "the record lags behind the callback and is asked again",
 			input: request,
-			poll:  append(times(2, pending(100*time.Millisecond)), finds(resultURL)),
-			drive: called,
+			poll:  append(repeat(2, pending(100*time.Millisecond)), finishes(resultURL)),
+			drive: callBackWhenWaiting,
 		},
 		{
 			name:     "callback-while-polling",
 			about:    "polling has begun when the callback comes, and the job looks at once",
 			input:    request,
-			settings: soon,
-			poll:     []pollAct{pending(time.Minute), finds(resultURL)},
-			drive: func(t *take) {
-				t.retries("Poll")
-				t.callback(ourTask)
+			settings: pollSoon,
+			poll:     []pollCall{pending(time.Minute), finishes(resultURL)},
+			drive: func(rec *recording) {
+				rec.awaitRetry("Poll")
+				rec.sendSuccess(ourTask)
 			},
 		},
 	}

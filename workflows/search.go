@@ -13,190 +13,245 @@ import (
 	"lumaflow/activities"
 )
 
-// maxClaims bounds how many different task ids are looked up for one lost
-// submission.
-const maxClaims = 20
+// proofSearch waits for proof of the outcome of one unknown submission.
+type proofSearch struct {
+	job       *job
+	unknown   unknownSubmission
+	windowEnd time.Time
+	selector  workflow.Selector
+	// candidates are the tasks that the record is asked about, in order.
+	candidates []*candidate
+	// callbacks are the callbacks received, at most maxCandidates.
+	callbacks []Callback
+	timerErr  error
 
-// search is the wait for proof about one lost submission.
-type search struct {
-	*job
-	lost unknownOutcome
-	ends time.Time
-	// claims are the task ids that callbacks named, in order; open are those
-	// callbacks whose task the record is still being asked about.
-	claims []string
-	open   []Callback
-	// calls are the callbacks that came, bounded as the claims are.
-	calls []Callback
-	// unproved counts the claims that the record could not be asked about.
-	unproved int
-	found    *task
-	// refused says that the submission is known to have created nothing.
-	refused bool
-	verdict string
+	// The search ends with one of these.
+
+	// found is the task to adopt.
+	found *paidTask
+	// notCreated means that the submission created no task.
+	notCreated bool
+	// action is the decision of an operator, or of the input when the recovery
+	// window ends.
+	action string
 }
 
-// settled says that the search is over.
-func (s *search) settled() bool { return s.found != nil || s.refused || s.verdict != "" }
+// candidate is a task that the unknown submission may have created: a callback,
+// or an answer that was no clear acceptance, named it.
+type candidate struct {
+	taskID string
+	// callback is nil for a task that the answer named.
+	callback *Callback
+	state    candidateState
+}
 
-// run ends when the task is found or known not to exist, an operator has decided
-// or the recovery window is over.
-func (s *search) run(ctx workflow.Context) error {
-	s.windowOver = false
-	timer := workflow.NewTimerWithOptions(ctx, s.ends.Sub(workflow.Now(ctx)),
+type candidateState int
+
+const (
+	candidatePending candidateState = iota
+	candidateConfirmed
+	// candidateDenied means that kie.ai has no such task of this job.
+	candidateDenied
+	// candidateUnreadable means that the record could not be read.
+	candidateUnreadable
+)
+
+// ended reports whether the search has a result.
+func (s *proofSearch) ended() bool { return s.found != nil || s.notCreated || s.action != "" }
+
+// run returns when the search has a result or the recovery window is over.
+func (s *proofSearch) run(ctx workflow.Context) error {
+	s.addSources(ctx)
+	s.applyDeferredEvidence(ctx)
+	if !s.ended() {
+		s.identify(ctx, s.unknown.evidence.TaskID, nil)
+	}
+	if err := s.await(ctx); err != nil {
+		return err
+	}
+	if !s.ended() && s.timerErr == nil && s.job.terms.resubmit && !s.hasCandidate(candidateUnreadable) {
+		s.action = Resubmit
+	}
+	// Proof that has arrived prevents a second payment.
+	for s.action == Resubmit && s.found == nil && !s.notCreated && s.selector.HasPending() {
+		s.selector.Select(ctx)
+	}
+	if s.found != nil {
+		attachCallback(ctx, s.found, s.callbacks)
+	}
+	return s.timerErr
+}
+
+// addSources adds to the selector everything that can end the search: callbacks,
+// late evidence, decisions of operators and the end of the recovery window.
+func (s *proofSearch) addSources(ctx workflow.Context) {
+	s.job.windowClosed = false
+	timer := workflow.NewTimerWithOptions(ctx, s.windowEnd.Sub(workflow.Now(ctx)),
 		workflow.TimerOptions{Summary: "recovery window of a submission with an unknown outcome"})
-
-	selector := workflow.NewSelector(ctx)
-	s.callbacks.AddTo(ctx, selector, func(callback Callback) {
-		s.status.Callbacks++
-		if len(s.calls) < maxClaims {
-			s.calls = append(s.calls, callback)
+	s.selector = workflow.NewSelector(ctx)
+	s.job.inbox.onCallback(ctx, s.selector, func(callback Callback) {
+		if len(s.callbacks) < maxCandidates {
+			s.callbacks = append(s.callbacks, callback)
 		}
-		s.claim(ctx, selector, callback.TaskID, &callback)
+		s.identify(ctx, callback.TaskID, &callback)
 	})
-	s.evidence.AddTo(ctx, selector, func(evidence activities.Evidence) { s.hear(ctx, evidence) })
-	selector.AddReceive(s.resolutions, func(channel workflow.ReceiveChannel, _ bool) {
+	s.job.inbox.onEvidence(ctx, s.selector, func(evidence activities.Evidence) { s.applyEvidence(ctx, evidence) })
+	s.selector.AddReceive(s.job.resolutions, func(channel workflow.ReceiveChannel, _ bool) {
 		var decided decision
 		channel.Receive(ctx, &decided)
-		s.verdict = decided.action
+		s.action = decided.action
 		if decided.adopts != nil {
-			found := s.adoptIdentified(ctx, *decided.adopts)
-			s.found = &found
+			s.found = s.job.adoptIdentified(ctx, *decided.adopts)
 		}
 	})
-	var failed error
-	selector.AddFuture(timer, func(timer workflow.Future) {
-		s.windowOver, failed = true, timer.Get(ctx, nil)
+	s.selector.AddFuture(timer, func(timer workflow.Future) {
+		s.job.windowClosed, s.timerErr = true, timer.Get(ctx, nil)
 	})
-	s.hearTold(ctx)
-	if !s.settled() {
-		s.claim(ctx, selector, s.lost.evidence.TaskID, nil)
-	}
-	for !s.settled() && failed == nil {
-		if s.windowOver {
-			// What came before the window closed still counts.
+}
+
+// await returns when the search has a result, or when the recovery window is over
+// and everything that began before its end is processed.
+func (s *proofSearch) await(ctx workflow.Context) error {
+	for !s.ended() && s.timerErr == nil {
+		if s.job.windowClosed {
 			err := workflow.Await(ctx, func() bool {
-				return selector.HasPending() || len(s.open) == 0 && workflow.AllHandlersFinished(ctx)
+				return s.selector.HasPending() || !s.hasCandidate(candidatePending) && workflow.AllHandlersFinished(ctx)
 			})
 			if err != nil {
 				return err
 			}
-			if !selector.HasPending() {
-				break
+			if !s.selector.HasPending() {
+				return nil
 			}
 		}
-		selector.Select(ctx)
+		s.selector.Select(ctx)
 	}
-	if !s.settled() && failed == nil && s.resubmit && s.unproved == 0 {
-		s.verdict = Resubmit
-	}
-	// Proof that is already here counts for more than the word to pay again.
-	for s.verdict == Resubmit && s.found == nil && !s.refused && selector.HasPending() {
-		selector.Select(ctx)
-	}
-	s.found = wokenBy(ctx, s.found, s.calls)
-	return failed
+	return nil
 }
 
-// claim has the record tell whether a task is this job's: one that a callback
-// names, or an answer that was no clear acceptance.
-func (s *search) claim(ctx workflow.Context, selector workflow.Selector, taskID string, wake *Callback) {
-	if taskID == "" || slices.Contains(s.claims, taskID) || len(s.claims) >= maxClaims {
+// identify asks the record whether this job submitted a task. It runs once for
+// each task.
+func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Callback) {
+	known := slices.ContainsFunc(s.candidates, func(c *candidate) bool { return c.taskID == taskID })
+	if taskID == "" || known || len(s.candidates) >= maxCandidates {
 		return
 	}
-	s.claims = append(s.claims, taskID)
-	open := Callback{TaskID: taskID}
-	if wake != nil {
-		open = *wake
-	}
-	s.open = append(s.open, open)
-	within := s.ends.Sub(workflow.Now(ctx))
-	record := workflow.ExecuteActivity(identification(ctx, taskID, within), a.Identify, activities.IdentifyInput{
+	named := &candidate{taskID: taskID, callback: callback}
+	s.candidates = append(s.candidates, named)
+	within := s.windowEnd.Sub(workflow.Now(ctx))
+	record := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, within), a.Identify, activities.IdentifyInput{
 		TaskID:    taskID,
 		Own:       true,
-		NotBefore: s.sentSince(ctx, s.lost),
+		NotBefore: s.job.notBefore(ctx, s.unknown),
 	})
-	selector.AddFuture(record, func(record workflow.Future) {
-		s.open = slices.DeleteFunc(s.open, func(open Callback) bool { return open.TaskID == taskID })
+	s.selector.AddFuture(record, func(record workflow.Future) {
 		var identified activities.Identified
 		if err := record.Get(ctx, &identified); err != nil {
-			workflow.GetLogger(ctx).Warn("a task is not adopted", "taskId", taskID, "error", err)
-			if !disproved(err) {
-				s.unproved++
+			workflow.GetLogger(ctx).Warn("candidate task is not adopted", "taskId", taskID, "error", err)
+			named.state = candidateUnreadable
+			if isDenied(err) {
+				named.state = candidateDenied
 			}
 			return
 		}
+		named.state = candidateConfirmed
 		if s.found == nil {
-			found := s.adoptIdentified(ctx, identified)
-			found.submittedAt, found.wake = s.lost.at(ctx), wake
-			s.found = &found
+			s.found = s.job.adoptIdentified(ctx, identified)
+			s.found.submittedAt, s.found.callback = s.unknown.sentAt(ctx), callback
 		}
 	})
 }
 
-// hearTold hears what workers told while the job was submitting.
-func (s *search) hearTold(ctx workflow.Context) {
-	if len(s.told) == 0 || !hearsEachWord(ctx) {
+// applyDeferredEvidence processes the evidence that arrived during the
+// submission.
+func (s *proofSearch) applyDeferredEvidence(ctx workflow.Context) {
+	deferred := &s.job.inbox.deferredEvidence
+	if len(*deferred) == 0 || !processesEachSignal(ctx) {
 		return
 	}
-	for len(s.told) > 0 && !s.settled() {
-		evidence := s.told[0]
-		s.told = s.told[1:]
-		s.hear(ctx, evidence)
+	for len(*deferred) > 0 && !s.ended() {
+		evidence, _ := s.job.inbox.nextEvidence()
+		s.applyEvidence(ctx, evidence)
 	}
 }
 
-// hear takes the late word of a worker: about this submission it settles the
-// search, about an earlier one it may bring a task to light.
-func (s *search) hear(ctx workflow.Context, evidence activities.Evidence) {
+// applyEvidence processes late evidence. About this submission it ends the
+// search; about an earlier one it may prove a task.
+func (s *proofSearch) applyEvidence(ctx workflow.Context, evidence activities.Evidence) {
 	switch {
-	case s.lost.settledBy(evidence) && evidence.Phase == activities.PhaseAccepted:
-		found := s.accepted(evidence.Submitted())
-		s.found = &found
-	case s.lost.settledBy(evidence):
-		s.refused = true
-	case hearsEachWord(ctx):
-		s.foundEarlier(s.settle(evidence))
+	case s.unknown.provenBy(evidence) && evidence.Phase == activities.PhaseAccepted:
+		s.found = s.job.accept(evidence.Submitted())
+	case s.unknown.provenBy(evidence):
+		s.notCreated = true
+	case processesEachSignal(ctx):
+		s.endWithEarlier(s.job.applyEvidence(evidence))
 	default:
-		s.told = append(s.told, evidence)
-		s.foundEarlier(s.settleLost())
+		s.job.inbox.deferEvidence(evidence)
+		s.endWithEarlier(s.job.applyReceivedEvidence())
 	}
 }
 
-// foundEarlier ends the search with the task of an earlier submission, if there
-// is one. What became of this one is then still not known.
-func (s *search) foundEarlier(earlier *task) {
+// endWithEarlier ends the search with the task of an earlier submission, if
+// there is one. The outcome of the submission in question remains unknown.
+func (s *proofSearch) endWithEarlier(earlier *paidTask) {
 	if earlier == nil {
 		return
 	}
 	s.found = earlier
-	s.job.lost = append(s.job.lost, s.lost)
+	s.job.payments.addUnknown(s.unknown)
 }
 
-// disproved says that the record was read and knows no such task of this job.
-func disproved(err error) bool {
-	var failed *temporal.ApplicationError
-	return errors.As(err, &failed) && (failed.Type() == activities.ForeignTask || failed.Type() == activities.UnknownTask)
+func (s *proofSearch) hasCandidate(state candidateState) bool {
+	return slices.ContainsFunc(s.candidates, func(c *candidate) bool { return c.state == state })
 }
 
-func (s *search) describe() string {
-	text := fmt.Sprintf("it is not known whether kie.ai accepted the submission (%s); nothing is sent again", s.lost.Error())
-	if s.settings.Callbacks {
-		text += fmt.Sprintf("; waiting until %s for kie.ai's callback", s.ends.UTC().Format(time.RFC3339))
-	} else {
-		text += fmt.Sprintf("; no callbacks are configured, so look at https://kie.ai/logs before %s", s.ends.UTC().Format(time.RFC3339))
+// pendingCallbacks are the callbacks of the tasks that are not identified yet. A
+// task that the answer named gets a callback with its id alone.
+func (s *proofSearch) pendingCallbacks() []Callback {
+	var pending []Callback
+	for _, c := range s.candidates {
+		switch {
+		case c.state != candidatePending:
+		case c.callback != nil:
+			pending = append(pending, *c.callback)
+		default:
+			pending = append(pending, Callback{TaskID: c.taskID})
+		}
 	}
-	return text + " or for: lumaflow resolve " + s.id + " --adopt TASKID, --resubmit or --write-off"
+	return pending
 }
 
-func (s *search) failure() error {
-	what := "it is not known whether kie.ai accepted the submission (" + s.lost.Error() + ") and no proof came in " + short(s.recoveryWindow)
-	if len(s.claims) > 0 {
-		what += "; these tasks were named, but kie.ai's record did not confirm them: " + strings.Join(s.claims, ", ")
+// isDenied reports whether the record was read and has no such task of this job.
+func isDenied(err error) bool {
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
+	return ok && (failed.Type() == activities.ForeignTask || failed.Type() == activities.UnknownTask)
+}
+
+// describe is the detail of the stage submit-unknown.
+func (s *proofSearch) describe() string {
+	text := fmt.Sprintf("it is not known whether kie.ai accepted the submission (%s); nothing is sent again", s.unknown.Error())
+	until := s.windowEnd.UTC().Format(time.RFC3339)
+	if s.job.settings.Callbacks {
+		text += fmt.Sprintf("; waiting until %s for kie.ai's callback", until)
+	} else {
+		text += fmt.Sprintf("; no callbacks are configured, so look at https://kie.ai/logs before %s", until)
+	}
+	return text + " or for: lumaflow resolve " + s.job.id + " --adopt TASKID, --resubmit or --write-off"
+}
+
+// failure ends a job whose recovery window is over without proof.
+func (s *proofSearch) failure() error {
+	text := "it is not known whether kie.ai accepted the submission (" + s.unknown.Error() + ") and no proof came in " + shortDuration(s.job.terms.recoveryWindow)
+	if len(s.candidates) > 0 {
+		var taskIDs []string
+		for _, c := range s.candidates {
+			taskIDs = append(taskIDs, c.taskID)
+		}
+		text += "; these tasks were named, but kie.ai's record did not confirm them: " + strings.Join(taskIDs, ", ")
 	}
 	return failure{
 		errorType: SubmitUnknown,
-		what:      what,
+		text:      text,
 		next:      "look for the task at https://kie.ai/logs; if it is there, collect it without paying again: lumaflow submit --task-id TASKID",
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Signal ties a signal's name to the type of its payload, so that sender and
-// receiver agree at compile time.
+// Signal binds a signal's name to the type of its payload: the compiler checks
+// that sender and receiver agree.
 type Signal[T any] struct {
 	Name        string
 	Description string
@@ -24,8 +24,8 @@ func (s Signal[T]) Send(ctx context.Context, c client.Client, workflowID string,
 	return nil
 }
 
-// Channel returns the workflow's typed end. Signals that came before it is
-// asked for are waiting in it.
+// Channel returns the receiving end in a workflow. It buffers the signals that
+// arrived before the call.
 func (s Signal[T]) Channel(ctx workflow.Context) SignalChannel[T] {
 	return SignalChannel[T]{workflow.GetSignalChannelWithOptions(ctx, s.Name,
 		workflow.SignalChannelOptions{Description: s.Description})}
@@ -34,7 +34,7 @@ func (s Signal[T]) Channel(ctx workflow.Context) SignalChannel[T] {
 // SignalChannel receives the payloads of one signal.
 type SignalChannel[T any] struct{ channel workflow.ReceiveChannel }
 
-// AddTo has selector call receive for the next payload.
+// AddTo has selector call receive with the next payload.
 func (c SignalChannel[T]) AddTo(ctx workflow.Context, selector workflow.Selector, receive func(T)) {
 	selector.AddReceive(c.channel, func(channel workflow.ReceiveChannel, _ bool) {
 		var payload T
@@ -43,7 +43,7 @@ func (c SignalChannel[T]) AddTo(ctx workflow.Context, selector workflow.Selector
 	})
 }
 
-// TryReceive returns a payload that is already there.
+// TryReceive returns a buffered payload; it does not block.
 func (c SignalChannel[T]) TryReceive() (payload T, ok bool) {
 	ok = c.channel.ReceiveAsync(&payload)
 	return payload, ok

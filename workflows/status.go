@@ -17,14 +17,14 @@ var (
 	taskIDAttribute = temporal.NewSearchAttributeKeyKeyword(TaskIDAttribute)
 )
 
-// enter begins a stage and shows it: in the status query, in the Temporal UI
+// enter begins a stage and publishes it: in the status query, in the Temporal UI
 // and, if the namespace has them, in the search attributes.
 func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
 	if j.status.Stage != stage {
 		j.status.Since = workflow.Now(ctx).UTC()
 	}
 	j.status.Stage = stage
-	j.say(ctx, detail)
+	j.setDetail(ctx, detail)
 	if !j.settings.SearchAttributes {
 		return
 	}
@@ -37,15 +37,17 @@ func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
 	}
 }
 
-// say shows what happens within the stage. It leaves nothing in the history.
-func (j *job) say(ctx workflow.Context, detail string) {
+// setDetail publishes a text about the stage in the status query and the
+// current details. It adds no event to the history.
+func (j *job) setDetail(ctx workflow.Context, detail string) {
 	j.status.Detail = detail
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", j.status.Stage, j.status.Since.Format(time.RFC3339), inMarkdown(detail)))
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", j.status.Stage, j.status.Since.Format(time.RFC3339), commandAsCode(detail)))
 }
 
-// inMarkdown marks the command in a text as code: the UI renders current details
-// and would make a dash of the two before a flag.
-func inMarkdown(detail string) string {
+// commandAsCode marks the command in a text as Markdown code. The UI renders
+// current details as Markdown and turns the two hyphens of a flag into a dash
+// elsewhere.
+func commandAsCode(detail string) string {
 	start := strings.Index(detail, "lumaflow ")
 	if start < 0 {
 		return detail
@@ -57,32 +59,40 @@ func inMarkdown(detail string) string {
 	return detail[:start] + "`" + command + "`" + rest
 }
 
-// learn takes in the settings of the worker that served the job.
-func (j *job) learn(settings activities.Settings) {
+// currentStatus is the answer to the status query.
+func (j *job) currentStatus() Status {
+	status := j.status
+	status.Callbacks = j.inbox.callbackCount
+	return status
+}
+
+// applySettings stores the settings of the worker that ran an activity of the
+// job.
+func (j *job) applySettings(settings activities.Settings) {
 	if settings != (activities.Settings{}) {
 		j.settings = settings
 	}
 }
 
-// finish ends a job that stored everything.
+// finish ends a job whose files are all stored.
 func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideoResult {
 	countJob(ctx, metrics.JobDone)
 	if j.input.TaskID == "" {
 		countDelay(ctx, result.CompletedAt)
 	}
-	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videos(len(result.Videos)), result.TaskID))
+	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID))
 	return result
 }
 
-// end enters a final stage, lets running updates answer and hears what came
-// meanwhile. It returns the last words of the job, which tell of that, too.
-func (j *job) end(ctx workflow.Context, stage Stage, words string) string {
-	j.hearOut()
-	j.enter(ctx, stage, words+j.earlier())
+// end enters a final stage, waits for running updates and drains the signals. It
+// returns text with the payments that are known then.
+func (j *job) end(ctx workflow.Context, stage Stage, text string) string {
+	j.drainSignals()
+	j.enter(ctx, stage, text+j.payments.text(j.status.TaskID))
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-		workflow.GetLogger(ctx).Warn("the job ends with an update under way", "error", err)
+		workflow.GetLogger(ctx).Warn("job ends while an update is running", "error", err)
 	}
-	j.hearOut()
-	j.say(ctx, words+j.earlier())
+	j.drainSignals()
+	j.setDetail(ctx, text+j.payments.text(j.status.TaskID))
 	return j.status.Detail
 }

@@ -10,18 +10,18 @@ import (
 	"lumaflow/workflows"
 )
 
-// The Temporal UI renders current details as Markdown: a command in them must
-// come out as it is to be typed.
+// The Temporal UI renders current details as Markdown, which changes the hyphens of
+// a command outside of code.
 func TestCurrentDetailsShowCommandsAsCode(t *testing.T) {
-	l := newLife(t)
-	l.submits(l.unknown())
-	var shown sdkpb.WorkflowMetadata
-	l.RegisterDelayedCallback(func() {
-		answer, err := l.QueryWorkflow("__temporal_workflow_metadata")
+	env := newJobEnv(t)
+	env.onSubmit(env.unknown())
+	var metadata sdkpb.WorkflowMetadata
+	env.RegisterDelayedCallback(func() {
+		answer, err := env.QueryWorkflow("__temporal_workflow_metadata")
 		require.NoError(t, err)
-		require.NoError(t, answer.Get(&shown))
+		require.NoError(t, answer.Get(&metadata))
 	}, time.Minute)
-	l.run(request).failsWith(workflows.SubmitUnknown)
-	require.Contains(t, shown.CurrentDetails, "**submit-unknown** since")
-	require.Contains(t, shown.CurrentDetails, "`lumaflow resolve default-test-workflow-id --adopt TASKID, --resubmit or --write-off`")
+	env.run(request).failsWith(workflows.SubmitUnknown)
+	require.Contains(t, metadata.CurrentDetails, "**submit-unknown** since")
+	require.Contains(t, metadata.CurrentDetails, "`lumaflow resolve default-test-workflow-id --adopt TASKID, --resubmit or --write-off`")
 }

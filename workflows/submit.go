@@ -1,141 +1,120 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
 )
 
-// maxShownHolds is how many changes of the reason for a hold become history.
-// Beyond it the server alone retries and the first reasons stay on show.
-const maxShownHolds = 100
+const (
+	// maxHolds bounds the holds that become history. From then on the server alone
+	// retries, and the status keeps the last reason.
+	maxHolds = 100
+	// A growing pause between attempts whose worker died bounds the history that
+	// they add.
+	pauseStep, maxPause = 5 * time.Second, time.Minute
+)
 
-// submit has the task accepted, however long kie.ai holds it. It returns
-// unknownOutcome if a task may exist whose id nobody knows.
-func (j *job) submit(ctx workflow.Context) (task, error) {
+// submit returns the task that kie.ai accepts, however long kie.ai holds the
+// job. It returns unknownSubmission if a task with an unknown id may exist.
+func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 	j.enter(ctx, StageSubmitting, "submitting the task to kie.ai")
-	input := activities.SubmitInput{
+	s := j.newSubmission()
+	for {
+		// Proof of an earlier submission prevents a second payment.
+		task, err := j.findEarlierTask(ctx)
+		if task != nil || err != nil {
+			return task, err
+		}
+		task, err = s.attempt(ctx)
+		if task != nil || err != nil {
+			return task, err
+		}
+	}
+}
+
+// submission is a series of attempts to have one task accepted.
+type submission struct {
+	job   *job
+	input activities.SubmitInput
+	// holds counts the attempts that kie.ai refused for now, timeouts those whose
+	// worker died before anything was sent.
+	holds, timeouts int
+}
+
+func (j *job) newSubmission() *submission {
+	s := &submission{job: j, input: activities.SubmitInput{
 		Prompt:    j.input.Prompt,
 		VideoURL:  j.input.VideoURL,
 		Watermark: j.input.Watermark,
+		Until:     j.until,
+	}}
+	if expires := j.terms.videoExpires; !expires.IsZero() && !j.until.Before(expires) {
+		s.input.Until, s.input.Expires = expires, true
 	}
-	input.Until, input.Expires = j.submitUntil()
-	for holds, deaths := 0, 0; ; {
-		late, err := j.lateProof(ctx)
-		if err != nil {
-			return task{}, err
-		}
-		if late != nil {
-			return *late, nil
-		}
-		input.Attempts = j.status.SubmitAttempts
-		submitted, interrupted, err := j.attempt(ctx, input)
-		if err == nil {
-			return j.accepted(submitted), nil
-		}
-		if interrupted && temporal.IsCanceledError(err) && ctx.Err() == nil {
-			continue
-		}
-		evidence, died := asLastEvidence(err)
-		if hold, held := asHold(err); held && !died {
-			j.learn(hold.Settings)
-			j.status.SubmitAttempts = hold.Attempts
-			holds++
-			input.Held, input.Quiet = &hold, holds >= maxShownHolds
-			j.enter(ctx, StageHeld, fmt.Sprintf("kie.ai holds the job: %s; nothing is charged, and it goes on by itself", hold.Reason))
-			continue
-		}
-		if !died {
-			return task{}, j.submitFailure(ctx, err)
-		}
-		j.learn(evidence.Settings)
-		j.status.SubmitAttempts = max(j.status.SubmitAttempts, evidence.Attempts)
-		switch evidence.Phase {
-		case activities.PhaseAccepted:
-			return j.accepted(evidence.Submitted()), nil
-		case activities.PhaseSending:
-			return task{}, unknownOutcome{evidence: evidence, cause: "the worker died while it was submitting"}
-		}
-		if !workflow.Now(ctx).Before(input.Until) {
-			if input.Expires {
-				return task{}, j.videoExpired("no worker managed to submit it before the uploaded video expired; nothing was charged")
-			}
-			return task{}, failure{
-				errorType: SubmitRefused,
-				what:      "no worker managed to submit it before the deadline; nothing was charged",
-				next:      "start the job again",
-			}
-		}
-		// A worker that dies of each attempt must not fill the history.
-		deaths++
-		if err := workflow.Sleep(ctx, min(time.Duration(deaths-1)*5*time.Second, time.Minute)); err != nil {
-			return task{}, err
-		}
-	}
+	return s
 }
 
-// submitUntil is until when a submission may be made: before the deadline, and
-// while an uploaded video can still be fetched.
-func (j *job) submitUntil() (until time.Time, expires bool) {
-	if j.videoExpires.IsZero() || j.until.Before(j.videoExpires) {
-		return j.until, false
+// attempt executes Submit once. It returns nil without an error if the next
+// attempt is due.
+func (s *submission) attempt(ctx workflow.Context) (*paidTask, error) {
+	submitted, interrupted, err := s.execute(ctx)
+	if err == nil {
+		return s.job.accept(submitted), nil
 	}
-	return j.videoExpires, true
+	if interrupted && temporal.IsCanceledError(err) && ctx.Err() == nil {
+		return nil, nil // A signal cancelled the attempt, and nothing was sent.
+	}
+	if evidence, timedOut := lastEvidence(err); timedOut {
+		return s.afterTimeout(ctx, evidence)
+	}
+	if hold, held := asHold(err); held {
+		s.afterHold(ctx, hold)
+		return nil, nil
+	}
+	return nil, s.job.submitFailure(ctx, err)
 }
 
-// videoExpired is the failure of a job whose uploaded video is, or will soon be,
-// deleted.
-func (j *job) videoExpired(what string) failure {
-	next := "run the same submit command again, it uploads the video anew"
-	if len(j.lost) > 0 {
-		next = "see whether the earlier submission was paid"
-	}
-	return failure{errorType: SubmitRefused, what: what, next: next}
-}
-
-// attempt runs one submission. If an earlier one may be paid, a callback or late
-// evidence interrupts it, as long as nothing has been sent: it may be the proof
-// that nothing needs to be.
-func (j *job) attempt(ctx workflow.Context, input activities.SubmitInput) (submitted activities.Submitted, interrupted bool, err error) {
-	submitting, stop := workflow.WithCancel(ctx)
-	defer stop()
-	outcome := workflow.ExecuteActivity(submission(submitting, input.Until), a.Submit, input)
-	if len(j.lost) > 0 {
+// execute runs the activity. If an earlier submission may be paid, a callback or
+// late evidence cancels the attempt as long as nothing has been sent: the signal
+// may prove that nothing has to be.
+func (s *submission) execute(ctx workflow.Context) (submitted activities.Submitted, interrupted bool, err error) {
+	s.input.Attempts = s.job.status.SubmitAttempts
+	activityCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	future := workflow.ExecuteActivity(submitPolicy(activityCtx, s.input.Until), a.Submit, s.input)
+	if s.job.payments.hasUnknown() {
 		selector := workflow.NewSelector(ctx)
-		j.callbacks.AddTo(ctx, selector, func(callback Callback) {
-			j.status.Callbacks++
-			j.claims = append(j.claims, callback)
+		s.job.inbox.onCallback(ctx, selector, func(callback Callback) {
+			s.job.inbox.deferCallbacks(callback)
 			interrupted = true
-			stop()
+			cancel()
 		})
-		j.evidence.AddTo(ctx, selector, func(evidence activities.Evidence) {
-			j.told = append(j.told, evidence)
+		s.job.inbox.onEvidence(ctx, selector, func(evidence activities.Evidence) {
+			s.job.inbox.deferEvidence(evidence)
 			interrupted = true
-			stop()
+			cancel()
 		})
-		selector.AddFuture(outcome, func(workflow.Future) {})
-		for !outcome.IsReady() {
+		selector.AddFuture(future, func(workflow.Future) {})
+		for !future.IsReady() {
 			selector.Select(ctx)
 		}
 	}
-	err = outcome.Get(ctx, &submitted)
+	err = future.Get(ctx, &submitted)
 	return submitted, interrupted, err
 }
 
-// accepted takes over a task that kie.ai has accepted; the wait for its result
-// starts now.
-func (j *job) accepted(submitted activities.Submitted) task {
-	j.learn(submitted.Settings)
+// accept adopts a task that kie.ai accepted. The deadline for its result counts
+// from the submission.
+func (j *job) accept(submitted activities.Submitted) *paidTask {
+	j.recordAttempts(submitted.Settings, submitted.Attempts)
 	j.status.TaskID = submitted.TaskID
-	j.status.SubmitAttempts = max(j.status.SubmitAttempts, submitted.Attempts)
-	j.until = submitted.SubmittedAt.Add(j.deadline)
-	return task{
+	j.until = submitted.SubmittedAt.Add(j.terms.deadline)
+	return &paidTask{
 		id:          submitted.TaskID,
 		submittedAt: submitted.SubmittedAt,
 		prompt:      j.input.Prompt,
@@ -144,85 +123,49 @@ func (j *job) accepted(submitted activities.Submitted) task {
 	}
 }
 
-// submitFailure reads the application errors of Submit that don't lead on by
-// themselves.
-func (j *job) submitFailure(ctx workflow.Context, err error) error {
-	if temporal.IsCanceledError(err) {
-		return err
-	}
-	var evidence activities.Evidence
-	var failed *temporal.ApplicationError
-	if !errors.As(err, &failed) {
-		// A panic, say: it proves nothing.
-		return unknownOutcome{cause: err.Error()}
-	}
-	if failed.HasDetails() && failed.Details(&evidence) == nil {
-		j.learn(evidence.Settings)
-		j.status.SubmitAttempts = max(j.status.SubmitAttempts, evidence.Attempts)
-	}
-	switch failed.Type() {
-	case activities.Held, activities.NotSent:
-		// The server stopped retrying, because the job is being cancelled or runs
-		// out of the time that its starter gave it.
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return failure{errorType: SubmitRefused, what: "nothing was submitted or charged: " + failed.Message(), next: "start the job again"}
-	case activities.VideoExpired:
-		return j.videoExpired(failed.Message())
-	case SubmitRefused:
-		return failure{errorType: SubmitRefused, what: failed.Message(), next: "mend what it names and submit again"}
-	}
-	return unknownOutcome{evidence: evidence, cause: failed.Message()}
+// afterHold shows the reason of a hold. The next attempt retries holds of the same
+// code without a new event in the history.
+func (s *submission) afterHold(ctx workflow.Context, hold activities.Hold) {
+	s.job.recordAttempts(hold.Settings, hold.Attempts)
+	s.holds++
+	s.input.Held, s.input.Quiet = &hold, s.holds >= maxHolds
+	s.job.enter(ctx, StageHeld, fmt.Sprintf("kie.ai holds the job: %s; nothing is charged, and the job retries by itself", hold.Reason))
 }
 
-// unknownOutcome is a submission that may or may not have created a task.
-type unknownOutcome struct {
-	evidence activities.Evidence
-	cause    string
+// afterTimeout decides by the last evidence of an attempt whose worker died. If
+// the evidence proves that no task is open, the next attempt follows after a
+// pause.
+func (s *submission) afterTimeout(ctx workflow.Context, evidence activities.Evidence) (*paidTask, error) {
+	s.job.recordAttempts(evidence.Settings, evidence.Attempts)
+	switch evidence.Phase {
+	case activities.PhaseAccepted:
+		return s.job.accept(evidence.Submitted()), nil
+	case activities.PhaseSending:
+		return nil, unknownSubmission{evidence: evidence, cause: "the worker died while it was submitting"}
+	}
+	if !workflow.Now(ctx).Before(s.input.Until) {
+		return nil, s.expired()
+	}
+	pause := min(time.Duration(s.timeouts)*pauseStep, maxPause)
+	s.timeouts++
+	return nil, workflow.Sleep(ctx, pause)
 }
 
-func (u unknownOutcome) Error() string {
-	if u.evidence.TaskID != "" {
-		return u.cause + "; the answer named task " + u.evidence.TaskID
+// expired is the failure of a submission that no worker made in time.
+func (s *submission) expired() error {
+	if s.input.Expires {
+		return s.job.videoExpired("no worker submitted the job before the uploaded video expired; nothing was charged")
 	}
-	return u.cause
+	return failure{
+		errorType: SubmitRefused,
+		text:      "no worker submitted the job before the deadline; nothing was charged",
+		next:      "start the job again",
+	}
 }
 
-// at is when the attempt was made, as far as it is known.
-func (u unknownOutcome) at(ctx workflow.Context) time.Time {
-	if u.evidence.At.IsZero() {
-		return workflow.Now(ctx)
-	}
-	return u.evidence.At
-}
-
-func asUnknown(err error) (lost unknownOutcome, ok bool) {
-	ok = errors.As(err, &lost)
-	return lost, ok
-}
-
-func asHold(err error) (hold activities.Hold, ok bool) {
-	var failed *temporal.ApplicationError
-	if !errors.As(err, &failed) || failed.Type() != activities.Held {
-		return hold, false
-	}
-	return hold, failed.Details(&hold) == nil
-}
-
-// asLastEvidence reads what an attempt that timed out has left on the server.
-// An attempt without evidence sent nothing; evidence that can't be read is
-// taken for the worst.
-func asLastEvidence(err error) (evidence activities.Evidence, died bool) {
-	var timeout *temporal.TimeoutError
-	if !errors.As(err, &timeout) {
-		return evidence, false
-	}
-	if timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START || !timeout.HasLastHeartbeatDetails() {
-		return evidence, true
-	}
-	if timeout.LastHeartbeatDetails(&evidence) != nil {
-		evidence = activities.Evidence{Phase: activities.PhaseSending}
-	}
-	return evidence, true
+// recordAttempts takes the settings of the worker and the number of submissions
+// from the result of an attempt.
+func (j *job) recordAttempts(settings activities.Settings, attempts int) {
+	j.applySettings(settings)
+	j.status.SubmitAttempts = max(j.status.SubmitAttempts, attempts)
 }

@@ -7,12 +7,12 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// endsOnTimeout has a timeout of Submit end the activity, as the server does for
-// the TemporalTimeout error types. The test environment does not know them and
+// withoutSubmitRetries ends Submit at its first timeout, as the server does for the
+// TemporalTimeout error types. The test environment does not support them and
 // would retry.
-func (l *life) endsOnTimeout() *life {
-	l.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&oneSubmitAttempt{}}})
-	return l
+func (env *jobEnv) withoutSubmitRetries() *jobEnv {
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&oneSubmitAttempt{}}})
+	return env
 }
 
 type oneSubmitAttempt struct {

@@ -16,134 +16,135 @@ const (
 )
 
 const (
-	// rewakeAfter is how long a poll that a callback started is left alone when
-	// more callbacks come: until then it asks at short intervals anyway.
-	rewakeAfter = time.Minute
-	// maxWakes bounds what a flood of callbacks can add to the history.
-	maxWakes = 50
-	// defaultPollAfter stands in for a worker's setting that no result has
-	// brought.
+	// minPollTime is the time between two interruptions of a poll by callbacks. A
+	// poll that a callback started begins with short intervals.
+	minPollTime = time.Minute
+	// maxInterruptions bounds the events that a flood of callbacks adds to the
+	// history.
+	maxInterruptions = 50
+	// defaultPollAfter applies if no result has brought a worker's setting.
 	defaultPollAfter = 30 * time.Second
 )
 
-// outcome is a task that ended well.
-type outcome struct {
-	activities.Finished
+// completion is the successful end of a task.
+type completion struct {
+	record  activities.Finished
 	wokenBy string
-	// keptFrom is when kie.ai began to keep the videos: the end of the task, or
-	// its submission if the record does not tell more.
+	// keptFrom is the start of the time that kie.ai keeps the videos: the end of
+	// the task, or its submission if the record has no end.
 	keptFrom time.Time
 }
 
-// awaitEnd waits until kie.ai's record says that the task has ended. A callback
-// only makes the job look sooner.
-func (j *job) awaitEnd(ctx workflow.Context, task task) (outcome, error) {
+// awaitEnd waits until kie.ai's record has the end of the task. A callback only
+// makes the next poll due at once.
+func (j *job) awaitEnd(ctx workflow.Context, task *paidTask) (completion, error) {
 	if task.adopted {
 		j.enter(ctx, StageWaiting, "polling kie.ai until task "+task.id+" has ended")
 	} else {
 		j.enter(ctx, StageWaiting, "kie.ai works on task "+task.id+"; it takes 2 to 20 minutes")
 	}
-	wake := task.wake
-	if wake == nil && !task.adopted {
+	callback := task.callback
+	if callback == nil && !task.adopted {
 		var err error
-		if wake, err = j.listen(ctx, task); err != nil {
-			return outcome{}, err
+		if callback, err = j.awaitCallback(ctx, task); err != nil {
+			return completion{}, err
 		}
 	}
-	for wakes := 0; ; wakes++ {
-		finished, next, err := j.poll(ctx, task, wake, wakes < maxWakes)
+	for interruptions := 0; ; interruptions++ {
+		finished, interruption, err := j.poll(ctx, task, callback, interruptions < maxInterruptions)
 		if err != nil {
-			return outcome{}, j.pollFailure(task, err)
+			return completion{}, j.pollFailure(task, err)
 		}
-		if next == nil {
-			return j.ended(ctx, task, finished, wake), nil
+		if interruption == nil {
+			return j.complete(ctx, task, finished, callback), nil
 		}
-		wake = next
+		callback = interruption
 	}
 }
 
-func (j *job) ended(ctx workflow.Context, task task, finished activities.Finished, wake *Callback) outcome {
+// complete counts the end of a task and what woke the job.
+func (j *job) complete(ctx workflow.Context, task *paidTask, finished activities.Finished, callback *Callback) completion {
 	j.status.Polls += finished.Polls
-	ended := outcome{Finished: finished, wokenBy: wokenByPoll, keptFrom: finished.CompletedAt}
+	completed := completion{record: finished, wokenBy: wokenByPoll, keptFrom: finished.CompletedAt}
 	if finished.CompletedAt.IsZero() {
-		ended.keptFrom = task.submittedAt
-		ended.CompletedAt = workflow.Now(ctx).UTC()
+		completed.keptFrom = task.submittedAt
+		completed.record.CompletedAt = workflow.Now(ctx).UTC()
 	}
-	if wake != nil && finished.Polls <= activities.QuickAsks {
-		ended.wokenBy = wokenByCallback
+	if callback != nil && finished.Polls <= activities.QuickAsks {
+		completed.wokenBy = wokenByCallback
 	}
-	countWakeup(ctx, ended, j.settings.Callbacks && !task.adopted && wake == nil)
-	return ended
+	countWakeup(ctx, completed, j.settings.Callbacks && !task.adopted && callback == nil)
+	return completed
 }
 
-// listen waits for a callback, until polling is due.
-func (j *job) listen(ctx workflow.Context, task task) (wake *Callback, err error) {
+// awaitCallback waits for a callback about the task until polling is due. It
+// returns nil if none came.
+func (j *job) awaitCallback(ctx workflow.Context, task *paidTask) (callback *Callback, err error) {
 	after := j.settings.PollAfter
 	if j.settings == (activities.Settings{}) {
 		after = defaultPollAfter
 	}
 	after = max(min(after, j.until.Sub(workflow.Now(ctx))), 0)
-	timing, stop := workflow.WithCancel(ctx)
-	defer stop()
+	timerCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
 	due := false
 	selector := workflow.NewSelector(ctx)
-	j.callbacks.AddTo(ctx, selector, func(callback Callback) {
-		if j.concerns(ctx, task, callback) {
-			wake = &callback
+	j.inbox.onCallback(ctx, selector, func(received Callback) {
+		if j.isAbout(ctx, task, received) {
+			callback = &received
 		}
 	})
-	selector.AddFuture(workflow.NewTimerWithOptions(timing, after, workflow.TimerOptions{Summary: "wait for the callback of task " + task.id}),
+	selector.AddFuture(workflow.NewTimerWithOptions(timerCtx, after, workflow.TimerOptions{Summary: "wait for the callback of task " + task.id}),
 		func(timer workflow.Future) { due, err = true, timer.Get(ctx, nil) })
-	for wake == nil && !due {
+	for callback == nil && !due {
 		selector.Select(ctx)
 	}
-	return wake, err
+	return callback, err
 }
 
-// poll asks for the end of the task until it has come or, if it may be
-// interrupted, until the next callback makes it worth asking at once.
-func (j *job) poll(ctx workflow.Context, task task, wake *Callback, interruptible bool) (finished activities.Finished, next *Callback, err error) {
+// poll runs one Poll activity. It returns the end of the task or, if the poll is
+// interruptible, the callback that interrupted it.
+func (j *job) poll(ctx workflow.Context, task *paidTask, callback *Callback, interruptible bool) (finished activities.Finished, interruption *Callback, err error) {
 	input := activities.PollInput{TaskID: task.id, Until: j.until}
-	if wake != nil {
+	if callback != nil {
 		input.WokenByCallback = true
-		if wake.Code == 200 {
-			input.CallbackURLs = wake.ResultURLs
+		if callback.Code == 200 {
+			input.CallbackURLs = callback.ResultURLs
 		}
 	}
-	asking, stop := workflow.WithCancel(ctx)
-	defer stop()
+	activityCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
 	started := workflow.Now(ctx)
-	end := workflow.ExecuteActivity(polling(asking, task.id, j.until), a.Poll, input)
+	future := workflow.ExecuteActivity(pollPolicy(activityCtx, task.id, j.until), a.Poll, input)
 	done := false
 	selector := workflow.NewSelector(ctx)
-	j.callbacks.AddTo(ctx, selector, func(callback Callback) {
-		fresh := wake == nil || workflow.Now(ctx).Sub(started) >= rewakeAfter
-		if j.concerns(ctx, task, callback) && interruptible && fresh && !end.IsReady() {
-			next = &callback
+	j.inbox.onCallback(ctx, selector, func(received Callback) {
+		due := callback == nil || workflow.Now(ctx).Sub(started) >= minPollTime
+		if j.isAbout(ctx, task, received) && interruptible && due && !future.IsReady() {
+			interruption = &received
 		}
 	})
-	selector.AddFuture(end, func(end workflow.Future) { done, err = true, end.Get(ctx, &finished) })
-	for next == nil && !done {
+	selector.AddFuture(future, func(end workflow.Future) { done, err = true, end.Get(ctx, &finished) })
+	for interruption == nil && !done {
 		selector.Select(ctx)
 	}
-	return finished, next, err
+	return finished, interruption, err
 }
 
-// concerns counts a callback and says whether it is about the task.
-func (j *job) concerns(ctx workflow.Context, task task, callback Callback) bool {
-	j.status.Callbacks++
-	if callback.TaskID != task.id {
-		workflow.GetLogger(ctx).Warn("a callback for another task is ignored", "taskId", task.id, "callbackTaskId", callback.TaskID)
-		j.stray(callback.TaskID)
-		return false
+// isAbout reports whether a callback is about the task. One about another task
+// may be about an unknown submission.
+func (j *job) isAbout(ctx workflow.Context, task *paidTask, callback Callback) bool {
+	if callback.TaskID == task.id {
+		return true
 	}
-	return true
+	workflow.GetLogger(ctx).Warn("callback for another task ignored", "taskId", task.id, "callbackTaskId", callback.TaskID)
+	j.payments.addCandidate(callback.TaskID, j.status.TaskID)
+	return false
 }
 
-// pollFailure reads how a poll failed.
-func (j *job) pollFailure(task task, err error) error {
-	var failed *temporal.ApplicationError
-	if errors.As(err, &failed) {
+// pollFailure maps an error of Poll to the failure of the job.
+func (j *job) pollFailure(task *paidTask, err error) error {
+	if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		var polls int
 		if failed.HasDetails() && failed.Details(&polls) == nil {
 			j.status.Polls += polls
@@ -153,7 +154,7 @@ func (j *job) pollFailure(task task, err error) error {
 			if j.input.TaskID != "" {
 				next = "change the prompt or the video and submit it as a new job"
 			}
-			return failure{errorType: GenerationFailed, taskID: task.id, what: failed.Message(), next: next}
+			return failure{errorType: GenerationFailed, taskID: task.id, text: failed.Message(), next: next}
 		}
 	}
 	if temporal.IsCanceledError(err) {

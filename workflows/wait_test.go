@@ -12,26 +12,25 @@ import (
 )
 
 func TestCallbackNeverComes(t *testing.T) {
-	l := newLife(t)
-	started := l.Now()
-	l.submits(l.accepted(ourTask)).polls(ourTask).stores()
-	result := l.run(request).succeeds()
+	env := newJobEnv(t)
+	started := env.Now()
+	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
+	result := env.run(request).succeeds()
 	require.Equal(t, "poll", result.WokenBy)
-	require.Equal(t, withCallbacks.PollAfter, l.Now().Sub(started))
+	require.Equal(t, withCallbacks.PollAfter, env.Now().Sub(started))
 }
 
 func TestNoCallbacksAreConfigured(t *testing.T) {
-	l := newLife(t)
-	started := l.Now()
-	l.submits(func(activities.SubmitInput) (activities.Submitted, error) {
-		return activities.Submitted{TaskID: ourTask, SubmittedAt: l.Now(), Settings: activities.Settings{PollAfter: 30 * time.Second}}, nil
-	}).polls(ourTask).stores()
-	require.Equal(t, "poll", l.run(request).succeeds().WokenBy)
-	require.Equal(t, 30*time.Second, l.Now().Sub(started))
+	env := newJobEnv(t)
+	started := env.Now()
+	env.onSubmit(func(activities.SubmitInput) (activities.Submitted, error) {
+		return activities.Submitted{TaskID: ourTask, SubmittedAt: env.Now(), Settings: activities.Settings{PollAfter: 30 * time.Second}}, nil
+	}).onPoll().onStore()
+	require.Equal(t, "poll", env.run(request).succeeds().WokenBy)
+	require.Equal(t, 30*time.Second, env.Now().Sub(started))
 }
 
-// A callback is a hint: whatever it says and whenever it comes, the record
-// decides, and no callback is left unheard.
+// A callback is a hint: the record decides, and no callback is dropped.
 func TestCallbacksThatAreHarmless(t *testing.T) {
 	success := workflows.Callback{TaskID: ourTask, Code: 200, ResultURLs: []string{"https://evil.example.org/x.mp4"}}
 	failed := workflows.Callback{TaskID: ourTask, Code: 500, Msg: "failed"}
@@ -42,70 +41,70 @@ func TestCallbacksThatAreHarmless(t *testing.T) {
 	}{
 		{"before the submit response", map[time.Duration]workflows.Callback{0: success}, "callback"},
 		{"twice", map[time.Duration]workflows.Callback{time.Minute: success, time.Minute + time.Second: success}, "callback"},
-		{"a failure that the record denies", map[time.Duration]workflows.Callback{time.Minute: failed}, "callback"},
+		{"a failure without a failed record", map[time.Duration]workflows.Callback{time.Minute: failed}, "callback"},
 		{"for another task", map[time.Duration]workflows.Callback{time.Minute: {TaskID: otherTask, Code: 200}}, "poll"},
 		{"without a task id", map[time.Duration]workflows.Callback{time.Minute: {Code: 200}}, "poll"},
 		{"contradictory", map[time.Duration]workflows.Callback{time.Minute: failed, 2 * time.Minute: success}, "callback"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLife(t)
-			l.submits(l.accepted(ourTask)).polls(ourTask).stores()
+			env := newJobEnv(t)
+			env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
 			for after, callback := range test.callbacks {
-				l.signal(after, callback)
+				env.sendCallback(after, callback)
 			}
-			result := l.run(request).succeeds()
+			result := env.run(request).succeeds()
 			require.Equal(t, test.wokenBy, result.WokenBy)
 			require.Equal(t, resultURL, result.Videos[0].SourceURL, "no URL of a callback is used")
 		})
 	}
 }
 
-func TestSignalsInTheTaskThatCompletesTheJobAreHeard(t *testing.T) {
-	l := newLife(t)
-	l.submits(l.accepted(ourTask)).polls(ourTask)
-	l.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
+func TestSignalsOfTheLastWorkflowTaskAreCounted(t *testing.T) {
+	env := newJobEnv(t)
+	env.onSubmit(env.accepted(ourTask)).onPoll()
+	env.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
 		return downloaded(in), nil
 	})
-	l.OnActivity(a.WriteReceipt, anything, anything).Return(func(_ ctx, _ activities.ReceiptInput) error {
-		l.SignalWorkflowSkippingWorkflowTask(workflows.CallbackSignal.Name, workflows.Callback{TaskID: ourTask})
+	env.OnActivity(a.WriteReceipt, anything, anything).Return(func(_ ctx, _ activities.ReceiptInput) error {
+		env.SignalWorkflowSkippingWorkflowTask(workflows.CallbackSignal.Name, workflows.Callback{TaskID: ourTask})
 		return nil
 	})
-	l.callback(time.Minute, ourTask)
-	l.run(request).succeeds()
-	require.Equal(t, 2, l.status().Callbacks)
+	env.sendSuccess(time.Minute, ourTask)
+	env.run(request).succeeds()
+	require.Equal(t, 2, env.status().Callbacks)
 }
 
-// pollInterval is longer than the real one: the test environment gives up after
-// ten attempts.
+// pollInterval is longer than in production: the test environment stops after ten
+// attempts.
 const pollInterval = 4 * time.Minute
 
-// pollsUntil has the record say pending until a moment, in the way of the real
-// activity: as retries of one activity.
-func (l *life) pollsUntil(done time.Duration) *[]activities.PollInput {
+// onPollPendingUntil scripts a task that ends after a delay. As in the real activity
+// the polls are retries.
+func (env *jobEnv) onPollPendingUntil(delay time.Duration) *[]activities.PollInput {
 	var inputs []activities.PollInput
-	ready := l.Now().Add(done)
-	asked := 0
-	l.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
+	ready := env.Now().Add(delay)
+	polls := 0
+	env.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
 		if len(inputs) == 0 || inputs[len(inputs)-1].WokenByCallback != in.WokenByCallback {
 			inputs = append(inputs, in)
-			asked = 0
+			polls = 0
 		}
-		asked++
-		if l.Now().Before(ready) {
+		polls++
+		if env.Now().Before(ready) {
 			return activities.Finished{}, temporal.NewApplicationErrorWithOptions("running", activities.Pending,
 				temporal.ApplicationErrorOptions{NextRetryDelay: pollInterval})
 		}
-		return finished(ourTask, asked), nil
+		return finished(ourTask, polls), nil
 	})
 	return &inputs
 }
 
 func TestPollingIsInterruptedByACallback(t *testing.T) {
-	l := newLife(t)
-	inputs := l.pollsUntil(15 * time.Minute)
-	l.submits(l.accepted(ourTask)).stores().callback(15*time.Minute+10*time.Second, ourTask)
-	require.Equal(t, "callback", l.run(request).succeeds().WokenBy)
+	env := newJobEnv(t)
+	inputs := env.onPollPendingUntil(15 * time.Minute)
+	env.onSubmit(env.accepted(ourTask)).onStore().sendSuccess(15*time.Minute+10*time.Second, ourTask)
+	require.Equal(t, "callback", env.run(request).succeeds().WokenBy)
 	require.Len(t, *inputs, 2)
 	require.False(t, (*inputs)[0].WokenByCallback)
 	require.Empty(t, (*inputs)[0].CallbackURLs)
@@ -113,55 +112,55 @@ func TestPollingIsInterruptedByACallback(t *testing.T) {
 	require.Equal(t, []string{resultURL}, (*inputs)[1].CallbackURLs)
 }
 
-func TestTheLinksOfAFailureAreNotHandedOn(t *testing.T) {
-	l := newLife(t)
-	inputs := l.pollsUntil(0)
-	l.submits(l.accepted(ourTask)).stores()
-	l.signal(time.Minute, workflows.Callback{TaskID: ourTask, Code: 500, ResultURLs: []string{resultURL}})
-	l.run(request).succeeds()
+func TestLinksOfAFailureCallbackAreNotUsed(t *testing.T) {
+	env := newJobEnv(t)
+	inputs := env.onPollPendingUntil(0)
+	env.onSubmit(env.accepted(ourTask)).onStore()
+	env.sendCallback(time.Minute, workflows.Callback{TaskID: ourTask, Code: 500, ResultURLs: []string{resultURL}})
+	env.run(request).succeeds()
 	require.True(t, (*inputs)[0].WokenByCallback)
 	require.Empty(t, (*inputs)[0].CallbackURLs)
 }
 
-func TestTheDeadlineCountsFromTheAcceptedSubmission(t *testing.T) {
-	l := newLife(t)
-	started := l.Now()
-	inputs := l.pollsUntil(0)
-	l.submits(l.fails(activities.Held, activities.Hold{Code: 402, Attempts: 1}), held(4*time.Hour), l.accepted(ourTask)).stores()
-	l.callback(5*time.Hour, ourTask)
-	l.run(request).succeeds()
+func TestDeadlineCountsFromTheAcceptedSubmission(t *testing.T) {
+	env := newJobEnv(t)
+	started := env.Now()
+	inputs := env.onPollPendingUntil(0)
+	env.onSubmit(env.fails(activities.Held, activities.Hold{Code: 402, Attempts: 1}), held(4*time.Hour), env.accepted(ourTask)).onStore()
+	env.sendSuccess(5*time.Hour, ourTask)
+	env.run(request).succeeds()
 	require.WithinDuration(t, started.Add(28*time.Hour), (*inputs)[0].Until, time.Minute)
 }
 
-func TestAnEarlyCallbackDoesNotClaimTheEnd(t *testing.T) {
-	l := newLife(t)
-	l.pollsUntil(25 * time.Minute)
-	l.submits(l.accepted(ourTask)).stores().callback(time.Minute, ourTask)
-	require.Equal(t, "poll", l.run(request).succeeds().WokenBy)
+func TestEarlyCallbackIsNotTheCause(t *testing.T) {
+	env := newJobEnv(t)
+	env.onPollPendingUntil(25 * time.Minute)
+	env.onSubmit(env.accepted(ourTask)).onStore().sendSuccess(time.Minute, ourTask)
+	require.Equal(t, "poll", env.run(request).succeeds().WokenBy)
 }
 
-func TestAFloodOfCallbacksIsBounded(t *testing.T) {
-	l := newLife(t)
+func TestManyCallbacksAreBounded(t *testing.T) {
+	env := newJobEnv(t)
 	polls := 0
-	ready := l.Now().Add(10 * time.Hour)
-	l.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, _ activities.PollInput) (activities.Finished, error) {
-		if l.Now().Before(ready) {
+	ready := env.Now().Add(10 * time.Hour)
+	env.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, _ activities.PollInput) (activities.Finished, error) {
+		if env.Now().Before(ready) {
 			polls++
 			return activities.Finished{}, temporal.NewApplicationErrorWithOptions("running", activities.Pending,
 				temporal.ApplicationErrorOptions{NextRetryDelay: 12 * time.Hour})
 		}
 		return finished(ourTask, 1), nil
 	})
-	l.submits(l.accepted(ourTask)).stores()
+	env.onSubmit(env.accepted(ourTask)).onStore()
 	for i := range 300 {
-		l.callback(time.Duration(i+1)*2*time.Minute, ourTask)
+		env.sendSuccess(time.Duration(i+1)*2*time.Minute, ourTask)
 	}
-	l.run(request).succeeds()
+	env.run(request).succeeds()
 	require.LessOrEqual(t, polls, 52)
-	require.Equal(t, 300, l.status().Callbacks)
+	require.Equal(t, 300, env.status().Callbacks)
 }
 
-func TestTaskThatEndsBadly(t *testing.T) {
+func TestFailedPoll(t *testing.T) {
 	tests := []struct {
 		name, errorType, want string
 	}{
@@ -171,23 +170,23 @@ func TestTaskThatEndsBadly(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLife(t)
-			l.submits(l.accepted(ourTask)).callback(time.Minute, ourTask)
-			l.OnActivity(a.Poll, anything, anything).Return(activities.Finished{},
+			env := newJobEnv(t)
+			env.onSubmit(env.accepted(ourTask)).sendSuccess(time.Minute, ourTask)
+			env.OnActivity(a.Poll, anything, anything).Return(activities.Finished{},
 				temporal.NewNonRetryableApplicationError("内容违规", test.errorType, nil, 3))
-			l.run(request).failsWith(test.want, ourTask, "内容违规")
-			require.Equal(t, ourTask, l.status().TaskID)
+			env.run(request).failsWith(test.want, ourTask, "内容违规")
+			require.Equal(t, ourTask, env.status().TaskID)
 		})
 	}
 }
 
 func TestDeadlineWithoutAnAnswer(t *testing.T) {
-	l := newLife(t)
-	l.submits(l.accepted(ourTask))
-	l.OnActivity(a.Poll, anything, anything).Return(activities.Finished{},
+	env := newJobEnv(t)
+	env.onSubmit(env.accepted(ourTask))
+	env.OnActivity(a.Poll, anything, anything).Return(activities.Finished{},
 		temporal.NewApplicationErrorWithOptions("kie.ai is down", activities.ProviderUnavailable,
 			temporal.ApplicationErrorOptions{NextRetryDelay: 20 * time.Minute}))
 	input := request
 	input.Deadline = "2h"
-	l.run(input).failsWith(workflows.ResultOverdue, ourTask, "kie.ai is down", "lumaflow submit --task-id "+ourTask)
+	env.run(input).failsWith(workflows.ResultOverdue, ourTask, "kie.ai is down", "lumaflow submit --task-id "+ourTask)
 }

@@ -1,10 +1,10 @@
-// Package callback is the one home of the per-job callback URL: the worker
-// mints it before it submits, kie.ai posts to it, the webhook recognises it.
+// Package callback mints and verifies the per-job callback URL: the worker mints
+// it before it submits, kie.ai posts to it, the webhook verifies it.
 //
-// The URL names the job by its workflow id and proves by a token that lumaflow
-// minted it, so that there is no table to look it up in, and a task whose
-// submission was never answered can still be matched to its job. The token is
-// as good as a password for exactly one thing: waking that job.
+// The URL holds the workflow id of the job and a token, an HMAC that proves that
+// lumaflow minted the URL. So the webhook needs no table of URLs, and a task whose
+// submission had no answer can still be matched to its job. A token permits one
+// thing: to signal that job.
 package callback
 
 import (
@@ -15,42 +15,40 @@ import (
 )
 
 const (
-	// Route is the path that callbacks are posted to, as a gorilla/mux
-	// template. Both variables are path-escaped.
+	// Route is the path of callbacks, as a gorilla/mux template. Both variables
+	// are path-escaped.
 	Route = prefix + "{workflowID}/{token}"
 
 	prefix = "/callbacks/luma/"
 )
 
-// Minter makes callback URLs. It is safe for concurrent use.
+// Minter mints callback URLs. It is safe for concurrent use.
 type Minter struct {
 	base    string
 	secrets Secrets
 }
 
-// NewMinter makes a Minter for CALLBACK_BASE_URL, the address under which the
-// internet reaches the webhook: an absolute http or https URL without user,
-// query and fragment. A path is kept and put in front of the callback path; the
-// proxy in front of the webhook has to take it off again. Its errors name the
-// variable and never quote it.
+// NewMinter returns a Minter for CALLBACK_BASE_URL, the public address of the
+// webhook: an absolute http or https URL without user, query and fragment. A path
+// becomes a prefix of the callback path, which the proxy in front of the webhook
+// must strip. Its errors name the variable and never quote it.
 func NewMinter(baseURL string, secrets Secrets) (*Minter, error) {
 	base, err := url.Parse(strings.TrimSpace(baseURL))
 	if err != nil {
-		// The cause is not passed on: it quotes parts of the URL, which may be
-		// those of a password.
+		// The cause is dropped: it quotes parts of the URL, possibly of a password.
 		return nil, errors.New("CALLBACK_BASE_URL can't be read as a URL; set it to something like https://hooks.example.org")
 	}
-	if wrong := fault(base); wrong != "" {
-		return nil, errors.New("CALLBACK_BASE_URL " + wrong + "; set it to something like https://hooks.example.org")
+	if problem := baseProblem(base); problem != "" {
+		return nil, errors.New("CALLBACK_BASE_URL " + problem + "; set it to something like https://hooks.example.org")
 	}
 	if len(secrets.signers) == 0 {
-		return nil, errors.New("CALLBACK_BASE_URL needs CALLBACK_SECRET, which is not set; " + howToMake)
+		return nil, errors.New("CALLBACK_BASE_URL needs CALLBACK_SECRET, which is not set; " + howToGenerate)
 	}
 	return &Minter{base: strings.TrimRight(base.String(), "/"), secrets: secrets}, nil
 }
 
-// fault says what makes a base URL unusable.
-func fault(base *url.URL) string {
+// baseProblem describes why a base URL is invalid, empty if it is valid.
+func baseProblem(base *url.URL) string {
 	switch {
 	case base.Scheme != "http" && base.Scheme != "https":
 		return "must begin with http:// or https://"
@@ -73,16 +71,16 @@ func validPort(port string) bool {
 	return port == "" || err == nil && number > 0
 }
 
-// URL returns the callback URL of a job, signed with the first secret. It is
-// the same on every call.
+// URL returns the callback URL of a job, signed with the first secret. The result
+// depends on nothing else.
 func (m *Minter) URL(namespace, workflowID string) string {
 	return m.base + prefix + escape(workflowID) + "/" + m.secrets.signers[0](namespace, workflowID)
 }
 
-// escape makes one path segment of any workflow id. Dots are left alone except
-// in the two ids that every client and router would take for a step in the
-// path. Some clients (those of the WHATWG URL standard) take even the escaped
-// form for one: a job with such an id relies on polling with them.
+// escape returns a workflow id as one path segment. Only the ids "." and ".." have
+// escaped dots, since clients and routers resolve them as path steps. Clients
+// that follow the WHATWG URL standard resolve even the escaped form: callbacks of
+// such a job get lost with them, and it relies on polling.
 func escape(workflowID string) string {
 	if workflowID == "." || workflowID == ".." {
 		return strings.ReplaceAll(workflowID, ".", "%2E")
@@ -90,11 +88,10 @@ func escape(workflowID string) string {
 	return url.PathEscape(workflowID)
 }
 
-// parse takes a callback URL apart, whatever stands in front of the callback
-// path.
+// parse splits a callback URL. It ignores everything before the callback path.
 func parse(rawURL string) (workflowID, token string, ok bool) {
 	parsed, err := url.Parse(rawURL)
-	if err != nil || fault(parsed) != "" {
+	if err != nil || baseProblem(parsed) != "" {
 		return "", "", false
 	}
 	path := parsed.EscapedPath()

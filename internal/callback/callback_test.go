@@ -16,9 +16,9 @@ const (
 	newSecret = "fedcba9876543210fedcba9876543210"
 )
 
-// nastyIDs are ids that Temporal takes and that paths, clients and routers trip
-// over.
-var nastyIDs = []string{
+// specialIDs are ids that Temporal accepts and that have a meaning in paths, for
+// clients and routers.
+var specialIDs = []string{
 	"luma-4f2a", ".", "..", "...", "a.b", "/", "//", "a/b", "/a/", "../../etc", "a/../b", "%", "%2F", "%2e%2e", "%zz", "100%",
 	"a b", " ", "a+b", "a?b=c", "a#b", "a;b,c", "a&b=c", `a\b`, `"quoted"`, "{workflowID}", "a:b@c", "jobs/日本語/🎬", "é",
 	"\x00", "a\nb", "a\r\nHost: x", "\t", "\x7f", "callbacks/luma/x/y", strings.Repeat("é", 500), strings.Repeat("/", 1000),
@@ -40,7 +40,7 @@ func minter(t *testing.T, base string, s callback.Secrets) *callback.Minter {
 
 // The tokens were computed with
 // printf 'lumaflow callback v1\n…' | openssl dgst -sha256 -hmac … -binary | basenc --base64url
-func TestURLIsTheDocumentedOne(t *testing.T) {
+func TestURLHasTheDocumentedForm(t *testing.T) {
 	tests := []struct{ secret, base, namespace, id, want string }{
 		{
 			oldSecret, "https://hooks.example.org", "default", "luma-1/a b",
@@ -54,14 +54,14 @@ func TestURLIsTheDocumentedOne(t *testing.T) {
 	for _, test := range tests {
 		m := minter(t, test.base, secrets(t, test.secret))
 		assert.Equal(t, test.want, m.URL(test.namespace, test.id))
-		assert.Equal(t, test.want, m.URL(test.namespace, test.id), "minted twice")
+		assert.Equal(t, test.want, m.URL(test.namespace, test.id), "minted again")
 	}
 }
 
 func TestURLIsOneSegmentForEveryID(t *testing.T) {
 	s := secrets(t, oldSecret)
 	m := minter(t, "https://hooks.example.org/in", s)
-	for _, id := range nastyIDs {
+	for _, id := range specialIDs {
 		minted := m.URL("default", id)
 		parsed, err := url.Parse(minted)
 		require.NoError(t, err, "%q", id)
@@ -80,7 +80,7 @@ func TestURLIsOneSegmentForEveryID(t *testing.T) {
 func TestURLsOfDifferentJobsDiffer(t *testing.T) {
 	m := minter(t, "https://hooks.example.org", secrets(t, oldSecret))
 	seen := map[string]string{}
-	for _, id := range nastyIDs {
+	for _, id := range specialIDs {
 		minted := m.URL("default", id)
 		assert.Empty(t, seen[minted], "%q", id)
 		seen[minted] = id
@@ -144,15 +144,15 @@ func TestOwnsOnlyTheJobsOwnURL(t *testing.T) {
 	}{
 		{"own", own, true},
 		{"moved to another host", "http://10.0.0.1:9000" + path, true},
-		{"behind a prefix", "https://example.org/a/b" + path, true},
-		{"behind a prefix that looks like it", "https://example.org/callbacks/luma" + path, true},
+		{"after a prefix", "https://example.org/a/b" + path, true},
+		{"after a prefix like the callback path", "https://example.org/callbacks/luma" + path, true},
 		{"lower case escapes", strings.ReplaceAll(own, "%2F", "%2f"), true},
 		{"another job", minter(t, "https://hooks.example.org", s).URL("default", "luma-2"), false},
 		{"another namespace", minter(t, "https://hooks.example.org", s).URL("studio", id), false},
 		{"another secret", minter(t, "https://hooks.example.org", secrets(t, newSecret)).URL("default", id), false},
 		{"slash of the id not escaped", strings.ReplaceAll(own, "%2F", "/"), false},
 		{"trailing slash", own + "/", false},
-		{"something after it", own + "/x", false},
+		{"another segment", own + "/x", false},
 		{"query", own + "?a=b", false},
 		{"fragment", own + "#a", false},
 		{"user", strings.Replace(own, "https://", "https://a:b@", 1), false},
@@ -177,7 +177,7 @@ func FuzzOwns(f *testing.F) {
 	require.NoError(f, err)
 	m, err := callback.NewMinter("https://hooks.example.org/prefix", s)
 	require.NoError(f, err)
-	for _, id := range nastyIDs {
+	for _, id := range specialIDs {
 		f.Add(id, m.URL("default", id))
 	}
 	f.Fuzz(func(t *testing.T, id, other string) {
@@ -185,9 +185,9 @@ func FuzzOwns(f *testing.F) {
 		if !s.Owns(minted, "default", id) {
 			t.Fatalf("the URL of %q is not recognised: %s", id, minted)
 		}
-		// Whatever else is recognised has to end in the very same token.
+		// Every other recognised URL ends in the same token.
 		if s.Owns(other, "default", id) && !strings.HasSuffix(other, minted[strings.LastIndex(minted, "/"):]) {
-			t.Fatalf("%s is taken for the URL of %q", other, id)
+			t.Fatalf("%s is recognised as the URL of %q", other, id)
 		}
 	})
 }

@@ -7,22 +7,22 @@ import (
 
 const (
 	probePrefix = "lumaflow-doctor."
-	// oddities are what proxies that rewrite paths stumble over.
-	oddities = "/a b%2Fé"
+	// escapes is a suffix that proxies which rewrite paths change.
+	escapes = "/a b%2Fé"
 )
 
-var probeID = regexp.MustCompile(`^lumaflow-doctor\.[A-Z2-7]{26}(` + regexp.QuoteMeta(oddities) + `)?$`)
+var probeID = regexp.MustCompile(`^lumaflow-doctor\.[A-Z2-7]{26}(` + regexp.QuoteMeta(escapes) + `)?$`)
 
-// ProbeID makes a workflow id under which the doctor posts to a webhook:
-// "lumaflow-doctor." and 26 characters by chance, others on every call. A job
-// can't have it, since nobody could know these 130 bits before, so whatever is
-// posted there wakes nothing; and its token is of no use for any other id.
+// ProbeID returns a new workflow id for a callback of lumaflow doctor:
+// "lumaflow-doctor." and 26 random characters. The 130 random bits rule out that a
+// job has the id, so a callback to it signals no job; its token is valid for no
+// other id.
 func ProbeID() string { return probePrefix + rand.Text() }
 
-// OddProbeID makes a probe's id that arrives only if everything in between
-// passes paths on as they are.
-func OddProbeID() string { return ProbeID() + oddities }
+// EscapedProbeID returns a new probe id whose URL is only recognised if no proxy
+// rewrites its path.
+func EscapedProbeID() string { return ProbeID() + escapes }
 
-// IsProbe reports whether a workflow id looks like a probe's. It proves nothing:
-// anybody may claim such an id.
+// IsProbe reports whether a workflow id has the form of a probe id. It is no proof:
+// every sender can use such an id.
 func IsProbe(workflowID string) bool { return probeID.MatchString(workflowID) }

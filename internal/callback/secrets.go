@@ -7,38 +7,36 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 )
 
 const (
-	// minSecretBytes is the length of a secret from which guessing it is no
-	// easier than guessing a token.
+	// minSecretBytes is the length of a token's HMAC: a shorter secret would be
+	// easier to guess than a token.
 	minSecretBytes = 32
-	// howToMake ends every message about an unusable secret.
-	howToMake = "make one with: openssl rand -base64 48"
-	redacted  = "[redacted]"
+	// howToGenerate ends every message about an invalid secret.
+	howToGenerate = "make one with: openssl rand -base64 48"
+	redacted      = "[redacted]"
 )
 
-// Secrets sign and recognise callback tokens: the first signs, all of them
-// verify, so that a secret can be replaced while jobs are waiting. The zero
-// value recognises nothing. Secrets are safe for concurrent use.
+// Secrets sign and verify callback tokens: the first signs, all verify, so that a
+// secret can be rotated while jobs wait. The zero value verifies nothing. Secrets
+// are safe for concurrent use.
 //
-// Each secret lives in a closure only: no verb of fmt, no logger and no encoder
-// can print what is in there, not even as a field of another struct.
+// Each secret is held by a closure only: fmt, loggers and encoders do not print
+// captured variables, not even of a field of another struct.
 type Secrets struct {
 	signers []signer
 }
 
 type signer func(namespace, workflowID string) (token string)
 
-// ParseSecrets reads CALLBACK_SECRET: one or several secrets, separated by
-// commas, of at least 32 bytes each. Its errors name the variable and never
-// quote it.
+// ParseSecrets parses CALLBACK_SECRET: one or more secrets of at least 32 bytes,
+// separated by commas. Its errors name the variable and never quote it.
 func ParseSecrets(value string) (Secrets, error) {
 	if strings.TrimSpace(value) == "" {
-		return Secrets{}, errors.New("CALLBACK_SECRET is not set; " + howToMake)
+		return Secrets{}, errors.New("CALLBACK_SECRET is not set; " + howToGenerate)
 	}
 	var secrets Secrets
 	parts := strings.Split(value, ",")
@@ -46,7 +44,7 @@ func ParseSecrets(value string) (Secrets, error) {
 		key := strings.TrimSpace(part)
 		if len(key) < minSecretBytes {
 			return Secrets{}, fmt.Errorf("CALLBACK_SECRET: secret %d of %d has %d bytes but needs at least %d; %s",
-				i+1, len(parts), len(key), minSecretBytes, howToMake)
+				i+1, len(parts), len(key), minSecretBytes, howToGenerate)
 		}
 		secrets.signers = append(secrets.signers, signWith(key))
 	}
@@ -56,16 +54,16 @@ func ParseSecrets(value string) (Secrets, error) {
 func signWith(key string) signer {
 	return func(namespace, workflowID string) string {
 		mac := hmac.New(sha256.New, []byte(key))
-		io.WriteString(mac, "lumaflow callback v1\n"+namespace+"\n"+workflowID)
+		mac.Write([]byte("lumaflow callback v1\n" + namespace + "\n" + workflowID))
 		return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 	}
 }
 
-// Verify reports whether token is what one of the secrets gives to this job.
-// How long it takes depends on none of them.
+// Verify reports whether one of the secrets signs this job with token. Its run time
+// does not depend on the secrets or the token.
 func (s Secrets) Verify(namespace, workflowID, token string) bool {
-	// The tokens are compared as text: base64 has several spellings for the
-	// same bytes, and only one of them is ever minted.
+	// The tokens are compared as text: lenient base64 has several spellings of the
+	// same bytes, and only one is minted.
 	verified := 0
 	for _, sign := range s.signers {
 		verified |= subtle.ConstantTimeCompare([]byte(sign(namespace, workflowID)), []byte(token))
@@ -73,9 +71,9 @@ func (s Secrets) Verify(namespace, workflowID, token string) bool {
 	return verified == 1
 }
 
-// Owner says which job a callback URL was minted for, if it was minted with
-// these secrets. Whatever stands in front of the callback path, scheme, host and
-// prefix, is not looked at: CALLBACK_BASE_URL may have changed since.
+// Owner returns the job of a callback URL that was minted with these secrets.
+// Scheme, host and everything else before the callback path is ignored:
+// CALLBACK_BASE_URL may have changed since.
 func (s Secrets) Owner(rawURL, namespace string) (workflowID string, ok bool) {
 	workflowID, token, ok := parse(rawURL)
 	if !ok || !s.Verify(namespace, workflowID, token) {
@@ -84,7 +82,7 @@ func (s Secrets) Owner(rawURL, namespace string) (workflowID string, ok bool) {
 	return workflowID, true
 }
 
-// Owns reports whether rawURL is a callback URL of exactly this job.
+// Owns reports whether rawURL is a callback URL of this job.
 func (s Secrets) Owns(rawURL, namespace, workflowID string) bool {
 	owner, ok := s.Owner(rawURL, namespace)
 	return ok && owner == workflowID
@@ -99,5 +97,5 @@ func (s Secrets) GoString() string { return redacted }
 // LogValue keeps the secrets out of logs.
 func (s Secrets) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText keeps the secrets out of JSON and every other encoding of text.
+// MarshalText keeps the secrets out of JSON and all other text encodings.
 func (s Secrets) MarshalText() ([]byte, error) { return []byte(redacted), nil }

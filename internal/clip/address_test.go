@@ -14,9 +14,9 @@ import (
 func TestLocal(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("paths are written with slashes here")
+		t.Skip("the test uses paths with slashes")
 	}
-	for given, path := range map[string]string{
+	for argument, path := range map[string]string{
 		"clip.mp4":                        "clip.mp4",
 		"./clip.mov":                      "./clip.mov",
 		"../a b/clip.avi":                 "../a b/clip.avi",
@@ -32,9 +32,9 @@ func TestLocal(t *testing.T) {
 		"file://localhost/films/clip.mp4": "/films/clip.mp4",
 		"file:/films/clip.mp4":            "/films/clip.mp4",
 	} {
-		got, local, err := clip.Local(given)
-		require.NoError(t, err, given)
-		assert.True(t, local, given)
+		got, local, err := clip.Local(argument)
+		require.NoError(t, err, argument)
+		assert.True(t, local, argument)
 		assert.Equal(t, path, got)
 	}
 	for _, address := range []string{"https://cdn.example.org/in.mp4", "http://x/y", "HTTPS://CDN.example.org/in.mp4", "https:///x", "http:x"} {
@@ -42,18 +42,18 @@ func TestLocal(t *testing.T) {
 		require.NoError(t, err, address)
 		assert.False(t, local, address)
 	}
-	for given, says := range map[string]string{
+	for argument, text := range map[string]string{
 		"ftp://secret@x/in.mp4":      "neither an http or https URL nor a file",
 		"s3://bucket/secret.mp4":     "neither an http or https URL nor a file",
 		"file://host/secret.mp4":     "another machine",
-		"file:secret.mp4":            "no proper file URL",
-		"file://":                    "no proper file URL",
-		"file:///in.mp4?sign=secret": "no proper file URL",
-		"file:///in.mp4#secret":      "no proper file URL",
-		"file:///secret%zz.mp4":      "no proper file URL",
+		"file:secret.mp4":            "not a valid file URL",
+		"file://":                    "not a valid file URL",
+		"file:///in.mp4?sign=secret": "not a valid file URL",
+		"file:///in.mp4#secret":      "not a valid file URL",
+		"file:///secret%zz.mp4":      "not a valid file URL",
 	} {
-		_, _, err := clip.Local(given)
-		require.ErrorContains(t, err, says, given)
+		_, _, err := clip.Local(argument)
+		require.ErrorContains(t, err, text, argument)
 		assert.Equal(t, command.ExitUsage, command.ExitCode(err))
 		assert.NotContains(t, err.Error(), "secret")
 	}

@@ -1,6 +1,6 @@
-// Package clip takes a video on this machine to where kie.ai can fetch it: it
-// checks the file, so that nothing doomed is paid for, knows it by its content,
-// and uploads it. It knows no Temporal.
+// Package clip uploads a video file of this machine, so that kie.ai can fetch it.
+// It checks the file first, so that no task is paid for a video that kie.ai rejects,
+// and identifies it by the hash of its content.
 package clip
 
 import (
@@ -19,30 +19,32 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/media"
 )
 
-// What Luma takes. (luma-api/generate-luma-modify-video)
+// The limits of Luma Modify. (kie.ai documents 500 MB and 10 s in
+// luma-api/generate-luma-modify-video)
 const (
-	// MaxBytes is 500 MB as storage is sold: 1 MB is 1,000,000 bytes.
+	// MaxBytes reads 1 MB as 1,000,000 bytes, the smaller of its two meanings.
 	MaxBytes    = 500_000_000
-	MaxDuration = 10 * time.Second
+	maxDuration = 10 * time.Second
 )
 
-// Clip is a video file that has been checked and is open. It is read again when
-// it is uploaded, so it takes no memory to speak of.
+// Clip is an open video file that has passed the checks of Open. The content is
+// streamed from the disk by every upload and not kept in memory.
 type Clip struct {
 	file   *os.File
 	path   string
 	size   int64
 	sha256 string
-	// extension goes with the content, whatever the file's own is.
+	// extension belongs to the content, not to the name of the file.
 	extension string
 }
 
-// Open checks a file: a whole MP4, MOV or AVI of at most MaxBytes and, as far as
-// it tells its duration, MaxDuration. It reads the file once, for its hash.
-// What is wrong with the file is a usage error in one line that names it.
-func Open(ctx context.Context, path string) (_ *Clip, err error) {
+// Open checks a file: a complete MP4, MOV or AVI of at most MaxBytes and, if it
+// declares a duration, at most ten seconds. It reads the file once, for its hash.
+// The error for an unsuitable file is a usage error of one line that names it.
+func Open(ctx context.Context, path string) (*Clip, error) {
 	if err := checkFile(path); err != nil {
 		return nil, err
 	}
@@ -50,38 +52,40 @@ func Open(ctx context.Context, path string) (_ *Clip, err error) {
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
-	defer func() {
-		if err != nil {
-			file.Close()
-		}
-	}()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	clip := &Clip{file: file, path: path, size: info.Size()}
-	// In this order: what is uploaded has this hash, so it is what was inspected,
-	// whenever the file changes.
-	if clip.sha256, err = clip.hash(ctx); err != nil {
-		return nil, fmt.Errorf("%s was not read to its end: %w", clip, err)
-	}
-	if clip.extension, err = inspect(file, info.Size()); err != nil {
-		return nil, clip.rejected(err)
+	clip := &Clip{file: file, path: path}
+	if err := clip.check(ctx); err != nil {
+		_ = file.Close()
+		return nil, err
 	}
 	return clip, nil
 }
 
-// SHA256 is the hash of the content, in lower-case hexadecimal.
+// check hashes and inspects the open file. The hash comes first: an upload must
+// match it, so a file that changes after the hash is either rejected here or fails
+// to upload.
+func (c *Clip) check(ctx context.Context) error {
+	info, err := c.file.Stat()
+	if err != nil {
+		return unreadable(c.path, err)
+	}
+	c.size = info.Size()
+	if c.sha256, err = c.hash(ctx); err != nil {
+		return fmt.Errorf("read %s: %w", c, err)
+	}
+	return c.inspect()
+}
+
+// SHA256 is the hash of the content in lower-case hexadecimal.
 func (c *Clip) SHA256() string { return c.sha256 }
 
-// String is the file as the user named it, fit for one line.
+// String is the path as the user gave it, in one line.
 func (c *Clip) String() string { return command.Plain(c.path) }
 
 // Close closes the file.
 func (c *Clip) Close() error { return c.file.Close() }
 
-// checkFile looks at a file before it is opened: to open a named pipe waits for
-// somebody to write.
+// checkFile checks a file before it is opened, because opening a named pipe blocks
+// until a process writes to it.
 func checkFile(path string) error {
 	info, err := os.Stat(path)
 	name := command.Plain(path)
@@ -93,7 +97,7 @@ func checkFile(path string) error {
 	case info.IsDir():
 		return command.Usagef("%s is a folder: name one video file", name)
 	case !info.Mode().IsRegular():
-		return command.Usagef("%s is no regular file: save the video to one first", name)
+		return command.Usagef("%s is not a regular file: save the video to one first", name)
 	case info.Size() == 0:
 		return command.Usagef("%s is empty", name)
 	case info.Size() > MaxBytes:
@@ -104,53 +108,64 @@ func checkFile(path string) error {
 }
 
 func unreadable(path string, err error) error {
-	var failed *fs.PathError
-	if errors.As(err, &failed) {
-		// It repeats the path.
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		// The text of a PathError includes the path.
 		err = failed.Err
 	}
 	return command.Usagef("%s can't be read: %w", command.Plain(path), err)
 }
 
-// rejected tells what is wrong with the file from a disk that can't read it.
-func (c *Clip) rejected(err error) error {
-	var failed *fs.PathError
-	if errors.As(err, &failed) {
-		return fmt.Errorf("read %s: %w", c, err)
+// inspect checks the content and sets its extension. Its errors are usage errors
+// unless the file can't be read.
+func (c *Clip) inspect() error {
+	video, err := media.Inspect(c.file, c.size)
+	// The rounding of a time scale may add to ten seconds.
+	duration := video.Duration.Truncate(time.Millisecond)
+	var malformed media.MalformedError
+	switch {
+	case errors.As(err, &malformed):
+		return command.Usagef("%s is not a complete MP4, MOV or AVI: %w", c, err)
+	case err != nil:
+		return fmt.Errorf("%s: %w", c, err)
+	case video.Extension != ".avi" && (video.Width == 0 || video.Height == 0):
+		return command.Usagef("%s has no picture track, and kie.ai modifies videos", c)
+	case duration > maxDuration:
+		return command.Usagef("%s lasts %v and kie.ai takes at most %v: cut it first", c, duration, maxDuration)
 	}
-	return command.Usagef("%s %w", c, err)
+	c.extension = video.Extension
+	return nil
 }
 
 func (c *Clip) hash(ctx context.Context) (string, error) {
 	hash := sha256.New()
-	if _, err := io.Copy(hash, &interruptible{ctx, c.content()}); err != nil {
+	if _, err := io.Copy(hash, &contextReader{ctx, c.content()}); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// content reads the file from its beginning. What was added to it since it was
-// opened is not part of it.
+// content reads the file from its beginning, up to the size that it had when it
+// was opened.
 func (c *Clip) content() io.Reader { return io.NewSectionReader(c.file, 0, c.size) }
 
-// name is what the upload is called: the file's own name, with the extension
-// that goes with its content.
+// name is the name of the upload: that of the file, with the extension of its
+// content.
 func (c *Clip) name() string {
 	base := filepath.Base(c.path)
 	return strings.TrimSuffix(base, filepath.Ext(base)) + c.extension
 }
 
-// interruptible is a reader that ends with its context.
-type interruptible struct {
-	ctx  context.Context
-	from io.Reader
+// contextReader fails when its context has ended.
+type contextReader struct {
+	ctx    context.Context
+	reader io.Reader
 }
 
-func (r *interruptible) Read(into []byte) (int, error) {
+func (r *contextReader) Read(into []byte) (int, error) {
 	if r.ctx.Err() != nil {
 		return 0, context.Cause(r.ctx)
 	}
-	return r.from.Read(into)
+	return r.reader.Read(into)
 }
 
 // megabytes writes a size in the unit that fits it, in steps of 1000.

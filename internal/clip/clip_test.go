@@ -1,7 +1,6 @@
 package clip_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +23,7 @@ import (
 
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	testdata := "../fetch/testdata/"
+	const testdata = "../media/testdata/"
 	link := filepath.Join(t.TempDir(), "link.mp4")
 	target, err := filepath.Abs(testdata + "clip.mp4")
 	require.NoError(t, err)
@@ -34,14 +32,14 @@ func TestOpen(t *testing.T) {
 		"MP4":                           testdata + "clip.mp4",
 		"MOV":                           testdata + "clip.mov",
 		"fragmented MP4":                testdata + "fragmented.mp4",
-		"AVI":                           "testdata/clip.avi",
+		"AVI":                           testdata + "clip.avi",
 		"through a link":                link,
-		"content, not name":             file(t, "clip.txt", lasting(time.Second)),
+		"extension of no video":         file(t, "clip.txt", lasting(time.Second)),
 		"ten seconds":                   file(t, "a.mp4", lasting(10*time.Second)),
-		"ten seconds and a rounding":    file(t, "a.mp4", lasting(10*time.Second+900*time.Microsecond)),
+		"ten seconds with rounding":     file(t, "a.mp4", lasting(10*time.Second+900*time.Microsecond)),
 		"no duration":                   file(t, "a.mp4", lasting(0)),
 		"AVI of ten seconds":            file(t, "a.avi", avi(40_000, 250)),
-		"AVI that tells no duration":    file(t, "a.avi", avi(0, 250)),
+		"AVI without a duration":        file(t, "a.avi", avi(0, 250)),
 		"a name with blanks and quotes": file(t, "my \"film\" é 雪.mp4", lasting(time.Second)),
 	} {
 		opened, err := clip.Open(t.Context(), path)
@@ -55,8 +53,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// What is wrong with a file is the user's to mend, in one line that names it.
-func TestFilesThatAreRefused(t *testing.T) {
+// The error is a usage error of one line that names the file once.
+func TestUnsuitableFiles(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	large := filepath.Join(folder, "large.mp4")
@@ -66,7 +64,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(folder, "none"), dangling))
 	good := lasting(time.Second)
 	audio := join(atom("ftyp", []byte("M4A \x00\x00\x00\x00M4A ")), atom("moov", atom("mvhd", make([]byte, 100)), atom("trak", atom("tkhd", make([]byte, 84)))))
-	tests := []struct{ name, path, says string }{
+	tests := []struct{ name, path, text string }{
 		{"missing", filepath.Join(folder, "none.mp4"), "there is no file " + folder},
 		{"in a file", filepath.Join(large, "a.mp4"), "can't be read: not a directory"},
 		{"impossible name", "a\x00b", "can't be read: invalid argument"},
@@ -74,122 +72,91 @@ func TestFilesThatAreRefused(t *testing.T) {
 		{"folder", folder, "is a folder: name one video file"},
 		{"empty", file(t, "a.mp4", nil), "is empty"},
 		{"too large", large, "has 500.0 MB and kie.ai takes at most 500.0 MB"},
-		{"text", file(t, "a.mp4", []byte("Not a video at all.\n")), "is no whole MP4, MOV or AVI: it does not begin like an MP4 or MOV"},
-		{"text of a few letters", file(t, "a.mp4", []byte("hello\n")), "does not begin like an MP4 or MOV"},
-		{"web page", file(t, "a.mov", []byte("<html>\n\x1b[31m")), "is no whole MP4, MOV or AVI"},
-		{"cut", file(t, "a.mp4", good[:len(good)-1]), "is no whole MP4, MOV or AVI: the video is cut off"},
-		{"picture", file(t, "a.heic", atom("ftyp", []byte("heic\x00\x00\x00\x00heic"))), "has no moov"},
-		{"sound", file(t, "a.m4a", audio), "holds no picture"},
+		{"text", file(t, "a.mp4", []byte("Not a video at all.\n")), "is not a complete MP4, MOV or AVI: it does not begin like an MP4 or MOV"},
+		{"text of a few bytes", file(t, "a.mp4", []byte("hello\n")), "does not begin like an MP4 or MOV"},
+		{"web page", file(t, "a.mov", []byte("<html>\n\x1b[31m")), "is not a complete MP4, MOV or AVI"},
+		{"truncated", file(t, "a.mp4", good[:len(good)-1]), "is not a complete MP4, MOV or AVI: the video is cut off"},
+		{"still picture", file(t, "a.heic", atom("ftyp", []byte("heic\x00\x00\x00\x00heic"))), "has no moov"},
+		{"audio", file(t, "a.m4a", audio), "has no picture track"},
 		{"eleven seconds", file(t, "a.mp4", lasting(11*time.Second)), "lasts 11s and kie.ai takes at most 10s: cut it first"},
 		{"a little too long", file(t, "a.mp4", lasting(10*time.Second+10*time.Millisecond)), "lasts 10.01s and kie.ai takes at most 10s"},
 		{"AVI of eleven seconds", file(t, "a.avi", avi(40_000, 275)), "lasts 11s and"},
-		{"endless AVI", file(t, "a.avi", avi(math.MaxUint32, math.MaxUint32)), "lasts 8760h0m0s"},
-		{"cut AVI", file(t, "a.avi", avi(40_000, 25)[:60]), "is no whole MP4, MOV or AVI: the video is cut off"},
-		{"AVI of another list", file(t, "a.avi", riff("RIFF", "AVI ", riff("LIST", "movi"))), "it has no AVI header"},
-		{"AVI of no list", file(t, "a.avi", riff("RIFF", "AVI ")), "it has no AVI header"},
-		{"AVI of a short header", file(t, "a.avi", riff("RIFF", "AVI ", riff("LIST", "hdrl", riff("avih", "", make([]byte, 20))))), "it has no AVI header"},
+		{"AVI of excessive duration", file(t, "a.avi", avi(math.MaxUint32, math.MaxUint32)), "lasts 8760h0m0s"},
+		{"truncated AVI", file(t, "a.avi", avi(40_000, 25)[:60]), "is not a complete MP4, MOV or AVI: the video is cut off"},
+		{"AVI with another first list", file(t, "a.avi", riff("RIFF", "AVI ", riff("LIST", "movi"))), "it has no AVI header"},
+		{"AVI without lists", file(t, "a.avi", riff("RIFF", "AVI ")), "it has no AVI header"},
+		{"AVI with a short header", file(t, "a.avi", riff("RIFF", "AVI ", riff("LIST", "hdrl", riff("avih", "", make([]byte, 20))))), "it has no AVI header"},
 		{"WAV", file(t, "a.avi", riff("RIFF", "WAVE")), "does not begin like"},
-		{"device", os.DevNull, "is no regular file"},
+		{"device", os.DevNull, "is not a regular file"},
 		{"name with control characters", "no\x1b[31m\nsuch.mp4", "there is no file no [31m such.mp4"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := clip.Open(t.Context(), test.path)
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.text)
 			require.Equal(t, command.ExitUsage, command.ExitCode(err))
 			require.NotContains(t, err.Error(), "\n")
 			require.NotContains(t, err.Error(), "\x1b")
-			require.LessOrEqual(t, strings.Count(err.Error(), filepath.Base(test.path)), 1, "it names the file once")
+			require.LessOrEqual(t, strings.Count(err.Error(), filepath.Base(test.path)), 1, "mentions of the file")
 		})
 	}
 }
 
-// To open a named pipe would wait for somebody to write.
+// Opening a named pipe would block until a process writes to it.
 func TestNamedPipe(t *testing.T) {
 	t.Parallel()
 	pipe := filepath.Join(t.TempDir(), "pipe.mp4")
 	if err := exec.Command("mkfifo", pipe).Run(); errors.Is(err, exec.ErrNotFound) {
-		t.Skip("there are no named pipes here")
+		t.Skip("this system has no named pipes")
 	} else {
 		require.NoError(t, err)
 	}
 	_, err := clip.Open(t.Context(), pipe)
-	require.ErrorContains(t, err, "is no regular file")
+	require.ErrorContains(t, err, "is not a regular file")
 	require.Equal(t, command.ExitUsage, command.ExitCode(err))
 }
 
-func TestFileThatMayNotBeRead(t *testing.T) {
+func TestUnreadableFile(t *testing.T) {
 	t.Parallel()
 	path := file(t, "a.mp4", lasting(time.Second))
 	require.NoError(t, os.Chmod(path, 0))
 	if _, err := os.ReadFile(path); err == nil {
-		t.Skip("this user may read everything")
+		t.Skip("file permissions do not apply to this user")
 	}
 	_, err := clip.Open(t.Context(), path)
 	require.ErrorContains(t, err, "can't be read: permission denied")
 	require.Equal(t, command.ExitUsage, command.ExitCode(err))
 }
 
-// hooked is a context that does something when it is first asked.
-type hooked struct {
+// hookedContext calls hook whenever its error is read.
+type hookedContext struct {
 	context.Context
 	hook func()
 }
 
-func (c hooked) Err() error {
+func (c hookedContext) Err() error {
 	c.hook()
 	return c.Context.Err()
 }
 
-// What is inspected is what is uploaded: a file that is written again while it is
-// checked is either refused here or not what has the hash.
-func TestFileThatChangesWhileItIsChecked(t *testing.T) {
+// A file that is overwritten during the check is either rejected or no longer has
+// the hash that the upload must match.
+func TestFileChangesDuringTheCheck(t *testing.T) {
 	t.Parallel()
 	path := file(t, "a.mp4", lasting(time.Second))
-	ctx := hooked{t.Context(), sync.OnceFunc(func() {
+	ctx := hookedContext{t.Context(), sync.OnceFunc(func() {
 		assert.NoError(t, os.WriteFile(path, lasting(11*time.Second), 0o600))
 	})}
 	_, err := clip.Open(ctx, path)
 	require.ErrorContains(t, err, "lasts 11s")
 }
 
-func TestOpenIsInterrupted(t *testing.T) {
+func TestOpenCanceled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := clip.Open(ctx, file(t, "a.mp4", lasting(time.Second)))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, command.ExitFailed, command.ExitCode(err))
-}
-
-// A disk that can't read a file is not the file's fault.
-func TestBrokenDisk(t *testing.T) {
-	t.Parallel()
-	broken := &os.PathError{Op: "read", Path: "a.mp4", Err: syscall.EIO}
-	for name, content := range map[string][]byte{"MP4": lasting(time.Second), "AVI": avi(40_000, 25)} {
-		for reads := range 4 {
-			_, err := clip.Inspect(&brittle{bytes.NewReader(content), reads, broken}, int64(len(content)))
-			if err == nil {
-				continue
-			}
-			require.ErrorIs(t, err, syscall.EIO, "%s after %d reads", name, reads)
-			var failed *os.PathError
-			require.True(t, errors.As(err, &failed))
-		}
-	}
-}
-
-// brittle fails after some reads.
-type brittle struct {
-	*bytes.Reader
-	reads int
-	err   error
-}
-
-func (b *brittle) ReadAt(into []byte, at int64) (int, error) {
-	if b.reads--; b.reads < 0 {
-		return 0, b.err
-	}
-	return b.Reader.ReadAt(into, at)
 }

@@ -21,7 +21,7 @@ func atom(kind string, parts ...[]byte) []byte {
 	return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(payload))), kind...), payload...)
 }
 
-// lasting is an MP4 of this duration with a picture of 64 x 36.
+// lasting is an MP4 of this duration with a picture of 64 x 36 pixels.
 func lasting(duration time.Duration) []byte {
 	mvhd, tkhd := make([]byte, 100), make([]byte, 84)
 	binary.BigEndian.PutUint32(mvhd[12:], 90_000)
@@ -40,7 +40,7 @@ func join(parts ...[]byte) []byte {
 	return all
 }
 
-// avi is the beginning of an AVI of so many frames, with nothing behind it.
+// avi is an AVI that declares a number of frames and contains none.
 func avi(microseconds, frames uint32) []byte {
 	header := make([]byte, 56)
 	binary.LittleEndian.PutUint32(header, microseconds)
@@ -48,7 +48,7 @@ func avi(microseconds, frames uint32) []byte {
 	return riff("RIFF", "AVI ", riff("LIST", "hdrl", riff("avih", "", header)), riff("LIST", "movi"))
 }
 
-// riff is a chunk; a list has a kind.
+// riff is a RIFF chunk. A chunk that is a list has a kind.
 func riff(id, kind string, parts ...[]byte) []byte {
 	payload := append([]byte(kind), join(parts...)...)
 	return append(binary.LittleEndian.AppendUint32([]byte(id), uint32(len(payload))), payload...)
@@ -62,7 +62,7 @@ func file(t testing.TB, name string, content []byte) string {
 	return path
 }
 
-// open opens a clip that is good.
+// open opens a suitable clip.
 func open(t testing.TB, path string) *clip.Clip {
 	t.Helper()
 	opened, err := clip.Open(t.Context(), path)

@@ -13,46 +13,48 @@ import (
 	"lumaflow/internal/command"
 )
 
-// nameWidth is how much of a file's name a line on a terminal has room for.
+// nameWidth bounds the file name in a line on a terminal, in columns.
 const nameWidth = 24
 
-// progress shows people an upload.
+// progress displays an upload.
 type progress interface {
-	// begin is called for each attempt; what it returns is told every step.
-	begin() (moved func(bytes int64))
-	// broke tells that an attempt failed and when the next follows.
-	broke(err error, pause time.Duration)
-	// end leaves the last state on the screen.
+	// begin starts an attempt. The attempt calls sent with every increment.
+	begin() (sent func(bytes int64))
+	// failed reports a failed attempt and the pause before the next.
+	failed(err error, pause time.Duration)
+	// end leaves the last state on display.
 	end(uploaded bool)
 }
 
-func show(out io.Writer, clip *Clip) progress {
+func newProgress(out io.Writer, clip *Clip) progress {
 	if command.IsTerminal(out) {
 		return newBar(out, clip)
 	}
 	return lines{out, clip}
 }
 
-// lines are for logs and pipes.
+// lines is the progress for logs and pipes.
 type lines struct {
 	out  io.Writer
 	clip *Clip
 }
 
 func (l lines) begin() func(int64) {
-	fmt.Fprintf(l.out, "uploading %s (%s)\n", l.clip, megabytes(l.clip.size))
+	_, _ = fmt.Fprintf(l.out, "uploading %s (%s)\n", l.clip, megabytes(l.clip.size))
 	return func(int64) {}
 }
 
-func (l lines) broke(err error, pause time.Duration) { fmt.Fprintln(l.out, again(err, pause)) }
+func (l lines) failed(err error, pause time.Duration) {
+	_, _ = fmt.Fprintln(l.out, failedLine(err, pause))
+}
 
 func (l lines) end(bool) {}
 
-func again(err error, pause time.Duration) string {
-	return fmt.Sprintf("the upload broke (%s), it begins again in %v", command.Plain(err.Error()), pause.Round(100*time.Millisecond))
+func failedLine(err error, pause time.Duration) string {
+	return fmt.Sprintf("the upload failed (%s), next attempt in %v", command.Plain(err.Error()), pause.Round(100*time.Millisecond))
 }
 
-// bar is for terminals.
+// bar is the progress for terminals.
 type bar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
@@ -61,8 +63,8 @@ type bar struct {
 
 func newBar(out io.Writer, clip *Clip, options ...mpb.ContainerOption) *bar {
 	container := mpb.New(append([]mpb.ContainerOption{mpb.WithOutput(out)}, options...)...)
-	// Without a total at first the bar is not complete before it is told so:
-	// what was sent may have to be sent again.
+	// A bar with a total completes as soon as it is full. This one has none at
+	// first, because a full bar may have to return to 0 for the next attempt.
 	return &bar{container, container.New(0, mpb.BarStyle(),
 		mpb.PrependDecorators(decor.Name("uploading "+runewidth.Truncate(filepath.Base(clip.String()), nameWidth, "…")+" ")),
 		mpb.AppendDecorators(decor.CountersKiloByte("% .1f of % .1f")),
@@ -75,8 +77,8 @@ func (b *bar) begin() func(int64) {
 	return b.bar.IncrInt64
 }
 
-func (b *bar) broke(err error, pause time.Duration) {
-	fmt.Fprintln(b.container, again(err, pause))
+func (b *bar) failed(err error, pause time.Duration) {
+	_, _ = fmt.Fprintln(b.container, failedLine(err, pause))
 }
 
 func (b *bar) end(uploaded bool) {

@@ -27,16 +27,16 @@ func TestProgressOnATerminal(t *testing.T) {
 			lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
 			return strings.TrimRight(lines[len(lines)-1], " ")
 		}
-		begin, broke, end := clip.Bar(&out, opened, width)
-		moved := begin()
-		moved(5_000_000)
+		begin, failed, end := clip.Bar(&out, opened, width)
+		sent := begin()
+		sent(5_000_000)
 		require.Contains(t, last(), "5.0 MB of 10.0 MB")
-		moved(5_000_000)
+		sent(5_000_000)
 		require.Contains(t, last(), "10.0 MB of 10.0 MB")
-		broke(errors.New("connection reset by peer"))
+		failed(errors.New("connection reset by peer"))
 		begin()
 		require.Contains(t, last(), "0.0 b of 10.0 MB")
-		require.Contains(t, out.String(), "the upload broke (connection reset by peer), it begins again in 1s\n")
+		require.Contains(t, out.String(), "the upload failed (connection reset by peer), next attempt in 1s\n")
 		end(true)
 		require.Contains(t, last(), "10.0 MB of 10.0 MB")
 		for line := range strings.Lines(out.String()) {
@@ -45,7 +45,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	})
 }
 
-func TestProgressOfAFailureOnATerminal(t *testing.T) {
+func TestFailedUploadOnATerminal(t *testing.T) {
 	t.Parallel()
 	opened := open(t, file(t, "a.mp4", lasting(time.Second)))
 	synctest.Test(t, func(t *testing.T) {

@@ -16,72 +16,70 @@ import (
 )
 
 const (
-	// attempts is how often an upload is begun.
-	attempts = 5
-	// firstPause doubles with each attempt. If kie.ai wants more than
-	// longestPause, the person who waits decides.
+	maxAttempts = 5
+	// firstPause doubles with each attempt. If kie.ai requests a delay longer
+	// than longestPause, Upload fails and leaves the retry to the user.
 	firstPause, longestPause = time.Second, 15 * time.Second
-	// uploadTime bounds an upload with all its attempts: 500 MB at 30 kB/s take
-	// less.
-	uploadTime = 6 * time.Hour
-	// fetchMargin is how long before an upload is deleted it is submitted at
-	// the latest: kie.ai fetches it some time after it has accepted the task.
+	// uploadTimeout bounds an upload with all its attempts. At 30 kB/s 500 MB
+	// take less.
+	uploadTimeout = 6 * time.Hour
+	// fetchMargin is the time between the last submission with an upload and its
+	// deletion: kie.ai fetches the video some time after it accepts the task.
 	fetchMargin = 15 * time.Minute
 )
 
-// Host is where clips are uploaded to. *kie.Client is one.
+// Host stores uploaded clips, as *kie.Client does.
 type Host interface {
 	Upload(ctx context.Context, upload kie.Upload) (kie.Uploaded, error)
 }
 
 // Hosted is an uploaded clip.
 type Hosted struct {
-	// URL is what to submit.
+	// URL is the address for the submission.
 	URL string
-	// Expires is until when.
+	// Expires is the latest time for the submission.
 	Expires time.Time
 }
 
-// Upload streams the clip to kie.ai under a name of its own and shows the
-// progress on say: as a bar if that is a terminal, else as plain lines. An upload
-// that breaks can't be resumed (kie.ai has no way to), so it begins again, a few
-// times. What arrived is what was checked, or it is an error. An upload that
-// stands still for two minutes counts as broken, and after six hours Upload
-// gives up.
-func (c *Clip) Upload(ctx context.Context, to Host, say io.Writer) (Hosted, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, uploadTime, fmt.Errorf("it took more than %v", uploadTime))
+// Upload streams the clip to kie.ai under a unique name and writes the progress to
+// out: as a bar if that is a terminal, else as plain lines. kie.ai can't resume an
+// upload, so one that fails temporarily, or stalls for two minutes, starts from
+// the first byte, at most five times within six hours. The uploaded bytes have the
+// hash of the clip, or Upload fails.
+func (c *Clip) Upload(ctx context.Context, host Host, out io.Writer) (Hosted, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, uploadTimeout, fmt.Errorf("it took more than %v", uploadTimeout))
 	defer cancel()
-	shown := show(say, c)
+	display := newProgress(out, c)
 	for attempt := 1; ; attempt++ {
-		hosted, err := c.upload(ctx, to, shown.begin())
+		hosted, err := c.upload(ctx, host, display.begin())
 		if err == nil {
-			shown.end(true)
+			display.end(true)
 			return hosted, nil
 		}
-		pause, again := pauseAfter(err, attempt)
-		if again && ctx.Err() == nil {
-			shown.broke(err, pause)
+		pause, retry := pauseAfter(err, attempt)
+		if retry && ctx.Err() == nil {
+			display.failed(err, pause)
 			select {
 			case <-time.After(pause):
 				continue
 			case <-ctx.Done():
 			}
 		}
-		shown.end(false)
+		display.end(false)
 		return Hosted{}, c.notUploaded(ctx, err, attempt)
 	}
 }
 
-// errChanged is not worth another attempt: the job is known by the content.
+// errChanged is final: the hash of the checked content is the identity of the job.
 var errChanged = errors.New("the file has changed since it was checked")
 
 // upload is one attempt.
-func (c *Clip) upload(ctx context.Context, to Host, moved func(int64)) (Hosted, error) {
-	sent := &meter{hash: sha256.New(), moved: moved}
-	// By this machine's clock and from the beginning, so that it ends early
-	// rather than late.
+func (c *Clip) upload(ctx context.Context, host Host, progress func(int64)) (Hosted, error) {
+	sent := &meter{hash: sha256.New(), progress: progress}
+	// The lifetime counts from the start of the upload, by the clock of this
+	// machine: the computed expiry is early rather than late.
 	begun := time.Now()
-	uploaded, err := to.Upload(ctx, kie.Upload{
+	uploaded, err := host.Upload(ctx, kie.Upload{
 		Name: c.name(),
 		Size: c.size,
 		Body: io.TeeReader(c.content(), sent),
@@ -94,7 +92,7 @@ func (c *Clip) upload(ctx context.Context, to Host, moved func(int64)) (Hosted, 
 	}
 	switch bytes, sum := sent.total(); {
 	case bytes < c.size:
-		return Hosted{}, errors.New("kie.ai answered before it had all of it")
+		return Hosted{}, errors.New("kie.ai responded before it received the whole file")
 	case sum != c.sha256:
 		return Hosted{}, errChanged
 	}
@@ -104,15 +102,15 @@ func (c *Clip) upload(ctx context.Context, to Host, moved func(int64)) (Hosted, 
 	}
 	expires = expires.Add(-fetchMargin)
 	if !expires.After(time.Now()) {
-		return Hosted{}, fmt.Errorf("kie.ai deletes it at %s, which is too soon; is this machine's clock right?", uploaded.Expires.Format(time.RFC3339))
+		return Hosted{}, fmt.Errorf("kie.ai deletes it at %s, which is too soon: check the clock of this machine", uploaded.Expires.Format(time.RFC3339))
 	}
 	return Hosted{URL: uploaded.URL, Expires: expires}, nil
 }
 
-// pauseAfter says whether an upload is worth another attempt, and when.
+// pauseAfter returns the pause before the next attempt, and whether there is one.
 func pauseAfter(err error, attempt int) (time.Duration, bool) {
 	var failed *kie.Error
-	if !errors.As(err, &failed) || failed.Class != kie.Temporary || attempt == attempts {
+	if !errors.As(err, &failed) || failed.Class != kie.Temporary || attempt == maxAttempts {
 		return 0, false
 	}
 	backoff := firstPause << (attempt - 1)
@@ -120,7 +118,7 @@ func pauseAfter(err error, attempt int) (time.Duration, bool) {
 	return pause, pause <= longestPause
 }
 
-// notUploaded says in one line why there is no upload.
+// notUploaded returns the final error in one line.
 func (c *Clip) notUploaded(ctx context.Context, err error, attempt int) error {
 	var failed *kie.Error
 	errors.As(err, &failed)
@@ -137,10 +135,10 @@ func (c *Clip) notUploaded(ctx context.Context, err error, attempt int) error {
 	return fmt.Errorf("%s was not uploaded, so nothing was submitted: %w", c, err)
 }
 
-// meter hashes what is sent and tells how much it was. It is locked because an
-// answer may come while something is still being sent.
+// meter counts and hashes the bytes that are sent. It has a lock because a response
+// may arrive while net/http still sends.
 type meter struct {
-	moved func(int64)
+	progress func(int64)
 
 	mu    sync.Mutex
 	hash  hash.Hash
@@ -148,7 +146,7 @@ type meter struct {
 }
 
 func (m *meter) Write(bytes []byte) (int, error) {
-	m.moved(int64(len(bytes)))
+	m.progress(int64(len(bytes)))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.bytes += int64(len(bytes))

@@ -22,8 +22,8 @@ import (
 
 const link = "https://tempfile.redpandaai.co/a.mp4"
 
-// host takes uploads as its script says, one attempt after the other; the last
-// goes on.
+// host is a clip.Host that follows a script, one entry per attempt. The last entry
+// repeats.
 type host struct {
 	script []func(context.Context, kie.Upload) (kie.Uploaded, error)
 	names  []string
@@ -36,17 +36,17 @@ func (h *host) Upload(ctx context.Context, upload kie.Upload) (kie.Uploaded, err
 	return attempt(ctx, upload)
 }
 
-// takes reads the whole.
-func (h *host) takes(_ context.Context, upload kie.Upload) (kie.Uploaded, error) {
+// accept reads the whole body.
+func (h *host) accept(_ context.Context, upload kie.Upload) (kie.Uploaded, error) {
 	body, err := io.ReadAll(upload.Body)
 	h.bodies = append(h.bodies, body)
 	return kie.Uploaded{URL: link}, err
 }
 
-// breaks reads some and fails.
-func breaks(after int64, class kie.Class, code int) func(context.Context, kie.Upload) (kie.Uploaded, error) {
+// failAfter reads a number of bytes and fails.
+func failAfter(bytes int64, class kie.Class, code int) func(context.Context, kie.Upload) (kie.Uploaded, error) {
 	return func(_ context.Context, upload kie.Upload) (kie.Uploaded, error) {
-		if _, err := io.CopyN(io.Discard, upload.Body, after); err != nil && !errors.Is(err, io.EOF) {
+		if _, err := io.CopyN(io.Discard, upload.Body, bytes); err != nil && !errors.Is(err, io.EOF) {
 			return kie.Uploaded{}, err
 		}
 		return kie.Uploaded{}, &kie.Error{Op: "upload", Class: class, Code: code, HTTPStatus: code, Err: errors.New("connection reset by peer")}
@@ -60,46 +60,46 @@ func TestUpload(t *testing.T) {
 		opened := open(t, file(t, name, content))
 		synctest.Test(t, func(t *testing.T) {
 			to := &host{}
-			to.script = append(to.script, to.takes)
-			var said bytes.Buffer
-			hosted, err := opened.Upload(t.Context(), to, &said)
+			to.script = append(to.script, to.accept)
+			var out bytes.Buffer
+			hosted, err := opened.Upload(t.Context(), to, &out)
 			require.NoError(t, err)
 			assert.Equal(t, clip.Hosted{URL: link, Expires: time.Now().Add(24*time.Hour - clip.FetchMargin)}, hosted)
 			assert.Equal(t, []string{want}, to.names)
 			assert.Equal(t, [][]byte{content}, to.bodies)
-			assert.Equal(t, "uploading "+opened.String()+" (344.0 b)\n", said.String())
+			assert.Equal(t, "uploading "+opened.String()+" (344.0 b)\n", out.String())
 		})
 	}
 }
 
-// An upload that breaks begins again, and what arrives is the whole.
-func TestUploadThatBreaks(t *testing.T) {
+// An upload that fails temporarily is repeated from the first byte.
+func TestUploadRetries(t *testing.T) {
 	t.Parallel()
 	content := lasting(time.Second)
 	opened := open(t, file(t, "a.mp4", content))
 	synctest.Test(t, func(t *testing.T) {
 		to := &host{}
-		to.script = append(to.script, breaks(0, kie.Temporary, 0), breaks(100, kie.Temporary, 500), breaks(1<<20, kie.Temporary, 429), to.takes)
-		var said bytes.Buffer
+		to.script = append(to.script, failAfter(0, kie.Temporary, 0), failAfter(100, kie.Temporary, 500), failAfter(1<<20, kie.Temporary, 429), to.accept)
+		var out bytes.Buffer
 		begun := time.Now()
-		hosted, err := opened.Upload(t.Context(), to, &said)
+		hosted, err := opened.Upload(t.Context(), to, &out)
 		require.NoError(t, err)
 		assert.Equal(t, link, hosted.URL)
 		assert.Equal(t, [][]byte{content}, to.bodies)
-		assert.GreaterOrEqual(t, time.Since(begun), 10*time.Second, "429 asks for ten seconds")
+		assert.GreaterOrEqual(t, time.Since(begun), 10*time.Second, "a 429 delays by ten seconds")
 		assert.Less(t, time.Since(begun), 20*time.Second)
 		assert.Regexp(t, `^uploading \S+ \(344.0 b\)
-the upload broke \(upload: no usable answer: connection reset by peer\), it begins again in \S+
+the upload failed \(upload: no usable answer: connection reset by peer\), next attempt in \S+
 uploading \S+ \(344.0 b\)
-the upload broke \(upload: no usable answer, HTTP 500: connection reset by peer\), it begins again in \S+
+the upload failed \(upload: no usable answer, HTTP 500: connection reset by peer\), next attempt in \S+
 uploading \S+ \(344.0 b\)
-the upload broke \(.*\), it begins again in 10s
+the upload failed \(.*\), next attempt in 10s
 uploading \S+ \(344.0 b\)
-$`, said.String())
+$`, out.String())
 	})
 }
 
-func TestUploadThatFails(t *testing.T) {
+func TestUploadFails(t *testing.T) {
 	t.Parallel()
 	opened := open(t, file(t, "a.mp4", lasting(time.Second)))
 	early := func(ctx context.Context, upload kie.Upload) (kie.Uploaded, error) {
@@ -112,7 +112,7 @@ func TestUploadThatFails(t *testing.T) {
 			return kie.Uploaded{URL: link, Expires: time.Now().Add(left)}, err
 		}
 	}
-	endless := func(ctx context.Context, _ kie.Upload) (kie.Uploaded, error) {
+	untilTimeout := func(ctx context.Context, _ kie.Upload) (kie.Uploaded, error) {
 		<-ctx.Done()
 		return kie.Uploaded{}, &kie.Error{Op: "upload", Class: kie.Temporary, Err: context.Cause(ctx)}
 	}
@@ -120,22 +120,22 @@ func TestUploadThatFails(t *testing.T) {
 		name     string
 		upload   func(context.Context, kie.Upload) (kie.Uploaded, error)
 		attempts int
-		says     string
+		text     string
 	}{
-		{"always broken", breaks(10, kie.Temporary, 0), clip.Attempts, "connection reset by peer; gave up after 5 attempts"},
-		{"refused", breaks(10, kie.Refused, 413), 1, "upload: refused"},
-		{"wrong key", breaks(10, kie.Temporary, 401), 1, "check KIE_API_KEY at https://kie.ai/api-key"},
-		{"maintenance", breaks(10, kie.Temporary, 455), 1, "upload: no usable answer"},
-		{"an early answer", early, 1, "kie.ai answered before it had all of it"},
-		{"deleted at once", until(time.Minute), 1, "is this machine's clock right?"},
-		{"endless", endless, 1, "it took more than 6h0m0s"},
+		{"every attempt", failAfter(10, kie.Temporary, 0), clip.MaxAttempts, "connection reset by peer; gave up after 5 attempts"},
+		{"rejected", failAfter(10, kie.Refused, 413), 1, "upload: refused"},
+		{"wrong key", failAfter(10, kie.Temporary, 401), 1, "check KIE_API_KEY at https://kie.ai/api-key"},
+		{"maintenance", failAfter(10, kie.Temporary, 455), 1, "upload: no usable answer"},
+		{"early response", early, 1, "kie.ai responded before it received the whole file"},
+		{"deleted too soon", until(time.Minute), 1, "check the clock of this machine"},
+		{"timeout", untilTimeout, 1, "it took more than 6h0m0s"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				to := &host{script: []func(context.Context, kie.Upload) (kie.Uploaded, error){test.upload}}
 				_, err := opened.Upload(t.Context(), to, io.Discard)
-				require.ErrorContains(t, err, test.says)
+				require.ErrorContains(t, err, test.text)
 				require.ErrorContains(t, err, opened.String()+" was not uploaded, so nothing was submitted: ")
 				assert.Equal(t, command.ExitFailed, command.ExitCode(err))
 				assert.NotContains(t, err.Error(), "\n")
@@ -155,21 +155,21 @@ func TestUploadThatFails(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			hosted, err := opened.Upload(t.Context(), &host{script: []func(context.Context, kie.Upload) (kie.Uploaded, error){until(72 * time.Hour)}}, io.Discard)
 			require.NoError(t, err)
-			assert.Equal(t, time.Now().Add(24*time.Hour-clip.FetchMargin), hosted.Expires, "kie.ai's pages disagree")
+			assert.Equal(t, time.Now().Add(24*time.Hour-clip.FetchMargin), hosted.Expires, "kie.ai documents different lifetimes, the shortest counts")
 		})
 	})
 }
 
-// Ctrl-C ends an upload, and the pause before the next attempt.
-func TestUploadIsInterrupted(t *testing.T) {
+// Cancellation ends an attempt, and the pause before the next one.
+func TestUploadCanceled(t *testing.T) {
 	t.Parallel()
 	opened := open(t, file(t, "a.mp4", lasting(time.Second)))
-	waits := func(ctx context.Context, _ kie.Upload) (kie.Uploaded, error) {
+	blocked := func(ctx context.Context, _ kie.Upload) (kie.Uploaded, error) {
 		<-ctx.Done()
 		return kie.Uploaded{}, &kie.Error{Op: "upload", Class: kie.Temporary, Err: ctx.Err()}
 	}
 	for name, upload := range map[string]func(context.Context, kie.Upload) (kie.Uploaded, error){
-		"under way": waits, "between attempts": breaks(10, kie.Temporary, 429),
+		"during an attempt": blocked, "between attempts": failAfter(10, kie.Temporary, 429),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -185,24 +185,25 @@ func TestUploadIsInterrupted(t *testing.T) {
 	}
 }
 
-// The job is known by its content: what is uploaded must be that.
-func TestFileThatChanges(t *testing.T) {
+// The identity of a job is the hash of the content, so other content must not be
+// uploaded.
+func TestFileChangesBeforeTheUpload(t *testing.T) {
 	t.Parallel()
 	content := lasting(time.Second)
 	other := bytes.Clone(content)
 	other[len(other)-1] = 1
 	for name, change := range map[string]func(path string) error{
-		"other bytes":   func(path string) error { return os.WriteFile(path, other, 0o600) },
-		"shorter":       func(path string) error { return os.Truncate(path, 10) },
-		"longer":        func(path string) error { return os.Truncate(path, 10_000) },
-		"gone to empty": func(path string) error { return os.Truncate(path, 0) },
+		"other bytes": func(path string) error { return os.WriteFile(path, other, 0o600) },
+		"shorter":     func(path string) error { return os.Truncate(path, 10) },
+		"longer":      func(path string) error { return os.Truncate(path, 10_000) },
+		"emptied":     func(path string) error { return os.Truncate(path, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := file(t, "a.mp4", content)
 			opened := open(t, path)
 			require.NoError(t, change(path))
 			to := &host{}
-			to.script = append(to.script, to.takes)
+			to.script = append(to.script, to.accept)
 			_, err := opened.Upload(t.Context(), to, io.Discard)
 			require.ErrorContains(t, err, "the file has changed since it was checked")
 			assert.Len(t, to.names, 1)
@@ -210,19 +211,19 @@ func TestFileThatChanges(t *testing.T) {
 	}
 }
 
-// With the real client against a server that is none of kie.ai's.
-func TestUploadToAServerThatAnswersAnything(t *testing.T) {
+// kie.Client against a server that is not kie.ai.
+func TestUploadToAnotherServer(t *testing.T) {
 	t.Parallel()
 	opened := open(t, file(t, "a.mp4", lasting(time.Second)))
 	const key = "a-key-that-must-stay-secret"
 	for name, test := range map[string]struct {
 		status int
-		answer string
-		says   string
+		body   string
+		text   string
 	}{
-		"strange host":  {200, `{"code":200,"data":{"downloadUrl":"https://evil.example/a.mp4?sign=x"}}`, "is on evil.example, which is no host of kie.ai's"},
+		"unknown host":  {200, `{"code":200,"data":{"downloadUrl":"https://evil.example/a.mp4?sign=x"}}`, "is on evil.example, which is no host of kie.ai's"},
 		"no permission": {401, `{"success":false,"code":401,"msg":"key ` + key + ` is wrong"}`, "check KIE_API_KEY"},
-		"a script":      {200, `{"code":200,"data":{"downloadUrl":"javascript:alert(1)"}}`, "no link"},
+		"script URL":    {200, `{"code":200,"data":{"downloadUrl":"javascript:alert(1)"}}`, "no link"},
 		"too large":     {413, "", "refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -231,7 +232,7 @@ func TestUploadToAServerThatAnswersAnything(t *testing.T) {
 				requests++
 				_, _ = io.Copy(io.Discard, r.Body)
 				w.WriteHeader(test.status)
-				_, _ = io.WriteString(w, test.answer)
+				_, _ = io.WriteString(w, test.body)
 			}))
 			defer server.Close()
 			client, err := kie.New(kie.Options{UploadBaseURL: server.URL, APIKey: key})
@@ -239,20 +240,21 @@ func TestUploadToAServerThatAnswersAnything(t *testing.T) {
 			defer client.CloseIdleConnections()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			var said bytes.Buffer
-			_, err = opened.Upload(ctx, client, cancelAt{&said, "begins again", cancel})
+			var out bytes.Buffer
+			_, err = opened.Upload(ctx, client, cancelAt{&out, "next attempt", cancel})
 			require.Error(t, err)
 			require.Equal(t, 1, requests)
-			for _, text := range []string{err.Error(), said.String()} {
+			for _, text := range []string{err.Error(), out.String()} {
 				require.NotContains(t, text, key)
 				require.NotContains(t, text, "sign=")
 			}
-			require.Contains(t, err.Error()+said.String(), test.says)
+			require.Contains(t, err.Error()+out.String(), test.text)
 		})
 	}
 }
 
-// cancelAt spares a test the pause before another attempt.
+// cancelAt cancels when a text is written, so that a test skips the pause before
+// the next attempt.
 type cancelAt struct {
 	io.Writer
 	text   string

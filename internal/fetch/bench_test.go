@@ -15,12 +15,12 @@ import (
 
 const benchmarkSize = 128 << 20
 
-// BenchmarkFetch and BenchmarkCopyAndHash move the same bytes from the same
-// server to the same disk, hashed and synced. The difference is what
-// checkpoints, verification and guards cost.
+// BenchmarkFetch and BenchmarkCopyAndHash move the same bytes from the same server
+// to the same disk, hashed and synced. The difference is the cost of checkpoints,
+// verification and guards.
 func BenchmarkFetch(b *testing.B) {
 	data := video(benchmarkSize, 1)
-	server := newOrigin(b, honest(data, etag))
+	server := newOrigin(b, compliant(data, etag))
 	fetcher, err := fetch.New(fetch.Options{WorkDir: b.TempDir(), AllowPrivate: true})
 	require.NoError(b, err)
 	b.SetBytes(benchmarkSize)
@@ -34,7 +34,7 @@ func BenchmarkFetch(b *testing.B) {
 
 func BenchmarkCopyAndHash(b *testing.B) {
 	data := video(benchmarkSize, 1)
-	server := newOrigin(b, honest(data, etag))
+	server := newOrigin(b, compliant(data, etag))
 	path := filepath.Join(b.TempDir(), "video.mp4")
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
 	b.SetBytes(benchmarkSize)

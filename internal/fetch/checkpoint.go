@@ -13,11 +13,11 @@ const (
 	maxCheckpoint     = 4 << 10
 )
 
-// checkpoint is what a later attempt needs to go on: which bytes these are, and
-// how many of them were right. The hash makes it safe without any fsync: after
-// a power failure, on a network file system or with bytes of another version
-// in the file, the prefix does not match and the download starts over. Bytes
-// beyond the prefix are not trusted.
+// checkpoint is the state that a later attempt resumes from: the identity of the
+// bytes and the number of them that are verified. The hash makes it safe without
+// any fsync: after a power failure, on a network file system or with bytes of
+// another version in the file, the prefix does not match and the download
+// restarts. Bytes beyond the prefix are not trusted.
 type checkpoint struct {
 	Version int    `json:"version"`
 	ETag    string `json:"etag"`
@@ -26,9 +26,9 @@ type checkpoint struct {
 	SHA256  string `json:"sha256"`
 }
 
-// save replaces the checkpoint. A process that is killed meanwhile leaves the
-// old one or the new one. Without a strong ETag there is nothing to go on with
-// later, so there is no checkpoint.
+// save replaces the checkpoint by a rename. A process that is killed during save
+// leaves the old one or the new one. Without a strong ETag a later attempt could
+// not prove that the file is the same, so there is no checkpoint.
 func (p *partial) save() error {
 	p.saved = p.size
 	if p.state == "" {
@@ -55,27 +55,27 @@ func (p *partial) save() error {
 	return p.dir.Rename(fresh, p.state)
 }
 
-// restore takes over what an earlier attempt left, if it is proven to be what
-// that attempt wrote. Otherwise the file counts as empty.
+// restore resumes from the checkpoint of an earlier attempt if the bytes on disk
+// have its hash. Otherwise the file counts as empty.
 func (p *partial) restore(ctx context.Context, progress func(done, total int64)) error {
-	left, ok, err := p.load()
+	saved, ok, err := p.load()
 	if err != nil || !ok {
 		return err
 	}
-	p.etag, p.length = left.ETag, left.Length
-	if err := p.rewind(ctx, left.Bytes, progress); err != nil {
+	p.etag, p.length = saved.ETag, saved.Length
+	if err := p.rewind(ctx, saved.Bytes, progress); err != nil {
 		return err
 	}
-	if p.sum() != left.SHA256 {
+	if p.sum() != saved.SHA256 {
 		return p.restart("", -1)
 	}
 	p.saved = p.size
 	return nil
 }
 
-// load reads the checkpoint. One that is missing, malformed or of more bytes
-// than there are is no error: the download just starts over.
-func (p *partial) load() (left checkpoint, ok bool, err error) {
+// load reads the checkpoint. A missing or malformed one, or one of more bytes than
+// the file has, is no error: the download restarts.
+func (p *partial) load() (saved checkpoint, ok bool, err error) {
 	if p.state == "" {
 		return checkpoint{}, false, nil
 	}
@@ -95,10 +95,10 @@ func (p *partial) load() (left checkpoint, ok bool, err error) {
 	if err != nil {
 		return checkpoint{}, false, err
 	}
-	if json.Unmarshal(text, &left) != nil || left.Version != checkpointVersion {
+	if json.Unmarshal(text, &saved) != nil || saved.Version != checkpointVersion {
 		return checkpoint{}, false, nil
 	}
-	_, strong := entityTag(left.ETag)
-	ok = strong && left.Bytes > 0 && left.Bytes <= bytes.Size() && (left.Length < 0 || left.Bytes <= left.Length)
-	return left, ok, nil
+	_, strong := entityTag(saved.ETag)
+	ok = strong && saved.Bytes > 0 && saved.Bytes <= bytes.Size() && (saved.Length < 0 || saved.Bytes <= saved.Length)
+	return saved, ok, nil
 }

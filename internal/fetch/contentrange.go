@@ -8,11 +8,12 @@ import (
 
 var errContentRange = errors.New("malformed Content-Range")
 
-// contentRange is what a 206 or 416 answer says about itself.
+// contentRange is the Content-Range of a 206 or 416 response.
 type contentRange struct {
-	// first and last byte of what follows, both -1 in a 416.
+	// first and last are the offsets of the first and last byte of the body, both
+	// -1 in a 416.
 	first, last int64
-	// total is the length of the whole file, -1 if it is not told.
+	// total is the length of the whole file, -1 if it is not declared.
 	total int64
 }
 
@@ -60,7 +61,7 @@ func parseOffset(digits string) (int64, error) {
 }
 
 // entityTag returns a well-formed ETag, and whether it is a strong one. Only a
-// strong ETag promises the same bytes.
+// strong ETag identifies the bytes. (RFC 9110, 8.8.1)
 func entityTag(header string) (tag string, strong bool) {
 	header = strings.TrimSpace(header)
 	opaque, weak := strings.CutPrefix(header, "W/")

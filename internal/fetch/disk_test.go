@@ -17,8 +17,8 @@ import (
 	"lumaflow/internal/fetch"
 )
 
-// limitFiles lets this process write no file beyond a size, which looks to it
-// like a disk that fills up.
+// limitFiles limits the size of the files that this process writes. A write beyond
+// it fails, as on a full disk.
 func limitFiles(text string) error {
 	size, err := strconv.ParseUint(text, 10, 62)
 	if err != nil {
@@ -31,28 +31,28 @@ func limitFiles(text string) error {
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	data := video(5*fetch.CheckpointEvery, 1)
-	server := newOrigin(t, honest(data, etag))
+	server := newOrigin(t, compliant(data, etag))
 	workDir := t.TempDir()
-	room := 3*fetch.CheckpointEvery + 5000
+	limit := 3*fetch.CheckpointEvery + 5000
 
 	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(),
-		victimLink+"="+server.link(), victimWorkDir+"="+workDir, victimRoom+"="+fmt.Sprint(room))
-	said, err := child.CombinedOutput()
+		childLink+"="+server.link(), childWorkDir+"="+workDir, childFileLimit+"="+strconv.Itoa(limit))
+	output, err := child.CombinedOutput()
 	require.Error(t, err)
-	assert.Contains(t, string(said), "disk: download from")
-	assert.Contains(t, string(said), "file too large")
-	assert.NotContains(t, string(said), secret)
+	assert.Contains(t, string(output), "disk: download from")
+	assert.Contains(t, string(output), "file too large")
+	assert.NotContains(t, string(output), secret)
 
-	// There is room again.
+	// Without the limit the download is resumed.
 	fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir = workDir })
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 	require.NoError(t, err)
 	assert.Equal(t, sum(data), file.SHA256)
-	asked := server.asked()
+	ranges := server.ranges()
 	var from int
-	_, err = fmt.Sscanf(asked[len(asked)-1], "bytes=%d-", &from)
+	_, err = fmt.Sscanf(ranges[len(ranges)-1], "bytes=%d-", &from)
 	require.NoError(t, err)
-	assert.Greater(t, from, room-2*fetch.CheckpointEvery)
+	assert.Greater(t, from, limit-2*fetch.CheckpointEvery)
 	require.NoError(t, file.Discard())
 }

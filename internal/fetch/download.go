@@ -7,60 +7,64 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"lumaflow/internal/media"
+	"lumaflow/internal/stall"
 )
 
-// errStartOver sends the download back to the first byte. It answers requests
-// with a Range only, so it comes once at most.
-var errStartOver = errors.New("start over")
+// errRestart sends the download back to the first byte. Only a request with a
+// Range fails with it, so it occurs at most once per attempt.
+var errRestart = errors.New("restart from the first byte")
 
 // download is one attempt.
 type download struct {
-	*Fetcher
+	fetcher  *Fetcher
 	link     *url.URL
 	progress func(done, total int64)
 	work     *partial
-	// etag is as the server sent it, weak ones too.
+	// etag is the tag of the last response, weak ones included.
 	etag string
 }
 
-// run brings the work file to its full length and looks into it.
-func (d *download) run(ctx context.Context) (Video, error) {
+// run completes the work file and verifies it.
+func (d *download) run(ctx context.Context) (media.Video, error) {
+	logger := d.fetcher.options.Logger
 	if err := d.work.restore(ctx, d.progress); err != nil {
-		return Video{}, d.local(ctx, err)
+		return media.Video{}, d.localFailure(ctx, err)
 	}
 	if d.work.size > 0 {
-		d.Logger.Info("download goes on", "host", d.link.Host, "bytes", d.work.size, "total", d.work.length)
+		logger.Info("download resumed", "host", d.link.Host, "bytes", d.work.size, "total", d.work.length)
 	}
 	err := d.request(ctx)
-	if errors.Is(err, errStartOver) && ctx.Err() == nil {
-		d.Logger.Info("download starts over", "host", d.link.Host, "reason", err)
+	if errors.Is(err, errRestart) && ctx.Err() == nil {
+		logger.Info("download restarted", "host", d.link.Host, "reason", err)
 		if err := d.work.restart("", -1); err != nil {
-			return Video{}, d.fail(Disk, 0, err)
+			return media.Video{}, d.fail(Disk, 0, err)
 		}
 		err = d.request(ctx)
 	}
 	if ctx.Err() != nil {
-		return Video{}, d.fail(Transient, 0, ctx.Err())
+		return media.Video{}, d.fail(Transient, 0, ctx.Err())
 	}
 	if err != nil {
-		return Video{}, err
+		return media.Video{}, err
 	}
 	return d.verify(ctx)
 }
 
-// request asks once for what is missing and stores what comes.
+// request sends one request for the missing bytes and stores the response.
 func (d *download) request(ctx context.Context) error {
-	ctx, watch := newWatchdog(ctx, d.StallTimeout)
-	defer watch.stop()
+	ctx, watchdog := stall.Watch(ctx, d.fetcher.options.StallTimeout, errStalled)
+	defer watchdog.Stop()
 
 	header := http.Header{"Accept-Encoding": {"identity"}, "Accept": {"video/*, */*;q=0.5"}}
-	if d.UserAgent != "" {
-		header.Set("User-Agent", d.UserAgent)
+	if agent := d.fetcher.options.UserAgent; agent != "" {
+		header.Set("User-Agent", agent)
 	}
 	from := d.work.size
 	if d.work.complete() {
-		// To ask for the last byte once more is the one question that every
-		// server answers with the ETag and the length it has now.
+		// A Range of the last byte is the one request that every server answers
+		// with the current ETag and length.
 		from--
 	}
 	resuming := d.work.size > 0
@@ -68,56 +72,57 @@ func (d *download) request(ctx context.Context) error {
 		header.Set("Range", "bytes="+strconv.FormatInt(from, 10)+"-")
 		header.Set("If-Range", d.work.etag)
 	}
-	response, err := d.get(ctx, d.link, header)
+	response, err := d.fetcher.get(ctx, d.link, header)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
 
-	answer := answer{download: d, Response: response, watch: watch}
+	incoming := transfer{download: d, response: response, watchdog: watchdog}
 	switch {
 	case response.StatusCode == http.StatusOK:
-		return answer.whole()
+		return incoming.full(ctx)
 	case response.StatusCode == http.StatusPartialContent && resuming:
-		return answer.part(ctx, from)
+		return incoming.part(ctx, from)
 	case response.StatusCode == http.StatusPartialContent:
-		return d.fail(Transient, response.StatusCode, errors.New("the server sent a range that was not asked for"))
+		return d.fail(Transient, response.StatusCode, errors.New("the server sent a range that was not requested"))
 	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable && resuming:
-		return answer.nothingLeft()
+		return incoming.unsatisfiable()
 	default:
 		return statusError(response)
 	}
 }
 
-// verify accepts the finished file or throws it away.
-func (d *download) verify(ctx context.Context) (Video, error) {
-	video, err := InspectReader(d.work.file, d.work.size)
-	var malformed malformedError
+// verify accepts the complete work file or drops it.
+func (d *download) verify(ctx context.Context) (media.Video, error) {
+	video, err := media.InspectMP4(d.work.file, d.work.size)
+	var malformed media.MalformedError
 	switch {
-	case errors.Is(err, errCut) && d.work.length < 0:
-		// Nothing but the boxes could tell that this answer ended early.
-		return Video{}, d.fail(Transient, 0, fmt.Errorf("the connection ended after %d bytes, before the file did", d.work.size))
+	case errors.Is(err, media.ErrTruncated) && d.work.length < 0:
+		// The response declared no length, so only the boxes show that it ended
+		// early.
+		return media.Video{}, d.fail(Transient, 0, fmt.Errorf("the connection ended after %d bytes, before the file did", d.work.size))
 	case errors.As(err, &malformed):
-		return Video{}, d.reject(0, err)
+		return media.Video{}, d.reject(0, err)
 	case err != nil:
-		return Video{}, d.local(ctx, err)
+		return media.Video{}, d.localFailure(ctx, err)
 	}
 	if err := d.work.finish(); err != nil {
-		return Video{}, d.fail(Disk, 0, err)
+		return media.Video{}, d.fail(Disk, 0, err)
 	}
 	return video, nil
 }
 
-// reject drops what was downloaded, so that the next attempt starts clean.
+// reject drops the downloaded bytes, so that the next attempt starts from zero.
 func (d *download) reject(status int, err error) error {
-	if dropped := d.work.restart("", -1); dropped != nil {
-		return d.fail(Disk, status, dropped)
+	if failed := d.work.restart("", -1); failed != nil {
+		return d.fail(Disk, status, failed)
 	}
 	return d.fail(Rejected, status, err)
 }
 
-// local is a failure on this side of the network.
-func (d *download) local(ctx context.Context, err error) error {
+// localFailure is a failure of this machine, unless the context has ended.
+func (d *download) localFailure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return d.fail(Transient, 0, ctx.Err())
 	}

@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// Kind says what a failed download asks of its caller.
+// Kind classifies a failed download by the caller's next step.
 type Kind int
 
 // The kinds of failure.
 const (
-	// Transient failures may pass by themselves: try the same link again.
+	// Transient failures may be temporary: retry the same link.
 	Transient Kind = iota + 1
-	// LinkDead means that the link no longer serves the file: get a new one.
-	// The partial file serves the new link too.
+	// LinkDead means that the link no longer serves the file: get a new one. The
+	// partial file is resumed with the new link.
 	LinkDead
-	// Rejected means that what came is not a complete MP4 or MOV. None of it is
-	// kept.
+	// Rejected means that the response is not a complete MP4 or MOV. None of it
+	// is kept.
 	Rejected
-	// Forbidden links are never fetched: no https, a private address, a host
-	// that is not allowed, too many redirects.
+	// Forbidden links are never fetched: not https, an address that is not
+	// public, a host that is not allowed, too many redirects.
 	Forbidden
-	// Disk failures are of this machine: no space, no permission.
+	// Disk is a failure of this machine: no space, no permission.
 	Disk
 )
 
@@ -51,17 +51,18 @@ func (k Kind) String() string {
 // link than its host.
 type Error struct {
 	Kind Kind
-	// StatusCode is the HTTP status that decided, 0 if none did.
+	// StatusCode is the HTTP status of the response that failed, 0 if there was
+	// none or its status was not the reason.
 	StatusCode int
-	// Host is the host that was asked, with its port if the link has one.
+	// Host is the host of the link, with its port if the link has one.
 	Host string
-	// RetryAfter is how long the server asked to be left alone, at most
-	// ten minutes, 0 if it did not ask.
+	// RetryAfter is the delay that the server requested, at most ten minutes, 0
+	// if it requested none.
 	RetryAfter time.Duration
 	Err        error
 }
 
-// Error is one line.
+// Error returns one line.
 func (e *Error) Error() string {
 	var line strings.Builder
 	line.WriteString("download")
@@ -77,11 +78,12 @@ func (e *Error) Error() string {
 	return line.String()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf is the kind of an error of this package. Of other errors, those about
-// a disk or its permissions are Disk and the rest Transient; nil has no kind.
+// KindOf returns the kind of an error of this package. Other errors are Disk if
+// they report a full disk or a missing permission, else Transient; nil has no
+// kind, 0.
 func KindOf(err error) Kind {
 	var failed *Error
 	switch {

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// The tests of this package are external. These are the parts that have no
-// public door of their own.
+// The tests of this package are external. These are the unexported parts that they
+// use.
 
 func ParseContentRange(header string) (first, last, total int64, err error) {
 	parsed, err := parseContentRange(header)
@@ -26,7 +26,7 @@ func LockPresent(dir *os.Root, file *os.File, name string) (bool, error) {
 	return lockPresent(dir, file, name)
 }
 
-// SetDial replaces the network, guard and all.
+// SetDial replaces the dialer and its guard.
 func (f *Fetcher) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	f.transport.DialContext = dial
 }

@@ -1,7 +1,7 @@
-// Package fetch turns one URL into one verified local file. It resumes what an
-// earlier attempt left behind, in this process or in one that was killed,
-// hashes what it writes, accepts nothing but a complete MP4 or MOV, and dials
-// only addresses of the public internet.
+// Package fetch downloads one URL into one verified local file. It resumes the
+// partial file of an earlier attempt, also of a process that was killed, hashes
+// the bytes that it writes, accepts only a complete MP4 or MOV, and dials only
+// addresses of the public internet.
 package fetch
 
 import (
@@ -16,46 +16,47 @@ import (
 
 const (
 	defaultStallTimeout = 30 * time.Second
-	// defaultMaxBytes is far above what ten seconds of video come to.
+	// defaultMaxBytes is far above the size of ten seconds of video.
 	defaultMaxBytes = 4 << 30
-	// abandonedAfter is when a work file that nobody finished is swept away.
-	// kie.ai keeps results for 14 days, so it serves no link after that.
+	// abandonedAfter is the age at which an unfinished work file is removed.
+	// kie.ai documents that it keeps results for 14 days, so no link can complete
+	// an older one.
 	abandonedAfter = 15 * 24 * time.Hour
 )
 
 // Options are the settings of a Fetcher. WorkDir is required.
 type Options struct {
-	// WorkDir holds the partial files; it is created if need be. Processes
-	// that share it go on with each other's downloads. They may share it over
-	// a network if its file system has working locks.
+	// WorkDir holds the partial files. It is created if it does not exist.
+	// Processes that share it resume each other's downloads. On a network file
+	// system this requires working locks; without them every attempt starts from
+	// the first byte.
 	WorkDir string
-	// AllowPrivate lets links be http and on addresses that are not public,
+	// AllowPrivate also admits http links and addresses that are not public,
 	// except link-local ones. It is for development.
 	AllowPrivate bool
-	// AllowHosts are the only host names that are asked, each with its
-	// subdomains, also as a comma-separated list in one element. Empty means
-	// any host.
+	// AllowHosts limits links to these host names and their subdomains. An
+	// element may be a comma-separated list. Empty means any host.
 	AllowHosts []string
-	// UserAgent goes out with every request; empty means Go's own.
+	// UserAgent is sent with every request. Empty means Go's default.
 	UserAgent string
-	// StallTimeout is how long nothing at all may arrive before an attempt is
-	// given up; 0 means 30 s. A server that keeps dripping is bounded by the
-	// caller's context alone.
+	// StallTimeout fails an attempt that receives no data for this long; 0 means
+	// 30 s. An attempt that receives data slowly is bounded by the caller's
+	// context alone.
 	StallTimeout time.Duration
 	// MaxBytes bounds the size of a file; 0 means 4 GiB.
 	MaxBytes int64
-	// Logger is told about resumed and restarted downloads; nil discards.
+	// Logger records resumed and restarted downloads; nil discards.
 	Logger *slog.Logger
 }
 
 // Fetcher downloads files. It is safe for concurrent use.
 type Fetcher struct {
-	Options
+	options   Options
 	transport *http.Transport
 }
 
-// New checks the options, makes sure that the work directory can be written
-// and removes files of ours from it that are older than 15 days.
+// New checks the options, proves that the work directory can be written and
+// removes work files from it that are older than 15 days.
 func New(options Options) (*Fetcher, error) {
 	if options.WorkDir == "" {
 		return nil, errors.New("no work directory for partial downloads: set WORK_DIR")
@@ -82,30 +83,33 @@ func New(options Options) (*Fetcher, error) {
 	if err := prepareWorkDir(options.WorkDir, time.Now().Add(-abandonedAfter)); err != nil {
 		return nil, fmt.Errorf("work directory %s: %w: set WORK_DIR to a folder that this user can write and that has room", options.WorkDir, err)
 	}
-	return &Fetcher{Options: options, transport: newTransport(options)}, nil
+	return &Fetcher{options: options, transport: newTransport(options)}, nil
 }
 
-// Request asks for one file.
+// WorkDir is the absolute path of the work directory.
+func (f *Fetcher) WorkDir() string { return f.options.WorkDir }
+
+// Request names one file to fetch.
 type Request struct {
 	URL string
-	// Key is the identity of the bytes, whatever link leads to them. Attempts
-	// with the same key go on with each other's partial file.
+	// Key identifies the bytes independently of the link. Attempts with the same
+	// key resume each other's partial file.
 	Key string
-	// Progress, if not nil, is told how many bytes are here and how many there
-	// will be, -1 if that is not known. It is called between reads, so it must
-	// be quick. It also counts the bytes of an earlier attempt while they are
-	// read back, and starts over when the download does.
+	// Progress, if not nil, receives the number of bytes present and the total,
+	// -1 if the total is not known. It is called between reads, so it must return
+	// quickly. It also counts the bytes of an earlier attempt while they are
+	// hashed again, and returns to 0 when the download restarts.
 	Progress func(done, total int64)
 }
 
-// Fetch downloads and verifies one file. An attempt that ends early leaves the
-// bytes it got to the next one with the same key, if the server gave them a
-// strong ETag. While another attempt with the same key runs, here or in
-// another process, Fetch neither waits nor shares: it downloads to a file of
-// its own. A file that an earlier attempt finished is downloaded again unless
-// the server confirms its ETag and length.
+// Fetch downloads and verifies one file. An attempt that fails leaves its bytes
+// to the next one with the same key, if they have a strong ETag. While another
+// attempt with the same key runs, in this process or another, Fetch does not wait:
+// it downloads to a private file. A complete file of an earlier attempt is
+// downloaded again unless the server confirms its ETag and length.
 //
-// Errors are of type *Error, and wrap the context's error if that ended it.
+// Errors are of type *Error. They wrap the context's error if the context ended
+// the attempt.
 func (f *Fetcher) Fetch(ctx context.Context, request Request) (*File, error) {
 	link, err := parseLink(request.URL)
 	if err != nil {
@@ -120,21 +124,21 @@ func (f *Fetcher) Fetch(ctx context.Context, request Request) (*File, error) {
 	if request.Progress == nil {
 		request.Progress = func(int64, int64) {}
 	}
-	work, err := openPartial(f.WorkDir, request.Key)
+	work, err := openPartial(f.options.WorkDir, request.Key)
 	if err != nil {
 		return nil, &Error{Kind: Disk, Host: link.Host, Err: err}
 	}
-	download := download{Fetcher: f, link: link, progress: request.Progress, work: work}
-	video, err := download.run(ctx)
+	attempt := download{fetcher: f, link: link, progress: request.Progress, work: work}
+	video, err := attempt.run(ctx)
 	if err != nil {
-		work.close()
+		_ = work.close()
 		return nil, err
 	}
 	return &File{
-		Path:   filepath.Join(f.WorkDir, work.name),
+		Path:   filepath.Join(f.options.WorkDir, work.name),
 		Bytes:  work.size,
 		SHA256: work.sum(),
-		ETag:   download.etag,
+		ETag:   attempt.etag,
 		Host:   link.Host,
 		Video:  video,
 		work:   work,

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,12 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/fetch"
+	"lumaflow/internal/media"
 )
 
 func TestFetch(t *testing.T) {
 	t.Parallel()
 	data := video(700_000, 1)
-	server := newOrigin(t, honest(data, etag))
+	server := newOrigin(t, compliant(data, etag))
 	var last, total int64
 	file, err := newFetcher(t).Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key, Progress: func(d, n int64) {
 		assert.Greater(t, d, last)
@@ -33,12 +35,12 @@ func TestFetch(t *testing.T) {
 	assert.EqualValues(t, len(data), file.Bytes)
 	assert.Equal(t, sum(data), file.SHA256)
 	assert.Equal(t, etag, file.ETag)
-	assert.Equal(t, fetch.Video{Duration: 9960 * time.Millisecond, Width: 1280, Height: 720, Extension: ".mp4"}, file.Video)
+	assert.Equal(t, media.Video{Duration: 9960 * time.Millisecond, Width: 1280, Height: 720, Extension: ".mp4"}, file.Video)
 	stored, err := os.ReadFile(file.Path)
 	require.NoError(t, err)
 	assert.Equal(t, sum(data), sum(stored))
 
-	sent := server.seen[0]
+	sent := server.requests[0]
 	assert.Equal(t, "identity", sent.Header.Get("Accept-Encoding"))
 	assert.Equal(t, "lumaflow test", sent.UserAgent())
 	for _, header := range []string{"Authorization", "Cookie", "Referer", "Range", "If-Range"} {
@@ -51,8 +53,8 @@ func TestFetch(t *testing.T) {
 	assert.Empty(t, entries(t, filepath.Dir(file.Path)))
 }
 
-// One answer each, and what becomes of it.
-func TestAnswers(t *testing.T) {
+// Each test is one response and the result of the attempt.
+func TestResponses(t *testing.T) {
 	t.Parallel()
 	data := video(300_000, 1)
 	soon := func() string { return time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat) }
@@ -62,14 +64,14 @@ func TestAnswers(t *testing.T) {
 		kind  fetch.Kind // 0 is success
 		text  string
 	}{
-		{"whole file", honest(data, etag), 0, ""},
-		{"no ETag", honest(data, ""), 0, ""},
-		{"weak ETag", plainly(data, `W/"v1"`), 0, ""},
-		{"nonsense ETag", plainly(data, `v1"`), 0, ""},
-		{"no length", chunked(data, etag), 0, ""},
-		{"no framing at all", raw("HTTP/1.0 200 OK\r\n\r\n%s", data), 0, ""},
-		{"octet stream", withHeader(honest(data, etag), "Content-Type", "application/octet-stream"), 0, ""},
-		{"identity coding", withHeader(plainly(data, etag), "Content-Encoding", "identity"), 0, ""},
+		{"whole file", compliant(data, etag), 0, ""},
+		{"no ETag", compliant(data, ""), 0, ""},
+		{"weak ETag", ignoringRange(data, `W/"v1"`), 0, ""},
+		{"malformed ETag", ignoringRange(data, `v1"`), 0, ""},
+		{"no length", chunked(data), 0, ""},
+		{"no framing", raw("HTTP/1.0 200 OK\r\n\r\n%s", data), 0, ""},
+		{"octet stream", withHeader(compliant(data, etag), "Content-Type", "application/octet-stream"), 0, ""},
+		{"identity coding", withHeader(ignoringRange(data, etag), "Content-Encoding", "identity"), 0, ""},
 
 		{"204", status(204), fetch.Rejected, "HTTP 204"},
 		{"304", status(304), fetch.Rejected, "HTTP 304"},
@@ -85,29 +87,29 @@ func TestAnswers(t *testing.T) {
 		{"500", status(500), fetch.Transient, "HTTP 500"},
 		{"503", status(503, "Retry-After", soon()), fetch.Transient, "HTTP 503"},
 		{"599", status(599), fetch.Transient, "HTTP 599"},
-		{"redirect to nowhere", status(302), fetch.Transient, "no usable target"},
-		{"redirect to nonsense", status(302, "Location", "http://[::1?"+secret), fetch.Transient, "no usable target"},
-		{"206 unasked", partOf(data, etag, "bytes 0-299999/300000", 0, 300_000), fetch.Transient, "not asked for"},
+		{"redirect without a target", status(302), fetch.Transient, "no usable target"},
+		{"redirect to a malformed URL", status(302, "Location", "http://[::1?"+secret), fetch.Transient, "no usable target"},
+		{"206 without a Range", partial(data, etag, "bytes 0-299999/300000", 0, 300_000), fetch.Transient, "not requested"},
 
-		{"web page", withHeader(plainly([]byte("<html>"), etag), "Content-Type", "text/html; charset=utf-8"), fetch.Rejected, "web page"},
-		{"JSON", withHeader(plainly([]byte("{}"), etag), "Content-Type", "application/problem+json"), fetch.Rejected, "content type"},
-		{"web page in disguise", withHeader(plainly([]byte("<!DOCTYPE html><html></html>"), etag), "Content-Type", "video/mp4"), fetch.Rejected, "does not begin like"},
-		{"compressed", withHeader(plainly(data, etag), "Content-Encoding", "gzip"), fetch.Rejected, "compressed"},
-		{"empty", plainly(nil, etag), fetch.Rejected, "empty"},
-		{"right length, no end", plainly(data[:200_000], etag), fetch.Rejected, "cut off"},
-		{"trailing bytes", plainly(append(data[:len(data):len(data)], "junk"...), etag), fetch.Rejected, "cut off"},
-		{"too long by its length", raw("HTTP/1.1 200 OK\r\nContent-Length: 1125899906842624\r\n\r\n"), fetch.Rejected, "limit"},
-		{"too long by surprise", chunked(video(2_000_000, 1), etag), fetch.Rejected, "limit"},
+		{"web page", withHeader(ignoringRange([]byte("<html>"), etag), "Content-Type", "text/html; charset=utf-8"), fetch.Rejected, "web page"},
+		{"JSON", withHeader(ignoringRange([]byte("{}"), etag), "Content-Type", "application/problem+json"), fetch.Rejected, "content type"},
+		{"web page labelled as video", withHeader(ignoringRange([]byte("<!DOCTYPE html><html></html>"), etag), "Content-Type", "video/mp4"), fetch.Rejected, "does not begin like"},
+		{"compressed", withHeader(ignoringRange(data, etag), "Content-Encoding", "gzip"), fetch.Rejected, "compressed"},
+		{"empty", ignoringRange(nil, etag), fetch.Rejected, "empty"},
+		{"truncated file of the declared length", ignoringRange(data[:200_000], etag), fetch.Rejected, "cut off"},
+		{"trailing bytes", ignoringRange(append(slices.Clip(data), "junk"...), etag), fetch.Rejected, "cut off"},
+		{"declared length over the limit", raw("HTTP/1.1 200 OK\r\nContent-Length: 1125899906842624\r\n\r\n"), fetch.Rejected, "limit"},
+		{"undeclared length over the limit", chunked(video(2_000_000, 1)), fetch.Rejected, "limit"},
 
-		{"reset", cut(data, etag, 100_000), fetch.Transient, "connection broke"},
+		{"reset", breakAfter(data, etag, 100_000), fetch.Transient, "connection broke"},
 		{"cut off without framing", raw("HTTP/1.0 200 OK\r\n\r\n%s", data[:150_000]), fetch.Transient, "before the file did"},
-		{"no HTTP", raw("%s %s\r\n\r\n", secret, secret), fetch.Transient, "broke the HTTP protocol"},
-		{"nonsense status", raw("HTTP/1.1 %s\r\n\r\n", secret), fetch.Transient, "broke the HTTP protocol"},
-		{"nonsense header", raw("HTTP/1.1 200 OK\r\n%s\r\n\r\n", secret), fetch.Transient, "broke the HTTP protocol"},
-		{"nonsense length", raw("HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n", secret), fetch.Transient, "broke the HTTP protocol"},
-		{"nonsense chunks", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n", secret), fetch.Transient, "broke"},
-		{"endless header", raw("HTTP/1.1 200 OK\r\nX: %s\r\n\r\n", strings.Repeat("x", 1<<20)), fetch.Transient, ""},
-		{"closed at once", raw(""), fetch.Transient, "connection broke"},
+		{"not HTTP", raw("%s %s\r\n\r\n", secret, secret), fetch.Transient, "broke the HTTP protocol"},
+		{"malformed status", raw("HTTP/1.1 %s\r\n\r\n", secret), fetch.Transient, "broke the HTTP protocol"},
+		{"malformed header", raw("HTTP/1.1 200 OK\r\n%s\r\n\r\n", secret), fetch.Transient, "broke the HTTP protocol"},
+		{"malformed length", raw("HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n", secret), fetch.Transient, "broke the HTTP protocol"},
+		{"malformed chunks", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n", secret), fetch.Transient, "broke"},
+		{"oversized header", raw("HTTP/1.1 200 OK\r\nX: %s\r\n\r\n", strings.Repeat("x", 1<<20)), fetch.Transient, ""},
+		{"closed without a response", raw(""), fetch.Transient, "connection broke"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -128,13 +130,13 @@ func TestAnswers(t *testing.T) {
 			var failed *fetch.Error
 			require.ErrorAs(t, err, &failed)
 			assert.NotEmpty(t, failed.Host)
-			// Nothing is left locked.
-			again := newOrigin(t, honest(data, etag))
-			file, err = fetcher.Fetch(t.Context(), fetch.Request{URL: again.link(), Key: key})
+			// The failed attempt has released its lock.
+			next := newOrigin(t, compliant(data, etag))
+			file, err = fetcher.Fetch(t.Context(), fetch.Request{URL: next.link(), Key: key})
 			require.NoError(t, err)
 			assert.Equal(t, sum(data), file.SHA256)
 			require.NoError(t, file.Discard())
-			assert.Empty(t, entries(t, fetcher.WorkDir))
+			assert.Empty(t, entries(t, fetcher.WorkDir()))
 		})
 	}
 }
@@ -149,9 +151,9 @@ func TestRetryAfter(t *testing.T) {
 		{"seconds", "17", 17 * time.Second, 17 * time.Second},
 		{"date", time.Now().Add(9 * time.Minute).UTC().Format(http.TimeFormat), time.Second, 9 * time.Minute},
 		{"past", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), 0, 0},
-		{"endless", "999999999", 10 * time.Minute, 10 * time.Minute},
+		{"over the limit", "999999999", 10 * time.Minute, 10 * time.Minute},
 		{"overflow", "99999999999999999999", 0, 0},
-		{"nonsense", "soon", 0, 0},
+		{"malformed", "soon", 0, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -170,7 +172,7 @@ func TestRetryAfter(t *testing.T) {
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	data := video(3*fetch.CheckpointEvery, 1)
-	server := newOrigin(t, stall(data, etag, 2_000_000), honest(data, etag))
+	server := newOrigin(t, stallAfter(data, 2_000_000), compliant(data, etag))
 	fetcher := newFetcher(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := fetcher.Fetch(ctx, fetch.Request{URL: server.link(), Key: key, Progress: func(done, _ int64) {
@@ -189,16 +191,16 @@ func TestCancel(t *testing.T) {
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 	require.NoError(t, err)
 	assert.Equal(t, sum(data), file.SHA256)
-	asked := server.asked()
-	assert.Equal(t, "bytes=2000000-", asked[len(asked)-1], "a canceled attempt keeps all that came")
+	ranges := server.ranges()
+	assert.Equal(t, "bytes=2000000-", ranges[len(ranges)-1], "a canceled attempt keeps all received bytes")
 	require.NoError(t, file.Close())
 }
 
-// Why a context was canceled is nothing that a server did.
+// The cause of a cancellation is not an error of the server.
 func TestCancelWithCause(t *testing.T) {
 	t.Parallel()
 	data := video(100_000, 1)
-	server := newOrigin(t, stall(data, etag, 1000))
+	server := newOrigin(t, stallAfter(data, 1000))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	_, err := newFetcher(t).Fetch(ctx, fetch.Request{URL: server.link(), Key: key, Progress: func(int64, int64) {
 		cancel(errors.New("the worker stops"))
@@ -221,7 +223,7 @@ func TestUnreachable(t *testing.T) {
 func TestDiskFailure(t *testing.T) {
 	t.Parallel()
 	data := video(100_000, 1)
-	server := newOrigin(t, honest(data, etag))
+	server := newOrigin(t, compliant(data, etag))
 	bytes, state := fetch.WorkFiles(key)
 	tests := map[string]func(t *testing.T, dir string){
 		"work directory is a file": func(t *testing.T, dir string) {
@@ -238,11 +240,11 @@ func TestDiskFailure(t *testing.T) {
 			require.NoError(t, os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), filepath.Join(dir, bytes)))
 		},
 	}
-	for name, spoil := range tests {
+	for name, corrupt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fetcher := newFetcher(t)
-			spoil(t, fetcher.WorkDir)
+			corrupt(t, fetcher.WorkDir())
 			_, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 			require.Error(t, err)
 			assert.Equal(t, fetch.Disk, fetch.KindOf(err), "%v", err)
@@ -251,20 +253,20 @@ func TestDiskFailure(t *testing.T) {
 	}
 }
 
-// A work directory that was cleared meanwhile is made anew.
+// A work directory that was removed after New is created again.
 func TestWorkDirRemoved(t *testing.T) {
 	t.Parallel()
 	data := video(100_000, 1)
-	server := newOrigin(t, honest(data, etag))
+	server := newOrigin(t, compliant(data, etag))
 	fetcher := newFetcher(t)
-	require.NoError(t, os.RemoveAll(fetcher.WorkDir))
+	require.NoError(t, os.RemoveAll(fetcher.WorkDir()))
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 	require.NoError(t, err)
 	require.NoError(t, file.Discard())
 }
 
-// assertClean checks that no error of the chain tells more of a link than its
-// host: each may end up in a log or in history.
+// assertClean checks that no error of the chain holds more of a link than its host:
+// any of them may reach a log or a history.
 func assertClean(t *testing.T, err error) {
 	t.Helper()
 	for ; err != nil; err = unwrap(err) {
@@ -287,7 +289,7 @@ func withHeader(serve http.HandlerFunc, name, value string) http.HandlerFunc {
 	}
 }
 
-// headerWriter sets a header last of all.
+// headerWriter sets a header immediately before it is written.
 type headerWriter struct {
 	http.ResponseWriter
 	name, value string
@@ -307,9 +309,7 @@ func entries(t *testing.T, dir string) []string {
 	t.Helper()
 	var names []string
 	found, err := os.ReadDir(dir)
-	if !assert.NoError(t, err) || len(found) == 0 {
-		return nil
-	}
+	require.NoError(t, err)
 	for _, entry := range found {
 		names = append(names, entry.Name())
 	}

@@ -1,26 +1,30 @@
 package fetch
 
-import "cmp"
+import (
+	"cmp"
 
-// File is a verified file in the work directory, on disk to stay (fsync). It
-// holds a lock until Discard or Close, so that no other attempt touches it;
-// it may be renamed away meanwhile.
+	"lumaflow/internal/media"
+)
+
+// File is a verified file in the work directory, durable on disk (fsync). It holds
+// a lock until Discard or Close, so that no other attempt writes to it. It may be
+// renamed while the lock is held.
 type File struct {
 	Path  string
 	Bytes int64
-	// SHA256 is in hexadecimal.
+	// SHA256 is the hash of the content in lower-case hexadecimal.
 	SHA256 string
-	// ETag is as the server sent it, empty if it sent none.
+	// ETag is the one that the server sent, empty if it sent none.
 	ETag string
 	// Host is the host of the link, with its port if it has one.
 	Host  string
-	Video Video
+	Video media.Video
 
 	work *partial
 }
 
-// Discard removes the work file, if it is still there, and releases the lock.
-// Call it when the file has been published.
+// Discard removes the work file, unless it has been renamed, and releases the
+// lock. Call it when the file has been published.
 func (f *File) Discard() error {
 	if f.work == nil {
 		return nil
@@ -29,8 +33,8 @@ func (f *File) Discard() error {
 	return cmp.Or(err, f.Close())
 }
 
-// Close releases the lock and leaves the file to a later attempt. It does
-// nothing after Discard.
+// Close releases the lock and leaves the file for a later attempt with the same
+// key. It does nothing after Discard.
 func (f *File) Close() error {
 	if f.work == nil {
 		return nil

@@ -1,11 +1,9 @@
 package fetch_test
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,39 +13,6 @@ import (
 
 	"lumaflow/internal/fetch"
 )
-
-func FuzzInspect(f *testing.F) {
-	for _, name := range []string{"clip.mp4", "clip.mov", "fragmented.mp4"} {
-		data, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	f.Add(video(1000, 1))
-	f.Add(append(fileType("qt  "), "\x00\x00\x00\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff"...))
-	f.Add(append(fileType("isom"), "\x00\x00\x00\x00moov\x00\x00\x00\x00trak"...))
-	f.Add([]byte("<!DOCTYPE html>"))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		found, err := fetch.InspectReader(bytes.NewReader(data), int64(len(data)))
-		if err != nil {
-			if found != (fetch.Video{}) {
-				t.Errorf("an error and %+v", found)
-			}
-			return
-		}
-		if found.Duration < 0 || found.Width < 0 || found.Height < 0 || found.Width > 1<<16 || found.Height > 1<<16 {
-			t.Errorf("impossible: %+v", found)
-		}
-		if found.Extension != ".mp4" && found.Extension != ".mov" {
-			t.Errorf("extension %q", found.Extension)
-		}
-		if !bytes.Contains(data, []byte("moov")) {
-			t.Error("accepted without a moov")
-		}
-	})
-}
 
 func FuzzContentRange(f *testing.F) {
 	for _, header := range []string{
@@ -69,40 +34,40 @@ func FuzzContentRange(f *testing.F) {
 	})
 }
 
-// oddAnswer is a response with whatever headers; its body is honest as far as
-// the headers make any sense.
-type oddAnswer struct {
+// oddResponse is a response with arbitrary headers. Its body matches them as far
+// as they are well-formed.
+type oddResponse struct {
 	status            int
 	tag, contentRange string
-	// missing bytes at the end of the body, and by how much Content-Length is
-	// wrong.
-	missing  uint8
-	misjudge int8
+	// missing is the number of bytes that the body lacks at its end, lengthError
+	// the error of the Content-Length.
+	missing     uint8
+	lengthError int8
 }
 
-// spanned is a second opinion on Content-Range.
-var spanned = regexp.MustCompile(`^(?i:bytes)\s+(\d{1,15})-(\d{1,15})/(?:\d+|\*)$`)
+// rangePattern parses Content-Range independently of the code under test.
+var rangePattern = regexp.MustCompile(`^(?i:bytes)\s+(\d{1,15})-(\d{1,15})/(?:\d+|\*)$`)
 
-// serve answers with the version of the file that the ETag tells of.
-func (o oddAnswer) serve(old, current []byte) http.HandlerFunc {
+// serve responds with the version of the file that belongs to the ETag.
+func (o oddResponse) serve(old, current []byte) http.HandlerFunc {
 	body := current
 	if strings.TrimSpace(o.tag) == etag {
 		body = old
 	}
-	if found := spanned.FindStringSubmatch(strings.TrimSpace(o.contentRange)); found != nil && o.status == http.StatusPartialContent {
+	if found := rangePattern.FindStringSubmatch(strings.TrimSpace(o.contentRange)); found != nil && o.status == http.StatusPartialContent {
 		first, _ := strconv.Atoi(found[1])
 		last, _ := strconv.Atoi(found[2])
 		first = min(first, len(body))
 		body = body[first:max(first, min(last+1, len(body)))]
 	}
-	length := len(body) + int(o.misjudge)
+	length := len(body) + int(o.lengthError)
 	body = body[:max(0, len(body)-int(o.missing))]
-	return raw("HTTP/1.1 %d Odd\r\nConnection: close\r\nETag: %s\r\nContent-Range: %s\r\nContent-Length: %d\r\n\r\n%s",
+	return raw("HTTP/1.1 %d Status\r\nConnection: close\r\nETag: %s\r\nContent-Range: %s\r\nContent-Length: %d\r\n\r\n%s",
 		o.status, o.tag, o.contentRange, max(0, length), body)
 }
 
-// Whatever a server answers to a download that goes on, the file is never a
-// mixture of two, nor a part of one, and the next attempt is none the worse.
+// No response to a resumed download yields a mixture of two files or a part of one,
+// or prevents the next attempt.
 func FuzzDownload(f *testing.F) {
 	old, current := video(3000, 1), video(3000, 2)
 	statuses := []int{200, 206, 206, 206, 416, 204, 304, 403, 500}
@@ -114,21 +79,21 @@ func FuzzDownload(f *testing.F) {
 		}
 	}
 	f.Add(true, true, uint16(2999), uint8(1), etag, "bytes 2999-2999/3000", uint8(0), int8(1))
-	// told says that the length was known at first, stays that the file is still
-	// the same after the odd answer.
-	f.Fuzz(func(t *testing.T, told, stays bool, n uint16, status uint8, tag, contentRange string, missing uint8, misjudge int8) {
+	// declared is whether the first response has a length, unchanged whether the
+	// file is the same after the odd response.
+	f.Fuzz(func(t *testing.T, declared, unchanged bool, n uint16, status uint8, tag, contentRange string, missing uint8, lengthError int8) {
 		if strings.ContainsAny(tag+contentRange, "\r\n") {
-			t.Skip("it would be another header")
+			t.Skip("a line break would start another header")
 		}
-		odd := oddAnswer{statuses[int(status)%len(statuses)], tag, contentRange, missing, misjudge}
-		here := 1 + int(n)%len(old)
-		first := cut(old, etag, here)
-		if !told {
-			first = raw("HTTP/1.0 200 OK\r\nETag: %s\r\n\r\n%s", etag, old[:here])
+		odd := oddResponse{statuses[int(status)%len(statuses)], tag, contentRange, missing, lengthError}
+		received := 1 + int(n)%len(old)
+		first := breakAfter(old, etag, received)
+		if !declared {
+			first = raw("HTTP/1.0 200 OK\r\nETag: %s\r\n\r\n%s", etag, old[:received])
 		}
-		last := honest(current, `"v2"`)
-		if stays {
-			last = honest(old, etag)
+		last := compliant(current, `"v2"`)
+		if unchanged {
+			last = compliant(old, etag)
 		}
 		server := newOrigin(t, first, odd.serve(old, current), last)
 		fetcher := newFetcher(t)
@@ -137,13 +102,13 @@ func FuzzDownload(f *testing.F) {
 			var err error
 			file, err = fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 			if err != nil {
-				require.Less(t, attempt, 4, "an honest server must do: %v", err)
+				require.Less(t, attempt, 4, "a compliant server must suffice: %v", err)
 				require.NotEqual(t, fetch.Disk, fetch.KindOf(err), "%v", err)
 			}
 		}
 		stored, err := os.ReadFile(file.Path)
 		require.NoError(t, err)
-		require.Contains(t, []string{sum(old), sum(current)}, sum(stored), "neither the one file nor the other")
+		require.Contains(t, []string{sum(old), sum(current)}, sum(stored), "neither of the two files")
 		require.Equal(t, fmt.Sprint(len(stored), sum(stored)), fmt.Sprint(file.Bytes, file.SHA256))
 		require.NoError(t, file.Discard())
 	})

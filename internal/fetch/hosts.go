@@ -23,7 +23,8 @@ func parseHosts(lists []string) ([]string, error) {
 	return hosts, nil
 }
 
-// allowedHost reports whether host or a parent domain of it is on the list.
+// allowedHost reports whether host or a parent domain of it is on the list. An
+// empty list allows every host.
 func allowedHost(hosts []string, host string) bool {
 	host = canonicalHost(host)
 	for _, allowed := range hosts {

@@ -19,17 +19,17 @@ import (
 )
 
 const (
-	victimLink    = "LUMAFLOW_TEST_VICTIM_LINK"
-	victimWorkDir = "LUMAFLOW_TEST_VICTIM_WORK_DIR"
-	victimRoom    = "LUMAFLOW_TEST_VICTIM_ROOM"
+	childLink      = "LUMAFLOW_TEST_CHILD_LINK"
+	childWorkDir   = "LUMAFLOW_TEST_CHILD_WORK_DIR"
+	childFileLimit = "LUMAFLOW_TEST_CHILD_FILE_LIMIT"
 )
 
-// victim is what a child process does: it downloads, and writes a line for
-// every piece that has come.
-func victim(link, workDir string) int {
+// runChild is the main function of a child process: it downloads a file and writes
+// a line for each progress report.
+func runChild(link, workDir string) int {
 	fetcher, err := fetch.New(fetch.Options{WorkDir: workDir, AllowPrivate: true})
-	if room := os.Getenv(victimRoom); err == nil && room != "" {
-		err = limitFiles(room)
+	if limit := os.Getenv(childFileLimit); err == nil && limit != "" {
+		err = limitFiles(limit)
 	}
 	if err == nil {
 		_, err = fetcher.Fetch(context.Background(), fetch.Request{URL: link, Key: key, Progress: func(done, _ int64) {
@@ -43,18 +43,18 @@ func victim(link, workDir string) int {
 	return 0
 }
 
-// killAt runs a victim and kills it with SIGKILL when it has told that done
-// bytes are there. It reports whether the victim was still at work.
+// killAt runs a child process and kills it with SIGKILL when it has reported done
+// bytes. It returns whether the child was still running.
 func killAt(t *testing.T, link, workDir string, done int64) bool {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
-	child.Env = append(os.Environ(), victimLink+"="+link, victimWorkDir+"="+workDir)
-	var complaints strings.Builder
-	child.Stderr = &complaints
-	told, err := child.StdoutPipe()
+	child.Env = append(os.Environ(), childLink+"="+link, childWorkDir+"="+workDir)
+	var stderr strings.Builder
+	child.Stderr = &stderr
+	stdout, err := child.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, child.Start())
-	for lines := bufio.NewScanner(told); lines.Scan(); {
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		var at int64
 		_, err := fmt.Sscan(lines.Text(), &at)
 		require.NoError(t, err)
@@ -64,15 +64,15 @@ func killAt(t *testing.T, link, workDir string, done int64) bool {
 		}
 	}
 	err = child.Wait()
-	require.Empty(t, complaints.String())
+	require.Empty(t, stderr.String())
 	return err != nil
 }
 
-func TestKilledDownloadGoesOn(t *testing.T) {
+func TestKilledDownloadIsResumed(t *testing.T) {
 	t.Parallel()
 	data := video(5*fetch.CheckpointEvery, 1)
 	sent := 3*fetch.CheckpointEvery + 12345
-	server := newOrigin(t, stall(data, etag, sent), honest(data, etag))
+	server := newOrigin(t, stallAfter(data, sent), compliant(data, etag))
 	workDir := t.TempDir()
 
 	require.True(t, killAt(t, server.link(), workDir, int64(sent)))
@@ -84,14 +84,14 @@ func TestKilledDownloadGoesOn(t *testing.T) {
 	require.NoError(t, file.Discard())
 
 	var from int
-	asked := server.asked()[1]
-	_, err = fmt.Sscanf(asked, "bytes=%d-", &from)
-	require.NoError(t, err, asked)
-	assert.Greater(t, from, 2*fetch.CheckpointEvery, "at most one checkpoint's worth is fetched twice")
+	requested := server.ranges()[1]
+	_, err = fmt.Sscanf(requested, "bytes=%d-", &from)
+	require.NoError(t, err, requested)
+	assert.Greater(t, from, 2*fetch.CheckpointEvery, "at most the bytes of one checkpoint are fetched twice")
 	assert.LessOrEqual(t, from, sent)
 }
 
-// Whatever the moment, the next attempt ends with the right bytes.
+// After a kill at any moment the next attempt completes the right bytes.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	const rounds = 12
@@ -101,14 +101,14 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir = workDir })
 	killed, resumed := 0, 0
 	for round := range rounds {
-		server := newOrigin(t, honest(data, etag))
+		server := newOrigin(t, compliant(data, etag))
 		if killAt(t, server.link(), workDir, random.Int64N(int64(len(data)))) {
 			killed++
 		}
 		if round%3 == 2 {
-			// The file is another one when the next attempt comes.
+			// The file changes before the next attempt.
 			data, other = other, data
-			server = newOrigin(t, honest(data, fmt.Sprintf(`"round-%d"`, round)))
+			server = newOrigin(t, compliant(data, fmt.Sprintf(`"round-%d"`, round)))
 		}
 		file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 		require.NoError(t, err)
@@ -117,10 +117,10 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, sum(data), sum(stored))
 		require.NoError(t, file.Discard())
-		if asked := server.asked(); len(asked) > 1 && asked[len(asked)-1] != "" {
+		if ranges := server.ranges(); len(ranges) > 1 && ranges[len(ranges)-1] != "" {
 			resumed++
 		}
 	}
-	assert.Greater(t, killed, rounds/2, "most victims must have been killed at work")
-	assert.Positive(t, resumed, "some downloads must have gone on")
+	assert.Greater(t, killed, rounds/2, "most children must be killed during the download")
+	assert.Positive(t, resumed, "some downloads must be resumed")
 }

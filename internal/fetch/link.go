@@ -13,29 +13,27 @@ import (
 const (
 	maxLinkLength = 16 << 10
 	maxRedirects  = 5
-	// connectTimeout bounds the dialling and the TLS handshake, each.
+	// connectTimeout bounds the dial and the TLS handshake, each.
 	connectTimeout = 10 * time.Second
 )
 
 func newTransport(options Options) *http.Transport {
 	dialer := &net.Dialer{Timeout: connectTimeout, ControlContext: guard(options.AllowPrivate)}
 	return &http.Transport{
-		// A proxy would resolve names behind the guard's back.
+		// A proxy would resolve names itself and bypass the guard.
 		Proxy:               nil,
 		DialContext:         dialer.DialContext,
 		TLSHandshakeTimeout: connectTimeout,
-		// A fresh connection for each request is guarded anew and is never
-		// retried by the transport. One body per connection has nothing to
-		// gain from HTTP/2 either, which a custom dialer leaves off.
-		// How long the header may take is the watchdog's business.
+		// The guard checks every new connection, and the transport retries only on
+		// a reused one. HTTP/2, which a custom dialer disables, gains nothing with
+		// one body per connection. The stall watchdog bounds the response header.
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 }
 
-// parseLink never quotes the link in its errors: what follows the host may be
-// a signature.
+// parseLink does not quote the link in its errors: it may carry a signature.
 func parseLink(text string) (*url.URL, error) {
 	if len(text) > maxLinkLength {
 		return nil, fmt.Errorf("the link is longer than %d bytes", maxLinkLength)
@@ -47,17 +45,17 @@ func parseLink(text string) (*url.URL, error) {
 	return link, nil
 }
 
-// admit refuses links by their look; the guard refuses by address.
+// admit rejects links by scheme, user and host name. The guard rejects addresses.
 func (f *Fetcher) admit(link *url.URL) error {
 	var reason string
 	switch {
-	case link.Scheme != "https" && (link.Scheme != "http" || !f.AllowPrivate):
+	case link.Scheme != "https" && (link.Scheme != "http" || !f.options.AllowPrivate):
 		reason = "the link is not https"
 	case link.Hostname() == "":
 		reason = "the link names no host"
 	case link.User != nil:
 		reason = "the link carries a user name or password"
-	case !allowedHost(f.AllowHosts, link.Hostname()):
+	case !allowedHost(f.options.AllowHosts, link.Hostname()):
 		reason = "FETCH_ALLOW_HOSTS does not allow this host"
 	default:
 		return nil
@@ -65,8 +63,8 @@ func (f *Fetcher) admit(link *url.URL) error {
 	return &Error{Kind: Forbidden, Host: link.Host, Err: errors.New(reason)}
 }
 
-// get asks for link and follows redirects by hand: net/http's own client would
-// send each link on as the Referer of the next request and quote it in errors.
+// get requests the link and follows redirects itself: http.Client would send each
+// link as the Referer of the next request and quote it in errors.
 func (f *Fetcher) get(ctx context.Context, link *url.URL, header http.Header) (*http.Response, error) {
 	for redirects := 0; ; redirects++ {
 		if err := f.admit(link); err != nil {
@@ -86,7 +84,7 @@ func (f *Fetcher) get(ctx context.Context, link *url.URL, header http.Header) (*
 		default:
 			return response, nil
 		}
-		response.Body.Close()
+		_ = response.Body.Close()
 		next, err := redirectTarget(link, response.Header.Get("Location"))
 		if err != nil {
 			return nil, &Error{Kind: Transient, StatusCode: response.StatusCode, Host: link.Host, Err: err}

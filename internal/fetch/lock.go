@@ -8,12 +8,17 @@ import (
 
 var errBusy = errors.New("another attempt holds the file")
 
-// openLocked opens a file for one attempt alone, or returns errBusy. The lock
-// goes with the process, however that ends.
+// openLocked opens a file with an advisory lock for one attempt alone, or returns
+// errBusy. The kernel releases the lock when the process ends.
+//
+// The lock is on the work file itself, so that it survives a rename and leaves no
+// lock file behind. A lock library does not fit: it opens the file by its path,
+// outside the os.Root, and its locks on Windows also exclude the writes of this
+// process.
 func openLocked(dir *os.Root, name string) (*os.File, error) {
-	// Whoever held the lock until now may have renamed or removed the file
-	// between our opening and locking it; then the lock is on a file that has
-	// left the folder, and the next round finds what is there instead.
+	// The previous holder may rename or remove the file between the open and the
+	// lock. The lock is then on a file without this name, and the next round opens
+	// the current one.
 	for range 10 {
 		file, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
@@ -24,7 +29,7 @@ func openLocked(dir *os.Root, name string) (*os.File, error) {
 			return file, nil
 		}
 		unlock(file)
-		file.Close()
+		_ = file.Close()
 		if err != nil {
 			return nil, err
 		}

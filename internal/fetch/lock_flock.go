@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// tryLock does not wait. A file system without locks counts as taken, so that
-// every attempt there works on a file of its own.
+// tryLock does not wait. A file system without locks counts as locked, so that
+// every attempt there uses a private file.
 func tryLock(file *os.File) bool {
 	for {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -19,6 +19,6 @@ func tryLock(file *os.File) bool {
 	}
 }
 
-// unlock does not leave it to closing: a child process that is just being
-// started holds the file too, until it runs its own program.
+// unlock is explicit, because closing the file is not enough: a child process
+// between fork and exec holds a copy of the descriptor, and the lock with it.
 func unlock(file *os.File) { _ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }

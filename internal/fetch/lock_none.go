@@ -4,8 +4,8 @@ package fetch
 
 import "os"
 
-// tryLock never succeeds where there is no flock: every attempt works on a
-// file of its own, which is right, but nothing is resumed.
+// tryLock always fails on systems without flock: every attempt uses a private
+// file, which is correct, but no download is resumed.
 func tryLock(*os.File) bool { return false }
 
 func unlock(*os.File) {}

@@ -10,8 +10,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if link := os.Getenv(victimLink); link != "" {
-		os.Exit(victim(link, os.Getenv(victimWorkDir)))
+	if link := os.Getenv(childLink); link != "" {
+		os.Exit(runChild(link, os.Getenv(childWorkDir)))
 	}
 	goleak.VerifyTestMain(m)
 }

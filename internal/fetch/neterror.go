@@ -8,22 +8,30 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"lumaflow/internal/retryafter"
 )
 
 const maxRetryAfter = 10 * time.Minute
 
 var errStalled = errors.New("nothing arrived for too long")
 
-// connectionError is a failure to connect, to get an answer, or to read it to
-// its end.
+// explain replaces an error of the network by the reason why its context was
+// canceled, if it was.
+func explain(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// connectionError is a failure to connect or to receive a response header.
 func connectionError(host string, err error) error {
-	var refused addressError
-	if errors.As(err, &refused) {
-		return &Error{Kind: Forbidden, Host: host, Err: refused}
+	if rejected, ok := errors.AsType[addressError](err); ok {
+		return &Error{Kind: Forbidden, Host: host, Err: rejected}
 	}
 	return &Error{Kind: Transient, Host: host, Err: plain(err)}
 }
@@ -55,40 +63,30 @@ func plain(err error) error {
 	}
 }
 
-// statusError judges an answer that is not the file.
+// statusError classifies a response that is not the file.
 func statusError(response *http.Response) error {
 	failed := &Error{StatusCode: response.StatusCode, Host: response.Request.URL.Host}
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound, code == http.StatusGone:
 		failed.Kind = LinkDead
 	case code == http.StatusBadRequest:
-		// Google Cloud Storage's and S3's word for a link that has expired.
+		// Google Cloud Storage and S3 send it for a link that has expired.
 		failed.Kind = LinkDead
 	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
 		failed.Kind = Transient
-		failed.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+		failed.RetryAfter = retryafter.Delay(response.Header, maxRetryAfter)
 	default:
 		failed.Kind = Rejected
 	}
 	return failed
 }
 
-func retryAfter(header string, now time.Time) time.Duration {
-	header = strings.TrimSpace(header)
-	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	if at, err := http.ParseTime(header); err == nil {
-		return min(max(at.Sub(now), 0), maxRetryAfter)
-	}
-	return 0
-}
-
-// notVideo says why the header of a 200 or 206 can't belong to the file, empty
-// if it can. Missing and vague types are left to the look at the bytes.
+// notVideo returns the reason why the header of a 200 or 206 can't belong to a
+// video, empty if it can. A missing or generic content type is no reason: the
+// bytes decide.
 func notVideo(header http.Header) string {
 	if coding := strings.TrimSpace(header.Get("Content-Encoding")); coding != "" && !strings.EqualFold(coding, "identity") {
-		return "the answer is compressed, which was not asked for"
+		return "the response is compressed, which was not requested"
 	}
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
@@ -97,10 +95,10 @@ func notVideo(header http.Header) string {
 	kind, subtype, _ := strings.Cut(mediaType, "/")
 	switch {
 	case subtype == "html":
-		return "the answer is a web page, not a video"
+		return "the response is a web page, not a video"
 	case kind == "text", kind == "multipart", kind == "image",
 		subtype == "json", subtype == "xml", strings.HasSuffix(subtype, "+json"), strings.HasSuffix(subtype, "+xml"):
-		return "the answer is of another content type than video"
+		return "the response has another content type than video"
 	}
 	return ""
 }

@@ -23,12 +23,12 @@ import (
 
 const (
 	key = "0123456789abcdef/1"
-	// secret stands for a signature in a link; no error may quote it.
+	// secret represents the signature of a link. No error may quote it.
 	secret = "signature-of-the-link"
 	etag   = `"v1"`
 )
 
-// atom is one MP4 box around its parts.
+// atom is an MP4 box with a payload of these parts.
 func atom(kind string, parts ...[]byte) []byte {
 	payload := bytes.Join(parts, nil)
 	header := binary.BigEndian.AppendUint32(nil, uint32(8+len(payload)))
@@ -39,7 +39,7 @@ func fileType(brand string) []byte {
 	return atom("ftyp", []byte(brand), make([]byte, 4), []byte(brand))
 }
 
-// movieHeader says 9.96 s, 1280 x 720.
+// movieHeader declares 9.96 s and 1280 x 720 pixels.
 func movieHeader() []byte {
 	mvhd := make([]byte, 100)
 	binary.BigEndian.PutUint32(mvhd[12:], 1000)
@@ -50,8 +50,8 @@ func movieHeader() []byte {
 	return atom("moov", atom("mvhd", mvhd), atom("trak", atom("tkhd", tkhd)))
 }
 
-// video is a well-formed MP4 of exactly size bytes; another seed gives another
-// video of the same length.
+// video is a well-formed MP4 of exactly size bytes. Each seed gives different
+// content of the same length.
 func video(size int, seed uint64) []byte {
 	head := append(fileType("isom"), movieHeader()...)
 	media := make([]byte, size-len(head)-8)
@@ -65,20 +65,20 @@ func sum(data []byte) string {
 	return hex.EncodeToString(digest[:])
 }
 
-// origin is a file server that follows a script, one handler a request; the
-// last one serves all further requests.
+// origin is a file server that follows a script, one handler per request. The last
+// one serves all further requests.
 type origin struct {
 	*httptest.Server
-	mu     sync.Mutex
-	script []http.HandlerFunc
-	seen   []*http.Request
+	mu       sync.Mutex
+	script   []http.HandlerFunc
+	requests []*http.Request
 }
 
 func newOrigin(t testing.TB, script ...http.HandlerFunc) *origin {
 	o := &origin{script: script}
 	o.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
-		o.seen = append(o.seen, r)
+		o.requests = append(o.requests, r)
 		serve := o.script[0]
 		if len(o.script) > 1 {
 			o.script = o.script[1:]
@@ -92,19 +92,19 @@ func newOrigin(t testing.TB, script ...http.HandlerFunc) *origin {
 
 func (o *origin) link() string { return o.URL + "/result.mp4?sig=" + secret }
 
-// asked are the Range headers of the requests so far.
-func (o *origin) asked() []string {
+// ranges are the Range headers of the requests so far.
+func (o *origin) ranges() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var ranges []string
-	for _, r := range o.seen {
+	for _, r := range o.requests {
 		ranges = append(ranges, r.Header.Get("Range"))
 	}
 	return ranges
 }
 
-// honest serves data as net/http would: ranges, If-Range, all of it.
-func honest(data []byte, tag string) http.HandlerFunc {
+// compliant serves data with net/http, which supports Range and If-Range.
+func compliant(data []byte, tag string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "video/mp4")
 		if tag != "" {
@@ -114,8 +114,8 @@ func honest(data []byte, tag string) http.HandlerFunc {
 	}
 }
 
-// plainly serves a 200 whatever the request says.
-func plainly(data []byte, tag string) http.HandlerFunc {
+// ignoringRange serves the whole of data to every request.
+func ignoringRange(data []byte, tag string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("ETag", tag)
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
@@ -123,8 +123,8 @@ func plainly(data []byte, tag string) http.HandlerFunc {
 	}
 }
 
-// cut promises data and breaks the connection after n bytes.
-func cut(data []byte, tag string, n int) http.HandlerFunc {
+// breakAfter declares the length of data and breaks the connection after n bytes.
+func breakAfter(data []byte, tag string, n int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("ETag", tag)
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
@@ -134,10 +134,11 @@ func cut(data []byte, tag string, n int) http.HandlerFunc {
 	}
 }
 
-// stall promises data and sends nothing after n bytes until the client goes.
-func stall(data []byte, tag string, n int) http.HandlerFunc {
+// stallAfter declares the length of data and sends nothing after n bytes until the
+// client disconnects.
+func stallAfter(data []byte, n int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("ETag", tag)
+		w.Header().Set("ETag", etag)
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 		_, _ = w.Write(data[:n])
 		_ = http.NewResponseController(w).Flush()
@@ -145,17 +146,17 @@ func stall(data []byte, tag string, n int) http.HandlerFunc {
 	}
 }
 
-// chunked sends data without telling its length first.
-func chunked(data []byte, tag string) http.HandlerFunc {
+// chunked sends data without a declared length.
+func chunked(data []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("ETag", tag)
+		w.Header().Set("ETag", etag)
 		_ = http.NewResponseController(w).Flush()
 		_, _ = w.Write(data)
 	}
 }
 
-// partOf sends data[from:to] as a 206 that claims to be the given range.
-func partOf(data []byte, tag, contentRange string, from, to int) http.HandlerFunc {
+// partial sends data[from:to] as a 206 with the given Content-Range.
+func partial(data []byte, tag, contentRange string, from, to int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if tag != "" {
 			w.Header().Set("ETag", tag)
@@ -169,7 +170,7 @@ func partOf(data []byte, tag, contentRange string, from, to int) http.HandlerFun
 	}
 }
 
-// status answers with a code and header pairs.
+// status responds with a code and pairs of header names and values.
 func status(code int, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(header); i += 2 {
@@ -180,7 +181,7 @@ func status(code int, header ...string) http.HandlerFunc {
 	}
 }
 
-// raw writes an answer past net/http and closes the connection.
+// raw writes a response without net/http and closes the connection.
 func raw(format string, args ...any) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		connection, buffered, err := http.NewResponseController(w).Hijack()
@@ -193,7 +194,7 @@ func raw(format string, args ...any) http.HandlerFunc {
 	}
 }
 
-// newTLSOrigin serves https with a certificate that nobody trusts.
+// newTLSOrigin serves https with a certificate that is not trusted.
 func newTLSOrigin(t *testing.T) string {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)

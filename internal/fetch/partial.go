@@ -14,32 +14,32 @@ import (
 )
 
 const (
-	checkpointEvery = 1 << 20
+	checkpointEvery = 1 << 20 // bytes
 	bufferSize      = 256 << 10
 )
 
-// partial is a file that is being downloaded: bytes on disk, and the hash of
-// those that are known to be right. Its lock keeps other attempts out.
+// partial is a file during its download: the bytes on disk and the hash of the
+// verified ones. Its lock excludes other attempts.
 type partial struct {
 	dir  *os.Root
 	file *os.File
-	// name is the file's, in dir; state is its checkpoint's, empty for a
-	// private file, which nobody goes on with.
+	// name is the file in dir, state its checkpoint. A private file, which no
+	// attempt resumes, has none, and state is empty.
 	name, state string
 
-	// etag is the strong ETag that the bytes belong to, empty if none is known.
+	// etag is the strong ETag of the bytes, empty if they have none.
 	etag string
-	// length is that of the finished file, -1 while it is not known.
+	// length is that of the complete file, -1 while it is unknown.
 	length int64
-	// size counts the bytes that are right, digest is their hash.
+	// size counts the verified bytes, digest is their hash.
 	size   int64
 	digest hash.Hash
-	// saved is the size that the checkpoint on disk tells.
+	// saved is the size in the checkpoint on disk.
 	saved int64
 }
 
-// openPartial opens and locks the file of a key, or a private one if another
-// attempt holds that.
+// openPartial opens and locks the file of a key, or a private file while another
+// attempt holds the lock.
 func openPartial(dir, key string) (*partial, error) {
 	root, err := openWorkDir(dir)
 	if err != nil {
@@ -52,13 +52,13 @@ func openPartial(dir, key string) (*partial, error) {
 		p.file, err = root.OpenFile(p.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	}
 	if err != nil {
-		root.Close()
+		_ = root.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-// complete reports whether all bytes are here.
+// complete reports whether all bytes are present.
 func (p *partial) complete() bool { return p.length >= 0 && p.size == p.length }
 
 // sum is the SHA-256 of the bytes so far, in hexadecimal.
@@ -71,7 +71,8 @@ func (p *partial) restart(etag string, length int64) error {
 	return cmp.Or(p.file.Truncate(0), p.save())
 }
 
-// append adds bytes at the end, and a checkpoint every now and then.
+// append adds bytes at the end, and saves a checkpoint after each checkpointEvery
+// bytes.
 func (p *partial) append(bytes []byte) error {
 	if _, err := p.file.WriteAt(bytes, p.size); err != nil {
 		return err
@@ -84,8 +85,7 @@ func (p *partial) append(bytes []byte) error {
 	return nil
 }
 
-// rewind drops what follows the first size bytes and hashes those again, as
-// they are on disk.
+// rewind truncates the file to size bytes and hashes them again from the disk.
 func (p *partial) rewind(ctx context.Context, size int64, progress func(done, total int64)) error {
 	if err := p.file.Truncate(size); err != nil {
 		return err
@@ -119,7 +119,7 @@ func (p *partial) finish() error {
 	return p.save()
 }
 
-// close releases the lock. A private file goes with it.
+// close releases the lock. It removes a private file.
 func (p *partial) close() error {
 	var err error
 	if p.state == "" {
@@ -129,8 +129,8 @@ func (p *partial) close() error {
 	return cmp.Or(err, p.file.Close(), p.dir.Close())
 }
 
-// remove deletes the file and its checkpoint, unless the file has been renamed
-// away and another attempt has begun a new one under its name.
+// remove deletes the file and its checkpoint, unless the file has been renamed and
+// another attempt has begun a new one under its name.
 func (p *partial) remove() error {
 	found, err := p.dir.Lstat(p.name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,8 +15,8 @@ import (
 	"lumaflow/internal/fetch"
 )
 
-// A first attempt gets n bytes; then the server does something, and the file
-// must come out right whatever that is.
+// A first attempt receives n bytes. Whatever the server does in the second, the
+// file must be right in the end.
 func TestResume(t *testing.T) {
 	t.Parallel()
 	const size, n = 900_000, 400_000
@@ -26,47 +27,47 @@ func TestResume(t *testing.T) {
 		name   string
 		first  http.HandlerFunc
 		script []http.HandlerFunc
-		asked  []string // by the second attempt
+		ranges []string // requested by the second attempt
 		want   []byte
 		kind   fetch.Kind // of the second attempt
-		again  string     // what the third attempt asks for, if the second failed
+		next   string     // Range of the third attempt, if the second fails
 	}{
-		{"honest server", nil, steps(honest(data, etag)), []string{from}, data, 0, ""},
-		{"no range support", nil, steps(plainly(data, etag)), []string{from}, data, 0, ""},
-		{"changed file", nil, steps(honest(other, `"v2"`)), []string{from}, other, 0, ""},
-		{"changed file, now without ETag", nil, steps(plainly(other, "")), []string{from}, other, 0, ""},
-		{"weak ETag at first", cut(data, `W/"v1"`, n), steps(honest(data, etag)), []string{""}, data, 0, ""},
-		{"no ETag at first", cut(data, "", n), steps(honest(data, etag)), []string{""}, data, 0, ""},
+		{"compliant server", nil, steps(compliant(data, etag)), []string{from}, data, 0, ""},
+		{"no range support", nil, steps(ignoringRange(data, etag)), []string{from}, data, 0, ""},
+		{"changed file", nil, steps(compliant(other, `"v2"`)), []string{from}, other, 0, ""},
+		{"changed file, now without ETag", nil, steps(ignoringRange(other, "")), []string{from}, other, 0, ""},
+		{"weak ETag at first", breakAfter(data, `W/"v1"`, n), steps(compliant(data, etag)), []string{""}, data, 0, ""},
+		{"no ETag at first", breakAfter(data, "", n), steps(compliant(data, etag)), []string{""}, data, 0, ""},
 
-		{"range starts earlier", nil, steps(partOf(data, etag, span(n-100_000, size-1, size), n-100_000, size)), []string{from}, data, 0, ""},
-		{"range starts at zero", nil, steps(partOf(data, etag, span(0, size-1, size), 0, size)), []string{from}, data, 0, ""},
-		{"total not told", nil, steps(partOf(data, etag, fmt.Sprintf("bytes %d-%d/*", n, size-1), n, size)), []string{from}, data, 0, ""},
-		{"range starts later", nil, steps(partOf(data, etag, span(n+1, size-1, size), n+1, size), honest(data, etag)), []string{from, ""}, data, 0, ""},
-		{"206 of a changed file", nil, steps(partOf(other, `"v2"`, span(n, size-1, size), n, size), honest(other, `"v2"`)), []string{from, ""}, other, 0, ""},
-		{"206 without ETag", nil, steps(partOf(other, "", span(n, size-1, size), n, size), honest(other, `"v2"`)), []string{from, ""}, other, 0, ""},
-		{"206 with a weak ETag", nil, steps(partOf(other, `W/"v1"`, span(n, size-1, size), n, size), honest(other, `"v2"`)), []string{from, ""}, other, 0, ""},
-		{"206 of another length", nil, steps(partOf(shorter, etag, span(n, size-1001, size-1000), n, size-1000), honest(shorter, etag)), []string{from, ""}, shorter, 0, ""},
-		{"206 without Content-Range", nil, steps(partOf(data, etag, "", n, size), honest(data, etag)), []string{from, ""}, data, 0, ""},
-		{"206 with nonsense for a range", nil, steps(partOf(data, etag, "bytes 9-8/7", n, size), honest(data, etag)), []string{from, ""}, data, 0, ""},
-		{"206 past the end", nil, steps(partOf(data, etag, fmt.Sprintf("bytes %d-%d/*", n, size), n, size), honest(data, etag)), []string{from, ""}, data, 0, ""},
-		{"206 with another body length", nil, steps(withHeader(partOf(data, etag, span(n, size-1, size), n, size-9), "Content-Length", fmt.Sprint(size-9-n)), honest(data, etag)), []string{from, ""}, data, 0, ""},
-		{"206 for one that is none, twice", nil, steps(partOf(data, etag, "", n, size)), []string{from, ""}, data, fetch.Transient, ""},
-		{"416, file shorter", nil, steps(status(416, "Content-Range", fmt.Sprintf("bytes */%d", len(shorter))), honest(shorter, etag)), []string{from, ""}, shorter, 0, ""},
-		{"416, nonsense", nil, steps(status(416), honest(data, etag)), []string{from, ""}, data, 0, ""},
-		{"416, all that is here", nil, steps(status(416, "Content-Range", fmt.Sprintf("bytes */%d", n)), honest(data, etag)), []string{from, ""}, data, 0, ""},
+		{"range starts earlier", nil, steps(partial(data, etag, span(n-100_000, size-1, size), n-100_000, size)), []string{from}, data, 0, ""},
+		{"range starts at zero", nil, steps(partial(data, etag, span(0, size-1, size), 0, size)), []string{from}, data, 0, ""},
+		{"total not declared", nil, steps(partial(data, etag, fmt.Sprintf("bytes %d-%d/*", n, size-1), n, size)), []string{from}, data, 0, ""},
+		{"range starts later", nil, steps(partial(data, etag, span(n+1, size-1, size), n+1, size), compliant(data, etag)), []string{from, ""}, data, 0, ""},
+		{"206 of a changed file", nil, steps(partial(other, `"v2"`, span(n, size-1, size), n, size), compliant(other, `"v2"`)), []string{from, ""}, other, 0, ""},
+		{"206 without ETag", nil, steps(partial(other, "", span(n, size-1, size), n, size), compliant(other, `"v2"`)), []string{from, ""}, other, 0, ""},
+		{"206 with a weak ETag", nil, steps(partial(other, `W/"v1"`, span(n, size-1, size), n, size), compliant(other, `"v2"`)), []string{from, ""}, other, 0, ""},
+		{"206 of another length", nil, steps(partial(shorter, etag, span(n, size-1001, size-1000), n, size-1000), compliant(shorter, etag)), []string{from, ""}, shorter, 0, ""},
+		{"206 without Content-Range", nil, steps(partial(data, etag, "", n, size), compliant(data, etag)), []string{from, ""}, data, 0, ""},
+		{"206 with a malformed Content-Range", nil, steps(partial(data, etag, "bytes 9-8/7", n, size), compliant(data, etag)), []string{from, ""}, data, 0, ""},
+		{"206 past the end", nil, steps(partial(data, etag, fmt.Sprintf("bytes %d-%d/*", n, size), n, size), compliant(data, etag)), []string{from, ""}, data, 0, ""},
+		{"206 with another body length", nil, steps(withHeader(partial(data, etag, span(n, size-1, size), n, size-9), "Content-Length", strconv.Itoa(size-9-n)), compliant(data, etag)), []string{from, ""}, data, 0, ""},
+		{"206 without Content-Range, twice", nil, steps(partial(data, etag, "", n, size)), []string{from, ""}, data, fetch.Transient, ""},
+		{"416, file shorter", nil, steps(status(416, "Content-Range", fmt.Sprintf("bytes */%d", len(shorter))), compliant(shorter, etag)), []string{from, ""}, shorter, 0, ""},
+		{"416 without Content-Range", nil, steps(status(416), compliant(data, etag)), []string{from, ""}, data, 0, ""},
+		{"416 of the partial length", nil, steps(status(416, "Content-Range", fmt.Sprintf("bytes */%d", n)), compliant(data, etag)), []string{from, ""}, data, 0, ""},
 
-		{"shorter range than asked for", nil, steps(partOf(data, etag, span(n, n+9, size), n, n+10)), []string{from}, data, fetch.Transient, fmt.Sprintf("bytes=%d-", n+10)},
-		{"early end", nil, steps(partOf(data, etag, span(n, size-1, size), n, size-1)), []string{from}, data, fetch.Transient, fmt.Sprintf("bytes=%d-", size-1)},
-		{"more than promised", nil, steps(partOf(data, etag, span(n, n+9, size), n, n+20)), []string{from}, data, fetch.Rejected, ""},
-		{"web page instead", nil, steps(withHeader(plainly([]byte("<html>"), ""), "Content-Type", "text/html")), []string{from}, data, fetch.Rejected, from},
+		{"shorter range than requested", nil, steps(partial(data, etag, span(n, n+9, size), n, n+10)), []string{from}, data, fetch.Transient, fmt.Sprintf("bytes=%d-", n+10)},
+		{"early end", nil, steps(partial(data, etag, span(n, size-1, size), n, size-1)), []string{from}, data, fetch.Transient, fmt.Sprintf("bytes=%d-", size-1)},
+		{"more bytes than declared", nil, steps(partial(data, etag, span(n, n+9, size), n, n+20)), []string{from}, data, fetch.Rejected, ""},
+		{"web page instead", nil, steps(withHeader(ignoringRange([]byte("<html>"), ""), "Content-Type", "text/html")), []string{from}, data, fetch.Rejected, from},
 		{"link dead", nil, steps(status(403)), []string{from}, data, fetch.LinkDead, from},
-		{"reset again", nil, steps(cut(data, etag, 10)), []string{from}, data, fetch.Transient, "bytes=10-"},
+		{"second reset", nil, steps(breakAfter(data, etag, 10)), []string{from}, data, fetch.Transient, "bytes=10-"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			if test.first == nil {
-				test.first = cut(data, etag, n)
+				test.first = breakAfter(data, etag, n)
 			}
 			server := newOrigin(t, append(steps(test.first), test.script...)...)
 			fetcher := newFetcher(t)
@@ -75,13 +76,13 @@ func TestResume(t *testing.T) {
 
 			file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 			assert.Equal(t, test.kind, fetch.KindOf(err), "%v", err)
-			assert.Equal(t, test.asked, server.asked()[1:])
+			assert.Equal(t, test.ranges, server.ranges()[1:])
 			if test.kind != 0 {
 				assertClean(t, err)
-				// A third attempt recovers from whatever that was, by another link.
-				final := newOrigin(t, honest(test.want, etag))
+				// A third attempt with another link recovers.
+				final := newOrigin(t, compliant(test.want, etag))
 				file, err = fetcher.Fetch(t.Context(), fetch.Request{URL: final.link() + "&new=1", Key: key})
-				assert.Equal(t, test.again, final.asked()[0])
+				assert.Equal(t, test.next, final.ranges()[0])
 			}
 			require.NoError(t, err)
 			assert.Equal(t, sum(test.want), file.SHA256)
@@ -96,29 +97,29 @@ func TestResume(t *testing.T) {
 func TestPartialSurvivesADeadLink(t *testing.T) {
 	t.Parallel()
 	data := video(900_000, 1)
-	old := newOrigin(t, cut(data, etag, 400_000), status(403))
+	old := newOrigin(t, breakAfter(data, etag, 400_000), status(403))
 	fetcher := newFetcher(t)
 	for range 2 {
 		_, err := fetcher.Fetch(t.Context(), fetch.Request{URL: old.link(), Key: key})
 		require.Error(t, err)
 	}
-	minted := newOrigin(t, honest(data, etag))
+	minted := newOrigin(t, compliant(data, etag))
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: minted.link(), Key: key})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"bytes=400000-"}, minted.asked())
-	assert.Equal(t, etag, minted.seen[0].Header.Get("If-Range"))
+	assert.Equal(t, []string{"bytes=400000-"}, minted.ranges())
+	assert.Equal(t, etag, minted.requests[0].Header.Get("If-Range"))
 	assert.Equal(t, sum(data), file.SHA256)
 	require.NoError(t, file.Close())
 }
 
-// A length that was not told at first is known from the first range on.
-func TestLengthLearned(t *testing.T) {
+// A length that the first response does not declare comes from the first range.
+func TestUndeclaredLength(t *testing.T) {
 	t.Parallel()
 	data := video(900_000, 1)
 	server := newOrigin(t,
 		raw("HTTP/1.0 200 OK\r\nETag: %s\r\n\r\n%s", etag, data[:400_000]),
-		partOf(data, etag, "bytes 400000-899999/900000", 400_000, 500_000),
-		honest(data, etag))
+		partial(data, etag, "bytes 400000-899999/900000", 400_000, 500_000),
+		compliant(data, etag))
 	fetcher := newFetcher(t)
 	var totals []int64
 	attempt := func() (*fetch.File, error) {
@@ -142,28 +143,28 @@ func TestLengthLearned(t *testing.T) {
 	require.NoError(t, file.Discard())
 }
 
-// A file that was finished but never published is fetched again unless the
-// server proves that it is still the same.
+// A complete file that was not published is fetched again unless the server proves
+// that it is unchanged.
 func TestFinishedFile(t *testing.T) {
 	t.Parallel()
 	data, other, shorter := video(900_000, 1), video(900_000, 2), video(500_000, 3)
 	all := "bytes=899999-"
 	tests := []struct {
-		name  string
-		first http.HandlerFunc
-		again []http.HandlerFunc
-		asked []string
-		want  []byte
+		name   string
+		first  http.HandlerFunc
+		next   []http.HandlerFunc
+		ranges []string
+		want   []byte
 	}{
-		{"same file", honest(data, etag), steps(honest(data, etag)), []string{all}, data},
-		{"same file, of unknown length at first", chunked(data, etag), steps(honest(data, etag)), []string{"bytes=900000-"}, data},
-		{"other file", honest(data, etag), steps(honest(other, `"v2"`)), []string{all}, other},
-		{"other, shorter file", honest(data, etag), steps(honest(shorter, `"v2"`)), []string{all}, shorter},
-		{"416 of another length, unknown at first", chunked(data, etag), steps(status(416, "Content-Range", "bytes */9"), honest(other, etag)), []string{"bytes=900000-", ""}, other},
-		{"no ranges any more", honest(data, etag), steps(plainly(data, etag)), []string{all}, data},
-		{"416 of the same length", honest(data, etag), steps(status(416, "Content-Range", "bytes */900000")), []string{all}, data},
-		{"416 of another length", honest(data, etag), steps(status(416, "Content-Range", "bytes */9"), honest(other, etag)), []string{all, ""}, other},
-		{"no ETag", honest(data, ""), steps(honest(data, "")), []string{""}, data},
+		{"same file", compliant(data, etag), steps(compliant(data, etag)), []string{all}, data},
+		{"same file, of unknown length at first", chunked(data), steps(compliant(data, etag)), []string{"bytes=900000-"}, data},
+		{"other file", compliant(data, etag), steps(compliant(other, `"v2"`)), []string{all}, other},
+		{"other, shorter file", compliant(data, etag), steps(compliant(shorter, `"v2"`)), []string{all}, shorter},
+		{"416 of another length, unknown at first", chunked(data), steps(status(416, "Content-Range", "bytes */9"), compliant(other, etag)), []string{"bytes=900000-", ""}, other},
+		{"range support withdrawn", compliant(data, etag), steps(ignoringRange(data, etag)), []string{all}, data},
+		{"416 of the same length", compliant(data, etag), steps(status(416, "Content-Range", "bytes */900000")), []string{all}, data},
+		{"416 of another length", compliant(data, etag), steps(status(416, "Content-Range", "bytes */9"), compliant(other, etag)), []string{all, ""}, other},
+		{"no ETag", compliant(data, ""), steps(compliant(data, "")), []string{""}, data},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -174,24 +175,24 @@ func TestFinishedFile(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, file.Close())
 
-			second := newOrigin(t, test.again...)
+			second := newOrigin(t, test.next...)
 			var last int64
 			file, err = fetcher.Fetch(t.Context(), fetch.Request{URL: second.link(), Key: key, Progress: func(done, _ int64) { last = done }})
 			require.NoError(t, err)
-			assert.Equal(t, test.asked, second.asked())
+			assert.Equal(t, test.ranges, second.ranges())
 			assert.Equal(t, sum(test.want), file.SHA256)
 			assert.EqualValues(t, len(test.want), file.Bytes)
 			stored, err := os.ReadFile(file.Path)
 			require.NoError(t, err)
 			assert.Equal(t, sum(test.want), sum(stored))
-			assert.EqualValues(t, len(test.want), last, "the end of progress is told, also when nothing was to be fetched")
+			assert.EqualValues(t, len(test.want), last, "progress reports the end, also if nothing was missing")
 			require.NoError(t, file.Discard())
 		})
 	}
 }
 
-// What is in the work directory is proven before it is built upon.
-func TestSpoiledPartial(t *testing.T) {
+// A work file is verified before it is resumed.
+func TestCorruptPartial(t *testing.T) {
 	t.Parallel()
 	data := video(3*fetch.CheckpointEvery, 1)
 	sent := fetch.CheckpointEvery + 1000
@@ -214,14 +215,14 @@ func TestSpoiledPartial(t *testing.T) {
 		}
 	}
 	tests := []struct {
-		name  string
-		spoil func(t *testing.T, dir string)
-		asked string
+		name    string
+		corrupt func(t *testing.T, dir string)
+		request string // Range of the second attempt
 	}{
 		{"nothing", func(*testing.T, string) {}, from},
 		{"bytes after the checkpoint", edit(bytes, func(b []byte) []byte { return append(b, "garbage"...) }), from},
 		{"more bytes than the file has", edit(bytes, func(b []byte) []byte { return append(b, make([]byte, 2*len(data))...) }), from},
-		{"a leftover of a checkpoint", func(t *testing.T, dir string) {
+		{"an unfinished checkpoint", func(t *testing.T, dir string) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, state+".new"), []byte(`{"vers`), 0o600))
 		}, from},
 		{"a flipped bit", edit(bytes, func(b []byte) []byte { b[len(b)/2] ^= 1; return b }), ""},
@@ -230,7 +231,7 @@ func TestSpoiledPartial(t *testing.T) {
 		{"no bytes", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, bytes))) }, ""},
 		{"no checkpoint", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, state))) }, ""},
 		{"an empty checkpoint", edit(state, func([]byte) []byte { return nil }), ""},
-		{"an endless checkpoint", edit(state, func(b []byte) []byte { return append([]byte(strings.Repeat(" ", 1<<20)), b...) }), ""},
+		{"an oversized checkpoint", edit(state, func(b []byte) []byte { return append([]byte(strings.Repeat(" ", 1<<20)), b...) }), ""},
 		{"a checkpoint of another version", edit(state, replace(`"version":1`, `"version":2`)), ""},
 		{"a checkpoint without ETag", edit(state, replace(`"etag":"\"v1\""`, `"etag":""`)), ""},
 		{"a checkpoint of negative bytes", edit(state, replace(`"bytes":`, `"bytes":-`)), ""},
@@ -240,20 +241,20 @@ func TestSpoiledPartial(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := newOrigin(t, cut(data, etag, sent), honest(data, etag))
+			server := newOrigin(t, breakAfter(data, etag, sent), compliant(data, etag))
 			fetcher := newFetcher(t)
 			_, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 			require.Error(t, err)
-			test.spoil(t, fetcher.WorkDir)
+			test.corrupt(t, fetcher.WorkDir())
 			file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 			require.NoError(t, err)
-			assert.Equal(t, test.asked, server.asked()[1])
+			assert.Equal(t, test.request, server.ranges()[1])
 			assert.Equal(t, sum(data), file.SHA256)
 			stored, err := os.ReadFile(file.Path)
 			require.NoError(t, err)
 			assert.Equal(t, sum(data), sum(stored))
 			require.NoError(t, file.Discard())
-			assert.NotContains(t, entries(t, fetcher.WorkDir), bytes)
+			assert.NotContains(t, entries(t, fetcher.WorkDir()), bytes)
 		})
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"lumaflow/internal/fetch"
 )
 
-// These run on a fake clock, on connections that never leave the process.
+// These tests run on a fake clock, with connections within the process.
 func TestStall(t *testing.T) {
 	t.Parallel()
 	data := video(100_000, 1)
@@ -76,20 +76,20 @@ func TestStall(t *testing.T) {
 	}
 }
 
-// A real connection is given up too, and what came over it is kept.
+// An attempt with a real connection fails too, and keeps the received bytes.
 func TestStalledConnection(t *testing.T) {
 	t.Parallel()
 	data := video(300_000, 1)
 	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	server := newOrigin(t, stall(data, etag, 100_000), silent, honest(data, etag))
-	impatient := newFetcher(t, func(o *fetch.Options) { o.StallTimeout = 300 * time.Millisecond })
+	server := newOrigin(t, stallAfter(data, 100_000), silent, compliant(data, etag))
+	hasty := newFetcher(t, func(o *fetch.Options) { o.StallTimeout = 300 * time.Millisecond })
 	for range 2 {
-		_, err := impatient.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
+		_, err := hasty.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 		assert.Equal(t, fetch.Transient, fetch.KindOf(err))
 		require.ErrorContains(t, err, "nothing arrived for too long")
 		assertClean(t, err)
 	}
-	fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir = impatient.WorkDir })
+	fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir = hasty.WorkDir() })
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 	require.NoError(t, err)
 	assert.Equal(t, sum(data), file.SHA256)

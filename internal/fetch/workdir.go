@@ -18,8 +18,8 @@ const (
 )
 
 func openWorkDir(dir string) (*os.Root, error) {
-	// Each attempt opens the folder anew: someone may have cleared the cache
-	// that it lies in.
+	// Each attempt creates the folder if it is missing: it may be in a cache that
+	// has been cleared.
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -35,7 +35,8 @@ func privateName(base string) string {
 	return base + "-" + rand.Text() + bytesSuffix
 }
 
-// prepareWorkDir creates dir, proves that it can be written, and sweeps it.
+// prepareWorkDir creates dir, proves that it can be written, and removes abandoned
+// work files.
 func prepareWorkDir(dir string, before time.Time) error {
 	root, err := openWorkDir(dir)
 	if err != nil {
@@ -56,10 +57,9 @@ func prepareWorkDir(dir string, before time.Time) error {
 
 var workFile = regexp.MustCompile(`^` + namePrefix + `[0-9a-f]{32}(-[A-Z2-7]{26})?(\.part|\.json|\.json\.new)$`)
 
-// sweep removes work files that nobody has touched since before, whatever
-// attempt they belonged to: one that is paused for weeks only finds out that
-// its file has no name any more. It leaves alone what does not look like ours,
-// and what can't be removed.
+// sweep removes work files that were last modified before a time. It takes no lock:
+// an attempt that was suspended for weeks keeps its open file, which then has no
+// name. Other files stay, and so does a file that can't be removed.
 func sweep(dir *os.Root, before time.Time) {
 	entries, _ := fs.ReadDir(dir.FS(), ".")
 	for _, entry := range entries {

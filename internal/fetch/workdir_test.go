@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -67,23 +68,23 @@ func TestSweep(t *testing.T) {
 	assert.ElementsMatch(t, append(kept, young, folder), entries(t, dir))
 }
 
-// While one attempt holds the file, another one works on its own.
+// While one attempt holds the lock, another one uses a private file.
 func TestOverlappingAttempts(t *testing.T) {
 	t.Parallel()
 	data := video(900_000, 1)
 	release := make(chan struct{})
 	slow := newOrigin(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("ETag", etag)
-		w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 		_, _ = w.Write(data[:400_000])
 		_ = http.NewResponseController(w).Flush()
 		<-release
 		_, _ = w.Write(data[400_000:])
 	})
-	quick := newOrigin(t, honest(data, etag))
+	quick := newOrigin(t, compliant(data, etag))
 	workDir := t.TempDir()
-	// Two fetchers, as in two processes.
-	zombie := newFetcher(t, func(o *fetch.Options) { o.WorkDir = workDir })
+	// Two fetchers represent two processes.
+	slowFetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir = workDir })
 	fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir = workDir })
 
 	begun := make(chan struct{})
@@ -94,7 +95,7 @@ func TestOverlappingAttempts(t *testing.T) {
 	ended := make(chan outcome, 1)
 	go func() {
 		var once sync.Once
-		file, err := zombie.Fetch(t.Context(), fetch.Request{URL: slow.link(), Key: key, Progress: func(int64, int64) {
+		file, err := slowFetcher.Fetch(t.Context(), fetch.Request{URL: slow.link(), Key: key, Progress: func(int64, int64) {
 			once.Do(func() { close(begun) })
 		}})
 		ended <- outcome{file, err}
@@ -104,10 +105,10 @@ func TestOverlappingAttempts(t *testing.T) {
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: quick.link(), Key: key})
 	require.NoError(t, err)
 	assert.Equal(t, sum(data), file.SHA256)
-	assert.Equal(t, []string{""}, quick.asked(), "a private file has nothing to go on with")
+	assert.Equal(t, []string{""}, quick.ranges(), "a private file is not resumed")
 	assert.Len(t, entries(t, workDir), 3)
 	require.NoError(t, file.Close())
-	assert.NoFileExists(t, file.Path, "nobody would find a private file again")
+	assert.NoFileExists(t, file.Path, "no attempt would resume a private file")
 
 	close(release)
 	late := <-ended
@@ -121,27 +122,27 @@ func TestOverlappingAttempts(t *testing.T) {
 	assert.Empty(t, entries(t, workDir))
 }
 
-// A private attempt that fails leaves nothing behind.
+// A failed attempt removes its private file.
 func TestFailedPrivateAttempt(t *testing.T) {
 	t.Parallel()
 	data := video(900_000, 1)
-	server := newOrigin(t, honest(data, etag), cut(data, etag, 1000))
+	server := newOrigin(t, compliant(data, etag), breakAfter(data, etag, 1000))
 	fetcher := newFetcher(t)
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 	require.NoError(t, err)
-	before := entries(t, fetcher.WorkDir)
+	before := entries(t, fetcher.WorkDir())
 	_, err = fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
 	require.Error(t, err)
-	assert.Equal(t, before, entries(t, fetcher.WorkDir))
+	assert.Equal(t, before, entries(t, fetcher.WorkDir()))
 	require.NoError(t, file.Discard())
 }
 
-// A store may rename the file away while it is held. What happens under its
-// name then is none of the holder's business.
+// A store may rename the file while the lock is held. Discard leaves a new file of
+// the same name alone.
 func TestDiscardAfterRename(t *testing.T) {
 	t.Parallel()
 	data := video(900_000, 1)
-	server := newOrigin(t, honest(data, etag))
+	server := newOrigin(t, compliant(data, etag))
 	fetcher := newFetcher(t)
 	published := filepath.Join(t.TempDir(), "video.mp4")
 
@@ -160,12 +161,12 @@ func TestDiscardAfterRename(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, sum(data), sum(stored), "the second attempt did not write into the published file")
 	require.NoError(t, second.Discard())
-	assert.Empty(t, entries(t, fetcher.WorkDir))
+	assert.Empty(t, entries(t, fetcher.WorkDir()))
 	assert.FileExists(t, published)
 }
 
-// A file that lost its name between being opened and being locked belongs to
-// whoever took it away, most likely a store.
+// A file that lost its name between open and lock belongs to the process that
+// renamed it, normally a store.
 func TestLockOfARenamedFile(t *testing.T) {
 	t.Parallel()
 	dir, err := os.OpenRoot(t.TempDir())
@@ -186,44 +187,46 @@ func TestLockOfARenamedFile(t *testing.T) {
 	require.NoError(t, err)
 	defer late.Close()
 	_, err = fetch.LockPresent(dir, late, "x.part")
-	require.Error(t, err, "it is taken")
+	require.Error(t, err, "another descriptor holds the lock")
 
 	require.NoError(t, dir.Rename("x.part", "published"))
 	require.NoError(t, file.Close())
 	present, err = fetch.LockPresent(dir, late, "x.part")
 	require.NoError(t, err)
-	assert.False(t, present, "it has gone")
+	assert.False(t, present, "the file has been renamed")
 	create()
 	present, err = fetch.LockPresent(dir, late, "x.part")
 	require.NoError(t, err)
-	assert.False(t, present, "another one has its name")
+	assert.False(t, present, "another file has the name")
 }
 
 func TestManyAttemptsAtOnce(t *testing.T) {
 	t.Parallel()
 	data := video(2*fetch.CheckpointEvery, 1)
-	server := newOrigin(t, honest(data, etag))
+	server := newOrigin(t, compliant(data, etag))
 	fetcher := newFetcher(t)
 	var attempts sync.WaitGroup
 	for range 8 {
 		attempts.Go(func() {
 			for range 4 {
 				file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
-				if !assert.NoError(t, err) {
+				if err != nil {
+					t.Error(err)
 					return
 				}
 				stored, err := os.ReadFile(file.Path)
-				assert.NoError(t, err)
+				if err = errors.Join(err, file.Discard()); err != nil {
+					t.Error(err)
+				}
 				assert.Equal(t, sum(data), sum(stored))
-				assert.NoError(t, file.Discard())
 			}
 		})
 	}
 	attempts.Wait()
-	assert.Empty(t, entries(t, fetcher.WorkDir))
+	assert.Empty(t, entries(t, fetcher.WorkDir()))
 }
 
-// A File that a test of another package made up has nothing to release.
+// A zero File, as tests of other packages create, has nothing to release.
 func TestZeroFile(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, new(fetch.File).Discard())

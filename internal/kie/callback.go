@@ -6,32 +6,32 @@ import (
 	"slices"
 )
 
-// Callback is what kie.ai POSTs when a task has ended. A signature covers the
-// task id alone and nothing else in it is authenticated, so it is a reason to
-// ask for the record and no more. Its message is fit for printing.
+// Callback is the body that kie.ai POSTs at the end of a task. kie.ai's signature
+// covers the task id alone; the rest is not authenticated, so that a callback is
+// a reason to read the record and no proof of its content.
 type Callback struct {
-	// TaskIDs are the distinct candidates, in this order: data.taskId,
-	// data.task_id, taskId, task_id. kie.ai's families disagree, and some send
-	// two. See Verifier.Verify.
+	// TaskIDs are the distinct candidates, in this order: data.taskId (Luma),
+	// data.task_id, taskId, task_id. kie.ai's families differ, and some send two.
+	// See Verifier.Verify.
 	TaskIDs []string
-	// Code is 200 for a success; 500, 501 and others for a failure; 0 if there
-	// is none.
-	Code    int
+	// Code is 200 for a success; 500 (Luma), 501 and others for a failure; 0 if
+	// absent.
+	Code int
+	// Message is redacted and safe to print.
 	Message string
-	// ResultURLs are at most 100 links, from wherever kie.ai's families put
-	// them.
+	// ResultURLs are at most 100 links, found at the places where kie.ai's
+	// families put them.
 	ResultURLs []string
 }
 
-// ErrNoTaskID means that a callback carries no usable task id.
-var ErrNoTaskID = errors.New("it carries no task id")
+// ErrNoTaskID means that a callback has no valid task id.
+var ErrNoTaskID = errors.New("no task id")
 
-// DecodeCallback reads the body of a callback, at most MaxBody bytes. It takes
-// every spelling that kie.ai's families use, and nothing in the body but its
-// task id has to be right.
+// DecodeCallback decodes the body of a callback, at most MaxBody bytes. It accepts
+// every spelling of kie.ai's families and requires nothing but a task id.
 func DecodeCallback(body []byte) (Callback, error) {
 	if len(body) > MaxBody {
-		return Callback{}, fmt.Errorf("decode callback: it is larger than %d bytes", MaxBody)
+		return Callback{}, fmt.Errorf("decode callback: the body is larger than %d bytes", MaxBody)
 	}
 	fields, err := parseObject(body)
 	if err != nil {

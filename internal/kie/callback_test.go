@@ -62,7 +62,7 @@ func TestDecodeCallback(t *testing.T) {
 	}
 }
 
-func TestDecodeCallbackRefuses(t *testing.T) {
+func TestDecodeCallbackRejects(t *testing.T) {
 	noID := map[string]string{
 		"empty object": `{}`, "data is null": `{"code":500,"data":null}`, "id elsewhere": `{"data":{"info":{"taskId":"abc"}}}`,
 		"nothing usable": `{"taskId":null,"data":{"taskId":true}}`,
@@ -93,8 +93,8 @@ func TestDecodeCallbackRefuses(t *testing.T) {
 	}
 }
 
-// Bodies of the largest size that are built to be slow or big must come out
-// bounded.
+// Bodies of the maximum size that are built for slow or large decoding give
+// bounded results.
 func TestDecodeCallbackBounds(t *testing.T) {
 	fill := func(prefix, element, suffix string) string {
 		return prefix + strings.Repeat(element, (kie.MaxBody-len(prefix)-len(suffix))/len(element)) + suffix

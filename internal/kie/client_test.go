@@ -20,7 +20,7 @@ import (
 
 const (
 	testKey = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
-	// A callback token and a signed query, as kie.ai might quote them.
+	// testToken has the form of a callback token.
 	testToken = "dGhpcyBpcyBhIGNhbGxiYWNrIHRva2VuIG9mIDMyIGI"
 	taskID    = "774d9a7dd608a0e49293903095e45a4c"
 )
@@ -30,7 +30,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
-// reply is a canned answer.
+// reply is a canned response.
 type reply struct {
 	status int
 	header http.Header
@@ -50,8 +50,8 @@ func (r reply) response(request *http.Request) *http.Response {
 	}
 }
 
-// replies answers with one reply after the other, then with the last again, and
-// counts the requests.
+// replies returns the replies in order, then repeats the last one, and counts the
+// requests.
 func replies(count *int, all ...reply) roundTrip {
 	return func(request *http.Request) (*http.Response, error) {
 		next := all[min(*count, len(all)-1)]
@@ -71,7 +71,8 @@ func newClient(t *testing.T, options kie.Options) *kie.Client {
 	return client
 }
 
-// requireError asserts what every error of the package must be and returns it.
+// requireError asserts the properties that are common to all errors of the package
+// and returns the error.
 func requireError(t *testing.T, err error) *kie.Error {
 	t.Helper()
 	var failed *kie.Error
@@ -87,7 +88,7 @@ func requireError(t *testing.T, err error) *kie.Error {
 	return failed
 }
 
-func TestNewRefusesBadSettings(t *testing.T) {
+func TestNewRejectsInvalidSettings(t *testing.T) {
 	tests := map[string]struct {
 		options kie.Options
 		names   string
@@ -131,7 +132,7 @@ func TestUserAgent(t *testing.T) {
 	assert.Equal(t, "Mozilla/5.0 (compatible; lumaflow/1.2.3)", kie.UserAgent("1.2.3"))
 }
 
-func TestNothingPrintsSecrets(t *testing.T) {
+func TestSecretsAreNotPrinted(t *testing.T) {
 	const hmacKey = "whk-5e7c1b"
 	options := kie.Options{APIKey: testKey}
 	client := newClient(t, options)
@@ -153,10 +154,10 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	assert.NotContains(t, log.String(), hmacKey)
 	assert.NotContains(t, log.String(), fmt.Sprintf("%x", testKey))
 	assert.NotContains(t, log.String(), fmt.Sprintf("%x", hmacKey))
-	assert.Contains(t, log.String(), "luma.Client(api.kie.ai)")
+	assert.Contains(t, log.String(), "kie.Client(api.kie.ai)")
 }
 
-func TestRequestLogHoldsNoSecret(t *testing.T) {
+func TestDebugLogHoldsNoSecret(t *testing.T) {
 	var log bytes.Buffer
 	count := 0
 	client := newClient(t, kie.Options{
@@ -202,12 +203,12 @@ func TestProviderTextIsRedactedAndBounded(t *testing.T) {
 }
 
 func TestClassOf(t *testing.T) {
-	assert.Equal(t, kie.Unknown, kie.ClassOf(errors.New("anything")), "an error that nobody classified must forbid a second submission")
+	assert.Equal(t, kie.Unknown, kie.ClassOf(errors.New("anything")), "an unclassified error must forbid a second submission")
 	assert.Zero(t, kie.ClassOf(nil))
-	assert.NotZero(t, kie.NotSent, "a forgotten class must not read as safe to send again")
+	assert.NotZero(t, kie.NotSent, "the zero class must not mean that it is safe to submit again")
 }
 
-func TestAKeyThatIsAWordIsNoSecret(t *testing.T) {
+func TestShortKeyIsNotRedacted(t *testing.T) {
 	count := 0
 	client, err := kie.New(kie.Options{APIKey: "any", Transport: replies(&count, reply{status: 200, body: `{"code":429,"msg":"Too many requests"}`})})
 	require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -12,24 +13,23 @@ import (
 
 const opClock = "clock"
 
-// Clock is how this machine's clock compares with kie.ai's.
+// Clock is the difference between this machine's clock and kie.ai's.
 type Clock struct {
-	// Ahead is how far this machine's clock is ahead of kie.ai's; below zero it
-	// is behind.
+	// Ahead is positive if this machine's clock is ahead of kie.ai's.
 	Ahead time.Duration
-	// Margin is how far Ahead may be off, either way.
+	// Margin is the largest error of Ahead, in either direction.
 	Margin time.Duration
 }
 
-// AskClock compares the clocks by the Date header of an answer, whatever the
-// answer says, so it needs no key. Who answers may be the CDN in front of
-// kie.ai; its clock is taken for kie.ai's. It tries three times within 25
-// seconds. Its errors are about the settings, or *Error with the class
-// Temporary.
-func AskClock(ctx context.Context, options Options) (Clock, error) {
+// CompareClocks compares this machine's clock with the Date header of a response
+// of any status; it needs no API key. The header may be set by the CDN in front
+// of kie.ai, whose clock is taken for kie.ai's. CompareClocks makes at most
+// three requests within 25 seconds. Its errors are about the settings, or *Error
+// with the class Temporary.
+func CompareClocks(ctx context.Context, options Options) (Clock, error) {
 	api, err := baseURL(options.BaseURL, DefaultBaseURL)
 	if err != nil {
-		return Clock{}, errors.New("KIE_BASE_URL " + err.Error())
+		return Clock{}, fmt.Errorf("KIE_BASE_URL %w", err)
 	}
 	transport := options.Transport
 	if transport == nil {
@@ -39,28 +39,30 @@ func AskClock(ctx context.Context, options Options) (Clock, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	failed := func(err error) error { return &Error{Op: opClock, Class: Temporary, Err: cause(err)} }
+	fail := func(err error) (Clock, error) {
+		return Clock{}, &Error{Op: opClock, Class: Temporary, Err: withoutURL(err)}
+	}
 	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, api.JoinPath(creditPath).String(), nil)
 	if err != nil {
-		return Clock{}, failed(err)
+		return fail(err)
 	}
 	request.Header.Set("User-Agent", cmp.Or(options.UserAgent, UserAgent("dev")))
 	sent := time.Now()
 	response, err := newReader(transport).Do(request)
 	if err != nil {
-		return Clock{}, failed(err)
+		return fail(err)
 	}
-	answered := time.Now()
+	received := time.Now()
 	defer response.Body.Close()
 	date, err := http.ParseTime(response.Header.Get("Date"))
 	if err != nil {
-		return Clock{}, failed(errors.New("the answer has no readable Date header"))
+		return fail(errors.New("the answer has no readable Date header"))
 	}
-	// The answer was made halfway between the two, more or less, and halfway
-	// through the second that the header names.
-	way := answered.Sub(sent) / 2
+	// The estimate assumes that the header was set halfway through the exchange
+	// and halfway through the second that it names.
+	half := received.Sub(sent) / 2
 	return Clock{
-		Ahead:  sent.Add(way).Sub(date.Add(time.Second / 2)),
-		Margin: way + time.Second/2,
+		Ahead:  sent.Add(half).Sub(date.Add(time.Second / 2)),
+		Margin: half + time.Second/2,
 	}, nil
 }

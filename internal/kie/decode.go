@@ -12,16 +12,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxTaskID bounds, in bytes, a task id. kie.ai documents no format; ids seen
-// have 32 to 41 characters.
+// maxTaskID bounds, in bytes, a task id. kie.ai documents no format; observed
+// ids have 32 to 41 characters.
 const maxTaskID = 256
 
-// object is a JSON object whose fields are read one by one, so that one that is
-// odd spoils no other. Its methods take the spellings of a field in order of
-// preference.
+// object is a JSON object whose members are decoded one by one, so that a member
+// of an unexpected type does not affect the others. Its methods take the
+// spellings of a member in order of preference.
 type object map[string]json.RawMessage
 
-var errNoObject = errors.New("it is no JSON object")
+var errNoObject = errors.New("not a JSON object")
 
 func parseObject(raw []byte) (object, error) {
 	raw = bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\ufeff")))
@@ -35,8 +35,7 @@ func parseObject(raw []byte) (object, error) {
 	return fields, nil
 }
 
-// text returns the first spelling that holds a string or a number and is not
-// empty.
+// text returns the first spelling whose value is a non-empty string or a number.
 func (o object) text(spellings ...string) string {
 	for _, spelling := range spellings {
 		if text := asText(o[spelling]); text != "" {
@@ -46,8 +45,8 @@ func (o object) text(spellings ...string) string {
 	return ""
 }
 
-// child returns the first spelling that holds an object or a string with one in
-// it: kie.ai's families disagree.
+// child returns the first spelling whose value is an object, or a string that
+// holds an object: kie.ai's families differ.
 func (o object) child(spellings ...string) object {
 	for _, spelling := range spellings {
 		raw := []byte(o[spelling])
@@ -61,7 +60,7 @@ func (o object) child(spellings ...string) object {
 	return nil
 }
 
-// integer returns a whole number, written as a number or as a string.
+// integer returns an integer that is written as a number or as a string.
 func (o object) integer(spelling string) (int, bool) {
 	number, err := strconv.ParseFloat(strings.TrimSpace(asText(o[spelling])), 64)
 	if err != nil || number != math.Trunc(number) || math.Abs(number) > math.MaxInt32 {
@@ -70,32 +69,33 @@ func (o object) integer(spelling string) (int, bool) {
 	return int(number), true
 }
 
-// taskID returns the first spelling that holds a usable task id.
+// taskID returns the first spelling whose value is a valid task id.
 func (o object) taskID(spellings ...string) string {
 	for _, spelling := range spellings {
-		if id := asText(o[spelling]); usableTaskID(id) {
+		if id := asText(o[spelling]); validTaskID(id) {
 			return id
 		}
 	}
 	return ""
 }
 
-func usableTaskID(id string) bool {
+func validTaskID(id string) bool {
 	return strings.TrimSpace(id) != "" && len(id) <= maxTaskID &&
 		!strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError })
 }
 
-// time reads what kie.ai's families call a time: milliseconds or seconds since
-// 1970, "2025-06-06 10:30:00" or RFC 3339. A time without a zone is taken as
-// UTC, which is not documented. Anything else is the zero time.
+// time decodes the time formats of kie.ai's families: milliseconds or seconds
+// since 1970, "2025-06-06 10:30:00" and RFC 3339. A time without a zone is taken
+// as UTC; kie.ai documents no zone. Any other value is the zero time.
 func (o object) time(spelling string) time.Time {
 	text := strings.TrimSpace(asText(o[spelling]))
 	at := time.Time{}
 	if number, err := strconv.ParseFloat(text, 64); err == nil {
-		const year5138 = 1e11 // seconds; a millisecond count this small is from 1973
+		// 1e11 s is the year 5138, 1e11 ms is 1973.
+		const maxSeconds = 1e11
 		switch {
 		case number <= 0 || number >= 1e15:
-		case number < year5138:
+		case number < maxSeconds:
 			at = time.Unix(int64(number), 0)
 		default:
 			at = time.UnixMilli(int64(number))
@@ -114,8 +114,8 @@ func (o object) time(spelling string) time.Time {
 	return at.UTC()
 }
 
-// asText returns a JSON string or the literal of a number; anything else is
-// empty.
+// asText returns the value of a JSON string or the literal of a number; any other
+// value is empty.
 func asText(raw json.RawMessage) string {
 	if len(raw) == 0 {
 		return ""

@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// Class says what is known after a request has failed.
+// Class classifies a failed request by its next step.
 type Class int
 
 const (
-	// NotSent means that no byte of a submission was handed to the network. It
-	// is safe to send it again.
+	// NotSent means that no byte of a submission was handed to the network: it
+	// is safe to submit again.
 	NotSent Class = iota + 1
 	// Held means that kie.ai refused a submission for now and created nothing.
 	// The same submission may be accepted after Error.Delay.
 	Held
 	// Refused means that kie.ai refused for good: a submission created nothing,
-	// and asking the same again will not help.
+	// and the same request will be refused again.
 	Refused
-	// Unknown means that a submission may or may not have created a paid task.
-	// It must not be sent again.
+	// Unknown means that a submission may or may not have created a paid task:
+	// it must not be sent again.
 	Unknown
 	// Temporary means that a read or an upload got no usable answer and may get
 	// one later.
 	Temporary
-	// NotFound means that kie.ai answered a read by saying that it has no such
-	// record or file.
+	// NotFound means that kie.ai itself answered that it has no such record or
+	// file.
 	NotFound
 )
 
-// String says it in words that fit after "submit: ".
+// String returns words that fit after "submit: ".
 func (c Class) String() string {
 	switch c {
 	case NotSent:
@@ -52,27 +52,27 @@ func (c Class) String() string {
 	}
 }
 
-// Error is how every method of Client fails. It holds no secret: provider text
-// is cut, put on one line and redacted.
+// Error is the error of every method of Client. It holds no secret: provider text
+// is redacted, truncated and on one line.
 type Error struct {
 	// Op is the request: submit, record-info, download-url, credit, clock or
 	// upload.
 	Op string
-	// TaskID is the task that was asked about. In an Unknown submission it is
-	// the id that an answer named which was no clear acceptance.
+	// TaskID is the task of a read. In an Unknown submission it is the task id of
+	// an answer that was no clear acceptance.
 	TaskID string
 	Class  Class
-	// Code is the code in the body, or else the HTTP status. Zero means that
-	// there was no answer.
+	// Code is the code in the body, or else the HTTP status; zero without an
+	// answer.
 	Code int
-	// HTTPStatus is zero if there was no answer.
+	// HTTPStatus is zero without an answer.
 	HTTPStatus int
-	// Message is what kie.ai said, possibly in Chinese.
+	// Message is kie.ai's text, possibly in Chinese.
 	Message string
-	// RetryAfter is what the header of that name asked for, at most 15
-	// minutes; zero means nothing.
+	// RetryAfter is the delay of the Retry-After header, at most 15 minutes; zero
+	// without the header.
 	RetryAfter time.Duration
-	// Err is the cause if it is not kie.ai's answer as such.
+	// Err is a cause beside kie.ai's answer.
 	Err error
 }
 
@@ -105,37 +105,35 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Delay is how long to wait before the same request is made again: what kie.ai
-// asked for, or else the time that fits the code. Zero leaves it to the caller.
+// Delay is the wait before the same request may be repeated: the delay of the
+// Retry-After header, or else the one in the table of codes. Zero leaves the
+// delay to the caller.
 func (e *Error) Delay() time.Duration {
 	if e.RetryAfter > 0 {
 		return e.RetryAfter
 	}
 	if e.Class == Held || e.Class == Temporary {
-		return verdictOn(e.Code).delay
+		return meaningOf(e.Code).delay
 	}
 	return 0
 }
 
-// ClassOf returns the class of an error. One that is not an *Error is Unknown,
-// the class that forbids the most; no error has no class.
+// ClassOf returns the class of an error. An error that is not an *Error is
+// Unknown, the class that permits the least. ClassOf(nil) is zero.
 func ClassOf(err error) Class {
-	var failed *Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &failed):
-		return failed.Class
-	default:
-		return Unknown
 	}
+	if failed, ok := errors.AsType[*Error](err); ok {
+		return failed.Class
+	}
+	return Unknown
 }
 
-// cause strips the *url.Error that net/http puts around every failure: it
+// withoutURL strips the *url.Error that net/http wraps around its errors: its text
 // repeats the URL.
-func cause(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+func withoutURL(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
 	}
 	return err

@@ -5,20 +5,20 @@ import (
 	"net/http"
 )
 
-// Watch lets the tests drive the watch over a connection without net/http.
+// Watch observes a connection without net/http.
 func Watch(conn net.Conn) (watched net.Conn, connected func(), seal func() (written bool)) {
 	w := new(wire)
 	watched = wireConn{conn, w}
 	return watched, func() { w.connected(watched) }, w.seal
 }
 
-// DecodeRecord lets the fuzz test decode without retries and timers, whose
-// chance spoils its coverage.
+// DecodeRecord decodes without retries: random timers would make the coverage of
+// a fuzz test unstable.
 func DecodeRecord(c *Client, taskID string, response *http.Response) (Record, error) {
-	return c.decodeRecord(c.receive(opRecord, taskID, response))
+	return c.decodeLumaRecord(c.receive(opRecord, taskID, response))
 }
 
-// DecodeUploaded does the same with the answer to an upload.
+// DecodeUploaded decodes the answer to an upload without a request.
 func DecodeUploaded(c *Client, response *http.Response) (Uploaded, error) {
 	return c.uploaded(c.receive(opUpload, "", response), 1)
 }

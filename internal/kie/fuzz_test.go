@@ -20,11 +20,11 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// FuzzDecodeCallback holds what must be true of every body that anybody can
-// post: what is kept of it is small, printable, and stands in the body where it
-// is said to stand.
+// FuzzDecodeCallback checks the invariants of decoding an untrusted callback: the
+// result is small and printable, and each value is in the body under one of its
+// keys.
 //
-//	go test ./luma -run '^$' -fuzz '^FuzzDecodeCallback$' -fuzztime 10m
+//	go test ./internal/kie -run '^$' -fuzz '^FuzzDecodeCallback$' -fuzztime 10m
 func FuzzDecodeCallback(f *testing.F) {
 	for _, body := range []string{
 		`{"code":200,"msg":"ok","data":{"taskId":"abc","promptJson":"{\"videoUrl\":\"https://in/1.mp4\"}","resultUrls":["https://r/1.mp4"]}}`,
@@ -40,35 +40,35 @@ func FuzzDecodeCallback(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
 		got, err := kie.DecodeCallback(body)
-		assert.Equal(t, before, body, "the body is left alone")
+		assert.Equal(t, before, body, "the body was modified")
 		if err != nil {
 			assert.Zero(t, got)
-			assert.Less(t, len(err.Error()), 100, "the error quotes nothing")
+			assert.Less(t, len(err.Error()), 100, "the error quotes the body")
 			return
 		}
-		said := read(body)
+		inBody := parseTexts(body)
 		assert.NotEmpty(t, got.TaskIDs)
 		assert.LessOrEqual(t, len(got.TaskIDs), 4)
 		for n, id := range got.TaskIDs {
 			assertTaskID(t, id)
-			assert.Contains(t, said.under("taskId", "task_id"), id)
+			assert.Contains(t, inBody.under("taskId", "task_id"), id)
 			assert.NotContains(t, got.TaskIDs[:n], id, "named twice")
 		}
 		assertLinks(t, got.ResultURLs)
-		assertSaid(t, said, got.ResultURLs)
+		assertInBody(t, inBody, got.ResultURLs)
 		assert.LessOrEqual(t, max(got.Code, -got.Code), math.MaxInt32)
 		assertLine(t, got.Message, 301)
-		again, err := kie.DecodeCallback(body)
-		assert.NoError(t, err)
-		assert.Equal(t, got, again)
+		second, err := kie.DecodeCallback(body)
+		require.NoError(t, err)
+		assert.Equal(t, got, second)
 	})
 }
 
-// FuzzRecord holds what must be true of every answer of record-info, whoever
-// gives it: a verdict only from a flag or code that says so, no link that the
-// record does not give as a result, no other task's record, no secret in words.
+// FuzzRecord checks the invariants of decoding an answer of record-info: the state
+// follows from a flag or code in the answer, each link is a result in the answer,
+// the record is that of the requested task, and no text holds a secret.
 //
-//	go test ./luma -run '^$' -fuzz '^FuzzRecord$' -fuzztime 10m
+//	go test ./internal/kie -run '^$' -fuzz '^FuzzRecord$' -fuzztime 10m
 func FuzzRecord(f *testing.F) {
 	f.Add(200, documentedRecord)
 	f.Add(200, `{"code":501,"msg":"moderated"}`)
@@ -88,32 +88,32 @@ func FuzzRecord(f *testing.F) {
 		if status < 100 || status > 999 {
 			t.Skip("no HTTP status")
 		}
-		said := read([]byte(body))
+		inBody := parseTexts([]byte(body))
 		got, err := kie.DecodeRecord(client, taskID, reply{status: status, body: body}.response(nil))
 		if err != nil {
 			assert.Zero(t, got)
-			assertRecordError(t, said, status, err)
+			assertRecordError(t, inBody, status, err)
 			return
 		}
 		assert.Equal(t, taskID, got.TaskID)
-		assertVerdict(t, said, got)
+		assertState(t, inBody, got)
 		assertLinks(t, got.ResultURLs)
-		assertSaid(t, said, got.ResultURLs)
+		assertInBody(t, inBody, got.ResultURLs)
 		assertLine(t, got.ErrorMessage, 301)
 		assertLine(t, got.ErrorCode, 65)
 		assert.NotContains(t, got.ErrorMessage+got.ErrorCode, testKey)
 		_, err = json.Marshal(got)
-		assert.NoError(t, err)
-		again, err := kie.DecodeRecord(client, taskID, reply{status: status, body: body}.response(nil))
-		assert.NoError(t, err)
-		assert.Equal(t, got, again)
+		require.NoError(t, err)
+		second, err := kie.DecodeRecord(client, taskID, reply{status: status, body: body}.response(nil))
+		require.NoError(t, err)
+		assert.Equal(t, got, second)
 	})
 }
 
-// FuzzUploaded holds what must be true of every answer to an upload: the link is
-// on a host of kie.ai's, over https, and stands in the answer.
+// FuzzUploaded checks the invariants of decoding an answer to an upload: the link
+// is https, its host is one of kie.ai's, and it is in the answer.
 //
-//	go test ./luma -run '^$' -fuzz '^FuzzUploaded$' -fuzztime 10m
+//	go test ./internal/kie -run '^$' -fuzz '^FuzzUploaded$' -fuzztime 10m
 func FuzzUploaded(f *testing.F) {
 	f.Add(200, uploadAnswer)
 	f.Add(200, `{"success":true,"data":{"fileUrl":"https://kieai.redpandaai.co/files/a","expiresAt":"2025-01-18T10:30:00Z"}}`)
@@ -142,30 +142,30 @@ func FuzzUploaded(f *testing.F) {
 		assert.Equal(t, "https", address.Scheme)
 		assert.Nil(t, address.User)
 		assert.Regexp(t, own, strings.ToLower(address.Hostname()))
-		assert.Contains(t, strings.Join(read([]byte(body)).under("downloadUrl", "fileUrl"), "\n"), got.URL)
+		assert.Contains(t, strings.Join(parseTexts([]byte(body)).under("downloadUrl", "fileUrl"), "\n"), got.URL)
 	})
 }
 
-func assertRecordError(t *testing.T, said saying, status int, err error) {
+func assertRecordError(t *testing.T, inBody keyedTexts, status int, err error) {
 	t.Helper()
 	failed := requireError(t, err)
 	assert.Contains(t, []kie.Class{kie.Temporary, kie.NotFound, kie.Refused}, failed.Class)
 	if failed.Class == kie.NotFound {
-		// A proxy's page must not make a job give a task up.
-		assert.NotEmpty(t, said, "only kie.ai itself knows that there is no record")
+		// A proxy's page must not end the wait for a task.
+		assert.NotEmpty(t, inBody, "NotFound without an answer of kie.ai")
 		assert.Less(t, status, 500)
 	}
 	assert.NotContains(t, err.Error(), testKey)
 	assertLine(t, err.Error(), 1000)
 }
 
-// assertVerdict reads the flag of a record in a way of its own.
-func assertVerdict(t *testing.T, said saying, got kie.Record) {
+// assertState checks the state of a record against the texts of the body.
+func assertState(t *testing.T, inBody keyedTexts, got kie.Record) {
 	t.Helper()
 	states := map[int]kie.State{0: kie.Pending, 1: kie.Succeeded, 2: kie.Failed, 3: kie.Failed, 4: kie.Succeeded}
 	state, documented := states[got.Flag]
 	if !documented {
-		state = kie.UnknownFlag
+		state = kie.UnknownState
 	}
 	assert.Equal(t, state, got.State)
 	isNumber := func(want int) func(string) bool {
@@ -174,11 +174,11 @@ func assertVerdict(t *testing.T, said saying, got kie.Record) {
 			return err == nil && number == float64(want)
 		}
 	}
-	if state == kie.Failed && got.Flag == 3 && slices.ContainsFunc(said.under("code"), isNumber(501)) {
+	if state == kie.Failed && got.Flag == 3 && slices.ContainsFunc(inBody.under("code"), isNumber(501)) {
 		return
 	}
 	if got.Flag != -1 {
-		assert.True(t, slices.ContainsFunc(said.under("successFlag"), isNumber(got.Flag)), "flag %d is not in the record", got.Flag)
+		assert.True(t, slices.ContainsFunc(inBody.under("successFlag"), isNumber(got.Flag)), "flag %d is not in the record", got.Flag)
 	}
 }
 
@@ -189,14 +189,14 @@ func assertTaskID(t *testing.T, id string) {
 	assert.False(t, strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }), "%q is not printable", id)
 }
 
-// tokenLike is a run of characters that may hold a callback token.
+// tokenLike matches a run of characters that may hold a callback token.
 var tokenLike = regexp.MustCompile(`[A-Za-z0-9_-]{43}`)
 
-// assertLine checks that a text is fit for a log and a terminal.
+// assertLine checks that a text is safe for a log and a terminal.
 func assertLine(t *testing.T, text string, limit int) {
 	t.Helper()
 	assert.LessOrEqual(t, len([]rune(text)), limit)
-	assert.False(t, strings.ContainsFunc(text, unicode.IsControl), "%q controls a terminal", text)
+	assert.False(t, strings.ContainsFunc(text, unicode.IsControl), "%q holds control characters", text)
 	assert.False(t, tokenLike.MatchString(text), "%q may hold a token", text)
 }
 
@@ -210,32 +210,32 @@ func assertLinks(t *testing.T, links []string) {
 	}
 }
 
-// assertSaid checks that the body itself gives each link as a result.
-func assertSaid(t *testing.T, said saying, links []string) {
+// assertInBody checks that each link is in the body under a key of results.
+func assertInBody(t *testing.T, inBody keyedTexts, links []string) {
 	t.Helper()
-	texts := strings.Join(said.under("resultUrls", "result_urls", "resultJson", "resultVideoUrl",
+	texts := strings.Join(inBody.under("resultUrls", "result_urls", "resultJson", "resultVideoUrl",
 		"result_video_url", "video_url", "resultImageUrl", "result_image_url"), "\n")
 	for _, link := range links {
-		assert.Contains(t, texts, link, "this result was made up")
+		assert.Contains(t, texts, link, "this result is not in the body")
 	}
 }
 
-// saying is every text and number of a JSON document, also of the documents
-// that its strings hold, each with the keys around it.
-type saying []said
+// keyedTexts are all texts and numbers of a JSON document, and of the documents
+// in its strings, each with the keys around it.
+type keyedTexts []keyedText
 
-type said struct {
+type keyedText struct {
 	keys []string
 	text string
 }
 
-func read(body []byte) saying {
-	var all saying
-	all.read(bytes.TrimPrefix(body, []byte("\ufeff")), nil)
+func parseTexts(body []byte) keyedTexts {
+	var all keyedTexts
+	all.parse(bytes.TrimPrefix(body, []byte("\ufeff")), nil)
 	return all
 }
 
-func (s *saying) read(document []byte, keys []string) {
+func (k *keyedTexts) parse(document []byte, keys []string) {
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.UseNumber()
 	var value any
@@ -245,35 +245,35 @@ func (s *saying) read(document []byte, keys []string) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return
 	}
-	s.take(value, keys)
+	k.add(value, keys)
 }
 
-func (s *saying) take(value any, keys []string) {
+func (k *keyedTexts) add(value any, keys []string) {
 	switch value := value.(type) {
 	case map[string]any:
 		for key, member := range value {
-			s.take(member, append(slices.Clone(keys), key))
+			k.add(member, append(slices.Clone(keys), key))
 		}
 	case []any:
 		for _, element := range value {
-			s.take(element, keys)
+			k.add(element, keys)
 		}
 	case json.Number:
-		*s = append(*s, said{keys, value.String()})
+		*k = append(*k, keyedText{keys, value.String()})
 	case string:
-		*s = append(*s, said{keys, value})
+		*k = append(*k, keyedText{keys, value})
 		if text := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(value), "\ufeff")); text != "" && strings.ContainsRune(`{["`, rune(text[0])) {
-			s.read([]byte(text), keys)
+			k.parse([]byte(text), keys)
 		}
 	}
 }
 
-// under are the texts within any of some keys.
-func (s saying) under(keys ...string) []string {
+// under returns the texts within any of the keys.
+func (k keyedTexts) under(keys ...string) []string {
 	var texts []string
-	for _, said := range s {
-		if slices.ContainsFunc(keys, func(key string) bool { return slices.Contains(said.keys, key) }) {
-			texts = append(texts, said.text)
+	for _, entry := range k {
+		if slices.ContainsFunc(keys, func(key string) bool { return slices.Contains(entry.keys, key) }) {
+			texts = append(texts, entry.text)
 		}
 	}
 	return texts

@@ -1,21 +1,26 @@
-// Package kie is a client of kie.ai's "Luma Modify Video" API: it submits
-// tasks, reads their records, renews result links, asks for the credit balance
-// and uploads source videos; and it decodes and verifies the callbacks that
-// kie.ai sends.
+// Package kie is a client of kie.ai: it submits tasks, reads their records,
+// renews result links, reads the credit balance, uploads source videos, and
+// decodes and verifies the callbacks that kie.ai sends.
 //
-// Two facts shape it. kie.ai has no idempotency key, so a submission is sent
-// once and its error says what is known about it: see Submit and Class. And
-// kie.ai reports most errors inside an HTTP 200, as {"code":…,"msg":…}: see
-// Error. What kie.ai's pages leave open or contradict is decoded leniently.
+// kie.ai serves many models in families; each family has its own paths, request
+// fields and record fields. The client supports one family, "Luma Modify Video":
+// see the files luma_*.go. Everything else is common to kie.ai.
+//
+// Two facts shape the package. kie.ai documents no idempotency key, so a
+// submission is sent once and its error states whether a task may exist: see
+// Submit and Class. And kie.ai reports most errors inside an HTTP 200, as
+// {"code":…,"msg":…}: see Error. Fields that kie.ai's pages leave open, or
+// describe in contradictory ways, are decoded leniently.
 //
 // Provider facts are from docs.kie.ai: luma-api/generate-luma-modify-video,
 // luma-api/get-luma-modify-details, luma-api/generate-luma-modify-video-callbacks,
 // common-api/download-url, common-api/quickstart, common-api/webhook-verification
-// and file-upload-api. A fact that is marked observed is from other users'
-// reports.
+// and file-upload-api. A fact that is marked observed is from reports of other
+// users.
 package kie
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +32,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// The hosts of kie.ai. Uploads have one of their own and take the same key.
+// The hosts of kie.ai. Uploads have a host of their own and use the same key.
 const (
 	DefaultBaseURL       = "https://api.kie.ai"
 	DefaultUploadBaseURL = "https://kieai.redpandaai.co"
@@ -46,38 +51,38 @@ type Options struct {
 	APIKey string `json:"-"`
 	// UserAgent is sent with every request; empty means UserAgent("dev").
 	UserAgent string
-	// Logger gets one debug line for each request; nil means none.
+	// Logger gets one debug line for each answer; nil disables logging.
 	Logger *slog.Logger
-	// Transport replaces the client's own; it is meant for tests. Submissions
-	// use a clone of an *http.Transport. Any other RoundTripper hides what it
-	// sends, so that a submission which fails in it is always Unknown.
+	// Transport replaces the client's own transport, in tests. Submissions use a
+	// clone of an *http.Transport. With any other RoundTripper the client can't
+	// observe the connection, so that a submission that fails is always Unknown.
 	Transport http.RoundTripper
 }
 
-// Format keeps the key out of whatever prints the options.
+// Format keeps the key out of everything that prints the options.
 func (o Options) Format(state fmt.State, _ rune) {
-	_, _ = io.WriteString(state, "luma.Options("+redacted+")")
+	_, _ = io.WriteString(state, "kie.Options("+redacted+")")
 }
 
 // LogValue keeps the key out of logs.
 func (o Options) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(o)) }
 
-// UserAgent is the User-Agent of a version of lumaflow. kie.ai's CDN has been
-// observed to block clients that do not look like a browser.
+// UserAgent is the User-Agent of a version of lumaflow. Observed: kie.ai's CDN
+// blocks clients whose User-Agent is not like that of a browser.
 func UserAgent(version string) string {
 	return "Mozilla/5.0 (compatible; lumaflow/" + version + ")"
 }
 
-// Client talks to kie.ai. It is safe for concurrent use. Printing it reveals
-// no secret.
+// Client sends requests to kie.ai. It is safe for concurrent use. Its printed
+// form holds no secret.
 type Client struct {
 	api, uploads *url.URL
 	userAgent    string
 	logger       *slog.Logger
 	transport    http.RoundTripper
 	reads        *retryablehttp.Client
-	// The key lives in closures only, where no printer or debugger dump of the
-	// struct looks.
+	// The key is held by these closures only: fmt and debuggers that print the
+	// struct do not print captured variables.
 	authorize func(*http.Request)
 	redact    func(string) string
 }
@@ -104,7 +109,7 @@ func New(options Options) (*Client, error) {
 	client := &Client{
 		api:       api,
 		uploads:   uploads,
-		userAgent: options.UserAgent,
+		userAgent: cmp.Or(options.UserAgent, UserAgent("dev")),
 		logger:    options.Logger,
 		transport: options.Transport,
 		authorize: func(request *http.Request) { request.Header.Set("Authorization", "Bearer "+key) },
@@ -112,9 +117,6 @@ func New(options Options) (*Client, error) {
 	}
 	if len(key) >= minKey {
 		client.redact = func(text string) string { return redact(strings.ReplaceAll(text, key, redacted)) }
-	}
-	if client.userAgent == "" {
-		client.userAgent = UserAgent("dev")
 	}
 	if client.logger == nil {
 		client.logger = slog.New(slog.DiscardHandler)
@@ -126,18 +128,14 @@ func New(options Options) (*Client, error) {
 	return client, nil
 }
 
-// String names the host that the client talks to.
-func (c *Client) String() string { return "luma.Client(" + c.api.Host + ")" }
+// String names the client's host.
+func (c *Client) String() string { return "kie.Client(" + c.api.Host + ")" }
 
-// CloseIdleConnections closes the connections that wait for the next request.
+// CloseIdleConnections closes the idle connections of the client.
 func (c *Client) CloseIdleConnections() { c.reads.HTTPClient.CloseIdleConnections() }
 
 func baseURL(given, fallback string) (*url.URL, error) {
-	given = strings.TrimSpace(given)
-	if given == "" {
-		given = fallback
-	}
-	base, err := url.Parse(given)
+	base, err := url.Parse(cmp.Or(strings.TrimSpace(given), fallback))
 	switch {
 	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
 		return nil, errors.New("must be an http or https address like " + fallback)
@@ -147,7 +145,7 @@ func baseURL(given, fallback string) (*url.URL, error) {
 	return base, nil
 }
 
-// prepare sets what every request to one of the two hosts carries.
+// prepare sets the headers that are common to all requests.
 func (c *Client) prepare(request *http.Request, contentType string) {
 	request.Header.Set("User-Agent", c.userAgent)
 	request.Header.Set("Accept", "application/json")

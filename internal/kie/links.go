@@ -4,30 +4,30 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
 
 const (
-	// maxLinks bounds how many result links of one task are kept; Luma makes
-	// one video.
+	// maxLinks bounds the result links of one task; Luma generates one video.
 	maxLinks = 100
 	// maxLink bounds, in bytes, a result link.
 	maxLink = 8 << 10
 )
 
-// linkSpellings are the fields in which kie.ai's families put result links, in
-// order of preference. A field "videoUrl" is not among them: it is the source.
+// linkSpellings are the fields of kie.ai's families that hold result links, in
+// order of preference. "videoUrl" is not one of them: it is the source video.
 var linkSpellings = []string{
 	"resultUrls", "result_urls", "resultJson",
 	"resultVideoUrl", "result_video_url", "video_url", "resultImageUrl", "result_image_url",
 }
 
-// linkStart finds the links in a string that is no JSON.
+// linkStart matches the start of a link in a string that is no JSON.
 var linkStart = regexp.MustCompile(`(?i)(?:^|[\[,\s"'])(https?://)`)
 
-// links returns the result links of the first of the objects that has any, all
-// from one field, each once.
+// links returns the distinct result links of one field: the first field that has
+// any, of the first object that has such a field.
 func links(objects ...object) []string {
 	for _, fields := range objects {
 		for _, spelling := range linkSpellings {
@@ -39,10 +39,10 @@ func links(objects ...object) []string {
 	return nil
 }
 
-// linksIn reads an array of links, or a string that holds one link, a JSON
-// array, a JSON object, or what older pages show: "[http://…]" without quotes
-// inside. Every level of strings in strings doubles the escapes, so the size
-// of the body bounds the depth.
+// linksIn decodes an array of links, or a string that holds one link, a JSON
+// array, a JSON object, or a list without quotes as on older pages of kie.ai:
+// "[http://…]". Each level of nested strings doubles the escapes, so that
+// MaxBody bounds the recursion.
 func linksIn(raw json.RawMessage) []string {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 {
@@ -66,7 +66,8 @@ func linksIn(raw json.RawMessage) []string {
 }
 
 func linksInArray(raw []byte) []string {
-	// Element by element: a million empty elements must not become a slice.
+	// Decoding element by element bounds memory: an array within MaxBody may
+	// have a million empty elements.
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := decoder.Token(); err != nil {
 		return nil
@@ -84,7 +85,7 @@ func linksInArray(raw []byte) []string {
 
 func linksInText(text string) []string {
 	var found []string
-	// One more than is kept, to end the last.
+	// One start more than maxLinks marks the end of the last link.
 	starts := linkStart.FindAllStringSubmatchIndex(text, maxLinks+1)
 	for n, start := range starts {
 		end := len(text)
@@ -104,10 +105,8 @@ func appendLink(found []string, link string) []string {
 		strings.ContainsFunc(link, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return found
 	}
-	for _, known := range found {
-		if known == link {
-			return found
-		}
+	if slices.Contains(found, link) {
+		return found
 	}
 	return append(found, link)
 }

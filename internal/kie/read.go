@@ -5,119 +5,122 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"lumaflow/internal/retryafter"
 )
 
-// The reading calls repeat a request a few times within seconds. Longer waits
-// are the caller's: they come back as Error.Delay.
+// The client retries a read within seconds. Longer delays are left to the
+// caller: see Error.Delay.
 const (
 	readAttempts       = 3
 	readAttemptTimeout = 10 * time.Second
 	readTimeout        = 25 * time.Second
-	shortestPause      = 200 * time.Millisecond
-	longestPause       = 2 * time.Second
+	minReadBackoff     = 200 * time.Millisecond
+	maxReadBackoff     = 2 * time.Second
 )
 
-// call is one reading request. decode turns its answer into a result or an
-// *Error.
-type call struct {
+// readRequest is a request without side effects at kie.ai.
+type readRequest struct {
 	op     string
 	taskID string
 	method string
-	url    string
+	url    *url.URL
 	body   any
-	decode func(answer) error
 }
 
 func newReader(transport http.RoundTripper) *retryablehttp.Client {
 	return &retryablehttp.Client{
 		HTTPClient: &http.Client{
 			Transport:     transport,
-			CheckRedirect: stay,
+			CheckRedirect: noRedirect,
 			Timeout:       readAttemptTimeout,
 		},
 		RetryMax:     readAttempts - 1,
-		CheckRetry:   askAgain,
-		Backoff:      pause,
+		CheckRetry:   retryRead,
+		Backoff:      readBackoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 }
 
-// read makes a reading request. Its errors are *Error with the class Temporary,
-// NotFound or Refused.
-func (c *Client) read(ctx context.Context, call call) error {
+// read sends a request and returns its decoded answer. Its errors are *Error
+// with the class Temporary, NotFound or Refused.
+func read[T any](ctx context.Context, c *Client, request readRequest, decode func(answer) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	failed := func(err error) *Error {
-		return &Error{Op: call.op, TaskID: call.taskID, Class: Temporary, Err: cause(err)}
+	var result, none T
+	fail := func(err error) (T, error) {
+		return none, &Error{Op: request.op, TaskID: request.taskID, Class: Temporary, Err: withoutURL(err)}
 	}
-	// An empty slice would be sent as a body.
+	// retryablehttp would send a nil []byte as a body; it has to be a nil any.
 	var body any
 	contentType := ""
-	if call.body != nil {
-		encoded, err := encode(call.body)
+	if request.body != nil {
+		encoded, err := encode(request.body)
 		if err != nil {
-			return failed(err)
+			return fail(err)
 		}
 		body, contentType = encoded, "application/json"
 	}
-	request, err := retryablehttp.NewRequestWithContext(ctx, call.method, call.url, body)
+	httpRequest, err := retryablehttp.NewRequestWithContext(ctx, request.method, request.url.String(), body)
 	if err != nil {
-		return failed(err)
+		return fail(err)
 	}
-	c.prepare(request.Request, contentType)
-	// Decoding inside of the retry loop is what makes an error under HTTP 200,
-	// and a body that breaks off, worth another try.
-	request.SetResponseHandler(func(response *http.Response) error {
-		return call.decode(c.receive(call.op, call.taskID, response))
-	})
-	_, err = c.reads.Do(request)
-	var known *Error
-	if err == nil || errors.As(err, &known) {
+	c.prepare(httpRequest.Request, contentType)
+	// The answer is decoded inside the retry loop: an error under HTTP 200 and a
+	// body that breaks off are retried too.
+	httpRequest.SetResponseHandler(func(response *http.Response) (err error) {
+		result, err = decode(c.receive(request.op, request.taskID, response))
 		return err
+	})
+	if _, err = c.reads.Do(httpRequest); err == nil {
+		return result, nil
 	}
-	return failed(err)
+	if _, decoded := errors.AsType[*Error](err); decoded {
+		return none, err
+	}
+	return fail(err)
 }
 
-// askAgain is the retry policy. It runs once for the exchange and once for the
-// decoded answer.
-func askAgain(ctx context.Context, _ *http.Response, err error) (bool, error) {
+// retryRead is the retry policy of reads. retryablehttp calls it after the
+// exchange, and after the answer was decoded.
+func retryRead(ctx context.Context, _ *http.Response, err error) (bool, error) {
 	if err == nil || ctx.Err() != nil {
 		return false, nil
 	}
-	var failed *Error
-	if errors.As(err, &failed) {
-		return failed.Class == Temporary && failed.Delay() <= longestPause, nil
+	if failed, ok := errors.AsType[*Error](err); ok {
+		return failed.Class == Temporary && failed.Delay() <= maxReadBackoff, nil
 	}
 	return true, nil
 }
 
-// pause is the backoff: exponential with full jitter above a minimum, or what
-// kie.ai asked for if that is short; askAgain has turned away the rest.
-func pause(_, _ time.Duration, attempt int, response *http.Response) time.Duration {
-	wait := shortestPause + rand.N(shortestPause<<attempt)
+// readBackoff is exponential with full jitter above a minimum, or the delay of
+// Retry-After if that is longer; retryRead rejects delays above maxReadBackoff.
+func readBackoff(_, _ time.Duration, attempt int, response *http.Response) time.Duration {
+	backoff := minReadBackoff + rand.N(minReadBackoff<<attempt)
 	if response != nil {
-		wait = max(wait, retryAfter(response.Header))
+		backoff = max(backoff, retryafter.Delay(response.Header, maxRetryAfter))
 	}
-	return wait
+	return backoff
 }
 
-// failed decides what an answer without the expected content means to a read.
-// A 404 or 422 counts only if kie.ai itself has said it: a proxy's page knows
-// nothing of a record.
-func (a answer) failed() error {
-	class := verdictOn(a.code).read
+// readable reports whether the answer is a success under a status below 300.
+func (a answer) readable() bool { return a.success() && a.status < 300 }
+
+// readError classifies an answer to a read that lacks the expected content. 404
+// and 422 prove that there is no record only with a code in the body: a proxy's
+// page proves nothing.
+func (a answer) readError() error {
+	class := meaningOf(a.code).read
 	switch {
 	case a.redirects():
-		return a.failure(Refused, errRedirect(a.op))
-	case a.status >= 500, class == NotFound && !a.explicit:
-		return a.failure(Temporary, a.err)
+		return a.newError(Refused, errRedirect(a.op))
+	case a.status >= 500, class == NotFound && !a.hasCode:
+		return a.newError(Temporary, a.err)
 	default:
-		return a.failure(class, a.err)
+		return a.newError(class, a.err)
 	}
 }
-
-// ok reports whether kie.ai says that it answered the request.
-func (a answer) ok() bool { return a.accepts() && a.status < 300 }

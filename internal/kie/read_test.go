@@ -19,8 +19,8 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// The reading calls have everything but their result in common.
-var readingCalls = map[string]func(context.Context, *kie.Client) error{
+// reads are the calls that share the retry policy.
+var reads = map[string]func(context.Context, *kie.Client) error{
 	"record-info": func(ctx context.Context, client *kie.Client) error {
 		_, err := client.Record(ctx, taskID)
 		return err
@@ -35,8 +35,8 @@ var readingCalls = map[string]func(context.Context, *kie.Client) error{
 	},
 }
 
-// reading calls a client with canned answers on a fake clock.
-func reading(t *testing.T, call func(context.Context, *kie.Client) error, all ...reply) (requests int, took time.Duration, err error) {
+// runRead makes a read with canned answers on a fake clock.
+func runRead(t *testing.T, call func(context.Context, *kie.Client) error, all ...reply) (requests int, took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, kie.Options{Transport: replies(&requests, all...)})
@@ -57,11 +57,11 @@ var readClasses = map[int]kie.Class{
 }
 
 func TestReadCodes(t *testing.T) {
-	for op, call := range readingCalls {
+	for op, call := range reads {
 		for code, class := range readClasses {
 			for _, status := range []int{200, 400} {
 				t.Run(fmt.Sprintf("%s code %d under %d", op, code, status), func(t *testing.T) {
-					_, _, err := reading(t, call, reply{status: status, body: fmt.Sprintf(`{"code":%d,"msg":"text","data":null}`, code)})
+					_, _, err := runRead(t, call, reply{status: status, body: fmt.Sprintf(`{"code":%d,"msg":"text","data":null}`, code)})
 					failed := requireError(t, err)
 					want := class
 					if op == "record-info" && code == 200 && status == 200 {
@@ -74,16 +74,16 @@ func TestReadCodes(t *testing.T) {
 				})
 			}
 			t.Run(fmt.Sprintf("%s code %d under 503", op, code), func(t *testing.T) {
-				_, _, err := reading(t, call, reply{status: 503, body: fmt.Sprintf(`{"code":%d}`, code)})
+				_, _, err := runRead(t, call, reply{status: 503, body: fmt.Sprintf(`{"code":%d}`, code)})
 				assert.Equal(t, kie.Temporary, requireError(t, err).Class)
 			})
 		}
 	}
 }
 
-// Only kie.ai's own word counts for the absence of a record.
+// Only an answer of kie.ai itself proves that there is no record.
 func TestReadStatuses(t *testing.T) {
-	for op, call := range readingCalls {
+	for op, call := range reads {
 		for status, class := range readClasses {
 			if status < 400 || status > 599 {
 				continue
@@ -93,7 +93,7 @@ func TestReadStatuses(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s %d", op, status), func(t *testing.T) {
 				for _, body := range []string{"", "<html>", `{"error":"Not Found"}`} {
-					_, _, err := reading(t, call, reply{status: status, body: body})
+					_, _, err := runRead(t, call, reply{status: status, body: body})
 					assert.Equal(t, class, requireError(t, err).Class, err)
 				}
 			})
@@ -101,16 +101,16 @@ func TestReadStatuses(t *testing.T) {
 	}
 }
 
-func TestReadUnusableAnswers(t *testing.T) {
+func TestReadUnreadableAnswers(t *testing.T) {
 	bodies := map[string]string{
 		"empty": "", "html": "<html>", "half": `{"code":200,"data":{"taskId"`, "number": "7", "null": "null",
 		"too large": `{"code":200,"data":"` + strings.Repeat("x", kie.MaxBody) + `"}`,
 		"deep":      strings.Repeat("[", 500_000),
 	}
-	for op, call := range readingCalls {
+	for op, call := range reads {
 		for name, body := range bodies {
 			t.Run(op+" "+name, func(t *testing.T) {
-				requests, _, err := reading(t, call, reply{status: 200, body: body})
+				requests, _, err := runRead(t, call, reply{status: 200, body: body})
 				assert.Equal(t, kie.Temporary, requireError(t, err).Class)
 				assert.Equal(t, 3, requests)
 			})
@@ -136,9 +136,9 @@ func TestReadRetries(t *testing.T) {
 		"server error":        {reply{status: 500}, 2, 200 * time.Millisecond, time.Second},
 		"error under 200":     {reply{status: 200, body: `{"code":500}`}, 2, 200 * time.Millisecond, time.Second},
 		"half an answer":      {reply{status: 200, body: `{"code":`}, 2, 200 * time.Millisecond, time.Second},
-		"short pause asked":   {retryAfter("2"), 2, 2 * time.Second, 2 * time.Second},
-		"long pause asked":    {retryAfter("3"), 1, 0, 0},
-		"endless pause asked": {retryAfter("99999999"), 1, 0, 0},
+		"short Retry-After":   {retryAfter("2"), 2, 2 * time.Second, 2 * time.Second},
+		"long Retry-After":    {retryAfter("3"), 1, 0, 0},
+		"endless Retry-After": {retryAfter("99999999"), 1, 0, 0},
 		"rate limit":          {reply{status: 200, body: `{"code":429}`}, 1, 0, 0},
 		"maintenance":         {reply{status: 200, body: `{"code":455}`}, 1, 0, 0},
 		"wrong key":           {reply{status: 401}, 1, 0, 0},
@@ -146,34 +146,34 @@ func TestReadRetries(t *testing.T) {
 		"malformed":           {reply{status: 200, body: `{"code":400}`}, 1, 0, 0},
 		"redirect":            {reply{status: 302, header: http.Header{"Location": {"/x"}}}, 1, 0, 0},
 	}
-	for op, call := range readingCalls {
+	for op, call := range reads {
 		for name, test := range tests {
 			t.Run(op+" "+name, func(t *testing.T) {
-				requests, took, err := reading(t, call, test.first, good[op])
+				requests, took, err := runRead(t, call, test.first, good[op])
 				assert.Equal(t, test.requests, requests)
 				assert.GreaterOrEqual(t, took, test.atLeast)
 				assert.LessOrEqual(t, took, test.atMost)
 				if test.requests == 2 {
 					require.NoError(t, err)
 				} else {
-					requireError(t, err)
+					_ = requireError(t, err)
 				}
 			})
 		}
 		t.Run(op+" gives up", func(t *testing.T) {
-			requests, took, err := reading(t, call, reply{status: 502, body: `{"code":500,"msg":"tired"}`})
+			requests, took, err := runRead(t, call, reply{status: 502, body: `{"code":500,"msg":"overloaded"}`})
 			failed := requireError(t, err)
 			assert.Equal(t, 3, requests)
 			assert.LessOrEqual(t, took, 5*time.Second)
 			assert.Equal(t, 502, failed.HTTPStatus)
-			assert.Equal(t, "tired", failed.Message)
+			assert.Equal(t, "overloaded", failed.Message)
 		})
 	}
 }
 
-func TestReadBreaks(t *testing.T) {
+func TestReadConnectionErrors(t *testing.T) {
 	broken := errors.New("connection reset")
-	for op, call := range readingCalls {
+	for op, call := range reads {
 		t.Run(op, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				count := 0
@@ -198,7 +198,7 @@ func TestReadTimesOut(t *testing.T) {
 		_ = readRequest(conn)
 		waitForEnd(conn)
 	}
-	for op, call := range readingCalls {
+	for op, call := range reads {
 		t.Run(op, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client := newClient(t, kie.Options{BaseURL: "http://api.kie.test", Transport: pipes(t, silent)})
@@ -219,20 +219,20 @@ func TestReadTimesOut(t *testing.T) {
 }
 
 func TestReadRequests(t *testing.T) {
-	type seen struct {
+	type received struct {
 		request, body, authorization, agent string
 		length                              int64
 	}
-	var got seen
+	var got received
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
-		got = seen{r.Method + " " + r.URL.String(), string(raw), r.Header.Get("Authorization"), r.UserAgent(), r.ContentLength}
+		got = received{r.Method + " " + r.URL.String(), string(raw), r.Header.Get("Authorization"), r.UserAgent(), r.ContentLength}
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	defer server.Close()
 	client := newClient(t, kie.Options{BaseURL: server.URL, UserAgent: "agent/1"})
-	requests := map[string]seen{
+	requests := map[string]received{
 		"record-info":  {request: "GET /api/v1/modify/record-info?taskId=" + taskID},
 		"download-url": {request: "POST /api/v1/common/download-url", body: `{"url":"https://cdn.example/v.mp4?Signature=abc"}`, length: 49},
 		"credit":       {request: "GET /api/v1/chat/credit"},
@@ -240,7 +240,7 @@ func TestReadRequests(t *testing.T) {
 	for op, want := range requests {
 		t.Run(op, func(t *testing.T) {
 			want.authorization, want.agent = "Bearer "+testKey, "agent/1"
-			require.Error(t, readingCalls[op](t.Context(), client))
+			require.Error(t, reads[op](t.Context(), client))
 			assert.Equal(t, want, got)
 		})
 	}
@@ -258,7 +258,7 @@ func TestCredit(t *testing.T) {
 		assert.InDelta(t, want, got, 0)
 	}
 	for _, data := range []string{"null", `""`, `"NaN"`, `"Inf"`, "[1]", `{"credit":1}`, "true"} {
-		_, _, err := reading(t, readingCalls["credit"], reply{status: 200, body: `{"code":200,"data":` + data + `}`})
+		_, _, err := runRead(t, reads["credit"], reply{status: 200, body: `{"code":200,"data":` + data + `}`})
 		assert.Equal(t, kie.Temporary, requireError(t, err).Class, data)
 	}
 }
@@ -270,7 +270,7 @@ func TestDownloadURL(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "https://cdn.example/v.mp4?a=1&b=2", link)
 	for _, data := range []string{"null", `""`, `"file:///etc/passwd"`, `"javascript:alert(1)"`, "7", `"` + "https://" + strings.Repeat("a", 9000) + `"`} {
-		_, _, err := reading(t, readingCalls["download-url"], reply{status: 200, body: `{"code":200,"data":` + data + `}`})
+		_, _, err := runRead(t, reads["download-url"], reply{status: 200, body: `{"code":200,"data":` + data + `}`})
 		assert.Equal(t, kie.Temporary, requireError(t, err).Class, data)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,8 +22,8 @@ import (
 
 const accepted = "HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\n" + `{"code":200,"data":{"taskId":"abcdefghij"}}`
 
-// rawServer hands every connection to serve and counts the connections and the
-// requests that serve reads with the function it is given.
+// rawServer passes every connection to serve, and counts the connections and the
+// requests that serve reads with its second argument.
 type rawServer struct {
 	listener              net.Listener
 	connections, requests atomic.Int32
@@ -66,8 +67,8 @@ func newRawServer(t *testing.T, serve func(conn *net.TCPConn, read func() error)
 
 func (s *rawServer) url() string { return "http://" + s.listener.Addr().String() }
 
-// The answer is lost in every way a network knows: each time the server must
-// have seen one request, and the client must not claim to know the outcome.
+// Whatever way the response is lost, the server has received one request and the
+// error is Unknown.
 func TestSubmitLostAnswer(t *testing.T) {
 	tests := map[string]func(*net.TCPConn){
 		"closed":          func(*net.TCPConn) {},
@@ -86,11 +87,11 @@ func TestSubmitLostAnswer(t *testing.T) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno")
 		},
 	}
-	for name, spoil := range tests {
+	for name, fail := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newRawServer(t, func(conn *net.TCPConn, read func() error) {
 				if read() == nil {
-					spoil(conn)
+					fail(conn)
 				}
 			})
 			client := newClient(t, kie.Options{BaseURL: server.url()})
@@ -103,7 +104,7 @@ func TestSubmitLostAnswer(t *testing.T) {
 	}
 }
 
-// A complete answer counts even if its connection ends badly after it.
+// A complete answer counts even if its connection breaks after it.
 func TestSubmitCompleteAnswerOnABadConnection(t *testing.T) {
 	server := newRawServer(t, func(conn *net.TCPConn, read func() error) {
 		if read() == nil {
@@ -115,8 +116,8 @@ func TestSubmitCompleteAnswerOnABadConnection(t *testing.T) {
 	assert.Equal(t, "abc", id)
 }
 
-// A server that closes a kept-alive connection under the second request is
-// what makes net/http repeat requests on its own.
+// net/http repeats a request on its own if the server closes a kept-alive
+// connection during the second request.
 func TestSubmitNeverReusesAConnection(t *testing.T) {
 	server := newRawServer(t, func(conn *net.TCPConn, read func() error) {
 		if read() == nil {
@@ -153,7 +154,7 @@ func TestSubmitUsesHTTP1(t *testing.T) {
 	client := newClient(t, kie.Options{BaseURL: server.URL, Transport: server.Client().Transport})
 	_, err := client.Credit(t.Context())
 	require.Error(t, err)
-	require.Equal(t, "HTTP/2.0", proto.Load(), "the server speaks HTTP/2")
+	require.Equal(t, "HTTP/2.0", proto.Load(), "the server supports HTTP/2")
 
 	_, err = client.Submit(t.Context(), request)
 	require.NoError(t, err)
@@ -162,7 +163,7 @@ func TestSubmitUsesHTTP1(t *testing.T) {
 
 func TestSubmitFollowsNoRedirect(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			var first, second atomic.Int32
 			target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { second.Add(1) }))
 			defer target.Close()
@@ -180,10 +181,10 @@ func TestSubmitFollowsNoRedirect(t *testing.T) {
 			}
 			assert.Equal(t, class, requireError(t, err).Class)
 			_, err = client.Record(t.Context(), taskID)
-			requireError(t, err)
+			_ = requireError(t, err)
 			_, err = client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Body: &io.LimitedReader{}})
-			requireError(t, err)
-			assert.Zero(t, second.Load(), "a request, and the API key with it, followed the redirect")
+			_ = requireError(t, err)
+			assert.Zero(t, second.Load(), "a redirect was followed with the API key")
 			if status != 303 {
 				assert.EqualValues(t, 3, first.Load())
 			}
@@ -191,8 +192,8 @@ func TestSubmitFollowsNoRedirect(t *testing.T) {
 	}
 }
 
-// Each of these alone keeps net/http from repeating the request.
-func TestSubmitCannotBeRewound(t *testing.T) {
+// net/http repeats a POST only with both GetBody and an idempotency key.
+func TestSubmitBodyCannotBeRewound(t *testing.T) {
 	client := newClient(t, kie.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		assert.Nil(t, r.GetBody)
 		assert.NotContains(t, r.Header, "Idempotency-Key")
@@ -200,5 +201,5 @@ func TestSubmitCannotBeRewound(t *testing.T) {
 		return nil, io.ErrUnexpectedEOF
 	})})
 	_, err := client.Submit(t.Context(), request)
-	requireError(t, err)
+	_ = requireError(t, err)
 }

@@ -20,20 +20,21 @@ const (
 	SignatureHeader = "X-Webhook-Signature"
 )
 
-// SignatureWindow is how far the timestamp of a signature may lie from the
-// receiver's clock, either way. kie.ai documents no window; five minutes are
-// common.
+// SignatureWindow is the largest accepted difference between the timestamp of a
+// signature and the receiver's clock, in either direction. kie.ai documents no
+// window; observed: other users take five minutes.
 const SignatureWindow = 5 * time.Minute
 
-// Why a callback's signature is not accepted.
+// The reasons to reject a callback's signature.
 var (
 	ErrNoSignature    = errors.New("the signature headers are missing or malformed")
 	ErrStaleSignature = errors.New("the signature's timestamp is too far from this machine's clock")
 	ErrBadSignature   = errors.New("the signature does not match")
 )
 
-// Sign makes the two headers of a callback as kie.ai does: the time in Unix
-// seconds, and the padded base64 of HMAC-SHA256 over "<task id>.<timestamp>".
+// Sign returns the values of the two headers of a callback, in the format that
+// kie.ai documents: the time in Unix seconds, and the padded base64 of
+// HMAC-SHA256 over "<task id>.<timestamp>".
 func Sign(key, taskID string, at time.Time) (timestamp, signature string) {
 	timestamp = strconv.FormatInt(at.Unix(), 10)
 	return timestamp, sign(key, taskID, timestamp)
@@ -45,14 +46,14 @@ func sign(key, taskID, timestamp string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// Verifier checks the signatures of callbacks. The zero value requires none:
-// kie.ai signs only after its user has created a key.
+// Verifier verifies the signatures of callbacks. The zero value requires none:
+// kie.ai documents that it signs only for accounts with a webhook key.
 type Verifier struct {
 	keys []string
 }
 
-// ParseVerifier takes the keys that are valid now, separated by commas: two
-// while they are rotated, none to require no signature.
+// ParseVerifier parses KIE_WEBHOOK_HMAC_KEY: the valid keys, separated by commas.
+// Two keys serve a rotation; without a key no signature is required.
 func ParseVerifier(keys string) (Verifier, error) {
 	if strings.TrimSpace(keys) == "" {
 		return Verifier{}, nil
@@ -61,7 +62,7 @@ func ParseVerifier(keys string) (Verifier, error) {
 	for key := range strings.SplitSeq(keys, ",") {
 		key = strings.TrimSpace(key)
 		if key == "" {
-			// HMAC takes an empty key, and anybody can sign with it.
+			// HMAC accepts an empty key, so that everyone could sign.
 			return Verifier{}, errors.New("KIE_WEBHOOK_HMAC_KEY holds an empty key: write key1,key2 or leave it unset")
 		}
 		verifier.keys = append(verifier.keys, key)
@@ -72,8 +73,8 @@ func ParseVerifier(keys string) (Verifier, error) {
 // Required reports whether callbacks must be signed.
 func (v Verifier) Required() bool { return len(v.keys) > 0 }
 
-// Sign makes the headers of a callback with each of the keys in turn, as kie.ai
-// would if that were its key.
+// Sign returns the timestamp header of a callback and, for each key, the signature
+// header that kie.ai would send with that key.
 func (v Verifier) Sign(taskID string, at time.Time) (timestamp string, signatures []string) {
 	for _, key := range v.keys {
 		var signature string
@@ -83,10 +84,10 @@ func (v Verifier) Sign(taskID string, at time.Time) (timestamp string, signature
 	return timestamp, signatures
 }
 
-// Verify returns the task id that a callback is about: the one of the
-// candidates that the signature covers, or the first if no signature is
-// required. Everything that follows must use that id and no other. A signature
-// does not cover the body and can be replayed within the window.
+// Verify returns the authentic task id of a callback: the candidate that the
+// signature covers, or the first candidate if no signature is required. Callers
+// must use that id only. A signature does not cover the body and can be replayed
+// within the window.
 func (v Verifier) Verify(candidates []string, timestamp, signature string, now time.Time) (taskID string, err error) {
 	if len(candidates) == 0 {
 		return "", ErrNoTaskID
@@ -101,7 +102,8 @@ func (v Verifier) Verify(candidates []string, timestamp, signature string, now t
 	if age := now.Sub(time.Unix(seconds, 0)); age < -SignatureWindow || age > SignatureWindow {
 		return "", ErrStaleSignature
 	}
-	// No early end: the time it takes tells nothing about which key or id fits.
+	// Without an early return the run time does not depend on the matching key
+	// or id.
 	for _, candidate := range candidates {
 		for _, key := range v.keys {
 			if subtle.ConstantTimeCompare([]byte(sign(key, candidate, timestamp)), []byte(signature)) == 1 {
@@ -115,9 +117,9 @@ func (v Verifier) Verify(candidates []string, timestamp, signature string, now t
 	return taskID, nil
 }
 
-// Format keeps the keys out of whatever prints the verifier.
+// Format keeps the keys out of everything that prints the verifier.
 func (v Verifier) Format(state fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(state, "luma.Verifier(%d keys)", len(v.keys))
+	_, _ = fmt.Fprintf(state, "kie.Verifier(%d keys)", len(v.keys))
 }
 
 // LogValue keeps the keys out of logs.

@@ -12,7 +12,7 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// Made with openssl: kie.ai publishes no vector with its key.
+// The vectors were computed with openssl: kie.ai documents no vector with its key.
 var vectors = []struct {
 	taskID    string
 	seconds   int64

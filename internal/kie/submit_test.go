@@ -31,7 +31,7 @@ func TestSubmitRequest(t *testing.T) {
 		header, method, path = r.Header, r.Method, r.URL.String()
 		raw, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
-		assert.True(t, r.Close, "the connection serves nothing else")
+		assert.True(t, r.Close, "the connection is used once")
 		body = string(raw)
 		assert.Equal(t, int64(len(raw)), r.ContentLength)
 		_, _ = io.WriteString(w, `{"code":200,"msg":"success","data":{"taskId":"`+taskID+`"}}`)
@@ -46,17 +46,18 @@ func TestSubmitRequest(t *testing.T) {
 	assert.Equal(t, "Bearer "+testKey, header.Get("Authorization"))
 	assert.Equal(t, "application/json", header.Get("Content-Type"))
 	assert.Equal(t, "Mozilla/5.0 (compatible; lumaflow/9)", header.Get("User-Agent"))
-	assert.Empty(t, header.Get("Accept-Encoding"), "an answer without an encoding can't have a broken one")
-	assert.Equal(t, `{"prompt":"Turn the street into <winter> & night","videoUrl":"https://cdn.example/in.mp4?a=1&b=2",`+
-		`"callBackUrl":"https://hooks.example/callbacks/luma/job-1/`+testToken+`","watermark":"studio"}`, body)
+	assert.Empty(t, header.Get("Accept-Encoding"), "no compression is requested")
+	want := `{"prompt":"Turn the street into <winter> & night","videoUrl":"https://cdn.example/in.mp4?a=1&b=2",` +
+		`"callBackUrl":"https://hooks.example/callbacks/luma/job-1/` + testToken + `","watermark":"studio"}`
+	assert.Equal(t, want, body, "field order and unescaped text")
 
 	_, err = client.Submit(t.Context(), kie.SubmitRequest{Prompt: "p", VideoURL: "https://v"})
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"prompt":"p","videoUrl":"https://v"}`, body)
 }
 
-// The classes of a submission, by code. Whatever is not in the table must be
-// decided by the rule for unknown codes.
+// submitClasses are the classes of a submission by code, with codes that are only
+// covered by the rules for codes outside the table.
 var submitClasses = map[int]kie.Class{
 	200: kie.Unknown, // without a task id
 	400: kie.Refused, 401: kie.Held, 402: kie.Held, 403: kie.Refused, 404: kie.Refused, 405: kie.Refused,
@@ -77,7 +78,7 @@ func TestSubmitCodes(t *testing.T) {
 		for name, envelope := range envelopes {
 			for _, status := range []int{200, 400, 429} {
 				t.Run(fmt.Sprintf("code %d as %s under %d", code, name, status), func(t *testing.T) {
-					failed := submitFails(t, reply{status: status, body: fmt.Sprintf(envelope, code)})
+					failed := submitError(t, reply{status: status, body: fmt.Sprintf(envelope, code)})
 					assert.Equal(t, class, failed.Class, failed)
 					assert.Equal(t, code, failed.Code)
 					assert.Equal(t, status, failed.HTTPStatus)
@@ -87,8 +88,8 @@ func TestSubmitCodes(t *testing.T) {
 		}
 		for _, status := range []int{500, 502, 503, 520} {
 			t.Run(fmt.Sprintf("code %d under %d", code, status), func(t *testing.T) {
-				failed := submitFails(t, reply{status: status, body: fmt.Sprintf(`{"code":%d,"msg":"m"}`, code)})
-				assert.Equal(t, kie.Unknown, failed.Class, "a server error proves nothing, whatever its body says")
+				failed := submitError(t, reply{status: status, body: fmt.Sprintf(`{"code":%d,"msg":"m"}`, code)})
+				assert.Equal(t, kie.Unknown, failed.Class, "a server error proves nothing")
 			})
 		}
 	}
@@ -112,11 +113,11 @@ func TestSubmitStatuses(t *testing.T) {
 		case 403:
 			class = kie.Held
 		case 505:
-			class = kie.Unknown // as a status it is HTTP's own
+			class = kie.Unknown // as a status it means HTTP version not supported
 		}
 		for name, body := range bodies {
 			t.Run(strconv.Itoa(code)+" "+name, func(t *testing.T) {
-				failed := submitFails(t, reply{status: code, body: body})
+				failed := submitError(t, reply{status: code, body: body})
 				assert.Equal(t, class, failed.Class, failed)
 				assert.Equal(t, code, failed.Code)
 			})
@@ -124,7 +125,7 @@ func TestSubmitStatuses(t *testing.T) {
 	}
 }
 
-func submitFails(t *testing.T, answer reply) *kie.Error {
+func submitError(t *testing.T, answer reply) *kie.Error {
 	t.Helper()
 	count := 0
 	client := newClient(t, kie.Options{Transport: replies(&count, answer)})
@@ -180,16 +181,16 @@ func TestSubmitUnknownAnswers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			failed := submitFails(t, test.answer)
+			failed := submitError(t, test.answer)
 			assert.Equal(t, kie.Unknown, failed.Class, failed)
 			assert.Equal(t, test.taskID, failed.TaskID)
-			assert.Zero(t, failed.Delay(), "nothing may suggest sending it again")
+			assert.Zero(t, failed.Delay(), "an unknown outcome has no retry delay")
 		})
 	}
 }
 
-func TestSubmitNamesAnAnswerThatIsTooLarge(t *testing.T) {
-	failed := submitFails(t, reply{status: 200, body: `{"code":200,"data":{"taskId":"abc"}}` + strings.Repeat(" ", kie.MaxBody)})
+func TestSubmitAnswerTooLarge(t *testing.T) {
+	failed := submitError(t, reply{status: 200, body: `{"code":200,"data":{"taskId":"abc"}}` + strings.Repeat(" ", kie.MaxBody)})
 	assert.Equal(t, kie.Unknown, failed.Class)
 	require.ErrorContains(t, failed, "the answer is larger than 1 MiB")
 }
@@ -220,13 +221,13 @@ func TestSubmitDelays(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			failed := submitFails(t, reply{status: 200, header: test.header, body: fmt.Sprintf(`{"code":%d,"msg":"m"}`, test.code)})
+			failed := submitError(t, reply{status: 200, header: test.header, body: fmt.Sprintf(`{"code":%d,"msg":"m"}`, test.code)})
 			assert.Equal(t, kie.Held, failed.Class)
 			assert.Equal(t, test.retryAfter, failed.RetryAfter)
 			assert.Equal(t, test.delay, failed.Delay())
 		})
 	}
-	blocked := submitFails(t, reply{status: 403, body: "error code: 1010"})
+	blocked := submitError(t, reply{status: 403, body: "error code: 1010"})
 	assert.Equal(t, time.Minute, blocked.Delay())
 }
 
@@ -237,15 +238,15 @@ func TestSubmitErrorTexts(t *testing.T) {
 	}{
 		"refusal":   {reply{status: 200, body: `{"code":422,"msg":"不能为空"}`}, "submit: refused, code 422 (kie.ai does not accept the parameters): 不能为空"},
 		"hold":      {reply{status: 200, body: `{"code":402,"msg":"no"}`}, "submit: refused for now, code 402 (not enough credits): no"},
-		"cdn":       {reply{status: 403, body: "error code: 1010\r\n"}, "submit: refused for now, HTTP 403: the request was turned away before it reached kie.ai: error code: 1010"},
-		"web page":  {reply{status: 502, body: "<html>Bad gateway"}, "submit: the outcome is not known, HTTP 502: the answer is not in kie.ai's format; if this goes on, check KIE_BASE_URL"},
+		"cdn":       {reply{status: 403, body: "error code: 1010\r\n"}, "submit: refused for now, HTTP 403: the request was blocked before it reached kie.ai: error code: 1010"},
+		"web page":  {reply{status: 502, body: "<html>Bad gateway"}, "submit: the outcome is not known, HTTP 502: the answer is not in kie.ai's format; if it persists, check KIE_BASE_URL"},
 		"mixed":     {reply{status: 500, body: `{"code":429,"msg":"m"}`}, "submit: the outcome is not known, HTTP 500 with code 429 (too many requests): m"},
 		"no task":   {reply{status: 200, body: `{"code":200,"msg":"success"}`}, "submit: the outcome is not known, HTTP 200: the answer names no task: success"},
 		"redirects": {reply{status: 308}, "submit: refused, HTTP 308: the address redirects elsewhere and lumaflow does not follow: set KIE_BASE_URL to the final address"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, test.want, submitFails(t, test.answer).Error())
+			assert.Equal(t, test.want, submitError(t, test.answer).Error())
 		})
 	}
 }
@@ -256,17 +257,17 @@ func TestReasonsCoverEveryCode(t *testing.T) {
 		assert.NotEmpty(t, kie.Reason(code))
 	}
 	for _, code := range []int{400, 401, 402, 404, 422, 429, 433, 451, 455, 505} {
-		assert.NotEqual(t, general, kie.Reason(code), "code %d has words of its own", code)
+		assert.NotEqual(t, general, kie.Reason(code), "code %d has its own reason", code)
 	}
 	assert.Equal(t, "not enough credits", kie.Reason(402))
 }
 
-func TestSubmitKeepsOddPrompts(t *testing.T) {
+func TestSubmitKeepsPrompts(t *testing.T) {
 	prompts := []string{"", "  ", "雪の街", "quote \" back \\ slash", "line\nfeed\u2028", strings.Repeat("x", 200_000)}
 	for _, prompt := range prompts {
 		var got struct{ Prompt string }
 		client := newClient(t, kie.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			assert.NoError(t, json.NewDecoder(r.Body).Decode(&got))
+			require.NoError(t, json.NewDecoder(r.Body).Decode(&got))
 			return reply{status: 200, body: `{"code":200,"data":{"taskId":"abc"}}`}.response(r), nil
 		})})
 		_, err := client.Submit(t.Context(), kie.SubmitRequest{Prompt: prompt})

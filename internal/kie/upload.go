@@ -14,60 +14,58 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"lumaflow/internal/stall"
 )
 
 const (
 	opUpload   = "upload"
 	uploadPath = "/api/file-stream-upload"
-	// uploadStall is how long an upload may stand still, and how long kie.ai
-	// may take to answer once it has everything. There is no limit to the
-	// whole: a large file on a thin line takes its time.
+	// uploadStall bounds the time without progress, and the time from the last
+	// byte of the body to the answer. The upload as a whole has no limit: its
+	// time depends on the size of the file and the bandwidth.
 	uploadStall = 2 * time.Minute
-	// defaultFolder is where uploads go that name no folder.
+	// defaultFolder is the folder at kie.ai of uploads without a Path.
 	defaultFolder = "lumaflow"
-	// maxUploadName bounds, in bytes, what is kept of a file's own name.
+	// maxUploadName bounds, in bytes, the part of the name that comes from the
+	// file's own name.
 	maxUploadName = 80
 )
 
-// Upload is a source video on its way to kie.ai. Uploads cost nothing.
+// Upload is a source video to upload. kie.ai documents that uploads are free.
 type Upload struct {
-	// Name is the file's name. Its extension is kept; the rest is made safe for
-	// a URL and unique, because kie.ai overwrites a file of the same name while
-	// its caches still serve the old one.
+	// Name is the file's name. Its extension is kept; the rest is made URL-safe
+	// and unique: kie.ai documents that a file of the same name is overwritten
+	// while caches may still serve the old one.
 	Name string
 	// Size is the length of Body in bytes; zero or less means unknown.
 	Size int64
-	// Body is read once, as the network takes it, and not closed. If Upload
-	// fails, a read that was under way may end after it.
+	// Body is streamed once and not closed. If Upload fails, a Read in progress
+	// may return after Upload has.
 	Body io.Reader
-	// Path is the folder at kie.ai; empty means one of lumaflow's own.
+	// Path is the folder at kie.ai; empty means "lumaflow".
 	Path string
 }
 
-// Upload streams a video to kie.ai, which keeps it for UploadLifetime or longer.
-// It makes one attempt and follows no redirect; its errors are Temporary or
-// Refused. It gives up when nothing has moved for two minutes, but does not
-// bound the whole.
+// Upload streams a video to kie.ai, which keeps it for at least UploadLifetime. It
+// makes one attempt and follows no redirect; its errors are Temporary or Refused.
+// It fails after two minutes without progress and has no other time limit.
 func (c *Client) Upload(ctx context.Context, upload Upload) (Uploaded, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, watchdog := stall.Watch(ctx, uploadStall, fmt.Errorf("nothing moved for %v", uploadStall))
+	defer watchdog.Stop()
 	failed := func(err error) error {
 		if context.Cause(ctx) != nil {
 			err = context.Cause(ctx)
 		}
-		return &Error{Op: opUpload, Class: Temporary, Err: cause(err)}
+		return &Error{Op: opUpload, Class: Temporary, Err: withoutURL(err)}
 	}
 	head, tail, contentType, err := upload.frame()
 	if err != nil {
 		return Uploaded{}, failed(err)
 	}
-	watchdog := time.AfterFunc(uploadStall, func() {
-		cancel(fmt.Errorf("nothing moved for %v", uploadStall))
-	})
-	defer watchdog.Stop()
 	body := &uploadBody{
 		reader:   io.MultiReader(bytes.NewReader(head), upload.content(), bytes.NewReader(tail)),
-		progress: func() { watchdog.Reset(uploadStall) },
+		progress: watchdog.Progress,
 	}
 	defer body.ended.Store(true)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.uploads.JoinPath(uploadPath).String(), body)
@@ -79,7 +77,7 @@ func (c *Client) Upload(ctx context.Context, upload Upload) (Uploaded, error) {
 	}
 	c.prepare(request, contentType)
 
-	client := http.Client{Transport: c.transport, CheckRedirect: stay}
+	client := http.Client{Transport: c.transport, CheckRedirect: noRedirect}
 	response, err := client.Do(request)
 	if err != nil {
 		return Uploaded{}, failed(err)
@@ -87,7 +85,7 @@ func (c *Client) Upload(ctx context.Context, upload Upload) (Uploaded, error) {
 	return c.uploaded(c.receive(opUpload, "", response), upload.Size)
 }
 
-// frame returns what stands before and after the video in the multipart body.
+// frame returns the parts of the multipart body before and after the video.
 func (u Upload) frame() (head, tail []byte, contentType string, err error) {
 	folder := strings.Trim(u.Path, "/")
 	if folder == "" {
@@ -113,7 +111,7 @@ func (u Upload) frame() (head, tail []byte, contentType string, err error) {
 	return frame.Bytes()[:split], frame.Bytes()[split:], form.FormDataContentType(), nil
 }
 
-// content is the video, held to its announced size.
+// content is the video, limited to the announced size.
 func (u Upload) content() io.Reader {
 	if u.Size <= 0 {
 		return u.Body
@@ -121,8 +119,8 @@ func (u Upload) content() io.Reader {
 	return &exactReader{reader: u.Body, left: u.Size}
 }
 
-// uniqueName makes a name that no earlier upload has had and that needs no
-// escapes, and names its media type.
+// uniqueName returns a random name that needs no escapes in a URL or header, and
+// its media type.
 func uniqueName(name string) (unique, mediaType string) {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 	extension := strings.ToLower(path.Ext(name))
@@ -144,15 +142,18 @@ func uniqueName(name string) (unique, mediaType string) {
 	return stem + "-" + strings.ToLower(rand.Text()) + extension, mediaType
 }
 
+// plainASCII maps everything but ASCII letters, digits, "-", "_" and "." to "-".
 func plainASCII(r rune) rune {
-	if r < 0x80 && isBase64URL(byte(r)) || r == '.' {
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '.':
 		return r
+	default:
+		return '-'
 	}
-	return '-'
 }
 
-// uploadBody tells when something moves, and leaves the caller's reader alone
-// when the upload is over: net/http may go on reading for a moment.
+// uploadBody reports progress, and stops reading from the caller's reader once
+// Upload has returned: net/http may read the body a moment longer.
 type uploadBody struct {
 	reader   io.Reader
 	progress func()
@@ -168,8 +169,8 @@ func (b *uploadBody) Read(bytes []byte) (int, error) {
 	return n, err
 }
 
-// exactReader reads exactly as many bytes as were announced: a file that grows
-// is cut, one that shrinks is an error.
+// exactReader reads exactly the announced size: it truncates a file that has
+// grown, and fails if the file has shrunk.
 type exactReader struct {
 	reader io.Reader
 	left   int64

@@ -28,7 +28,7 @@ import (
 const uploadAnswer = `{"success":true,"code":200,"msg":"File uploaded successfully","data":{"fileName":"in.mp4","filePath":"videos/in.mp4",` +
 	`"downloadUrl":"https://tempfile.redpandaai.co/in.mp4","mimeType":"video/mp4","uploadedAt":"2025-01-01T12:00:00.000Z"}}`
 
-// uploaded is what a server saw of an upload.
+// uploaded is an upload as a server received it.
 type uploaded struct {
 	header   http.Header
 	path     string
@@ -40,7 +40,7 @@ type uploaded struct {
 	content  string
 }
 
-func uploadServer(t *testing.T, answer string) (*kie.Client, *uploaded) {
+func uploadServer(t *testing.T) (*kie.Client, *uploaded) {
 	t.Helper()
 	got := new(uploaded)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,7 +64,7 @@ func uploadServer(t *testing.T, answer string) (*kie.Client, *uploaded) {
 				got.fields[part.FormName()] = string(content)
 			}
 		}
-		_, _ = io.WriteString(w, answer)
+		_, _ = io.WriteString(w, uploadAnswer)
 	}))
 	t.Cleanup(server.Close)
 	return newClient(t, kie.Options{UploadBaseURL: server.URL, UserAgent: "agent/1"}), got
@@ -74,7 +74,7 @@ func TestUpload(t *testing.T) {
 	content := strings.Repeat("video ", 100_000)
 	for name, size := range map[string]int64{"known length": int64(len(content)), "unknown length": 0, "negative length": -1} {
 		t.Run(name, func(t *testing.T) {
-			client, got := uploadServer(t, uploadAnswer)
+			client, got := uploadServer(t)
 			body := iotest.HalfReader(strings.NewReader(content))
 			kept, err := client.Upload(t.Context(), kie.Upload{Name: "in.mp4", Size: size, Body: body, Path: "/videos/user/"})
 			require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestUploadNames(t *testing.T) {
 	}
 	names := map[string]bool{}
 	for name, test := range tests {
-		client, got := uploadServer(t, uploadAnswer)
+		client, got := uploadServer(t)
 		for range 2 {
 			_, err := client.Upload(t.Context(), kie.Upload{Name: name, Body: strings.NewReader("x")})
 			require.NoError(t, err)
@@ -134,14 +134,14 @@ func TestUploadAnswers(t *testing.T) {
 		answer reply
 		want   kie.Uploaded
 		class  kie.Class
-		says   string
+		text   string
 	}{
 		"second documented shape": {
 			reply{status: 200, body: `{"success":true,"code":200,"data":{"fileId":"f","fileSize":1,"fileUrl":"https://kieai.redpandaai.co/files/a","expiresAt":"2025-01-18T10:30:00Z"}}`},
 			kie.Uploaded{URL: "https://kieai.redpandaai.co/files/a", Expires: time.Date(2025, 1, 18, 10, 30, 0, 0, time.UTC)}, 0, "",
 		},
 		"both":                   {reply{status: 200, body: `{"code":200,"data":{"fileUrl":"https://kie.ai/x","downloadUrl":"` + keeps + `"}}`}, kie.Uploaded{URL: keeps}, 0, ""},
-		"times that are none":    {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"` + keeps + `","expiresAt":"tomorrow","fileSize":"1 B"}}`}, kie.Uploaded{URL: keeps}, 0, ""},
+		"invalid times":          {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"` + keeps + `","expiresAt":"tomorrow","fileSize":"1 B"}}`}, kie.Uploaded{URL: keeps}, 0, ""},
 		"no link":                {reply{status: 200, body: `{"success":true,"code":200,"data":{}}`}, kie.Uploaded{}, kie.Temporary, "no link"},
 		"link of another kind":   {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"file:///x"}}`}, kie.Uploaded{}, kie.Temporary, "no link"},
 		"link that is no https":  {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"http://tempfile.redpandaai.co/a"}}`}, kie.Uploaded{}, kie.Refused, "not https"},
@@ -173,12 +173,13 @@ func TestUploadAnswers(t *testing.T) {
 			failed := requireError(t, err)
 			assert.Equal(t, test.class, failed.Class, failed)
 			assert.Equal(t, "upload", failed.Op)
-			assert.ErrorContains(t, err, test.says)
+			assert.ErrorContains(t, err, test.text)
 		})
 	}
 }
 
-// A link leads to kie.ai, or to where the uploads of a reseller or a test go.
+// The host of a link is one of kie.ai's, or in the domain of the upload host of a
+// reseller or a test.
 func TestUploadLinksOfOtherUploadHosts(t *testing.T) {
 	tests := []struct {
 		uploads, link string
@@ -201,23 +202,23 @@ func TestUploadLinksOfOtherUploadHosts(t *testing.T) {
 	}
 }
 
-func TestUploadOfAFileThatChanges(t *testing.T) {
-	client, got := uploadServer(t, uploadAnswer)
+func TestUploadOfAChangingFile(t *testing.T) {
+	client, got := uploadServer(t)
 	_, err := client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Size: 5, Body: strings.NewReader("12345678")})
 	require.NoError(t, err)
-	assert.Equal(t, "12345", got.content, "what was announced")
+	assert.Equal(t, "12345", got.content, "the announced size")
 
 	_, err = client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Size: 500, Body: strings.NewReader("123")})
-	requireError(t, err)
+	_ = requireError(t, err)
 	require.ErrorContains(t, err, "the file became shorter while it was uploaded")
 
 	broken := errors.New("bad sector")
 	_, err = client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Body: iotest.ErrReader(broken)})
-	requireError(t, err)
+	_ = requireError(t, err)
 	require.ErrorIs(t, err, broken)
 }
 
-// zeros never ends.
+// zeros is an endless reader.
 type zeros struct{}
 
 func (zeros) Read(into []byte) (int, error) {
@@ -231,7 +232,7 @@ func TestUploadIsStreamed(t *testing.T) {
 	client := newClient(t, kie.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		var err error
 		received, err = io.Copy(io.Discard, r.Body)
-		assert.NoError(t, err)
+		require.NoError(t, err)
 		assert.Equal(t, r.ContentLength, received)
 		return reply{status: 200, body: uploadAnswer}.response(r), nil
 	})})
@@ -244,7 +245,7 @@ func TestUploadIsStreamed(t *testing.T) {
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size/8), "bytes allocated")
 }
 
-func TestUploadLeavesTheBodyAlone(t *testing.T) {
+func TestUploadStopsReadingTheBody(t *testing.T) {
 	var kept io.Reader
 	client := newClient(t, kie.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		kept = r.Body
@@ -252,15 +253,15 @@ func TestUploadLeavesTheBodyAlone(t *testing.T) {
 	})})
 	body := strings.NewReader("video")
 	_, err := client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Body: body})
-	requireError(t, err)
+	_ = requireError(t, err)
 	_, err = io.Copy(io.Discard, kept)
 	require.Error(t, err)
-	assert.Equal(t, 5, body.Len(), "the caller's file may be closed by now")
+	assert.Equal(t, 5, body.Len(), "the body was read after Upload returned")
 }
 
 func TestUploadStalls(t *testing.T) {
 	tests := map[string]func(net.Conn){
-		"nobody reads": func(conn net.Conn) {
+		"server stops reading": func(conn net.Conn) {
 			_, _ = io.CopyN(io.Discard, conn, 100_000)
 			<-time.After(time.Hour)
 		},
@@ -282,7 +283,7 @@ func TestUploadStalls(t *testing.T) {
 		})
 	}
 
-	t.Run("slow but alive", func(t *testing.T) {
+	t.Run("slow progress", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			client := newClient(t, kie.Options{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 				piece := make([]byte, 1000)
@@ -303,9 +304,9 @@ func TestUploadStalls(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		client, _ := uploadServer(t, uploadAnswer)
+		client, _ := uploadServer(t)
 		_, err := client.Upload(ctx, kie.Upload{Name: "a.mp4", Body: strings.NewReader("x")})
-		requireError(t, err)
+		_ = requireError(t, err)
 		require.ErrorIs(t, err, context.Canceled)
 	})
 }

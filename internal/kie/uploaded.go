@@ -12,55 +12,55 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// UploadLifetime is how long kie.ai keeps an upload at least: its pages say 24
-// hours in one place and three days in another.
+// UploadLifetime is the minimum time for which kie.ai keeps an upload: its pages
+// document 24 hours in one place and three days in another.
 const UploadLifetime = 24 * time.Hour
 
-// fileHosts are the domains that kie.ai has been seen to serve files from,
-// beside that of the upload host. (file-upload-api, get-luma-modify-details)
+// fileHosts are the domains of file links in kie.ai's pages, beside that of the
+// upload host (file-upload-api, luma-api/get-luma-modify-details).
 var fileHosts = []string{"redpandaai.co", "aiquickdraw.com", "kie.ai"}
 
-// Uploaded is a video that kie.ai keeps for a while.
+// Uploaded is an uploaded video at kie.ai.
 type Uploaded struct {
-	// URL is what to submit. It is on a host of kie.ai's or on the domain of
-	// the upload host, and https if the upload was.
+	// URL is the address to submit. Its host is one of kie.ai's or in the domain
+	// of the upload host; it is https if the upload was.
 	URL string
-	// Expires is when kie.ai says that it deletes the video; zero if it does
-	// not say. Only one of the two documented answers does.
+	// Expires is the documented deletion time; zero if the answer has none. Only
+	// one of the two documented shapes has it.
 	Expires time.Time
 }
 
-// uploaded reads the answer to an upload of a size, in bytes; zero or less
-// means that the size is not known. Of the link, the documented shapes of the
-// answer have only downloadUrl in common.
+// uploaded decodes the answer to an upload of size bytes; zero or less means an
+// unknown size. The two documented shapes of the answer have downloadUrl in
+// common; fileUrl is a fallback.
 func (c *Client) uploaded(a answer, size int64) (Uploaded, error) {
-	if !a.ok() || string(a.fields["success"]) == "false" {
-		err := a.failed()
+	if !a.readable() || string(a.fields["success"]) == "false" {
+		err := a.readError()
 		if ClassOf(err) == NotFound {
-			return Uploaded{}, a.failure(Refused, a.err)
+			return Uploaded{}, a.newError(Refused, a.err)
 		}
 		return Uploaded{}, err
 	}
 	if kept, ok := a.data.integer("fileSize"); ok && size > 0 && int64(kept) != size {
-		return Uploaded{}, a.failure(Temporary, fmt.Errorf("kie.ai kept %d bytes of %d", kept, size))
+		return Uploaded{}, a.newError(Temporary, fmt.Errorf("kie.ai kept %d bytes of %d", kept, size))
 	}
 	for _, spelling := range []string{"downloadUrl", "fileUrl"} {
-		found := linksIn(a.data[spelling])
-		if len(found) == 0 {
+		links := linksIn(a.data[spelling])
+		if len(links) == 0 {
 			continue
 		}
-		if err := c.checkLink(found[0]); err != nil {
-			return Uploaded{}, a.failure(Refused, err)
+		if err := c.checkLink(links[0]); err != nil {
+			return Uploaded{}, a.newError(Refused, err)
 		}
-		// A time that can't be read is as good as none.
+		// An invalid time counts as absent.
 		expires, _ := time.Parse(time.RFC3339, asText(a.data["expiresAt"]))
-		return Uploaded{URL: found[0], Expires: expires}, nil
+		return Uploaded{URL: links[0], Expires: expires}, nil
 	}
-	return Uploaded{}, a.failure(Temporary, errors.New("the answer holds no link"))
+	return Uploaded{}, a.newError(Temporary, errors.New("the answer holds no link"))
 }
 
-// checkLink refuses the link to an upload that leads elsewhere than to kie.ai:
-// somebody else's video would be paid for.
+// checkLink rejects a link to any other host than kie.ai's: the job would pay for
+// a foreign video.
 func (c *Client) checkLink(link string) error {
 	address, err := url.Parse(link)
 	switch {
@@ -81,7 +81,7 @@ func (c *Client) ownFileHost(host string) bool {
 		return true
 	}
 	domains := slices.Clone(fileHosts)
-	// An IP address has no domain around it.
+	// An IP address has no registrable domain.
 	if domain, err := publicsuffix.EffectiveTLDPlusOne(own); err == nil && net.ParseIP(own) == nil {
 		domains = append(domains, domain)
 	}

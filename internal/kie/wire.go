@@ -34,32 +34,32 @@ func newTransport() *http.Transport {
 	}
 }
 
-// wire watches the connection of one request and knows whether any byte of the
-// request was handed to it. It counts a write that is tried as a byte that was
-// sent, whatever the write returned.
+// wire observes the connection of one request and records whether any byte of the
+// request was handed to it. An attempted write counts as sent, whatever it
+// returned.
 type wire struct {
 	mu sync.Mutex
-	// ready is set when connecting, the proxy and TLS are done: what is written
-	// from then on is the request.
+	// ready is set after connect, proxy and TLS handshakes: bytes written from
+	// then on are the request's.
 	ready   bool
 	written bool
 	sealed  bool
 }
 
-// watch returns a context in which the request must be sent.
+// watch returns the context to send the request with.
 func (w *wire) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) { w.connected(got.Conn) },
 	})
 }
 
-// transport returns a transport for the request: a fresh HTTP/1.1 connection
-// that serves nothing else. net/http repeats requests on its own only over
-// connections that were used before, and over HTTP/2.
+// transport returns a transport that sends the request over a new HTTP/1.1
+// connection and closes it afterwards. net/http repeats requests on its own only
+// over reused connections, and over HTTP/2.
 func (w *wire) transport(base http.RoundTripper) http.RoundTripper {
 	known, ok := base.(*http.Transport)
 	if !ok {
-		return opaque{base, w}
+		return opaqueTransport{base: base, wire: w}
 	}
 	fresh := known.Clone()
 	fresh.DisableKeepAlives = true
@@ -71,7 +71,7 @@ func (w *wire) transport(base http.RoundTripper) http.RoundTripper {
 	if fresh.TLSClientConfig == nil {
 		fresh.TLSClientConfig = new(tls.Config)
 	}
-	// The clone still offers what its original negotiates.
+	// The clone's TLS configuration still offers HTTP/2.
 	fresh.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	dial := fresh.DialContext
 	if dial == nil {
@@ -87,8 +87,8 @@ func (w *wire) transport(base http.RoundTripper) http.RoundTripper {
 	return fresh
 }
 
-// seal ends the watch: no byte of the request passes any more. It reports
-// whether one had passed before.
+// seal rejects all further writes. It reports whether a byte of the request was
+// written before.
 func (w *wire) seal() (written bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -110,11 +110,11 @@ func (w *wire) connected(conn net.Conn) {
 		}
 		conn = layer.NetConn()
 	}
-	// A connection that can't be watched proves nothing.
+	// A connection that bypasses wireConn can't prove that nothing was sent.
 	w.written = true
 }
 
-func (w *wire) pass() error {
+func (w *wire) beforeWrite() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.sealed {
@@ -124,26 +124,26 @@ func (w *wire) pass() error {
 	return nil
 }
 
-// wireConn lies under TLS, if there is any.
+// wireConn is the connection below TLS, if any.
 type wireConn struct {
 	net.Conn
 	wire *wire
 }
 
 func (c wireConn) Write(bytes []byte) (int, error) {
-	if err := c.wire.pass(); err != nil {
+	if err := c.wire.beforeWrite(); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(bytes)
 }
 
-// opaque is a RoundTripper that can't be watched.
-type opaque struct {
-	http.RoundTripper
+// opaqueTransport is a RoundTripper whose connections can't be observed.
+type opaqueTransport struct {
+	base http.RoundTripper
 	wire *wire
 }
 
-func (o opaque) RoundTrip(request *http.Request) (*http.Response, error) {
-	o.wire.connected(nil)
-	return o.RoundTripper.RoundTrip(request)
+func (t opaqueTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	t.wire.connected(nil)
+	return t.base.RoundTrip(request)
 }

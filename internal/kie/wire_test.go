@@ -79,8 +79,7 @@ func TestSubmitNotSent(t *testing.T) {
 	})
 }
 
-// pipes dials in-memory connections, so that the clock of the tests can be
-// fake.
+// pipes dials in-memory connections, which work with a fake clock.
 func pipes(t *testing.T, serve func(net.Conn)) *http.Transport {
 	t.Helper()
 	var running sync.WaitGroup
@@ -110,7 +109,7 @@ func TestSubmitTimesOut(t *testing.T) {
 	tests := map[string]func(net.Conn){
 		"a byte is read": func(conn net.Conn) {
 			_, _ = conn.Read(make([]byte, 1))
-			// A pipe has no buffer, so that the rest of the request hangs.
+			// A pipe has no buffer: the rest of the request blocks.
 			<-time.After(time.Hour)
 		},
 		"no answer": func(conn net.Conn) {
@@ -140,7 +139,7 @@ func TestSubmitTimesOut(t *testing.T) {
 				begin := time.Now()
 				_, err := client.Submit(t.Context(), request)
 				assert.Equal(t, kie.Unknown, requireError(t, err).Class)
-				assert.LessOrEqual(t, time.Since(begin), 2*time.Minute, "a timeout is on by default")
+				assert.LessOrEqual(t, time.Since(begin), 2*time.Minute, "the default timeout")
 
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
@@ -153,8 +152,8 @@ func TestSubmitTimesOut(t *testing.T) {
 	}
 }
 
-// The connection comes only after the caller has given up.
-func TestSubmitSendsNothingAfterItHasReturned(t *testing.T) {
+// The connection is established after the caller's deadline.
+func TestSubmitSendsNothingAfterItReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		received := make(chan int, 1)
@@ -175,7 +174,7 @@ func TestSubmitSendsNothingAfterItHasReturned(t *testing.T) {
 		assert.Equal(t, kie.NotSent, requireError(t, err).Class)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		close(release)
-		assert.Zero(t, <-received, "bytes that left after Submit had said that nothing was sent")
+		assert.Zero(t, <-received, "bytes were sent after Submit returned NotSent")
 	})
 }
 
@@ -188,9 +187,9 @@ func TestWatchedConnection(t *testing.T) {
 	watched, _, seal := kie.Watch(ours)
 	_, err := watched.Write([]byte("handshake"))
 	require.NoError(t, err)
-	assert.False(t, seal(), "what is written while connecting is not the request")
+	assert.False(t, seal(), "handshake bytes are not part of the request")
 	_, err = watched.Write([]byte("request"))
-	require.Error(t, err, "after the seal nothing passes")
+	require.Error(t, err, "a write after seal")
 
 	watched, connected, seal := kie.Watch(ours)
 	connected()
@@ -202,7 +201,7 @@ func TestWatchedConnection(t *testing.T) {
 	assert.True(t, seal())
 }
 
-func TestSubmitTakesHiddenFailuresForUnknown(t *testing.T) {
+func TestSubmitUnobservedFailuresAreUnknown(t *testing.T) {
 	broken := errors.New("broken")
 	tests := map[string]kie.Options{
 		"a transport of another kind": {Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, broken })},
@@ -222,10 +221,10 @@ func TestSubmitTakesHiddenFailuresForUnknown(t *testing.T) {
 	}
 }
 
-// brokenConn takes no byte and has none.
+// brokenConn fails every Write; one end of a pipe serves the other methods.
 type brokenConn struct {
-	net.Conn // one end of a pipe, for everything but Write
-	err      error
+	net.Conn
+	err error
 }
 
 func newBrokenConn(err error) brokenConn {

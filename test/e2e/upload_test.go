@@ -140,7 +140,7 @@ func TestFailedUploads(t *testing.T) {
 	report, got := w.submitFile("broken uploads", stockClip)
 	require.Zero(t, got.code, got.err)
 	require.Equal(t, "completed", report.State)
-	require.Equal(t, len(faults), strings.Count(got.err, "the upload broke ("), got.err)
+	require.Equal(t, len(faults), strings.Count(got.err, "the upload failed ("), got.err)
 	ledger := w.ledger()
 	for _, fault := range faults {
 		require.Equal(t, 1, ledger.Faults[fault], fault)
@@ -179,7 +179,7 @@ func TestExpiredUpload(t *testing.T) {
 	report, got := w.submitFile("held for too long", stockClip)
 	require.Equal(t, 1, got.code)
 	require.Equal(t, workflows.SubmitRefused, report.Failure.Type)
-	for _, says := range []string{"nothing was submitted or charged", "the uploaded video expired at", "run the same submit command again, it uploads the video anew"} {
+	for _, says := range []string{"nothing was submitted or charged", "the uploaded video expired at", "run the same submit command again; it uploads the video again"} {
 		require.Contains(t, report.Failure.Message, says)
 		require.Contains(t, got.err, says)
 	}
@@ -286,14 +286,14 @@ func TestBadVideos(t *testing.T) {
 	t.Cleanup(uploads.Close)
 	const key = "KIE_API_KEY=" + apiKey
 	for _, test := range []struct{ name, key, video, want string }{
-		{"text", key, write("notes.mp4", []byte("not a video")), "is no whole MP4, MOV or AVI"},
+		{"text", key, write("notes.mp4", []byte("not a video")), "is not a complete MP4, MOV or AVI"},
 		{"empty", key, write("empty.mp4", nil), "is empty"},
 		{"cut off", key, write("cut.mp4", content[:len(content)/2]), "the video is cut off"},
 		{"too long", key, write("long.mp4", withDuration(content, 11)), "lasts 11s and kie.ai takes at most 10s"},
 		{"too large", key, large, "has 501.0 MB and kie.ai takes at most 500.0 MB"},
 		{"folder", key, folder, "is a folder"},
-		{"named pipe", key, pipe, "is no regular file"},
-		{"device", key, "/dev/zero", "is no regular file"},
+		{"named pipe", key, pipe, "is not a regular file"},
+		{"device", key, "/dev/zero", "is not a regular file"},
 		{"missing", key, filepath.Join(folder, "none.mp4"), "there is no file"},
 		{"missing, of a file URL", key, "file:///none/of/this.mp4", "there is no file /none/of/this.mp4"},
 		{"missing, as on Windows", key, `C:\films\none.mp4`, `there is no file C:\films\none.mp4`},

@@ -14,8 +14,8 @@ import (
 	"strings"
 
 	"lumaflow/internal/command"
-	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie/kietest"
+	"lumaflow/internal/media"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -94,10 +94,11 @@ func (s *system) inspect(ctx context.Context, location string) (sum string, err 
 	}
 	defer func() { _, _ = copied.Close(), os.Remove(copied.Name()) }()
 	digest := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(copied, digest), stored); err != nil {
+	size, err := io.Copy(io.MultiWriter(copied, digest), stored)
+	if err != nil {
 		return "", err
 	}
-	if _, err := fetch.Inspect(copied.Name()); err != nil {
+	if _, err := media.InspectMP4(copied, size); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(digest.Sum(nil)), nil

@@ -39,7 +39,7 @@ func (c *Command) newExamination(ctx context.Context, logger *slog.Logger) *exam
 		return temporal, err
 	})
 	e.clock = sync.OnceValues(func() (kie.Clock, error) {
-		return kie.AskClock(ctx, kie.Options{BaseURL: c.KieBaseURL, UserAgent: userAgent()})
+		return kie.CompareClocks(ctx, kie.Options{BaseURL: c.KieBaseURL, UserAgent: userAgent()})
 	})
 	e.webhook = sync.OnceValue(func() webhookProbe { return e.probeWebhook(ctx) })
 	return e

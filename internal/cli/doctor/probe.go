@@ -115,7 +115,7 @@ func (p *prober) probe(ctx context.Context) (got replies) {
 	var posts sync.WaitGroup
 	posts.Go(func() { got.wrongToken = p.post(ctx, forged(valid), completeBody, nil) })
 	posts.Go(func() { got.rightToken = p.post(ctx, valid, noTaskBody, nil) })
-	posts.Go(func() { got.oddID = p.post(ctx, p.minter.URL(p.namespace, callback.OddProbeID()), noTaskBody, nil) })
+	posts.Go(func() { got.oddID = p.post(ctx, p.minter.URL(p.namespace, callback.EscapedProbeID()), noTaskBody, nil) })
 	posts.Go(func() { got.unsigned = p.post(ctx, valid, completeBody, nil) })
 	posts.Wait()
 	return got

@@ -30,7 +30,7 @@ func (e *examination) checkWork(context.Context) Finding {
 	if err != nil {
 		return failf("%s", brief(err))
 	}
-	return spaceFinding("partial downloads", fetcher.WorkDir, "WORK_DIR")
+	return spaceFinding("partial downloads", fetcher.WorkDir(), "WORK_DIR")
 }
 
 // spaceFinding evaluates the free space of a writable folder.

@@ -5,47 +5,47 @@ import (
 	"time"
 )
 
-// job is what a client keeps submitting until it is accepted.
+// job is the sequence of equal submissions of a client until one is accepted.
 type job struct {
-	exposure // what hits submissions; each task has an exposure of its own
-	lot      uint64
-	topUps   int // how many top-ups there had been when the job first came
+	faults  faultSet // of its submissions; each task has a faultSet of its own
+	variant uint64
+	topUps  int // number of top-ups at the first submission
 }
 
-// refusal is a submission that created nothing.
+// refusal is the answer to a submission that creates nothing.
 type refusal struct {
-	code   int
-	msg    string
-	passes bool // the same submission may be accepted later
-	status int  // HTTP status; 0 means 200
+	code      int
+	msg       string
+	temporary bool // the same submission may be accepted later
+	status    int  // HTTP status; 0 means 200
 }
 
 var (
-	rateRefusal        = refusal{code: codeRateLimited, msg: "Too many requests: at most 20 new generation requests per 10 seconds", passes: true, status: http.StatusTooManyRequests}
-	quietRateRefusal   = refusal{code: codeRateLimited, msg: "Your call frequency is too high. Please try again later.", passes: true}
-	maintenanceRefusal = refusal{code: codeMaintenance, msg: "Service is under maintenance", passes: true}
-	creditRefusal      = refusal{code: codeNoCredit, msg: "The current credits are insufficient. Please top up.", passes: true}
-	keyRefusal         = refusal{code: codeUnauthorized, msg: "You do not have access permissions", passes: true}
+	rateRefusal        = refusal{code: codeRateLimited, msg: "Too many requests: at most 20 new generation requests per 10 seconds", temporary: true, status: http.StatusTooManyRequests}
+	quietRateRefusal   = refusal{code: codeRateLimited, msg: "Your call frequency is too high. Please try again later.", temporary: true}
+	maintenanceRefusal = refusal{code: codeMaintenance, msg: "Service is under maintenance", temporary: true}
+	creditRefusal      = refusal{code: codeNoCredit, msg: "The current credits are insufficient. Please top up.", temporary: true}
+	keyRefusal         = refusal{code: codeUnauthorized, msg: "You do not have access permissions", temporary: true}
 	inputRefusal       = refusal{code: codeInvalid, msg: "视频链接无效: the video URL is not valid"}
-	closingRefusal     = refusal{code: codeMaintenance, msg: "The service is shutting down", passes: true}
+	closingRefusal     = refusal{code: codeMaintenance, msg: "The service is shutting down", temporary: true}
 )
 
 func (f refusal) send(w http.ResponseWriter, s *Server) {
-	if f.passes {
+	if f.temporary {
 		setRetryAfter(w, s.options.RetryAfter)
 	}
 	s.countRefusal(f.code)
 	writeJSON(w, orElse(f.status, http.StatusOK), envelope{Code: f.code, Msg: f.msg})
 }
 
-// shutOut refuses a submission whose key is not accepted. With a good key it may
-// be accepted later.
-func (s *Server) shutOut(w http.ResponseWriter, code int, msg string) {
-	refusal{code: code, msg: msg, passes: true}.send(w, s)
+// refuseUnauthorized refuses a submission with an invalid key. It may be accepted
+// later with a valid one.
+func (s *Server) refuseUnauthorized(w http.ResponseWriter, code int, msg string) {
+	refusal{code: code, msg: msg, temporary: true}.send(w, s)
 }
 
-// turnDown refuses a submission that was no proper one.
-func (s *Server) turnDown(w http.ResponseWriter, code int, msg string) {
+// refuseInvalid refuses a malformed submission.
+func (s *Server) refuseInvalid(w http.ResponseWriter, code int, msg string) {
 	s.countRefusal(code)
 	refuse(w, code, msg)
 }
@@ -56,9 +56,9 @@ func (s *Server) countRefusal(code int) {
 	s.mu.Unlock()
 }
 
-// admit charges a submission or says why not. A charge is on the bill, and in
-// the journal, before anybody learns of it.
-func (s *Server) admit(req request, marks markers, base string) (*task, refusal, error) {
+// admit charges a submission or returns a refusal. A charge is in the journal and
+// on the bill before it has any effect outside.
+func (s *Server) admit(req lumaRequest, marks markers, base string) (*task, refusal, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -72,14 +72,14 @@ func (s *Server) admit(req request, marks markers, base string) (*task, refusal,
 	if err := s.journal.charge(t); err != nil {
 		return nil, refusal{}, err
 	}
-	s.enter(t)
-	s.spawn(func() { s.live(t) })
-	s.log.Info("charged", "taskId", t.id, "faults", t.chosen)
+	s.addCharge(t)
+	s.spawn(func() { s.runTask(t) })
+	s.log.Info("charged", "taskId", t.id, "faults", t.faults.chosen)
 	return t, refusal{}, nil
 }
 
-// enter puts a charged task on the books. Callers hold s.mu.
-func (s *Server) enter(t *task) {
+// addCharge adds a charged task to the bill. Callers hold s.mu.
+func (s *Server) addCharge(t *task) {
 	s.tasks[t.id] = t
 	t.released = s.released
 	s.charges = append(s.charges, t)
@@ -89,43 +89,43 @@ func (s *Server) enter(t *task) {
 	}
 }
 
-// jobFor finds the job of a submission. What it meets is settled when it first
-// comes. Callers hold s.mu.
-func (s *Server) jobFor(req request, marks markers) *job {
+// jobFor returns the job of a submission. The first submission determines its
+// faults. Callers hold s.mu.
+func (s *Server) jobFor(req lumaRequest, marks markers) *job {
 	if known, ok := s.jobs[req]; ok {
 		return known
 	}
-	lot := s.schedule.lot(req)
+	variant := s.schedule.variant(req)
 	faults := marks.faults
 	if faults == nil {
-		faults = s.schedule.draw(lot)
+		faults = s.schedule.draw(variant)
 	}
-	fresh := &job{exposure: exposedTo(faults), lot: lot, topUps: s.topUps}
+	fresh := &job{faults: newFaultSet(faults), variant: variant, topUps: s.topUps}
 	s.jobs[req] = fresh
 	return fresh
 }
 
-// refusalFor decides about a submission; the zero refusal admits it. Callers
-// hold s.mu.
+// refusalFor returns the refusal of a submission; the zero refusal admits it.
+// Callers hold s.mu.
 func (s *Server) refusalFor(owner *job) refusal {
-	faults, several := &owner.exposure, s.options.Strikes
+	faults, repeats := &owner.faults, s.options.FaultRepeats
 	switch {
-	case s.strike(faults, Refused, always):
+	case s.inject(faults, Refused, unlimited):
 		return inputRefusal
-	case s.strike(faults, Unauthorized, 1):
+	case s.inject(faults, Unauthorized, 1):
 		return keyRefusal
-	case s.strike(faults, Maintenance, several):
+	case s.inject(faults, Maintenance, repeats):
 		return maintenanceRefusal
-	case s.strike(faults, RateLimited, several):
-		// The documents promise an HTTP 429 on one page and an envelope under
-		// HTTP 200 on another.
-		if owner.lot%2 == 0 {
+	case s.inject(faults, RateLimited, repeats):
+		// kie.ai documents HTTP 429 on one page and code 429 under HTTP 200 on
+		// another.
+		if owner.variant%2 == 0 {
 			return quietRateRefusal
 		}
 		return rateRefusal
-	case s.overRate():
+	case s.rateExceeded():
 		return rateRefusal
-	case owner.topUps == s.topUps && s.strike(faults, NoCredit, several):
+	case owner.topUps == s.topUps && s.inject(faults, NoCredit, repeats):
 		return creditRefusal
 	case s.credits < Price:
 		return creditRefusal
@@ -134,9 +134,9 @@ func (s *Server) refusalFor(owner *job) refusal {
 	}
 }
 
-// overRate looks at the account's sliding window. Refused submissions do not
-// count: nothing was created. Callers hold s.mu.
-func (s *Server) overRate() bool {
+// rateExceeded checks the account's sliding window. Refused submissions do not
+// count. Callers hold s.mu.
+func (s *Server) rateExceeded() bool {
 	if s.options.RateLimit < 0 {
 		return false
 	}

@@ -17,13 +17,14 @@ import (
 )
 
 const (
-	// callbackRetries is documented; whether the first attempt counts is not.
+	// callbackRetries: kie.ai documents three retries, but not whether the first
+	// attempt counts.
 	callbackRetries = 3
-	// staleBy puts a time stamp outside any sensible replay window.
+	// staleBy is longer than any common replay window.
 	staleBy = 10 * time.Minute
 )
 
-// callbackClient does not follow redirects: a receiver must answer itself.
+// callbackClient returns a client that follows no redirects.
 func callbackClient(given *http.Client) *http.Client {
 	client := http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	if given != nil {
@@ -33,22 +34,22 @@ func callbackClient(given *http.Client) *http.Client {
 	return &client
 }
 
-// announce sends a finished task's callback, with whatever goes wrong.
-func (s *Server) announce(t *task) {
-	defer s.settle(t)
-	faults := &t.exposure
-	if t.request.CallBackURL == "" || s.strike(faults, CallbackLost, 1) {
+// sendCallback delivers the callback of a finished task, with its faults.
+func (s *Server) sendCallback(t *task) {
+	defer s.endCallbacks(t)
+	faults := &t.faults
+	if t.request.CallBackURL == "" || s.inject(faults, CallbackLost, 1) {
 		return
 	}
-	early := s.strike(faults, CallbackEarly, 1)
-	if !early && s.strike(faults, CallbackLate, 1) && s.pause(s.ctx, s.options.CallbackLate) != nil {
+	early := s.inject(faults, CallbackEarly, 1)
+	if !early && s.inject(faults, CallbackLate, 1) && s.pause(s.ctx, s.options.CallbackLate) != nil {
 		return
 	}
-	if s.strike(faults, CallbackWrongTask, 1) {
-		s.announceSomebodyElse(t)
+	if s.inject(faults, CallbackWrongTask, 1) {
+		s.sendForeignCallback(t)
 	}
-	body := s.callbackBody(t)
-	if !s.deliver(t, body) {
+	body := s.lumaCallback(t)
+	if !s.deliverWithRetries(t, body) {
 		if s.ctx.Err() == nil {
 			s.mu.Lock()
 			t.callbackFailed = true
@@ -56,23 +57,24 @@ func (s *Server) announce(t *task) {
 		}
 		return
 	}
-	if s.strike(faults, CallbackDuplicated, 1) {
+	if s.inject(faults, CallbackDuplicated, 1) {
 		var copies sync.WaitGroup
 		for range 2 {
-			copies.Go(func() { s.attempt(t, body, s.sign(t.id)) })
+			copies.Go(func() { s.deliverOnce(t, body, s.sign(t.id)) })
 		}
 		copies.Wait()
 	}
 }
 
-// deliver sends a callback until it is acknowledged or the retries are used up.
-func (s *Server) deliver(t *task, body []byte) bool {
+// deliverWithRetries sends a callback until it is acknowledged or the retries are
+// exhausted. It reports whether it was acknowledged.
+func (s *Server) deliverWithRetries(t *task, body []byte) bool {
 	for try := range 1 + callbackRetries {
 		if try > 0 && s.pause(s.ctx, s.options.CallbackRetryEvery) != nil {
 			return false
 		}
-		delivered := s.attempt(t, body, s.signature(t, try))
-		t.markAnnounced()
+		delivered := s.deliverOnce(t, body, s.signature(t, try))
+		t.markAttempted()
 		if delivered {
 			return true
 		}
@@ -80,10 +82,10 @@ func (s *Server) deliver(t *task, body []byte) bool {
 	return false
 }
 
-// signature is made afresh for every attempt.
+// signature signs one attempt with the time of the attempt.
 func (s *Server) signature(t *task, try int) signature {
 	key := s.hmacKey()
-	if key == "" || !s.strike(&t.exposure, CallbackUnsignedSkew, always) {
+	if key == "" || !s.inject(&t.faults, CallbackUnsignedSkew, unlimited) {
 		return s.sign(t.id)
 	}
 	if try == 0 {
@@ -92,12 +94,12 @@ func (s *Server) signature(t *task, try int) signature {
 	return signed(key, t.id, s.options.Now().Add(-staleBy))
 }
 
-// attempt sends one genuine callback and books it.
-func (s *Server) attempt(t *task, body []byte, proof signature) bool {
-	s.book(t, func(sum *Callbacks) { sum.Sent++ })
+// deliverOnce sends the genuine callback once and counts it.
+func (s *Server) deliverOnce(t *task, body []byte, proof signature) bool {
+	s.countCallback(t, func(sum *Callbacks) { sum.Sent++ })
 	status, err := s.post(t.request.CallBackURL, body, proof)
 	acknowledged := err == nil && status == http.StatusOK
-	s.book(t, func(sum *Callbacks) {
+	s.countCallback(t, func(sum *Callbacks) {
 		if acknowledged {
 			sum.Acknowledged++
 		} else {
@@ -108,13 +110,13 @@ func (s *Server) attempt(t *task, body []byte, proof signature) bool {
 	return acknowledged
 }
 
-func (s *Server) book(t *task, change func(*Callbacks)) {
+func (s *Server) countCallback(t *task, change func(*Callbacks)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&t.callbacks)
 }
 
-// post makes one delivery. Any status but 200 is a failed one.
+// post sends one callback. Only status 200 acknowledges it.
 func (s *Server) post(address string, body []byte, proof signature) (status int, err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.options.CallbackTimeout)
 	defer cancel()
@@ -133,35 +135,33 @@ func (s *Server) post(address string, body []byte, proof signature) (status int,
 		return 0, fmt.Errorf("callback: %w", withoutURL(err))
 	}
 	defer answer.Body.Close()
-	_, _ = io.CopyN(io.Discard, answer.Body, 64<<10) // lets the connection be used again
+	_, _ = io.CopyN(io.Discard, answer.Body, 64<<10) // so that the connection can be reused
 	return answer.StatusCode, nil
 }
 
 // withoutURL keeps the tokens and signatures of URLs out of logs.
 func withoutURL(err error) error {
-	var named *url.Error
-	if errors.As(err, &named) {
-		return named.Err
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
 	}
 	return err
 }
 
-// settle ends the callbacks of a task for good.
-func (s *Server) settle(t *task) {
-	t.markAnnounced()
+// endCallbacks records that no further callback of a task will be sent.
+func (s *Server) endCallbacks(t *task) {
+	t.markAttempted()
 	if s.ctx.Err() != nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.settled = true
-	if err := s.journal.settle(t); err != nil {
+	t.callbacksEnded = true
+	if err := s.journal.callbacksEnded(t); err != nil {
 		s.log.Error("could not write the bill", "error", err)
 	}
 }
 
-// signature proves that a callback for a task comes from kie.ai. Without a key
-// it is empty.
+// signature is the pair of signature headers of a callback; empty without a key.
 type signature struct{ timestamp, signature string }
 
 func (s *Server) sign(taskID string) signature {

@@ -23,14 +23,14 @@ import (
 
 const hmacKey = "test-hmac-key"
 
-// proves reports whether a delivery is signed for a task under hmacKey.
-func proves(d delivery, taskID string) bool {
+// signedFor reports whether a delivery is signed for a task with hmacKey.
+func signedFor(d delivery, taskID string) bool {
 	mac := hmac.New(sha256.New, []byte(hmacKey))
-	fmt.Fprintf(mac, "%s.%s", taskID, d.header.Get("X-Webhook-Timestamp"))
+	_, _ = fmt.Fprintf(mac, "%s.%s", taskID, d.header.Get("X-Webhook-Timestamp"))
 	return d.header.Get("X-Webhook-Signature") == base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// age is how old the signature of a delivery was when it came.
+// age is the age of the signature of a delivery at its arrival.
 func age(t *testing.T, d delivery) time.Duration {
 	t.Helper()
 	seconds, err := strconv.ParseInt(d.header.Get("X-Webhook-Timestamp"), 10, 64)
@@ -38,24 +38,24 @@ func age(t *testing.T, d delivery) time.Duration {
 	return d.at.Sub(time.Unix(seconds, 0))
 }
 
-func TestASignatureMatchesTheReference(t *testing.T) {
+func TestSignatureMatchesTheReference(t *testing.T) {
 	// Computed with openssl from the documented construction.
 	reference := delivery{header: http.Header{
 		"X-Webhook-Timestamp": {"1755078480"},
 		"X-Webhook-Signature": {"zqgV4cMp+Ui+SoYodzD74znhyJDMjeH6+qHvimGk5x4="},
 	}}
-	require.True(t, proves(reference, "774d9a7dd608a0e49293903095e45a4c"))
-	require.False(t, proves(reference, "774d9a7dd608a0e49293903095e45a4d"))
+	require.True(t, signedFor(reference, "774d9a7dd608a0e49293903095e45a4c"))
+	require.False(t, signedFor(reference, "774d9a7dd608a0e49293903095e45a4d"))
 }
 
-func TestACallbackTellsTheEnd(t *testing.T) {
-	hooks := listen(t)
+func TestCallbackOfASuccess(t *testing.T) {
+	hooks := newReceiver(t)
 	kie := start(t, kietest.Options{HMACKey: hmacKey})
-	charge := kie.settled(t, kie.accepted(t, fields{"prompt": "snow", "videoUrl": source, "callBackUrl": hooks.url, "watermark": "w"}))
+	charge := kie.callbacksDone(t, kie.accepted(t, fields{"prompt": "snow", "videoUrl": source, "callBackUrl": hooks.url, "watermark": "w"}))
 	got := hooks.deliveries()
 	require.Len(t, got, 1)
 	require.Equal(t, "application/json", got[0].header.Get("Content-Type"))
-	require.True(t, proves(got[0], charge.TaskID))
+	require.True(t, signedFor(got[0], charge.TaskID))
 	require.Less(t, age(t, got[0]).Abs(), time.Minute)
 
 	var body struct {
@@ -77,8 +77,8 @@ func TestACallbackTellsTheEnd(t *testing.T) {
 	require.Equal(t, charge.Callbacks, kie.Ledger().Callbacks)
 }
 
-func TestWithoutAKeyNothingIsSigned(t *testing.T) {
-	hooks := listen(t)
+func TestWithoutAKeyCallbacksAreUnsigned(t *testing.T) {
+	hooks := newReceiver(t)
 	kie := start(t, kietest.Options{})
 	kie.accepted(t, fields{"prompt": "snow", "videoUrl": source, "callBackUrl": hooks.url})
 	got := hooks.await(t, 1)
@@ -86,37 +86,37 @@ func TestWithoutAKeyNothingIsSigned(t *testing.T) {
 	require.NotContains(t, got[0].header, "X-Webhook-Timestamp")
 }
 
-func TestACallbackIsRetriedThreeTimes(t *testing.T) {
+func TestCallbackIsRetriedThreeTimes(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer func(n int) int
 		want   kietest.Callbacks
 		flag   int
 	}{
-		"at last":        {func(n int) int { return map[bool]int{true: 200, false: 503}[n == 4] }, kietest.Callbacks{Sent: 4, Acknowledged: 1, Failed: 3}, 1},
+		"last try":       {func(n int) int { return map[bool]int{true: 200, false: 503}[n == 4] }, kietest.Callbacks{Sent: 4, Acknowledged: 1, Failed: 3}, 1},
 		"never":          {func(int) int { return 500 }, kietest.Callbacks{Sent: 4, Failed: 4}, 4},
 		"only 200 is ok": {func(int) int { return 204 }, kietest.Callbacks{Sent: 4, Failed: 4}, 4},
 		"no redirects":   {func(int) int { return 307 }, kietest.Callbacks{Sent: 4, Failed: 4}, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			hooks := listen(t)
+			hooks := newReceiver(t)
 			hooks.answer = tc.answer
 			kie := start(t, kietest.Options{HMACKey: hmacKey})
 			taskID := kie.accepted(t, fields{"prompt": "snow", "videoUrl": source, "callBackUrl": hooks.url})
-			charge := kie.settled(t, taskID)
+			charge := kie.callbacksDone(t, taskID)
 			require.Equal(t, tc.want, charge.Callbacks)
 			require.Equal(t, tc.flag, charge.Flag)
 			got := kie.record(t, taskID)
 			require.Equal(t, tc.flag, got.SuccessFlag)
 			require.Len(t, got.Response.ResultURLs, 1, "flag 4 is a success")
 			for _, delivery := range hooks.deliveries() {
-				require.True(t, proves(delivery, taskID))
+				require.True(t, signedFor(delivery, taskID))
 				require.NotEqual(t, "/elsewhere", delivery.path)
 			}
 		})
 	}
 }
 
-// inMemory answers requests without a network, so that time can be faked.
+// inMemory answers requests without a network, for tests with a fake clock.
 type inMemory struct{ http.Handler }
 
 func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -128,7 +128,7 @@ func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	return recorder.Result(), nil
 }
 
-func post(t *testing.T, kie http.Handler, body fields) string {
+func post(t *testing.T, kie http.Handler, body fields) {
 	t.Helper()
 	text, err := json.Marshal(body)
 	require.NoError(t, err)
@@ -140,10 +140,9 @@ func post(t *testing.T, kie http.Handler, body fields) string {
 	var got struct{ Data struct{ TaskID string } }
 	require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), &got))
 	require.NotEmpty(t, got.Data.TaskID)
-	return got.Data.TaskID
 }
 
-func TestTheDelaysOfACallback(t *testing.T) {
+func TestCallbackDelays(t *testing.T) {
 	const render = 5 * time.Minute
 	for name, tc := range map[string]struct {
 		fault  string
@@ -199,7 +198,7 @@ func TestTheDelaysOfACallback(t *testing.T) {
 				synctest.Wait()
 				require.Equal(t, tc.want, got)
 				for n, stamp := range stamps {
-					require.Equal(t, strconv.FormatInt(begun.Add(got[n]).Unix(), 10), stamp, "each attempt is signed afresh")
+					require.Equal(t, strconv.FormatInt(begun.Add(got[n]).Unix(), 10), stamp, "each attempt is signed with its own time")
 				}
 				require.NoError(t, kie.Close())
 			})
@@ -207,25 +206,25 @@ func TestTheDelaysOfACallback(t *testing.T) {
 	}
 }
 
-func TestAnEarlyCallbackIsAnsweredBeforeTheSubmission(t *testing.T) {
+func TestEarlyCallbackPrecedesTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const thinking = 10 * time.Second
+		const answerDelay = 10 * time.Second
 		kie, err := kietest.New(kietest.Options{
 			Render: time.Hour,
 			Client: &http.Client{Transport: inMemory{http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				time.Sleep(thinking)
+				time.Sleep(answerDelay)
 				w.WriteHeader(http.StatusServiceUnavailable)
 			})}},
 		})
 		require.NoError(t, err)
 		begun := time.Now()
 		post(t, kie, fields{"prompt": kietest.WithFaults("snow", kietest.CallbackEarly), "videoUrl": source, "callBackUrl": "https://hooks.example.org/x/y"})
-		require.Equal(t, thinking, time.Since(begun), "it waits for the first attempt alone")
+		require.Equal(t, answerDelay, time.Since(begun), "the submission waits for the first attempt only")
 		require.NoError(t, kie.Close())
 	})
 }
 
-func TestCloseCutsCallbacksShort(t *testing.T) {
+func TestCloseCancelsCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kie, err := kietest.New(kietest.Options{
 			Client: &http.Client{Transport: inMemory{http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -243,31 +242,31 @@ func TestCloseCutsCallbacksShort(t *testing.T) {
 	})
 }
 
-func TestADeadReceiverEndsInFlag4(t *testing.T) {
+func TestUnresponsiveReceiverEndsInFlag4(t *testing.T) {
 	kie := start(t, kietest.Options{CallbackTimeout: 20 * time.Millisecond})
-	stuck := make(chan struct{})
+	done := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		select {
-		case <-stuck:
+		case <-done:
 		case <-r.Context().Done():
 		}
 	}))
 	defer server.Close()
-	defer close(stuck)
-	charge := kie.settled(t, kie.accepted(t, fields{"prompt": "snow", "videoUrl": source, "callBackUrl": server.URL + "/a/b"}))
+	defer close(done)
+	charge := kie.callbacksDone(t, kie.accepted(t, fields{"prompt": "snow", "videoUrl": source, "callBackUrl": server.URL + "/a/b"}))
 	require.Equal(t, kietest.Callbacks{Sent: 4, Failed: 4}, charge.Callbacks)
 	require.Equal(t, 4, kie.record(t, charge.TaskID).SuccessFlag)
 }
 
-func staleSignaturesAreSeen(t *testing.T, s *scene) {
+func checkStaleSignatures(t *testing.T, s *scenario) {
 	s.hooks.answer = func(int) int { return http.StatusUnauthorized }
-	charge := s.settled(t, s.accepted(t, s.body))
+	charge := s.callbacksDone(t, s.accepted(t, s.body))
 	got := s.hooks.deliveries()
 	require.Len(t, got, 4)
 	require.Empty(t, got[0].header.Get("X-Webhook-Signature"))
 	for _, stale := range got[1:] {
-		require.True(t, proves(stale, charge.TaskID))
+		require.True(t, signedFor(stale, charge.TaskID))
 		require.Greater(t, age(t, stale), 9*time.Minute)
 	}
 	require.Equal(t, 4, charge.Flag)

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// The stock clips are made from nothing but ffmpeg's own test sources: one with
-// the index in front, one with the index at the end, one upright.
+// The stock clips are generated from ffmpeg's test sources: one with the index in
+// front, one with the index at the end, one in portrait format.
 //
 //go:generate ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=size=320x180:rate=24:duration=3 -c:v libx264 -preset slow -pix_fmt yuv420p -crf 23 -map_metadata -1 -fflags +bitexact -flags:v +bitexact -movflags +faststart clips/squares.mp4
 //go:generate ffmpeg -nostdin -v error -y -f lavfi -i mandelbrot=size=320x180:rate=24:end_scale=0.01,trim=duration=4 -c:v libx264 -preset slow -pix_fmt yuv420p -crf 30 -map_metadata -1 -fflags +bitexact -flags:v +bitexact clips/fractal.mp4
@@ -23,7 +23,7 @@ type clip struct {
 	sha256  string
 }
 
-// clips are read when the first is asked for: most processes never do.
+// clips are loaded on first use: most processes need none.
 var clips = sync.OnceValue(loadClips)
 
 func loadClips() []clip {

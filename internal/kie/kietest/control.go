@@ -1,30 +1,28 @@
 package kietest
 
-import (
-	"net/http"
-)
+import "net/http"
 
-// The routes under /_sim are the simulator's own. They ask for no key and
-// answer with plain JSON.
+// The routes under /_sim control the simulator. They need no key and answer with
+// plain JSON.
 
 // showLedger is GET /_sim/ledger.
 func (s *Server) showLedger(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, s.Ledger())
 }
 
-// Menu is what random faults are drawn from, and how often. POST /_sim/faults
-// takes one, GET /_sim/faults answers with one.
+// Menu is the menu and the rate of random faults. It is the body of POST
+// /_sim/faults and the answer of GET /_sim/faults.
 type Menu struct {
 	Faults []string `json:"faults"`
 	Rate   float64  `json:"rate"`
-	// Known lists every fault there is. It is not read.
+	// Known lists all faults. POST ignores it.
 	Known []Fault `json:"known,omitempty"`
 }
 
 // showFaults is GET /_sim/faults.
 func (s *Server) showFaults(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
-	menu := Menu{Faults: s.schedule.menu, Rate: s.schedule.rate, Known: catalogue}
+	menu := Menu{Faults: s.schedule.menu, Rate: s.schedule.rate, Known: faultMenu}
 	s.mu.Unlock()
 	writeJSON(w, http.StatusOK, menu)
 }
@@ -43,8 +41,8 @@ func (s *Server) setFaults(w http.ResponseWriter, r *http.Request) {
 	s.showFaults(w, r)
 }
 
-// SetFaults replaces the menu and the rate of random faults. Jobs that have
-// come before keep what they were dealt.
+// SetFaults replaces the menu and the rate of random faults. Known jobs keep their
+// faults.
 func (s *Server) SetFaults(names []string, rate float64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +71,7 @@ func (s *Server) topUp(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]float64{"credits": balance})
 }
 
-// TopUp adds credits, ends no-credit for every job seen so far, and returns the
+// TopUp adds credits, ends the fault no-credit for all known jobs, and returns the
 // balance.
 func (s *Server) TopUp(credits float64) (balance float64, err error) {
 	s.mu.Lock()

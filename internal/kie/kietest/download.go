@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// metadataURL is where every SSRF guard must not go.
-const metadataURL = "http://169.254.169.254/latest/meta-data/iam/security-credentials/"
+// privateURL is an address that an SSRF guard must block.
+const privateURL = "http://169.254.169.254/latest/meta-data/iam/security-credentials/"
 
 // download serves a result under one of its links.
 func (s *Server) download(w http.ResponseWriter, r *http.Request) {
@@ -21,44 +21,45 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 		if s.deadLink(w, found) {
 			return
 		}
-		s.send(w, r, source.takes[s.currentTake(source)])
+		s.send(w, r, source.encodings[s.currentEncoding(source)])
 		return
 	}
 	s.mu.Lock()
 	source.task.downloads++
 	s.mu.Unlock()
-	faults, several := &source.exposure, s.options.Strikes
+	faults, repeats := &source.faults, s.options.FaultRepeats
 	switch {
 	case s.deadLink(w, found):
-	case s.strike(faults, NotYetThere, several):
+	case s.inject(faults, NotYetThere, repeats):
 		missing(w)
-	case s.strike(faults, Download429, several):
+	case s.inject(faults, Download429, repeats):
 		setRetryAfter(w, orElse(s.options.RetryAfter, time.Second))
 		http.Error(w, "slow down", http.StatusTooManyRequests)
-	case s.strike(faults, RedirectPrivate, 1):
-		http.Redirect(w, r, metadataURL, http.StatusFound)
-	case s.strike(faults, HTML, several):
+	case s.inject(faults, RedirectPrivate, 1):
+		http.Redirect(w, r, privateURL, http.StatusFound)
+	case s.inject(faults, HTML, repeats):
 		webPage(w)
 	default:
 		s.transfer(w, r, source)
 	}
 }
 
-// deadLink answers for links that are over, as storage services do.
+// deadLink answers requests for dead links, as storage services do. It reports
+// whether it has answered.
 func (s *Server) deadLink(w http.ResponseWriter, l *link) bool {
 	if !l.expires.IsZero() {
 		return false
 	}
-	faults := &l.result.exposure
+	faults := &l.result.faults
 	switch {
-	case l.generation == 0 && s.strike(faults, LinkGone, always):
-		s.revive(l.result)
-		if l.result.task.job.lot%2 == 0 {
+	case l.generation == 0 && s.inject(faults, LinkGone, unlimited):
+		s.renewLink(l.result)
+		if l.result.task.job.variant%2 == 0 {
 			missing(w)
 		} else {
 			denied(w)
 		}
-	case s.strike(faults, LinkExpired, always):
+	case s.inject(faults, LinkExpired, unlimited):
 		denied(w)
 	default:
 		return false
@@ -77,24 +78,23 @@ func missing(w http.ResponseWriter) {
 func storageError(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>\n", code, message)
+	_, _ = fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>\n", code, message)
 }
 
-// webPage is what captive portals and tired CDNs send instead of a video, with
-// the type of one.
+// webPage sends the web page of a captive portal or CDN with the content type of a
+// video.
 func webPage(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "video/mp4")
-	fmt.Fprint(w, page("Please sign in"))
+	_, _ = fmt.Fprint(w, page("Please sign in"))
 }
 
-// forgedDownload serves what only a forged callback points to. Whoever fetches
-// it has trusted a stranger, so it is booked.
+// forgedDownload serves a link that only a forged callback holds, and counts the
+// request: the client has trusted the forgery.
 func (s *Server) forgedDownload(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.counts.ForgedDownloads++
 	s.mu.Unlock()
 	s.log.Warn("a link from a forged callback was fetched", "path", r.URL.Path)
-	bait := clips()[0]
-	forged := video{stock: bait.content, size: int64(len(bait.content)), sha256: bait.sha256}
-	s.send(w, r, forged)
+	clip := clips()[0]
+	s.send(w, r, video{stock: clip.content, size: int64(len(clip.content)), sha256: clip.sha256})
 }

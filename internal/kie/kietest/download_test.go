@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-func TestResultsAreTheirTasksOwnPlayableVideos(t *testing.T) {
+func TestResultsAreUniquePlayableVideos(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	seen := map[string]string{}
 	layouts := map[string]bool{}
@@ -29,9 +30,9 @@ func TestResultsAreTheirTasksOwnPlayableVideos(t *testing.T) {
 		require.Len(t, charge.Results, 2)
 		for _, result := range charge.Results {
 			got := kie.get(t, result.URL)
-			whole(t, result, got)
+			requireWhole(t, result, got)
 			require.Equal(t, "video/mp4", got.header.Get("Content-Type"))
-			require.NotContains(t, seen, result.SHA256, "two results share their bytes")
+			require.NotContains(t, seen, result.SHA256, "two results have the same bytes")
 			seen[result.SHA256] = result.URL
 			layout := kinds(boxes(t, got.body))
 			require.Contains(t, []string{"ftyp moov free mdat free ", "ftyp free mdat moov free "}, layout)
@@ -42,7 +43,7 @@ func TestResultsAreTheirTasksOwnPlayableVideos(t *testing.T) {
 	require.Len(t, layouts, 2, "results with the index in front and at the end")
 }
 
-func TestResultsPlayWithoutAComplaint(t *testing.T) {
+func TestResultsPlayWithoutWarnings(t *testing.T) {
 	ffmpeg, err := exec.LookPath("ffmpeg")
 	if err != nil {
 		t.Skip("ffmpeg is not on PATH")
@@ -53,14 +54,14 @@ func TestResultsPlayWithoutAComplaint(t *testing.T) {
 			charge := kie.finished(t, fields{"prompt": fmt.Sprint(marker, n), "videoUrl": source})
 			file := filepath.Join(t.TempDir(), "result.mp4")
 			require.NoError(t, os.WriteFile(file, kie.get(t, charge.Results[0].URL).body, 0o600))
-			said, err := exec.CommandContext(t.Context(), ffmpeg, "-nostdin", "-v", "warning", "-i", file, "-f", "null", "-").CombinedOutput()
+			output, err := exec.CommandContext(t.Context(), ffmpeg, "-nostdin", "-v", "warning", "-i", file, "-f", "null", "-").CombinedOutput()
 			require.NoError(t, err)
-			require.Empty(t, string(said))
+			require.Empty(t, string(output))
 		}
 	}
 }
 
-func TestALargeResultIsMadeOnTheFly(t *testing.T) {
+func TestLargeResultIsStreamed(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	const size = 200_000_000
 	charge := kie.finished(t, fields{"prompt": "long [size: 200MB]", "videoUrl": source})
@@ -83,7 +84,7 @@ func TestALargeResultIsMadeOnTheFly(t *testing.T) {
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size/10), "the video was held in memory")
 }
 
-func TestALargeResultIsAVideoOfExactlyThatSize(t *testing.T) {
+func TestSizeMarkerSetsTheExactSize(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	for marker, size := range map[string]int64{
 		"[size: 300000]": 300_000, "[size:1MB]": 1_000_000, "[size: 1 MiB]": 1 << 20, "[size: 555KB]": 555_000,
@@ -91,23 +92,23 @@ func TestALargeResultIsAVideoOfExactlyThatSize(t *testing.T) {
 		charge := kie.finished(t, fields{"prompt": marker, "videoUrl": source})
 		require.Equal(t, size, charge.Results[0].Bytes, marker)
 		got := kie.get(t, charge.Results[0].URL)
-		whole(t, charge.Results[0], got)
+		requireWhole(t, charge.Results[0], got)
 		require.Regexp(t, "^ftyp .*moov .*mdat free $", kinds(boxes(t, got.body)))
 	}
 }
 
-func TestASizeBelowTheClipsIsPassedOver(t *testing.T) {
+func TestSizeBelowTheClipIsIgnored(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	charge := kie.finished(t, fields{"prompt": "[size: 10B]", "videoUrl": source})
-	whole(t, charge.Results[0], kie.get(t, charge.Results[0].URL))
+	requireWhole(t, charge.Results[0], kie.get(t, charge.Results[0].URL))
 	require.Greater(t, charge.Results[0].Bytes, int64(50_000))
 }
 
-func TestDownloadsTakeRanges(t *testing.T) {
+func TestDownloadRanges(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	result := kie.finished(t, fields{"prompt": "snow", "videoUrl": source}).Results[0]
 	full := kie.get(t, result.URL)
-	whole(t, result, full)
+	requireWhole(t, result, full)
 	etag := full.header.Get("ETag")
 	require.Regexp(t, `^"[0-9a-f]{32}"$`, etag)
 	require.Equal(t, "bytes", full.header.Get("Accept-Ranges"))
@@ -119,14 +120,14 @@ func TestDownloadsTakeRanges(t *testing.T) {
 		contentRange string
 		from, to     int
 	}{
-		"from the middle":      {[]string{"Range", "bytes=1000-"}, 206, fmt.Sprintf("bytes 1000-%d/%d", size-1, size), 1000, size},
-		"a slice":              {[]string{"Range", "bytes=5-9"}, 206, fmt.Sprintf("bytes 5-9/%d", size), 5, 10},
-		"the end":              {[]string{"Range", "bytes=-7"}, 206, fmt.Sprintf("bytes %d-%d/%d", size-7, size-1, size), size - 7, size},
-		"same ETag":            {[]string{"Range", "bytes=1000-", "If-Range", etag}, 206, fmt.Sprintf("bytes 1000-%d/%d", size-1, size), 1000, size},
-		"other ETag":           {[]string{"Range", "bytes=1000-", "If-Range", `"other"`}, 200, "", 0, size},
-		"behind the end":       {[]string{"Range", fmt.Sprintf("bytes=%d-", size)}, 416, fmt.Sprintf("bytes */%d", size), 0, 0},
-		"already have it":      {[]string{"If-None-Match", etag}, 304, "", 0, 0},
-		"nonsense is no range": {[]string{"Range", "lines=1-"}, 416, "", 0, 0},
+		"from the middle":    {[]string{"Range", "bytes=1000-"}, 206, fmt.Sprintf("bytes 1000-%d/%d", size-1, size), 1000, size},
+		"a slice":            {[]string{"Range", "bytes=5-9"}, 206, fmt.Sprintf("bytes 5-9/%d", size), 5, 10},
+		"the end":            {[]string{"Range", "bytes=-7"}, 206, fmt.Sprintf("bytes %d-%d/%d", size-7, size-1, size), size - 7, size},
+		"same ETag":          {[]string{"Range", "bytes=1000-", "If-Range", etag}, 206, fmt.Sprintf("bytes 1000-%d/%d", size-1, size), 1000, size},
+		"other ETag":         {[]string{"Range", "bytes=1000-", "If-Range", `"other"`}, 200, "", 0, size},
+		"after the end":      {[]string{"Range", fmt.Sprintf("bytes=%d-", size)}, 416, fmt.Sprintf("bytes */%d", size), 0, 0},
+		"same If-None-Match": {[]string{"If-None-Match", etag}, 304, "", 0, 0},
+		"invalid unit":       {[]string{"Range", "lines=1-"}, 416, "", 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := kie.get(t, result.URL, tc.header...)
@@ -141,16 +142,16 @@ func TestDownloadsTakeRanges(t *testing.T) {
 
 	head := kie.fetch(t, http.MethodHead, result.URL)
 	require.Equal(t, http.StatusOK, head.status)
-	require.Equal(t, fmt.Sprint(size), head.header.Get("Content-Length"))
+	require.Equal(t, strconv.Itoa(size), head.header.Get("Content-Length"))
 	require.Equal(t, etag, head.header.Get("ETag"))
 	require.Empty(t, head.body)
 }
 
-func TestAnyRangeIsAPartOfTheWhole(t *testing.T) {
+func TestRangesArePartsOfTheWhole(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	result := kie.finished(t, fields{"prompt": "[size: 400KB]", "videoUrl": source}).Results[0]
 	full := kie.get(t, result.URL)
-	whole(t, result, full)
+	requireWhole(t, result, full)
 	rapid.Check(t, func(rt *rapid.T) {
 		from := rapid.IntRange(0, len(full.body)-1).Draw(rt, "from")
 		to := rapid.IntRange(from, len(full.body)-1).Draw(rt, "to")
@@ -161,15 +162,15 @@ func TestAnyRangeIsAPartOfTheWhole(t *testing.T) {
 	})
 }
 
-func TestMintedLinksAreSignedAndExpire(t *testing.T) {
-	hand := newClock()
-	kie := start(t, kietest.Options{Now: hand.now})
+func TestDownloadURLsAreSignedAndExpire(t *testing.T) {
+	clock := newFakeClock()
+	kie := start(t, kietest.Options{Now: clock.now})
 	result := kie.finished(t, fields{"prompt": "snow", "videoUrl": source}).Results[0]
 
-	minted := kie.mint(t, result.URL)
-	require.NotEqual(t, result.URL, minted)
-	whole(t, result, kie.get(t, minted))
-	address, err := url.Parse(minted)
+	link := kie.downloadURL(t, result.URL)
+	require.NotEqual(t, result.URL, link)
+	requireWhole(t, result, kie.get(t, link))
+	address, err := url.Parse(link)
 	require.NoError(t, err)
 	require.NotEmpty(t, address.Query().Get("signature"))
 	address.RawQuery = "signature=guessed"
@@ -177,13 +178,13 @@ func TestMintedLinksAreSignedAndExpire(t *testing.T) {
 	address.RawQuery = ""
 	require.Equal(t, http.StatusForbidden, kie.get(t, address.String()).status)
 
-	hand.advance(20*time.Minute + time.Second)
-	require.Equal(t, http.StatusForbidden, kie.get(t, minted).status)
-	whole(t, result, kie.get(t, kie.mint(t, minted)))
+	clock.advance(20*time.Minute + time.Second)
+	require.Equal(t, http.StatusForbidden, kie.get(t, link).status)
+	requireWhole(t, result, kie.get(t, kie.downloadURL(t, link)))
 	require.Equal(t, 2, kie.Ledger().Mints)
 }
 
-func TestOnlyGeneratedFilesAreMinted(t *testing.T) {
+func TestDownloadURLRefusesForeignFiles(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	result := kie.finished(t, fields{"prompt": "snow", "videoUrl": source}).Results[0]
 	address, err := url.Parse(result.URL)
@@ -191,7 +192,7 @@ func TestOnlyGeneratedFilesAreMinted(t *testing.T) {
 	for _, foreign := range []string{
 		"", "nonsense", "https://cdn.example.org/x.mp4", "https://evil.example" + address.Path, kie.url + "/l/unknown.mp4", "%zz",
 	} {
-		require.Equal(t, 422, kie.remint(t, foreign).Code, foreign)
+		require.Equal(t, 422, kie.postDownloadURL(t, foreign).Code, foreign)
 	}
 	require.Zero(t, kie.Ledger().Mints)
 }
@@ -200,5 +201,5 @@ func TestLinksBeginWithTheBaseURL(t *testing.T) {
 	kie := start(t, kietest.Options{BaseURL: "https://kie.example/sim/"})
 	result := kie.finished(t, fields{"prompt": "snow", "videoUrl": source}).Results[0]
 	require.Regexp(t, `^https://kie\.example/sim/l/[0-9a-f]{32}\.mp4$`, result.URL)
-	require.Regexp(t, `^https://kie\.example/sim/m/`, kie.mint(t, result.URL))
+	require.Regexp(t, `^https://kie\.example/sim/m/`, kie.downloadURL(t, result.URL))
 }

@@ -6,14 +6,13 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// maxBody bounds the JSON that the API and the controls accept.
+// maxBody bounds, in bytes, the JSON bodies of the API and the controls.
 const maxBody = 1 << 20
 
-// The codes of kie.ai's envelope that the simulator gives.
+// The codes of kie.ai that the simulator uses.
 const (
 	codeOK           = 200
 	codeBadRequest   = 400
@@ -26,7 +25,7 @@ const (
 	codeFailed       = 501
 )
 
-// envelope is how kie.ai answers. A refusal is one too, under HTTP status 200.
+// envelope is the body of kie.ai's answers. Refusals have HTTP status 200 too.
 type envelope struct {
 	Code int    `json:"code"`
 	Msg  string `json:"msg"`
@@ -49,10 +48,11 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // a client that left is no concern of a server
+	_, _ = w.Write(text) // the client may have disconnected
 }
 
-// readJSON decodes a request's body. The problem is in words for the client.
+// readJSON decodes a request's body. problem is a text for the client, empty on
+// success.
 func readJSON(w http.ResponseWriter, r *http.Request, into any) (problem string) {
 	return readJSONUpTo(w, r, into, maxBody)
 }
@@ -67,55 +67,11 @@ func readJSONUpTo(w http.ResponseWriter, r *http.Request, into any, limit int64)
 	return ""
 }
 
-// api guards a route of api.kie.ai. turnAway answers those without a key.
-func (s *Server) api(next http.HandlerFunc, turnAway func(w http.ResponseWriter, code int, msg string)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if s.blocked(w, r) {
-			return
-		}
-		if problem := s.unauthorized(r); problem != "" {
-			turnAway(w, codeUnauthorized, problem)
-			return
-		}
-		next(w, r)
-	}
-}
-
-// blocked plays the CDN in front of both hosts.
-func (s *Server) blocked(w http.ResponseWriter, r *http.Request) bool {
-	if !s.options.RequireUserAgent || strings.HasPrefix(r.UserAgent(), "Mozilla/5.0") {
-		return false
-	}
-	w.Header().Set("Content-Type", "text/plain")
-	w.WriteHeader(http.StatusForbidden)
-	fmt.Fprint(w, "error code: 1010")
-	return true
-}
-
-func (s *Server) unauthorized(r *http.Request) (problem string) {
-	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	switch {
-	case !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(key) == "":
-		return "You do not have access permissions"
-	case !s.knows(key):
-		return "Unauthorized: the API key is not valid"
-	default:
-		return ""
-	}
-}
-
-// setRetryAfter rounds up: a client that obeys it must not come too early.
+// setRetryAfter rounds up to seconds: a client that obeys the header must not
+// retry too early.
 func setRetryAfter(w http.ResponseWriter, after time.Duration) {
 	if after > 0 {
 		seconds := (after + time.Second - 1) / time.Second
 		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
-}
-
-// credit is GET /api/v1/chat/credit.
-func (s *Server) credit(w http.ResponseWriter, _ *http.Request) {
-	s.mu.Lock()
-	credits := s.credits
-	s.mu.Unlock()
-	accept(w, credits)
 }

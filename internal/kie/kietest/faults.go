@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Stage is the part of a job's life that a fault belongs to. A random menu
-// serves at most one fault of each stage to a job.
+// Stage is the phase of a job in which a fault occurs. A job gets at most one
+// random fault of each stage. The stage decides the price: see Price.
 type Stage string
 
-// The stages, in the order a job lives through them.
+// The stages, in the order of a job's life.
 const (
-	StageAdmission Stage = "admission" // before the charge: nothing is created
+	StageAdmission Stage = "admission" // before the charge; costs nothing
 	StageAnswer    Stage = "answer"    // the answer to a charged submission
-	StageOutcome   Stage = "outcome"   // what becomes of the generation
+	StageOutcome   Stage = "outcome"   // the end of the generation
 	StageRecord    Stage = "record"    // record-info itself
 	StageCallback  Stage = "callback"
 	StageLink      Stage = "link"     // before the first byte of a result
@@ -24,7 +24,7 @@ const (
 
 var stages = []Stage{StageAdmission, StageAnswer, StageOutcome, StageRecord, StageCallback, StageLink, StageTransfer}
 
-// The faults. Their names are what prompts, flags and the bill use.
+// The names of the faults in prompts, flags and on the bill.
 const (
 	RateLimited  = "rate-limited"
 	Maintenance  = "maintenance"
@@ -72,7 +72,7 @@ const (
 	EtagChanged = "etag-changed"
 )
 
-// AllFaults on a menu stands for every fault there is.
+// AllFaults on a menu stands for all faults.
 const AllFaults = "all"
 
 // Fault is one entry of the menu.
@@ -80,16 +80,17 @@ type Fault struct {
 	Name        string `json:"name"`
 	Stage       Stage  `json:"stage"`
 	Description string `json:"description"`
-	// Fatal says that the provider makes no video: a job that meets the fault
-	// can only end as a visible failure.
+	// Fatal means that there is no video: a job with this fault must end as a
+	// visible failure.
 	Fatal bool `json:"fatal,omitempty"`
 }
 
-// Faults lists everything that can go wrong, in the order of a job's life.
-// "The first requests" are as many as Options.Strikes says.
-func Faults() []Fault { return slices.Clone(catalogue) }
+// Faults returns the fault menu, in the order of a job's life. "The first" in a
+// description stands for Options.FaultRepeats.
+func Faults() []Fault { return slices.Clone(faultMenu) }
 
-var catalogue = []Fault{
+// faultMenu is the one list of all faults. What a fault costs, see Price.
+var faultMenu = []Fault{
 	{Name: RateLimited, Stage: StageAdmission, Description: "the job's first submissions are answered 429"},
 	{Name: Maintenance, Stage: StageAdmission, Description: "the job's first submissions are answered 455"},
 	{Name: NoCredit, Stage: StageAdmission, Description: "the job's first submissions are answered 402, unless credit is topped up"},
@@ -98,7 +99,7 @@ var catalogue = []Fault{
 
 	{Name: ResponseLost, Stage: StageAnswer, Description: "charged, then the connection is reset without an answer"},
 	{Name: Response500, Stage: StageAnswer, Description: "charged, then answered HTTP 500"},
-	{Name: ResponseGarbled, Stage: StageAnswer, Description: "charged, then answered with something unreadable"},
+	{Name: ResponseGarbled, Stage: StageAnswer, Description: "charged, then answered without a readable task id"},
 	{Name: SlowResponse, Stage: StageAnswer, Description: "charged, then answered late"},
 
 	{Name: GenerationFailed, Stage: StageOutcome, Fatal: true, Description: "flag 3, with a reason in Chinese"},
@@ -106,23 +107,23 @@ var catalogue = []Fault{
 	{Name: Moderation, Stage: StageOutcome, Fatal: true, Description: "flag 3 with error 400: moderated after the charge"},
 	{Name: Flag4, Stage: StageOutcome, Description: "success, shown as flag 4"},
 	{Name: Flag4Late, Stage: StageOutcome, Description: "success, shown as flag 4, at first without links"},
-	{Name: UnknownFlag, Stage: StageOutcome, Description: "the first polls see flag 7"},
+	{Name: UnknownFlag, Stage: StageOutcome, Description: "the first polls return flag 7"},
 
 	{Name: Record5xx, Stage: StageRecord, Description: "the first polls are answered 500 or 503"},
 	{Name: RecordMissing, Stage: StageRecord, Description: "the first polls are answered 422, record does not exist"},
 	{Name: RecordDown, Stage: StageRecord, Description: "every poll is answered with an error"},
 
 	{Name: CallbackLost, Stage: StageCallback, Description: "the callback is never sent"},
-	{Name: CallbackEarly, Stage: StageCallback, Description: "the callback comes before the answer to the submission"},
-	{Name: CallbackDuplicated, Stage: StageCallback, Description: "the callback comes three times"},
-	{Name: CallbackLate, Stage: StageCallback, Description: "the callback comes long after the end"},
-	{Name: CallbackForged, Stage: StageCallback, Description: "a stranger sends callbacks too: wrong token, wrong task, wrong signature, lying content"},
-	{Name: CallbackWrongTask, Stage: StageCallback, Description: "a well-signed callback for somebody else's task comes first"},
-	{Name: CallbackSpelling, Stage: StageCallback, Description: "the callback is spelled as a sister API would"},
+	{Name: CallbackEarly, Stage: StageCallback, Description: "the callback is delivered before the answer to the submission"},
+	{Name: CallbackDuplicated, Stage: StageCallback, Description: "the callback is delivered three times"},
+	{Name: CallbackLate, Stage: StageCallback, Description: "the callback is delivered long after the end"},
+	{Name: CallbackForged, Stage: StageCallback, Description: "forged callbacks are sent too: wrong token, wrong task, wrong signature, false content"},
+	{Name: CallbackWrongTask, Stage: StageCallback, Description: "a genuine callback for a task of another job is delivered first"},
+	{Name: CallbackSpelling, Stage: StageCallback, Description: "the callback has the field names of another family"},
 	{Name: CallbackUnsignedSkew, Stage: StageCallback, Description: "the callback is unsigned, then signed with stale time stamps"},
 
-	{Name: LinkExpired, Stage: StageLink, Description: "result links answer 403 until they are re-minted"},
-	{Name: LinkGone, Stage: StageLink, Description: "result links are dead and can't be re-minted; the record then shows fresh ones"},
+	{Name: LinkExpired, Stage: StageLink, Description: "result links are answered 403; links of download-url work"},
+	{Name: LinkGone, Stage: StageLink, Description: "result links are dead and download-url refuses them; the record then has fresh ones"},
 	{Name: NotYetThere, Stage: StageLink, Description: "the first downloads are answered 404"},
 	{Name: Download429, Stage: StageLink, Description: "the first downloads are answered 429"},
 	{Name: RedirectPrivate, Stage: StageLink, Description: "the first download is redirected to a private address"},
@@ -131,21 +132,21 @@ var catalogue = []Fault{
 	{Name: Reset, Stage: StageTransfer, Description: "the first downloads are reset midway"},
 	{Name: Stall, Stage: StageTransfer, Description: "the first download stops midway and stays open"},
 	{Name: HTML, Stage: StageTransfer, Description: "the first downloads are web pages, with status 200"},
-	{Name: WrongRange, Stage: StageTransfer, Description: "a cut download resumes at an earlier byte than asked, and says so"},
+	{Name: WrongRange, Stage: StageTransfer, Description: "a cut download resumes at an earlier byte than requested, with a correct Content-Range"},
 	{Name: NoRange, Stage: StageTransfer, Description: "a cut download can't be resumed: ranges are ignored"},
-	{Name: EtagChanged, Stage: StageTransfer, Description: "a cut download turns into another encoding with another ETag"},
+	{Name: EtagChanged, Stage: StageTransfer, Description: "a cut download changes into another encoding with another ETag"},
 }
 
-// ErrUnknownFault is what a name that is on no menu gives.
+// ErrUnknownFault is the error for a name that is on no menu.
 var ErrUnknownFault = errors.New("unknown fault")
 
-// WithFaults adds a marker to a prompt so that its job meets these faults.
+// WithFaults adds a marker to a prompt that chooses the faults of its job.
 func WithFaults(prompt string, names ...string) string {
 	return fmt.Sprintf("%s [fault: %s]", prompt, strings.Join(names, ", "))
 }
 
-func stageOf(name string) Stage {
-	for _, fault := range catalogue {
+func faultStage(name string) Stage {
+	for _, fault := range faultMenu {
 		if fault.Name == name {
 			return fault.Stage
 		}
@@ -153,19 +154,19 @@ func stageOf(name string) Stage {
 	return ""
 }
 
-// checkFaults puts names in the catalogue's order, without repeats, and
-// resolves AllFaults.
+// checkFaults returns the named faults in the order of the menu, without
+// duplicates. It resolves AllFaults.
 func checkFaults(names []string) ([]string, error) {
 	wanted := map[string]bool{}
 	for _, name := range names {
-		known := slices.ContainsFunc(catalogue, func(f Fault) bool { return f.Name == name })
+		known := slices.ContainsFunc(faultMenu, func(f Fault) bool { return f.Name == name })
 		if !known && name != AllFaults {
 			return nil, fmt.Errorf("%w %q", ErrUnknownFault, name)
 		}
 		wanted[name] = true
 	}
 	var checked []string
-	for _, fault := range catalogue {
+	for _, fault := range faultMenu {
 		if wanted[fault.Name] || wanted[AllFaults] {
 			checked = append(checked, fault.Name)
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -13,25 +14,25 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-func TestEveryFaultCanBeSeen(t *testing.T) {
+func TestEveryFaultOccurs(t *testing.T) {
 	for _, fault := range kietest.Faults() {
 		t.Run(fault.Name, func(t *testing.T) {
-			see := sightings[fault.Name]
-			require.NotNil(t, see, "nobody has seen this fault")
-			s := &scene{hooks: listen(t), provider: start(t, kietest.Options{
+			check := faultChecks[fault.Name]
+			require.NotNil(t, check, "the fault has no check")
+			s := &scenario{hooks: newReceiver(t), provider: start(t, kietest.Options{
 				HMACKey:      hmacKey,
-				SlowResponse: slowness,
-				CallbackLate: slowness,
+				SlowResponse: shortDelay,
+				CallbackLate: shortDelay,
 			})}
 			s.body = fields{
 				"prompt":      kietest.WithFaults("snow", fault.Name),
 				"videoUrl":    source,
 				"callBackUrl": s.hooks.url,
 			}
-			see(t, s)
+			check(t, s)
 			ledger := s.Ledger()
 			require.Positive(t, ledger.Faults[fault.Name], "the bill does not show the fault")
-			require.Len(t, ledger.Faults, 1, "other faults were booked")
+			require.Len(t, ledger.Faults, 1, "other faults were counted")
 			for _, charge := range ledger.Tasks {
 				require.Equal(t, []string{fault.Name}, charge.Faults)
 				require.Equal(t, []string{fault.Name}, charge.Met)
@@ -41,12 +42,12 @@ func TestEveryFaultCanBeSeen(t *testing.T) {
 			require.Equal(t, fault.Fatal, ledger.Charges == 0 || ledger.Tasks[0].State == kietest.Failed)
 		})
 	}
-	for name := range sightings {
+	for name := range faultChecks {
 		require.True(t, slices.ContainsFunc(kietest.Faults(), func(f kietest.Fault) bool { return f.Name == name }), name)
 	}
 }
 
-func TestAResumedDownloadIsCutToo(t *testing.T) {
+func TestResumedDownloadIsCut(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	result := kie.finished(t, fields{"prompt": kietest.WithFaults("snow", kietest.Truncated), "videoUrl": source}).Results[0]
 	var have []byte
@@ -61,7 +62,7 @@ func TestAResumedDownloadIsCutToo(t *testing.T) {
 	require.Equal(t, result.SHA256, sum(have))
 }
 
-func TestAClientThatNeverResumesIsLetGo(t *testing.T) {
+func TestCutsWithoutResumeAreLimited(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	for _, fault := range []string{kietest.NoRange, kietest.WrongRange} {
 		charge := kie.finished(t, fields{"prompt": kietest.WithFaults("snow", fault), "videoUrl": source})
@@ -69,14 +70,14 @@ func TestAClientThatNeverResumesIsLetGo(t *testing.T) {
 			require.ErrorIs(t, kie.get(t, charge.Results[0].URL).err, io.ErrUnexpectedEOF)
 		}
 		for range 2 {
-			whole(t, charge.Results[0], kie.get(t, charge.Results[0].URL))
+			requireWhole(t, charge.Results[0], kie.get(t, charge.Results[0].URL))
 		}
-		require.Empty(t, kie.charge(t, charge.TaskID).Met, "no range was asked for, none was spoilt")
+		require.Empty(t, kie.charge(t, charge.TaskID).Met, "a fault of ranges without a range request")
 	}
 }
 
 func TestFaultsCombine(t *testing.T) {
-	kie := start(t, kietest.Options{Strikes: 1})
+	kie := start(t, kietest.Options{FaultRepeats: 1})
 	body := fields{"prompt": kietest.WithFaults("snow", "truncated", "rate-limited", "html", "not-yet-there", "record-5xx", "flag-4"), "videoUrl": source}
 	require.Equal(t, 429, kie.submit(t, body).Code)
 	charge := kie.finished(t, body)
@@ -88,24 +89,24 @@ func TestFaultsCombine(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, kie.get(t, result.URL).status)
 	require.Contains(t, string(kie.get(t, result.URL).body), "<html>")
 	require.ErrorIs(t, kie.get(t, result.URL).err, io.ErrUnexpectedEOF)
-	whole(t, result, kie.get(t, result.URL))
+	requireWhole(t, result, kie.get(t, result.URL))
 	want := []string{"rate-limited", "flag-4", "record-5xx", "not-yet-there", "truncated", "html"}
 	require.Equal(t, want, kie.charge(t, charge.TaskID).Faults)
 	require.Equal(t, want, kie.charge(t, charge.TaskID).Met)
 }
 
-func TestEachResultMeetsTheFaultsOfItsFile(t *testing.T) {
-	kie := start(t, kietest.Options{Strikes: 1})
+func TestEachResultHasItsOwnFaults(t *testing.T) {
+	kie := start(t, kietest.Options{FaultRepeats: 1})
 	charge := kie.finished(t, fields{"prompt": kietest.WithFaults("[results: 2] snow", kietest.NotYetThere), "videoUrl": source})
 	for _, result := range charge.Results {
 		require.Equal(t, http.StatusNotFound, kie.get(t, result.URL).status)
-		whole(t, result, kie.get(t, result.URL))
+		requireWhole(t, result, kie.get(t, result.URL))
 	}
 	require.Equal(t, 2, kie.Ledger().Faults[kietest.NotYetThere])
 }
 
 func TestNoCreditEndsWithATopUp(t *testing.T) {
-	kie := start(t, kietest.Options{Strikes: 1000})
+	kie := start(t, kietest.Options{FaultRepeats: 1000})
 	body := fields{"prompt": kietest.WithFaults("snow", kietest.NoCredit), "videoUrl": source}
 	for range 5 {
 		require.Equal(t, 402, kie.submit(t, body).Code)
@@ -115,20 +116,20 @@ func TestNoCreditEndsWithATopUp(t *testing.T) {
 	kie.accepted(t, body)
 }
 
-func TestASlowAnswerMayFindNobody(t *testing.T) {
+func TestSlowAnswerToADisconnectedClient(t *testing.T) {
 	kie := start(t, kietest.Options{SlowResponse: time.Hour})
-	kie.client.Timeout = slowness
+	kie.client.Timeout = shortDelay
 	_, _, err := kie.call(t, http.MethodPost, "/api/v1/modify/generate", fields{"prompt": kietest.WithFaults("snow", kietest.SlowResponse), "videoUrl": source})
 	require.ErrorContains(t, err, "Client.Timeout")
-	require.Eventually(t, func() bool { return kie.Ledger().Tasks[0].Response == "abandoned" }, patient, tick)
+	require.Eventually(t, func() bool { return kie.Ledger().Tasks[0].Response == "abandoned" }, waitMax, tick)
 }
 
-func TestEveryGarbledAnswerHidesTheTaskID(t *testing.T) {
+func TestGarbledAnswersHaveNoTaskID(t *testing.T) {
 	kie := start(t, kietest.Options{RateLimit: -1})
 	shapes := map[string]bool{}
 	for n := range 40 {
 		status, text, err := kie.call(t, http.MethodPost, "/api/v1/modify/generate",
-			fields{"prompt": kietest.WithFaults(fmt.Sprint(n), kietest.ResponseGarbled), "videoUrl": source})
+			fields{"prompt": kietest.WithFaults(strconv.Itoa(n), kietest.ResponseGarbled), "videoUrl": source})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, status)
 		ledger := kie.Ledger()

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// FFmpeg returns a function for Options.Modify that turns a video into
-// something like a painting, at most 10 s of it. ok is false if there is no
-// ffmpeg on PATH.
+// FFmpeg returns a function for Options.Modify that applies a painting-like filter
+// to the first 10 s of a video. ok is false if there is no ffmpeg on PATH.
 func FFmpeg() (modify func(ctx context.Context, in, out string) error, ok bool) {
 	binary, err := exec.LookPath("ffmpeg")
 	if err != nil {
@@ -19,12 +18,12 @@ func FFmpeg() (modify func(ctx context.Context, in, out string) error, ok bool) 
 	return func(ctx context.Context, in, out string) error {
 		run := exec.CommandContext(ctx, binary, "-nostdin", "-v", "error", "-y",
 			"-i", in, "-t", "10",
-			// The encoder of most builds wants even sizes.
+			// libx264 requires even dimensions for yuv420p.
 			"-vf", "scale=trunc(iw/2)*2:trunc(ih/2)*2,edgedetect=mode=colormix:high=0.1,format=yuv420p",
 			"-movflags", "+faststart", "-f", "mp4", out)
 		run.WaitDelay = 5 * time.Second
-		if said, err := run.CombinedOutput(); err != nil {
-			return fmt.Errorf("ffmpeg: %w: %s", err, lastLine(string(said)))
+		if output, err := run.CombinedOutput(); err != nil {
+			return fmt.Errorf("ffmpeg: %w: %s", err, lastLine(string(output)))
 		}
 		return nil
 	}, true

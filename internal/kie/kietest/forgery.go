@@ -7,35 +7,27 @@ import (
 	"strings"
 )
 
-// forge sends what a stranger could: somebody who has seen a callback URL or a
-// task id, but not both with the key.
+// forge sends the callbacks of an attacker who has a callback URL or a task id, but
+// not the webhook key.
 func (s *Server) forge(t *task) {
-	if t.request.CallBackURL == "" || !s.strike(&t.exposure, CallbackForged, 1) {
+	if t.request.CallBackURL == "" || !s.inject(&t.faults, CallbackForged, 1) {
 		return
 	}
-	success := s.forgedSuccess(t, t.id)
-	failed := encode(map[string]any{"code": codeServerError, "msg": failureMsg,
-		"data": map[string]any{"taskId": t.id, "promptJson": t.echo()}})
-	stranger := newID()
+	forgedURLs := []string{t.base + "/forged/" + t.id + ".mp4", privateURL}
+	success := lumaSuccessCallback(t, t.id, forgedURLs)
+	failed := lumaFailureCallback(t)
+	unknownTask := newID()
 	right := t.request.CallBackURL
 	s.sendForgery(t, otherToken(right), t.id, success)
 	s.sendForgery(t, otherToken(right), t.id, failed)
-	s.sendForgery(t, right, stranger, s.forgedSuccess(t, stranger))
-	// The right path and the right task leave the signature as the only
-	// difference, and the record as the only truth.
-	if t.job.lot%2 == 0 {
+	s.sendForgery(t, right, unknownTask, lumaSuccessCallback(t, unknownTask, forgedURLs))
+	// With the right path and the right task only the signature and the record
+	// reveal the forgery.
+	if t.job.variant%2 == 0 {
 		s.sendForgery(t, right, t.id, success)
 	} else {
 		s.sendForgery(t, right, t.id, failed)
 	}
-}
-
-func (s *Server) forgedSuccess(t *task, taskID string) []byte {
-	return encode(map[string]any{"code": codeOK, "msg": successMsg, "data": map[string]any{
-		"taskId":     taskID,
-		"promptJson": t.echo(),
-		"resultUrls": []string{t.base + "/forged/" + t.id + ".mp4", metadataURL},
-	}})
 }
 
 func (s *Server) sendForgery(t *task, address, taskID string, body []byte) {
@@ -43,44 +35,44 @@ func (s *Server) sendForgery(t *task, address, taskID string, body []byte) {
 	if s.hmacKey() != "" {
 		proof = signed("the forger's own key", taskID, s.options.Now())
 	}
-	s.book(t, func(sum *Callbacks) { sum.Forged++ })
+	s.countCallback(t, func(sum *Callbacks) { sum.Forged++ })
 	status, err := s.post(address, body, proof)
 	if err == nil && status == http.StatusOK {
-		s.book(t, func(sum *Callbacks) { sum.ForgedAcknowledged++ })
+		s.countCallback(t, func(sum *Callbacks) { sum.ForgedAcknowledged++ })
 	}
 }
 
-// otherToken replaces the last part of a callback URL's path.
+// otherToken replaces the last segment of a callback URL's path.
 func otherToken(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil {
 		return address
 	}
-	kept := parsed.EscapedPath()
+	path := parsed.EscapedPath()
 	parsed.Path, parsed.RawPath = "", ""
-	if cut := strings.LastIndexByte(kept, '/'); cut >= 0 {
-		kept = kept[:cut]
+	if cut := strings.LastIndexByte(path, '/'); cut >= 0 {
+		path = path[:cut]
 	}
-	guess := (rand.Text() + rand.Text())[:43]
-	return parsed.JoinPath(kept, guess).String()
+	token := (rand.Text() + rand.Text())[:43]
+	return parsed.JoinPath(path, token).String()
 }
 
-// announceSomebodyElse posts, to this task's callback URL, a genuine callback
-// for a task that exists and is not this job's.
-func (s *Server) announceSomebodyElse(t *task) {
-	other := request{
+// sendForeignCallback sends, to this task's callback URL, a genuine callback of a
+// task that exists and belongs to another job.
+func (s *Server) sendForeignCallback(t *task) {
+	other := lumaRequest{
 		Prompt:      "somebody else's video",
 		VideoURL:    "https://cdn.example.org/somebody-else.mp4",
 		CallBackURL: "https://hooks.example.org/somebody-else",
 	}
-	owner := &job{exposure: exposedTo(nil), lot: t.job.lot + 1}
+	owner := &job{faults: newFaultSet(nil), variant: t.job.variant + 1}
 	decoy := newTask(newID(), owner, other, markers{results: 1}, t.base, s.options.Now())
-	if err := s.end(s.ctx, decoy); err != nil {
+	if err := s.endTask(s.ctx, decoy); err != nil {
 		return
 	}
 	s.mu.Lock()
 	s.tasks[decoy.id] = decoy
 	s.mu.Unlock()
-	s.book(t, func(sum *Callbacks) { sum.WrongTask++ })
-	_, _ = s.post(t.request.CallBackURL, s.callbackBody(decoy), s.sign(decoy.id))
+	s.countCallback(t, func(sum *Callbacks) { sum.WrongTask++ })
+	_, _ = s.post(t.request.CallBackURL, s.lumaCallback(decoy), s.sign(decoy.id))
 }

@@ -5,10 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,11 +23,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	source  = "https://cdn.example.org/in.mp4"
-	patient = 20 * time.Second
+	waitMax = 20 * time.Second
 	tick    = 2 * time.Millisecond
 )
 
-// provider is a simulated kie.ai behind a real socket, and a client of it.
+// provider is a simulated kie.ai behind a socket, with a client.
 type provider struct {
 	*kietest.Server
 	url    string
@@ -82,7 +82,7 @@ func (p *provider) call(t *testing.T, method, path string, body any) (int, []byt
 	return answer.StatusCode, got, err
 }
 
-func (p *provider) ask(t *testing.T, method, path string, body any) envelope {
+func (p *provider) callAPI(t *testing.T, method, path string, body any) envelope {
 	t.Helper()
 	_, text, err := p.call(t, method, path, body)
 	require.NoError(t, err)
@@ -95,7 +95,7 @@ type fields map[string]any
 
 func (p *provider) submit(t *testing.T, body fields) envelope {
 	t.Helper()
-	return p.ask(t, http.MethodPost, "/api/v1/modify/generate", body)
+	return p.callAPI(t, http.MethodPost, "/api/v1/modify/generate", body)
 }
 
 // accepted submits and returns the task id.
@@ -109,8 +109,7 @@ func (p *provider) accepted(t *testing.T, body fields) string {
 	return data.TaskID
 }
 
-// finished submits a job that meets faults and returns its charge once it has
-// ended.
+// finished submits a job and returns its charge after the end of the generation.
 func (p *provider) finished(t *testing.T, body fields) kietest.Charge {
 	t.Helper()
 	return p.ended(t, p.accepted(t, body))
@@ -122,18 +121,18 @@ func (p *provider) ended(t *testing.T, taskID string) kietest.Charge {
 	require.Eventually(t, func() bool {
 		charge = p.charge(t, taskID)
 		return charge.State != kietest.Generating
-	}, patient, tick)
+	}, waitMax, tick)
 	return charge
 }
 
-// settled waits until a task's callbacks are over.
-func (p *provider) settled(t *testing.T, taskID string) kietest.Charge {
+// callbacksDone waits until no further callback of a task will be sent.
+func (p *provider) callbacksDone(t *testing.T, taskID string) kietest.Charge {
 	t.Helper()
 	var charge kietest.Charge
 	require.Eventually(t, func() bool {
 		charge = p.charge(t, taskID)
 		return charge.Settled
-	}, patient, tick)
+	}, waitMax, tick)
 	return charge
 }
 
@@ -165,19 +164,19 @@ type record struct {
 
 func (p *provider) record(t *testing.T, taskID string) record {
 	t.Helper()
-	got := p.ask(t, http.MethodGet, "/api/v1/modify/record-info?taskId="+taskID, nil)
+	got := p.callAPI(t, http.MethodGet, "/api/v1/modify/record-info?taskId="+taskID, nil)
 	require.Equal(t, 200, got.Code, got.Msg)
 	var data record
 	require.NoError(t, json.Unmarshal(got.Data, &data))
 	return data
 }
 
-func (p *provider) remint(t *testing.T, url string) envelope {
+func (p *provider) postDownloadURL(t *testing.T, url string) envelope {
 	t.Helper()
-	return p.ask(t, http.MethodPost, "/api/v1/common/download-url", fields{"url": url})
+	return p.callAPI(t, http.MethodPost, "/api/v1/common/download-url", fields{"url": url})
 }
 
-// reply is one answer to a download, with however much of it arrived.
+// reply is the answer to a download, with the received part of its body.
 type reply struct {
 	status int
 	header http.Header
@@ -209,8 +208,8 @@ func sum(content []byte) string {
 	return hex.EncodeToString(hash[:])
 }
 
-// whole asserts that a download is the result the bill names.
-func whole(t *testing.T, want kietest.Result, got reply) {
+// requireWhole requires that a download is the result on the bill.
+func requireWhole(t *testing.T, want kietest.Result, got reply) {
 	t.Helper()
 	require.NoError(t, got.err)
 	require.Equal(t, http.StatusOK, got.status)
@@ -218,7 +217,7 @@ func whole(t *testing.T, want kietest.Result, got reply) {
 	require.Equal(t, want.SHA256, sum(got.body))
 }
 
-// receiver takes callbacks.
+// receiver receives callbacks.
 type receiver struct {
 	url string
 
@@ -234,7 +233,7 @@ type delivery struct {
 	body   []byte
 }
 
-func listen(t *testing.T) *receiver {
+func newReceiver(t *testing.T) *receiver {
 	t.Helper()
 	hooks := &receiver{answer: func(int) int { return http.StatusOK }}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -262,7 +261,7 @@ func (r *receiver) deliveries() []delivery {
 // await waits for n deliveries.
 func (r *receiver) await(t *testing.T, n int) []delivery {
 	t.Helper()
-	require.Eventually(t, func() bool { return len(r.deliveries()) >= n }, patient, tick)
+	require.Eventually(t, func() bool { return len(r.deliveries()) >= n }, waitMax, tick)
 	return r.deliveries()
 }
 
@@ -271,12 +270,12 @@ type box struct {
 	size int
 }
 
-// boxes walks the top level of an MP4 and fails unless they fill it.
+// boxes returns the top-level boxes of an MP4, which must fill it.
 func boxes(t *testing.T, content []byte) []box {
 	t.Helper()
 	var found []box
 	for len(content) > 0 {
-		require.GreaterOrEqual(t, len(content), 8, "a torn box header after %v", found)
+		require.GreaterOrEqual(t, len(content), 8, "an incomplete box header after %v", found)
 		size := int(content[0])<<24 | int(content[1])<<16 | int(content[2])<<8 | int(content[3])
 		require.GreaterOrEqual(t, size, 8)
 		require.LessOrEqual(t, size, len(content), "box %q reaches past the end", content[4:8])
@@ -287,17 +286,17 @@ func boxes(t *testing.T, content []byte) []box {
 }
 
 func kinds(found []box) string {
-	names := ""
+	var names strings.Builder
 	for _, b := range found {
-		names += fmt.Sprintf("%s ", b.kind)
+		names.WriteString(b.kind + " ")
 	}
-	return names
+	return names.String()
 }
 
-// mint returns a fresh link for a result.
-func (p *provider) mint(t *testing.T, link string) string {
+// downloadURL returns a fresh link to a result.
+func (p *provider) downloadURL(t *testing.T, link string) string {
 	t.Helper()
-	got := p.remint(t, link)
+	got := p.postDownloadURL(t, link)
 	require.Equal(t, 200, got.Code, got.Msg)
 	var fresh string
 	require.NoError(t, json.Unmarshal(got.Data, &fresh))

@@ -13,10 +13,10 @@ import (
 
 const journalName = "bill.jsonl"
 
-// journal keeps the bill on disk, one line for each change. A line is written
-// before the change shows, with one call, so a killed process loses at most a
-// line that nobody has seen the effect of; a crash of the machine may lose
-// more. A nil journal keeps nothing.
+// journal stores the bill on disk, one line for each change. A line is written with
+// one call before its change has an effect, so that a killed process loses at most
+// a change without effect. It is not synced: a crash of the machine may lose more.
+// A nil journal stores nothing.
 type journal struct {
 	mu   sync.Mutex
 	file *os.File
@@ -24,21 +24,21 @@ type journal struct {
 
 // entry is one line. Exactly one of its fields is set.
 type entry struct {
-	Charge  *chargeEntry  `json:"charge,omitempty"`
-	Settled *settledEntry `json:"settled,omitempty"`
-	TopUp   float64       `json:"topUp,omitempty"`
+	Charge  *chargeEntry    `json:"charge,omitempty"`
+	Settled *callbacksEntry `json:"settled,omitempty"`
+	TopUp   float64         `json:"topUp,omitempty"`
 }
 
 type chargeEntry struct {
-	TaskID  string    `json:"taskId"`
-	Request request   `json:"request"`
-	Faults  []string  `json:"faults"`
-	Lot     uint64    `json:"lot"`
-	Base    string    `json:"base"`
-	Created time.Time `json:"created"`
+	TaskID  string      `json:"taskId"`
+	Request lumaRequest `json:"request"`
+	Faults  []string    `json:"faults"`
+	Variant uint64      `json:"lot"`
+	Base    string      `json:"base"`
+	Created time.Time   `json:"created"`
 }
 
-type settledEntry struct {
+type callbacksEntry struct {
 	TaskID         string `json:"taskId"`
 	CallbackFailed bool   `json:"callbackFailed,omitempty"`
 }
@@ -47,15 +47,15 @@ func (j *journal) charge(t *task) error {
 	return j.write(entry{Charge: &chargeEntry{
 		TaskID:  t.id,
 		Request: t.request,
-		Faults:  t.chosen,
-		Lot:     t.job.lot,
+		Faults:  t.faults.chosen,
+		Variant: t.job.variant,
 		Base:    t.base,
 		Created: t.created,
 	}})
 }
 
-func (j *journal) settle(t *task) error {
-	return j.write(entry{Settled: &settledEntry{TaskID: t.id, CallbackFailed: t.callbackFailed}})
+func (j *journal) callbacksEnded(t *task) error {
+	return j.write(entry{Settled: &callbacksEntry{TaskID: t.id, CallbackFailed: t.callbackFailed}})
 }
 
 func (j *journal) topUp(credits float64) error { return j.write(entry{TopUp: credits}) }
@@ -83,8 +83,8 @@ func (j *journal) close() error {
 	return j.file.Close()
 }
 
-// openJournal reads what an earlier process wrote and goes on behind it. A torn
-// last line is cut off.
+// openJournal reads the entries of earlier processes and appends to them. An
+// incomplete last line is truncated.
 func openJournal(root *os.Root) (*journal, []entry, error) {
 	file, err := root.OpenFile(journalName, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {

@@ -5,23 +5,23 @@ import (
 	"net/http"
 )
 
-// keys are what the owner of an account makes and deletes at https://kie.ai. A
-// simulator that is started again has those of its Options.
+// keys are the keys that the owner of an account manages at https://kie.ai. They
+// are not part of the state: a restart resets them to the Options.
 type keys struct {
-	api  []string // none: any is accepted
+	api  []string // empty: any is accepted
 	hmac string   // empty: callbacks are not signed
 }
 
 func keysOf(options Options) keys {
-	made := keys{hmac: options.HMACKey}
+	initial := keys{hmac: options.HMACKey}
 	if options.APIKey != "" {
-		made.api = []string{options.APIKey}
+		initial.api = []string{options.APIKey}
 	}
-	return made
+	return initial
 }
 
-// setKeys is POST /_sim/keys. What the body leaves out stays. The answer names
-// no key: they may be real.
+// setKeys is POST /_sim/keys. Members that are absent keep their value. The answer
+// holds no key: keys may be real.
 func (s *Server) setKeys(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		API  *[]string `json:"apiKeys"`
@@ -43,8 +43,8 @@ func (s *Server) setKeys(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"apiKeys": len(held.api), "signed": held.hmac != ""})
 }
 
-// knows reports whether an API key is accepted.
-func (s *Server) knows(key string) bool {
+// acceptsKey reports whether an API key is valid.
+func (s *Server) acceptsKey(key string) bool {
 	s.mu.Lock()
 	accepted := s.keys.api
 	s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-// setKeys has the owner of the account make and delete keys.
+// setKeys replaces keys of the account and returns the answer.
 func (p *provider) setKeys(t *testing.T, change fields) string {
 	t.Helper()
 	status, text, err := p.call(t, http.MethodPost, "/_sim/keys", change)
@@ -19,26 +19,26 @@ func (p *provider) setKeys(t *testing.T, change fields) string {
 	return string(text)
 }
 
-// Keys come and go while tasks are under way. What is not named stays.
+// Keys can be replaced while tasks run. Keys that are absent from the request stay.
 func TestKeysCanBeReplaced(t *testing.T) {
-	hooks := listen(t)
+	hooks := newReceiver(t)
 	kie := start(t, kietest.Options{APIKey: "another", HMACKey: "another", RetryAfter: time.Second})
 	body := fields{"prompt": "snow [render: held]", "videoUrl": source, "callBackUrl": hooks.url}
 	refused := kie.fetch(t, http.MethodPost, kie.url+"/api/v1/modify/generate", "Authorization", "Bearer key")
 	require.Contains(t, string(refused.body), `"code":401`)
-	require.Equal(t, "1", refused.header.Get("Retry-After"), "another key may be accepted")
+	require.Equal(t, "1", refused.header.Get("Retry-After"), "the refusal is temporary")
 
 	require.JSONEq(t, `{"apiKeys":2,"signed":true}`, kie.setKeys(t, fields{"apiKeys": []string{"another", "key"}}))
 	taskID := kie.accepted(t, body)
 	require.JSONEq(t, `{"apiKeys":2,"signed":true}`, kie.setKeys(t, fields{"hmacKey": hmacKey}))
 	kie.release(t, 1)
-	kie.settled(t, taskID)
-	require.True(t, proves(hooks.deliveries()[0], taskID), "with the key of now")
+	kie.callbacksDone(t, taskID)
+	require.True(t, signedFor(hooks.deliveries()[0], taskID), "signed with the current key")
 
 	require.JSONEq(t, `{"apiKeys":1,"signed":false}`, kie.setKeys(t, fields{"apiKeys": []string{"another"}, "hmacKey": ""}))
 	require.Equal(t, 401, kie.submit(t, body).Code)
 	require.JSONEq(t, `{"apiKeys":0,"signed":false}`, kie.setKeys(t, fields{"apiKeys": []string{}}))
-	kie.settled(t, kie.accepted(t, fields{"prompt": "rain", "videoUrl": source, "callBackUrl": hooks.url}))
+	kie.callbacksDone(t, kie.accepted(t, fields{"prompt": "rain", "videoUrl": source, "callBackUrl": hooks.url}))
 	require.NotContains(t, hooks.deliveries()[1].header, "X-Webhook-Signature")
 
 	status, _, err := kie.call(t, http.MethodPost, "/_sim/keys", fields{"apiKeys": "key"})

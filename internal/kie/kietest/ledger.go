@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Ledger is the bill and everything else the simulator has seen, at one moment.
-// GET /_sim/ledger answers with it.
+// Ledger is a snapshot of the bill and of all counters. It is the answer of GET
+// /_sim/ledger.
 type Ledger struct {
 	Seed int64 `json:"seed"`
-	// Charges is how many submissions were accepted, each for Price credits.
+	// Charges is the number of accepted submissions, each for Price credits.
 	// Failed generations are not refunded.
 	Charges int     `json:"charges"`
 	Credits float64 `json:"credits"`
 	// Tasks are the charges, oldest first.
 	Tasks []Charge `json:"tasks"`
-	// Refused counts the submissions that created nothing, by code.
+	// Refused counts the refused submissions by code.
 	Refused map[int]int `json:"refused"`
-	// Faults counts how often each fault really hit.
+	// Faults counts the injections of each fault.
 	Faults    map[string]int `json:"faults"`
 	Callbacks Callbacks      `json:"callbacks"`
 	Polls     int            `json:"polls"`
@@ -26,15 +26,15 @@ type Ledger struct {
 	Counts
 }
 
-// Counts are sums that belong to no charge.
+// Counts are counters that belong to no charge.
 type Counts struct {
 	Uploads int `json:"uploads"`
-	// Mints counts the links that download-url gave out.
+	// Mints counts the links returned by download-url.
 	Mints int `json:"mints"`
 	// UnknownPolls counts record-info requests for tasks that do not exist.
 	UnknownPolls int `json:"unknownPolls"`
-	// ForgedDownloads counts requests for links that only a forged callback
-	// held. A client that checks with record-info causes none.
+	// ForgedDownloads counts requests for links that only a forged callback held.
+	// A client that reads the record instead causes none.
 	ForgedDownloads int `json:"forgedDownloads"`
 }
 
@@ -46,29 +46,29 @@ type Charge struct {
 	VideoURL    string    `json:"videoUrl"`
 	CallBackURL string    `json:"callBackUrl,omitempty"`
 	Watermark   string    `json:"watermark,omitempty"`
-	// Faults were chosen for the job, Met are those that have hit it so far,
-	// before the charge too.
+	// Faults were chosen for the job, Met are those of them that have occurred,
+	// including those before the charge.
 	Faults []string `json:"faults"`
 	Met    []string `json:"met"`
-	// Response is what became of the answer, as far as the simulator knows:
-	// ResponseSent, "lost", "http-500", "garbled", "abandoned", or empty while
-	// none was given.
+	// Response is the fate of the answer to the submission: ResponseSent, "lost",
+	// "http-500", "garbled", "abandoned" (the client disconnected), or empty
+	// before the answer.
 	Response string `json:"response"`
 	State    State  `json:"state"`
-	// Flag is what the record says when no fault is in its way.
+	// Flag is the record's successFlag without the faults of a record.
 	Flag int `json:"flag"`
-	// Ended is when the generation did; zero while it runs.
+	// Ended is the end of the generation; zero while it runs.
 	Ended   time.Time `json:"ended,omitzero"`
 	Results []Result  `json:"results"`
-	// Settled says that no callback is owed any more.
+	// Settled means that no further callback will be sent.
 	Settled   bool      `json:"settled"`
 	Callbacks Callbacks `json:"callbacks"`
 	Polls     int       `json:"polls"`
-	// Downloads counts the GETs of results, complete or not.
+	// Downloads counts the GETs of results, including incomplete ones.
 	Downloads int `json:"downloads"`
 }
 
-// Result is one file a task gave, as a client must end up having it.
+// Result is one result file, as a correct client downloads it.
 type Result struct {
 	URL    string `json:"url"`
 	Bytes  int64  `json:"bytes"`
@@ -77,15 +77,15 @@ type Result struct {
 
 // Callbacks counts deliveries.
 type Callbacks struct {
-	// Sent counts attempts with the genuine callback, repeats included.
+	// Sent counts attempts with the genuine callback, including repetitions.
 	Sent         int `json:"sent"`
 	Acknowledged int `json:"acknowledged"`
 	Failed       int `json:"failed"`
-	// Forged counts those a stranger sent, ForgedAcknowledged those of them
-	// that the receiver answered with 200.
+	// Forged counts forged callbacks, ForgedAcknowledged those of them with
+	// status 200.
 	Forged             int `json:"forged"`
 	ForgedAcknowledged int `json:"forgedAcknowledged"`
-	// WrongTask counts genuine callbacks for somebody else's task.
+	// WrongTask counts genuine callbacks for a task of another job.
 	WrongTask int `json:"wrongTask"`
 }
 
@@ -98,20 +98,20 @@ func (c *Callbacks) add(more Callbacks) {
 	c.WrongTask += more.WrongTask
 }
 
-// Ledger returns a copy of the bill. A charge is on it before its submission is
-// answered; what clients do with answers may show a moment later.
+// Ledger returns a snapshot of the bill. It holds a charge before the submission is
+// answered; counters of polls and downloads may lag behind the client.
 func (s *Server) Ledger() Ledger {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.strikes.Lock()
-	defer s.strikes.Unlock()
+	s.faultMu.Lock()
+	defer s.faultMu.Unlock()
 	ledger := Ledger{
 		Seed:    s.schedule.seed,
 		Charges: len(s.charges),
 		Credits: s.credits,
 		Tasks:   make([]Charge, 0, len(s.charges)),
 		Refused: maps.Clone(s.refusals),
-		Faults:  maps.Clone(s.injected),
+		Faults:  maps.Clone(s.faultCounts),
 		Counts:  s.counts,
 	}
 	for _, t := range s.charges {
@@ -124,8 +124,8 @@ func (s *Server) Ledger() Ledger {
 	return ledger
 }
 
-// charge is a task's line on the bill. Callers hold Server.mu and
-// Server.strikes.
+// charge is a task's entry on the bill. Callers hold Server.mu and
+// Server.faultMu.
 func (t *task) charge() Charge {
 	charge := Charge{
 		TaskID:      t.id,
@@ -134,33 +134,35 @@ func (t *task) charge() Charge {
 		VideoURL:    t.request.VideoURL,
 		CallBackURL: t.request.CallBackURL,
 		Watermark:   t.request.Watermark,
-		Faults:      append([]string{}, t.chosen...),
+		Faults:      append([]string{}, t.faults.chosen...),
 		Met:         t.met(),
 		Response:    t.response,
 		State:       t.state(),
-		Flag:        t.flag(),
+		Flag:        t.lumaFlag(),
 		Ended:       t.ended,
 		Results:     make([]Result, 0, len(t.results)),
-		Settled:     t.settled,
+		Settled:     t.callbacksEnded,
 		Callbacks:   t.callbacks,
 		Polls:       t.polls,
 		Downloads:   t.downloads,
 	}
 	for _, result := range t.results {
-		last := result.takes[len(result.takes)-1]
+		last := result.encodings[len(result.encodings)-1]
 		charge.Results = append(charge.Results, Result{URL: result.url(result.generation), Bytes: last.size, SHA256: last.sha256})
 	}
 	return charge
 }
 
+// met returns the faults that have occurred. Callers hold Server.mu and
+// Server.faultMu.
 func (t *task) met() []string {
 	met := []string{}
-	for _, fault := range t.chosen {
-		struck := t.struck[fault] + t.job.struck[fault]
+	for _, fault := range t.faults.chosen {
+		hits := t.faults.hits[fault] + t.job.faults.hits[fault]
 		for _, result := range t.results {
-			struck += result.struck[fault]
+			hits += result.faults.hits[fault]
 		}
-		if struck > 0 {
+		if hits > 0 {
 			met = append(met, fault)
 		}
 	}

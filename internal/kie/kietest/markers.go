@@ -25,16 +25,15 @@ var sizeUnits = map[string]int64{
 	"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30,
 }
 
-// markers are what a prompt asks of the simulator itself.
+// markers are the instructions for the simulator in a prompt.
 type markers struct {
 	faults  []string // nil without a fault marker
-	size    int64    // of each result; 0 is the clip's own
+	size    int64    // of each result in bytes; 0 keeps that of the base video
 	results int
-	held    bool // until it is released
+	held    bool // until POST /_sim/release
 }
 
-// readMarkers is strict: a misspelled fault that was passed over would make a
-// test pass empty.
+// readMarkers is strict: a test with a misspelled fault must not pass without it.
 func readMarkers(prompt string) (markers, error) {
 	found := markers{results: 1}
 	for _, match := range faultMarker.FindAllStringSubmatch(prompt, -1) {

@@ -6,12 +6,12 @@ import (
 	"math/rand/v2"
 )
 
-// noiseBlock is the unit that noise is made in: small enough to waste little
-// on a read from its middle.
+// noiseBlock is the unit of generation. It is small, since a read from its middle
+// generates all of it.
 const noiseBlock = 4 << 10
 
-// noise is one media data box of any size, made on the fly: its content is
-// random, the same for the same key, and readable from anywhere.
+// noise is one media data box of any size, generated on the fly: its content is
+// pseudorandom, determined by the key, and readable from any offset.
 type noise struct {
 	size int64 // with the box header
 	key  [32]byte

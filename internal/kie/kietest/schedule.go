@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// schedule is who meets which faults. One seed is one schedule: it depends on
-// what is asked for alone, never on when.
+// schedule assigns random faults to jobs. It depends on the seed and the request
+// of a job alone, not on the order of jobs.
 type schedule struct {
 	seed int64
 	menu []string
@@ -26,24 +26,24 @@ func newSchedule(seed int64, menu []string, rate float64) (schedule, error) {
 	return schedule{seed: seed, menu: names, rate: rate}, nil
 }
 
-// lot is a job's own random number. It also settles in which of its variants a
-// fault shows.
-func (s schedule) lot(req request) uint64 {
+// variant is the random number of a job. It seeds draw, and it selects the variant
+// of a fault that has several.
+func (s schedule) variant(req lumaRequest) uint64 {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%d\x00%s\x00%s", s.seed, req.Prompt, req.VideoURL)
+	_, _ = fmt.Fprintf(hash, "%d\x00%s\x00%s", s.seed, req.Prompt, req.VideoURL)
 	return binary.BigEndian.Uint64(hash.Sum(nil))
 }
 
-// draw picks the faults of a job that asked for none by name.
-func (s schedule) draw(lot uint64) []string {
-	random := rand.New(rand.NewPCG(lot, uint64(s.seed)))
+// draw chooses the faults of a job without a fault marker.
+func (s schedule) draw(variant uint64) []string {
+	random := rand.New(rand.NewPCG(variant, uint64(s.seed)))
 	var drawn []string
 	for _, stage := range stages {
-		// Both numbers are drawn at every stage, so that a shorter menu does
-		// not reshuffle what the other stages bring.
-		meets, which := random.Float64() < s.rate, random.Uint64()
+		// Both numbers are drawn at every stage, so that the menu of one stage
+		// does not affect the faults of the others.
+		occurs, which := random.Float64() < s.rate, random.Uint64()
 		menu := s.forStage(stage)
-		if meets && len(menu) > 0 {
+		if occurs && len(menu) > 0 {
 			drawn = append(drawn, menu[which%uint64(len(menu))])
 		}
 	}
@@ -52,14 +52,9 @@ func (s schedule) draw(lot uint64) []string {
 
 func (s schedule) forStage(stage Stage) []string {
 	var names []string
-	for _, fault := range catalogue {
-		if fault.Stage != stage {
-			continue
-		}
-		for _, name := range s.menu {
-			if name == fault.Name {
-				names = append(names, name)
-			}
+	for _, name := range s.menu {
+		if faultStage(name) == stage {
+			names = append(names, name)
 		}
 	}
 	return names

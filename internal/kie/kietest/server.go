@@ -14,18 +14,18 @@ import (
 	"time"
 )
 
-// Server is a simulated kie.ai: one account, its tasks and its bill. It serves
-// the API, the uploads and the results alike, and is safe for concurrent use.
+// Server is a simulated kie.ai: one account, its tasks and its bill. It serves the
+// API, the uploads and the results. It is safe for concurrent use.
 type Server struct {
-	options   Options
-	log       *slog.Logger
-	client    *http.Client
-	routes    http.Handler
-	files     *os.Root
-	stateful  bool
-	journal   *journal
-	uploading exposure
-	// modifying lets one render use the machine's cores at a time.
+	options      Options
+	log          *slog.Logger
+	client       *http.Client
+	routes       http.Handler
+	files        *os.Root
+	stateful     bool
+	journal      *journal
+	uploadFaults faultSet
+	// modifying limits Options.Modify to one call at a time.
 	modifying chan struct{}
 
 	ctx        context.Context
@@ -35,50 +35,49 @@ type Server struct {
 	mu       sync.Mutex
 	closed   bool
 	schedule schedule
-	jobs     map[request]*job
+	jobs     map[lumaRequest]*job
 	tasks    map[string]*task
 	charges  []*task
 	keys     keys
-	released chan struct{} // closed by the next release
+	released chan struct{} // closed by the next POST /_sim/release
 	links    map[string]*link
-	admitted []time.Time // submissions in the rate limit's window
+	admitted []time.Time // charges in the rate limit's window
 	credits  float64
 	topUps   int
 	counts   Counts
 	refusals map[int]int
 
-	strikes  sync.Mutex
-	injected map[string]int
+	faultMu     sync.Mutex
+	faultCounts map[string]int
 }
 
-// New makes a simulated kie.ai. It reports faults that do not exist
-// (ErrUnknownFault), a rate that is none, and a StateDir that can't be used.
-// Close ends it.
+// New starts a simulated kie.ai; Close ends it. It fails for a fault that does not
+// exist (ErrUnknownFault), an invalid rate, and an unusable StateDir.
 func New(options Options) (*Server, error) {
 	schedule, err := newSchedule(options.Seed, options.Faults, options.FaultRate)
 	if err != nil {
 		return nil, err
 	}
-	uploading, err := exposedUploads(options.UploadFaults)
+	uploadFaults, err := newUploadFaults(options.UploadFaults)
 	if err != nil {
 		return nil, err
 	}
 	options = options.withDefaults()
 	s := &Server{
-		options:   options,
-		log:       options.Logger,
-		client:    callbackClient(options.Client),
-		uploading: uploading,
-		modifying: make(chan struct{}, 1),
-		schedule:  schedule,
-		jobs:      map[request]*job{},
-		tasks:     map[string]*task{},
-		links:     map[string]*link{},
-		keys:      keysOf(options),
-		released:  make(chan struct{}),
-		credits:   options.Credits,
-		refusals:  map[int]int{},
-		injected:  map[string]int{},
+		options:      options,
+		log:          options.Logger,
+		client:       callbackClient(options.Client),
+		uploadFaults: uploadFaults,
+		modifying:    make(chan struct{}, 1),
+		schedule:     schedule,
+		jobs:         map[lumaRequest]*job{},
+		tasks:        map[string]*task{},
+		links:        map[string]*link{},
+		keys:         keysOf(options),
+		released:     make(chan struct{}),
+		credits:      options.Credits,
+		refusals:     map[int]int{},
+		faultCounts:  map[string]int{},
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.routes = s.router()
@@ -91,17 +90,21 @@ func New(options Options) (*Server, error) {
 
 func (s *Server) router() http.Handler {
 	routes := http.NewServeMux()
-	routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.submit, s.shutOut))
-	routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.record, refuse))
-	routes.HandleFunc("POST /api/v1/common/download-url", s.api(s.mint, refuse))
+	// Luma Modify.
+	routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.lumaSubmit, s.refuseUnauthorized))
+	routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.lumaRecord, refuse))
+	// Common to all families.
+	routes.HandleFunc("POST /api/v1/common/download-url", s.api(s.downloadURL, refuse))
 	routes.HandleFunc("GET /api/v1/chat/credit", s.api(s.credit, refuse))
 	routes.HandleFunc("POST /api/file-stream-upload", s.uploads(s.uploadStream))
 	routes.HandleFunc("POST /api/file-base64-upload", s.uploads(s.uploadBase64))
 	routes.HandleFunc("POST /api/file-url-upload", s.uploads(s.uploadURL))
+	// Files.
 	routes.HandleFunc("GET /uploads/{path...}", s.upload)
 	routes.HandleFunc("GET /l/{link}", s.download)
 	routes.HandleFunc("GET /m/{link}", s.download)
 	routes.HandleFunc("GET /forged/{name}", s.forgedDownload)
+	// Controls of the simulator.
 	routes.HandleFunc("GET /_sim/ledger", s.showLedger)
 	routes.HandleFunc("GET /_sim/faults", s.showFaults)
 	routes.HandleFunc("POST /_sim/faults", s.setFaults)
@@ -113,8 +116,7 @@ func (s *Server) router() http.Handler {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The mux would answer an untidy path with a redirect, kie.ai has no such
-	// route.
+	// ServeMux redirects a path that is not clean; at kie.ai it is unknown.
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		http.NotFound(w, r)
 		return
@@ -122,8 +124,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.routes.ServeHTTP(w, r)
 }
 
-// Close ends everything that runs in the background (renders, callbacks,
-// stalled downloads) and waits for it. Submissions are refused from then on.
+// Close ends all renders, callbacks and stalled downloads, and waits for them.
+// Later submissions are refused.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	already := s.closed
@@ -140,8 +142,8 @@ func (s *Server) Close() error {
 	return s.closeState()
 }
 
-// spawn runs work in the background, unless the server is closing. Callers hold
-// s.mu, which keeps Close from missing it.
+// spawn runs work in the background, unless the server is closed. Callers hold
+// s.mu, so that Close waits for the work.
 func (s *Server) spawn(work func()) {
 	if !s.closed {
 		s.background.Go(work)
@@ -150,7 +152,7 @@ func (s *Server) spawn(work func()) {
 
 var errClosed = errors.New("the simulator is closed")
 
-// pause waits for d. It ends early, with an error, when ctx or the server does.
+// pause waits for d. It fails when ctx or the server ends before.
 func (s *Server) pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
@@ -167,7 +169,7 @@ func (s *Server) pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// base is where the sender of r reaches this server.
+// base is this server's address for the sender of r.
 func (s *Server) base(r *http.Request) string {
 	if s.options.BaseURL != "" {
 		return s.options.BaseURL
@@ -178,8 +180,8 @@ func (s *Server) base(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// newID makes an id in the shape of kie.ai's task ids. It is random, whatever
-// the seed, so that two runs never share a file name.
+// newID returns an id in the format of observed task ids. It does not depend on
+// the seed, so that two runs share no file name.
 func newID() string {
 	id := make([]byte, 16)
 	rand.Read(id)

@@ -10,9 +10,9 @@ import (
 
 const rendersFolder = "renders"
 
-// material is the playable video that a task's results are made of: its
-// modified upload, else a stock clip.
-func (s *Server) material(ctx context.Context, t *task) (video, error) {
+// baseVideo is the playable part of a task's results: its modified upload, or else
+// a stock clip.
+func (s *Server) baseVideo(ctx context.Context, t *task) (video, error) {
 	name, info, _ := s.uploaded(t)
 	if name == "" {
 		return s.stock(t), nil
@@ -25,12 +25,12 @@ func (s *Server) material(ctx context.Context, t *task) (video, error) {
 		if ctx.Err() != nil {
 			return video{}, err
 		}
-		s.log.Warn("could not modify an upload; it comes back as it is", "taskId", t.id, "error", err)
+		s.log.Warn("could not modify an upload; the result is the upload itself", "taskId", t.id, "error", err)
 	}
 	if !s.isMP4(name) {
 		return s.stock(t), nil
 	}
-	// The upload may be replaced under its name, a result may not change.
+	// A copy keeps the result when another upload replaces the file.
 	copied := path.Join(rendersFolder, t.id+".mp4")
 	if err := s.copyFile(ctx, copied, name); err != nil {
 		return video{}, fmt.Errorf("copy the source of task %s: %w", t.id, err)
@@ -40,7 +40,7 @@ func (s *Server) material(ctx context.Context, t *task) (video, error) {
 
 func (s *Server) stock(t *task) video {
 	stock := clips()
-	chosen := stock[t.job.lot%uint64(len(stock))]
+	chosen := stock[t.job.variant%uint64(len(stock))]
 	return video{stock: chosen.content, size: int64(len(chosen.content))}
 }
 
@@ -66,7 +66,7 @@ func (s *Server) onDisk(name string) string {
 	return filepath.Join(s.files.Name(), filepath.FromSlash(name))
 }
 
-// isMP4 looks for the file type box that MP4 and MOV begin with.
+// isMP4 reports whether a file begins with the file type box of MP4 and MOV.
 func (s *Server) isMP4(name string) bool {
 	file, err := s.files.Open(name)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// openState makes the folder for files, and continues an earlier bill if there
-// is one to keep.
+// openState creates the folder for files. With a StateDir it resumes an earlier
+// bill.
 func (s *Server) openState() error {
 	dir := s.options.StateDir
 	s.stateful = dir != ""
@@ -47,8 +47,8 @@ func (s *Server) closeState() error {
 	return nil
 }
 
-// resume puts the bill back together and lets every task go on. How often each
-// fault has hit and what was polled is forgotten, the charges are not.
+// resume restores the bill from the journal and resumes every task. Counters of
+// faults, polls and downloads start at zero.
 func (s *Server) resume() error {
 	journal, entries, err := openJournal(s.files)
 	if err != nil {
@@ -60,12 +60,12 @@ func (s *Server) resume() error {
 	for _, entry := range entries {
 		switch {
 		case entry.Charge != nil:
-			if err := s.recharge(*entry.Charge); err != nil {
+			if err := s.restoreTask(*entry.Charge); err != nil {
 				return fmt.Errorf("read the bill: task %s: %w", entry.Charge.TaskID, err)
 			}
 		case entry.Settled != nil:
 			if t, ok := s.tasks[entry.Settled.TaskID]; ok {
-				t.settled, t.callbackFailed = true, entry.Settled.CallbackFailed
+				t.callbacksEnded, t.callbackFailed = true, entry.Settled.CallbackFailed
 			}
 		default:
 			s.credits += entry.TopUp
@@ -73,29 +73,29 @@ func (s *Server) resume() error {
 		}
 	}
 	for _, t := range s.charges {
-		s.spawn(func() { s.live(t) })
+		s.spawn(func() { s.runTask(t) })
 	}
 	return nil
 }
 
-// recharge makes a task from its line. Callers hold s.mu.
-func (s *Server) recharge(line chargeEntry) error {
+// restoreTask restores a charged task from the journal. Callers hold s.mu.
+func (s *Server) restoreTask(line chargeEntry) error {
 	marks, err := readMarkers(line.Request.Prompt)
 	if err != nil {
 		return err
 	}
 	owner, ok := s.jobs[line.Request]
 	if !ok {
-		owner = &job{exposure: exposedTo(line.Faults), lot: line.Lot}
+		owner = &job{faults: newFaultSet(line.Faults), variant: line.Variant}
 		s.jobs[line.Request] = owner
 	}
-	// The job has been admitted before, and its answer was spoilt before.
-	for _, fault := range owner.chosen {
-		if stage := stageOf(fault); stage == StageAdmission || stage == StageAnswer {
-			owner.struck[fault] = max(1, s.options.Strikes)
+	// The faults before and at the answer have occurred in the earlier process.
+	for _, fault := range owner.faults.chosen {
+		if stage := faultStage(fault); stage == StageAdmission || stage == StageAnswer {
+			owner.faults.hits[fault] = max(1, s.options.FaultRepeats)
 		}
 	}
 	t := newTask(line.TaskID, owner, line.Request, marks, orElse(s.options.BaseURL, line.Base), line.Created)
-	s.enter(t)
+	s.addCharge(t)
 	return nil
 }

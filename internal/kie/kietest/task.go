@@ -2,37 +2,26 @@ package kietest
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 	"time"
 )
 
-// The flags of a record.
-const (
-	flagGenerating     = 0
-	flagSucceeded      = 1
-	flagCreateFailed   = 2
-	flagGenerateFailed = 3
-	flagCallbackFailed = 4
-	flagUnheardOf      = 7
-)
-
 // task is one charged submission.
 type task struct {
-	exposure
 	id      string
 	job     *job
-	request request
+	request lumaRequest
 	marks   markers
 	base    string
 	created time.Time
+	faults  faultSet
 
-	// released is closed when a generation that is held may end.
+	// released is closed when a held render may end.
 	released chan struct{}
-	// announced is closed when the callback has been tried once, or never
-	// will be.
-	announced    chan struct{}
-	announceOnce sync.Once
+	// attempted is closed after the first attempt to deliver the callback, or
+	// when there will be none.
+	attempted     chan struct{}
+	attemptedOnce sync.Once
 
 	// Guarded by Server.mu. results does not change once the task has ended.
 	response       string
@@ -40,90 +29,84 @@ type task struct {
 	failure        *failure
 	results        []*result
 	callbackFailed bool
-	settled        bool // no callback is owed any more
+	callbacksEnded bool
 	polls          int
 	downloads      int
 	callbacks      Callbacks
 }
 
-// failure is why a generation gave no video.
-type failure struct {
-	flag    int
-	code    int
-	message string
-}
-
-var failures = []struct {
-	fault   string
-	failure failure
-}{
-	{CreateFailed, failure{flagCreateFailed, codeServerError, "upstream could not create the task"}},
-	{Moderation, failure{flagGenerateFailed, codeBadRequest, "The content was rejected by the moderation policy"}},
-	{GenerationFailed, failure{flagGenerateFailed, codeFailed, "生成失败，请稍后重试"}},
-}
-
-func newTask(id string, owner *job, req request, marks markers, base string, created time.Time) *task {
+func newTask(id string, owner *job, req lumaRequest, marks markers, base string, created time.Time) *task {
 	return &task{
-		exposure:  exposedTo(owner.chosen),
 		id:        id,
 		job:       owner,
 		request:   req,
 		marks:     marks,
 		base:      base,
 		created:   created,
-		announced: make(chan struct{}),
+		faults:    newFaultSet(owner.faults.chosen),
+		attempted: make(chan struct{}),
 	}
 }
 
-// echo is the request as callbacks and records quote it: as JSON in a string,
-// with the watermark under another name.
-func (t *task) echo() string {
-	text, _ := json.Marshal(struct { // strings always encode
-		CallBackURL string `json:"callBackUrl,omitempty"`
-		Prompt      string `json:"prompt"`
-		VideoURL    string `json:"videoUrl"`
-		WaterMark   string `json:"waterMark"`
-	}{t.request.CallBackURL, t.request.Prompt, t.request.VideoURL, t.request.Watermark})
-	return string(text)
+// State is the state of a charged task.
+type State string
+
+// The states of a charged task.
+const (
+	Generating State = "generating"
+	Succeeded  State = "succeeded"
+	Failed     State = "failed"
+)
+
+// state does not depend on the faults of a record. Callers hold Server.mu.
+func (t *task) state() State {
+	switch {
+	case t.ended.IsZero():
+		return Generating
+	case t.failure != nil:
+		return Failed
+	default:
+		return Succeeded
+	}
 }
 
-// live is a task's life in the background, from the charge to its callback.
-func (s *Server) live(t *task) {
-	defer t.markAnnounced()
+// runTask runs a task in the background, from the charge to the last callback.
+func (s *Server) runTask(t *task) {
+	defer t.markAttempted()
 	s.mu.Lock()
-	resumed := t.settled // by an earlier process
+	callbacksEnded := t.callbacksEnded // in an earlier process
 	s.mu.Unlock()
-	if !resumed {
+	if !callbacksEnded {
 		s.forge(t)
 	}
 	if s.pause(s.ctx, s.renderTime(t)) != nil || s.hold(t) != nil {
 		return
 	}
-	if err := s.end(s.ctx, t); err != nil {
+	if err := s.endTask(s.ctx, t); err != nil {
 		if s.ctx.Err() == nil {
 			s.log.Error("could not render", "taskId", t.id, "error", err)
 		}
 		return
 	}
-	if !resumed {
-		s.announce(t)
+	if !callbacksEnded {
+		s.sendCallback(t)
 	}
 }
 
-func (t *task) markAnnounced() { t.announceOnce.Do(func() { close(t.announced) }) }
+func (t *task) markAttempted() { t.attemptedOnce.Do(func() { close(t.attempted) }) }
 
-// renderTime is what is left of a generation. A task that is resumed from the
-// journal may be long due, and one with an early callback can't keep its
-// client waiting.
+// renderTime is the remaining time of a generation. A task from the journal may be
+// overdue. A task with an early callback ends at once: its submission is answered
+// after the callback.
 func (s *Server) renderTime(t *task) time.Duration {
-	if t.faces(CallbackEarly) {
+	if t.faults.has(CallbackEarly) {
 		return 0
 	}
 	return s.options.Render - s.options.Now().Sub(t.created)
 }
 
-// end settles what the task's record says.
-func (s *Server) end(ctx context.Context, t *task) error {
+// endTask ends the generation, with results or a failure.
+func (s *Server) endTask(ctx context.Context, t *task) error {
 	failed := s.failureOf(t)
 	var results []*result
 	if failed == nil {
@@ -141,42 +124,25 @@ func (s *Server) end(ctx context.Context, t *task) error {
 	return nil
 }
 
-// sourceGone is the failure of a task whose upload can't be fetched. What kie.ai
-// does then is not documented; this is the worst that it could do, a charge for
-// nothing.
-var sourceGone = failure{flagCreateFailed, codeBadRequest, "the input video could not be downloaded"}
-
-func (s *Server) failureOf(t *task) *failure {
-	if _, _, gone := s.uploaded(t); gone {
-		return &sourceGone
-	}
-	for _, entry := range failures {
-		if s.strike(&t.exposure, entry.fault, 1) {
-			return &entry.failure
-		}
-	}
-	return nil
-}
-
-// render makes the results and learns their hashes.
+// render makes the results and computes their hashes.
 func (s *Server) render(ctx context.Context, t *task) ([]*result, error) {
-	base, err := s.material(ctx, t)
+	base, err := s.baseVideo(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	var results []*result
 	for index := 1; index <= t.marks.results; index++ {
-		made := &result{exposure: exposedTo(t.chosen), task: t, index: index}
-		takes := 1
-		if t.faces(EtagChanged) {
-			takes = 2
+		made := &result{task: t, index: index, faults: newFaultSet(t.faults.chosen)}
+		encodings := 1
+		if t.faults.has(EtagChanged) {
+			encodings = 2
 		}
-		for take := 1; take <= takes; take++ {
-			video, err := s.finish(ctx, base, t, index, take)
+		for encoding := 1; encoding <= encodings; encoding++ {
+			video, err := s.encode(ctx, base, t, index, encoding)
 			if err != nil {
 				return nil, err
 			}
-			made.takes = append(made.takes, video)
+			made.encodings = append(made.encodings, video)
 		}
 		results = append(results, made)
 	}

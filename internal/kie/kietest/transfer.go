@@ -11,26 +11,26 @@ import (
 	"time"
 )
 
-// transfer sends the bytes of a result, or part of them.
+// transfer sends a result or a range of it, with the faults of the transfer.
 func (s *Server) transfer(w http.ResponseWriter, r *http.Request, source *result) {
-	take := s.nextTake(source)
-	video := source.takes[take]
+	encoding := s.nextEncoding(source)
+	video := source.encodings[encoding]
 	start := rangeStart(r)
 	resumes := start > 0 && (r.Header.Get("If-Range") == "" || r.Header.Get("If-Range") == video.etag())
 
-	faults, several := &source.exposure, s.options.Strikes
+	faults, repeats := &source.faults, s.options.FaultRepeats
 	switch {
-	case s.strike(faults, Stall, 1):
+	case s.inject(faults, Stall, 1):
 		w = halfway(w, s.stall(r))
-	case s.strike(faults, Truncated, several):
+	case s.inject(faults, Truncated, repeats):
 		w = halfway(w, hangUp)
-	case s.strike(faults, Reset, several):
+	case s.inject(faults, Reset, repeats):
 		w = halfway(w, resetConnection)
-	case s.lures(source, start, take):
+	case s.cutForResume(source, start, encoding):
 		w = halfway(w, hangUp)
-	case resumes && s.strike(faults, NoRange, always):
+	case resumes && s.inject(faults, NoRange, unlimited):
 		r = withRange(r, "")
-	case resumes && s.strike(faults, WrongRange, several):
+	case resumes && s.inject(faults, WrongRange, repeats):
 		r = withRange(r, fmt.Sprintf("bytes=%d-", start/2))
 	}
 	s.send(w, r, video)
@@ -50,57 +50,58 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, v video) {
 	http.ServeContent(w, r, "", time.Time{}, content)
 }
 
-// lures cuts a download from its start, so that the client comes back for the
-// rest and meets the fault that only a resumed download can show. A client that
-// never resumes is let go after a while.
-func (s *Server) lures(r *result, start int64, take int) bool {
-	first := r.faces(EtagChanged) && take == 0
-	later := start == 0 && (r.faces(NoRange) && !s.met(&r.exposure, NoRange) ||
-		r.faces(WrongRange) && !s.met(&r.exposure, WrongRange))
+// cutForResume reports whether a download is cut so that the client resumes it:
+// some faults affect resumed downloads only. The number of cuts is limited, for
+// clients that never resume.
+func (s *Server) cutForResume(r *result, start int64, encoding int) bool {
+	first := r.faults.has(EtagChanged) && encoding == 0
+	later := start == 0 && (r.faults.has(NoRange) && !s.wasInjected(&r.faults, NoRange) ||
+		r.faults.has(WrongRange) && !s.wasInjected(&r.faults, WrongRange))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if first || later && r.lures < s.options.Strikes {
-		r.lures++
+	if first || later && r.cuts < s.options.FaultRepeats {
+		r.cuts++
 		return true
 	}
 	return false
 }
 
-// nextTake chooses the encoding of a download: etag-changed serves one that
-// nobody gets whole, and another from the second download on.
-func (s *Server) nextTake(r *result) int {
+// nextEncoding chooses the encoding of a download. With the fault etag-changed the
+// first download gets an encoding that is never sent whole, and all later ones get
+// another.
+func (s *Server) nextEncoding(r *result) int {
 	s.mu.Lock()
 	r.transfers++
-	again := r.transfers > 1
+	first := r.transfers == 1
 	s.mu.Unlock()
-	if again {
-		s.strike(&r.exposure, EtagChanged, 1)
+	if !first {
+		s.inject(&r.faults, EtagChanged, 1)
 	}
-	if r.faces(EtagChanged) && !again {
+	if r.faults.has(EtagChanged) && first {
 		return 0
 	}
-	return len(r.takes) - 1
+	return len(r.encodings) - 1
 }
 
-// currentTake is the encoding that a HEAD sees.
-func (s *Server) currentTake(r *result) int {
+// currentEncoding is the encoding for HEAD.
+func (s *Server) currentEncoding(r *result) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.transfers == 0 {
 		return 0
 	}
-	return len(r.takes) - 1
+	return len(r.encodings) - 1
 }
 
 var rangePattern = regexp.MustCompile(`^bytes=(\d{1,18})-\d*$`)
 
-// rangeStart is the first byte a request asks for.
+// rangeStart is the first byte of a requested range.
 func rangeStart(r *http.Request) int64 {
 	match := rangePattern.FindStringSubmatch(r.Header.Get("Range"))
 	if match == nil {
 		return 0
 	}
-	start, _ := strconv.ParseInt(match[1], 10, 64) // 18 digits always fit
+	start, _ := strconv.ParseInt(match[1], 10, 64) // 18 digits fit
 	return start
 }
 
@@ -113,24 +114,24 @@ func withRange(r *http.Request, header string) *http.Request {
 	return changed
 }
 
-// halfwayWriter lets half of a body pass and then does harm. The header still
-// promises all of it.
+// halfwayWriter writes the first half of a body and then breaks the connection. The
+// Content-Length is that of the whole body.
 type halfwayWriter struct {
 	http.ResponseWriter
-	harm harm
-	left int64
+	interrupt interruption
+	left      int64
 }
 
-// harm ends a connection in one bad way. It returns or panics with what stops
-// the handler.
-type harm func(http.ResponseWriter) error
+// interruption ends a connection early. It returns or panics with the error that
+// ends the handler.
+type interruption func(http.ResponseWriter) error
 
-func halfway(w http.ResponseWriter, does harm) http.ResponseWriter {
-	return &halfwayWriter{ResponseWriter: w, harm: does}
+func halfway(w http.ResponseWriter, interrupt interruption) http.ResponseWriter {
+	return &halfwayWriter{ResponseWriter: w, interrupt: interrupt}
 }
 
 func (w *halfwayWriter) WriteHeader(status int) {
-	length, _ := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64) // none leaves nothing to pass
+	length, _ := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64) // without a length nothing is written
 	w.left = length / 2
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -145,14 +146,14 @@ func (w *halfwayWriter) Write(p []byte) (int, error) {
 	if err := http.NewResponseController(w.ResponseWriter).Flush(); err != nil {
 		return n, err
 	}
-	return n, w.harm(w.ResponseWriter)
+	return n, w.interrupt(w.ResponseWriter)
 }
 
-// hangUp closes the connection in good order, too early.
+// hangUp closes the connection before the end of the body.
 func hangUp(http.ResponseWriter) error { panic(http.ErrAbortHandler) }
 
-// stall sends nothing more until the client leaves or the server closes.
-func (s *Server) stall(r *http.Request) harm {
+// stall sends nothing more until the client disconnects or the server closes.
+func (s *Server) stall(r *http.Request) interruption {
 	return func(w http.ResponseWriter) error {
 		select {
 		case <-r.Context().Done():
@@ -164,12 +165,12 @@ func (s *Server) stall(r *http.Request) harm {
 
 var errReset = errors.New("the connection was reset on purpose")
 
-// resetConnection ends a connection with a TCP RST. What was sent before may
-// get lost with it.
+// resetConnection ends a connection with a TCP RST, which may discard bytes that
+// were sent before.
 func resetConnection(w http.ResponseWriter) error {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		// HTTP/2 has no connection to take over; its abort is a reset too.
+		// An HTTP/2 connection can't be hijacked; aborting resets the stream.
 		panic(http.ErrAbortHandler)
 	}
 	socket := conn
@@ -177,7 +178,7 @@ func resetConnection(w http.ResponseWriter) error {
 		socket = wrapped.NetConn()
 	}
 	if tcp, ok := socket.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // without it the close is a mere FIN
+		_ = tcp.SetLinger(0) // without it Close sends FIN
 	}
 	_ = socket.Close()
 	return errReset

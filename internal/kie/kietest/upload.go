@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// maxUpload bounds one upload. kie.ai documents no limit; Luma takes 500 MB.
+// maxUpload bounds one upload in bytes. kie.ai documents no limit for uploads, and
+// 500 MB for Luma's source videos.
 const maxUpload = 1 << 30
 
 const uploadRoot = "uploads"
@@ -34,12 +35,12 @@ type uploadedFile struct {
 	FileSize    int64  `json:"fileSize"`
 	MimeType    string `json:"mimeType"`
 	UploadedAt  string `json:"uploadedAt"`
-	// ExpiresAt is in the quickstart's answer only.
+	// ExpiresAt is documented in the quickstart only.
 	ExpiresAt string `json:"expiresAt,omitempty"`
 }
 
-// uploadError is a failed upload. Unlike the API, the upload host documents
-// real HTTP statuses.
+// uploadError is a failed upload. For the upload host kie.ai documents HTTP
+// statuses other than 200.
 type uploadError struct {
 	status int
 	msg    string
@@ -51,7 +52,7 @@ func badUpload(format string, args ...any) error {
 	return &uploadError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// uploads guards the routes of the upload host and answers for them.
+// uploads guards the routes of the upload host and writes their answers.
 func (s *Server) uploads(receive func(http.ResponseWriter, *http.Request) (*received, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if s.blocked(w, r) {
@@ -61,12 +62,12 @@ func (s *Server) uploads(receive func(http.ResponseWriter, *http.Request) (*rece
 			writeJSON(w, http.StatusUnauthorized, uploadAnswer{Code: codeUnauthorized, Msg: problem})
 			return
 		}
-		if s.spoil(w, r) {
+		if s.injectUploadFault(w, r) {
 			return
 		}
 		file, err := s.keep(receive(w, r))
-		if err == nil && s.strike(&s.uploading, UploadLost, 1) {
-			_ = resetConnection(w) // it says that it has reset it
+		if err == nil && s.inject(&s.uploadFaults, UploadLost, 1) {
+			_ = resetConnection(w) // always errReset
 			return
 		}
 		if err != nil {
@@ -80,7 +81,7 @@ func (s *Server) uploads(receive func(http.ResponseWriter, *http.Request) (*rece
 	}
 }
 
-// received is an upload on disk, not yet under its name.
+// received is an upload on disk under a temporary name.
 type received struct {
 	temporary string
 	size      int64
@@ -103,8 +104,8 @@ func (s *Server) receive(body io.Reader) (*received, error) {
 	return &received{temporary: temporary, size: size}, nil
 }
 
-// keep puts an upload under its name. The same name replaces the older file,
-// as documented.
+// keep renames an upload to its final name. It replaces a file of the same name, as
+// kie.ai documents.
 func (s *Server) keep(upload *received, err error) (*uploadedFile, error) {
 	if err != nil {
 		return nil, err
@@ -146,7 +147,7 @@ func (s *Server) keep(upload *received, err error) (*uploadedFile, error) {
 	return file, nil
 }
 
-// mimeType does not depend on what this machine has installed.
+// mimeType does not depend on the MIME tables of this machine.
 func mimeType(name string) string {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".mp4":
@@ -160,7 +161,7 @@ func mimeType(name string) string {
 	}
 }
 
-// problem keeps an upload inside its folder.
+// problem rejects names outside the upload folder.
 func (u *received) problem() error {
 	switch {
 	case u.folder == "":
@@ -174,7 +175,7 @@ func (u *received) problem() error {
 	}
 }
 
-// upload serves a file that was uploaded, as the provider would fetch it.
+// upload serves an uploaded file.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	file, err := s.files.Open(path.Join(uploadRoot, r.PathValue("path")))
 	if err != nil {
@@ -191,15 +192,15 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, info.Name(), info.ModTime(), file)
 }
 
-// deleted reports whether an upload had outlived its time at a moment. Its file
-// stays.
+// deleted reports whether the lifetime of an upload was over at a time. Its file
+// stays on disk.
 func (s *Server) deleted(info os.FileInfo, at time.Time) bool {
 	return !at.Before(info.ModTime().Add(s.options.UploadLifetime))
 }
 
-// uploaded finds the upload that a task's video URL names, under whatever name
-// of this host. One under the server's own address that was never made, or had
-// been deleted when the task was created, is gone.
+// uploaded returns the upload of a task's video URL, whatever host name the URL
+// uses. gone is true for a URL under the server's own address without an upload,
+// or whose upload was deleted when the task was created.
 func (s *Server) uploaded(t *task) (name string, info os.FileInfo, gone bool) {
 	gone = strings.HasPrefix(t.request.VideoURL, t.base+"/"+uploadRoot+"/")
 	address, err := url.Parse(t.request.VideoURL)

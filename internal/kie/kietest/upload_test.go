@@ -34,7 +34,7 @@ type uploadReply struct {
 
 type part struct{ field, fileName, content string }
 
-// upload sends a form of parts, in their order.
+// upload sends the parts as a form, in their order.
 func (p *provider) upload(t *testing.T, parts ...part) (int, uploadReply) {
 	t.Helper()
 	var body bytes.Buffer
@@ -76,7 +76,7 @@ func (p *provider) sendJSON(t *testing.T, path string, body fields) (int, upload
 	return p.send(t, path, "application/json", text)
 }
 
-func TestAnUploadCanBeFetched(t *testing.T) {
+func TestUploadCanBeFetched(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	content := strings.Repeat("video ", 50_000)
 	for name, parts := range map[string][]part{
@@ -104,7 +104,7 @@ func TestAnUploadCanBeFetched(t *testing.T) {
 	require.Equal(t, 2, kie.Ledger().Uploads)
 }
 
-func TestAnUploadWithoutANameGetsOne(t *testing.T) {
+func TestUploadWithoutANameGetsOne(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	_, got := kie.upload(t, part{"uploadPath", "", "u"}, part{"file", "original.mov", "x"})
 	require.Equal(t, "original.mov", got.Data.FileName)
@@ -114,7 +114,7 @@ func TestAnUploadWithoutANameGetsOne(t *testing.T) {
 	require.NotEqual(t, one.Data.FileName, two.Data.FileName)
 }
 
-func TestTheOtherWaysToUpload(t *testing.T) {
+func TestBase64AndURLUploads(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	raw := base64.StdEncoding.EncodeToString([]byte("bytes"))
 	for name, tc := range map[string]struct {
@@ -137,7 +137,7 @@ func TestTheOtherWaysToUpload(t *testing.T) {
 	}
 }
 
-func TestTheSameNameOverwrites(t *testing.T) {
+func TestSameNameOverwrites(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	_, first := kie.upload(t, part{"uploadPath", "", "u"}, part{"file", "a.mp4", "old"})
 	_, second := kie.upload(t, part{"uploadPath", "", "u"}, part{"file", "a.mp4", "new"})
@@ -145,7 +145,7 @@ func TestTheSameNameOverwrites(t *testing.T) {
 	require.Equal(t, "new", string(kie.get(t, first.Data.DownloadURL).body))
 }
 
-func TestABadUploadIsRefused(t *testing.T) {
+func TestInvalidUploadIsRefused(t *testing.T) {
 	state := t.TempDir()
 	kie := start(t, kietest.Options{StateDir: state})
 	file := part{"file", "a.mp4", "x"}
@@ -155,8 +155,8 @@ func TestABadUploadIsRefused(t *testing.T) {
 		"no path":           {file},
 		"leading slash":     {{"uploadPath", "", "/u"}, file},
 		"trailing slash":    {{"uploadPath", "", "u/"}, file},
-		"path that climbs":  {{"uploadPath", "", "../.."}, file},
-		"name that climbs":  {{"uploadPath", "", "u"}, {"fileName", "", "../../x"}, file},
+		"path with dots":    {{"uploadPath", "", "../.."}, file},
+		"name with dots":    {{"uploadPath", "", "u"}, {"fileName", "", "../../x"}, file},
 		"name with a slash": {{"uploadPath", "", "u"}, {"fileName", "", "a/b"}, file},
 		"name is a dot":     {{"uploadPath", "", "u"}, {"fileName", "", "."}, file},
 		"endless field":     {{"uploadPath", "", strings.Repeat("u", 5000)}, file},
@@ -182,7 +182,7 @@ func TestABadUploadIsRefused(t *testing.T) {
 	require.Zero(t, kie.Ledger().Uploads)
 	left, err := filepath.Glob(filepath.Join(state, "incoming-*"))
 	require.NoError(t, err)
-	require.Empty(t, left, "refused uploads leave nothing behind")
+	require.Empty(t, left, "a refused upload left a file")
 }
 
 // localVideo uploads a stock clip and returns its URL.
@@ -195,7 +195,7 @@ func (p *provider) localVideo(t *testing.T) (url string, content []byte) {
 	return got.Data.DownloadURL, content
 }
 
-func TestAnUploadLivesForADay(t *testing.T) {
+func TestUploadExpiresAfterADay(t *testing.T) {
 	begun := time.Now()
 	var age atomic.Int64
 	kie := start(t, kietest.Options{Now: func() time.Time { return begun.Add(time.Duration(age.Load())) }})
@@ -215,10 +215,10 @@ func TestAnUploadLivesForADay(t *testing.T) {
 		require.Equal(t, kietest.Failed, charge.State, name)
 		require.Equal(t, 2, charge.Flag, name)
 	}
-	require.Equal(t, 5, kie.Ledger().Charges, "what kie.ai can't fetch is charged all the same")
+	require.Equal(t, 5, kie.Ledger().Charges, "a task with an expired source is charged")
 }
 
-func TestAnUploadWithAnotherLifetimeSaysSo(t *testing.T) {
+func TestUploadLifetimeIsInTheAnswer(t *testing.T) {
 	kie := start(t, kietest.Options{UploadLifetime: time.Minute})
 	_, got := kie.upload(t, part{"uploadPath", "", "u"}, part{"file", "a.mp4", "x"})
 	begun, err := time.Parse(time.RFC3339, got.Data.UploadedAt)
@@ -228,7 +228,7 @@ func TestAnUploadWithAnotherLifetimeSaysSo(t *testing.T) {
 	require.Equal(t, time.Minute, ends.Sub(begun))
 }
 
-func TestUploadsThatAreSpoilt(t *testing.T) {
+func TestUploadFaults(t *testing.T) {
 	var names []string
 	for _, fault := range kietest.UploadFaults() {
 		require.NotEmpty(t, fault.Description)
@@ -255,10 +255,10 @@ func TestUploadsThatAreSpoilt(t *testing.T) {
 	status, text := send(t.Context())
 	require.Zero(t, status, "reset: %s", text)
 
-	stalled, leave := context.WithCancel(t.Context())
+	stalled, disconnect := context.WithCancel(t.Context())
 	go func() {
-		assert.Eventually(t, func() bool { return kie.Ledger().Faults[kietest.UploadStall] == 1 }, patient, tick)
-		leave()
+		assert.Eventually(t, func() bool { return kie.Ledger().Faults[kietest.UploadStall] == 1 }, waitMax, tick)
+		disconnect()
 	}()
 	status, text = send(stalled)
 	require.Zero(t, status)
@@ -273,7 +273,7 @@ func TestUploadsThatAreSpoilt(t *testing.T) {
 	require.Zero(t, kie.Ledger().Uploads)
 	status, _ = send(t.Context())
 	require.Zero(t, status)
-	require.Equal(t, 1, kie.Ledger().Uploads, "kept, but the answer was lost")
+	require.Equal(t, 1, kie.Ledger().Uploads, "the file is stored, the answer is lost")
 	status, _ = send(t.Context())
 	require.Equal(t, 200, status)
 	require.Equal(t, 2, kie.Ledger().Uploads)
@@ -282,12 +282,12 @@ func TestUploadsThatAreSpoilt(t *testing.T) {
 	}
 }
 
-func TestUploadFaultsThatDoNotExist(t *testing.T) {
+func TestUnknownUploadFaults(t *testing.T) {
 	_, err := kietest.New(kietest.Options{UploadFaults: []string{"reset"}})
 	require.ErrorIs(t, err, kietest.ErrUnknownFault)
 }
 
-func TestAnUploadComesBackModified(t *testing.T) {
+func TestModifiedUpload(t *testing.T) {
 	kie := start(t, kietest.Options{Modify: func(_ context.Context, in, out string) error {
 		content, err := os.ReadFile(in)
 		if err != nil {
@@ -298,12 +298,12 @@ func TestAnUploadComesBackModified(t *testing.T) {
 	link, content := kie.localVideo(t)
 	charge := kie.finished(t, fields{"prompt": "paint", "videoUrl": link})
 	got := kie.get(t, charge.Results[0].URL)
-	whole(t, charge.Results[0], got)
+	requireWhole(t, charge.Results[0], got)
 	require.True(t, bytes.HasPrefix(got.body, content))
 	require.Regexp(t, "skip free $", kinds(boxes(t, got.body)))
 }
 
-func TestAnUploadThatCannotBeModifiedComesBackAsItIs(t *testing.T) {
+func TestUploadThatCannotBeModifiedIsTheResult(t *testing.T) {
 	for name, modify := range map[string]func(context.Context, string, string) error{
 		"no way to modify": nil,
 		"modifying fails":  func(context.Context, string, string) error { return errors.New("no") },
@@ -313,16 +313,16 @@ func TestAnUploadThatCannotBeModifiedComesBackAsItIs(t *testing.T) {
 			kie := start(t, kietest.Options{Modify: modify})
 			link, content := kie.localVideo(t)
 			charge := kie.finished(t, fields{"prompt": "paint", "videoUrl": link})
-			kie.upload(t, part{"uploadPath", "", "u"}, part{"file", "mine.mp4", "replaced meanwhile"})
+			kie.upload(t, part{"uploadPath", "", "u"}, part{"file", "mine.mp4", "replaced"})
 			got := kie.get(t, charge.Results[0].URL)
-			whole(t, charge.Results[0], got)
+			requireWhole(t, charge.Results[0], got)
 			require.True(t, bytes.HasPrefix(got.body, content))
-			require.NotEqual(t, len(content), len(got.body), "it carries its task's mark")
+			require.NotEqual(t, len(content), len(got.body), "the result has no box of its task")
 		})
 	}
 }
 
-func TestAnUploadThatIsNoVideoGivesAStockClip(t *testing.T) {
+func TestUploadThatIsNoVideoGivesAStockClip(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	_, uploaded := kie.upload(t, part{"uploadPath", "", "u"}, part{"file", "a.mp4", "not a video"})
 	charge := kie.finished(t, fields{"prompt": "paint", "videoUrl": uploaded.Data.DownloadURL})
@@ -338,7 +338,7 @@ func TestFFmpegModifiesVideos(t *testing.T) {
 	link, content := kie.localVideo(t)
 	charge := kie.finished(t, fields{"prompt": "paint", "videoUrl": link})
 	got := kie.get(t, charge.Results[0].URL)
-	whole(t, charge.Results[0], got)
+	requireWhole(t, charge.Results[0], got)
 	require.Regexp(t, "^ftyp moov .*mdat free $", kinds(boxes(t, got.body)))
 	require.NotEqual(t, content[:len(content)/2], got.body[:len(content)/2])
 

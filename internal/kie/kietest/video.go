@@ -13,9 +13,9 @@ import (
 	"sort"
 )
 
-// video is a file the server gives out, described rather than held: a playable
-// clip, from memory or disk, and boxes behind it that players skip. Those make
-// it as large as asked and unlike every other video.
+// video describes a file without holding it in memory: a playable clip, from memory
+// or disk, followed by boxes that players skip. The boxes give it the requested
+// size and unique bytes.
 type video struct {
 	stock  []byte
 	file   string // inside Server.files, instead of stock
@@ -25,13 +25,13 @@ type video struct {
 	sha256 string
 }
 
-// etag is strong: it stands for exactly these bytes.
+// etag is strong: equal tags mean equal bytes.
 func (v video) etag() string { return `"` + v.sha256[:32] + `"` }
 
-// finish makes one take of a result out of a playable base.
-func (s *Server) finish(ctx context.Context, base video, t *task, index, take int) (video, error) {
+// encode makes one encoding of a result from a playable base.
+func (s *Server) encode(ctx context.Context, base video, t *task, index, encoding int) (video, error) {
 	made := base
-	made.tail = box("free", fmt.Appendf(nil, "simulated task=%s result=%d take=%d", t.id, index, take))
+	made.tail = box("free", fmt.Appendf(nil, "simulated task=%s result=%d take=%d", t.id, index, encoding))
 	made.size += int64(len(made.tail))
 	if missing := t.marks.size - made.size; missing >= boxHeader {
 		made.noise = noise{size: missing, key: sha256.Sum256(made.tail)}
@@ -50,7 +50,7 @@ func (s *Server) finish(ctx context.Context, base video, t *task, index, take in
 	return made, nil
 }
 
-// open gives access to a video's bytes, for one reader.
+// open returns a reader of a video's bytes.
 func (s *Server) open(v video) (io.ReadSeekCloser, error) {
 	var sections sections
 	end := int64(0)
@@ -77,7 +77,7 @@ func (s *Server) open(v video) (io.ReadSeekCloser, error) {
 
 const boxHeader = 8
 
-// box makes an ISO base media box.
+// box encodes an ISO base media box.
 func box(kind string, content []byte) []byte {
 	made := binary.BigEndian.AppendUint32(nil, uint32(boxHeader+len(content)))
 	return append(append(made, kind...), content...)
@@ -88,7 +88,7 @@ type section struct {
 	start, end int64
 }
 
-// sections reads parts that follow each other as one.
+// sections is the concatenation of its parts.
 type sections struct {
 	parts []section
 	file  *os.File
@@ -124,7 +124,7 @@ func (r *reading) Close() error {
 	return r.file.Close()
 }
 
-// cancellable ends a long read when its context does.
+// cancellable fails a read after the end of its context.
 type cancellable struct {
 	ctx    context.Context
 	reader io.Reader

@@ -38,6 +38,7 @@ import (
 
 	"gocloud.dev/blob"
 
+	"lumaflow/internal/stall"
 	"lumaflow/internal/store"
 )
 
@@ -163,9 +164,9 @@ func (b *bucket) look(ctx context.Context, key string) (object, error) {
 }
 
 func (b *bucket) write(ctx context.Context, key string, content *content, over string) error {
-	ctx, moving := watch(ctx, b.stall)
-	defer moving.end()
-	return inWords(ctx, b.cloud.put(ctx, key, content, moving.reader(content.reader()), over))
+	ctx, watchdog := stall.Watch(ctx, b.stall, errStalled)
+	defer watchdog.Stop()
+	return inWords(ctx, b.cloud.put(ctx, key, content, watchedReader{content.reader(), watchdog}, over))
 }
 
 // holds reports whether an object that was found is the content.

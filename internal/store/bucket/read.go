@@ -14,6 +14,7 @@ import (
 
 	"gocloud.dev/blob"
 
+	"lumaflow/internal/stall"
 	"lumaflow/internal/store"
 )
 
@@ -45,26 +46,26 @@ func (b *bucket) read(ctx context.Context, name string) (io.ReadCloser, error) {
 
 // stream reads an object from its beginning.
 func (b *bucket) stream(ctx context.Context, key string) (io.ReadCloser, error) {
-	ctx, moving := watch(ctx, b.stall)
+	ctx, watchdog := stall.Watch(ctx, b.stall, errStalled)
 	reader, err := b.blobs.NewReader(ctx, key, nil)
 	if err != nil {
-		defer moving.end()
+		defer watchdog.Stop()
 		return nil, inWords(ctx, err)
 	}
-	moving.rest()
-	return &stream{ctx, moving, reader}, nil
+	watchdog.Pause()
+	return &stream{ctx, watchdog, reader}, nil
 }
 
 type stream struct {
-	ctx    context.Context
-	moving *mover
-	from   *blob.Reader
+	ctx      context.Context
+	watchdog *stall.Watchdog
+	from     *blob.Reader
 }
 
 func (s *stream) Read(p []byte) (int, error) {
-	s.moving.moved()
+	s.watchdog.Progress()
 	// Whoever reads may take a rest between two pieces.
-	defer s.moving.rest()
+	defer s.watchdog.Pause()
 	n, err := s.from.Read(p)
 	if err != nil && err != io.EOF {
 		err = inWords(s.ctx, err)
@@ -75,7 +76,7 @@ func (s *stream) Read(p []byte) (int, error) {
 func (s *stream) ModTime() time.Time { return s.from.ModTime() }
 
 func (s *stream) Close() error {
-	defer s.moving.end()
+	defer s.watchdog.Stop()
 	return s.from.Close()
 }
 

@@ -1,10 +1,10 @@
 package bucket
 
 import (
-	"context"
 	"errors"
 	"io"
-	"time"
+
+	"lumaflow/internal/stall"
 )
 
 var (
@@ -12,38 +12,13 @@ var (
 	errNoAnswer = errors.New("no answer came in time")
 )
 
-// mover cancels a transfer that stands still.
-type mover struct {
-	timer  *time.Timer
-	stall  time.Duration
-	cancel context.CancelCauseFunc
-}
-
-// watch begins a transfer. Its context ends with errStalled if nothing moves for
-// stall, also before the first and after the last byte.
-func watch(ctx context.Context, stall time.Duration) (context.Context, *mover) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	return ctx, &mover{time.AfterFunc(stall, func() { cancel(errStalled) }), stall, cancel}
-}
-
-// moved starts the wait anew, rest ends it until something has moved again.
-func (m *mover) moved() { m.timer.Reset(m.stall) }
-func (m *mover) rest()  { m.timer.Stop() }
-
-func (m *mover) end() {
-	m.timer.Stop()
-	m.cancel(nil)
-}
-
-// reader is what a transfer sends.
-func (m *mover) reader(from io.ReadSeeker) io.ReadSeeker { return movingReader{from, m} }
-
-type movingReader struct {
+// watchedReader reports each read of an upload to a watchdog.
+type watchedReader struct {
 	io.ReadSeeker
-	moving *mover
+	watchdog *stall.Watchdog
 }
 
-func (r movingReader) Read(p []byte) (int, error) {
-	r.moving.moved()
+func (r watchedReader) Read(p []byte) (int, error) {
+	r.watchdog.Progress()
 	return r.ReadSeeker.Read(p)
 }

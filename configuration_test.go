@@ -1,0 +1,121 @@
+package main_test
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/require"
+
+	main "lumaflow"
+	"lumaflow/internal/command"
+)
+
+const configurationPage = "docs/configuration.md"
+
+var update = flag.Bool("update", false, "write "+configurationPage)
+
+//go:embed testdata/configuration.md
+var pages embed.FS
+
+// setting is an environment variable with the commands that read it.
+type setting struct {
+	variable, flag, defaultValue, help string
+	commands                           []string
+}
+
+// TestConfigurationPage compares docs/configuration.md with the command line's
+// definition; -update writes it.
+func TestConfigurationPage(t *testing.T) {
+	parser, err := main.NewParser(t.Context(), command.Streams{Out: io.Discard, Err: io.Discard}, func(int) {})
+	require.NoError(t, err)
+
+	head, err := pages.ReadFile("testdata/configuration.md")
+	require.NoError(t, err)
+	var page bytes.Buffer
+	page.Write(head)
+	writeVariables(&page, parser.Model.Node)
+	writeFlags(&page, parser.Model.Node)
+
+	if *update {
+		require.NoError(t, os.WriteFile(configurationPage, page.Bytes(), 0o644))
+	}
+	written, err := os.ReadFile(configurationPage)
+	require.NoError(t, err)
+	require.Equal(t, page.String(), string(written), "run: make docs")
+}
+
+func writeVariables(page io.Writer, root *kong.Node) {
+	var settings []*setting
+	visit(root, "", func(name string, value *kong.Value, flag string) {
+		for _, variable := range value.Tag.Envs {
+			s := &setting{variable, flag, value.Default, help(value), []string{name}}
+			i := slices.IndexFunc(settings, func(other *setting) bool { return other.variable == s.variable })
+			if i < 0 {
+				settings = append(settings, s)
+				continue
+			}
+			// The longest text is the worker's or the webhook's, which own the setting.
+			if len(s.help) > len(settings[i].help) {
+				settings[i].help = s.help
+			}
+			settings[i].commands = append(settings[i].commands, name)
+			settings[i].defaultValue = cmp.Or(settings[i].defaultValue, s.defaultValue)
+		}
+	})
+	slices.SortFunc(settings, func(a, b *setting) int { return strings.Compare(a.variable, b.variable) })
+
+	fmt.Fprint(page, "\n## Variables with a flag\n\n| variable | flag | default | commands | meaning |\n|---|---|---|---|---|\n")
+	for _, s := range settings {
+		slices.Sort(s.commands)
+		names := strings.Join(slices.Compact(s.commands), ", ")
+		if len(s.commands) > 7 {
+			names = "all that log"
+		}
+		fmt.Fprintf(page, "| `%s` | `%s` | %s | %s | %s |\n", s.variable, s.flag, code(s.defaultValue), names, s.help)
+	}
+}
+
+func writeFlags(page io.Writer, root *kong.Node) {
+	fmt.Fprint(page, "\n## Flags without a variable\n\n| command | flag or argument | default | meaning |\n|---|---|---|---|\n")
+	visit(root, "", func(name string, value *kong.Value, flag string) {
+		if len(value.Tag.Envs) == 0 && flag != "--help" && !value.Tag.Hidden {
+			fmt.Fprintf(page, "| %s | `%s` | %s | %s |\n", name, flag, code(value.Default), help(value))
+		}
+	})
+}
+
+// visit calls each for every flag and argument below node, in the order of the
+// command line's definition.
+func visit(node *kong.Node, name string, each func(name string, value *kong.Value, flag string)) {
+	for _, flag := range node.Flags {
+		each(cmp.Or(name, "lumaflow"), flag.Value, "--"+flag.Name)
+	}
+	for _, argument := range node.Positional {
+		each(name, argument, strings.ToUpper(argument.Name))
+	}
+	for _, child := range node.Children {
+		visit(child, strings.TrimSpace(name+" "+child.Name), each)
+	}
+}
+
+func help(value *kong.Value) string {
+	text := strings.ReplaceAll(value.Help, " (${default})", "")
+	text = strings.ReplaceAll(text, "("+value.Default+")", "")
+	return strings.NewReplacer("|", `\|`, "\n", " ", " .", ".").Replace(text)
+}
+
+func code(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "`" + text + "`"
+}

@@ -1,0 +1,138 @@
+package kietest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// The values of successFlag in Luma's records.
+const (
+	lumaFlagGenerating     = 0
+	lumaFlagSuccess        = 1
+	lumaFlagCreateFailed   = 2
+	lumaFlagGenerateFailed = 3
+	lumaFlagCallbackFailed = 4
+	// lumaFlagUndocumented is the flag of the fault UnknownFlag.
+	lumaFlagUndocumented = 7
+)
+
+// lumaDetails is the data of a record.
+type lumaDetails struct {
+	TaskID       string        `json:"taskId"`
+	ParamJSON    string        `json:"paramJson"`
+	CompleteTime *int64        `json:"completeTime"`
+	CreateTime   int64         `json:"createTime"`
+	SuccessFlag  int           `json:"successFlag"`
+	ErrorCode    *int          `json:"errorCode"`
+	ErrorMessage *string       `json:"errorMessage"`
+	Response     *lumaResponse `json:"response"`
+}
+
+type lumaResponse struct {
+	TaskID     string   `json:"taskId"`
+	OriginURLs []string `json:"originUrls"`
+	ResultURLs []string `json:"resultUrls"`
+}
+
+// noRecord is an observed text of kie.ai.
+const noRecord = "record does not exist"
+
+// lumaRecord is GET /api/v1/modify/record-info.
+func (s *Server) lumaRecord(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	t, ok := s.tasks[r.URL.Query().Get("taskId")]
+	polls := 0
+	if ok {
+		t.polls++
+		polls = t.polls
+	} else {
+		s.counts.UnknownPolls++
+	}
+	s.mu.Unlock()
+	if !ok {
+		refuse(w, codeInvalid, noRecord)
+		return
+	}
+	faults, repeats := &t.faults, s.options.FaultRepeats
+	switch {
+	case s.inject(faults, RecordDown, unlimited), s.inject(faults, Record5xx, repeats):
+		unavailable(w, polls)
+	case s.inject(faults, RecordMissing, repeats):
+		refuse(w, codeInvalid, noRecord)
+	default:
+		accept(w, s.lumaDetails(t))
+	}
+}
+
+// unavailable alternates between an error in the envelope and a proxy's page.
+func unavailable(w http.ResponseWriter, poll int) {
+	if poll%2 == 1 {
+		writeJSON(w, http.StatusInternalServerError, envelope{Code: codeServerError, Msg: "Internal Server Error"})
+		return
+	}
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = fmt.Fprint(w, page("503 Service Temporarily Unavailable"))
+}
+
+func (s *Server) lumaDetails(t *task) lumaDetails {
+	s.mu.Lock()
+	record := lumaDetails{
+		TaskID:      t.id,
+		ParamJSON:   t.lumaEcho(),
+		CreateTime:  t.created.UnixMilli(),
+		SuccessFlag: t.lumaFlag(),
+	}
+	if !t.ended.IsZero() {
+		record.CompleteTime = new(t.ended.UnixMilli())
+	}
+	if t.failure != nil {
+		record.ErrorCode, record.ErrorMessage = &t.failure.code, &t.failure.message
+	}
+	if len(t.results) > 0 {
+		record.Response = &lumaResponse{TaskID: t.id, OriginURLs: []string{t.request.VideoURL}, ResultURLs: t.resultURLs()}
+	}
+	s.mu.Unlock()
+
+	faults, repeats := &t.faults, s.options.FaultRepeats
+	switch {
+	case s.inject(faults, UnknownFlag, repeats):
+		record.SuccessFlag, record.Response, record.CompleteTime = lumaFlagUndocumented, nil, nil
+	case record.SuccessFlag != lumaFlagSuccess && record.SuccessFlag != lumaFlagCallbackFailed:
+	case s.inject(faults, Flag4Late, repeats):
+		record.SuccessFlag, record.Response = lumaFlagCallbackFailed, nil
+	case t.faults.has(Flag4Late):
+		record.SuccessFlag = lumaFlagCallbackFailed
+	case s.inject(faults, Flag4, unlimited):
+		record.SuccessFlag = lumaFlagCallbackFailed
+	}
+	return record
+}
+
+// lumaFlag is the record's flag without the faults of a record. Callers hold
+// Server.mu.
+func (t *task) lumaFlag() int {
+	switch {
+	case t.ended.IsZero():
+		return lumaFlagGenerating
+	case t.failure != nil:
+		return t.failure.lumaFlag
+	case t.callbackFailed:
+		return lumaFlagCallbackFailed
+	default:
+		return lumaFlagSuccess
+	}
+}
+
+// lumaEcho is the request as Luma's callbacks and records quote it: JSON in a
+// string, with the watermark as "waterMark".
+func (t *task) lumaEcho() string {
+	text, _ := json.Marshal(struct { // strings always encode
+		CallBackURL string `json:"callBackUrl,omitempty"`
+		Prompt      string `json:"prompt"`
+		VideoURL    string `json:"videoUrl"`
+		WaterMark   string `json:"waterMark"`
+	}{t.request.CallBackURL, t.request.Prompt, t.request.VideoURL, t.request.Watermark})
+	return string(text)
+}

@@ -1,0 +1,52 @@
+package workflows
+
+import (
+	"errors"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/activities"
+)
+
+// adopt adopts the task that the input names.
+func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
+	j.status.TaskID = taskID
+	j.enter(ctx, StageWaiting, "asking kie.ai about task "+taskID)
+	var identified activities.Identified
+	err := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, j.terms.deadline), a.Identify,
+		activities.IdentifyInput{TaskID: taskID}).Get(ctx, &identified)
+	failed, ok := errors.AsType[*temporal.ApplicationError](err)
+	switch {
+	case err == nil:
+		return j.adoptIdentified(ctx, identified), nil
+	case temporal.IsCanceledError(err):
+		return nil, err
+	case ok && failed.Type() == activities.UnknownTask:
+		return nil, failure{
+			errorType: InvalidRequest,
+			text:      failed.Message(),
+			next:      "check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it",
+		}
+	default:
+		return nil, j.overdue(taskID, err)
+	}
+}
+
+// adoptIdentified makes a task that kie.ai has a record of the job's own.
+func (j *job) adoptIdentified(ctx workflow.Context, identified activities.Identified) *paidTask {
+	j.applySettings(identified.Settings)
+	j.status.TaskID = identified.TaskID
+	j.until = workflow.Now(ctx).Add(j.terms.deadline)
+	adopted := &paidTask{
+		id:          identified.TaskID,
+		submittedAt: identified.CreatedAt,
+		prompt:      identified.Prompt,
+		videoURL:    identified.VideoURL,
+		adopted:     true,
+	}
+	if j.input.TaskID == "" {
+		adopted.prompt, adopted.videoURL, adopted.videoSHA256 = j.input.Prompt, j.input.VideoURL, j.input.VideoSHA256
+	}
+	return adopted
+}

@@ -1,0 +1,252 @@
+package workflows_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"pgregory.net/rapid"
+
+	"lumaflow/activities"
+	"lumaflow/workflows"
+)
+
+func (m *model) scriptSubmissions() {
+	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "stays held", "refused", "expired", "died", "died refused", "died sending", "died sending", "died with early evidence", "died accepted")
+	// Callbacks may arrive before the answer to the submission. A submission that
+	// may be cancelled has no latency: the test environment drops the result of a
+	// cancelled activity, which the server does not.
+	latency := time.Duration(rapid.SampledFrom([]int{0, 0, 30, 120}).Draw(m.r, "latency")) * time.Second
+	if m.allowed > 1 || m.cancelled {
+		latency = 0
+	}
+	m.OnActivity(a.Submit, anything, anything).After(latency).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
+		m.submissions++
+		m.mu.Lock()
+		proven := before(m.provenAt, m.Now())
+		m.mu.Unlock()
+		require.Zero(m.r, proven, "nothing is paid again after late evidence has proved a task")
+		taskID := ourTask
+		if m.charged > 0 {
+			taskID = fmt.Sprintf("%032d", m.charged)
+		}
+		outcome := next()
+		switch outcome {
+		case "accepted":
+			m.charged++
+			m.knownTask = taskID
+			return m.accepted(taskID)(in)
+		case "unknown":
+			m.charged++
+			m.unknownOutcomes++
+			return m.unknown()(in)
+		case "held":
+			return m.fails(activities.Held, activities.Hold{Code: 402, Reason: "no credit", Attempts: in.Attempts + 1, Until: m.Now()})(in)
+		case "stays held":
+			return activities.Submitted{}, temporal.NewApplicationErrorWithOptions("no credit", activities.Held,
+				temporal.ApplicationErrorOptions{NextRetryDelay: 10 * time.Minute})
+		case "refused":
+			return m.fails(activities.SubmitRefused, m.evidence(activities.PhaseRefused, ""))(in)
+		case "expired":
+			return m.fails(activities.VideoExpired, m.evidence(activities.PhaseRefused, ""))(in)
+		case "died refused":
+			return m.timesOut(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, m.evidence(activities.PhaseRefused, ""))(in)
+		case "died sending", "died with early evidence":
+			m.charged++
+			m.unknownOutcomes++
+			evidence := m.evidence(activities.PhaseSending, "")
+			// Each attempt has a time of its own.
+			evidence.At = evidence.At.Add(time.Duration(m.submissions))
+			late := evidence
+			late.TaskID = taskID
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if outcome == "died with early evidence" && m.submissions == 1 {
+				// The evidence precedes the timeout, and evidence about another attempt
+				// precedes it.
+				m.sendUnrelatedEvidence(late)
+				m.sendOutcome(late, activities.PhaseAccepted)
+			} else {
+				m.timedOut = append(m.timedOut, late)
+			}
+			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT, evidence)(in)
+		case "died accepted":
+			m.charged++
+			m.knownTask = taskID
+			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT, m.evidence(activities.PhaseAccepted, taskID))(in)
+		default:
+			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT)(in)
+		}
+	})
+	// Several tasks are identified in parallel. Each has a script of its own, so that
+	// the outcomes do not depend on the order of the calls.
+	identifyScripts := map[string]func() string{}
+	for _, task := range []string{ourTask, foreignTask, otherTask} {
+		identifyScripts[task] = m.script("identify", "answered", "answered", "answered", "timed out", "down")
+	}
+	m.OnActivity(a.Identify, anything, anything).Return(func(_ ctx, in activities.IdentifyInput) (activities.Identified, error) {
+		outcome := "answered"
+		if next, known := identifyScripts[in.TaskID]; known {
+			outcome = next()
+		}
+		switch {
+		case outcome == "timed out":
+			return activities.Identified{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
+		case outcome == "down":
+			return activities.Identified{}, temporal.NewApplicationError("down", activities.ProviderUnavailable)
+		case in.TaskID == ourTask, !in.Own && in.TaskID == foreignTask:
+			return activities.Identified{TaskID: in.TaskID, CreatedAt: m.Now(), Settings: withCallbacks}, nil
+		case in.Own:
+			return activities.Identified{}, foreignTaskError()
+		default:
+			return activities.Identified{}, temporal.NewNonRetryableApplicationError("no record", activities.UnknownTask, nil)
+		}
+	})
+}
+
+func (m *model) scriptRecords() {
+	next := m.script("records", "finished", "finished", "finished", "pending", "failed", "overdue", "timed out", "out of reach")
+	m.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
+		m.knownTask = in.TaskID
+		require.NotContains(m.r, in.CallbackURLs, failureURL, "the links of a failure callback are not used")
+		switch next() {
+		case "timed out":
+			return activities.Finished{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
+		case "out of reach":
+			if len(in.CallbackURLs) > 0 {
+				m.usesCallbackURLs = true
+				return activities.Finished{TaskID: in.TaskID, ResultURLs: in.CallbackURLs, Polls: 12}, nil
+			}
+			return activities.Finished{}, temporal.NewApplicationErrorWithOptions("down", activities.ProviderUnavailable,
+				temporal.ApplicationErrorOptions{NextRetryDelay: pollInterval})
+		case "finished":
+			return finished(in.TaskID, 1), nil
+		case "failed":
+			return activities.Finished{}, temporal.NewNonRetryableApplicationError("moderated", activities.GenerationFailed, nil, 1)
+		case "overdue":
+			return activities.Finished{}, temporal.NewNonRetryableApplicationError("too late", activities.ResultOverdue, nil, 1)
+		default:
+			return activities.Finished{}, temporal.NewApplicationErrorWithOptions("running", activities.Pending,
+				temporal.ApplicationErrorOptions{NextRetryDelay: pollInterval})
+		}
+	})
+}
+
+func (m *model) scriptDownloads() {
+	next := m.script("downloads", "stored", "stored", "stored", "stored", "rejected", "timed out")
+	m.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
+		if in.URL != resultURL {
+			require.True(m.r, m.usesCallbackURLs && in.URL == successURL, "no URL of a callback is fetched: %s", in.URL)
+		}
+		switch next() {
+		case "rejected":
+			return activities.Downloaded{}, temporal.NewNonRetryableApplicationError("html", activities.DownloadRejected, nil)
+		case "timed out":
+			return activities.Downloaded{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_HEARTBEAT, nil)
+		}
+		return downloaded(in), nil
+	})
+	m.OnActivity(a.WriteReceipt, anything, anything).Return(nil)
+}
+
+func (m *model) sendCallbacks() {
+	for range rapid.IntRange(0, 6).Draw(m.r, "callbacks") {
+		callback := workflows.Callback{
+			TaskID:     rapid.SampledFrom([]string{ourTask, ourTask, foreignTask, otherTask, ""}).Draw(m.r, "task"),
+			Code:       rapid.SampledFrom([]int{200, 500, 501, 0}).Draw(m.r, "code"),
+			ResultURLs: []string{successURL},
+		}
+		if callback.Code != 200 {
+			callback.ResultURLs = []string{failureURL}
+		}
+		m.RegisterDelayedCallback(func() {
+			if m.IsWorkflowCompleted() {
+				return // The server rejects signals to a closed run.
+			}
+			m.sent = append(m.sent, m.Now())
+			m.SignalWorkflow(workflows.CallbackSignal.Name, callback)
+		}, m.moment("callback"))
+	}
+}
+
+// sendLateEvidence sends evidence about attempts that timed out, in some runs
+// together with evidence about an attempt that sent nothing.
+func (m *model) sendLateEvidence() {
+	for range rapid.IntRange(0, 4).Draw(m.r, "late evidence") {
+		phase := rapid.SampledFrom([]activities.Phase{activities.PhaseAccepted, activities.PhaseRefused, activities.PhaseRefused, activities.PhaseSending}).Draw(m.r, "phase")
+		withUnrelated := m.chance("with one that never sent", 3)
+		m.RegisterDelayedCallback(func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if m.IsWorkflowCompleted() || len(m.timedOut) == 0 {
+				return
+			}
+			evidence := m.timedOut[0]
+			m.timedOut = m.timedOut[1:]
+			if withUnrelated {
+				m.sendUnrelatedEvidence(evidence)
+			}
+			m.sendOutcome(evidence, phase)
+		}, m.moment("late evidence"))
+	}
+}
+
+// sendOutcome sends late evidence with the outcome of an attempt.
+func (m *model) sendOutcome(evidence activities.Evidence, phase activities.Phase) {
+	evidence.Phase = phase
+	switch phase {
+	case activities.PhaseRefused:
+		m.free++
+		m.refusedAt = append(m.refusedAt, m.Now())
+	case activities.PhaseAccepted:
+		m.provenAt, m.proven = append(m.provenAt, m.Now()), append(m.proven, evidence.TaskID)
+	}
+	m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
+}
+
+// sendUnrelatedEvidence sends late evidence about an attempt that sent nothing and
+// that is not one of the job's unknown submissions.
+func (m *model) sendUnrelatedEvidence(evidence activities.Evidence) {
+	evidence.At, evidence.TaskID, evidence.Phase = evidence.At.Add(-time.Hour), "", activities.PhaseRefused
+	m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
+}
+
+// watchStage checks by queries that a terminal stage does not change.
+func (m *model) watchStage() {
+	for range 6 {
+		m.RegisterDelayedCallback(func() {
+			stage := m.status().Stage
+			if m.finalStage != "" {
+				require.Equal(m.r, m.finalStage, stage, "a terminal stage is final")
+			}
+			if stage == workflows.StageDone || stage == workflows.StageFailed {
+				m.finalStage = stage
+			}
+		}, m.moment("watch")+time.Second) // The query handler is installed by then.
+	}
+}
+
+func (m *model) sendResolutions() {
+	for i := range rapid.IntRange(0, 2).Draw(m.r, "operators") {
+		resolution := rapid.SampledFrom([]workflows.Resolution{
+			{Action: workflows.AdoptTask, TaskID: ourTask},
+			{Action: workflows.AdoptTask, TaskID: foreignTask},
+			{Action: workflows.AdoptTask, TaskID: otherTask},
+			{Action: workflows.Resubmit},
+			{Action: workflows.Resubmit},
+			{Action: workflows.WriteOff},
+			{Action: "nonsense"},
+		}).Draw(m.r, "resolution")
+		if resolution.Action == workflows.Resubmit {
+			m.allowed++
+		}
+		if resolution.Action == workflows.AdoptTask {
+			m.adoptable = append(m.adoptable, resolution.TaskID)
+		}
+		m.RegisterDelayedCallback(func() {
+			m.UpdateWorkflow(workflows.ResolveUpdate, fmt.Sprint("operator-", i), &updateResult{}, resolution)
+		}, m.moment("operator"))
+	}
+}

@@ -1,0 +1,93 @@
+package workflows
+
+import (
+	"slices"
+	"strings"
+
+	"lumaflow/activities"
+)
+
+// maxCandidates bounds the task ids that a job identifies for an unknown
+// submission, and those that its final text lists.
+const maxCandidates = 20
+
+// payments are what a job has paid, or may have paid, beside its own task. No
+// end of the job may hide any of them.
+type payments struct {
+	// unknown are earlier submissions with an unknown outcome, oldest first. The
+	// job has submitted again after each of them.
+	unknown []unknownSubmission
+	// accepted are the tasks that late evidence proves to be paid. The job's own
+	// may be among them.
+	accepted []string
+	// candidates are the tasks that callbacks named and that the record did not
+	// deny: each may belong to an unknown submission.
+	candidates []string
+}
+
+// hasUnknown reports whether the outcome of an earlier submission is unknown.
+func (p *payments) hasUnknown() bool { return len(p.unknown) > 0 }
+
+func (p *payments) addUnknown(unknown unknownSubmission) {
+	p.unknown = append(p.unknown, unknown)
+}
+
+// removeProven removes the unknown submission whose outcome evidence proves, and
+// reports whether there was one.
+func (p *payments) removeProven(evidence activities.Evidence) bool {
+	proven := slices.IndexFunc(p.unknown, func(unknown unknownSubmission) bool { return unknown.provenBy(evidence) })
+	if proven < 0 {
+		return false
+	}
+	p.unknown = slices.Delete(p.unknown, proven, proven+1)
+	return true
+}
+
+// removeOldestUnknown removes the first submission with an unknown outcome.
+func (p *payments) removeOldestUnknown() unknownSubmission {
+	oldest := p.unknown[0]
+	p.unknown = p.unknown[1:]
+	return oldest
+}
+
+// addAccepted adds the task that evidence proves to be paid. Workers signal only
+// the run that they submitted for, so the task is one of this run.
+func (p *payments) addAccepted(evidence activities.Evidence) {
+	if evidence.Phase == activities.PhaseAccepted && evidence.TaskID != "" && len(p.accepted) < maxCandidates && !slices.Contains(p.accepted, evidence.TaskID) {
+		p.accepted = append(p.accepted, evidence.TaskID)
+	}
+}
+
+// addCandidate adds a task other than the job's own if it may belong to an
+// unknown submission.
+func (p *payments) addCandidate(taskID, ownTaskID string) {
+	if p.hasUnknown() && taskID != "" && taskID != ownTaskID && len(p.candidates) < maxCandidates && !slices.Contains(p.candidates, taskID) {
+		p.candidates = append(p.candidates, taskID)
+	}
+}
+
+// acceptedBeside returns the tasks that are paid beside the job's own.
+func (p *payments) acceptedBeside(ownTaskID string) []string {
+	return slices.DeleteFunc(slices.Clone(p.accepted), func(taskID string) bool { return taskID == ownTaskID })
+}
+
+// any reports whether a task beside the job's own is paid or may be.
+func (p *payments) any(ownTaskID string) bool {
+	return p.hasUnknown() || len(p.acceptedBeside(ownTaskID)) > 0
+}
+
+// text lists the payments as sentences to append to the final text of the job.
+func (p *payments) text(ownTaskID string) string {
+	var text strings.Builder
+	for _, taskID := range p.acceptedBeside(ownTaskID) {
+		text.WriteString(". Another submission of this job was accepted, too: collect it with " + collectCommand(taskID))
+	}
+	if p.hasUnknown() {
+		text.WriteString(". An earlier submission of this job may be paid, too: look at https://kie.ai/logs")
+		if len(p.candidates) > 0 {
+			text.WriteString("; it may be one of these tasks: " + strings.Join(p.candidates, ", "))
+		}
+		text.WriteString("; collect it with " + collectCommand("TASKID"))
+	}
+	return text.String()
+}
