@@ -39,7 +39,9 @@ COPY --from=build --chown=65532:65532 /root-folders/ /
 COPY --from=build /lumaflow /usr/local/bin/lumaflow
 
 # OUTPUT_URL and WORK_DIR are meant to be volumes; see docker-compose.yml.
+# GOMEMLIMIT is 80 % of 256 MiB; a container with another memory limit overrides it.
 ENV HOME=/tmp \
+    GOMEMLIMIT=205MiB \
     OUTPUT_URL=/videos \
     WORK_DIR=/work \
     METRICS_LISTEN=:9464

@@ -20,10 +20,11 @@ const module = "lumaflow"
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
 	{"internal/media", "internal/stall", "internal/retryafter", "internal/callback"},
-	{"internal/command", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics", "internal/command/lean", "test/supervisor"},
+	{"internal/command", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics", "test/supervisor"},
 	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "test/historyfile", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
 	{"workflows", "internal/cli/simulate"},
 	{"webhook", "starter", "internal/cli/audit", "internal/cli/replay", "internal/temporal/codecserver"},
+	{"internal/cli/jobs", "starter/startertest"},
 	{"worker/census"},
 	{"worker"},
 	{"internal/cli/demo", "test/chaos/campaign", "internal/cli/doctor"},
@@ -32,7 +33,7 @@ var layers = [][]string{
 
 // withoutTemporal are the packages that reach nothing of Temporal's, by
 // whatever way.
-var withoutTemporal = []string{"internal/command", "internal/callback", "internal/kie", "internal/kie/kietest", "internal/media", "internal/stall", "internal/fetch", "internal/store", "internal/store/bucket", "internal/store/audit", "internal/clip", "internal/command/health", "internal/command/serving", "internal/command/lean", "internal/cli/simulate"}
+var withoutTemporal = []string{"internal/command", "internal/callback", "internal/kie", "internal/kie/kietest", "internal/media", "internal/stall", "internal/fetch", "internal/store", "internal/store/bucket", "internal/store/audit", "internal/clip", "internal/command/health", "internal/command/serving", "internal/cli/simulate"}
 
 // onlyFor are the packages that are for some others alone.
 var onlyFor = map[string][]string{
@@ -44,6 +45,7 @@ var onlyFor = map[string][]string{
 	"internal/store/bucket":        {"."},
 	"internal/store/bucket/s3test": {},
 	// For tests alone.
+	"starter/startertest":                    {},
 	"internal/telemetry/metrics/metricstest": {},
 	"test/historyfile":                       {},
 }

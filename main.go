@@ -15,13 +15,13 @@ import (
 	"lumaflow/internal/cli/audit"
 	"lumaflow/internal/cli/demo"
 	"lumaflow/internal/cli/doctor"
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/cli/replay"
 	"lumaflow/internal/cli/simulate"
 	"lumaflow/internal/command"
 	"lumaflow/internal/command/health"
 	_ "lumaflow/internal/store/bucket" // so that OUTPUT_URL may name one
 	"lumaflow/internal/temporal/codecserver"
-	"lumaflow/starter"
 	"lumaflow/webhook"
 	"lumaflow/worker"
 )
@@ -35,23 +35,23 @@ func main() {
 
 // commands is the whole command line; each command lives in its package.
 type commands struct {
-	Demo        demo.Command           `cmd:"" help:"Show everything on this machine: no account, no cost."`
-	Worker      worker.Command         `cmd:"" help:"Run the workflows and activities."`
-	Webhook     webhook.Command        `cmd:"" help:"Receive kie.ai's callbacks."`
-	Submit      starter.SubmitCommand  `cmd:"" help:"Start one job."`
-	Status      starter.StatusCommand  `cmd:"" help:"Show one job."`
-	List        starter.ListCommand    `cmd:"" help:"List jobs."`
-	Wait        starter.WaitCommand    `cmd:"" help:"Wait until jobs have ended."`
-	Cancel      starter.CancelCommand  `cmd:"" help:"Cancel a job."`
-	Batch       starter.BatchCommand   `cmd:"" help:"Run many jobs."`
-	Rescue      starter.RescueCommand  `cmd:"" help:"Collect tasks that any other tool submitted, free of charge."`
-	Resolve     starter.ResolveCommand `cmd:"" help:"Decide what becomes of a submission with an unknown outcome."`
-	Doctor      doctor.Command         `cmd:"" help:"Check the setup from end to end and say what to do."`
-	Audit       audit.Command          `cmd:"" help:"Verify stored videos against their receipts, offline."`
-	ReplayCheck replay.Command         `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
-	CodecServer codecserver.Command    `cmd:"" help:"Decrypt for Temporal's UI and CLI."`
-	Simulate    simulate.Command       `cmd:"" help:"Run the simulated kie.ai alone."`
-	Health      health.Command         `cmd:"" help:"Ask a running lumaflow how it is, for health checks."`
+	Demo        demo.Command        `cmd:"" help:"Show everything on this machine: no account, no cost."`
+	Worker      worker.Command      `cmd:"" help:"Run the workflows and activities."`
+	Webhook     webhook.Command     `cmd:"" help:"Receive kie.ai's callbacks."`
+	Submit      jobs.SubmitCommand  `cmd:"" help:"Start one job."`
+	Status      jobs.StatusCommand  `cmd:"" help:"Show one job."`
+	List        jobs.ListCommand    `cmd:"" help:"List jobs."`
+	Wait        jobs.WaitCommand    `cmd:"" help:"Wait until jobs have ended."`
+	Cancel      jobs.CancelCommand  `cmd:"" help:"Cancel a job."`
+	Batch       jobs.BatchCommand   `cmd:"" help:"Run many jobs."`
+	Rescue      jobs.RescueCommand  `cmd:"" help:"Collect tasks that any other tool submitted, free of charge."`
+	Resolve     jobs.ResolveCommand `cmd:"" help:"Resolve a submission with an unknown outcome."`
+	Doctor      doctor.Command      `cmd:"" help:"Check the setup from end to end and say what to do."`
+	Audit       audit.Command       `cmd:"" help:"Verify stored videos against their receipts, offline."`
+	ReplayCheck replay.Command      `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
+	CodecServer codecserver.Command `cmd:"" help:"Decrypt for Temporal's UI and CLI."`
+	Simulate    simulate.Command    `cmd:"" help:"Run the simulated kie.ai alone."`
+	Health      health.Command      `cmd:"" help:"Ask a running lumaflow how it is, for health checks."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }

@@ -1,7 +1,6 @@
-// Package activities is the Temporal boundary of lumaflow: each activity is one
-// piece of contact with the outside (a paid submission, a look at the
-// provider's record, a download, a receipt), and one table maps what can go
-// wrong there to application errors.
+// Package activities contains the activities of lumaflow. Each one makes one
+// kind of contact with the outside (a paid submission, a read of the provider's
+// record, a download, a receipt) and maps its errors to application errors.
 package activities
 
 import (
@@ -17,41 +16,43 @@ import (
 	"lumaflow/internal/store"
 )
 
-// Provider is what the activities ask of kie.ai. *kie.Client is one.
+// Provider is the part of kie.ai's API that the activities call. *kie.Client
+// implements it.
 type Provider interface {
 	Submit(ctx context.Context, request kie.SubmitRequest) (taskID string, err error)
 	Record(ctx context.Context, taskID string) (kie.Record, error)
 	DownloadURL(ctx context.Context, url string) (string, error)
 }
 
-// Fetcher turns a URL into a verified local file. *fetch.Fetcher is one.
+// Fetcher downloads a URL into a verified local file. *fetch.Fetcher implements
+// it.
 type Fetcher interface {
 	Fetch(ctx context.Context, request fetch.Request) (*fetch.File, error)
 }
 
-// Recorder stores evidence on the Temporal server before it returns: with the
-// attempt that it belongs to or, once that was given up, as a signal to the
-// job. client.Client is one. activity.RecordHeartbeat is not: it batches in the
-// background and reports no error.
+// Recorder stores evidence on the Temporal server before it returns: as the
+// heartbeat of an attempt or, once that attempt has timed out, as a signal to the
+// job. client.Client implements it. activity.RecordHeartbeat would not do: it
+// sends in the background and reports no error.
 type Recorder interface {
 	RecordActivityHeartbeat(ctx context.Context, taskToken []byte, details ...any) error
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 }
 
-// Options are what the activities work with. Provider, Fetcher, Store and
+// Options are the dependencies of the activities. Provider, Fetcher, Store and
 // Recorder are required.
 type Options struct {
 	Provider Provider
 	Fetcher  Fetcher
 	Store    store.Store
 	Recorder Recorder
-	// Callbacks mints the callback URL of each job; nil means that nobody
-	// receives callbacks and that jobs rely on polling.
+	// Callbacks mints the callback URL of each job; nil means that no callbacks
+	// are received and jobs rely on polling.
 	Callbacks *callback.Minter
-	// Secrets recognise the callback URL of a job in a provider's record.
+	// Secrets verify that the callback URL in a provider's record is a job's.
 	Secrets callback.Secrets
-	// PollAfter is how long a job that expects a callback waits before it
-	// polls, PollInterval how long between polls.
+	// PollAfter is the delay of the first poll of a job that expects a callback,
+	// PollInterval the pause between polls.
 	PollAfter, PollInterval time.Duration
 	// SearchAttributes reports whether the namespace has lumaflow's search
 	// attributes; nil means no.
@@ -60,10 +61,10 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Activities holds what the activities share. Its exported methods are the
+// Activities holds the shared dependencies. Its exported methods are the
 // activities.
 type Activities struct {
-	Options
+	options Options
 }
 
 // New checks the options and returns the activities.
@@ -80,34 +81,34 @@ func New(options Options) (*Activities, error) {
 	return &Activities{options}, nil
 }
 
-// Settings are what a job must know of the worker that served it. They travel
-// in the results and in the error details of activities and so become history:
-// a replay on a worker with other settings sees what the first run saw.
+// Settings are the settings of a worker that a workflow depends on. They travel
+// in the results and error details of activities and so are part of history: a
+// replay on a worker with other settings reads the recorded ones.
 type Settings struct {
-	// Callbacks says that submissions carry a callback URL.
+	// Callbacks means that submissions carry a callback URL.
 	Callbacks bool `json:"callbacks,omitempty"`
-	// PollAfter is when to poll for the first time.
+	// PollAfter is the delay of the first poll.
 	PollAfter time.Duration `json:"pollAfter,omitempty"`
-	// SearchAttributes says that the namespace has LumaStage and LumaTaskId.
+	// SearchAttributes means that the namespace has LumaStage and LumaTaskId.
 	SearchAttributes bool `json:"searchAttributes,omitempty"`
 }
 
 func (a *Activities) settings(ctx context.Context) Settings {
-	settings := Settings{Callbacks: a.Callbacks != nil, PollAfter: a.PollInterval}
+	settings := Settings{Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval}
 	if settings.Callbacks {
-		settings.PollAfter = a.PollAfter
+		settings.PollAfter = a.options.PollAfter
 	}
-	if a.SearchAttributes != nil {
-		settings.SearchAttributes = a.SearchAttributes(ctx)
+	if a.options.SearchAttributes != nil {
+		settings.SearchAttributes = a.options.SearchAttributes(ctx)
 	}
 	return settings
 }
 
-// callbackURL is where kie.ai reports the end of this job's task; empty if
-// nobody listens.
+// callbackURL returns the URL on which kie.ai reports the end of this job's
+// task, or an empty string without callbacks.
 func (a *Activities) callbackURL(info activity.Info) string {
-	if a.Callbacks == nil {
+	if a.options.Callbacks == nil {
 		return ""
 	}
-	return a.Callbacks.URL(info.Namespace, info.WorkflowExecution.ID)
+	return a.options.Callbacks.URL(info.Namespace, info.WorkflowExecution.ID)
 }

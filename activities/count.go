@@ -11,8 +11,8 @@ import (
 	"lumaflow/internal/telemetry/metrics"
 )
 
-// holds names the codes of a refusal for now.
-var holds = map[int]string{
+// holdOutcomes maps kie.ai's codes of temporary refusals to submission outcomes.
+var holdOutcomes = map[int]string{
 	401: metrics.HeldByKey,
 	402: metrics.HeldByCredit,
 	429: metrics.HeldByRateLimit,
@@ -20,8 +20,8 @@ var holds = map[int]string{
 	455: metrics.HeldByMaintenance,
 }
 
-// countSubmission counts how kie.ai took a submission. One with an unknown
-// outcome is left to the workflow, which hears of those whose worker died, too.
+// countSubmission counts a submission by its outcome. The workflow counts the
+// unknown outcomes, because only it learns of those whose worker died.
 func countSubmission(ctx context.Context, err error) {
 	outcome := metrics.SubmissionAccepted
 	switch kie.ClassOf(err) {
@@ -32,8 +32,8 @@ func countSubmission(ctx context.Context, err error) {
 	case kie.Held:
 		outcome = metrics.HeldByOther
 		var refusal *kie.Error
-		if errors.As(err, &refusal) && holds[refusal.Code] != "" {
-			outcome = holds[refusal.Code]
+		if errors.As(err, &refusal) && holdOutcomes[refusal.Code] != "" {
+			outcome = holdOutcomes[refusal.Code]
 		}
 	case kie.Unknown:
 		return
@@ -41,19 +41,20 @@ func countSubmission(ctx context.Context, err error) {
 	metrics.Submissions.Add(activity.GetMetricsHandler(ctx), 1, outcome)
 }
 
-// countPoll counts one look at the record.
+// countPoll counts one read of the record.
 func countPoll(ctx context.Context, answer string) {
 	metrics.Polls.Add(activity.GetMetricsHandler(ctx), 1, answer)
 }
 
-// countEnd counts the look that found the end, and how many it took.
+// countEnd counts the read that found the end of the task, and the number of
+// polls until then.
 func (p poll) countEnd(ctx context.Context, answer string) {
 	countPoll(ctx, answer)
 	metrics.JobPolls.ObserveNumber(activity.GetMetricsHandler(ctx), p.attempt)
 }
 
-// outcomes name the kinds of failed downloads.
-var outcomes = map[fetch.Kind]string{
+// downloadOutcomes maps the kinds of failed downloads to outcomes.
+var downloadOutcomes = map[fetch.Kind]string{
 	fetch.Transient: metrics.DownloadInterrupted,
 	fetch.LinkDead:  metrics.DownloadLinkDead,
 	fetch.Rejected:  metrics.DownloadRejected,

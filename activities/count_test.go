@@ -34,10 +34,10 @@ func TestSubmissionsAreCounted(t *testing.T) {
 		{&kie.Error{Class: kie.Unknown}, map[string]float64{}},
 		{errors.New("odd"), map[string]float64{}},
 	} {
-		b := newBench(t)
-		b.sends(task, test.err)
-		_, _ = b.submit(t, b.input())
-		require.Equal(t, test.want, b.shown.Values(), "%v", test.err)
+		f := newFixture(t)
+		f.answerSubmissions(taskID, test.err)
+		_, _ = f.submit(t, f.submitInput())
+		require.Equal(t, test.want, f.measured.Values(), "%v", test.err)
 	}
 }
 
@@ -55,14 +55,14 @@ func TestPollsAreCounted(t *testing.T) {
 		{kie.Record{State: kie.Failed}, nil, "failed", true},
 		{kie.Record{}, &kie.Error{Class: kie.Temporary}, "unavailable", false},
 	} {
-		b := newBench(t)
-		b.records(test.record, test.err)
-		_, _ = b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour)})
-		require.Equal(t, map[string]float64{"polls " + test.want: 1}, b.shown.Values())
+		f := newFixture(t)
+		f.setRecord(test.record, test.err)
+		_, _ = f.poll(t, activities.PollInput{TaskID: taskID, Until: f.now.Add(time.Hour)})
+		require.Equal(t, map[string]float64{"polls " + test.want: 1}, f.measured.Values())
 		if test.ends {
-			require.Equal(t, []time.Duration{time.Second}, b.shown.Times(metrics.JobPolls), "one poll")
+			require.Equal(t, []time.Duration{time.Second}, f.measured.Times(metrics.JobPolls), "one poll")
 		} else {
-			require.Empty(t, b.shown.Times(metrics.JobPolls))
+			require.Empty(t, f.measured.Times(metrics.JobPolls))
 		}
 	}
 }
@@ -79,44 +79,44 @@ func TestDownloadsAreCounted(t *testing.T) {
 		{&fetch.Error{Kind: fetch.Forbidden}, map[string]float64{"downloads rejected": 1}},
 		{&fetch.Error{Kind: fetch.Disk}, map[string]float64{"downloads storage": 1}},
 	} {
-		b := newBench(t)
-		b.serves(map[string]error{given: test.err})
-		_, _ = b.download(t, b.wanted())
-		require.Equal(t, test.want, b.shown.Values(), "%v", test.err)
+		f := newFixture(t)
+		f.serveLinks(map[string]error{inputLink: test.err})
+		_, _ = f.download(t, f.downloadInput())
+		require.Equal(t, test.want, f.measured.Values(), "%v", test.err)
 	}
 	t.Run("link dead", func(t *testing.T) {
-		b := newBench(t)
+		f := newFixture(t)
 		dead := &fetch.Error{Kind: fetch.LinkDead}
-		b.serves(map[string]error{given: dead, reminted: dead, reread: dead})
-		_, _ = b.download(t, b.wanted())
-		require.Equal(t, map[string]float64{"downloads link-dead": 1}, b.shown.Values(), "one attempt, whatever links it tried")
+		f.serveLinks(map[string]error{inputLink: dead, remintedLink: dead, recordLink: dead})
+		_, _ = f.download(t, f.downloadInput())
+		require.Equal(t, map[string]float64{"downloads link-dead": 1}, f.measured.Values(), "one attempt counts once for all its links")
 	})
-	t.Run("the store does not take it", func(t *testing.T) {
-		b := newBench(t)
-		b.serves(nil)
-		b.shelf.fail = errors.New("read-only")
-		_, _ = b.download(t, b.wanted())
-		require.Equal(t, map[string]float64{"downloads storage": 1}, b.shown.Values())
+	t.Run("the store fails", func(t *testing.T) {
+		f := newFixture(t)
+		f.serveLinks(nil)
+		f.stored.fail = errors.New("read-only")
+		_, _ = f.download(t, f.downloadInput())
+		require.Equal(t, map[string]float64{"downloads storage": 1}, f.measured.Values())
 	})
 	t.Run("already stored", func(t *testing.T) {
-		b := newBench(t)
-		b.serves(nil)
-		b.shelf.videos["v.mp4"] = store.Source{Bytes: 42, SHA256: "abc"}
-		b.shelf.receipts["luma_result_"+task+".json"] = store.Receipt{TaskID: task, Files: []store.ReceiptFile{{Name: "v.mp4", Bytes: 42, SHA256: "abc"}}}
-		_, _ = b.download(t, b.wanted())
-		require.Equal(t, map[string]float64{"downloads already-stored": 1}, b.shown.Values())
+		f := newFixture(t)
+		f.serveLinks(nil)
+		f.stored.videos["v.mp4"] = store.Source{Bytes: 42, SHA256: "abc"}
+		f.stored.receipts["luma_result_"+taskID+".json"] = store.Receipt{TaskID: taskID, Files: []store.ReceiptFile{{Name: "v.mp4", Bytes: 42, SHA256: "abc"}}}
+		_, _ = f.download(t, f.downloadInput())
+		require.Equal(t, map[string]float64{"downloads already-stored": 1}, f.measured.Values())
 	})
 	t.Run("drained", func(t *testing.T) {
-		b := newBench(t)
+		f := newFixture(t)
 		stopping := make(chan struct{})
 		close(stopping)
-		b.SetWorkerStopChannel(stopping)
-		b.options.Fetcher = stoppable{}
-		var left activities.DownloadProgress
-		b.SetHeartbeatDetails(activities.DownloadProgress{Bytes: 7, Total: 42, Rejections: 2})
-		b.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) { _ = details.Get(&left) })
-		_, _ = b.download(t, b.wanted())
-		require.Equal(t, map[string]float64{"downloads drained": 1}, b.shown.Values())
-		require.Equal(t, activities.DownloadProgress{Bytes: 7, Total: 42, Rejections: 2}, left, "how far it was is not lost")
+		f.SetWorkerStopChannel(stopping)
+		f.options.Fetcher = stoppable{}
+		var last activities.DownloadProgress
+		f.SetHeartbeatDetails(activities.DownloadProgress{Bytes: 7, Total: 42, Rejections: 2})
+		f.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) { _ = details.Get(&last) })
+		_, _ = f.download(t, f.downloadInput())
+		require.Equal(t, map[string]float64{"downloads drained": 1}, f.measured.Values())
+		require.Equal(t, activities.DownloadProgress{Bytes: 7, Total: 42, Rejections: 2}, last, "the progress is kept")
 	})
 }

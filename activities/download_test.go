@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	given    = "https://cdn.example.org/given.mp4"
-	reminted = "https://cdn.example.org/reminted.mp4"
-	reread   = "https://cdn.example.org/reread.mp4"
+	inputLink    = "https://cdn.example.org/input.mp4"
+	remintedLink = "https://cdn.example.org/reminted.mp4"
+	recordLink   = "https://cdn.example.org/record.mp4"
 )
 
 func fetched() *fetch.File {
@@ -27,34 +27,35 @@ func fetched() *fetch.File {
 	}
 }
 
-// serves has each link come to an error or, if there is none, to the video.
-func (b *bench) serves(links map[string]error) *[]string {
-	var asked []string
-	b.options.Fetcher = fetcher(func(request fetch.Request) (*fetch.File, error) {
-		asked = append(asked, request.URL)
+// serveLinks makes the download of each link fail with its error or, if that is
+// nil, return the video. It returns the links that were requested.
+func (f *fixture) serveLinks(links map[string]error) *[]string {
+	var requested []string
+	f.options.Fetcher = fetcher(func(request fetch.Request) (*fetch.File, error) {
+		requested = append(requested, request.URL)
 		if err := links[request.URL]; err != nil {
 			return nil, err
 		}
 		return fetched(), nil
 	})
-	b.provider.downloadURL = func(string) (string, error) { return reminted, nil }
-	b.records(kie.Record{State: kie.Succeeded, ResultURLs: []string{reread}}, nil)
-	return &asked
+	f.provider.downloadURL = func(string) (string, error) { return remintedLink, nil }
+	f.setRecord(kie.Record{State: kie.Succeeded, ResultURLs: []string{recordLink}}, nil)
+	return &requested
 }
 
-func (b *bench) download(t *testing.T, input activities.DownloadInput) (activities.Downloaded, error) {
+func (f *fixture) download(t *testing.T, input activities.DownloadInput) (activities.Downloaded, error) {
 	t.Helper()
-	acts := b.register(t)
+	acts := f.register(t)
 	var downloaded activities.Downloaded
-	value, err := b.ExecuteActivity(acts.Download, input)
+	value, err := f.ExecuteActivity(acts.Download, input)
 	if err == nil {
 		require.NoError(t, value.Get(&downloaded))
 	}
 	return downloaded, err
 }
 
-func (b *bench) wanted() activities.DownloadInput {
-	return activities.DownloadInput{TaskID: task, Number: 1, URL: given, Until: b.now.Add(time.Hour)}
+func (f *fixture) downloadInput() activities.DownloadInput {
+	return activities.DownloadInput{TaskID: taskID, Number: 1, URL: inputLink, Until: f.now.Add(time.Hour)}
 }
 
 func TestDownloadRenewsDeadLinks(t *testing.T) {
@@ -64,44 +65,44 @@ func TestDownloadRenewsDeadLinks(t *testing.T) {
 		links map[string]error
 		want  []string
 	}{
-		{"the given link works", nil, []string{given}},
-		{"re-minted", map[string]error{given: dead}, []string{given, reminted}},
-		{"re-read", map[string]error{given: dead, reminted: dead}, []string{given, reminted, reread}},
+		{"the link of the input works", nil, []string{inputLink}},
+		{"re-minted", map[string]error{inputLink: dead}, []string{inputLink, remintedLink}},
+		{"read from the record", map[string]error{inputLink: dead, remintedLink: dead}, []string{inputLink, remintedLink, recordLink}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			asked := b.serves(test.links)
-			downloaded, err := b.download(t, b.wanted())
+			f := newFixture(t)
+			requested := f.serveLinks(test.links)
+			downloaded, err := f.download(t, f.downloadInput())
 			require.NoError(t, err)
-			require.Equal(t, test.want, *asked)
+			require.Equal(t, test.want, *requested)
 			require.Equal(t, activities.Video{
-				Location: "file:///videos/luma_result_" + task + "_1.mp4", SourceURL: given, Bytes: 42, SHA256: "abc",
+				Location: "file:///videos/luma_result_" + taskID + "_1.mp4", SourceURL: inputLink, Bytes: 42, SHA256: "abc",
 				Duration: "9.96s", Width: 1280, Height: 720,
 			}, downloaded.Video)
 			require.Equal(t, "cdn.example.org", downloaded.URLHost)
-			require.Contains(t, b.shelf.videos, "luma_result_"+task+"_1.mp4")
+			require.Contains(t, f.stored.videos, "luma_result_"+taskID+"_1.mp4")
 		})
 	}
-	t.Run("a link that can't be re-minted is re-read", func(t *testing.T) {
-		b := newBench(t)
-		asked := b.serves(map[string]error{given: dead})
-		b.provider.downloadURL = func(string) (string, error) { return "", &kie.Error{Class: kie.Refused, Code: 422} }
-		_, err := b.download(t, b.wanted())
+	t.Run("a link that can't be re-minted is read from the record", func(t *testing.T) {
+		f := newFixture(t)
+		requested := f.serveLinks(map[string]error{inputLink: dead})
+		f.provider.downloadURL = func(string) (string, error) { return "", &kie.Error{Class: kie.Refused, Code: 422} }
+		_, err := f.download(t, f.downloadInput())
 		require.NoError(t, err)
-		require.Equal(t, []string{given, reread}, *asked)
+		require.Equal(t, []string{inputLink, recordLink}, *requested)
 	})
-	t.Run("all dead is tried again later", func(t *testing.T) {
-		b := newBench(t)
-		b.serves(map[string]error{given: dead, reminted: dead, reread: dead})
-		_, err := b.download(t, b.wanted())
+	t.Run("a download without a live link is retried", func(t *testing.T) {
+		f := newFixture(t)
+		f.serveLinks(map[string]error{inputLink: dead, remintedLink: dead, recordLink: dead})
+		_, err := f.download(t, f.downloadInput())
 		failed := failedAs(t, err)
 		require.False(t, failed.NonRetryable())
 		require.Equal(t, 30*time.Second, failed.NextRetryDelay())
 	})
 }
 
-// Each kind of fetch error has one fate.
+// Each kind of fetch error maps to one application error.
 func TestDownloadOutcomes(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -111,58 +112,58 @@ func TestDownloadOutcomes(t *testing.T) {
 		after     time.Duration
 	}{
 		{"interrupted", &fetch.Error{Kind: fetch.Transient}, activities.DownloadInterrupted, false, 0},
-		{"told to wait", &fetch.Error{Kind: fetch.Transient, RetryAfter: 7 * time.Second}, activities.DownloadInterrupted, false, 7 * time.Second},
-		{"no video, this time", &fetch.Error{Kind: fetch.Rejected}, activities.DownloadInterrupted, false, 10 * time.Second},
-		{"a private address, this time", &fetch.Error{Kind: fetch.Forbidden}, activities.DownloadInterrupted, false, 10 * time.Second},
+		{"rate-limited", &fetch.Error{Kind: fetch.Transient, RetryAfter: 7 * time.Second}, activities.DownloadInterrupted, false, 7 * time.Second},
+		{"no video", &fetch.Error{Kind: fetch.Rejected}, activities.DownloadInterrupted, false, 10 * time.Second},
+		{"a private address", &fetch.Error{Kind: fetch.Forbidden}, activities.DownloadInterrupted, false, 10 * time.Second},
 		{"an error of no kind", errors.New("odd"), activities.DownloadInterrupted, false, 0},
 		{"the disk is full", &fetch.Error{Kind: fetch.Disk}, activities.StorageUnavailable, false, 30 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			b.serves(map[string]error{given: test.err})
-			_, err := b.download(t, b.wanted())
+			f := newFixture(t)
+			f.serveLinks(map[string]error{inputLink: test.err})
+			_, err := f.download(t, f.downloadInput())
 			failed := failedAs(t, err)
 			require.Equal(t, test.errorType, failed.Type())
 			require.Equal(t, test.final, failed.NonRetryable())
 			require.Equal(t, test.after, failed.NextRetryDelay())
 		})
 		t.Run(test.name+" after the deadline", func(t *testing.T) {
-			b := newBench(t)
-			b.serves(map[string]error{given: test.err})
-			input := b.wanted()
-			input.Until = b.now
-			_, err := b.download(t, input)
+			f := newFixture(t)
+			f.serveLinks(map[string]error{inputLink: test.err})
+			input := f.downloadInput()
+			input.Until = f.now
+			_, err := f.download(t, input)
 			require.True(t, failedAs(t, err).NonRetryable())
 		})
 	}
 }
 
-func TestBytesThatAreNeverAVideoAreGivenUp(t *testing.T) {
-	b := newBench(t)
-	b.serves(map[string]error{given: &fetch.Error{Kind: fetch.Rejected, Err: errors.New("an HTML page")}})
-	b.SetHeartbeatDetails(activities.DownloadProgress{Rejections: 9})
-	_, err := b.download(t, b.wanted())
+func TestTenthRejectionIsPermanent(t *testing.T) {
+	f := newFixture(t)
+	f.serveLinks(map[string]error{inputLink: &fetch.Error{Kind: fetch.Rejected, Err: errors.New("an HTML page")}})
+	f.SetHeartbeatDetails(activities.DownloadProgress{Rejections: 9})
+	_, err := f.download(t, f.downloadInput())
 	failed := failedAs(t, err)
 	require.Equal(t, activities.DownloadRejected, failed.Type())
 	require.True(t, failed.NonRetryable())
 }
 
-func TestDownloadThatTheStoreDoesNotTake(t *testing.T) {
-	b := newBench(t)
-	b.serves(nil)
-	b.shelf.fail = errors.New(`store "v.mp4" in /videos: read-only`)
-	_, err := b.download(t, b.wanted())
+func TestDownloadRetriesAFailingStore(t *testing.T) {
+	f := newFixture(t)
+	f.serveLinks(nil)
+	f.stored.fail = errors.New(`store "v.mp4" in /videos: read-only`)
+	_, err := f.download(t, f.downloadInput())
 	failed := failedAs(t, err)
 	require.Equal(t, activities.StorageUnavailable, failed.Type())
-	require.Equal(t, b.shelf.fail.Error(), failed.Message(), "said once")
+	require.Equal(t, f.stored.fail.Error(), failed.Message(), "the cause is not repeated")
 	require.False(t, failed.NonRetryable())
 }
 
-// A file that is already there and matches its receipt is success.
-func TestDownloadFindsWhatAnEarlierJobStored(t *testing.T) {
-	const name = "luma_result_" + task + "_1.mp4"
-	receipt := store.Receipt{TaskID: task, Files: []store.ReceiptFile{{Name: name, Bytes: 42, SHA256: "abc", Duration: "9.96s"}}}
+// A stored file that matches its receipt is not downloaded again.
+func TestDownloadFindsAStoredFile(t *testing.T) {
+	const name = "luma_result_" + taskID + "_1.mp4"
+	receipt := store.Receipt{TaskID: taskID, Files: []store.ReceiptFile{{Name: name, Bytes: 42, SHA256: "abc", Duration: "9.96s"}}}
 	tests := []struct {
 		name    string
 		receipt store.Receipt
@@ -172,42 +173,42 @@ func TestDownloadFindsWhatAnEarlierJobStored(t *testing.T) {
 		{"matching", receipt, store.Source{Bytes: 42, SHA256: "abc"}, 0},
 		{"changed since", receipt, store.Source{Bytes: 42, SHA256: "changed"}, 1},
 		{"of another task", store.Receipt{TaskID: "other", Files: receipt.Files}, store.Source{Bytes: 42, SHA256: "abc"}, 1},
-		{"of fewer files", store.Receipt{TaskID: task}, store.Source{Bytes: 42, SHA256: "abc"}, 1},
+		{"of fewer files", store.Receipt{TaskID: taskID}, store.Source{Bytes: 42, SHA256: "abc"}, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			asked := b.serves(nil)
-			b.shelf.videos[name] = test.stored
-			b.shelf.receipts["luma_result_"+task+".json"] = test.receipt
-			downloaded, err := b.download(t, b.wanted())
+			f := newFixture(t)
+			requested := f.serveLinks(nil)
+			f.stored.videos[name] = test.stored
+			f.stored.receipts["luma_result_"+taskID+".json"] = test.receipt
+			downloaded, err := f.download(t, f.downloadInput())
 			require.NoError(t, err)
-			require.Len(t, *asked, test.fetches)
+			require.Len(t, *requested, test.fetches)
 			require.Equal(t, int64(42), downloaded.Video.Bytes)
 		})
 	}
 }
 
 func TestDownloadStopsWithItsWorker(t *testing.T) {
-	b := newBench(t)
+	f := newFixture(t)
 	stopping := make(chan struct{})
 	close(stopping)
-	b.SetWorkerStopChannel(stopping)
-	b.options.Fetcher = stoppable{}
-	_, err := b.download(t, b.wanted())
+	f.SetWorkerStopChannel(stopping)
+	f.options.Fetcher = stoppable{}
+	_, err := f.download(t, f.downloadInput())
 	require.False(t, failedAs(t, err).NonRetryable())
-	require.Equal(t, "the worker was told to stop, the next one goes on", failedAs(t, err).Message())
+	require.Equal(t, "the worker drains; the next attempt resumes", failedAs(t, err).Message())
 }
 
 func TestReceipt(t *testing.T) {
-	b := newBench(t)
-	acts := b.register(t)
-	_, err := b.ExecuteActivity(acts.WriteReceipt, activities.ReceiptInput{
-		TaskID: task, Name: "reel", Prompt: "p", SubmitAttempts: 2, WokenBy: "poll",
+	f := newFixture(t)
+	acts := f.register(t)
+	_, err := f.ExecuteActivity(acts.WriteReceipt, activities.ReceiptInput{
+		TaskID: taskID, Name: "reel", Prompt: "p", SubmitAttempts: 2, WokenBy: "poll",
 		Files: []activities.Downloaded{{Name: "reel_1.mp4", URLHost: "cdn.example.org", Video: activities.Video{Bytes: 42, SHA256: "abc"}}},
 	})
 	require.NoError(t, err)
-	receipt := b.shelf.receipts["reel_luma_result_"+task+".json"]
+	receipt := f.stored.receipts["reel_luma_result_"+taskID+".json"]
 	require.Equal(t, "default-test-workflow-id", receipt.Job)
 	require.Equal(t, 2, receipt.SubmitAttempts)
 	require.Equal(t, "abc", receipt.Files[0].SHA256)

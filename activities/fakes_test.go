@@ -22,7 +22,7 @@ import (
 	"lumaflow/internal/telemetry/metrics/metricstest"
 )
 
-const task = "0123456789abcdef0123456789abcdef"
+const taskID = "0123456789abcdef0123456789abcdef"
 
 // provider is a scripted kie.ai.
 type provider struct {
@@ -39,26 +39,26 @@ func (p *provider) DownloadURL(_ context.Context, url string) (string, error) {
 	return p.downloadURL(url)
 }
 
-// recorder keeps the evidence that reached the server.
+// recorder keeps the evidence that the server has stored.
 type recorder struct {
 	mu       sync.Mutex
 	evidence []activities.Evidence
-	// signalled is the evidence that was told to the job itself.
+	// signalled is the evidence that was sent to the job as a signal.
 	signalled []activities.Evidence
-	// refuse is what the server answers to a phase, away how often it is not
-	// reached at all, over what it answers to a signal.
-	refuse map[activities.Phase]error
-	away   map[activities.Phase]int
-	over   error
+	// refuse is the server's error for a phase, unavailable the number of failed
+	// requests before that, signalError its error for a signal.
+	refuse      map[activities.Phase]error
+	unavailable map[activities.Phase]int
+	signalError error
 }
 
 func (r *recorder) RecordActivityHeartbeat(_ context.Context, _ []byte, details ...any) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	evidence := details[0].(activities.Evidence)
-	if r.away[evidence.Phase] > 0 {
-		r.away[evidence.Phase]--
-		return serviceerror.NewUnavailable("away")
+	if r.unavailable[evidence.Phase] > 0 {
+		r.unavailable[evidence.Phase]--
+		return serviceerror.NewUnavailable("unavailable")
 	}
 	if err := r.refuse[evidence.Phase]; err != nil {
 		return err
@@ -71,12 +71,12 @@ func (r *recorder) SignalWorkflow(_ context.Context, workflowID, runID, signalNa
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if workflowID == "" || runID == "" || signalName != activities.EvidenceSignal {
-		return serviceerror.NewInvalidArgument("the signal goes nowhere")
+		return serviceerror.NewInvalidArgument("unexpected signal")
 	}
-	if r.over == nil {
+	if r.signalError == nil {
 		r.signalled = append(r.signalled, arg.(activities.Evidence))
 	}
-	return r.over
+	return r.signalError
 }
 
 func (r *recorder) phases() []activities.Phase {
@@ -95,17 +95,17 @@ func (f fetcher) Fetch(_ context.Context, request fetch.Request) (*fetch.File, e
 	return f(request)
 }
 
-// shelf is a store in memory, without what activities don't ask of one.
-type shelf struct {
+// memoryStore is a store in memory with the methods that activities call.
+type memoryStore struct {
 	store.Store
 	videos   map[string]store.Source
 	receipts map[string]store.Receipt
 	fail     error
 }
 
-func (*shelf) Check(context.Context) error { return nil }
+func (*memoryStore) Check(context.Context) error { return nil }
 
-func (s *shelf) PutVideo(_ context.Context, name string, source store.Source) (string, error) {
+func (s *memoryStore) PutVideo(_ context.Context, name string, source store.Source) (string, error) {
 	if s.fail != nil {
 		return "", s.fail
 	}
@@ -113,12 +113,12 @@ func (s *shelf) PutVideo(_ context.Context, name string, source store.Source) (s
 	return "file:///videos/" + name, nil
 }
 
-func (s *shelf) Matches(_ context.Context, name string, bytes int64, sha256 string) (string, bool, error) {
+func (s *memoryStore) Matches(_ context.Context, name string, bytes int64, sha256 string) (string, bool, error) {
 	source, ok := s.videos[name]
 	return "file:///videos/" + name, ok && source.Bytes == bytes && source.SHA256 == sha256, nil
 }
 
-func (s *shelf) PutReceipt(_ context.Context, name string, receipt store.Receipt) (string, error) {
+func (s *memoryStore) PutReceipt(_ context.Context, name string, receipt store.Receipt) (string, error) {
 	if s.fail != nil {
 		return "", s.fail
 	}
@@ -126,7 +126,7 @@ func (s *shelf) PutReceipt(_ context.Context, name string, receipt store.Receipt
 	return "file:///videos/" + name, nil
 }
 
-func (s *shelf) Receipt(_ context.Context, name string) (store.Receipt, error) {
+func (s *memoryStore) Receipt(_ context.Context, name string) (store.Receipt, error) {
 	receipt, ok := s.receipts[name]
 	if !ok {
 		return receipt, fs.ErrNotExist
@@ -134,63 +134,63 @@ func (s *shelf) Receipt(_ context.Context, name string) (store.Receipt, error) {
 	return receipt, nil
 }
 
-// bench is everything that one activity test works with.
-type bench struct {
+// fixture is the environment of one activity test.
+type fixture struct {
 	*testsuite.TestActivityEnvironment
 	provider *provider
 	recorder *recorder
-	shelf    *shelf
+	stored   *memoryStore
 	options  activities.Options
 	now      time.Time
-	// log is what the activities logged, as lines of JSON.
-	log   *bytes.Buffer
-	shown metricstest.Recorder
+	// log holds the log lines of the activities, as JSON.
+	log      *bytes.Buffer
+	measured metricstest.Recorder
 }
 
-func newBench(t *testing.T) *bench {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	logged := new(bytes.Buffer)
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewJSONHandler(logged, nil))))
-	shown := metricstest.New()
-	suite.SetMetricsHandler(shown)
-	b := &bench{
-		log:                     logged,
+	lines := new(bytes.Buffer)
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewJSONHandler(lines, nil))))
+	measured := metricstest.New()
+	suite.SetMetricsHandler(measured)
+	f := &fixture{
+		log:                     lines,
 		TestActivityEnvironment: suite.NewTestActivityEnvironment(),
 		provider:                &provider{},
 		recorder:                &recorder{},
-		shelf:                   &shelf{videos: map[string]store.Source{}, receipts: map[string]store.Receipt{}},
+		stored:                  &memoryStore{videos: map[string]store.Source{}, receipts: map[string]store.Receipt{}},
 		now:                     time.Now(),
-		shown:                   shown,
+		measured:                measured,
 	}
 	secrets, err := callback.ParseSecrets("a secret of at least thirty-two bytes")
 	require.NoError(t, err)
 	minter, err := callback.NewMinter("https://hooks.example.org", secrets)
 	require.NoError(t, err)
-	b.options = activities.Options{
-		Provider:     b.provider,
+	f.options = activities.Options{
+		Provider:     f.provider,
 		Fetcher:      fetcher(func(fetch.Request) (*fetch.File, error) { return nil, fs.ErrInvalid }),
-		Store:        b.shelf,
-		Recorder:     b.recorder,
+		Store:        f.stored,
+		Recorder:     f.recorder,
 		Callbacks:    minter,
 		Secrets:      secrets,
 		PollAfter:    10 * time.Minute,
 		PollInterval: 30 * time.Second,
-		Now:          func() time.Time { return b.now },
+		Now:          func() time.Time { return f.now },
 	}
-	return b
+	return f
 }
 
-// register makes the activities known; options may be changed before.
-func (b *bench) register(t *testing.T) *activities.Activities {
+// register registers the activities; options may be changed before.
+func (f *fixture) register(t *testing.T) *activities.Activities {
 	t.Helper()
-	acts, err := activities.New(b.options)
+	acts, err := activities.New(f.options)
 	require.NoError(t, err)
-	b.RegisterActivity(acts)
+	f.RegisterActivity(acts)
 	return acts
 }
 
-// stoppable downloads until it is told to stop.
+// stoppable downloads until its context ends.
 type stoppable struct{}
 
 func (stoppable) Fetch(ctx context.Context, _ fetch.Request) (*fetch.File, error) {

@@ -9,19 +9,23 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// identifyGrace is how long a task id that kie.ai does not know is asked again:
-// whether a record can be read right after the submission is not documented.
-const identifyGrace = 2 * time.Minute
+const (
+	// identifyGrace is how long a missing record is retried: kie.ai does not
+	// document whether a record is readable right after the submission.
+	identifyGrace = 2 * time.Minute
+	// identifyInterval is the pause between two reads.
+	identifyInterval = 5 * time.Second
+)
 
-// IdentifyInput names a task that a job might adopt.
+// IdentifyInput names a task that a job may adopt.
 type IdentifyInput struct {
 	TaskID string `json:"taskId"`
-	// Own demands that the task was submitted with this job's callback URL.
+	// Own requires that the task was submitted with this job's callback URL.
 	Own bool `json:"own,omitempty"`
-	// NotAnothers refuses a task that another job of this namespace submitted: that
-	// job collects it, and writes its receipt.
+	// NotAnothers rejects a task that another job of this namespace submitted: that
+	// job collects it and writes its receipt.
 	NotAnothers bool `json:"notAnothers,omitempty"`
-	// NotBefore refuses a task of an earlier run of the same job, whose callback
+	// NotBefore rejects a task of an earlier run of the same job, whose callback
 	// URL is the same.
 	NotBefore time.Time `json:"notBefore,omitzero"`
 }
@@ -35,33 +39,33 @@ type Identified struct {
 	Settings  Settings  `json:"settings"`
 }
 
-// Identify asks record-info whether a task exists and, if Own is set, whether
-// it is this job's: kie.ai echoes the callback URL it was submitted with, and
-// only this job's carries its token. It returns the application errors
-// UnknownTask and ForeignTask; anything else is retried.
+// Identify reads record-info to find out whether a task exists and, if Own is
+// set, whether it is this job's: kie.ai echoes the callback URL of the
+// submission, and only this job's contains its token. It returns the application
+// errors UnknownTask and ForeignTask; all other errors are retryable.
 func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identified, error) {
 	info := activity.GetInfo(ctx)
-	record, err := a.Provider.Record(ctx, input.TaskID)
+	record, err := a.options.Provider.Record(ctx, input.TaskID)
 	noRecord := "kie.ai has no record of task " + input.TaskID
-	pause := max(5*time.Second, askedDelay(err))
+	delay := max(identifyInterval, retryAfter(err))
 	switch {
 	case err == nil:
 	case kie.ClassOf(err) != kie.NotFound:
-		return Identified{}, retry(ProviderUnavailable, "ask kie.ai about task "+input.TaskID, err, pause)
-	case a.Now().Sub(info.ScheduledTime) < identifyGrace:
-		return Identified{}, retry(ProviderUnavailable, noRecord+" yet", err, pause)
+		return Identified{}, retryable(ProviderUnavailable, "ask kie.ai about task "+input.TaskID, err, delay)
+	case a.options.Now().Sub(info.ScheduledTime) < identifyGrace:
+		return Identified{}, retryable(ProviderUnavailable, noRecord+" yet", err, delay)
 	default:
-		return Identified{}, final(UnknownTask, noRecord, err)
+		return Identified{}, permanent(UnknownTask, noRecord, err)
 	}
-	if input.Own && !a.Secrets.Owns(record.CallbackURL, info.Namespace, info.WorkflowExecution.ID) {
-		return Identified{}, final(ForeignTask, "task "+input.TaskID+" was not submitted by this job", nil)
+	if input.Own && !a.options.Secrets.Owns(record.CallbackURL, info.Namespace, info.WorkflowExecution.ID) {
+		return Identified{}, permanent(ForeignTask, "task "+input.TaskID+" was not submitted by this job", nil)
 	}
-	owner, known := a.Secrets.Owner(record.CallbackURL, info.Namespace)
-	if input.NotAnothers && known && owner != info.WorkflowExecution.ID {
-		return Identified{}, final(ForeignTask, "task "+input.TaskID+" was submitted by job "+owner, nil)
+	owner, verified := a.options.Secrets.Owner(record.CallbackURL, info.Namespace)
+	if input.NotAnothers && verified && owner != info.WorkflowExecution.ID {
+		return Identified{}, permanent(ForeignTask, "task "+input.TaskID+" was submitted by job "+owner, nil)
 	}
 	if !record.CreatedAt.IsZero() && record.CreatedAt.Before(input.NotBefore) {
-		return Identified{}, final(ForeignTask, "task "+input.TaskID+" was submitted before this attempt", nil)
+		return Identified{}, permanent(ForeignTask, "task "+input.TaskID+" was submitted before this attempt", nil)
 	}
 	return Identified{
 		TaskID:    input.TaskID,

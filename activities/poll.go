@@ -14,70 +14,69 @@ import (
 )
 
 const (
-	// emptyGrace is how long a success without links is asked again: kie.ai
-	// sets the flag and the links in no documented order.
+	// emptyGrace is how long a success without links is polled: kie.ai documents no
+	// order in which it sets the flag and the links.
 	emptyGrace = 10 * time.Minute
-	// callbackFallback is how long record-info must have answered only errors
+	// callbackFallback is how long record-info must have returned only errors
 	// before the links of an authenticated callback are used.
 	callbackFallback = 10 * time.Minute
-	// QuickAsks is how many polls follow a callback at short intervals, for a
-	// record that lags behind it. An end found by one of them was found by the
-	// callback.
+	// QuickAsks is the number of polls at short intervals after a callback, for a
+	// record that lags behind it. An end that one of them finds counts as found by
+	// the callback.
 	QuickAsks = 4
 )
 
-// errNoLinks is a task that ended well and has nothing to download.
-var errNoLinks = errors.New("kie.ai says success but gives no video")
+// errNoLinks is the end of a successful task without a link.
+var errNoLinks = errors.New("kie.ai reports success without a video")
 
-// PollInput asks for the end of a task.
+// PollInput is a task whose end is awaited.
 type PollInput struct {
 	TaskID string `json:"taskId"`
-	// Until is the job's deadline; the last poll is made when it passes.
+	// Until is the job's deadline, and the time of the last poll.
 	Until time.Time `json:"until"`
-	// WokenByCallback says that a callback started this poll.
+	// WokenByCallback means that a callback started this poll.
 	WokenByCallback bool `json:"wokenByCallback,omitempty"`
-	// CallbackURLs are the links that a callback of success promised.
+	// CallbackURLs are the links in a callback of success.
 	CallbackURLs []string `json:"callbackUrls,omitempty"`
 }
 
-// Finished is a task that ended well, as the provider's record has it.
+// Finished is the provider's record of a successful task.
 type Finished struct {
 	TaskID      string    `json:"taskId"`
 	ResultURLs  []string  `json:"resultUrls"`
 	CreatedAt   time.Time `json:"createdAt"`
 	CompletedAt time.Time `json:"completedAt"`
-	// Polls counts the record-info requests it took.
+	// Polls counts the record-info requests.
 	Polls int `json:"polls"`
 }
 
-// pollMemory is what one poll leaves for the next.
+// pollMemory is the heartbeat of a poll, which the next attempt reads.
 type pollMemory struct {
-	// Answered says that record-info has answered since the poll started.
+	// Answered means that record-info has answered since the poll started.
 	Answered bool `json:"answered,omitempty"`
-	// EmptySince is when the record first said success without links.
+	// EmptySince is the time at which the record first was a success without links.
 	EmptySince time.Time `json:"emptySince,omitzero"`
 }
 
-// Poll asks record-info until the task has ended. Each request is an attempt
-// of this one activity, so a long wait adds no history. It returns the
-// application errors GenerationFailed and ResultOverdue; anything else is
-// retried.
+// Poll reads record-info until the task has ended. Each request is an attempt of
+// this one activity, so a long wait adds no history. It returns the application
+// errors GenerationFailed and ResultOverdue; all other errors are retryable.
 func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error) {
 	info := activity.GetInfo(ctx)
-	poll := poll{Activities: a, input: input, attempt: int(info.Attempt), started: info.ScheduledTime}
+	poll := poll{options: a.options, input: input, attempt: int(info.Attempt), started: info.ScheduledTime}
 	if activity.HasHeartbeatDetails(ctx) {
-		// Details that can't be read only make the graces longer.
+		// Details that can't be decoded only prolong the grace periods.
 		_ = activity.GetHeartbeatDetails(ctx, &poll.memory)
 	}
 
-	record, err := a.Provider.Record(ctx, input.TaskID)
+	record, err := a.options.Provider.Record(ctx, input.TaskID)
 	if err != nil {
 		if poll.mayTrustCallback() {
 			poll.countEnd(ctx, metrics.PollUnavailable)
 			return Finished{TaskID: input.TaskID, ResultURLs: input.CallbackURLs, CompletedAt: poll.started, Polls: poll.attempt}, nil
 		}
 		countPoll(ctx, metrics.PollUnavailable)
-		return Finished{}, poll.again(ProviderUnavailable, "kie.ai gave no usable answer: "+inWords(err), askedDelay(err))
+		return Finished{}, poll.retry(ProviderUnavailable, "kie.ai gave no usable answer: "+detail(err), retryAfter(err))
 	}
 
 	switch {
@@ -92,7 +91,7 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 		}, nil
 	case record.State == kie.Failed:
 		poll.countEnd(ctx, metrics.PollFailed)
-		return Finished{}, final(GenerationFailed, failureText(record), nil, poll.attempt)
+		return Finished{}, permanent(GenerationFailed, failureText(record), nil, poll.attempt)
 	}
 
 	countPoll(ctx, metrics.PollPending)
@@ -101,46 +100,47 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 	case record.State != kie.Succeeded:
 		poll.memory.EmptySince = time.Time{}
 	case since.IsZero():
-		poll.memory.EmptySince = a.Now()
-		a.warnOfDeletion(ctx, input.TaskID, record.CompletedAt, time.Time{}, errNoLinks)
-	case a.Now().Sub(since) >= emptyGrace:
-		return Finished{}, final(ResultOverdue, errNoLinks.Error(), nil, poll.attempt)
+		poll.memory.EmptySince = a.options.Now()
+		warnOfDeletion(ctx, a.options.Now(), input.TaskID, record.CompletedAt, time.Time{}, errNoLinks)
+	case a.options.Now().Sub(since) >= emptyGrace:
+		return Finished{}, permanent(ResultOverdue, errNoLinks.Error(), nil, poll.attempt)
 	}
 	activity.RecordHeartbeat(ctx, poll.memory)
-	return Finished{}, poll.again(Pending, fmt.Sprintf("kie.ai says %s (flag %d)", record.State, record.Flag), 0)
+	return Finished{}, poll.retry(Pending, fmt.Sprintf("kie.ai reports %s (flag %d)", record.State, record.Flag), 0)
 }
 
-// poll is one attempt at asking for the end of a task.
+// poll is one attempt.
 type poll struct {
-	*Activities
+	options Options
 	input   PollInput
 	attempt int
 	started time.Time
 	memory  pollMemory
 }
 
-// mayTrustCallback is the one exception to the rule that the record is the
-// truth: it has been out of reach for long enough.
+// mayTrustCallback reports the one exception to the rule that the record is the
+// truth: it has been unreachable for long enough.
 func (p poll) mayTrustCallback() bool {
-	return len(p.input.CallbackURLs) > 0 && !p.memory.Answered && p.Now().Sub(p.started) >= callbackFallback
+	return len(p.input.CallbackURLs) > 0 && !p.memory.Answered && p.options.Now().Sub(p.started) >= callbackFallback
 }
 
-// again has the server ask once more: after the interval, sooner right after a
-// callback, and at the deadline for the last time.
-func (p poll) again(errorType, message string, asked time.Duration) error {
-	left := p.input.Until.Sub(p.Now())
+// retry returns an error for the next poll: after the interval, sooner right
+// after a callback, not before minDelay, and for the last time at the deadline.
+func (p poll) retry(errorType, message string, minDelay time.Duration) error {
+	left := p.input.Until.Sub(p.options.Now())
 	if left <= 0 {
-		return final(ResultOverdue, "the deadline passed: "+message, nil, p.attempt)
+		return permanent(ResultOverdue, "the deadline passed: "+message, nil, p.attempt)
 	}
-	after := p.PollInterval + rand.N(p.PollInterval/5+1) - p.PollInterval/10
+	interval := p.options.PollInterval
+	delay := interval + rand.N(interval/5+1) - interval/10 //nolint:gosec // jitter needs no secret randomness
 	if p.input.WokenByCallback && p.attempt < QuickAsks {
-		after = min(after, time.Second<<p.attempt)
+		delay = min(delay, time.Second<<p.attempt)
 	}
-	after = max(after, asked)
-	return retry(errorType, message, nil, min(after, left))
+	return retryable(errorType, message, nil, min(max(delay, minDelay), left))
 }
 
-// failureText is why a generation failed, with the provider's own words.
+// failureText returns the reason of a failed generation, with the provider's
+// code and message.
 func failureText(record kie.Record) string {
 	text := "kie.ai could not make the video"
 	if record.State == kie.Failed && record.Flag == 2 {

@@ -10,22 +10,22 @@ import (
 	"lumaflow/internal/kie"
 )
 
-func (b *bench) poll(t *testing.T, input activities.PollInput) (activities.Finished, error) {
+func (f *fixture) poll(t *testing.T, input activities.PollInput) (activities.Finished, error) {
 	t.Helper()
-	acts := b.register(t)
+	acts := f.register(t)
 	var finished activities.Finished
-	value, err := b.ExecuteActivity(acts.Poll, input)
+	value, err := f.ExecuteActivity(acts.Poll, input)
 	if err == nil {
 		require.NoError(t, value.Get(&finished))
 	}
 	return finished, err
 }
 
-func (b *bench) records(record kie.Record, err error) {
-	b.provider.record = func() (kie.Record, error) { return record, err }
+func (f *fixture) setRecord(record kie.Record, err error) {
+	f.provider.record = func() (kie.Record, error) { return record, err }
 }
 
-func TestPollVerdicts(t *testing.T) {
+func TestPollOutcomes(t *testing.T) {
 	urls := []string{"https://tempfile.example.org/1.mp4"}
 	unavailable := &kie.Error{Class: kie.Temporary, Code: 500}
 	tests := []struct {
@@ -35,22 +35,22 @@ func TestPollVerdicts(t *testing.T) {
 		errorType string
 		final     bool
 	}{
-		{"flag 0 waits on", kie.Record{State: kie.Pending}, nil, activities.Pending, false},
+		{"flag 0 is pending", kie.Record{State: kie.Pending}, nil, activities.Pending, false},
 		{"flag 1 with links", kie.Record{State: kie.Succeeded, Flag: 1, ResultURLs: urls}, nil, "", false},
 		{"flag 4 with links", kie.Record{State: kie.Succeeded, Flag: 4, ResultURLs: urls}, nil, "", false},
 		{"flag 1 without links", kie.Record{State: kie.Succeeded, Flag: 1}, nil, activities.Pending, false},
 		{"flag 4 without links", kie.Record{State: kie.Succeeded, Flag: 4}, nil, activities.Pending, false},
 		{"flag 2", kie.Record{State: kie.Failed, Flag: 2, ErrorCode: "400", ErrorMessage: "moderated"}, nil, activities.GenerationFailed, true},
 		{"flag 3", kie.Record{State: kie.Failed, Flag: 3, ErrorMessage: "moderated"}, nil, activities.GenerationFailed, true},
-		{"an unknown flag waits on", kie.Record{State: kie.UnknownState, Flag: 9}, nil, activities.Pending, false},
+		{"an unknown flag is pending", kie.Record{State: kie.UnknownState, Flag: 9}, nil, activities.Pending, false},
 		{"no answer", kie.Record{}, unavailable, activities.ProviderUnavailable, false},
 		{"no record yet", kie.Record{}, &kie.Error{Class: kie.NotFound, Code: 422}, activities.ProviderUnavailable, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			b.records(test.record, test.err)
-			finished, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour)})
+			f := newFixture(t)
+			f.setRecord(test.record, test.err)
+			finished, err := f.poll(t, activities.PollInput{TaskID: taskID, Until: f.now.Add(time.Hour)})
 			if test.errorType == "" {
 				require.NoError(t, err)
 				require.Equal(t, urls, finished.ResultURLs)
@@ -77,31 +77,31 @@ func TestPollTiming(t *testing.T) {
 		err   error
 		want  time.Duration
 	}{
-		{"right after a callback the record is asked again soon", activities.PollInput{WokenByCallback: true}, time.Hour, nil, 2 * time.Second},
+		{"the polls after a callback follow quickly", activities.PollInput{WokenByCallback: true}, time.Hour, nil, 2 * time.Second},
 		{"the last poll is at the deadline", activities.PollInput{}, 7 * time.Second, nil, 7 * time.Second},
-		{"kie.ai may ask for more time", activities.PollInput{}, time.Hour, &kie.Error{Class: kie.Temporary, RetryAfter: 2 * time.Minute}, 2 * time.Minute},
+		{"kie.ai's Retry-After is honoured", activities.PollInput{}, time.Hour, &kie.Error{Class: kie.Temporary, RetryAfter: 2 * time.Minute}, 2 * time.Minute},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			b.records(kie.Record{State: kie.Pending}, test.err)
-			test.input.TaskID, test.input.Until = task, b.now.Add(test.left)
-			_, err := b.poll(t, test.input)
+			f := newFixture(t)
+			f.setRecord(kie.Record{State: kie.Pending}, test.err)
+			test.input.TaskID, test.input.Until = taskID, f.now.Add(test.left)
+			_, err := f.poll(t, test.input)
 			require.Equal(t, test.want, failedAs(t, err).NextRetryDelay())
 		})
 	}
-	t.Run("after the deadline it is over", func(t *testing.T) {
-		b := newBench(t)
-		b.records(kie.Record{State: kie.Pending}, nil)
-		_, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now})
+	t.Run("a poll after the deadline is permanent", func(t *testing.T) {
+		f := newFixture(t)
+		f.setRecord(kie.Record{State: kie.Pending}, nil)
+		_, err := f.poll(t, activities.PollInput{TaskID: taskID, Until: f.now})
 		failed := failedAs(t, err)
 		require.Equal(t, activities.ResultOverdue, failed.Type())
 		require.True(t, failed.NonRetryable())
 	})
 }
 
-// The URLs of a callback are used only when record-info has answered nothing
-// but errors for ten minutes.
+// The URLs of a callback are used only after ten minutes in which record-info
+// returned only errors.
 func TestPollFallsBackToTheCallback(t *testing.T) {
 	promised := []string{"https://tempfile.example.org/promised.mp4"}
 	down := &kie.Error{Class: kie.Temporary, Code: 500}
@@ -121,13 +121,13 @@ func TestPollFallsBackToTheCallback(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			b.records(kie.Record{State: kie.Pending}, test.err)
+			f := newFixture(t)
+			f.setRecord(kie.Record{State: kie.Pending}, test.err)
 			if test.answered {
-				b.SetHeartbeatDetails(map[string]any{"answered": true})
+				f.SetHeartbeatDetails(map[string]any{"answered": true})
 			}
-			b.now = b.now.Add(test.after)
-			finished, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour), WokenByCallback: true, CallbackURLs: test.urls})
+			f.now = f.now.Add(test.after)
+			finished, err := f.poll(t, activities.PollInput{TaskID: taskID, Until: f.now.Add(time.Hour), WokenByCallback: true, CallbackURLs: test.urls})
 			if test.trusted {
 				require.NoError(t, err)
 				require.Equal(t, promised, finished.ResultURLs)
@@ -138,17 +138,17 @@ func TestPollFallsBackToTheCallback(t *testing.T) {
 	}
 }
 
-func TestSuccessWithoutLinksIsAskedForABoundedTime(t *testing.T) {
-	b := newBench(t)
-	b.records(kie.Record{State: kie.Succeeded, Flag: 4}, nil)
-	b.SetHeartbeatDetails(map[string]any{"answered": true, "emptySince": b.now.Add(-10 * time.Minute)})
-	_, err := b.poll(t, activities.PollInput{TaskID: task, Until: b.now.Add(time.Hour)})
+func TestSuccessWithoutLinksIsPolledForABoundedTime(t *testing.T) {
+	f := newFixture(t)
+	f.setRecord(kie.Record{State: kie.Succeeded, Flag: 4}, nil)
+	f.SetHeartbeatDetails(map[string]any{"answered": true, "emptySince": f.now.Add(-10 * time.Minute)})
+	_, err := f.poll(t, activities.PollInput{TaskID: taskID, Until: f.now.Add(time.Hour)})
 	require.Equal(t, activities.ResultOverdue, failedAs(t, err).Type())
 }
 
-// What an operator names is taken unless another job is known to see to it.
+// A task that an operator names is adopted unless another job owns it.
 func TestIdentifyNotAnothers(t *testing.T) {
-	urls := newBench(t).options.Callbacks
+	urls := newFixture(t).options.Callbacks
 	tests := []struct {
 		name    string
 		url     string
@@ -157,16 +157,16 @@ func TestIdentifyNotAnothers(t *testing.T) {
 		{"this job's task", urls.URL("default-test-namespace", "default-test-workflow-id"), false},
 		{"another job's task", urls.URL("default-test-namespace", "another-job"), true},
 		{"a task of another namespace", urls.URL("elsewhere", "another-job"), false},
-		{"a task with a forged address", "https://hooks.example.org/callbacks/luma/another-job/forged", false},
-		{"any other tool's task", "https://example.org/hook", false},
+		{"a task with a forged callback URL", "https://hooks.example.org/callbacks/luma/another-job/forged", false},
+		{"a task of another tool", "https://example.org/hook", false},
 		{"a task without callbacks", "", false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			b.records(kie.Record{CallbackURL: test.url}, nil)
-			acts := b.register(t)
-			_, err := b.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: task, NotAnothers: true})
+			f := newFixture(t)
+			f.setRecord(kie.Record{CallbackURL: test.url}, nil)
+			acts := f.register(t)
+			_, err := f.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: taskID, NotAnothers: true})
 			if !test.refused {
 				require.NoError(t, err)
 				return
@@ -180,9 +180,9 @@ func TestIdentifyNotAnothers(t *testing.T) {
 }
 
 func TestIdentify(t *testing.T) {
-	b := newBench(t)
-	ours := b.options.Callbacks.URL("default-test-namespace", "default-test-workflow-id")
-	others := b.options.Callbacks.URL("default-test-namespace", "another-job")
+	f := newFixture(t)
+	ours := f.options.Callbacks.URL("default-test-namespace", "default-test-workflow-id")
+	others := f.options.Callbacks.URL("default-test-namespace", "another-job")
 	tests := []struct {
 		name      string
 		own       bool
@@ -196,19 +196,19 @@ func TestIdentify(t *testing.T) {
 		{"this job's task", true, kie.Record{CallbackURL: ours}, nil, 0, "", false},
 		{"another job's task", true, kie.Record{CallbackURL: others}, nil, 0, activities.ForeignTask, true},
 		{"a task without a callback URL", true, kie.Record{}, nil, 0, activities.ForeignTask, true},
-		{"a task of an earlier run", true, kie.Record{CallbackURL: ours, CreatedAt: b.now.Add(-49 * time.Hour)}, nil, 0, activities.ForeignTask, true},
-		{"a task of this run", true, kie.Record{CallbackURL: ours, CreatedAt: b.now}, nil, 0, "", false},
-		{"not there yet", false, kie.Record{}, &kie.Error{Class: kie.NotFound}, 0, activities.ProviderUnavailable, false},
-		{"not there for long", false, kie.Record{}, &kie.Error{Class: kie.NotFound}, 3 * time.Minute, activities.UnknownTask, true},
-		{"kie.ai is down for long", false, kie.Record{}, &kie.Error{Class: kie.Temporary}, time.Hour, activities.ProviderUnavailable, false},
+		{"a task of an earlier run", true, kie.Record{CallbackURL: ours, CreatedAt: f.now.Add(-49 * time.Hour)}, nil, 0, activities.ForeignTask, true},
+		{"a task of this run", true, kie.Record{CallbackURL: ours, CreatedAt: f.now}, nil, 0, "", false},
+		{"no record yet", false, kie.Record{}, &kie.Error{Class: kie.NotFound}, 0, activities.ProviderUnavailable, false},
+		{"no record after the grace period", false, kie.Record{}, &kie.Error{Class: kie.NotFound}, 3 * time.Minute, activities.UnknownTask, true},
+		{"kie.ai is down after the grace period", false, kie.Record{}, &kie.Error{Class: kie.Temporary}, time.Hour, activities.ProviderUnavailable, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			b.records(test.record, test.err)
-			b.now = b.now.Add(test.after)
-			acts := b.register(t)
-			_, err := b.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: task, Own: test.own, NotBefore: b.now.Add(-48 * time.Hour)})
+			f := newFixture(t)
+			f.setRecord(test.record, test.err)
+			f.now = f.now.Add(test.after)
+			acts := f.register(t)
+			_, err := f.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: taskID, Own: test.own, NotBefore: f.now.Add(-48 * time.Hour)})
 			if test.errorType == "" {
 				require.NoError(t, err)
 				return

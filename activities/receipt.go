@@ -9,7 +9,7 @@ import (
 	"lumaflow/internal/store"
 )
 
-// ReceiptInput is what a finished job knows about itself.
+// ReceiptInput is the content of a finished job's receipt.
 type ReceiptInput struct {
 	TaskID         string       `json:"taskId"`
 	Name           string       `json:"name,omitempty"`
@@ -23,13 +23,13 @@ type ReceiptInput struct {
 	Files          []Downloaded `json:"files"`
 }
 
-// WriteReceipt stores the receipt beside the videos. Writing it again replaces
-// it with the same content.
+// WriteReceipt stores the receipt beside the videos. It is idempotent: a retry
+// replaces the receipt with the same content.
 func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error {
-	info := activity.GetInfo(ctx)
+	job := activity.GetInfo(ctx).WorkflowExecution
 	receipt := store.Receipt{
-		Job:            info.WorkflowExecution.ID,
-		Run:            info.WorkflowExecution.RunID,
+		Job:            job.ID,
+		Run:            job.RunID,
 		TaskID:         input.TaskID,
 		Prompt:         input.Prompt,
 		SourceURL:      input.VideoURL,
@@ -40,21 +40,10 @@ func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error
 		CompletedAt:    input.CompletedAt,
 	}
 	for _, file := range input.Files {
-		receipt.Files = append(receipt.Files, store.ReceiptFile{
-			Name:     file.Name,
-			Location: file.Video.Location,
-			URLHost:  file.URLHost,
-			ETag:     file.ETag,
-			Bytes:    file.Video.Bytes,
-			SHA256:   file.Video.SHA256,
-			Duration: file.Video.Duration,
-			Width:    file.Video.Width,
-			Height:   file.Video.Height,
-		})
+		receipt.Files = append(receipt.Files, file.receiptFile())
 	}
-	name := store.ReceiptName(input.Name, input.TaskID)
-	if _, err := a.Store.PutReceipt(ctx, name, receipt); err != nil {
-		return retry(StorageUnavailable, "", err, 0)
+	if _, err := a.options.Store.PutReceipt(ctx, store.ReceiptName(input.Name, input.TaskID), receipt); err != nil {
+		return retryable(StorageUnavailable, "", err, 0)
 	}
 	return nil
 }

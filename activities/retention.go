@@ -12,28 +12,27 @@ import (
 )
 
 const (
-	// warnAfter is how long the videos of a task that has ended may lie at
-	// kie.ai before the worker's log says so: half of the time they are kept.
+	// warnAfter is the age of a task's end from which the log warns that its videos
+	// are not stored: half of the time that kie.ai keeps them.
 	warnAfter = kie.MediaKept / 2
-	// warnEvery spaces the warnings about one video.
-	warnEvery = time.Hour
-	// goneAfter is when a dead link is taken for a deleted video. At what hour
-	// kie.ai deletes is not documented, so a day more is given.
+	// warnInterval separates the warnings about one video.
+	warnInterval = time.Hour
+	// goneAfter is the age of a task's end from which a dead link means a deleted
+	// video. kie.ai documents no hour of the deletion, hence one more day.
 	goneAfter = kie.MediaKept + 24*time.Hour
 )
 
 // warnOfDeletion logs that the media of a task are not stored and will be
-// deleted, from day 7 on and at most once an hour. It returns when that was
-// logged last, for the next attempt. A zero endedAt is not known and says
-// nothing.
-func (a *Activities) warnOfDeletion(ctx context.Context, taskID string, endedAt, warned time.Time, failure error) time.Time {
-	now := a.Now()
+// deleted, from day 7 on and at most once an hour. It returns the time of the
+// last warning, for the next attempt. A zero endedAt is unknown and causes no
+// warning.
+func warnOfDeletion(ctx context.Context, now time.Time, taskID string, endedAt, warned time.Time, failure error) time.Time {
 	kept := now.Sub(endedAt)
-	if endedAt.IsZero() || kept < warnAfter || now.Sub(warned) < warnEvery {
+	if endedAt.IsZero() || kept < warnAfter || now.Sub(warned) < warnInterval {
 		return warned
 	}
 	job := activity.GetInfo(ctx).WorkflowExecution.ID
-	next := "the job tries on; see what is in its way with: lumaflow status " + job
+	next := "the job retries; see the reason with: lumaflow status " + job
 	var ended *temporal.ApplicationError
 	if errors.As(failure, &ended) && ended.NonRetryable() {
 		next = "lumaflow rescue " + taskID

@@ -13,30 +13,29 @@ import (
 )
 
 // SubmissionTimeout bounds one paid POST, from the connection to the last byte
-// of the answer. Once the request is out, nothing else ends it.
+// of the answer. Nothing else ends a request that has begun.
 const SubmissionTimeout = 60 * time.Second
 
-// beatInterval keeps a slow submission's evidence fresh, well inside the
+// evidenceInterval is the heartbeat period of a slow submission, well inside the
 // heartbeat timeout of the workflow's submission policy.
-const beatInterval = 5 * time.Second
+const evidenceInterval = 5 * time.Second
 
 // SubmitInput is one job's submission.
 type SubmitInput struct {
 	Prompt    string `json:"prompt"`
 	VideoURL  string `json:"videoUrl"`
 	Watermark string `json:"watermark,omitempty"`
-	// Until is when to give up on a provider that can't be reached or holds
-	// the job.
+	// Until is the time limit for a provider that is unreachable or holds the job.
 	Until time.Time `json:"until"`
-	// Expires says that Until is when the uploaded video does, and not the
+	// Expires means that Until is the expiry of the uploaded video and not the
 	// job's deadline.
 	Expires bool `json:"expires,omitempty"`
-	// Held is the hold that the job already shows. A refusal with the same code
-	// is retried by the server alone, so that a long hold adds no history.
+	// Held is the hold that the job already shows. The server alone retries a
+	// refusal with the same code, so that a long hold adds no history.
 	Held *Hold `json:"held,omitempty"`
-	// Quiet has every hold retried by the server, shown or not.
+	// Quiet leaves the retry of every hold to the server, shown or not.
 	Quiet bool `json:"quiet,omitempty"`
-	// Attempts counts the submissions that the job made before.
+	// Attempts counts the earlier submissions of the job.
 	Attempts int `json:"attempts,omitempty"`
 }
 
@@ -49,21 +48,20 @@ type Submitted struct {
 	Settings Settings `json:"settings"`
 }
 
-// Hold is a refusal for now: nothing was created, and the same submission may
+// Hold is a temporary refusal: nothing was created, and the same submission may
 // be accepted later.
 type Hold struct {
 	Code   int    `json:"code"`
 	Reason string `json:"reason"`
-	// Until is when to ask again.
+	// Until is the time of the next submission.
 	Until    time.Time `json:"until"`
 	Attempts int       `json:"attempts"`
 	Settings Settings  `json:"settings"`
 }
 
-// Submit makes the one paid request of a job. A call sends at most one POST,
-// and only after the server has stored the evidence that it is about to. It
-// returns the application errors Held, NotSent, SubmitRefused and
-// SubmitUnknown.
+// Submit makes the one paid request of a job. A call sends at most one POST, and
+// only after the server has stored evidence of the intent. It returns the
+// application errors Held, NotSent, SubmitRefused, SubmitUnknown and VideoExpired.
 func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, error) {
 	attempt, err := a.newAttempt(ctx, input)
 	if err != nil {
@@ -75,11 +73,11 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	case PhaseSending:
 		return Submitted{}, attempt.unknown(errors.New("an earlier attempt began to send and left no outcome"))
 	}
-	if input.Held != nil && a.Now().Before(input.Held.Until) {
-		return Submitted{}, attempt.holdOn(*input.Held)
+	if input.Held != nil && a.options.Now().Before(input.Held.Until) {
+		return Submitted{}, attempt.waitFor(*input.Held)
 	}
-	if !a.Now().Before(input.Until) {
-		return Submitted{}, attempt.tooLate("no worker was free before", nil)
+	if !a.options.Now().Before(input.Until) {
+		return Submitted{}, attempt.expired("no worker was free before", nil)
 	}
 	if err := attempt.fence(ctx); err != nil {
 		return Submitted{}, err
@@ -88,52 +86,56 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	taskID, err := attempt.send(ctx)
 	countSubmission(ctx, err)
 	if err == nil {
-		attempt.settle(ctx, PhaseAccepted, taskID)
+		attempt.storeOutcome(ctx, PhaseAccepted, taskID)
 		return attempt.evidence.Submitted(), nil
 	}
 	switch kie.ClassOf(err) {
 	case kie.NotSent:
 		attempt.evidence.Attempts--
-		attempt.settle(ctx, PhaseRefused, "")
+		attempt.storeOutcome(ctx, PhaseRefused, "")
 		return Submitted{}, attempt.notSent(err)
 	case kie.Held:
-		attempt.settle(ctx, PhaseRefused, "")
+		attempt.storeOutcome(ctx, PhaseRefused, "")
 		return Submitted{}, attempt.held(err)
 	case kie.Refused:
-		attempt.settle(ctx, PhaseRefused, "")
+		attempt.storeOutcome(ctx, PhaseRefused, "")
 		return Submitted{}, attempt.refused(err)
 	default:
 		return Submitted{}, attempt.unknown(err)
 	}
 }
 
-// attempt is one try at a submission and the evidence it leaves.
+// attempt is one attempt to submit and its evidence.
 type attempt struct {
-	*Activities
-	input    SubmitInput
-	info     activity.Info
-	evidence Evidence
+	options Options
+	input   SubmitInput
+	// callbackURL is empty without callbacks.
+	callbackURL string
+	info        activity.Info
+	evidence    Evidence
 }
 
-// newAttempt takes over the evidence of the attempt before. If it can't be read,
-// encrypted with a key that this worker does not have, nothing may be sent: the
-// server tries again until a worker can.
+// newAttempt continues the evidence of the attempt before. If that can't be
+// decrypted, for lack of its key, nothing may be sent: the server retries until a
+// worker has the key.
 func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) (*attempt, error) {
-	try := &attempt{Activities: a, input: input, info: activity.GetInfo(ctx), evidence: Evidence{Attempts: input.Attempts}}
+	info := activity.GetInfo(ctx)
+	evidence := Evidence{Attempts: input.Attempts}
 	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &try.evidence); err != nil {
+		if err := activity.GetHeartbeatDetails(ctx, &evidence); err != nil {
 			return nil, fmt.Errorf("nothing is sent, because the evidence of an earlier attempt can't be read: %w", err)
 		}
 	}
-	try.evidence.Settings = a.settings(ctx)
-	return try, nil
+	evidence.Settings = a.settings(ctx)
+	return &attempt{options: a.options, input: input, callbackURL: a.callbackURL(info), info: info, evidence: evidence}, nil
 }
 
 // fence stores on the server that this attempt is about to send. Without that
-// record nothing may be sent: a worker that dies now must leave a trace, and
-// an attempt that was given up while its worker slept must stay silent.
+// record nothing may be sent: a worker that dies from here on leaves evidence,
+// and an attempt that timed out while its process was suspended gets NotFound and
+// sends nothing.
 func (t *attempt) fence(ctx context.Context) error {
-	t.evidence.Phase, t.evidence.At = PhaseSending, t.Now()
+	t.evidence.Phase, t.evidence.At = PhaseSending, t.options.Now()
 	t.evidence.Attempts++
 	bounded, cancel := context.WithTimeout(ctx, SubmissionTimeout)
 	defer cancel()
@@ -141,10 +143,10 @@ func (t *attempt) fence(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	// The server may have stored the evidence and still said no (a cancelled or
-	// paused job, an answer that was lost), so it is taken back.
+	// The server may have stored the evidence despite the error (a cancelled or
+	// paused job, a lost answer), so it is revoked.
 	t.evidence.Attempts--
-	t.settle(ctx, PhaseRefused, "")
+	t.storeOutcome(ctx, PhaseRefused, "")
 	if isNotFound(err) {
 		return fmt.Errorf("submit for %s: the attempt was given up before it sent anything: %w", t.info.WorkflowExecution.ID, err)
 	}
@@ -154,7 +156,7 @@ func (t *attempt) fence(ctx context.Context) error {
 	return t.notSent(err)
 }
 
-// send makes the request and keeps the evidence fresh while it runs.
+// send makes the request and refreshes the evidence while it runs.
 func (t *attempt) send(ctx context.Context) (string, error) {
 	type answer struct {
 		taskID string
@@ -166,23 +168,23 @@ func (t *attempt) send(ctx context.Context) (string, error) {
 	defer cancel()
 	answers := make(chan answer, 1)
 	go func() {
-		taskID, err := t.Provider.Submit(sending, kie.SubmitRequest{
+		taskID, err := t.options.Provider.Submit(sending, kie.SubmitRequest{
 			Prompt:      t.input.Prompt,
 			VideoURL:    t.input.VideoURL,
-			CallbackURL: t.callbackURL(t.info),
+			CallbackURL: t.callbackURL,
 			Watermark:   t.input.Watermark,
 		})
 		answers <- answer{taskID, err}
 	}()
-	beat := time.NewTicker(beatInterval)
-	defer beat.Stop()
+	ticker := time.NewTicker(evidenceInterval)
+	defer ticker.Stop()
 	for {
 		select {
 		case got := <-answers:
 			return got.taskID, got.err
-		case <-beat.C:
-			if err := t.recordSoon(ctx); err != nil {
-				activity.GetLogger(ctx).Warn("could not refresh the evidence of a submission under way", "error", err)
+		case <-ticker.C:
+			if err := t.recordBounded(ctx); err != nil {
+				activity.GetLogger(ctx).Warn("could not refresh the evidence of a submission in flight", "error", err)
 			}
 		}
 	}

@@ -16,21 +16,21 @@ import (
 	"lumaflow/internal/kie"
 )
 
-func (b *bench) submit(t *testing.T, input activities.SubmitInput) (activities.Submitted, error) {
+func (f *fixture) submit(t *testing.T, input activities.SubmitInput) (activities.Submitted, error) {
 	t.Helper()
-	acts := b.register(t)
+	acts := f.register(t)
 	var submitted activities.Submitted
-	value, err := b.ExecuteActivity(acts.Submit, input)
+	value, err := f.ExecuteActivity(acts.Submit, input)
 	if err == nil {
 		require.NoError(t, value.Get(&submitted))
 	}
 	return submitted, err
 }
 
-// sends counts the submissions and answers them all alike.
-func (b *bench) sends(taskID string, err error) *int {
+// answerSubmissions sets the answer to all submissions and returns their number.
+func (f *fixture) answerSubmissions(taskID string, err error) *int {
 	sent := 0
-	b.provider.submit = func(context.Context, kie.SubmitRequest) (string, error) {
+	f.provider.submit = func(context.Context, kie.SubmitRequest) (string, error) {
 		sent++
 		return taskID, err
 	}
@@ -44,27 +44,27 @@ func failedAs(t *testing.T, err error) *temporal.ApplicationError {
 	return failed
 }
 
-func (b *bench) input() activities.SubmitInput {
-	return activities.SubmitInput{Prompt: "p", VideoURL: "https://x.example.org", Until: b.now.Add(24 * time.Hour)}
+func (f *fixture) submitInput() activities.SubmitInput {
+	return activities.SubmitInput{Prompt: "p", VideoURL: "https://x.example.org", Until: f.now.Add(24 * time.Hour)}
 }
 
-func TestSubmitLeavesEvidenceBeforeAndAfter(t *testing.T) {
-	b := newBench(t)
-	b.provider.submit = func(_ context.Context, request kie.SubmitRequest) (string, error) {
-		require.Equal(t, []activities.Phase{activities.PhaseSending}, b.recorder.phases(), "the intent is stored before the first byte")
+func TestSubmitStoresEvidenceBeforeAndAfter(t *testing.T) {
+	f := newFixture(t)
+	f.provider.submit = func(_ context.Context, request kie.SubmitRequest) (string, error) {
+		require.Equal(t, []activities.Phase{activities.PhaseSending}, f.recorder.phases(), "the intent is stored before the first byte")
 		require.Contains(t, request.CallbackURL, "https://hooks.example.org/callbacks/luma/")
-		return task, nil
+		return taskID, nil
 	}
-	submitted, err := b.submit(t, b.input())
+	submitted, err := f.submit(t, f.submitInput())
 	require.NoError(t, err)
-	require.Equal(t, task, submitted.TaskID)
+	require.Equal(t, taskID, submitted.TaskID)
 	require.Equal(t, 1, submitted.Attempts)
 	require.Equal(t, activities.Settings{Callbacks: true, PollAfter: 10 * time.Minute}, submitted.Settings)
-	require.Equal(t, []activities.Phase{activities.PhaseSending, activities.PhaseAccepted}, b.recorder.phases())
-	require.Equal(t, task, b.recorder.evidence[1].TaskID)
+	require.Equal(t, []activities.Phase{activities.PhaseSending, activities.PhaseAccepted}, f.recorder.phases())
+	require.Equal(t, taskID, f.recorder.evidence[1].TaskID)
 }
 
-// Each class of luma has one fate.
+// Each class of kie error maps to one application error.
 func TestSubmitOutcomes(t *testing.T) {
 	const sending, refused = activities.PhaseSending, activities.PhaseRefused
 	tests := []struct {
@@ -83,19 +83,19 @@ func TestSubmitOutcomes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			sent := b.sends("", test.err)
-			_, err := b.submit(t, b.input())
+			f := newFixture(t)
+			sent := f.answerSubmissions("", test.err)
+			_, err := f.submit(t, f.submitInput())
 			failed := failedAs(t, err)
 			require.Equal(t, test.errorType, failed.Type())
 			require.Equal(t, test.final, failed.NonRetryable())
-			require.Equal(t, test.evidence, b.recorder.phases())
+			require.Equal(t, test.evidence, f.recorder.phases())
 			require.Equal(t, 1, *sent)
 		})
 	}
 }
 
-// What an earlier attempt left decides before anything is sent.
+// The evidence of an earlier attempt decides before anything is sent.
 func TestSubmitReadsEarlierEvidence(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -104,71 +104,69 @@ func TestSubmitReadsEarlierEvidence(t *testing.T) {
 		errorType string
 		attempts  int
 	}{
-		{"accepted: the task is returned", activities.Evidence{Phase: activities.PhaseAccepted, TaskID: task, Attempts: 2}, 0, "", 2},
+		{"accepted: the task is returned", activities.Evidence{Phase: activities.PhaseAccepted, TaskID: taskID, Attempts: 2}, 0, "", 2},
 		{"sending: unknown", activities.Evidence{Phase: activities.PhaseSending, Attempts: 2}, 0, activities.SubmitUnknown, 0},
 		{"refused: sent", activities.Evidence{Phase: activities.PhaseRefused, Attempts: 2}, 1, "", 3},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			sent := b.sends(task, nil)
-			b.SetHeartbeatDetails(test.evidence)
-			submitted, err := b.submit(t, b.input())
+			f := newFixture(t)
+			sent := f.answerSubmissions(taskID, nil)
+			f.SetHeartbeatDetails(test.evidence)
+			submitted, err := f.submit(t, f.submitInput())
 			require.Equal(t, test.sent, *sent)
 			if test.errorType != "" {
 				require.Equal(t, test.errorType, failedAs(t, err).Type())
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, task, submitted.TaskID)
+			require.Equal(t, taskID, submitted.TaskID)
 			require.Equal(t, test.attempts, submitted.Attempts)
 		})
 	}
 }
 
-// Evidence that can't be read, encrypted with a key of other workers, may be that
-// of a submission.
-func TestNothingIsSentOverEvidenceThatCannotBeRead(t *testing.T) {
-	b := newBench(t)
-	sent := b.sends(task, nil)
-	b.SetHeartbeatDetails("no evidence at all")
-	_, err := b.submit(t, b.input())
+// Evidence that can't be decrypted may be that of a submission.
+func TestUndecodableEvidenceBlocksTheSubmission(t *testing.T) {
+	f := newFixture(t)
+	sent := f.answerSubmissions(taskID, nil)
+	f.SetHeartbeatDetails("not an object")
+	_, err := f.submit(t, f.submitInput())
 	require.ErrorContains(t, err, "nothing is sent")
-	require.False(t, failedAs(t, err).NonRetryable(), "another worker may be able to")
+	require.False(t, failedAs(t, err).NonRetryable(), "another worker may have the key")
 	require.Zero(t, *sent)
-	require.Empty(t, b.recorder.phases(), "it stays for those who can")
+	require.Empty(t, f.recorder.phases(), "the evidence is not replaced")
 }
 
-// An attempt that can't leave its intent on the server sends nothing.
+// An attempt that can't store its intent on the server sends nothing.
 func TestSubmitFence(t *testing.T) {
 	tests := []struct {
 		name string
 		err  error
 	}{
 		{"the attempt was given up", serviceerror.NewNotFound("gone")},
-		{"temporal is away", serviceerror.NewUnavailable("away")},
+		{"Temporal is unavailable", serviceerror.NewUnavailable("unavailable")},
 		{"the job was cancelled", temporal.NewCanceledError()},
 		{"the activity was paused", activity.ErrActivityPaused},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			sent := b.sends(task, nil)
-			b.recorder.refuse = map[activities.Phase]error{activities.PhaseSending: test.err}
-			_, err := b.submit(t, b.input())
+			f := newFixture(t)
+			sent := f.answerSubmissions(taskID, nil)
+			f.recorder.refuse = map[activities.Phase]error{activities.PhaseSending: test.err}
+			_, err := f.submit(t, f.submitInput())
 			require.Error(t, err)
 			require.Zero(t, *sent)
-			require.Equal(t, []activities.Phase{activities.PhaseRefused}, b.recorder.phases(), "it is taken back")
-			var failed *temporal.ApplicationError
-			if errors.As(err, &failed) {
+			require.Equal(t, []activities.Phase{activities.PhaseRefused}, f.recorder.phases(), "the intent is revoked")
+			if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 				require.False(t, failed.NonRetryable())
 			}
 		})
 	}
 }
 
-// What became of a submission is told until Temporal has it.
-func TestSubmitTellsTheOutcome(t *testing.T) {
+// The outcome of a submission is stored with retries until Temporal takes it.
+func TestSubmitStoresTheOutcome(t *testing.T) {
 	gone := serviceerror.NewNotFound("gone")
 	refusal := &kie.Error{Class: kie.Refused, Code: 422}
 	tests := []struct {
@@ -178,20 +176,20 @@ func TestSubmitTellsTheOutcome(t *testing.T) {
 		phases    []activities.Phase
 		signalled []activities.Phase
 	}{
-		{"accepted while temporal was away for a while", nil,
-			&recorder{away: map[activities.Phase]int{activities.PhaseAccepted: 2}},
+		{"accepted while Temporal is unavailable for a while", nil,
+			&recorder{unavailable: map[activities.Phase]int{activities.PhaseAccepted: 2}},
 			[]activities.Phase{activities.PhaseSending, activities.PhaseAccepted}, nil},
 		{"accepted after the attempt was given up", nil,
 			&recorder{refuse: map[activities.Phase]error{activities.PhaseAccepted: gone}},
 			[]activities.Phase{activities.PhaseSending}, []activities.Phase{activities.PhaseAccepted}},
-		{"accepted when temporal is back and the attempt was given up", nil,
-			&recorder{away: map[activities.Phase]int{activities.PhaseAccepted: 1}, refuse: map[activities.Phase]error{activities.PhaseAccepted: gone}},
+		{"accepted, Temporal unavailable, then the attempt was given up", nil,
+			&recorder{unavailable: map[activities.Phase]int{activities.PhaseAccepted: 1}, refuse: map[activities.Phase]error{activities.PhaseAccepted: gone}},
 			[]activities.Phase{activities.PhaseSending}, []activities.Phase{activities.PhaseAccepted}},
 		{"refused after the attempt was given up", refusal,
 			&recorder{refuse: map[activities.Phase]error{activities.PhaseRefused: gone}},
 			[]activities.Phase{activities.PhaseSending}, []activities.Phase{activities.PhaseRefused}},
 		{"accepted after the job was over", nil,
-			&recorder{refuse: map[activities.Phase]error{activities.PhaseAccepted: gone}, over: gone},
+			&recorder{refuse: map[activities.Phase]error{activities.PhaseAccepted: gone}, signalError: gone},
 			[]activities.Phase{activities.PhaseSending}, nil},
 		{"accepted for a job that is being cancelled", nil,
 			&recorder{refuse: map[activities.Phase]error{activities.PhaseAccepted: temporal.NewCanceledError()}},
@@ -205,19 +203,19 @@ func TestSubmitTellsTheOutcome(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			b.recorder = test.recorder
-			b.options.Recorder = b.recorder
-			sent := b.sends(task, test.answer)
-			submitted, err := b.submit(t, b.input())
+			f := newFixture(t)
+			f.recorder = test.recorder
+			f.options.Recorder = f.recorder
+			sent := f.answerSubmissions(taskID, test.answer)
+			submitted, err := f.submit(t, f.submitInput())
 			require.Equal(t, 1, *sent)
-			require.Equal(t, test.phases, b.recorder.phases())
+			require.Equal(t, test.phases, f.recorder.phases())
 			var signalled []activities.Phase
-			for _, evidence := range b.recorder.signalled {
+			for _, evidence := range f.recorder.signalled {
 				signalled = append(signalled, evidence.Phase)
-				require.Equal(t, b.recorder.evidence[0].At, evidence.At, "the job can tell which attempt it was")
+				require.Equal(t, f.recorder.evidence[0].At, evidence.At, "the time identifies the attempt")
 				if evidence.Phase == activities.PhaseAccepted {
-					require.Equal(t, task, evidence.TaskID)
+					require.Equal(t, taskID, evidence.TaskID)
 				}
 			}
 			require.Equal(t, test.signalled, signalled)
@@ -226,44 +224,44 @@ func TestSubmitTellsTheOutcome(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, task, submitted.TaskID)
+			require.Equal(t, taskID, submitted.TaskID)
 		})
 	}
 }
 
-// A worker that must stop while Temporal is away does not wait for it.
+// A worker that stops does not wait for an unavailable Temporal.
 func TestSubmitStopsWithItsWorker(t *testing.T) {
-	b := newBench(t)
-	b.sends(task, nil)
-	b.recorder.refuse = map[activities.Phase]error{activities.PhaseAccepted: serviceerror.NewUnavailable("away")}
+	f := newFixture(t)
+	f.answerSubmissions(taskID, nil)
+	f.recorder.refuse = map[activities.Phase]error{activities.PhaseAccepted: serviceerror.NewUnavailable("unavailable")}
 	stopping := make(chan struct{})
 	close(stopping)
-	b.SetWorkerStopChannel(stopping)
-	submitted, err := b.submit(t, b.input())
+	f.SetWorkerStopChannel(stopping)
+	submitted, err := f.submit(t, f.submitInput())
 	require.NoError(t, err)
-	require.Equal(t, task, submitted.TaskID)
+	require.Equal(t, taskID, submitted.TaskID)
 }
 
 func TestNothingIsSentAfterTheDeadline(t *testing.T) {
-	b := newBench(t)
-	sent := b.sends(task, nil)
-	input := b.input()
-	input.Until = b.now
-	_, err := b.submit(t, input)
+	f := newFixture(t)
+	sent := f.answerSubmissions(taskID, nil)
+	input := f.submitInput()
+	input.Until = f.now
+	_, err := f.submit(t, input)
 	require.Equal(t, activities.SubmitRefused, failedAs(t, err).Type())
 	require.Zero(t, *sent)
-	require.Empty(t, b.recorder.phases())
+	require.Empty(t, f.recorder.phases())
 }
 
-// An upload that will be deleted ends a submission as the deadline does, and is
-// named.
+// The expiry of an upload ends a submission as the deadline does, and the error
+// names it.
 func TestNothingIsSentAfterTheUploadExpires(t *testing.T) {
 	tests := []struct {
-		name string
-		err  error
-		in   time.Duration
-		sent int
-		says string
+		name    string
+		err     error
+		in      time.Duration
+		sent    int
+		message string
 	}{
 		{"already", nil, 0, 0, "no worker was free before the uploaded video expired at "},
 		{"held for longer", &kie.Error{Class: kie.Held, Code: 402}, time.Minute, 1, "kie.ai held the job (not enough credits) until the uploaded video expired at "},
@@ -271,79 +269,79 @@ func TestNothingIsSentAfterTheUploadExpires(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := newBench(t)
-			sent := b.sends(task, test.err)
-			input := b.input()
-			input.Until, input.Expires = b.now.Add(test.in), true
-			_, err := b.submit(t, input)
+			f := newFixture(t)
+			sent := f.answerSubmissions(taskID, test.err)
+			input := f.submitInput()
+			input.Until, input.Expires = f.now.Add(test.in), true
+			_, err := f.submit(t, input)
 			failed := failedAs(t, err)
 			require.Equal(t, activities.VideoExpired, failed.Type())
 			require.True(t, failed.NonRetryable())
-			require.Contains(t, failed.Message(), "nothing was submitted or charged: "+test.says+input.Until.UTC().Format(time.RFC3339))
+			require.Contains(t, failed.Message(), "nothing was submitted or charged: "+test.message+input.Until.UTC().Format(time.RFC3339))
 			require.Equal(t, test.sent, *sent)
 		})
 	}
 }
 
-func TestWhatWasNotSentIsNoAttempt(t *testing.T) {
-	b := newBench(t)
-	b.sends("", &kie.Error{Class: kie.NotSent})
-	_, err := b.submit(t, b.input())
+func TestUnsentSubmissionIsNotCounted(t *testing.T) {
+	f := newFixture(t)
+	f.answerSubmissions("", &kie.Error{Class: kie.NotSent})
+	_, err := f.submit(t, f.submitInput())
 	require.Error(t, err)
-	require.Zero(t, b.recorder.evidence[len(b.recorder.evidence)-1].Attempts)
+	require.Zero(t, f.recorder.evidence[len(f.recorder.evidence)-1].Attempts)
 }
 
 func TestHold(t *testing.T) {
 	hold := activities.Hold{Code: 402, Reason: "not enough credits"}
-	t.Run("is told to the job with its reason and time", func(t *testing.T) {
-		b := newBench(t)
-		b.sends("", &kie.Error{Class: kie.Held, Code: 402})
-		_, err := b.submit(t, b.input())
-		var told activities.Hold
-		require.NoError(t, failedAs(t, err).Details(&told))
-		require.Equal(t, 402, told.Code)
-		require.NotEmpty(t, told.Reason)
-		require.WithinDuration(t, b.now.Add(5*time.Minute), told.Until, time.Second)
+	t.Run("is returned to the job with its reason and time", func(t *testing.T) {
+		f := newFixture(t)
+		f.answerSubmissions("", &kie.Error{Class: kie.Held, Code: 402})
+		_, err := f.submit(t, f.submitInput())
+		var returned activities.Hold
+		require.NoError(t, failedAs(t, err).Details(&returned))
+		require.Equal(t, 402, returned.Code)
+		require.NotEmpty(t, returned.Reason)
+		require.WithinDuration(t, f.now.Add(5*time.Minute), returned.Until, time.Second)
 	})
-	t.Run("that is not over sends nothing", func(t *testing.T) {
-		b := newBench(t)
-		sent := b.sends(task, nil)
-		input := b.input()
-		hold.Until = b.now.Add(time.Minute)
+	t.Run("that has not ended sends nothing", func(t *testing.T) {
+		f := newFixture(t)
+		sent := f.answerSubmissions(taskID, nil)
+		input := f.submitInput()
+		hold.Until = f.now.Add(time.Minute)
 		input.Held = &hold
-		_, err := b.submit(t, input)
+		_, err := f.submit(t, input)
 		failed := failedAs(t, err)
 		require.Equal(t, activities.Held, failed.Type())
 		require.Equal(t, time.Minute, failed.NextRetryDelay())
 		require.Zero(t, *sent)
-		require.Empty(t, b.recorder.phases())
+		require.Empty(t, f.recorder.phases())
 	})
 	t.Run("that the job shows is retried by the server", func(t *testing.T) {
-		b := newBench(t)
-		b.sends("", &kie.Error{Class: kie.Held, Code: 402})
-		input := b.input()
-		hold.Until = b.now.Add(-time.Second)
+		f := newFixture(t)
+		f.answerSubmissions("", &kie.Error{Class: kie.Held, Code: 402})
+		input := f.submitInput()
+		hold.Until = f.now.Add(-time.Second)
 		input.Held = &hold
-		_, err := b.submit(t, input)
+		_, err := f.submit(t, input)
 		failed := failedAs(t, err)
 		require.False(t, failed.NonRetryable())
 		require.Equal(t, 5*time.Minute, failed.NextRetryDelay())
 	})
-	t.Run("with a new reason is told to the job", func(t *testing.T) {
-		b := newBench(t)
-		b.sends("", &kie.Error{Class: kie.Held, Code: 455})
-		input := b.input()
-		hold.Until = b.now.Add(-time.Second)
+	t.Run("with a new reason is returned to the job", func(t *testing.T) {
+		f := newFixture(t)
+		f.answerSubmissions("", &kie.Error{Class: kie.Held, Code: 455})
+		input := f.submitInput()
+		hold.Until = f.now.Add(-time.Second)
 		input.Held = &hold
-		_, err := b.submit(t, input)
+		_, err := f.submit(t, input)
 		require.True(t, failedAs(t, err).NonRetryable())
 	})
 	t.Run("beyond the deadline is a refusal", func(t *testing.T) {
-		b := newBench(t)
-		b.sends("", &kie.Error{Class: kie.Held, Code: 402})
-		input := b.input()
-		input.Until = b.now.Add(time.Minute)
-		_, err := b.submit(t, input)
+		f := newFixture(t)
+		f.answerSubmissions("", &kie.Error{Class: kie.Held, Code: 402})
+		input := f.submitInput()
+		input.Until = f.now.Add(time.Minute)
+		_, err := f.submit(t, input)
 		failed := failedAs(t, err)
 		require.Equal(t, activities.SubmitRefused, failed.Type())
 		require.Contains(t, failed.Message(), "nothing was submitted or charged")
@@ -351,17 +349,17 @@ func TestHold(t *testing.T) {
 }
 
 func TestSubmitOutlivesACancelledContext(t *testing.T) {
-	b := newBench(t)
+	f := newFixture(t)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	b.SetWorkerOptions(worker.Options{BackgroundActivityContext: cancelled})
-	b.provider.submit = func(ctx context.Context, _ kie.SubmitRequest) (string, error) {
+	f.SetWorkerOptions(worker.Options{BackgroundActivityContext: cancelled})
+	f.provider.submit = func(ctx context.Context, _ kie.SubmitRequest) (string, error) {
 		require.NoError(t, ctx.Err())
 		deadline, ok := ctx.Deadline()
 		require.True(t, ok)
 		require.LessOrEqual(t, time.Until(deadline), activities.SubmissionTimeout)
-		return task, nil
+		return taskID, nil
 	}
-	_, err := b.submit(t, b.input())
+	_, err := f.submit(t, f.submitInput())
 	require.NoError(t, err)
 }

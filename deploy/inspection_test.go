@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// maxResident is how much memory a waiting process may hold, in bytes.
-var maxResident = map[string]int{"worker-1": 60_000_000, "worker-2": 60_000_000, "webhook": 30_000_000}
+// maxAnonymous is the most anonymous memory of an idle process, in bytes.
+var maxAnonymous = map[string]int{"worker-1": 40_000_000, "worker-2": 40_000_000, "webhook": 30_000_000}
 
 // frontDoors looks at what the server's other users and the network can reach.
 func (s *stack) frontDoors(t *testing.T) {
@@ -100,35 +100,37 @@ func (s *stack) encrypted(t *testing.T) {
 	}
 }
 
-// memory looks at what the processes hold when all is done.
+// memory bounds the memory of the processes after all jobs are done.
 func (s *stack) memory(t *testing.T) {
 	s = s.in(t)
 	for _, service := range []string{"worker-1", "worker-2", "webhook", "simulator", "temporal", "ui"} {
 		container := s.containers(service)[0]
-		held, err := s.resident(container)
+		held, err := s.anonymous(container)
 		if err != nil {
 			t.Skipf("the memory of %s is not to be seen from here: %v", service, err)
 		}
 		t.Logf("%s holds %.1f MB", service, float64(held)/1e6)
-		if most := maxResident[service]; most != 0 {
-			// What work took is given back within minutes.
+		if most := maxAnonymous[service]; most != 0 {
+			// The Go runtime returns the memory of the last burst within minutes.
 			s.eventually(fmt.Sprintf("%s holds less than %d MB", service, most/1e6), func() bool {
-				held, err := s.resident(container)
+				held, err := s.anonymous(container)
 				return err == nil && held < most
 			})
 		}
 	}
 }
 
-// resident is how much memory a container's process holds, in bytes.
-func (s *stack) resident(container string) (int, error) {
+// anonymous returns the anonymous resident memory of a container's process, in
+// bytes: without the pages of the program file, which the kernel drops under
+// pressure.
+func (s *stack) anonymous(container string) (int, error) {
 	status, err := os.ReadFile("/proc/" + s.inspect(container, "{{.State.Pid}}") + "/status")
 	if err != nil {
 		return 0, err
 	}
-	held := regexp.MustCompile(`VmRSS:\s*(\d+) kB`).FindSubmatch(status)
+	held := regexp.MustCompile(`RssAnon:\s*(\d+) kB`).FindSubmatch(status)
 	if held == nil {
-		return 0, errors.New("its status has no VmRSS")
+		return 0, errors.New("its status has no RssAnon")
 	}
 	kilobytes, err := strconv.Atoi(string(held[1]))
 	return kilobytes * 1024, err

@@ -23,13 +23,14 @@ import (
 	"lumaflow/activities"
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
-// sealed encrypts what a history holds, as a worker with the keys would have.
-func (h *history) sealed(t *testing.T, with codec.Codec) {
+// encrypt encrypts the payloads of a history, as a worker with the keys does.
+func encrypt(t *testing.T, h *startertest.History, with codec.Codec) {
 	t.Helper()
-	history := &historypb.History{Events: h.events}
+	history := &historypb.History{Events: h.Events}
 	require.NoError(t, proxy.VisitFailures(t.Context(), history, proxy.VisitFailuresOptions{
 		Visitor: func(_ *proxy.VisitFailuresContext, failure *failurepb.Failure) error {
 			return converter.EncodeCommonFailureAttributes(converter.GetDefaultDataConverter(), failure)
@@ -57,10 +58,10 @@ func TestEncryptedJobs(t *testing.T) {
 	result := workflows.ModifyVideoResult{TaskID: taskID, WokenBy: "callback", Videos: []workflows.Video{{Location: "file:///v.mp4", Bytes: 7}}}
 
 	t.Run("completed", func(t *testing.T) {
-		fake := newTemporal(t)
-		job := fake.job(jobID).end(statusCompleted, time.Minute)
-		job.history.endsWell(result)
-		job.history.sealed(t, with.Codec)
+		fake := startertest.New(t)
+		job := fake.Job(jobID).End(statusCompleted, time.Minute)
+		job.History.EndCompleted(result)
+		encrypt(t, job.History, with.Codec)
 		report, err := starter.New(fake, with).Status(t.Context(), jobID)
 		require.NoError(t, err)
 		require.Equal(t, &result, report.Result)
@@ -68,11 +69,11 @@ func TestEncryptedJobs(t *testing.T) {
 		require.EqualError(t, err, "read the result of job "+jobID+": "+keyMissing)
 	})
 	t.Run("failed", func(t *testing.T) {
-		fake := newTemporal(t)
-		job := fake.job(jobID).end(statusFailed, time.Minute)
-		job.history.completes(job.history.schedules("Submit", ""), activities.Submitted{TaskID: taskID})
-		job.history.endsFailed(application("ResultOverdue", "job x: late"))
-		job.history.sealed(t, with.Codec)
+		fake := startertest.New(t)
+		job := fake.Job(jobID).End(statusFailed, time.Minute)
+		job.History.Complete(job.History.Schedule("Submit", ""), activities.Submitted{TaskID: taskID})
+		job.History.EndFailed(startertest.ApplicationError("ResultOverdue", "job x: late"))
+		encrypt(t, job.History, with.Codec)
 		report, err := starter.New(fake, with).Status(t.Context(), jobID)
 		require.NoError(t, err)
 		require.Equal(t, &starter.Failure{Type: "ResultOverdue", Message: "job x: late"}, report.Failure)
@@ -81,95 +82,95 @@ func TestEncryptedJobs(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, &starter.Failure{Type: "ResultOverdue", Message: keyMissing}, report.Failure)
 
-		var unsettled *starter.UnsettledError
+		var paid *starter.PaidError
 		_, err = starter.New(fake, with).Submit(t.Context(), request, "")
-		require.ErrorAs(t, err, &unsettled)
-		require.Equal(t, taskID, unsettled.TaskID)
+		require.ErrorAs(t, err, &paid)
+		require.Equal(t, taskID, paid.TaskID)
 		_, err = starter.New(fake, without).Submit(t.Context(), request, "")
-		require.ErrorAs(t, err, &unsettled, "what can't be read may be paid")
-		require.Empty(t, fake.starts)
+		require.ErrorAs(t, err, &paid, "an unreadable history may hold a paid task")
+		require.Empty(t, fake.Starts)
 	})
-	t.Run("an id that is taken", func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.job("shot-7").history.sealed(t, with.Codec)
+	t.Run("an id in use", func(t *testing.T) {
+		fake := startertest.New(t)
+		encrypt(t, fake.Job("shot-7").History, with.Codec)
 		job, err := starter.New(fake, with).SubmitAs(t.Context(), "shot-7", request)
 		require.NoError(t, err)
 		require.True(t, job.Existing)
 		_, err = starter.New(fake, without).SubmitAs(t.Context(), "shot-7", request)
-		require.EqualError(t, err, "job shot-7 exists and what it was asked for can't be read ("+keyMissing+"): choose another --id")
+		require.EqualError(t, err, "job shot-7 exists and its request can't be read ("+keyMissing+"): choose another --id")
 	})
 }
 
-// A job whose workflow task fails again and again says why.
-func TestStatusOfAJobThatIsStuck(t *testing.T) {
-	fake := newTemporal(t)
-	job := fake.job(jobID)
-	job.answer = func() (workflows.Status, error) {
+// The status contains the failure of a workflow task that is retried forever.
+func TestStatusOfFailingWorkflowTask(t *testing.T) {
+	fake := startertest.New(t)
+	job := fake.Job(jobID)
+	job.Answer = func() (workflows.Status, error) {
 		return workflows.Status{}, serviceerror.NewWorkflowNotReady("Unable to query workflow due to Workflow Task in failed state.")
 	}
 	fails := func(message string) {
-		job.history.add(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, &historypb.HistoryEvent{
+		job.History.Add(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, &historypb.HistoryEvent{
 			Attributes: &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
 				WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
-					Failure: failureOf(application("PanicError", message)),
+					Failure: startertest.FailureOf(startertest.ApplicationError("PanicError", message)),
 				},
 			},
 		})
 	}
 	report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.Equal(t, "the job can't be asked: query job "+jobID+": Unable to query workflow due to Workflow Task in failed state.", report.Note)
+	require.Equal(t, "query job "+jobID+": Unable to query workflow due to Workflow Task in failed state.", report.Note)
 
 	fails("an earlier one")
 	fails("the job waits for a worker that can read it:\n" + keyMissing)
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.Equal(t, "the workers can't go on with it: the job waits for a worker that can read it: "+keyMissing, report.Note)
+	require.Equal(t, "its workflow task fails in the workers: the job waits for a worker that can read it: "+keyMissing, report.Note)
 
-	// Between two tries Temporal waits for a worker that does not come.
-	job.answer = func() (workflows.Status, error) {
+	// Between two attempts the query has no answer.
+	job.Answer = func() (workflows.Status, error) {
 		return workflows.Status{}, serviceerror.NewDeadlineExceeded("no answer")
 	}
-	job.attempt = 3
+	job.WorkflowTaskAttempt = 3
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.Equal(t, "the workers can't go on with it: the job waits for a worker that can read it: "+keyMissing, report.Note)
-	job.history.add(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, &historypb.HistoryEvent{})
+	require.Equal(t, "its workflow task fails in the workers: the job waits for a worker that can read it: "+keyMissing, report.Note)
+	job.History.Add(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, &historypb.HistoryEvent{})
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.NotContains(t, report.Note, keyMissing, "that is over")
+	require.NotContains(t, report.Note, keyMissing, "the workflow task has completed since")
 
-	// Another build under the same id.
+	// Other code under the same build id.
 	fails("[TMPRL1100] lookup failed")
-	job.versioning = &workflowpb.WorkflowExecutionVersioningInfo{
+	job.Versioning = &workflowpb.WorkflowExecutionVersioningInfo{
 		Behavior:          enumspb.VERSIONING_BEHAVIOR_PINNED,
 		DeploymentVersion: &deploymentpb.WorkerDeploymentVersion{DeploymentName: "lumaflow", BuildId: "v1"},
 	}
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.Equal(t, "the workers can't go on with it: [TMPRL1100] lookup failed; the workers run other code than the job began with: "+
+	require.Equal(t, "its workflow task fails in the workers: [TMPRL1100] lookup failed; the workers run other code than the job began with: "+
 		"stop them and start the build that it began with as version v1 of deployment lumaflow; other code needs another TEMPORAL_WORKER_BUILD_ID", report.Note)
 }
 
-// An open job whose answer can't be read is not taken for one without a worker.
-func TestAnAnswerThatCannotBeRead(t *testing.T) {
+// An answer that can't be decrypted is reported as such, not as a missing worker.
+func TestAnswerWithoutKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		job := fake.job(jobID)
-		job.answer = func() (workflows.Status, error) { return workflows.Status{}, &codec.SealedError{KeyID: "studio"} }
+		fake := startertest.New(t)
+		job := fake.Job(jobID)
+		job.Answer = func() (workflows.Status, error) { return workflows.Status{}, &codec.SealedError{KeyID: "studio"} }
 		ctx, cancel := context.WithCancel(t.Context())
-		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
+		w := watch(ctx, starter.New(fake, starter.Options{}))
 		require.Equal(t, "its answer is "+keyMissing, w.last().Silence)
 		cancel()
 		<-w.done
 
 		report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 		require.NoError(t, err)
-		require.Equal(t, "the job can't be asked: query job "+jobID+": "+keyMissing, report.Note)
+		require.Equal(t, "query job "+jobID+": "+keyMissing, report.Note)
 	})
 }
 
-// Temporal takes summaries of 400 bytes, encrypted or not.
+// Temporal accepts summaries of 400 bytes, encrypted or not.
 func TestSummariesFitEncrypted(t *testing.T) {
 	data := studioKey(t, "a-key-with-the-longest-id-of-all").ForClient().Data
 	for _, letter := range []string{"x", "雪", "<", "🎬", `"`} {

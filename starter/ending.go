@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,8 @@ import (
 // errStillOpen means that a run has no last event yet.
 var errStillOpen = errors.New("the run has not ended")
 
-// lastEvent is how a run ended. With wait it comes when the run ends, else the
-// run must have ended.
+// lastEvent returns the event that closed a run. With wait it blocks until the run
+// closes, else the run must have closed.
 func (s *Starter) lastEvent(ctx context.Context, run Report, wait bool) (*historypb.HistoryEvent, error) {
 	events := s.temporal.GetWorkflowHistory(ctx, run.WorkflowID, run.RunID, wait, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
 	var last *historypb.HistoryEvent
@@ -34,7 +35,7 @@ func (s *Starter) lastEvent(ctx context.Context, run Report, wait bool) (*histor
 	return last, nil
 }
 
-// addEnd adds how a closed job ended.
+// addEnd adds the result or the failure of a closed job.
 func (s *Starter) addEnd(ctx context.Context, report *Report) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -48,14 +49,14 @@ func (s *Starter) addEnd(ctx context.Context, report *Report) error {
 			return failed("read the result of job "+plain(report.WorkflowID), err)
 		}
 		report.Result = &result
-		report.learn(result.TaskID)
+		report.TaskID = cmp.Or(result.TaskID, report.TaskID)
 		return nil
 	}
 	report.Failure = s.failure(event)
 	return nil
 }
 
-// failure puts plainly how a run ended without a result.
+// failure describes the end of a run without a result.
 func (s *Starter) failure(event *historypb.HistoryEvent) *Failure {
 	switch event.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
@@ -65,14 +66,14 @@ func (s *Starter) failure(event *historypb.HistoryEvent) *Failure {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
 		return &Failure{FailureTerminated, terminationText(event.GetWorkflowExecutionTerminatedEventAttributes())}
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
-		return &Failure{FailureTimedOut, "it took longer than the client that started it had allowed"}
+		return &Failure{FailureTimedOut, "it exceeded the timeout that was set at its start"}
 	default:
-		return &Failure{event.GetEventType().String(), "the run was ended in a way that lumaflow does not know"}
+		return &Failure{event.GetEventType().String(), "the run ended with an event that lumaflow does not handle"}
 	}
 }
 
-// applicationFailure takes the type from the outermost failure only: what an
-// inner one means depends on how the job took it.
+// applicationFailure takes the type from the outermost failure only: the job may
+// have handled an inner one.
 func (s *Starter) applicationFailure(failure *failurepb.Failure) *Failure {
 	text := innermost(s.failures.FailureToError(failure))
 	if application := failure.GetApplicationFailureInfo(); application != nil {
@@ -81,7 +82,7 @@ func (s *Starter) applicationFailure(failure *failurepb.Failure) *Failure {
 	return &Failure{"Failed", text}
 }
 
-// cancelText is what the job said when it was cancelled.
+// cancelText is the message that the job left when it was cancelled.
 func (s *Starter) cancelText(details *commonpb.Payloads) string {
 	var text string
 	if len(details.GetPayloads()) > 0 && s.data.FromPayloads(details, &text) == nil && text != "" {

@@ -12,8 +12,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// The ids are a promise: another version that derives others would pay for
-// every job again.
+// The ids must not change: with other ids, every job would be paid again.
 func TestJobID(t *testing.T) {
 	const video = "https://example.org/in.mp4"
 	tests := []struct {
@@ -33,9 +32,9 @@ func TestJobID(t *testing.T) {
 		},
 		{"adoption", workflows.ModifyVideoInput{TaskID: taskID}, "", "luma-6a8a4e6427df2672083b0003193331a4"},
 		{"adoption with a key", workflows.ModifyVideoInput{TaskID: taskID}, "2", "luma-786f30209c7e7c5b12f18bb949c83e19"},
-		{"adoption pays nothing, so what it could have paid for is no part of it", workflows.ModifyVideoInput{TaskID: taskID, Prompt: "snow"}, "", "luma-6a8a4e6427df2672083b0003193331a4"},
+		{"the request is no part of an adoption's id", workflows.ModifyVideoInput{TaskID: taskID, Prompt: "snow"}, "", "luma-6a8a4e6427df2672083b0003193331a4"},
 		{
-			"how a job runs is no part of what it is",
+			"name, windows and deadline are no part of the id",
 			workflows.ModifyVideoInput{Prompt: "snow", VideoURL: video, Name: "n", Deadline: "1h", RecoveryWindow: "1m", OnUnknownSubmit: "resubmit"},
 			"", jobID,
 		},
@@ -66,8 +65,8 @@ func TestJobIDsOfDifferentRequestsDiffer(t *testing.T) {
 	}
 }
 
-// The starter reads histories by the names of activities.
-func TestActivitiesAreCalledWhatTheStarterThinks(t *testing.T) {
+// Histories are read by the names of activities.
+func TestActivityNames(t *testing.T) {
 	for _, name := range starter.Activities {
 		_, ok := reflect.TypeFor[*activities.Activities]().MethodByName(name)
 		require.True(t, ok, "no activity %s", name)

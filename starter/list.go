@@ -2,7 +2,6 @@ package starter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -18,23 +17,22 @@ import (
 
 const (
 	listTimeout = 30 * time.Second
-	listPage    = 500
-	// askTime bounds the questions to jobs whose stage the list does not tell,
-	// askers how many are asked at once.
-	askTime = 6 * time.Second
-	askers  = 8
+	// listPageSize is the greatest page of a list.
+	listPageSize = 500
+	// stageTimeout bounds the queries for the stages of all jobs of a list.
+	stageTimeout = 6 * time.Second
 )
 
 // Filter selects jobs.
 type Filter struct {
-	// Open, Closed and Failed select by state; failed is every end without a
-	// video. At most one of them is set.
+	// Open, Closed and Failed select by state; failed is every end without a video.
+	// At most one of them is set.
 	Open, Closed, Failed bool
 	// Stage selects by stage. It needs the search attribute LumaStage.
 	Stage workflows.Stage
 	// TaskQueue selects by task queue; empty means all.
 	TaskQueue string
-	// Limit is how many jobs are wanted, the newest first.
+	// Limit is the greatest number of jobs, the newest first.
 	Limit int
 }
 
@@ -43,33 +41,36 @@ type Entry struct {
 	WorkflowID string `json:"workflowId"`
 	RunID      string `json:"runId"`
 	State      State  `json:"state"`
-	// Stage and TaskID are empty if neither the search attributes nor a worker
-	// tell them.
+	// Stage and TaskID are empty if they are neither in the search attributes nor
+	// in the answer of a worker.
 	Stage     workflows.Stage `json:"stage,omitempty"`
 	TaskID    string          `json:"taskId,omitempty"`
 	StartedAt time.Time       `json:"startedAt"`
 	ClosedAt  time.Time       `json:"closedAt,omitzero"`
 }
 
-// List lists jobs; more says that there are others beyond the limit. Temporal's
+// List lists jobs; more means that there are others beyond the limit. Temporal's
 // lists lag behind by up to a few seconds.
 func (s *Starter) List(ctx context.Context, filter Filter) (entries []Entry, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	entries, more, err = s.listed(ctx, filter.query(), filter.Limit)
+	entries, more, err = s.listPages(ctx, filter.query(), filter.Limit)
 	if err != nil {
-		return nil, false, filter.failed(err)
+		return nil, false, filter.listError(err)
 	}
-	s.askStages(ctx, entries)
+	s.queryStages(ctx, entries)
 	return entries, more, nil
 }
 
-// listed goes through the pages of a list, up to a limit.
-func (s *Starter) listed(ctx context.Context, query string, limit int) (entries []Entry, more bool, err error) {
+// listPages reads the pages of a list up to a limit.
+func (s *Starter) listPages(ctx context.Context, query string, limit int) (entries []Entry, more bool, err error) {
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query}
 	entries = []Entry{}
 	for {
-		request.PageSize = int32(min(limit+1-len(entries), listPage))
+		request.PageSize = listPageSize
+		if missing := limit + 1 - len(entries); missing > 0 && missing < listPageSize {
+			request.PageSize = int32(missing)
+		}
 		page, err := s.temporal.ListWorkflow(ctx, request)
 		if err != nil {
 			return nil, false, err
@@ -77,15 +78,13 @@ func (s *Starter) listed(ctx context.Context, query string, limit int) (entries 
 		for _, info := range page.GetExecutions() {
 			entries = append(entries, s.entry(info))
 		}
-		request.NextPageToken = page.GetNextPageToken()
-		if len(entries) > limit || len(request.NextPageToken) == 0 {
-			break
+		switch request.NextPageToken = page.GetNextPageToken(); {
+		case len(entries) > limit:
+			return entries[:limit], true, nil
+		case len(request.NextPageToken) == 0:
+			return entries, false, nil
 		}
 	}
-	if len(entries) > limit {
-		entries, more = entries[:limit], true
-	}
-	return entries, more, nil
 }
 
 func (f Filter) query() string {
@@ -107,10 +106,9 @@ func (f Filter) query() string {
 	return strings.Join(terms, " AND ")
 }
 
-func (f Filter) failed(err error) error {
-	var invalid *serviceerror.InvalidArgument
-	if f.Stage != "" && errors.As(err, &invalid) {
-		return &trouble{fmt.Sprintf("this namespace has no search attribute %s, so jobs can't be listed by stage; add it with: temporal operator search-attribute create --name %s --type Keyword --name %s --type Keyword",
+func (f Filter) listError(err error) error {
+	if f.Stage != "" && is[*serviceerror.InvalidArgument](err) {
+		return &requestError{fmt.Sprintf("this namespace has no search attribute %s, so jobs can't be listed by stage; add it with: temporal operator search-attribute create --name %s --type Keyword --name %s --type Keyword",
 			workflows.StageAttribute, workflows.StageAttribute, workflows.TaskIDAttribute), err}
 	}
 	return failed("list the jobs", err)
@@ -137,33 +135,32 @@ func (s *Starter) entry(info *workflowpb.WorkflowExecutionInfo) Entry {
 	return entry
 }
 
-// askStages asks the open jobs whose stage is not known yet. The list is worth
-// more than its gaps: when a job gives no answer, its worker is most likely
-// gone, and the rest are not asked.
-func (s *Starter) askStages(ctx context.Context, entries []Entry) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+// queryStages queries the open jobs without a stage. After one query without an
+// answer it makes no more: the other jobs most likely lack their worker as well,
+// and the list does not wait for each.
+func (s *Starter) queryStages(ctx context.Context, entries []Entry) {
+	ctx, cancel := context.WithTimeout(ctx, stageTimeout)
 	defer cancel()
-	var silent atomic.Bool
-	var asking errgroup.Group
-	asking.SetLimit(askers)
+	var unanswered atomic.Bool
+	var queries errgroup.Group
+	queries.SetLimit(maxConcurrent)
 	for i := range entries {
 		entry := &entries[i]
 		if !entry.State.Open() || entry.Stage != "" {
 			continue
 		}
-		asking.Go(func() error {
-			if silent.Load() {
+		queries.Go(func() error {
+			if unanswered.Load() {
 				return nil
 			}
 			status, err := s.query(ctx, entry.WorkflowID, entry.RunID)
 			if err != nil {
-				silent.Store(true)
+				unanswered.Store(true)
 				return nil
 			}
 			entry.Stage, entry.TaskID = status.Stage, status.TaskID
 			return nil
 		})
 	}
-	// The questions return no errors.
-	_ = asking.Wait()
+	_ = queries.Wait()
 }

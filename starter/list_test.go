@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
@@ -30,12 +31,12 @@ func TestFilterQuery(t *testing.T) {
 	}
 }
 
-func TestListTellsWhereJobsAre(t *testing.T) {
-	fake := newTemporal(t)
-	fake.job("a").says(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID})
-	fake.job("b").attributes = map[string]string{"LumaStage": "held", "LumaTaskId": "t"}
-	fake.job("c").end(statusCompleted, time.Minute).attributes = map[string]string{"LumaStage": "collecting", "LumaTaskId": "t"}
-	fake.job("d").end(statusTerminated, time.Minute)
+func TestListStages(t *testing.T) {
+	fake := startertest.New(t)
+	fake.Job("a").Answers(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID})
+	fake.Job("b").Attributes = map[string]string{"LumaStage": "held", "LumaTaskId": "t"}
+	fake.Job("c").End(statusCompleted, time.Minute).Attributes = map[string]string{"LumaStage": "collecting", "LumaTaskId": "t"}
+	fake.Job("d").End(statusTerminated, time.Minute)
 	entries, more, err := starter.New(fake, starter.Options{}).List(t.Context(), starter.Filter{Limit: 50})
 	require.NoError(t, err)
 	require.False(t, more)
@@ -53,19 +54,19 @@ func TestListTellsWhereJobsAre(t *testing.T) {
 	} {
 		require.Equal(t, want, row{entries[i].State, entries[i].Stage, entries[i].TaskID}, entries[i].WorkflowID)
 	}
-	require.Equal(t, 1, fake.asked, "only the job whose stage is unknown is asked")
+	require.Equal(t, 1, fake.StatusQueries, "only the job with an unknown stage is queried")
 }
 
-// A list must not take the longer the more jobs a dead worker has left.
-func TestListDoesNotAskOnAfterSilence(t *testing.T) {
-	fake := newTemporal(t)
+// The time of a list does not grow with the number of jobs of a dead worker.
+func TestListStopsQueriesAfterOneFails(t *testing.T) {
+	fake := startertest.New(t)
 	for i := range 100 {
-		fake.job(fmt.Sprintf("job-%03d", i))
+		fake.Job(fmt.Sprintf("job-%03d", i))
 	}
 	entries, _, err := starter.New(fake, starter.Options{}).List(t.Context(), starter.Filter{Limit: 100})
 	require.NoError(t, err)
 	require.Len(t, entries, 100)
-	require.LessOrEqual(t, fake.asked, 8)
+	require.LessOrEqual(t, fake.StatusQueries, 8)
 }
 
 func TestListStopsAtTheLimit(t *testing.T) {
@@ -80,21 +81,21 @@ func TestListStopsAtTheLimit(t *testing.T) {
 		{0, 3, []int{4}, 0, false},
 	}
 	for _, test := range tests {
-		fake := newTemporal(t)
+		fake := startertest.New(t)
 		for i := range test.jobs {
-			fake.job(fmt.Sprintf("job-%d", i)).end(statusCompleted, time.Minute)
+			fake.Job(fmt.Sprintf("job-%d", i)).End(statusCompleted, time.Minute)
 		}
 		entries, more, err := starter.New(fake, starter.Options{}).List(t.Context(), starter.Filter{Limit: test.limit})
 		require.NoError(t, err)
 		require.Len(t, entries, test.want)
-		require.NotNil(t, entries, "an empty list is a list")
+		require.NotNil(t, entries, "an empty list is [] in JSON")
 		require.Equal(t, test.more, more)
 	}
 }
 
 func TestListByStageWithoutTheAttribute(t *testing.T) {
-	fake := newTemporal(t)
-	fake.listErr = serviceerror.NewInvalidArgument("invalid query: column name 'LumaStage' is not a valid search attribute")
+	fake := startertest.New(t)
+	fake.ListError = serviceerror.NewInvalidArgument("invalid query: column name 'LumaStage' is not a valid search attribute")
 	s := starter.New(fake, starter.Options{})
 	_, _, err := s.List(t.Context(), starter.Filter{Stage: workflows.StageHeld, Limit: 1})
 	require.ErrorContains(t, err, "temporal operator search-attribute create --name LumaStage --type Keyword")

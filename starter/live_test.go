@@ -1,6 +1,7 @@
 package starter_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -22,13 +23,14 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/cli/jobs"
+	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
 
-// TestAgainstTemporal holds the fake of the other tests against a real server:
-// what a start, a query, an update, a cancellation, a heartbeat and a history
-// look like there.
+// TestAgainstTemporal repeats the main cases of the other tests on a real server,
+// because startertest fakes its starts, queries, updates, heartbeats and histories.
 func TestAgainstTemporal(t *testing.T) {
 	temporal, address := devServer(t)
 	release := make(chan struct{}, 1)
@@ -96,25 +98,26 @@ func TestAgainstTemporal(t *testing.T) {
 	})
 
 	t.Run("no worker", func(t *testing.T) {
-		idle := starter.New(temporal, starter.Options{TaskQueue: "nobody"})
+		idle := starter.New(temporal, starter.Options{TaskQueue: "idle"})
 		job, err := idle.Submit(t.Context(), request, "idle")
 		require.NoError(t, err)
 		report, err := idle.Status(t.Context(), job.WorkflowID)
 		require.NoError(t, err)
 		require.Equal(t, starter.StateRunning, report.State)
-		require.Equal(t, "no worker is polling task queue nobody; start one with: lumaflow worker --task-queue nobody", report.Note)
+		require.Equal(t, "no worker is polling task queue idle; start one with: lumaflow worker --task-queue idle", report.Note)
 		_, err = idle.Resolve(t.Context(), job.WorkflowID, workflows.Resolution{Action: workflows.Resubmit})
 		require.ErrorContains(t, err, "can't take a decision now")
 	})
 
 	t.Run("from the command line", func(t *testing.T) {
 		t.Setenv("TEMPORAL_ADDRESS", address)
-		streams, out, said := newStreams("")
-		require.NoError(t, (&starter.StatusCommand{ID: jobID, JSON: true}).Run(t.Context(), streams))
+		var out, messages bytes.Buffer
+		streams := command.Streams{Out: &out, Err: &messages}
+		require.NoError(t, (&jobs.StatusCommand{ID: jobID, JSON: true}).Run(t.Context(), streams))
 		var report starter.Report
 		require.NoError(t, json.Unmarshal(out.Bytes(), &report))
 		require.Equal(t, starter.StateCompleted, report.State)
-		require.Empty(t, said.String())
+		require.Empty(t, messages.String())
 	})
 
 	t.Run("no job", func(t *testing.T) {
@@ -138,13 +141,13 @@ func submitted(t *testing.T, s *starter.Starter, key string) starter.Job {
 
 func requirePaid(t *testing.T, s *starter.Starter, key string) {
 	t.Helper()
-	var unsettled *starter.UnsettledError
+	var paid *starter.PaidError
 	_, err := s.Submit(t.Context(), request, key)
-	require.ErrorAs(t, err, &unsettled)
-	require.Equal(t, taskID, unsettled.TaskID)
+	require.ErrorAs(t, err, &paid)
+	require.Equal(t, taskID, paid.TaskID)
 }
 
-// devServer starts a Temporal server, if Temporal's CLI is at hand.
+// devServer starts a Temporal server, if Temporal's CLI is installed.
 func devServer(t *testing.T) (temporal client.Client, address string) {
 	t.Helper()
 	if testing.Short() {
@@ -177,7 +180,7 @@ func devServer(t *testing.T) (temporal client.Client, address string) {
 	return server.Client(), server.FrontendHostPort()
 }
 
-// work runs a tiny ModifyVideo whose downloads wait to be released.
+// work runs a small ModifyVideo whose downloads wait for release.
 func work(t *testing.T, temporal client.Client, release <-chan struct{}) {
 	t.Helper()
 	working := worker.New(temporal, workflows.DefaultTaskQueue, worker.Options{})

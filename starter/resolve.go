@@ -12,26 +12,26 @@ import (
 	"lumaflow/workflows"
 )
 
-// resolveTimeout bounds a resolution. To adopt a task, the job asks kie.ai for
-// its record first, for at most a minute.
+// resolveTimeout bounds a resolution. Before it adopts a task, the job requests
+// the task's record from kie.ai, for at most a minute.
 const resolveTimeout = 90 * time.Second
 
-// Resolve decides what becomes of a submission with an unknown outcome. A nil
-// error means that the job has taken the decision. If the error is about time,
-// the job may still take it; its status tells.
-func (s *Starter) Resolve(ctx context.Context, id string, decision workflows.Resolution) (workflows.Status, error) {
+// Resolve resolves a submission with an unknown outcome. A nil error means that
+// the job has applied the resolution. After an error about time the job may still
+// apply it; its status shows that.
+func (s *Starter) Resolve(ctx context.Context, id string, resolution workflows.Resolution) (workflows.Status, error) {
+	var status workflows.Status
 	described, err := s.describe(ctx, id, "")
 	if err != nil {
-		return workflows.Status{}, err
+		return status, err
 	}
 	report := newReport(described)
 	if !report.State.Open() {
-		return workflows.Status{}, fmt.Errorf("job %s has ended (%s), there is nothing to resolve; see: lumaflow status %s",
-			plain(id), report.State, plain(id))
+		return status, fmt.Errorf("job %s has ended (%s), there is nothing to resolve; see: lumaflow status %s", plain(id), report.State, plain(id))
 	}
 	if _, err := s.query(ctx, id, report.RunID); err != nil {
-		if there, known := s.workerThere(ctx, placeOf(described)); known && !there {
-			return workflows.Status{}, errors.New("job " + plain(id) + " can't take a decision now: " + placeOf(described).noWorker())
+		if note := s.noWorkerNote(ctx, queueOf(described)); note != "" {
+			return status, errors.New("job " + plain(id) + " can't take a decision now: " + note)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
@@ -40,34 +40,33 @@ func (s *Starter) Resolve(ctx context.Context, id string, decision workflows.Res
 		WorkflowID:   id,
 		RunID:        report.RunID,
 		UpdateName:   workflows.ResolveUpdate,
-		Args:         []any{decision},
+		Args:         []any{resolution},
 		WaitForStage: client.WorkflowUpdateStageAccepted,
 	})
 	if err != nil {
-		return workflows.Status{}, unresolved(id, "has not taken the decision", err)
+		return status, resolveError(plain(id), "has not taken the decision", err)
 	}
-	var status workflows.Status
 	if err := update.Get(ctx, &status); err != nil {
-		return workflows.Status{}, unresolved(id, "has not carried the decision out", err)
+		return status, resolveError(plain(id), "has not carried the decision out", err)
 	}
 	return status, nil
 }
 
-// unresolved says why a decision has had no effect, or may yet have one.
-func unresolved(id, what string, err error) error {
-	var refused *temporal.ApplicationError
-	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError
-	id = plain(id)
+// resolveError describes a resolution that was not applied, or not yet.
+func resolveError(id, missing string, err error) error {
+	message := ""
+	refused, isRefused := errors.AsType[*temporal.ApplicationError](err)
 	switch {
-	case errors.As(err, &refused):
-		return &trouble{fmt.Sprintf("not resolved: %s; see: lumaflow status %s", plain(refused.Message()), id), err}
+	case isRefused:
+		message = "not resolved: " + plain(refused.Message())
 	case notFound(err):
-		return &trouble{fmt.Sprintf("job %s has just ended, there is nothing to resolve; see: lumaflow status %s", id, id), err}
+		message = fmt.Sprintf("job %s has just ended, there is nothing to resolve", id)
 	case interrupted(err):
-		return &trouble{fmt.Sprintf("interrupted: job %s may still take the decision; see: lumaflow status %s", id, id), err}
-	case errors.As(err, &late), unanswered(err):
-		return &trouble{fmt.Sprintf("job %s %s in %s and may still do so when a worker answers; see: lumaflow status %s", id, what, resolveTimeout, id), err}
+		message = fmt.Sprintf("interrupted: job %s may still take the decision", id)
+	case is[*client.WorkflowUpdateServiceTimeoutOrCanceledError](err), unanswered(err):
+		message = fmt.Sprintf("job %s %s in %s and may still do so when a worker answers", id, missing, resolveTimeout)
 	default:
 		return failed("resolve job "+id, err)
 	}
+	return &requestError{message + "; see: lumaflow status " + id, err}
 }

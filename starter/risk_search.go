@@ -20,62 +20,62 @@ import (
 
 // riskSearch is one search for videos at risk.
 type riskSearch struct {
-	*Starter
-	now time.Time
+	starter *Starter
+	now     time.Time
 	// candidates are the jobs that may have left a video, the oldest first;
-	// truncated says that there were older ones.
+	// truncated means that there were older ones.
 	candidates []Entry
 	truncated  bool
 
 	mu sync.Mutex
 	// found are the videos at risk by their task.
 	found map[string]Risk
-	// What else there is: jobs that there was no time for, jobs that could not be
-	// read and why, lost submissions of which no task is known, and videos whose
-	// time is over.
+	// The rest is counted: jobs beyond the time limit, jobs that could not be read
+	// with one of the errors, unknown submissions without a task, and videos that
+	// kie.ai has deleted.
 	missed, unread, nameless, expired int
-	unreadable                        error
-	// untraceable says that the namespace can't find jobs by their task.
-	untraceable bool
+	readErr                           error
+	// noTaskAttribute means that the namespace can't list jobs by their task.
+	noTaskAttribute bool
 }
 
-// list finds the candidates. Temporal's lists tell everything but how a job
-// ended and, without lumaflow's search attributes, what an open one is doing.
+// list finds the candidates. Lists lack the failure of a job and, without
+// lumaflow's search attributes, the stage of an open one.
 func (r *riskSearch) list(ctx context.Context, filter RiskFilter) error {
-	// A task ends within the hour after its job, if not before.
-	oldest := r.now.Add(-kie.MediaKept - unfinished).UTC().Format(time.RFC3339)
+	// A task ends at most maxTaskDuration after its job.
+	oldest := r.now.Add(-kie.MediaKept - maxTaskDuration).UTC().Format(time.RFC3339)
 	for _, query := range []string{
 		Filter{Open: true, TaskQueue: filter.TaskQueue}.query(),
 		Filter{Failed: true, TaskQueue: filter.TaskQueue}.query() + " AND CloseTime > '" + oldest + "'",
 	} {
-		entries, more, err := r.listed(ctx, query, maxCandidates)
+		entries, more, err := r.starter.listPages(ctx, query, maxCandidates)
 		if err != nil {
 			return failed("list the jobs", err)
 		}
 		r.truncated = r.truncated || more
 		r.candidates = append(r.candidates, slices.DeleteFunc(entries, func(entry Entry) bool {
-			return entry.Stage != "" && r.harmless(entry)
+			return entry.Stage != "" && r.running(entry, entry.StartedAt)
 		})...)
 	}
 	slices.SortFunc(r.candidates, func(a, b Entry) int { return a.StartedAt.Compare(b.StartedAt) })
 	return nil
 }
 
-// harmless says that an open job is too young for a task that nobody has seen
-// the end of.
-func (r *riskSearch) harmless(entry Entry) bool {
-	return entry.State.Open() && entry.Stage != workflows.StageCollecting && r.now.Sub(entry.StartedAt) < unfinished
+// running reports whether the task of an open job, submitted at a time, is taken
+// to be still running.
+func (r *riskSearch) running(entry Entry, submittedAt time.Time) bool {
+	return entry.State.Open() && entry.Stage != workflows.StageCollecting && r.now.Sub(submittedAt) < maxTaskDuration
 }
 
-// examine looks at the candidates until ctx ends.
-func (r *riskSearch) examine(ctx context.Context) {
-	var looking errgroup.Group
-	looking.SetLimit(askers)
+// examineAll examines the candidates until ctx ends.
+func (r *riskSearch) examineAll(ctx context.Context) {
+	var examinations errgroup.Group
+	examinations.SetLimit(maxConcurrent)
 	for _, candidate := range r.candidates {
-		looking.Go(func() error {
+		examinations.Go(func() error {
 			err := ctx.Err()
 			if err == nil {
-				err = r.look(ctx, candidate)
+				err = r.examine(ctx, candidate)
 			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -85,47 +85,47 @@ func (r *riskSearch) examine(ctx context.Context) {
 				r.missed++
 			default:
 				r.unread++
-				r.unreadable = err
+				r.readErr = err
 			}
 			return nil
 		})
 	}
-	// The looks return no errors.
-	_ = looking.Wait()
+	// The errors are counted.
+	_ = examinations.Wait()
 }
 
-// look adds what one job has left.
-func (r *riskSearch) look(ctx context.Context, entry Entry) error {
+// examine adds the videos that one job has left.
+func (r *riskSearch) examine(ctx context.Context, entry Entry) error {
 	if entry.State.Open() && entry.Stage == "" {
-		described, err := r.describe(ctx, entry.WorkflowID, entry.RunID)
+		described, err := r.starter.describe(ctx, entry.WorkflowID, entry.RunID)
 		if err != nil {
 			return err
 		}
-		entry.Stage = stageSeen(described)
-		if r.harmless(entry) {
+		entry.Stage = storedStage(described)
+		if r.running(entry, entry.StartedAt) {
 			return nil
 		}
 	}
-	bill, err := r.readBill(ctx, Report{WorkflowID: entry.WorkflowID, RunID: entry.RunID})
+	tasks, err := r.starter.readTasks(ctx, entry.WorkflowID, entry.RunID)
 	if err != nil {
 		return err
 	}
-	left := tasksAtRisk(bill)
-	if len(left) == 0 && bill.end != nil && bill.end.Type == workflows.SubmitUnknown {
+	left := tasks.atRisk()
+	if len(left) == 0 && tasks.failure != nil && tasks.failure.Type == workflows.SubmitUnknown {
 		r.mu.Lock()
 		r.nameless++
 		r.mu.Unlock()
 	}
 	for _, task := range left {
-		risk := newRisk(entry, bill, task, r.now)
-		if entry.State.Open() && entry.Stage != workflows.StageCollecting && r.now.Sub(risk.Since) < unfinished {
+		risk := newRisk(entry, tasks, task, r.now)
+		if r.running(entry, risk.Since) {
 			continue
 		}
-		stored, err := r.stored(ctx, risk)
+		collected, err := r.collected(ctx, risk)
 		if err != nil {
 			return err
 		}
-		if !stored {
+		if !collected {
 			r.add(risk)
 		}
 	}
@@ -139,17 +139,17 @@ func (r *riskSearch) add(risk Risk) {
 		r.expired++
 		return
 	}
-	if known, twice := r.found[risk.TaskID]; twice {
-		risk = merged(known, risk)
+	if other, found := r.found[risk.TaskID]; found {
+		risk = merged(other, risk)
 	}
 	r.found[risk.TaskID] = risk
 }
 
-// stored reports whether another job, or a later run of the same one, has
-// collected the task.
-func (r *riskSearch) stored(ctx context.Context, risk Risk) (bool, error) {
+// collected reports whether another job, or a later run of the same one, has
+// stored the video of the task.
+func (r *riskSearch) collected(ctx context.Context, risk Risk) (bool, error) {
 	for _, id := range []string{JobID(workflows.ModifyVideoInput{TaskID: risk.TaskID}, ""), risk.WorkflowID} {
-		described, err := r.describe(ctx, id, "")
+		described, err := r.starter.describe(ctx, id, "")
 		if errors.Is(err, ErrNoJob) {
 			continue
 		}
@@ -160,32 +160,32 @@ func (r *riskSearch) stored(ctx context.Context, risk Risk) (bool, error) {
 		if latest.State != StateCompleted {
 			continue
 		}
-		if err := r.addEnd(ctx, &latest); err != nil {
+		if err := r.starter.addEnd(ctx, &latest); err != nil {
 			return false, err
 		}
 		if latest.Result != nil && latest.Result.TaskID == risk.TaskID {
 			return true, nil
 		}
 	}
-	return r.traced(ctx, risk.TaskID)
+	return r.listed(ctx, risk.TaskID)
 }
 
-// traced looks for a job of any id that has collected the task.
-func (r *riskSearch) traced(ctx context.Context, taskID string) (bool, error) {
+// listed reports whether a completed job with any id has the task as its search
+// attribute.
+func (r *riskSearch) listed(ctx context.Context, taskID string) (bool, error) {
 	r.mu.Lock()
-	untraceable := r.untraceable
+	noTaskAttribute := r.noTaskAttribute
 	r.mu.Unlock()
-	if untraceable {
+	if noTaskAttribute {
 		return false, nil
 	}
-	page, err := r.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+	page, err := r.starter.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: 1,
 		Query:    Filter{}.query() + " AND " + workflows.Equals("ExecutionStatus", "Completed") + " AND " + workflows.Equals(workflows.TaskIDAttribute, taskID),
 	})
-	var invalid *serviceerror.InvalidArgument
-	if errors.As(err, &invalid) {
+	if is[*serviceerror.InvalidArgument](err) {
 		r.mu.Lock()
-		r.untraceable = true
+		r.noTaskAttribute = true
 		r.mu.Unlock()
 		return false, nil
 	}
@@ -202,26 +202,27 @@ func (r *riskSearch) inOrder() []Risk {
 	})
 }
 
-// notes tell what the search did not see.
+// notes describe the jobs and videos that are missing from the result.
 func (r *riskSearch) notes() []string {
 	var notes []string
+	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	if r.expired > 0 {
-		notes = append(notes, fmt.Sprintf("not shown: %s whose 14 days at kie.ai are over", counted(r.expired, "video")))
+		add("not shown: videos whose 14 days at kie.ai are over: %d", r.expired)
 	}
 	if r.nameless > 0 {
-		notes = append(notes, fmt.Sprintf("not shown: %s that failed with SubmitUnknown without naming a task; whether there is a video, https://kie.ai/logs tells", counted(r.nameless, "job")))
+		add("not shown: jobs that failed with SubmitUnknown and named no task: %d; look for their tasks at https://kie.ai/logs", r.nameless)
 	}
 	if r.unread > 0 {
-		notes = append(notes, fmt.Sprintf("not shown: %s that could not be read (%s)", counted(r.unread, "job"), said(r.unreadable)))
+		add("not shown: jobs that could not be read: %d (%s)", r.unread, errorText(r.readErr))
 	}
 	if r.missed > 0 {
-		notes = append(notes, fmt.Sprintf("not shown: the youngest %d of %s, for which there was no time within %s", r.missed, counted(len(r.candidates), "job"), riskTimeout))
+		add("not shown: the youngest jobs, which were not read within %s: %d of %d", riskTimeout, r.missed, len(r.candidates))
 	}
 	if r.truncated {
-		notes = append(notes, fmt.Sprintf("not shown: the oldest of more than %s", counted(maxCandidates, "job")))
+		add("not shown: the oldest jobs, beyond the first %d", maxCandidates)
 	}
-	if r.untraceable && len(r.found) > 0 {
-		notes = append(notes, "shown although it may be collected: a task that was stored by a job of another id than rescue gives it; to find those, the namespace needs the search attribute "+workflows.TaskIDAttribute)
+	if r.noTaskAttribute && len(r.found) > 0 {
+		add("may be collected already: tasks that a job with another id than that of `lumaflow rescue` stored; to find those jobs the namespace needs the search attribute %s", workflows.TaskIDAttribute)
 	}
 	return notes
 }

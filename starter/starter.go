@@ -1,10 +1,10 @@
-// Package starter is the client side of lumaflow: it starts jobs, shows them,
-// waits for them and repairs them. It talks to Temporal alone, needs no key of
-// kie.ai but to upload a video, and treats jobs that were started by any other
-// client the same.
+// Package starter is the client of lumaflow's jobs: it starts, reports, watches,
+// cancels and resolves them. It calls Temporal alone, and treats jobs that another
+// client has started in the same way.
 package starter
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -13,22 +13,23 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"lumaflow/internal/clip"
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/workflows"
 )
 
 const (
-	// callTimeout bounds one request to Temporal, with the SDK's own retries.
+	// callTimeout bounds one request to Temporal with the SDK's own retries.
 	callTimeout = 15 * time.Second
-	// queryTimeout bounds the wait for a worker's answer: one that is there
-	// takes milliseconds. The SDK gives the request half of it.
+	// queryTimeout bounds a query. A worker answers within milliseconds; the SDK
+	// gives the request half of the timeout.
 	queryTimeout = 6 * time.Second
-	// defaultInterval is how often a job that is being watched is looked at.
+	// defaultInterval is the time between two polls of a watched job.
 	defaultInterval = 2 * time.Second
+	// maxConcurrent bounds the concurrent requests for many jobs.
+	maxConcurrent = 8
 )
 
-// The activity types that a job's history and its pending work are read by.
+// The activity types in the histories and the pending activities of jobs.
 const (
 	submitActivity   = "Submit"
 	pollActivity     = "Poll"
@@ -37,7 +38,7 @@ const (
 	receiptActivity  = "WriteReceipt"
 )
 
-// Temporal is what the starter asks of Temporal. client.Client is one.
+// Temporal is the part of client.Client that a Starter calls.
 type Temporal interface {
 	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
 	GetWorkflowHistory(ctx context.Context, workflowID, runID string, isLongPoll bool, filterType enumspb.HistoryEventFilterType) client.HistoryEventIterator
@@ -49,23 +50,22 @@ type Temporal interface {
 	WorkflowService() workflowservice.WorkflowServiceClient
 }
 
-// Options are the settings of a Starter. The zero value works.
+// Options are the settings of a Starter. The zero value is valid.
 type Options struct {
-	// TaskQueue is where jobs are started; empty means
-	// workflows.DefaultTaskQueue. Jobs that are there already are found
-	// whatever their task queue.
+	// TaskQueue is the task queue of new jobs; empty means
+	// workflows.DefaultTaskQueue. Existing jobs are found on every task queue.
 	TaskQueue string
-	// Namespace is where the client works; empty means client.DefaultNamespace.
+	// Namespace is the client's; empty means client.DefaultNamespace.
 	Namespace string
-	// Interval is how often a job that is being watched is looked at; zero
-	// means two seconds.
+	// Interval is the time between two polls of a watched job; zero means two
+	// seconds.
 	Interval time.Duration
-	// Codec reads what the client does not decode itself (histories,
-	// heartbeats). It must be the client's own.
+	// Codec decodes histories and heartbeats, which the client leaves encoded. It
+	// must be the client's own.
 	Codec codec.Codec
 }
 
-// Starter starts jobs and looks after them. It is safe for concurrent use.
+// Starter is a client of jobs. It is safe for concurrent use.
 type Starter struct {
 	temporal  Temporal
 	taskQueue string
@@ -76,39 +76,28 @@ type Starter struct {
 	upload    Upload
 }
 
-// Upload puts a video where kie.ai can fetch it.
-type Upload func(ctx context.Context) (clip.Hosted, error)
+// Upload uploads a video to an address that kie.ai can fetch until it expires.
+type Upload func(ctx context.Context) (url string, expires time.Time, err error)
 
-// Uploading returns a Starter that, before it starts a job, has its video
-// uploaded. It serves one video, and is for inputs that name it by VideoSHA256
-// and leave its address open. A job that is there already is found without an
-// upload.
+// Uploading returns a Starter that uploads the video of a job before it starts the
+// job. It serves one video, and inputs that name it by VideoSHA256 without a
+// VideoURL. Nothing is uploaded for an existing job.
 func (s *Starter) Uploading(upload Upload) *Starter {
 	uploading := *s
 	uploading.upload = upload
 	return &uploading
 }
 
-// New returns a Starter that works through a Temporal client. The client stays
-// the caller's to close.
-func New(through Temporal, options Options) *Starter {
+// New returns a Starter that calls Temporal through a client. The caller closes
+// the client.
+func New(temporal Temporal, options Options) *Starter {
 	converters := options.Codec.ForClient()
-	starter := &Starter{
-		temporal:  through,
-		taskQueue: options.TaskQueue,
-		namespace: options.Namespace,
-		interval:  options.Interval,
+	return &Starter{
+		temporal:  temporal,
+		taskQueue: cmp.Or(options.TaskQueue, workflows.DefaultTaskQueue),
+		namespace: cmp.Or(options.Namespace, client.DefaultNamespace),
+		interval:  cmp.Or(max(options.Interval, 0), defaultInterval),
 		data:      converters.Data,
 		failures:  converters.Failures,
 	}
-	if starter.taskQueue == "" {
-		starter.taskQueue = workflows.DefaultTaskQueue
-	}
-	if starter.namespace == "" {
-		starter.namespace = client.DefaultNamespace
-	}
-	if starter.interval <= 0 {
-		starter.interval = defaultInterval
-	}
-	return starter
 }

@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,13 +14,12 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
-	"lumaflow/internal/temporal/pollers"
 	"lumaflow/workflows"
 )
 
-// Status reports on the latest run of a job. An open job is asked itself; if no
-// worker answers, the report says what Temporal knows and what to do. The error
-// is ErrNoJob if there is no such job.
+// Status reports on the latest run of a job. It queries an open job; if no worker
+// answers, the report holds what Temporal has stored, and what to do. The error is
+// ErrNoJob if there is no such job.
 func (s *Starter) Status(ctx context.Context, id string) (Report, error) {
 	return s.report(ctx, id, "")
 }
@@ -34,24 +34,20 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 	status, queryErr := s.query(ctx, id, report.RunID)
 	if queryErr == nil {
 		report.Status = &status
-		report.learn(status.TaskID)
+		report.TaskID = cmp.Or(status.TaskID, report.TaskID)
+	} else if report.TaskID == "" {
+		s.findTaskID(ctx, &report)
 	}
-	if queryErr != nil && report.TaskID == "" {
-		// What the job can't say, its history tells.
-		if bill, err := s.readBill(ctx, report); err == nil {
-			report.learn(bill.taskID)
-		}
-	}
-	if !report.State.Open() {
+	switch {
+	case !report.State.Open():
 		return report, s.addEnd(ctx, &report)
-	}
-	if queryErr == nil {
-		report.Pending = s.inTheWay(described)
-		return report, nil
-	}
-	report.Pending = s.pending(described.GetPendingActivities())
-	if report.Note = s.stuck(ctx, described, queryErr); report.Note == "" {
-		report.Note = s.silence(ctx, placeOf(described), queryErr)
+	case queryErr == nil:
+		report.Pending = s.failing(described)
+	default:
+		report.Pending = s.pending(described.GetPendingActivities())
+		if report.Note = s.workflowTaskNote(ctx, described, queryErr); report.Note == "" {
+			report.Note = s.queryNote(ctx, queueOf(described), queryErr)
+		}
 	}
 	return report, nil
 }
@@ -71,15 +67,15 @@ func newReport(described *workflowservice.DescribeWorkflowExecutionResponse) Rep
 	return report
 }
 
-// learn takes in a task id, if it is one.
-func (r *Report) learn(taskID string) {
-	if taskID != "" {
-		r.TaskID = taskID
+// findTaskID sets the task id from the history, as far as that can be read.
+func (s *Starter) findTaskID(ctx context.Context, report *Report) {
+	if tasks, err := s.readTasks(ctx, report.WorkflowID, report.RunID); err == nil {
+		report.TaskID = cmp.Or(tasks.taskID, report.TaskID)
 	}
 }
 
-// describe finds a run of a job, the latest if runID is empty. A workflow of
-// another type is no job.
+// describe returns a run of a job, the latest if runID is empty. A workflow of
+// another type is an error.
 func (s *Starter) describe(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -96,11 +92,7 @@ func (s *Starter) describe(ctx context.Context, id, runID string) (*workflowserv
 	return described, nil
 }
 
-func taskQueue(described *workflowservice.DescribeWorkflowExecutionResponse) string {
-	return described.GetWorkflowExecutionInfo().GetTaskQueue()
-}
-
-// query asks the job itself.
+// query requests the status from a worker.
 func (s *Starter) query(ctx context.Context, id, runID string) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -110,22 +102,21 @@ func (s *Starter) query(ctx context.Context, id, runID string) (workflows.Status
 		return status, fmt.Errorf("query job %s: %w", id, err)
 	}
 	if err := answer.Get(&status); err != nil {
-		return status, fmt.Errorf("read the status of job %s: %w", id, err)
+		return status, fmt.Errorf("decode the status of job %s: %w", id, err)
 	}
 	return status, nil
 }
 
-// stageSeen is the stage of an open job as far as Temporal itself knows it: by
-// its search attribute or by the work in hand. A job without either is waiting
-// for something, or its worker has not taken it up.
-func stageSeen(described *workflowservice.DescribeWorkflowExecutionResponse) workflows.Stage {
+// storedStage is the stage of an open job without a query: from its search
+// attribute or its pending activities. It is empty if neither shows it.
+func storedStage(described *workflowservice.DescribeWorkflowExecutionResponse) workflows.Stage {
 	if stage := workflows.Attribute(described.GetWorkflowExecutionInfo(), workflows.StageAttribute); stage != "" {
 		return workflows.Stage(stage)
 	}
 	for _, pending := range described.GetPendingActivities() {
 		switch pending.GetActivityType().GetName() {
 		case submitActivity:
-			if pending.GetLastFailure().GetApplicationFailureInfo().GetType() == activities.Held {
+			if failureType(pending) == activities.Held {
 				return workflows.StageHeld
 			}
 			return workflows.StageSubmitting
@@ -138,16 +129,18 @@ func stageSeen(described *workflowservice.DescribeWorkflowExecutionResponse) wor
 	return ""
 }
 
-// inTheWay lists the activities of an open job that failed and are tried again,
-// without those that only wait: a task that runs is polled, and a hold the job
-// tells of itself.
-func (s *Starter) inTheWay(described *workflowservice.DescribeWorkflowExecutionResponse) []Pending {
+// failureType is the error type of an activity's last attempt.
+func failureType(activity *workflowpb.PendingActivityInfo) string {
+	return activity.GetLastFailure().GetApplicationFailureInfo().GetType()
+}
+
+// failing lists the activities that failed and are retried, without the retries
+// that are no failures: the polls of a running task, and a hold, which is in the
+// status.
+func (s *Starter) failing(described *workflowservice.DescribeWorkflowExecutionResponse) []Pending {
 	return s.pending(slices.DeleteFunc(slices.Clone(described.GetPendingActivities()), func(activity *workflowpb.PendingActivityInfo) bool {
-		switch activity.GetLastFailure().GetApplicationFailureInfo().GetType() {
-		case activities.Pending, activities.Held:
-			return true
-		}
-		return activity.GetLastFailure() == nil
+		kind := failureType(activity)
+		return activity.GetLastFailure() == nil || kind == activities.Pending || kind == activities.Held
 	}))
 }
 
@@ -167,42 +160,31 @@ func (s *Starter) pending(unended []*workflowpb.PendingActivityInfo) []Pending {
 	return all
 }
 
-// silence says why a job could not be asked.
-func (s *Starter) silence(ctx context.Context, at place, err error) string {
-	if there, known := s.workerThere(ctx, at); known && !there {
-		return at.noWorker()
-	}
-	var failed *serviceerror.QueryFailed
-	if errors.As(err, &failed) {
-		return "the worker can't answer for it: " + at.explained(said(failed))
-	}
-	if unanswered(err) {
-		note := "a worker is polling task queue " + plain(at.queue) + " but did not answer in time; look again, or into its log"
-		if at.version == nil {
-			note += "; `lumaflow doctor` says whether it gets new jobs"
-		}
+// queryNote describes a failed query and what to do about it.
+func (s *Starter) queryNote(ctx context.Context, queue workerQueue, err error) string {
+	if note := s.noWorkerNote(ctx, queue); note != "" {
 		return note
 	}
-	return "the job can't be asked: " + said(err)
+	failed, isFailed := errors.AsType[*serviceerror.QueryFailed](err)
+	switch {
+	case isFailed:
+		return "the query failed in the worker: " + queue.explain(errorText(failed))
+	case !unanswered(err):
+		return errorText(err)
+	case queue.version == nil:
+		return "a worker is polling task queue " + plain(queue.name) + " but did not answer in time; try again, or read its log; `lumaflow doctor` checks whether it receives new jobs"
+	default:
+		return "a worker is polling task queue " + plain(queue.name) + " but did not answer in time; try again, or read its log"
+	}
 }
 
-// workerThere reports whether a worker asks for jobs, as far as Temporal tells.
-func (s *Starter) workerThere(ctx context.Context, at place) (there, known bool) {
-	there, err := pollers.Queue{
-		Service: s.temporal.WorkflowService(), Namespace: s.namespace, Name: at.queue, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
-	}.Any(ctx, at.polls)
-	return there, err == nil
-}
-
-// innermost is the text of what first went wrong, without Temporal's framing.
+// innermost is the message of the first failure, without Temporal's wrapping.
 func innermost(err error) string {
-	var application *temporal.ApplicationError
-	if errors.As(err, &application) {
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return plain(application.Message())
 	}
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
+	if is[*temporal.TimeoutError](err) {
 		return "no worker finished it in time"
 	}
-	return said(err)
+	return errorText(err)
 }

@@ -15,33 +15,34 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
 func TestStatusOfAnOpenJob(t *testing.T) {
-	fake := newTemporal(t)
-	said := workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works", SubmitAttempts: 1}
-	fake.job(jobID).says(said)
+	fake := startertest.New(t)
+	want := workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works", SubmitAttempts: 1}
+	fake.Job(jobID).Answers(want)
 	report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
 	require.Equal(t, starter.StateRunning, report.State)
 	require.Equal(t, taskID, report.TaskID)
-	require.Equal(t, said, *report.Status)
+	require.Equal(t, want, *report.Status)
 	require.Empty(t, report.Note)
 	require.Nil(t, report.Failure)
 }
 
-// What is in the way of a job that answers is told, too: a disk that is full, say,
-// of which the job itself knows nothing.
-func TestStatusTellsWhatIsInTheWay(t *testing.T) {
-	fake := newTemporal(t)
+// The status of a job that answers contains its failing activities as well, because
+// the workflow does not observe their retries.
+func TestStatusListsFailingActivities(t *testing.T) {
+	fake := startertest.New(t)
 	failing := func(activity, errorType string) *workflowpb.PendingActivityInfo {
 		return &workflowpb.PendingActivityInfo{
 			ActivityType: &commonpb.ActivityType{Name: activity}, Attempt: 3,
-			LastFailure: failureOf(application(errorType, "why "+activity+" failed")),
+			LastFailure: startertest.FailureOf(startertest.ApplicationError(errorType, "why "+activity+" failed")),
 		}
 	}
-	fake.job(jobID).says(workflows.Status{Stage: workflows.StageCollecting}).pending = []*workflowpb.PendingActivityInfo{
+	fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageCollecting}).Pending = []*workflowpb.PendingActivityInfo{
 		failing("Poll", activities.Pending),
 		failing("Submit", activities.Held),
 		{ActivityType: &commonpb.ActivityType{Name: "Download"}, Attempt: 1},
@@ -53,7 +54,7 @@ func TestStatusTellsWhatIsInTheWay(t *testing.T) {
 	require.Equal(t, []starter.Pending{{Activity: "Download", Attempt: 3, LastFailure: "why Download failed"}}, report.Pending)
 }
 
-func TestStatusThatNobodyAnswers(t *testing.T) {
+func TestStatusWithoutAnswer(t *testing.T) {
 	tests := []struct {
 		name   string
 		worker bool
@@ -62,31 +63,31 @@ func TestStatusThatNobodyAnswers(t *testing.T) {
 		note   string
 	}{
 		{"no worker", false, nil, "lumaflow", "no worker is polling task queue lumaflow; start one with: lumaflow worker"},
-		{"no worker on a queue of its own", false, nil, "studio", "no worker is polling task queue studio; start one with: lumaflow worker --task-queue studio"},
-		{"a worker that is busy", true, nil, "lumaflow", "a worker is polling task queue lumaflow but did not answer in time; look again, or into its log; `lumaflow doctor` says whether it gets new jobs"},
-		{"a worker that can't", true, serviceerror.NewQueryFailed("unknown query"), "lumaflow", "the worker can't answer for it: unknown query"},
+		{"no worker on another queue", false, nil, "studio", "no worker is polling task queue studio; start one with: lumaflow worker --task-queue studio"},
+		{"a worker that is busy", true, nil, "lumaflow", "a worker is polling task queue lumaflow but did not answer in time; try again, or read its log; `lumaflow doctor` checks whether it receives new jobs"},
+		{"a query that fails", true, serviceerror.NewQueryFailed("unknown query"), "lumaflow", "the query failed in the worker: unknown query"},
 		{
 			"a worker with other code", true, serviceerror.NewQueryFailed("[TMPRL1100] lookup failed"), "lumaflow",
-			"the worker can't answer for it: [TMPRL1100] lookup failed; the workers run other code than the job began with: stop them and start the build that it began with",
+			"the query failed in the worker: [TMPRL1100] lookup failed; the workers run other code than the job began with: stop them and start the build that it began with",
 		},
-		{"a job that can't be asked", true, serviceerror.NewInvalidArgument("workflow task failed"), "lumaflow", "the job can't be asked: query job " + jobID + ": workflow task failed"},
+		{"a query that is rejected", true, serviceerror.NewInvalidArgument("workflow task failed"), "lumaflow", "query job " + jobID + ": workflow task failed"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := newTemporal(t)
-				fake.worker = test.worker
-				job := fake.job(jobID)
-				job.taskQueue = test.queue
+				fake := startertest.New(t)
+				fake.HasWorker = test.worker
+				job := fake.Job(jobID)
+				job.TaskQueue = test.queue
 				if test.err != nil {
-					job.answer = func() (workflows.Status, error) { return workflows.Status{}, test.err }
+					job.Answer = func() (workflows.Status, error) { return workflows.Status{}, test.err }
 				}
-				job.history.completes(job.history.schedules("Submit", ""), activities.Submitted{TaskID: taskID})
-				job.pending = []*workflowpb.PendingActivityInfo{{
+				job.History.Complete(job.History.Schedule("Submit", ""), activities.Submitted{TaskID: taskID})
+				job.Pending = []*workflowpb.PendingActivityInfo{{
 					ActivityType:            &commonpb.ActivityType{Name: "Poll"},
 					Attempt:                 3,
 					State:                   enumspb.PENDING_ACTIVITY_STATE_SCHEDULED,
-					LastFailure:             failureOf(application("ProviderUnavailable", "kie.ai answers 503")),
+					LastFailure:             startertest.FailureOf(startertest.ApplicationError("ProviderUnavailable", "kie.ai answers 503")),
 					NextAttemptScheduleTime: timestamppb.New(time.Now().Add(12 * time.Second)),
 				}}
 				report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
@@ -94,7 +95,7 @@ func TestStatusThatNobodyAnswers(t *testing.T) {
 				require.Equal(t, starter.StateRunning, report.State)
 				require.Nil(t, report.Status)
 				require.Equal(t, test.note, report.Note)
-				require.Equal(t, taskID, report.TaskID, "the history has it")
+				require.Equal(t, taskID, report.TaskID, "from the history")
 				require.Equal(t, []starter.Pending{{
 					Activity: "Poll", Attempt: 3, LastFailure: "kie.ai answers 503", NextAttempt: time.Now().Add(12 * time.Second).UTC(),
 				}}, report.Pending)
@@ -103,62 +104,64 @@ func TestStatusThatNobodyAnswers(t *testing.T) {
 	}
 }
 
-func TestStatusOfAJobThatHasEnded(t *testing.T) {
+func TestStatusOfClosedJob(t *testing.T) {
 	result := workflows.ModifyVideoResult{TaskID: taskID, WokenBy: "callback", Videos: []workflows.Video{{Location: "file:///v.mp4", Bytes: 7}}}
 	tests := []struct {
 		name    string
 		state   enumspb.WorkflowExecutionStatus
-		end     func(*history)
+		end     func(*startertest.History)
 		want    starter.State
 		result  *workflows.ModifyVideoResult
 		failure *starter.Failure
 	}{
-		{"completed", statusCompleted, func(h *history) { h.endsWell(result) }, starter.StateCompleted, &result, nil},
+		{"completed", statusCompleted, func(h *startertest.History) { h.EndCompleted(result) }, starter.StateCompleted, &result, nil},
 		{
-			"failed", statusFailed, func(h *history) { h.endsFailed(application("GenerationFailed", "job x:\n生成失败")) },
+			"failed", statusFailed, func(h *startertest.History) {
+				h.EndFailed(startertest.ApplicationError("GenerationFailed", "job x:\n生成失败"))
+			},
 			starter.StateFailed, nil, &starter.Failure{Type: "GenerationFailed", Message: "job x: 生成失败"},
 		},
 		{
-			"canceled", statusCanceled, func(h *history) { h.endsCanceled("job x was cancelled; kie.ai has no cancel") },
+			"canceled", statusCanceled, func(h *startertest.History) { h.EndCanceled("job x was cancelled; kie.ai has no cancel") },
 			starter.StateCanceled, nil, &starter.Failure{Type: "Canceled", Message: "job x was cancelled; kie.ai has no cancel"},
 		},
 		{
-			"canceled without a word", statusCanceled, func(h *history) { h.endsCanceled() },
+			"canceled without a message", statusCanceled, func(h *startertest.History) { h.EndCanceled() },
 			starter.StateCanceled, nil, &starter.Failure{Type: "Canceled", Message: "it was cancelled"},
 		},
 		{
-			"terminated", statusTerminated, func(h *history) { h.endsTerminated() },
+			"terminated", statusTerminated, func(h *startertest.History) { h.EndTerminated() },
 			starter.StateTerminated, nil, &starter.Failure{Type: "Terminated", Message: "it was terminated in Temporal by ops@host (by mistake)"},
 		},
 		{
-			"timed out", statusTimedOut, func(h *history) { h.endsTimedOut() },
-			starter.StateTimedOut, nil, &starter.Failure{Type: "TimedOut", Message: "it took longer than the client that started it had allowed"},
+			"timed out", statusTimedOut, func(h *startertest.History) { h.EndTimedOut() },
+			starter.StateTimedOut, nil, &starter.Failure{Type: "TimedOut", Message: "it exceeded the timeout that was set at its start"},
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fake := newTemporal(t)
-			test.end(fake.job(jobID).end(test.state, time.Minute).history)
+			fake := startertest.New(t)
+			test.end(fake.Job(jobID).End(test.state, time.Minute).History)
 			report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 			require.NoError(t, err)
 			require.Equal(t, test.want, report.State)
 			require.Equal(t, test.result, report.Result)
 			require.Equal(t, test.failure, report.Failure)
-			require.Empty(t, report.Note, "that nobody answers for an ended job is nothing to mend")
+			require.Empty(t, report.Note, "a closed job needs no worker")
 			require.Equal(t, time.Minute, report.ClosedAt.Sub(report.StartedAt))
 		})
 	}
 }
 
-func TestStatusOfNoJob(t *testing.T) {
-	fake := newTemporal(t)
+func TestStatusWithoutJob(t *testing.T) {
+	fake := startertest.New(t)
 	_, err := starter.New(fake, starter.Options{}).Status(t.Context(), "nope")
 	require.ErrorIs(t, err, starter.ErrNoJob)
 	require.ErrorContains(t, err, "there is no job nope")
 	require.ErrorContains(t, err, "lumaflow list")
 }
 
-// Scripts read these names.
+// The names in JSON are stable, because scripts use them.
 func TestReportAsJSON(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	encoded, err := json.Marshal(starter.Report{

@@ -11,17 +11,18 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
 func TestSubmitStartsAJob(t *testing.T) {
-	fake := newTemporal(t)
+	fake := startertest.New(t)
 	job, err := starter.New(fake, starter.Options{TaskQueue: "studio"}).Submit(t.Context(), request, "")
 	require.NoError(t, err)
 	require.Equal(t, starter.Job{WorkflowID: jobID, RunID: "new-run-1", State: starter.StateRunning}, job)
 
-	require.Len(t, fake.starts, 1)
-	options := fake.starts[0]
+	require.Len(t, fake.Starts, 1)
+	options := fake.Starts[0]
 	require.Equal(t, jobID, options.ID)
 	require.Equal(t, "studio", options.TaskQueue)
 	require.Equal(t, enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, options.WorkflowIDConflictPolicy)
@@ -32,65 +33,65 @@ func TestSubmitStartsAJob(t *testing.T) {
 func TestSubmitFindsTheSameJob(t *testing.T) {
 	tests := []struct {
 		name  string
-		end   func(*run)
+		end   func(*startertest.Run)
 		state starter.State
 	}{
-		{"under way", func(*run) {}, starter.StateRunning},
-		{"done", func(r *run) { r.end(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, time.Minute) }, starter.StateCompleted},
-		{"paused", func(r *run) { r.state = enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED }, starter.StatePaused},
+		{"under way", func(*startertest.Run) {}, starter.StateRunning},
+		{"done", func(r *startertest.Run) { r.End(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, time.Minute) }, starter.StateCompleted},
+		{"paused", func(r *startertest.Run) { r.Status = enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED }, starter.StatePaused},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fake := newTemporal(t)
-			test.end(fake.job(jobID))
+			fake := startertest.New(t)
+			test.end(fake.Job(jobID))
 			job, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "")
 			require.NoError(t, err)
 			require.True(t, job.Existing)
 			require.Equal(t, test.state, job.State)
 			require.Equal(t, "run-of-"+jobID, job.RunID)
-			require.Empty(t, fake.starts)
+			require.Empty(t, fake.Starts)
 		})
 	}
 }
 
 func TestSubmitWithAKeyIsAnotherJob(t *testing.T) {
-	fake := newTemporal(t)
-	fake.job(jobID)
+	fake := startertest.New(t)
+	fake.Job(jobID)
 	job, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "take-2")
 	require.NoError(t, err)
 	require.False(t, job.Existing)
 	require.NotEqual(t, jobID, job.WorkflowID)
 }
 
-func TestSubmitRefusesWhatTheJobWouldRefuse(t *testing.T) {
-	fake := newTemporal(t)
+func TestSubmitValidatesTheInput(t *testing.T) {
+	fake := startertest.New(t)
 	_, err := starter.New(fake, starter.Options{}).Submit(t.Context(), workflows.ModifyVideoInput{Prompt: "p", VideoURL: "ftp://x/y"}, "")
 	require.ErrorContains(t, err, "videoUrl")
-	require.Empty(t, fake.starts)
+	require.Empty(t, fake.Starts)
 }
 
-// Somebody else starts the job between the look and the start, and it ends.
-func TestSubmitThatSomebodyElseForestalls(t *testing.T) {
-	fake := newTemporal(t)
+// Other clients start the job, and it ends, between the lookup and the start.
+func TestSubmitWhileOthersStart(t *testing.T) {
+	fake := startertest.New(t)
 	already := serviceerror.NewWorkflowExecutionAlreadyStarted("already", "", "other-run")
-	fake.startErr = []error{already, already, already}
+	fake.StartErrors = []error{already, already, already}
 	_, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "")
 	require.ErrorIs(t, err, already)
-	require.Len(t, fake.starts, 3)
-	for _, options := range fake.starts {
+	require.Len(t, fake.Starts, 3)
+	for _, options := range fake.Starts {
 		require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, options.WorkflowIDReusePolicy)
 	}
 }
 
-func TestSubmitWhoseStartIsNotAnswered(t *testing.T) {
+func TestSubmitWithoutAnswer(t *testing.T) {
 	for name, cause := range map[string]error{
 		"time is up":  context.DeadlineExceeded,
 		"unreachable": serviceerror.NewUnavailable("connection refused"),
 		"Ctrl-C":      context.Canceled,
 	} {
 		t.Run(name, func(t *testing.T) {
-			fake := newTemporal(t)
-			fake.startErr = []error{cause}
+			fake := startertest.New(t)
+			fake.StartErrors = []error{cause}
 			_, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "")
 			require.ErrorIs(t, err, cause)
 			require.ErrorContains(t, err, "run the same command again: it is the same job")
@@ -98,7 +99,7 @@ func TestSubmitWhoseStartIsNotAnswered(t *testing.T) {
 	}
 }
 
-func TestSubmitAsComparesWhatTheJobIsFor(t *testing.T) {
+func TestSubmitAsComparesTheRequest(t *testing.T) {
 	other := request
 	other.Prompt = "rain"
 	tests := []struct {
@@ -107,15 +108,15 @@ func TestSubmitAsComparesWhatTheJobIsFor(t *testing.T) {
 		err   string
 	}{
 		{"the same", request, ""},
-		{"another prompt", other, "was asked for something else"},
-		{"an adoption", workflows.ModifyVideoInput{TaskID: taskID}, "was asked for something else"},
+		{"another prompt", other, "exists with another request"},
+		{"an adoption", workflows.ModifyVideoInput{TaskID: taskID}, "exists with another request"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fake := newTemporal(t)
-			fake.job("shot-7").history = newHistory(t, test.there)
+			fake := startertest.New(t)
+			fake.Job("shot-7").History = startertest.NewHistory(t, test.there)
 			job, err := starter.New(fake, starter.Options{}).SubmitAs(t.Context(), "shot-7", request)
-			require.Empty(t, fake.starts)
+			require.Empty(t, fake.Starts)
 			if test.err != "" {
 				require.ErrorContains(t, err, test.err)
 				require.ErrorContains(t, err, "choose another --id")
@@ -127,21 +128,21 @@ func TestSubmitAsComparesWhatTheJobIsFor(t *testing.T) {
 	}
 }
 
-func TestSubmitAsDoesNotTakeOverOtherWorkflows(t *testing.T) {
-	fake := newTemporal(t)
-	fake.job("nightly-backup").typeName = "Backup"
+func TestSubmitAsRejectsOtherWorkflows(t *testing.T) {
+	fake := startertest.New(t)
+	fake.Job("nightly-backup").Type = "Backup"
 	_, err := starter.New(fake, starter.Options{}).SubmitAs(t.Context(), "nightly-backup", request)
 	require.EqualError(t, err, "nightly-backup is no job of lumaflow but a workflow of type Backup")
-	require.Empty(t, fake.starts)
+	require.Empty(t, fake.Starts)
 }
 
 func TestSubmitWithoutTemporal(t *testing.T) {
-	fake := newTemporal(t)
-	fake.down = serviceerror.NewUnavailable("no\x1b[31m server\nhere")
+	fake := startertest.New(t)
+	fake.Down = serviceerror.NewUnavailable("no\x1b[31m server\nhere")
 	_, err := starter.New(fake, starter.Options{}).Submit(t.Context(), request, "")
 	require.EqualError(t, err, "look up job "+jobID+": Temporal does not answer (no [31m server here); try again")
-	require.ErrorIs(t, err, fake.down)
-	require.Empty(t, fake.starts)
+	require.ErrorIs(t, err, fake.Down)
+	require.Empty(t, fake.Starts)
 }
 
 func TestSummary(t *testing.T) {
@@ -154,7 +155,7 @@ func TestSummary(t *testing.T) {
 		{"one line", workflows.ModifyVideoInput{Prompt: "snow\n\tand \x1b[1mice"}, "snow and [1mice"},
 		{"long", workflows.ModifyVideoInput{Prompt: strings.Repeat("x", 200)}, strings.Repeat("x", 100) + "…"},
 		{"wide", workflows.ModifyVideoInput{Prompt: strings.Repeat("雪", 200)}, strings.Repeat("雪", 78) + "…"},
-		{"what JSON makes longer", workflows.ModifyVideoInput{Prompt: strings.Repeat("<", 100)}, strings.Repeat("<", 39) + "…"},
+		{"escaped in JSON", workflows.ModifyVideoInput{Prompt: strings.Repeat("<", 100)}, strings.Repeat("<", 39) + "…"},
 		{"adoption", workflows.ModifyVideoInput{TaskID: taskID}, "collect task " + taskID},
 	}
 	for _, test := range tests {

@@ -3,38 +3,33 @@ package starter
 import (
 	"encoding/json"
 	"strings"
-	"unicode/utf8"
 
 	"lumaflow/workflows"
 )
 
 const (
-	// summaryRunes is how much of a prompt is worth a line in the Temporal UI.
+	// summaryRunes bounds the part of a prompt in the summary.
 	summaryRunes = 100
 	// summaryBytes keeps the encoded summary below the 400 bytes that Temporal
-	// takes, with room for the payload's own data and for encryption.
+	// accepts, with room for the payload's metadata and for encryption.
 	summaryBytes = 240
 )
 
-// summary is the one line by which the Temporal UI tells jobs apart.
+// summary is the line that identifies a job in the Temporal UI: the beginning of
+// the prompt, or the task to collect.
 func summary(input workflows.ModifyVideoInput) string {
+	text := plain(input.Prompt)
 	if input.TaskID != "" {
-		return cut("collect task "+plain(input.TaskID), summaryRunes, summaryBytes)
+		text = "collect task " + plain(input.TaskID)
 	}
-	return cut(plain(input.Prompt), summaryRunes, summaryBytes)
-}
-
-// cut shortens text to a number of runes and, encoded as JSON, of bytes.
-func cut(text string, maxRunes, maxBytes int) string {
 	runes := []rune(text)
-	short := text
-	for limit := min(maxRunes, len(runes)); ; limit-- {
+	for limit := min(summaryRunes, len(runes)); ; limit-- {
 		if limit < len(runes) {
-			short = strings.TrimSpace(string(runes[:limit])) + "…"
+			text = strings.TrimSpace(string(runes[:limit])) + "…"
 		}
-		encoded, err := json.Marshal(short)
-		if limit == 0 || err == nil && len(encoded) <= maxBytes && utf8.RuneCountInString(short) <= maxRunes+1 {
-			return short
+		encoded, err := json.Marshal(text)
+		if limit == 0 || err == nil && len(encoded) <= summaryBytes {
+			return text
 		}
 	}
 }

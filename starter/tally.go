@@ -7,32 +7,27 @@ import (
 	"lumaflow/workflows"
 )
 
-// Tally is how far many jobs are.
+// Tally counts the jobs of a batch.
 type Tally struct {
-	// Total is how many there are: those that have completed, those that ended
-	// without their video or could not be started, those that are not started yet,
-	// and the open ones.
+	// Total counts all jobs. Failed ones ended without their video or could not be
+	// started.
 	Total, Completed, Failed, NotStarted int
-	// Open counts the open jobs by their stage, which is empty until a worker has
-	// told.
+	// Open counts the open jobs by their stage, which is empty until it is known.
 	Open map[workflows.Stage]int
-	// Note is what is in the way of all jobs or, if nothing is, of one of them.
+	// Note describes an obstacle for all jobs, or else for one of them.
 	Note string
 }
 
-// ended is how many need no more work.
-func (t Tally) ended() int { return t.Completed + t.Failed }
-
-// String says it in one line.
+// String lists the counts that are not zero in one line.
 func (t Tally) String() string {
 	parts := []string{fmt.Sprintf("%d of %d done", t.Completed, t.Total)}
-	add := func(n int, what string) {
+	add := func(n int, label string) {
 		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+			parts = append(parts, fmt.Sprintf("%d %s", n, label))
 		}
 	}
 	add(t.Failed, "failed")
-	for _, stage := range stages {
+	for _, stage := range Stages {
 		if stage != workflows.StageDone && stage != workflows.StageFailed {
 			add(t.Open[stage], string(stage))
 		}
@@ -43,35 +38,35 @@ func (t Tally) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// tally counts where the jobs are.
-func (m *many) tally() Tally {
-	tally := Tally{Total: len(m.orders), NotStarted: len(m.queue), Open: map[workflows.Stage]int{}}
-	for _, outcome := range m.outcomes {
+// tally counts the jobs between two rounds.
+func (b *batchRun) tally() Tally {
+	tally := Tally{Total: len(b.orders), NotStarted: len(b.queue), Open: map[workflows.Stage]int{}}
+	for _, outcome := range b.outcomes {
 		if outcome.State == StateCompleted {
 			tally.Completed++
 		}
 	}
-	blocked, failing := map[workflows.Stage]string{}, ""
-	for _, place := range m.open {
-		tally.Open[m.stages[place]]++
-		if status := m.outcomes[place].Status; status != nil && status.Stage == m.stages[place] {
-			blocked[status.Stage] = plain(status.Detail)
+	details, failing := map[workflows.Stage]string{}, ""
+	for _, job := range b.open {
+		tally.Open[b.stages[job]]++
+		if status := b.outcomes[job].Status; status != nil && status.Stage == b.stages[job] {
+			details[status.Stage] = plain(status.Detail)
 		}
-		for _, pending := range m.outcomes[place].Pending {
-			failing = pending.again()
+		for _, pending := range b.outcomes[job].Pending {
+			failing = pending.retryText()
 		}
 	}
-	tally.Failed = tally.Total - tally.Completed - tally.NotStarted - len(m.open)
+	tally.Failed = tally.Total - tally.Completed - tally.NotStarted - len(b.open)
 	switch {
-	case len(m.open)+len(m.queue) == 0:
-	case m.away != nil || m.pauses > 0:
-		tally.Note = "Temporal does not answer; the jobs go on, trying again"
-	case m.silence != "":
-		tally.Note = m.silence
-	case blocked[workflows.StageSubmitUnknown] != "":
-		tally.Note = blocked[workflows.StageSubmitUnknown]
-	case blocked[workflows.StageHeld] != "":
-		tally.Note = blocked[workflows.StageHeld]
+	case len(b.open)+len(b.queue) == 0:
+	case b.unanswered != nil || b.retries > 0:
+		tally.Note = "Temporal does not answer; the jobs go on, the requests are retried"
+	case b.workerNote != "":
+		tally.Note = b.workerNote
+	case details[workflows.StageSubmitUnknown] != "":
+		tally.Note = details[workflows.StageSubmitUnknown]
+	case details[workflows.StageHeld] != "":
+		tally.Note = details[workflows.StageHeld]
 	default:
 		tally.Note = failing
 	}

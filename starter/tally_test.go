@@ -1,20 +1,15 @@
 package starter_test
 
 import (
-	"bytes"
-	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
-	"github.com/mattn/go-runewidth"
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
 
-func TestTallyInWords(t *testing.T) {
+func TestTallyString(t *testing.T) {
 	tests := []struct {
 		tally starter.Tally
 		want  string
@@ -27,67 +22,5 @@ func TestTallyInWords(t *testing.T) {
 	}
 	for _, test := range tests {
 		require.Equal(t, test.want, test.tally.String())
-	}
-}
-
-// A log gets a line now and then, the first and the last in any case, and no
-// control characters.
-func TestTallyInALog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		display := starter.TallyDisplay(&out, 100)
-		for done := range 100 {
-			display.Show(starter.Tally{Total: 100, Completed: done, NotStarted: 100 - done})
-			time.Sleep(time.Second / 4)
-		}
-		display.Show(starter.Tally{Total: 100, Completed: 99, Failed: 1, Note: "n"})
-		display.Close()
-		require.Equal(t, `0 of 100 done, 100 not started yet
-40 of 100 done, 60 not started yet
-80 of 100 done, 20 not started yet
-99 of 100 done, 1 failed: n
-`, out.String())
-		time.Sleep(starter.TallyInterval)
-
-		out.Reset()
-		display = starter.TallyDisplay(&out, 1)
-		display.Show(starter.Tally{Total: 1, Completed: 1})
-		time.Sleep(starter.TallyInterval)
-		display.Show(starter.Tally{Total: 1, Completed: 1})
-		display.Close()
-		require.Equal(t, "1 of 1 done\n", out.String(), "what is the same is said once")
-	})
-}
-
-// On a terminal there are a bar, the counts and what is in the way, and the last
-// state stays.
-func TestTallyOnATerminal(t *testing.T) {
-	const width = 60
-	for _, test := range []struct {
-		name  string
-		tally starter.Tally
-		want  []string
-	}{
-		{"under way", starter.Tally{Total: 10, Completed: 4, Failed: 1, NotStarted: 5, Note: "kie.ai holds the job: no credit; nothing is charged, and it goes on by itself"}, []string{
-			"5/10 [=========================>--------------------------]",
-			"4 of 10 done, 1 failed, 5 not started yet",
-			"kie.ai holds the job: no credit; nothing is charged, and it…",
-		}},
-		{"over", starter.Tally{Total: 10, Completed: 10}, []string{"10/10 [===================================================]", "10 of 10 done", ""}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var out bytes.Buffer
-				display := starter.TallyTerminal(&out, width, 10)
-				display.Show(test.tally)
-				display.Close()
-				lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
-				require.GreaterOrEqual(t, len(lines), 3)
-				for i, want := range test.want {
-					require.Equal(t, want, strings.TrimSpace(lines[len(lines)-3+i]))
-					require.LessOrEqual(t, runewidth.StringWidth(lines[len(lines)-3+i]), width)
-				}
-			})
-		})
 	}
 }

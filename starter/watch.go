@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -16,38 +17,38 @@ import (
 )
 
 const (
-	// maxInterval is how rarely a job is asked whose worker does not answer.
+	// maxInterval bounds the interval of the queries while no worker answers.
 	maxInterval = 30 * time.Second
-	// outage is how long Temporal itself may be out of reach before a wait
-	// gives up. The job does not.
+	// outage is the time without an answer from Temporal after which a wait gives
+	// up. The job continues.
 	outage = 5 * time.Minute
-	// perJob spaces the looks at many jobs out, so that a wait for a thousand
-	// asks Temporal no more often than one for forty.
-	perJob = 50 * time.Millisecond
+	// intervalPerJob lengthens the interval with the number of jobs, so that a wait
+	// for a thousand makes no more requests than one for forty.
+	intervalPerJob = 50 * time.Millisecond
 )
 
-// Progress is one look at a job.
+// Progress is the state of a watched job at one time.
 type Progress struct {
 	WorkflowID string
 	State      State
-	// Stage and what follows from it are empty until a worker has answered.
+	// Stage and Detail are empty until a worker has answered. Detail is one plain
+	// sentence.
 	Stage  workflows.Stage
 	TaskID string
-	// Detail is one plain sentence on what is happening.
 	Detail string
-	// Elapsed is how long the job has taken so far.
+	// Elapsed is the time since the start of the job.
 	Elapsed time.Duration
-	// Bytes and Total are how far the downloads are. Total is -1 until all
+	// Bytes and Total are the progress of the downloads. Total is -1 until all
 	// sizes are known.
 	Bytes, Total int64
-	// Silence says why the job gave no answer this time; empty if it did.
+	// Silence describes why the last query failed; empty if it succeeded.
 	Silence string
 }
 
-// Watch shows a job to show, at intervals and when it ends, until it has ended
-// or ctx is done. It returns the last that is known of the job, with the cause
-// of ctx's end as the error if that came first. Show is called from one
-// goroutine at a time and must be quick; nil is allowed.
+// Watch calls show with the progress of a job, at intervals and at its end, until
+// it has ended or ctx is done. It returns the last report, and the cause of ctx's
+// end if that came first. Show is called from one goroutine at a time and must
+// return quickly; nil is allowed.
 func (s *Starter) Watch(ctx context.Context, id string, show func(Progress)) (Report, error) {
 	if show == nil {
 		show = func(Progress) {}
@@ -56,7 +57,7 @@ func (s *Starter) Watch(ctx context.Context, id string, show func(Progress)) (Re
 	if err != nil {
 		return Report{WorkflowID: id}, err
 	}
-	watched := &watched{Starter: s, job: newReport(described)}
+	watched := &watchedJob{starter: s, job: newReport(described)}
 	if watched.job.State.Open() {
 		if err := watched.untilEnd(ctx, show); err != nil {
 			return watched.job, err
@@ -64,14 +65,15 @@ func (s *Starter) Watch(ctx context.Context, id string, show func(Progress)) (Re
 	}
 	err = watched.readEnd(ctx)
 	if err == nil {
-		show(watched.final())
+		show(watched.progress(watched.job.ClosedAt))
 	}
 	return watched.job, err
 }
 
-// Wait watches several jobs until all have ended or ctx is done. Show must be
-// safe for concurrent use. The reports are in the order of the ids. The error is the cause of ctx's end, or why a
-// job could not be watched to its end; an id that is no job is refused at once.
+// Wait watches several jobs until all have ended or ctx is done. Show must be safe
+// for concurrent use. The reports are in the order of the ids. The error is the
+// cause of ctx's end, or that of the jobs that could not be watched to their end;
+// an id without a job is an error before the wait.
 func (s *Starter) Wait(ctx context.Context, ids []string, show func(Progress)) ([]Report, error) {
 	for _, id := range ids {
 		if _, err := s.describe(ctx, id, ""); err != nil {
@@ -79,7 +81,7 @@ func (s *Starter) Wait(ctx context.Context, ids []string, show func(Progress)) (
 		}
 	}
 	paced := *s
-	paced.interval = max(s.interval, time.Duration(len(ids))*perJob)
+	paced.interval = max(s.interval, time.Duration(len(ids))*intervalPerJob)
 	reports := make([]Report, len(ids))
 	errs := make([]error, len(ids))
 	var watching sync.WaitGroup
@@ -90,48 +92,49 @@ func (s *Starter) Wait(ctx context.Context, ids []string, show func(Progress)) (
 	if ctx.Err() != nil && slices.ContainsFunc(reports, Report.open) {
 		return reports, context.Cause(ctx)
 	}
-	return reports, errors.Join(errs...)
+	return reports, oneLine(errors.Join(errs...))
 }
 
-// watched is a job that is being watched.
-type watched struct {
-	*Starter
-	job Report
+// watchedJob is the last report on a watched job.
+type watchedJob struct {
+	starter *Starter
+	job     Report
 }
 
-// untilEnd returns when the run has closed.
-func (w *watched) untilEnd(ctx context.Context, show func(Progress)) error {
-	looking, stop := context.WithCancel(ctx)
+// untilEnd polls the job until the run has closed.
+func (w *watchedJob) untilEnd(ctx context.Context, show func(Progress)) error {
+	polling, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	run := w.job
 	go func() {
-		ended <- w.awaitEnd(ctx, run)
+		ended <- w.starter.awaitEnd(ctx, run)
 		stop()
 	}()
-	interval := w.interval
-	for looking.Err() == nil {
-		progress := w.look(looking)
-		if looking.Err() != nil {
+	interval := w.starter.interval
+	for polling.Err() == nil {
+		progress := w.poll(polling)
+		if polling.Err() != nil {
 			break
 		}
 		if progress.Stage != workflows.StageDone && progress.Stage != workflows.StageFailed {
-			// How a job ends is shown when it has ended.
+			// The end is shown after the run has closed.
 			show(progress)
 		}
 		if progress.Silence != "" {
-			interval = min(2*interval, max(maxInterval, w.interval))
+			interval = min(2*interval, max(maxInterval, w.starter.interval))
 		} else {
-			interval = w.interval
+			interval = w.starter.interval
 		}
 		select {
-		case <-looking.Done():
+		case <-polling.Done():
 		case <-time.After(interval):
 		}
 	}
 	return <-ended
 }
 
-// awaitEnd waits for the end of the run, across interruptions of the server.
+// awaitEnd blocks until the run has closed. It reconnects to a server that
+// restarts.
 func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
 	for {
 		_, err := s.lastEvent(ctx, run, true)
@@ -142,7 +145,7 @@ func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
 			return context.Cause(ctx)
 		case notFound(err):
 			return noJob(run.WorkflowID)
-		case refused(err):
+		case rejected(err):
 			return failed("wait for job "+plain(run.WorkflowID), err)
 		}
 		if err := s.awaitTemporal(ctx, run); err != nil {
@@ -151,10 +154,9 @@ func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
 	}
 }
 
-// awaitTemporal waits until Temporal answers again. It gives up after an
-// outage.
+// awaitTemporal blocks until Temporal answers again, for the time outage at most.
 func (s *Starter) awaitTemporal(ctx context.Context, run Report) error {
-	lost := time.Now()
+	began := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -167,88 +169,81 @@ func (s *Starter) awaitTemporal(ctx context.Context, run Report) error {
 			return err
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case time.Since(lost) >= outage:
+		case time.Since(began) >= outage:
 			id := plain(run.WorkflowID)
-			return &trouble{"Temporal has not answered for " + outage.String() + "; job " + id + " goes on by itself, wait for it again with: lumaflow wait " + id, err}
+			return &requestError{"Temporal has not answered for " + outage.String() + "; job " + id + " goes on by itself, wait for it again with: lumaflow wait " + id, err}
 		}
 	}
 }
 
-// readEnd reads how the run ended.
-func (w *watched) readEnd(ctx context.Context) error {
-	final, err := w.report(ctx, w.job.WorkflowID, w.job.RunID)
+// readEnd replaces the report by that of the closed run.
+func (w *watchedJob) readEnd(ctx context.Context) error {
+	final, err := w.starter.report(ctx, w.job.WorkflowID, w.job.RunID)
 	if final.RunID == "" {
 		return err
 	}
-	if final.TaskID == "" {
-		final.TaskID = w.job.TaskID
-	}
+	final.TaskID = cmp.Or(final.TaskID, w.job.TaskID)
 	w.job = final
 	return err
 }
 
-func (w *watched) final() Progress {
+// progress is the progress without the answer to a query.
+func (w *watchedJob) progress(at time.Time) Progress {
 	return Progress{
 		WorkflowID: w.job.WorkflowID,
 		State:      w.job.State,
 		TaskID:     w.job.TaskID,
-		Elapsed:    max(w.job.ClosedAt.Sub(w.job.StartedAt), 0),
+		Elapsed:    max(at.Sub(w.job.StartedAt), 0),
 		Total:      -1,
 	}
 }
 
-// look asks the job how far it is.
-func (w *watched) look(ctx context.Context) Progress {
-	progress := Progress{
-		WorkflowID: w.job.WorkflowID,
-		State:      w.job.State,
-		Elapsed:    max(time.Since(w.job.StartedAt), 0),
-		Total:      -1,
-	}
-	status, err := w.query(ctx, w.job.WorkflowID, w.job.RunID)
+// poll queries the job.
+func (w *watchedJob) poll(ctx context.Context) Progress {
+	status, err := w.starter.query(ctx, w.job.WorkflowID, w.job.RunID)
 	if err == nil {
 		w.job.Status = &status
-		w.job.learn(status.TaskID)
+		w.job.TaskID = cmp.Or(status.TaskID, w.job.TaskID)
 	}
-	progress.Silence = silence(err)
+	progress := w.progress(time.Now())
+	progress.Silence = querySilence(err)
 	if last := w.job.Status; last != nil {
 		progress.Stage, progress.TaskID, progress.Detail = last.Stage, last.TaskID, plain(last.Detail)
 	}
 	if err == nil && progress.Stage == workflows.StageCollecting {
-		// It is nil if Temporal does not answer.
-		described, _ := w.describe(ctx, w.job.WorkflowID, w.job.RunID)
-		progress.Bytes, progress.Total = w.downloaded(described, status.Videos)
-		for _, failing := range w.inTheWay(described) {
+		// A nil description, after an error, has no downloads.
+		described, _ := w.starter.describe(ctx, w.job.WorkflowID, w.job.RunID)
+		progress.Bytes, progress.Total = w.starter.downloaded(described, status.Videos)
+		for _, failing := range w.starter.failing(described) {
 			if !failing.NextAttempt.IsZero() {
-				// It pauses: why is worth more than a bar that stands still.
-				progress.Detail, progress.Total = failing.again(), -1
+				// The failure is shown in place of the bar until the retry.
+				progress.Detail, progress.Total = failing.retryText(), -1
 			}
 		}
 	}
 	return progress
 }
 
-func silence(err error) string {
-	var unavailable *serviceerror.Unavailable
-	var failed *serviceerror.QueryFailed
-	var sealed *codec.SealedError
+// querySilence describes a failed query in a few words.
+func querySilence(err error) string {
+	sealed, isSealed := errors.AsType[*codec.SealedError](err)
 	switch {
 	case err == nil:
 		return ""
-	case errors.As(err, &sealed):
+	case isSealed:
 		return "its answer is " + sealed.Error()
-	case errors.As(err, &unavailable):
+	case is[*serviceerror.Unavailable](err):
 		return "Temporal does not answer"
-	case errors.As(err, &failed):
-		return "the worker can't answer for it"
+	case is[*serviceerror.QueryFailed](err):
+		return "the query failed in the worker"
 	default:
 		return "no worker answers"
 	}
 }
 
-// downloaded adds up the videos that are stored and those under way, which
-// report their progress in heartbeats.
-func (w *watched) downloaded(described *workflowservice.DescribeWorkflowExecutionResponse, stored []workflows.Video) (bytes, total int64) {
+// downloaded adds up the stored videos and the downloads in progress, which report
+// their bytes in heartbeats.
+func (s *Starter) downloaded(described *workflowservice.DescribeWorkflowExecutionResponse, stored []workflows.Video) (bytes, total int64) {
 	for _, video := range stored {
 		bytes += video.Bytes
 	}
@@ -259,7 +254,7 @@ func (w *watched) downloaded(described *workflowservice.DescribeWorkflowExecutio
 			continue
 		}
 		var progress activities.DownloadProgress
-		if activity.GetHeartbeatDetails() == nil || w.data.FromPayloads(activity.GetHeartbeatDetails(), &progress) != nil {
+		if activity.GetHeartbeatDetails() == nil || s.data.FromPayloads(activity.GetHeartbeatDetails(), &progress) != nil {
 			known = false
 			continue
 		}

@@ -16,10 +16,11 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/starter"
+	"lumaflow/starter/startertest"
 	"lumaflow/workflows"
 )
 
-// watching watches a job in the background and remembers what was shown.
+// watching watches a job in the background and records the progress.
 type watching struct {
 	shown  []starter.Progress
 	report starter.Report
@@ -27,16 +28,16 @@ type watching struct {
 	done   chan struct{}
 }
 
-func watch(ctx context.Context, s *starter.Starter, id string) *watching {
+func watch(ctx context.Context, s *starter.Starter) *watching {
 	w := &watching{done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
-		w.report, w.err = s.Watch(ctx, id, func(p starter.Progress) { w.shown = append(w.shown, p) })
+		w.report, w.err = s.Watch(ctx, jobID, func(p starter.Progress) { w.shown = append(w.shown, p) })
 	}()
 	return w
 }
 
-// last is what was shown last, once nothing moves any more.
+// last is the last progress, after all goroutines have blocked.
 func (w *watching) last() starter.Progress {
 	synctest.Wait()
 	return w.shown[len(w.shown)-1]
@@ -44,17 +45,17 @@ func (w *watching) last() starter.Progress {
 
 func TestWatchShowsAJobToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works"})
-		w := watch(t.Context(), starter.New(fake, starter.Options{}), jobID)
+		fake := startertest.New(t)
+		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works"})
+		w := watch(t.Context(), starter.New(fake, starter.Options{}))
 		require.Equal(t, starter.Progress{
 			WorkflowID: jobID, State: starter.StateRunning, Stage: workflows.StageWaiting, TaskID: taskID, Detail: "kie.ai works", Total: -1,
 		}, w.last())
 
-		heartbeat := job.history.payloads(activities.DownloadProgress{Bytes: 250, Total: 1000})
-		fake.do(func() {
-			job.says(workflows.Status{Stage: workflows.StageCollecting, TaskID: taskID, Videos: []workflows.Video{{Bytes: 500}}})
-			job.pending = []*workflowpb.PendingActivityInfo{
+		heartbeat := job.History.Payloads(activities.DownloadProgress{Bytes: 250, Total: 1000})
+		fake.Do(func() {
+			job.Answers(workflows.Status{Stage: workflows.StageCollecting, TaskID: taskID, Videos: []workflows.Video{{Bytes: 500}}})
+			job.Pending = []*workflowpb.PendingActivityInfo{
 				{ActivityType: &commonpb.ActivityType{Name: "Download"}, HeartbeatDetails: heartbeat},
 				{ActivityType: &commonpb.ActivityType{Name: "WriteReceipt"}},
 			}
@@ -66,26 +67,26 @@ func TestWatchShowsAJobToItsEnd(t *testing.T) {
 		require.EqualValues(t, 1500, w.last().Total)
 		require.Equal(t, 2*time.Second, w.last().Elapsed)
 
-		download := job.pending[0]
-		fake.do(func() {
-			download.LastFailure = failureOf(application(activities.StorageUnavailable, "store v: access\ndenied"))
+		download := job.Pending[0]
+		fake.Do(func() {
+			download.LastFailure = startertest.FailureOf(startertest.ApplicationError(activities.StorageUnavailable, "store v: access\ndenied"))
 		})
 		time.Sleep(2 * time.Second)
-		require.EqualValues(t, 1500, w.last().Total, "it moves again")
-		fake.do(func() {
+		require.EqualValues(t, 1500, w.last().Total, "a running retry has a total")
+		fake.Do(func() {
 			download.State, download.NextAttemptScheduleTime = enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, timestamppb.New(time.Now().Add(30*time.Second))
 		})
 		time.Sleep(2 * time.Second)
-		require.Equal(t, "store v: access denied; it is tried again", w.last().Detail)
-		require.EqualValues(t, -1, w.last().Total, "why it does not move is shown instead of how far it is")
+		require.Equal(t, "store v: access denied; it is retried", w.last().Detail)
+		require.EqualValues(t, -1, w.last().Total, "the failure replaces the bytes")
 
-		fake.do(func() { job.says(workflows.Status{Stage: workflows.StageDone}) })
+		fake.Do(func() { job.Answers(workflows.Status{Stage: workflows.StageDone}) })
 		time.Sleep(2 * time.Second)
-		require.Equal(t, workflows.StageCollecting, w.last().Stage, "the end is shown when it has come")
+		require.Equal(t, workflows.StageCollecting, w.last().Stage, "the end is shown after the run has closed")
 
-		fake.do(func() {
-			job.history.endsWell(workflows.ModifyVideoResult{TaskID: taskID})
-			job.end(statusCompleted, time.Minute)
+		fake.Do(func() {
+			job.History.EndCompleted(workflows.ModifyVideoResult{TaskID: taskID})
+			job.End(statusCompleted, time.Minute)
 		})
 		<-w.done
 		require.NoError(t, w.err)
@@ -95,31 +96,31 @@ func TestWatchShowsAJobToItsEnd(t *testing.T) {
 	})
 }
 
-func TestWatchKnowsNoTotalBeforeAllSizes(t *testing.T) {
+func TestWatchTotalNeedsAllSizes(t *testing.T) {
 	download := &commonpb.ActivityType{Name: "Download"}
-	h := newHistory(t, request)
-	known := h.payloads(activities.DownloadProgress{Bytes: 10, Total: 100})
+	h := startertest.NewHistory(t, request)
+	known := h.Payloads(activities.DownloadProgress{Bytes: 10, Total: 100})
 	tests := []struct {
 		name      string
 		heartbeat *commonpb.Payloads
 		bytes     int64
 	}{
 		{"no heartbeat yet", nil, 10},
-		{"size not told", h.payloads(activities.DownloadProgress{Bytes: 5, Total: -1}), 15},
-		{"unreadable", h.payloads("half"), 10},
+		{"size unknown", h.Payloads(activities.DownloadProgress{Bytes: 5, Total: -1}), 15},
+		{"unreadable", h.Payloads("half"), 10},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := newTemporal(t)
-				job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageCollecting})
-				job.pending = []*workflowpb.PendingActivityInfo{
+				fake := startertest.New(t)
+				job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageCollecting})
+				job.Pending = []*workflowpb.PendingActivityInfo{
 					{ActivityType: download, HeartbeatDetails: known},
 					{ActivityType: download, HeartbeatDetails: test.heartbeat},
 				}
 				ctx, cancel := context.WithCancel(t.Context())
-				w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
-				require.EqualValues(t, test.bytes, w.last().Bytes)
+				w := watch(ctx, starter.New(fake, starter.Options{}))
+				require.Equal(t, test.bytes, w.last().Bytes)
 				require.EqualValues(t, -1, w.last().Total)
 				cancel()
 				<-w.done
@@ -128,21 +129,21 @@ func TestWatchKnowsNoTotalBeforeAllSizes(t *testing.T) {
 	}
 }
 
-// A job without a worker is asked less and less often, and shown all the same.
+// Without a worker the queries become rarer, and the progress is still shown.
 func TestWatchWithoutAWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting})
+		fake := startertest.New(t)
+		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting})
 		ctx, cancel := context.WithCancel(t.Context())
-		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
+		w := watch(ctx, starter.New(fake, starter.Options{}))
 		require.Empty(t, w.last().Silence)
-		fake.do(func() { job.answer = nil })
+		fake.Do(func() { job.Answer = nil })
 		time.Sleep(10 * time.Minute)
 		require.Equal(t, "no worker answers", w.last().Silence)
-		require.Equal(t, workflows.StageWaiting, w.last().Stage, "the last that is known")
+		require.Equal(t, workflows.StageWaiting, w.last().Stage, "the last known stage")
 		require.Less(t, len(w.shown), 30)
 
-		fake.do(func() { job.says(workflows.Status{Stage: workflows.StageCollecting}) })
+		fake.Do(func() { job.Answers(workflows.Status{Stage: workflows.StageCollecting}) })
 		time.Sleep(starter.MaxInterval)
 		require.Equal(t, workflows.StageCollecting, w.last().Stage)
 		require.Empty(t, w.last().Silence)
@@ -153,12 +154,12 @@ func TestWatchWithoutAWorker(t *testing.T) {
 
 func TestWatchEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID})
+		fake := startertest.New(t)
+		fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID})
 		enough := errors.New("enough")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, enough)
 		defer cancel()
-		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
+		w := watch(ctx, starter.New(fake, starter.Options{}))
 		<-w.done
 		require.ErrorIs(t, w.err, enough)
 		require.Equal(t, starter.StateRunning, w.report.State)
@@ -166,25 +167,25 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// Temporal may restart while somebody waits.
-func TestWatchOutlivesAnOutage(t *testing.T) {
+// A watch outlasts restarts of Temporal.
+func TestWatchOutlastsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		job := fake.job(jobID).says(workflows.Status{Stage: workflows.StageWaiting})
-		flaky := &flaky{temporal: fake}
-		w := watch(t.Context(), starter.New(flaky, starter.Options{}), jobID)
+		fake := startertest.New(t)
+		job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting})
+		flaky := &flaky{Temporal: fake}
+		w := watch(t.Context(), starter.New(flaky, starter.Options{}))
 		synctest.Wait()
 		for range 3 {
-			fake.do(func() { fake.down = serviceerror.NewUnavailable("restarting") })
+			fake.Do(func() { fake.Down = serviceerror.NewUnavailable("restarting") })
 			time.Sleep(starter.Outage - 10*time.Second)
 			require.Equal(t, "Temporal does not answer", w.last().Silence)
-			fake.do(func() { fake.down = nil })
+			fake.Do(func() { fake.Down = nil })
 			time.Sleep(time.Minute)
 			require.Empty(t, w.last().Silence)
 		}
-		fake.do(func() {
-			job.history.endsTerminated()
-			job.end(statusTerminated, time.Minute)
+		fake.Do(func() {
+			job.History.EndTerminated()
+			job.End(statusTerminated, time.Minute)
 		})
 		<-w.done
 		require.NoError(t, w.err)
@@ -192,25 +193,25 @@ func TestWatchOutlivesAnOutage(t *testing.T) {
 	})
 }
 
-func TestWatchGivesUpOnTemporal(t *testing.T) {
+func TestWatchEndsAfterLongOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.job(jobID)
-		flaky := &flaky{temporal: fake}
-		w := watch(t.Context(), starter.New(flaky, starter.Options{}), jobID)
+		fake := startertest.New(t)
+		fake.Job(jobID)
+		flaky := &flaky{Temporal: fake}
+		w := watch(t.Context(), starter.New(flaky, starter.Options{}))
 		synctest.Wait()
 		began := time.Now()
-		fake.do(func() { fake.down = serviceerror.NewUnavailable("gone") })
+		fake.Do(func() { fake.Down = serviceerror.NewUnavailable("gone") })
 		<-w.done
 		require.ErrorContains(t, w.err, "Temporal has not answered for 5m0s; job "+jobID+" goes on by itself")
 		require.InDelta(t, starter.Outage.Seconds(), time.Since(began).Seconds(), 60)
 	})
 }
 
-func TestWatchThatTemporalForbids(t *testing.T) {
+func TestWatchWithoutPermission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.job(jobID)
+		fake := startertest.New(t)
+		fake.Job(jobID)
 		_, err := starter.New(&forbidding{fake}, starter.Options{}).Watch(t.Context(), jobID, nil)
 		require.EqualError(t, err, "wait for job "+jobID+": read how "+jobID+" ended: not for you")
 	})
@@ -218,13 +219,13 @@ func TestWatchThatTemporalForbids(t *testing.T) {
 
 func TestWaitForSeveralJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
+		fake := startertest.New(t)
 		for _, id := range []string{"a", "b"} {
-			job := fake.job(id).says(workflows.Status{Stage: workflows.StageWaiting})
+			job := fake.Job(id).Answers(workflows.Status{Stage: workflows.StageWaiting})
 			time.AfterFunc(time.Duration(id[0]-'a'+1)*time.Minute, func() {
-				fake.do(func() {
-					job.history.endsWell(workflows.ModifyVideoResult{TaskID: id})
-					job.end(statusCompleted, time.Minute)
+				fake.Do(func() {
+					job.History.EndCompleted(workflows.ModifyVideoResult{TaskID: id})
+					job.End(statusCompleted, time.Minute)
 				})
 			})
 		}
@@ -237,19 +238,19 @@ func TestWaitForSeveralJobs(t *testing.T) {
 	})
 }
 
-// Nobody waits for hours to hear that an id was misspelled.
-func TestWaitRefusesUnknownJobsAtOnce(t *testing.T) {
+// An unknown id is an error before the wait.
+func TestWaitRejectsUnknownJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal(t)
-		fake.job("a")
+		fake := startertest.New(t)
+		fake.Job("a")
 		_, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"a", "nope"}, nil)
 		require.ErrorIs(t, err, starter.ErrNoJob)
 	})
 }
 
 func TestWaitForJobsThatHaveEnded(t *testing.T) {
-	fake := newTemporal(t)
-	fake.job("a").end(statusTerminated, time.Minute).history.endsTerminated()
+	fake := startertest.New(t)
+	fake.Job("a").End(statusTerminated, time.Minute).History.EndTerminated()
 	reports, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"a"}, nil)
 	require.NoError(t, err)
 	require.Equal(t, starter.FailureTerminated, reports[0].Failure.Type)

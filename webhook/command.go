@@ -5,7 +5,6 @@ import (
 
 	"lumaflow/internal/callback"
 	"lumaflow/internal/command"
-	"lumaflow/internal/command/lean"
 	"lumaflow/internal/kie"
 	"lumaflow/internal/telemetry"
 	"lumaflow/internal/telemetry/metrics"
@@ -85,7 +84,6 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	shown.Readiness.Begin(telemetry.Check{Name: "temporal", Ask: reach})
 	defer context.AfterFunc(ctx, shown.Readiness.Drain)()
-	defer lean.Stay(ctx)()
 	handler := New(options)
 	if c.MetricsListen != "" {
 		ctx, handler = linger(ctx, handler)

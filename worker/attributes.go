@@ -14,15 +14,17 @@ import (
 )
 
 const (
+	// attributesTTL is the lifetime of an answer, attributesTimeout bounds a request.
 	attributesTTL     = time.Minute
 	attributesTimeout = 5 * time.Second
-	// attributesRetry is how soon a server that gave no answer is asked again: a
-	// job that is not shown in lists for lack of it is hard to find.
+	// attributesRetry is the pause after a failed request. It is short because a job
+	// without search attributes is hard to find.
 	attributesRetry = 5 * time.Second
 )
 
-// AttributeProbe knows whether a namespace has lumaflow's search attributes.
-// Setting one that is missing would block a workflow, so jobs are told.
+// AttributeProbe caches whether a namespace has lumaflow's search attributes. A
+// job must not set one that is missing: that would block its workflow task. It is
+// safe for concurrent use.
 type AttributeProbe struct {
 	client    client.Client
 	namespace string
@@ -30,54 +32,55 @@ type AttributeProbe struct {
 
 	mu        sync.Mutex
 	available bool
-	silent    bool
-	again     time.Time // when to ask
+	// failed suppresses further warnings until a request succeeds.
+	failed  bool
+	expires time.Time
 }
 
-// NewAttributeProbe asks about the namespace through c.
+// NewAttributeProbe returns a probe of the namespace. It sends no request yet.
 func NewAttributeProbe(c client.Client, namespace string, logger *slog.Logger) *AttributeProbe {
 	return &AttributeProbe{client: c, namespace: namespace, logger: logger}
 }
 
-// Available reports whether both attributes are there. It asks the server once
-// a minute, and keeps the last answer while the server gives none.
+// Available reports whether the namespace has both attributes. It sends at most
+// one request a minute, and keeps the last answer while requests fail.
 func (p *AttributeProbe) Available(ctx context.Context) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if time.Now().Before(p.again) {
+	if time.Now().Before(p.expires) {
 		return p.available
 	}
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
 	defer cancel()
 	missing, mistyped, err := MissingAttributes(ctx, p.client, p.namespace)
 	if err != nil {
-		p.again = time.Now().Add(attributesRetry)
-		if !p.silent && !p.available {
-			p.silent = true
-			p.logger.Warn("Temporal does not tell which search attributes the namespace has: until it does, jobs go without and can't be found by stage or task",
+		p.expires = time.Now().Add(attributesRetry)
+		if !p.failed && !p.available {
+			p.failed = true
+			p.logger.Warn("Temporal does not list the search attributes of the namespace: until it does, jobs go without and can't be found by stage or task",
 				"namespace", p.namespace, "error", err)
 		}
 		return p.available
 	}
-	p.silent = false
-	p.again = time.Now().Add(attributesTTL)
+	p.failed = false
+	p.expires = time.Now().Add(attributesTTL)
 	p.available = len(missing)+len(mistyped) == 0
 	return p.available
 }
 
-// MissingAttributes asks which of lumaflow's search attributes a namespace lacks,
-// and which it has with another type than keyword. One of those would block a
-// workflow as a missing one does.
+// MissingAttributes lists the search attributes of lumaflow that a namespace
+// lacks, and those that it has with another type than keyword, which would block
+// a workflow task like a missing one.
 func MissingAttributes(ctx context.Context, c client.Client, namespace string) (missing, mistyped []string, err error) {
-	answer, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	list, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, name := range []string{workflows.StageAttribute, workflows.TaskIDAttribute} {
-		switch kind, there := answer.CustomAttributes[name]; {
-		case !there:
+		switch valueType, exists := list.CustomAttributes[name]; {
+		case !exists:
 			missing = append(missing, name)
-		case kind != enumspb.INDEXED_VALUE_TYPE_KEYWORD:
+		case valueType != enumspb.INDEXED_VALUE_TYPE_KEYWORD:
 			mistyped = append(mistyped, name)
 		}
 	}

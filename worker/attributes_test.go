@@ -19,53 +19,53 @@ import (
 	"lumaflow/workflows"
 )
 
-// namespace is a client of which nothing but the search attributes is asked.
+// namespace is a client that only lists search attributes.
 type namespace struct {
 	client.Client
 	operatorservice.OperatorServiceClient
-	has   map[string]enumspb.IndexedValueType
-	err   error
-	asked int
+	attributes map[string]enumspb.IndexedValueType
+	err        error
+	requests   int
 }
 
 func (n *namespace) OperatorService() operatorservice.OperatorServiceClient { return n }
 
 func (n *namespace) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest, ...grpc.CallOption) (*operatorservice.ListSearchAttributesResponse, error) {
-	n.asked++
-	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: n.has}, n.err
+	n.requests++
+	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: n.attributes}, n.err
 }
 
-func both(kind enumspb.IndexedValueType) map[string]enumspb.IndexedValueType {
-	return map[string]enumspb.IndexedValueType{workflows.StageAttribute: kind, workflows.TaskIDAttribute: kind}
+func bothOfType(valueType enumspb.IndexedValueType) map[string]enumspb.IndexedValueType {
+	return map[string]enumspb.IndexedValueType{workflows.StageAttribute: valueType, workflows.TaskIDAttribute: valueType}
 }
 
-func TestSearchAttributesAreAskedAbout(t *testing.T) {
+func TestSearchAttributesAreCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &namespace{err: serviceerror.NewUnavailable("away")}
-		log := &told{}
+		n := &namespace{err: serviceerror.NewUnavailable("unavailable")}
+		log := &logBuffer{}
 		probe := worker.NewAttributeProbe(n, "default", slog.New(slog.NewTextHandler(log, nil)))
-		ask := func(after time.Duration, want bool, asked int) {
+		requireAvailable := func(after time.Duration, want bool, requests int) {
 			t.Helper()
 			time.Sleep(after)
 			require.Equal(t, want, probe.Available(t.Context()))
-			require.Equal(t, asked, n.asked)
+			require.Equal(t, requests, n.requests)
 		}
-		ask(0, false, 1)
-		ask(time.Second, false, 1)
-		ask(10*time.Second, false, 2)
-		said := log.take()
-		require.Equal(t, 1, strings.Count(said, "\n"), "it complains once: %s", said)
-		require.Contains(t, said, "level=WARN msg=\"Temporal does not tell which search attributes the namespace has")
-		require.Contains(t, said, "namespace=default error=away")
-		n.has, n.err = both(enumspb.INDEXED_VALUE_TYPE_KEYWORD), nil
-		ask(5*time.Second, true, 3) // soon, since there was no answer
-		ask(50*time.Second, true, 3)
-		n.err = serviceerror.NewUnavailable("away again")
-		ask(20*time.Second, true, 4) // the last answer holds
+		requireAvailable(0, false, 1)
+		requireAvailable(time.Second, false, 1)
+		requireAvailable(10*time.Second, false, 2)
+		lines := log.take()
+		require.Equal(t, 1, strings.Count(lines, "\n"), "one warning for all failures in a row: %s", lines)
+		require.Contains(t, lines, "level=WARN msg=\"Temporal does not list the search attributes of the namespace")
+		require.Contains(t, lines, "namespace=default error=unavailable")
+		n.attributes, n.err = bothOfType(enumspb.INDEXED_VALUE_TYPE_KEYWORD), nil
+		requireAvailable(5*time.Second, true, 3) // soon after a failure
+		requireAvailable(50*time.Second, true, 3)
+		n.err = serviceerror.NewUnavailable("unavailable again")
+		requireAvailable(20*time.Second, true, 4) // the last answer is kept
 		require.Empty(t, log.take())
-		n.has, n.err = both(enumspb.INDEXED_VALUE_TYPE_TEXT), nil
-		ask(10*time.Second, false, 5) // of another type they would block jobs
-		n.has = map[string]enumspb.IndexedValueType{workflows.StageAttribute: enumspb.INDEXED_VALUE_TYPE_KEYWORD}
-		ask(time.Minute, false, 6)
+		n.attributes, n.err = bothOfType(enumspb.INDEXED_VALUE_TYPE_TEXT), nil
+		requireAvailable(10*time.Second, false, 5) // of another type they would block workflow tasks
+		n.attributes = map[string]enumspb.IndexedValueType{workflows.StageAttribute: enumspb.INDEXED_VALUE_TYPE_KEYWORD}
+		requireAvailable(time.Minute, false, 6)
 	})
 }

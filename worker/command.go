@@ -10,39 +10,46 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/contrib/envconfig"
+	sdkworker "go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
 	"lumaflow/internal/command"
-	"lumaflow/internal/command/lean"
 	"lumaflow/internal/kie"
 	"lumaflow/internal/telemetry"
 	"lumaflow/internal/telemetry/metrics"
 	"lumaflow/internal/temporal/dial"
 )
 
-// keyCheckTimeout bounds the look at the account when a worker starts.
+// keyCheckTimeout bounds the request that checks the key at the start.
 const keyCheckTimeout = 15 * time.Second
 
-// Command runs a worker until it is told to stop.
+// outputCheckInterval is the period for which the output counts as writable: a
+// check costs a write.
+const outputCheckInterval = time.Minute
+
+// Command runs a worker until its context ends.
 type Command struct {
 	Settings        `embed:""`
 	telemetry.Flags `embed:""`
 	command.Logging `embed:""`
 
-	// Env looks up Temporal's own settings; nil means the process environment.
+	// Env resolves Temporal's own settings; nil means the process environment.
 	Env envconfig.EnvLookup `kong:"-"`
 }
 
-// Help shows how a worker is started.
+// Help returns the help text beside the flags.
 func (Command) Help() string {
-	return `A worker runs the workflows and all activities. Start as many as you like, on as many machines; the rate
-of submissions holds for all of them together. SIGTERM drains: running submissions end, downloads are left to the
-next worker, which goes on where they stopped if it has the same WORK_DIR. That takes at most 80 seconds, so give it 90
-before you kill it. With METRICS_LISTEN, a port of its own serves /metrics for Prometheus, /healthz, and /readyz, which is
-200 while Temporal answers, sees this worker ask for work, and OUTPUT_URL can be written.
+	return `A worker runs the workflows and all activities. Start any number of workers, on any number of machines; the
+rate of submissions holds for all of them together. SIGTERM drains: submissions in flight complete, downloads stop, and
+the next worker resumes them if it has the same WORK_DIR. That takes at most 80 seconds; allow 90 before SIGKILL. With
+METRICS_LISTEN, a port of its own serves /metrics for Prometheus, /healthz, and /readyz, which is 200 while Temporal
+answers and OUTPUT_URL can be written.
 
-With TEMPORAL_DEPLOYMENT_NAME the worker has a version, and an open job stays with the version it began on. New jobs come
-once an operator has made the version current; until then the log says so and names the command.
+With TEMPORAL_DEPLOYMENT_NAME the worker has a version, and an open job stays with the version it began on. New jobs
+start on a version once an operator has made it current; until then the log warns and names the command.
+
+Secrets (KIE_API_KEY, CALLBACK_SECRET, CODEC_KEYS) belong in the environment, not in flags: other users of the machine
+can read the arguments of a process.
 
 Examples:
   KIE_API_KEY=… lumaflow worker
@@ -52,90 +59,92 @@ Examples:
   TEMPORAL_DEPLOYMENT_NAME=lumaflow TEMPORAL_WORKER_BUILD_ID=v1.3.0 lumaflow worker`
 }
 
-// Run checks the settings, the store and the key, and works until ctx ends.
+// Run starts the worker in steps, each of which relies on the ones before it,
+// and works until ctx ends. What a step opens is closed in reverse order.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	logger := c.Logger(streams.Err)
-	version, err := c.Version()
+
+	// 1. Settings: a usage error precedes every side effect.
+	version, server, err := c.validate()
 	if err != nil {
 		return err
 	}
-	server, err := dial.Load(c.Env)
-	if err != nil {
-		return err
-	}
-	if err := c.Pace(); err != nil {
-		return err
-	}
-	shown, err := telemetry.Start(ctx, telemetry.Options{
+	// 2. The metrics port: a slow start is visible as alive and not ready.
+	observed, err := telemetry.Start(ctx, telemetry.Options{
 		Flags: c.Flags, Role: "lumaflow-worker", Counters: metrics.OfWorker, Logger: logger,
 	})
 	if err != nil {
 		return err
 	}
-	defer shown.Close()
-	options, provider, err := c.build(ctx, logger)
+	defer observed.Close() //nolint:contextcheck // traces are flushed after ctx has ended
+	// 3. Work directory, output and key: without them no task can succeed.
+	options, err := c.activityOptions(ctx, logger)
 	if err != nil {
 		return err
 	}
-	if err := checkKey(ctx, provider, logger); err != nil {
-		return err
-	}
-	identity := dial.Identity()
-	dialling := dial.Options{
-		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Patience: dial.RolePatience,
-		Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
-	}
-	temporal, err := dial.Temporal(ctx, dialling)
+	// 4. Temporal, which may take a minute to answer.
+	temporal, err := c.connect(ctx, server, observed, logger)
 	if err != nil {
 		return err
 	}
-	defer temporal.Close()
-	onlooker, err := dial.Onlooker(ctx, temporal, dialling)
-	if err != nil {
-		return err
-	}
-	defer onlooker.Close()
-	options.Recorder = temporal
-	options.SearchAttributes = NewAttributeProbe(temporal, server.Namespace, logger).Available
+	defer temporal.close()
+	// 5. The activities, which need both.
+	options.Recorder = temporal.worker
+	options.SearchAttributes = NewAttributeProbe(temporal.worker, server.Namespace, logger).Available
 	acts, err := activities.New(options)
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
-	reach, err := dial.Reachable(temporal, c.Env)
-	if err != nil {
-		return err
-	}
-	show := show{Telemetry: shown, temporal: onlooker, server: server, identity: identity, taskQueue: c.TaskQueue}
-	defer show.countJobs(ctx, logger)()
-	defer lean.Stay(ctx)()
-	return Run(ctx, temporal, acts, Options{
+	// 6. The census, in the background.
+	defer temporal.startCensus(ctx, c.TaskQueue, observed, logger)()
+	// 7. The worker, which is ready once it polls.
+	return Run(ctx, temporal.worker, acts, Options{
 		TaskQueue:        c.TaskQueue,
 		SubmitsPerSecond: c.SubmitsPerSecond,
 		Version:          version,
 		Logger:           logger,
-		Started:          func() { show.ready(reach, options.Store) },
-		Draining:         shown.Readiness.Drain,
+		Started: func() {
+			observed.Readiness.Begin(
+				telemetry.Check{Name: "temporal", Ask: temporal.reachable},
+				telemetry.Check{Name: "output", Ask: options.Store.Check, Holds: outputCheckInterval},
+			)
+		},
+		Draining: observed.Readiness.Drain,
 	})
 }
 
-// build makes everything of the activities that needs no Temporal.
-func (c *Command) build(ctx context.Context, logger *slog.Logger) (activities.Options, *kie.Client, error) {
+// validate checks the settings that open nothing.
+func (c *Command) validate() (version sdkworker.WorkerDeploymentVersion, server dial.Settings, err error) {
+	if version, err = c.Version(); err != nil {
+		return version, server, err
+	}
+	if server, err = dial.Load(c.Env); err != nil {
+		return version, server, err
+	}
+	return version, server, c.Pace()
+}
+
+// activityOptions opens the dependencies of the activities other than Temporal.
+func (c *Command) activityOptions(ctx context.Context, logger *slog.Logger) (activities.Options, error) {
 	var none activities.Options
 	provider, err := c.Provider(logger)
 	if err != nil {
-		return none, nil, err
+		return none, err
 	}
 	minter, secrets, err := c.Callbacks()
 	if err != nil {
-		return none, nil, err
+		return none, err
 	}
 	fetcher, err := c.Fetcher(logger)
 	if err != nil {
-		return none, nil, err
+		return none, err
 	}
 	videos, err := c.Store(ctx)
 	if err != nil {
-		return none, nil, err
+		return none, err
+	}
+	if err := checkKey(ctx, provider, logger); err != nil {
+		return none, err
 	}
 	return activities.Options{
 		Provider:     provider,
@@ -145,11 +154,11 @@ func (c *Command) build(ctx context.Context, logger *slog.Logger) (activities.Op
 		Secrets:      secrets,
 		PollAfter:    c.PollAfter,
 		PollInterval: c.PollInterval,
-	}, provider, nil
+	}, nil
 }
 
-// checkKey asks for the credit: a refused key would hold every job, a provider
-// that is down mends itself.
+// checkKey requests the credit: a refused key would hold every job. Any other
+// failure of kie.ai is temporary.
 func checkKey(ctx context.Context, provider *kie.Client, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, keyCheckTimeout)
 	defer cancel()
@@ -160,9 +169,9 @@ func checkKey(ctx context.Context, provider *kie.Client, logger *slog.Logger) er
 		logger.Info("kie.ai accepts the key", "credit", strconv.FormatFloat(credit, 'f', -1, 64))
 		return nil
 	case errors.As(err, &refused) && refused.Code == http.StatusUnauthorized:
-		return fmt.Errorf("kie.ai refuses KIE_API_KEY (code 401): check it at https://kie.ai/api-key")
+		return errors.New("kie.ai refuses KIE_API_KEY (code 401): check it at https://kie.ai/api-key")
 	default:
-		logger.Warn("kie.ai can't be asked about the key; jobs will wait until it answers", "error", err)
+		logger.Warn("the key could not be checked because kie.ai does not answer; jobs wait until it does", "error", err)
 		return nil
 	}
 }

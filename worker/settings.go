@@ -15,28 +15,27 @@ import (
 	"lumaflow/internal/store"
 )
 
-// Settings are the worker's flags and environment, and what is made of them. The
-// doctor makes the same.
+// Settings are the worker's flags and environment variables. Its methods make the
+// dependencies of a worker from them, for the worker and for the doctor. Their
+// errors name the variable, and are usage errors if the setting itself is wrong.
 type Settings struct {
 	KieAPIKey         string        `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account (https://kie.ai/api-key). Required."`
-	KieBaseURL        string        `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Where kie.ai's API is (${default})."`
+	KieBaseURL        string        `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Base URL of kie.ai's API (${default})."`
 	CallbackBaseURL   string        `env:"CALLBACK_BASE_URL" placeholder:"URL" help:"Public address of the webhook. Empty: no callbacks, polling only."`
-	CallbackSecret    string        `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Signs the callback address of each job, as in the webhook. At least 32 bytes; several, comma-separated: the first signs, all verify."`
-	OutputURL         string        `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Where finished videos go: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
-	WorkDir           string        `env:"WORK_DIR" placeholder:"DIR" help:"Where partial downloads live. Default: a folder in the user cache."`
+	CallbackSecret    string        `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Signs the callback address of each job; the webhook needs the same. At least 32 bytes; several, comma-separated: the first signs, all verify."`
+	OutputURL         string        `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Destination of finished videos: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
+	WorkDir           string        `env:"WORK_DIR" placeholder:"DIR" help:"Folder of partial downloads. Default: a folder in the user cache."`
 	TaskQueue         string        `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue; submissions use the same name with -submit."`
-	SubmitsPerSecond  float64       `env:"SUBMITS_PER_SECOND" default:"2" help:"Submissions per second of all workers together (kie.ai takes 20 in 10 s)."`
-	PollAfter         time.Duration `env:"POLL_AFTER" default:"10m" help:"How long to wait for a callback before polling."`
-	PollInterval      time.Duration `env:"POLL_INTERVAL" default:"30s" help:"How long between polls."`
+	SubmitsPerSecond  float64       `env:"SUBMITS_PER_SECOND" default:"2" help:"Submissions per second of all workers together (kie.ai accepts 20 in 10 s)."`
+	PollAfter         time.Duration `env:"POLL_AFTER" default:"10m" help:"Time to wait for a callback before the first poll."`
+	PollInterval      time.Duration `env:"POLL_INTERVAL" default:"30s" help:"Pause between polls."`
 	DeploymentName    string        `env:"TEMPORAL_DEPLOYMENT_NAME" placeholder:"NAME" help:"Temporal worker deployment that this worker belongs to; jobs then stay with the version they began on. Empty: no versions."`
 	BuildID           string        `name:"build-id" env:"TEMPORAL_WORKER_BUILD_ID" placeholder:"ID" help:"Version of the code within the deployment. Default: the revision this build was made from."`
-	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Let result links be http and on private addresses (development)."`
+	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Allow result links with http and to private addresses (development)."`
 	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results from these hosts and their subdomains only. Default: any public host."`
 }
 
-// Pace refuses a task queue, a rate or a rhythm of polls that no worker can keep.
-// Like the errors of all that a worker is made of, its error names the variable
-// and is a usage error if the setting itself is wrong.
+// Pace rejects a task queue, a submission rate or poll intervals out of range.
 func (s *Settings) Pace() error {
 	switch {
 	case s.TaskQueue == "":
@@ -51,8 +50,8 @@ func (s *Settings) Pace() error {
 	return nil
 }
 
-// Callbacks makes what kie.ai calls back with, and what recognises it. The
-// minter is nil if CALLBACK_BASE_URL is not set.
+// Callbacks makes the minter of callback URLs and the secrets that verify them.
+// The minter is nil if CALLBACK_BASE_URL is not set.
 func (s *Settings) Callbacks() (*callback.Minter, callback.Secrets, error) {
 	switch {
 	case s.CallbackSecret == "" && s.CallbackBaseURL == "":
@@ -74,7 +73,7 @@ func (s *Settings) Callbacks() (*callback.Minter, callback.Secrets, error) {
 	return minter, secrets, nil
 }
 
-// Provider makes the client of kie.ai; nothing is sent yet.
+// Provider makes the client of kie.ai. It sends no request.
 func (s *Settings) Provider(logger *slog.Logger) (*kie.Client, error) {
 	if s.KieAPIKey == "" {
 		return nil, command.Usagef("KIE_API_KEY is not set: make a key at https://kie.ai/api-key")
@@ -86,12 +85,12 @@ func (s *Settings) Provider(logger *slog.Logger) (*kie.Client, error) {
 	return provider, nil
 }
 
-// Store opens where finished videos go and proves that it can be used.
+// Store opens the store of finished videos and checks that it can be written and
+// read.
 func (s *Settings) Store(ctx context.Context) (store.Store, error) {
 	videos, err := store.Open(ctx, s.OutputURL)
 	if err != nil {
-		var malformed *store.URLError
-		if errors.As(err, &malformed) {
+		if _, malformed := errors.AsType[*store.URLError](err); malformed {
 			err = command.Usagef("%w", err)
 		}
 		return nil, err
@@ -102,7 +101,7 @@ func (s *Settings) Store(ctx context.Context) (store.Store, error) {
 	return videos, nil
 }
 
-// Fetcher makes what downloads, and proves that its work folder can be written.
+// Fetcher makes the downloader and checks that its work directory can be written.
 func (s *Settings) Fetcher(logger *slog.Logger) (*fetch.Fetcher, error) {
 	folder := s.WorkDir
 	if folder == "" {

@@ -24,23 +24,22 @@ import (
 	"lumaflow/workflows"
 )
 
-const secret = "a callback secret of more than thirty-two bytes"
-
-// A worker and a webhook that have done a job and are told to stop leave no
-// goroutine and no open file behind.
+// After a job, a worker and a webhook that stop leave no goroutine and no open
+// file behind.
 func TestNothingIsLeftAfterAStop(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it needs a Temporal dev server")
+		t.Skip("needs a Temporal dev server")
 	}
 	server, err := devserver.Start(t.Context(), devserver.Options{Say: os.Stderr})
 	require.NoError(t, err)
 	defer server.Stop()
 	kie, err := kietest.New(kietest.Options{})
 	require.NoError(t, err)
-	defer kie.Close()
+	defer func() { require.NoError(t, kie.Close()) }()
 	provider := httptest.NewServer(kie)
 	defer provider.Close()
 	folder := t.TempDir()
+	secret := strings.Repeat("s", 32)
 	before := goleak.IgnoreCurrent()
 
 	running, stop := context.WithCancel(t.Context())
@@ -88,8 +87,8 @@ func TestNothingIsLeftAfterAStop(t *testing.T) {
 	require.Empty(t, openBelow(folder))
 }
 
-// openBelow are the open files of this process in a folder, where the system
-// tells.
+// openBelow returns the open files of this process in a folder, on systems with
+// /proc.
 func openBelow(folder string) (open []string) {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, entry := range entries {
@@ -101,7 +100,7 @@ func openBelow(folder string) (open []string) {
 	return open
 }
 
-// settings are Temporal's environment variables.
+// settings holds Temporal's environment variables.
 type settings map[string]string
 
 func (s settings) LookupEnv(key string) (string, bool) { value, ok := s[key]; return value, ok }

@@ -10,14 +10,16 @@ import (
 	"lumaflow/internal/command"
 )
 
-// The longest names in bytes that Temporal's server (1.29) takes by default.
+// The longest names in bytes that Temporal's server (1.29) accepts by default.
 const (
 	maxDeploymentName = 480
 	maxBuildID        = 255
 )
 
-// Version is the worker deployment version that the settings name; the zero
-// value means workers without one.
+// Version returns the worker deployment version of the settings; the zero value
+// means an unversioned worker. Without a build id it is the revision, which is one
+// code by definition; a given build id is not checked against the code. Its errors
+// are usage errors.
 func (s *Settings) Version() (worker.WorkerDeploymentVersion, error) {
 	var none worker.WorkerDeploymentVersion
 	switch {
@@ -32,25 +34,25 @@ func (s *Settings) Version() (worker.WorkerDeploymentVersion, error) {
 	}
 	switch {
 	case build == "":
-		return none, command.Usagef("TEMPORAL_DEPLOYMENT_NAME is set but this build does not know its revision: set TEMPORAL_WORKER_BUILD_ID")
+		return none, command.Usagef("TEMPORAL_DEPLOYMENT_NAME is set but this build has no revision: set TEMPORAL_WORKER_BUILD_ID")
 	case s.BuildID == "" && command.Modified():
 		return none, command.Usagef("TEMPORAL_DEPLOYMENT_NAME is set but this build has changes that its revision %s does not: commit them before you build, or set TEMPORAL_WORKER_BUILD_ID", build)
 	}
-	if err := named("TEMPORAL_DEPLOYMENT_NAME", s.DeploymentName, maxDeploymentName); err != nil {
+	if err := checkName("TEMPORAL_DEPLOYMENT_NAME", s.DeploymentName, maxDeploymentName); err != nil {
 		return none, err
 	}
 	if strings.ContainsAny(s.DeploymentName, ".:") {
 		return none, command.Usagef("TEMPORAL_DEPLOYMENT_NAME is %q: Temporal takes no name with a dot or a colon in it", s.DeploymentName)
 	}
-	if err := named("TEMPORAL_WORKER_BUILD_ID", build, maxBuildID); err != nil {
+	if err := checkName("TEMPORAL_WORKER_BUILD_ID", build, maxBuildID); err != nil {
 		return none, err
 	}
 	return worker.WorkerDeploymentVersion{DeploymentName: s.DeploymentName, BuildID: build}, nil
 }
 
-// named refuses what Temporal's server would refuse later, poll by poll, and
-// what could not be told from another name in a log.
-func named(variable, name string, longest int) error {
+// checkName rejects names that Temporal's server would reject at each poll, and
+// names with characters that a log does not show.
+func checkName(variable, name string, longest int) error {
 	switch {
 	case len(name) > longest:
 		return command.Usagef("%s has %d bytes: Temporal takes at most %d", variable, len(name), longest)
@@ -62,7 +64,7 @@ func named(variable, name string, longest int) error {
 	return nil
 }
 
-// deployment is what a worker tells Temporal about its version.
+// deployment returns the deployment options of a worker with that version.
 func deployment(version worker.WorkerDeploymentVersion) worker.DeploymentOptions {
 	if version == (worker.WorkerDeploymentVersion{}) {
 		return worker.DeploymentOptions{}
@@ -70,7 +72,7 @@ func deployment(version worker.WorkerDeploymentVersion) worker.DeploymentOptions
 	return worker.DeploymentOptions{UseVersioning: true, Version: version}
 }
 
-// SetCurrent is the command that gives the new jobs to a version.
+// SetCurrent returns the command that routes the new jobs to a version.
 func SetCurrent(deploymentName, buildID string) string {
 	return "temporal worker deployment set-current-version --deployment-name " + deploymentName + " --build-id " + buildID
 }

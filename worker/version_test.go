@@ -28,7 +28,7 @@ func TestVersion(t *testing.T) {
 		"a line end":                 {deployment: "lumaflow\n", build: "v1", refused: `TEMPORAL_DEPLOYMENT_NAME is "lumaflow\n": give a name without blanks`},
 		"a blank":                    {deployment: "lumaflow", build: "v 1", refused: "TEMPORAL_WORKER_BUILD_ID"},
 		"no text":                    {deployment: "lumaflow", build: "\xff", refused: "TEMPORAL_WORKER_BUILD_ID"},
-		"a build without a revision": {deployment: "lumaflow", refused: "TEMPORAL_DEPLOYMENT_NAME is set but this build does not know its revision: set TEMPORAL_WORKER_BUILD_ID"},
+		"a build without a revision": {deployment: "lumaflow", refused: "TEMPORAL_DEPLOYMENT_NAME is set but this build has no revision: set TEMPORAL_WORKER_BUILD_ID"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,6 @@
 // Package worker assembles and runs the Temporal worker: one task queue for
-// workflows, polls and downloads, and one for submissions alone, whose
-// server-side rate limit holds for all workers together.
+// workflows, polls and downloads, and one for submissions alone, because its
+// rate limit is enforced by the server for all workers together.
 package worker
 
 import (
@@ -14,21 +14,24 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
-	"lumaflow/internal/command"
 	"lumaflow/workflows"
 )
 
 const (
-	// jobSlots bounds the downloads and polls of one worker that run at once. A
-	// download takes little memory, and a poll must not queue behind them.
+	// jobSlots bounds the concurrent downloads and polls of one worker. A download
+	// takes little memory, and a poll must not queue behind downloads.
 	jobSlots = 100
-	// submitSlots bounds its submissions under way.
+	// submitSlots bounds the concurrent submissions of one worker.
 	submitSlots = 16
-	// heartbeatThrottle is the longest that progress stays unsent.
+	// typedTaskQueues is the number of task queues by name and type: workflows and
+	// activities of the jobs, and submissions.
+	typedTaskQueues = 3
+	// heartbeatThrottle is the longest time that the SDK holds a heartbeat back.
 	heartbeatThrottle = 10 * time.Second
-	// stopTimeout is what activities get to wind up; downloads stop at once.
+	// stopTimeout is the time that activities get to return; downloads return at
+	// once.
 	stopTimeout = 20 * time.Second
-	// submitStopTimeout lets a paid request under way have its full time.
+	// submitStopTimeout covers the full time limit of a paid request in flight.
 	submitStopTimeout = activities.SubmissionTimeout + 15*time.Second
 )
 
@@ -36,58 +39,22 @@ const (
 type Options struct {
 	TaskQueue        string
 	SubmitsPerSecond float64
-	// Version is what both task queues are polled as; zero means no version. Its
-	// build id is kept for this build.
+	// Version is the worker deployment version that polls both task queues; zero
+	// means unversioned.
 	Version worker.WorkerDeploymentVersion
 	Logger  *slog.Logger
-	// Started is called when the worker has begun to ask for work, Draining when
-	// it takes no more; nil is fine.
+	// Started is called when polling has begun, Draining when it has ended; nil is
+	// allowed.
 	Started, Draining func()
 }
 
-// Run works on both task queues until ctx ends, then drains: nothing new is
-// taken, submissions under way end, downloads stop where another worker can go
-// on. It returns early if a worker fails for good, or if the build id of its
-// version belongs to other code.
+// Run polls both task queues until ctx ends, then drains: it takes no new tasks,
+// completes the submissions in flight and stops downloads, which another worker
+// resumes. It returns early with an error if a worker fails permanently.
 func Run(ctx context.Context, c client.Client, acts *activities.Activities, options Options) error {
 	fatal := make(chan error, 2)
-	onFatal := func(err error) {
-		select {
-		case fatal <- err:
-		default:
-		}
-	}
-	build, err := options.claim(c, onFatal)
-	if err != nil {
-		return err
-	}
-	if err := build.check(ctx); err != nil {
-		return err
-	}
-	jobs := worker.New(c, options.TaskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: jobSlots,
-		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
-		WorkerStopTimeout:                  stopTimeout,
-		DeploymentOptions:                  deployment(options.Version),
-		DisableRegistrationAliasing:        true,
-		OnFatalError:                       onFatal,
-	})
-	workflows.Register(jobs)
-	jobs.RegisterActivity(acts.Identify)
-	jobs.RegisterActivity(acts.Poll)
-	jobs.RegisterActivity(acts.Download)
-	jobs.RegisterActivity(acts.WriteReceipt)
-
-	submissions := worker.New(c, workflows.SubmitTaskQueue(options.TaskQueue), worker.Options{
-		DisableWorkflowWorker:              true,
-		MaxConcurrentActivityExecutionSize: submitSlots,
-		TaskQueueActivitiesPerSecond:       options.SubmitsPerSecond,
-		WorkerStopTimeout:                  submitStopTimeout,
-		DeploymentOptions:                  deployment(options.Version),
-		OnFatalError:                       onFatal,
-	})
-	submissions.RegisterActivity(acts.Submit)
-
+	jobs := newJobWorker(c, acts, options, fatal)
+	submissions := newSubmitWorker(c, acts, options, fatal)
 	if err := jobs.Start(); err != nil {
 		return fmt.Errorf("start the worker on task queue %s: %w", options.TaskQueue, err)
 	}
@@ -96,11 +63,12 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 		return fmt.Errorf("start the worker on task queue %s: %w", workflows.SubmitTaskQueue(options.TaskQueue), err)
 	}
 	options.Logger.Info("worker running", "taskQueue", options.TaskQueue)
-	defer build.follow(ctx)()
+	defer options.watchVersion(ctx, c)()
 	if options.Started != nil {
 		options.Started()
 	}
 
+	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-fatal:
@@ -117,20 +85,71 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 	return err
 }
 
-// claim is what keeps the build id of the version, or nil without a version.
-func (o Options) claim(c client.Client, lost func(error)) (*claim, error) {
+// newJobWorker makes the worker of workflows, polls, downloads and receipts.
+func newJobWorker(c client.Client, acts *activities.Activities, options Options, fatal chan<- error) worker.Worker {
+	jobs := worker.New(c, options.TaskQueue, worker.Options{
+		MaxConcurrentActivityExecutionSize: jobSlots,
+		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
+		WorkerStopTimeout:                  stopTimeout,
+		DeploymentOptions:                  deployment(options.Version),
+		DisableRegistrationAliasing:        true,
+		OnFatalError:                       sendTo(fatal),
+	})
+	workflows.Register(jobs)
+	jobs.RegisterActivity(acts.Identify)
+	jobs.RegisterActivity(acts.Poll)
+	jobs.RegisterActivity(acts.Download)
+	jobs.RegisterActivity(acts.WriteReceipt)
+	return jobs
+}
+
+// newSubmitWorker makes the worker of submissions.
+func newSubmitWorker(c client.Client, acts *activities.Activities, options Options, fatal chan<- error) worker.Worker {
+	submissions := worker.New(c, workflows.SubmitTaskQueue(options.TaskQueue), worker.Options{
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: submitSlots,
+		TaskQueueActivitiesPerSecond:       options.SubmitsPerSecond,
+		WorkerStopTimeout:                  submitStopTimeout,
+		DeploymentOptions:                  deployment(options.Version),
+		OnFatalError:                       sendTo(fatal),
+	})
+	submissions.RegisterActivity(acts.Submit)
+	return submissions
+}
+
+// sendTo returns a callback that never blocks the SDK: the first error ends Run,
+// later ones are dropped.
+func sendTo(fatal chan<- error) func(error) {
+	return func(err error) {
+		select {
+		case fatal <- err:
+		default:
+		}
+	}
+}
+
+// watchVersion logs the status of the version, if there is one, in the
+// background until stop is called.
+func (o Options) watchVersion(ctx context.Context, c client.Client) (stop func()) {
 	if o.Version == (worker.WorkerDeploymentVersion{}) {
-		return nil, nil
+		return func() {}
 	}
-	code, err := command.Code()
-	if err != nil {
-		return nil, err
+	handle := c.WorkerDeploymentClient().GetHandle(o.Version.DeploymentName)
+	describe := func(ctx context.Context) (client.WorkerDeploymentVersionDescription, error) {
+		described, err := handle.DescribeVersion(ctx, client.WorkerDeploymentDescribeVersionOptions{BuildID: o.Version.BuildID})
+		// Temporal refuses to make a version current that lacks a task queue, so the
+		// command in the log would fail. An empty list proves nothing: the field is
+		// deprecated.
+		if queues := len(described.Info.TaskQueuesInfos); err == nil && queues > 0 && queues < typedTaskQueues {
+			err = fmt.Errorf("the version has %d of its %d task queues", queues, typedTaskQueues)
+		}
+		return described, err
 	}
-	return &claim{
-		deployment: c.WorkerDeploymentClient().GetHandle(o.Version.DeploymentName),
-		version:    o.Version,
-		code:       code,
-		lost:       lost,
-		logger:     o.Logger,
-	}, nil
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { logVersionStatus(ctx, describe, o.Version, o.Logger) })
+	return func() {
+		cancel()
+		watching.Wait()
+	}
 }

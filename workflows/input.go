@@ -103,17 +103,17 @@ func (in ModifyVideoInput) terms() (jobTerms, error) {
 	case resubmitUnknown:
 		terms.resubmit = true
 	default:
-		return terms, fmt.Errorf("onUnknownSubmit is %.40q: use %q or %q", in.OnUnknownSubmit, failUnknown, resubmitUnknown)
+		return terms, fieldError("onUnknownSubmit", "is %.40q: use %q or %q", in.OnUnknownSubmit, failUnknown, resubmitUnknown)
 	}
 	if len(in.Name) > maxNameBytes {
-		return terms, fmt.Errorf("name is longer than %d bytes", maxNameBytes)
+		return terms, fieldError("name", "is longer than %d bytes", maxNameBytes)
 	}
 	if in.TaskID != "" {
 		return terms, in.checkAdoption()
 	}
 	if in.VideoExpires != "" {
 		if terms.videoExpires, err = time.Parse(time.RFC3339, in.VideoExpires); err != nil {
-			return terms, fmt.Errorf("videoExpires is %.40q: give an RFC 3339 time such as \"2006-01-02T15:04:05Z\"", in.VideoExpires)
+			return terms, fieldError("videoExpires", "is %.40q: give an RFC 3339 time such as \"2006-01-02T15:04:05Z\"", in.VideoExpires)
 		}
 	}
 	return terms, in.checkSubmission()
@@ -134,9 +134,9 @@ func malformedError(err error) error {
 func (in ModifyVideoInput) checkAdoption() error {
 	switch {
 	case strings.TrimSpace(in.TaskID) != in.TaskID:
-		return errors.New("taskId has blanks around it")
+		return fieldError("taskId", "has blanks around it")
 	case len(in.TaskID) > maxNameBytes:
-		return fmt.Errorf("taskId is longer than %d bytes", maxNameBytes)
+		return fieldError("taskId", "is longer than %d bytes", maxNameBytes)
 	}
 	return nil
 }
@@ -144,26 +144,26 @@ func (in ModifyVideoInput) checkAdoption() error {
 func (in ModifyVideoInput) checkSubmission() error {
 	switch {
 	case strings.TrimSpace(in.Prompt) == "":
-		return errors.New("prompt is blank: say what to change in the video")
+		return fieldError("prompt", "is blank: say what to change in the video")
 	case !utf8.ValidString(in.Prompt):
-		return errors.New("prompt is not valid UTF-8")
+		return fieldError("prompt", "is not valid UTF-8")
 	case len(in.Prompt) > maxPromptBytes:
-		return fmt.Errorf("prompt is longer than %d bytes", maxPromptBytes)
+		return fieldError("prompt", "is longer than %d bytes", maxPromptBytes)
 	case strings.TrimSpace(in.VideoURL) == "":
-		return errors.New("videoUrl is blank: give an http or https address that kie.ai can fetch")
+		return fieldError("videoUrl", "is blank: give an http or https address that kie.ai can fetch")
 	case len(in.VideoURL) > maxURLBytes:
-		return fmt.Errorf("videoUrl is longer than %d bytes", maxURLBytes)
+		return fieldError("videoUrl", "is longer than %d bytes", maxURLBytes)
 	case in.VideoSHA256 != "" && !isSHA256(in.VideoSHA256):
-		return errors.New("videoSha256 is not a SHA-256 in 64 lower-case hexadecimal digits")
+		return fieldError("videoSha256", "is not a SHA-256 in 64 lower-case hexadecimal digits")
 	case len(in.Watermark) > maxNameBytes:
-		return fmt.Errorf("watermark is longer than %d bytes", maxNameBytes)
+		return fieldError("watermark", "is longer than %d bytes", maxNameBytes)
 	}
 	// url.Parse is deterministic; workflowcheck reports the cache of IPv6 zones in
 	// net/netip.
 	//workflowcheck:ignore
 	address, err := url.Parse(in.VideoURL)
 	if err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https") {
-		return errors.New("videoUrl is not an http or https address")
+		return fieldError("videoUrl", "is not an http or https address")
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func duration(field, text string, otherwise time.Duration) (time.Duration, error
 	}
 	parsed, err := time.ParseDuration(text)
 	if err != nil || parsed <= 0 || parsed > maxDuration {
-		return 0, fmt.Errorf("%s is %.40q: give a positive Go duration such as \"90m\" or \"24h\", at most 1440h", field, text)
+		return 0, fieldError(field, "is %.40q: give a positive Go duration such as \"90m\" or \"24h\", at most 1440h", text)
 	}
 	return parsed, nil
 }

@@ -3,6 +3,8 @@ package kubernetes_test
 import (
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -100,6 +102,11 @@ func TestPodsAreConfinedAndProbed(t *testing.T) {
 		require.False(t, container.Resources.Requests.Cpu().IsZero())
 		require.False(t, container.Resources.Requests.Memory().IsZero())
 		require.False(t, container.Resources.Limits.Memory().IsZero())
+		goLimit := slices.IndexFunc(container.Env, func(variable corev1.EnvVar) bool { return variable.Name == "GOMEMLIMIT" })
+		require.NotEqual(t, -1, goLimit, "the Go runtime has no memory limit")
+		mebibytes, err := strconv.ParseInt(strings.TrimSuffix(container.Env[goLimit].Value, "MiB"), 10, 64)
+		require.NoError(t, err)
+		require.InEpsilon(t, 0.8*float64(container.Resources.Limits.Memory().Value()), mebibytes<<20, 0.01)
 
 		ports := map[string]int32{}
 		for _, port := range container.Ports {
@@ -182,8 +189,8 @@ func TestVariablesAreKnown(t *testing.T) {
 		for _, variable := range container.Env {
 			require.False(t, given[variable.Name], "%s is given twice", variable.Name)
 			given[variable.Name] = true
-			// The variables of the connection to Temporal are no flags.
-			if variable.Name != "TEMPORAL_API_KEY" && variable.Name != "CODEC_KEYS" {
+			// No flags: the connection to Temporal and the Go runtime.
+			if !slices.Contains([]string{"TEMPORAL_API_KEY", "CODEC_KEYS", "GOMEMLIMIT"}, variable.Name) {
 				require.Contains(t, help, "$"+variable.Name, "%s does not read it", container.Name)
 			}
 			require.NotContains(t, config.Data, variable.Name)

@@ -1,10 +1,6 @@
 package command
 
 import (
-	"crypto/sha256"
-	"fmt"
-	"io"
-	"os"
 	"runtime/debug"
 	"strings"
 )
@@ -68,26 +64,4 @@ func Build() string {
 		return Version()
 	}
 	return version + " (revision " + Revision() + ")"
-}
-
-// Code tells this build from builds of other code: by its revision or, where that
-// is not all that it was made from, by the SHA-256 of the program.
-func Code() (string, error) {
-	if revision := Revision(); revision != "" && !Modified() {
-		return "revision " + revision, nil
-	}
-	path, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("find the running program: %w", err)
-	}
-	program, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("read the running program: %w", err)
-	}
-	defer program.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, program); err != nil {
-		return "", fmt.Errorf("read the running program %s: %w", path, err)
-	}
-	return fmt.Sprintf("sha256 %x", sum.Sum(nil)[:8]), nil
 }

@@ -95,7 +95,7 @@ func TestWarningOfOldVideos(t *testing.T) {
 	id := starter.JobID(workflows.ModifyVideoInput{TaskID: task}, "")
 	start(t, w.env, "rescue", task)
 	w.worker.awaitOutput(`level=WARN msg="the video is not stored yet and kie.ai deletes it 14 days after its task ended".* job=` + id +
-		` taskId=` + task + ` hoursLeft=95 next="the job tries on; see what is in its way with: lumaflow status ` + id + `"`)
+		` taskId=` + task + ` hoursLeft=95 next="the job retries; see the reason with: lumaflow status ` + id + `"`)
 	var risk starter.Risk
 	w.until("the video is at risk", func() bool {
 		risk = w.atRisk()[task]

@@ -47,7 +47,7 @@ func TestAtRisk(t *testing.T) {
 		// notes must be in the notes of the output, absent must not.
 		notes, absent []string
 	}{
-		{"default", []string{"namespace default forgets them", "needs the search attribute " + workflows.TaskIDAttribute}, nil},
+		{"default", []string{"which namespace default deletes", "needs the search attribute " + workflows.TaskIDAttribute}, nil},
 		{labelled, nil, []string{"forgets", "search attribute"}},
 	} {
 		t.Run(test.namespace, func(t *testing.T) {

@@ -1,7 +1,7 @@
-// Package census counts, now and then, all jobs of a task queue: what they are
-// doing, how old the oldest is, and which paid videos are not stored. It asks
-// Temporal, so it knows what no single process has seen, and every worker comes
-// to the same numbers.
+// Package census counts all jobs of a task queue at intervals: how many are in
+// which stage, the age of the oldest, and the paid videos that are not stored.
+// The counts come from Temporal, not from the events of one process. Of all
+// workers that poll the task queue, one at a time counts.
 package census
 
 import (
@@ -21,53 +21,58 @@ import (
 )
 
 const (
-	// interval lies between two counts of the open jobs, each of which has
-	// openTime at most.
-	interval = 30 * time.Second
-	openTime = 20 * time.Second
-	// mediaEvery is how many counts there are to one look for videos at risk,
-	// guardInterval lies between two looks of who does nothing else. The time that
-	// they have left is told in hours, and the look reads the history of every job
-	// that ended without its video.
+	// interval separates two counts of the open jobs, openTimeout bounds one.
+	interval    = 30 * time.Second
+	openTimeout = 20 * time.Second
+	// mediaEvery is the number of counts per search for media at risk, and
+	// guardInterval separates two searches of Guard. The time left is measured in
+	// hours, and a search reads the history of every job that ended without its
+	// video.
 	mediaEvery    = 30
 	guardInterval = time.Hour
-	// trusted is how long after the next count was due the gauges still say what
-	// the last one found. It is as long as LumaflowNoWorker waits.
-	trusted = 5 * time.Minute
+	// maxStale is how long a gauge keeps its value after the next count was due.
+	// The alert LumaflowNoWorker fires after the same time.
+	maxStale = 5 * time.Minute
+	// handover is how long a gauge keeps its value without the turn: the time until
+	// the next worker counts, so that the series has no gap.
+	handover = 2 * time.Minute
 )
 
-// What one count may ask for, so that any number of jobs is bearable.
+// The bounds of one count, which hold for any number of jobs.
 const (
 	listPage = 500
-	// maxOpen is how many jobs are listed, the latest first.
+	// maxOpen is the number of jobs that are listed, the latest first.
 	maxOpen = 5000
-	// maxAsked is how many jobs are asked for their stage, askers how many at
-	// once, askTime how long one may take.
-	maxAsked = 100
-	askers   = 8
-	askTime  = 5 * time.Second
-	// maxSilent is how many may give no answer: one that is stuck says nothing
-	// about the others.
-	maxSilent = askers
+	// maxQueries is the number of jobs that are queried for their stage,
+	// concurrentQueries at once, each within queryTimeout.
+	maxQueries        = 100
+	concurrentQueries = 8
+	queryTimeout      = 5 * time.Second
+	// maxUnanswered is the number of failed queries that end the querying. One
+	// stuck job proves nothing about the others.
+	maxUnanswered = concurrentQueries
 )
 
-// Temporal is what a census asks of Temporal. client.Client is one.
+// Temporal is the part of client.Client that a census needs.
 type Temporal interface {
 	ListWorkflow(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
 	CountWorkflow(ctx context.Context, request *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error)
 	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
 }
 
-// Jobs finds the videos at risk. *starter.Starter does.
+// Jobs finds the media at risk. *starter.Starter is one.
 type Jobs interface {
 	AtRisk(ctx context.Context, filter starter.RiskFilter) (starter.Risks, error)
 }
 
-// Options are what a census works with. All but Now are required.
+// Options are the dependencies of a census. All but Now are required.
 type Options struct {
 	Temporal  Temporal
 	Jobs      Jobs
+	Pollers   Pollers
 	TaskQueue string
+	// Identity is the result of the function Identity for this worker.
+	Identity string
 	// Metrics takes the gauges.
 	Metrics client.MetricsHandler
 	Logger  *slog.Logger
@@ -75,17 +80,18 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Census keeps what one count leaves for the next. It is not for concurrent use.
+// Census holds the state between two counts. It is not safe for concurrent use.
 type Census struct {
 	Options
-	// counts is how often it has counted, silent says that the last one failed.
+	// counts is the number of complete counts.
 	counts int
-	silent bool
-	// opened and looked are when the gauges of open jobs and those of media were
-	// set last; zero if they are not known.
-	opened, looked time.Time
-	// warned is when the log told last of videos that will be deleted.
-	warned time.Time
+	// failed suppresses further warnings until a count succeeds.
+	failed bool
+	// openAt and mediaAt are the times at which the gauges of open jobs and those
+	// of media were set; zero if they have no value.
+	openAt, mediaAt time.Time
+	// warnedAt is the time of the last warning about media that will be deleted.
+	warnedAt time.Time
 }
 
 // New returns a census that has not counted yet.
@@ -96,18 +102,24 @@ func New(options Options) *Census {
 	return &Census{Options: options}
 }
 
-// Run counts twice a minute until ctx ends.
+// Run counts twice a minute, in turn with the other workers, until ctx ends.
 func (c *Census) Run(ctx context.Context) { c.repeat(ctx, interval, c.Count) }
 
-// Guard is for workers whose gauges nobody can see: once an hour it looks for
-// videos at risk, for the sake of the log, and counts nothing.
+// Guard is for workers that export no metrics: it searches for media at risk
+// once an hour, in turn with the other workers, and logs a warning about them.
 func (c *Census) Guard(ctx context.Context) { c.repeat(ctx, guardInterval, c.countMedia) }
 
+// repeat counts at once, since the workers that this one replaces are still
+// listed as pollers, and then whenever it has the turn.
 func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(context.Context) error) {
-	for {
-		c.try(ctx, count)
-		// Workers that were started together drift apart.
-		pause := time.NewTimer(interval - interval/10 + rand.N(interval/5))
+	for turn := true; ; turn = c.hasTurn(ctx) {
+		if turn {
+			c.try(ctx, count)
+		} else {
+			c.forget(handover, handover)
+		}
+		// Jitter spreads workers that started together.
+		pause := time.NewTimer(interval - interval/10 + rand.N(interval/5)) //nolint:gosec // jitter needs no secret randomness
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
@@ -119,37 +131,34 @@ func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(
 
 func (c *Census) try(ctx context.Context, count func(context.Context) error) {
 	err := count(ctx)
-	if err != nil && ctx.Err() == nil && !c.silent {
-		c.Logger.Warn("the jobs can't be looked at; what is known of them grows old, and gauges of them are NaN in some minutes", "error", err)
+	if err != nil && ctx.Err() == nil && !c.failed {
+		c.Logger.Warn("the jobs can't be counted; gauges keep their values for some minutes and are NaN then", "error", err)
 	}
-	c.silent = err != nil
+	c.failed = err != nil
 }
 
-// Count counts once and sets the gauges. If it fails, those that it has not
-// reached keep their values, until they are so old that they would mislead: then
-// they are NaN. The time of the last census stays what it is.
+// Count counts once and sets the gauges. After a failure the gauges that it has
+// not reached keep their values until these are too old, and are NaN then. The
+// census timestamp keeps its value.
 func (c *Census) Count(ctx context.Context) error {
 	err := c.count(ctx)
-	if c.tooOld(&c.opened, interval) {
+	c.forget(interval+maxStale, mediaEvery*interval+maxStale)
+	return err
+}
+
+// forget sets gauges to NaN whose values are older than the given ages.
+func (c *Census) forget(openAge, mediaAge time.Duration) {
+	if !c.openAt.IsZero() && c.Now().Sub(c.openAt) > openAge {
+		c.openAt = time.Time{}
 		metrics.Jobs.Forget(c.Metrics)
 		metrics.ChargesUnresolved.Forget(c.Metrics)
 		metrics.OldestJob.Forget(c.Metrics)
 	}
-	if c.tooOld(&c.looked, mediaEvery*interval) {
+	if !c.mediaAt.IsZero() && c.Now().Sub(c.mediaAt) > mediaAge {
+		c.mediaAt = time.Time{}
 		metrics.MediaAtRisk.Forget(c.Metrics)
 		metrics.MediaHoursLeft.Forget(c.Metrics)
 	}
-	return err
-}
-
-// tooOld reports, once, that what was set every so often has not been for too
-// long.
-func (c *Census) tooOld(set *time.Time, every time.Duration) bool {
-	if set.IsZero() || c.Now().Sub(*set) <= every+trusted {
-		return false
-	}
-	*set = time.Time{}
-	return true
 }
 
 func (c *Census) count(ctx context.Context) error {
@@ -166,8 +175,8 @@ func (c *Census) count(ctx context.Context) error {
 		age = max(c.Now().Sub(open.oldest), 0)
 	}
 	metrics.OldestJob.Set(c.Metrics, age.Seconds())
-	c.opened = c.Now()
-	if c.counts%mediaEvery == 0 || c.looked.IsZero() {
+	c.openAt = c.Now()
+	if c.counts%mediaEvery == 0 || c.mediaAt.IsZero() {
 		if err := c.countMedia(ctx); err != nil {
 			return err
 		}

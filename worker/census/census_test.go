@@ -3,9 +3,9 @@ package census_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
 	"math"
-	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,12 +26,11 @@ func TestNoJobs(t *testing.T) {
 		"jobs submitting": 0, "jobs held": 0, "jobs submit-unknown": 0, "jobs waiting": 0, "jobs collecting": 0, "jobs unknown": 0,
 		"charges_unresolved": 0, "oldest_job": 0, "media_at_risk": 0, "media_hours_left": math.Inf(1),
 		"census_timestamp": float64(now.Unix()),
-	}, f.shown.Values())
-	assert.Equal(t, `WorkflowType = 'ModifyVideo' AND TaskQueue = 'o\'queue' AND ExecutionStatus = 'Running'`, f.temporal.query)
+	}, f.recorder.Values())
+	assert.Equal(t, `WorkflowType = 'ModifyVideo' AND TaskQueue = 'o\'queue' AND ExecutionStatus = 'Running'`, f.temporal.filter)
 }
 
-// With search attributes the list says it all; only jobs that have not set
-// theirs yet are asked.
+// Jobs with the search attribute are not queried.
 func TestStagesFromAttributes(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t,
@@ -43,111 +42,123 @@ func TestStagesFromAttributes(t *testing.T) {
 		job{id: "ending", age: time.Minute, attribute: workflows.StageDone},
 	)
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 2.0, f.value("jobs waiting"))
-	assert.Equal(t, 1.0, f.value("jobs submitting"))
-	assert.Equal(t, 1.0, f.value("jobs submit-unknown"))
-	assert.Equal(t, 1.0, f.value("jobs held"))
-	assert.Equal(t, 1.0, f.value("jobs unknown"))
-	assert.Equal(t, 1.0, f.value("charges_unresolved"))
-	assert.Equal(t, (2 * time.Hour).Seconds(), f.value("oldest_job"))
-	assert.Equal(t, 1, f.temporal.asked)
+	f.assertGauges(t, map[string]float64{
+		"jobs waiting":        2,
+		"jobs submitting":     1,
+		"jobs submit-unknown": 1,
+		"jobs held":           1,
+		"jobs unknown":        1,
+		"charges_unresolved":  1,
+		"oldest_job":          (2 * time.Hour).Seconds(),
+	})
+	assert.Equal(t, 1, f.temporal.queries)
 }
 
-// Without them jobs are asked, a bounded number, and not at all when nobody
-// answers.
-func TestStagesFromTheJobs(t *testing.T) {
+// Jobs without the search attribute are queried: at most 100, and only a few if
+// no worker answers.
+func TestStagesFromQueries(t *testing.T) {
 	t.Parallel()
 	var jobs []job
 	for i := range 150 {
-		jobs = append(jobs, job{id: fmt.Sprint(i), age: time.Duration(i) * time.Minute, stage: workflows.StageWaiting})
+		jobs = append(jobs, job{id: strconv.Itoa(i), age: time.Duration(i) * time.Minute, stage: workflows.StageWaiting})
 	}
 	f := newFixture(t, jobs...)
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 100.0, f.value("jobs waiting"))
-	assert.Equal(t, 50.0, f.value("jobs unknown"))
-	assert.Equal(t, 100, f.temporal.asked)
-	assert.Equal(t, (149 * time.Minute).Seconds(), f.value("oldest_job"))
+	f.assertGauges(t, map[string]float64{
+		"jobs waiting": 100,
+		"jobs unknown": 50,
+	})
+	assert.Equal(t, 100, f.temporal.queries)
+	f.assertGauges(t, map[string]float64{"oldest_job": (149 * time.Minute).Seconds()})
 
-	stuck := newFixture(t, append([]job{{id: "stuck"}, {id: "stuck, too"}, {id: "lost", stage: workflows.StageSubmitUnknown}}, jobs[:90]...)...)
+	stuck := newFixture(t, append([]job{{id: "stuck"}, {id: "also stuck"}, {id: "lost", stage: workflows.StageSubmitUnknown}}, jobs[:90]...)...)
 	require.NoError(t, stuck.Count(t.Context()))
-	assert.Equal(t, 2.0, stuck.value("jobs unknown"))
-	assert.Equal(t, 90.0, stuck.value("jobs waiting"))
-	assert.Equal(t, 1.0, stuck.value("charges_unresolved"))
+	stuck.assertGauges(t, map[string]float64{
+		"jobs unknown":       2,
+		"jobs waiting":       90,
+		"charges_unresolved": 1,
+	})
 
-	f.temporal.silent, f.temporal.asked = true, 0
+	f.temporal.noWorker, f.temporal.queries = true, 0
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 150.0, f.value("jobs unknown"))
-	assert.Less(t, f.temporal.asked, 20)
+	f.assertGauges(t, map[string]float64{"jobs unknown": 150})
+	assert.Less(t, f.temporal.queries, 20)
 }
 
-// However many jobs there are, the work is bounded and the sum is right.
+// The number of requests is bounded and the sum is exact for any number of jobs.
 func TestManyJobs(t *testing.T) {
 	t.Parallel()
 	var jobs []job
 	for i := range 6000 {
-		jobs = append(jobs, job{id: fmt.Sprint(i), age: time.Minute, attribute: workflows.StageWaiting})
+		jobs = append(jobs, job{id: strconv.Itoa(i), age: time.Minute, attribute: workflows.StageWaiting})
 	}
 	f := newFixture(t, jobs...)
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 5000.0, f.value("jobs waiting"))
-	assert.Equal(t, 1000.0, f.value("jobs unknown"))
+	f.assertGauges(t, map[string]float64{
+		"jobs waiting": 5000,
+		"jobs unknown": 1000,
+	})
 	assert.Equal(t, 10, f.temporal.pages, "5,000 jobs in pages of 500")
-	assert.Equal(t, 1, f.temporal.counted)
+	assert.Equal(t, 1, f.temporal.countRequests)
 }
 
-// The videos at risk are those of `lumaflow list --at-risk`, looked for now and
-// then.
+// The videos at risk are those of `lumaflow list --at-risk`. Every thirtieth count
+// searches for them.
 func TestMediaAtRisk(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.clock.found = []starter.Risk{{DeletedAt: now.Add(90 * time.Minute)}, {DeletedAt: now.Add(100 * time.Hour)}}
+	f.media.found = []starter.Risk{{DeletedAt: now.Add(90 * time.Minute)}, {DeletedAt: now.Add(100 * time.Hour)}}
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 2.0, f.value("media_at_risk"))
-	assert.Equal(t, 1.5, f.value("media_hours_left"))
-	assert.Equal(t, "o'queue", f.clock.filter.TaskQueue)
-	assert.Greater(t, f.clock.filter.Limit, 1_000_000)
+	f.assertGauges(t, map[string]float64{
+		"media_at_risk":    2,
+		"media_hours_left": 1.5,
+	})
+	assert.Equal(t, "o'queue", f.media.filter.TaskQueue)
+	assert.Greater(t, f.media.filter.Limit, 1_000_000)
 
-	f.clock.found = nil
+	f.media.found = nil
 	for range 29 {
 		require.NoError(t, f.Count(t.Context()))
 	}
-	assert.Equal(t, 1, f.clock.asked)
-	assert.Equal(t, 2.0, f.value("media_at_risk"))
+	assert.Equal(t, 1, f.media.searches)
+	f.assertGauges(t, map[string]float64{"media_at_risk": 2})
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 2, f.clock.asked)
-	assert.Zero(t, f.value("media_at_risk"))
-	assert.Equal(t, math.Inf(1), f.value("media_hours_left"))
+	assert.Equal(t, 2, f.media.searches)
+	f.assertGauges(t, map[string]float64{
+		"media_at_risk":    0,
+		"media_hours_left": math.Inf(1),
+	})
 }
 
-// From day 7 on the log tells of videos that nobody stores, once an hour; their
-// jobs may have ended long ago.
-func TestMediaThatWillBeDeleted(t *testing.T) {
+// From day 7 on the log warns once an hour of videos that are not stored, also of
+// those of ended jobs.
+func TestWarningBeforeDeletion(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	const day = 24 * time.Hour
-	look := func(found ...starter.Risk) int {
+	warnings := func(found ...starter.Risk) int {
 		t.Helper()
 		f.log.Reset()
-		f.clock.found = found
-		looked := f.clock.asked
-		for f.clock.asked == looked {
+		f.media.found = found
+		before := f.media.searches
+		for f.media.searches == before {
 			require.NoError(t, f.Count(t.Context()))
 		}
 		return strings.Count(f.log.String(), "\n")
 	}
 	young, old, older := starter.Risk{DeletedAt: now.Add(7*day + time.Minute)}, starter.Risk{DeletedAt: now.Add(7 * day)}, starter.Risk{DeletedAt: now.Add(90 * time.Minute)}
-	assert.Zero(t, look())
-	assert.Zero(t, look(young))
-	assert.Equal(t, 1, look(older, old, young))
+	assert.Zero(t, warnings())
+	assert.Zero(t, warnings(young))
+	assert.Equal(t, 1, warnings(older, old, young))
 	assert.Contains(t, f.log.String(), `level=WARN msg="finished videos are not stored and kie.ai deletes them 14 days after their tasks ended" `+
 		`videos=2 hoursLeft=1 next="lumaflow list --at-risk"`)
 	f.now = now.Add(time.Hour - time.Second)
-	assert.Zero(t, look(older))
+	assert.Zero(t, warnings(older))
 	f.now = now.Add(time.Hour)
-	assert.Equal(t, 1, look(older))
+	assert.Equal(t, 1, warnings(older))
 }
 
-// Who is not measured looks at once and then every hour.
+// Guard searches for media at once and then every hour.
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -155,29 +166,29 @@ func TestGuard(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Hour)
 		defer cancel()
 		f.Guard(ctx)
-		assert.InDelta(t, 4.5, f.clock.asked, 0.6)
-		assert.Zero(t, f.temporal.pages, "nothing else is asked for")
+		assert.InDelta(t, 4.5, f.media.searches, 0.6)
+		assert.Zero(t, f.temporal.pages, "no jobs are listed")
 	})
 }
 
-// A look that failed is made again at the next count.
-func TestMediaCannotBeLookedFor(t *testing.T) {
+// A failed search is repeated at the next count.
+func TestFailedSearchIsRepeated(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.clock.err = errors.New("no time")
-	require.ErrorContains(t, f.Count(t.Context()), "look for videos that are not stored: no time")
-	assert.NotContains(t, f.shown.Values(), "census_timestamp")
-	f.clock.err = nil
+	f.media.err = errors.New("timeout")
+	require.ErrorContains(t, f.Count(t.Context()), "search for videos that are not stored: timeout")
+	assert.NotContains(t, f.recorder.Values(), "census_timestamp")
+	f.media.err = nil
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 2, f.clock.asked)
+	assert.Equal(t, 2, f.media.searches)
 }
 
-func TestTemporalIsAway(t *testing.T) {
+func TestTemporalUnavailable(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, job{id: "a", age: time.Hour, attribute: workflows.StageWaiting})
 	require.NoError(t, f.Count(t.Context()))
 	f.temporal.down = true
-	before := f.shown.Values()
+	before := f.recorder.Values()
 	open := []string{
 		"jobs submitting", "jobs held", "jobs submit-unknown", "jobs waiting", "jobs collecting", "jobs unknown", "charges_unresolved", "oldest_job",
 	}
@@ -195,19 +206,22 @@ func TestTemporalIsAway(t *testing.T) {
 	} {
 		f.now = now.Add(later.after)
 		require.ErrorContains(t, f.Count(t.Context()), "count the open jobs")
-		for name, value := range f.shown.Values() {
-			if slices.Contains(later.unknown, name) {
-				assert.True(t, math.IsNaN(value), "%s after %s", name, later.after)
-			} else {
-				assert.Equal(t, before[name], value, "%s after %s; the time, too, shows how old the others are", name, later.after)
-			}
+		kept, after := maps.Clone(before), f.recorder.Values()
+		for _, name := range later.unknown {
+			assert.True(t, math.IsNaN(after[name]), "%s after %s", name, later.after)
+			delete(kept, name)
+			delete(after, name)
 		}
+		assert.Equal(t, kept, after, "after %s; the timestamp keeps its value and so gives the age of the others", later.after)
 	}
 
 	f.temporal.down = false
 	require.NoError(t, f.Count(t.Context()))
-	assert.Equal(t, 1.0, f.value("jobs waiting"))
-	assert.Zero(t, f.value("charges_unresolved"))
-	assert.Zero(t, f.value("media_at_risk"), "looked for at once")
-	assert.Equal(t, float64(f.now.Unix()), f.value("census_timestamp"))
+	f.assertGauges(t, map[string]float64{
+		"jobs waiting":       1,
+		"charges_unresolved": 0,
+		// The search follows at once.
+		"media_at_risk":    0,
+		"census_timestamp": float64(f.now.Unix()),
+	})
 }

@@ -5,13 +5,17 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
@@ -29,7 +33,8 @@ var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 type job struct {
 	id  string
 	age time.Duration
-	// attribute is the stage in the search attributes, stage what it says itself.
+	// attribute is the stage in the search attributes, stage the one in the answer
+	// to the status query.
 	attribute, stage workflows.Stage
 }
 
@@ -38,16 +43,18 @@ type temporal struct {
 	t    *testing.T
 	jobs []job
 
-	mu                    sync.Mutex
-	down, silent          bool
-	query                 string
-	asked, pages, counted int
+	mu sync.Mutex
+	// down fails every request, noWorker every query of a workflow.
+	down, noWorker bool
+	// filter is the last visibility query.
+	filter                        string
+	queries, pages, countRequests int
 }
 
 func (f *temporal) check(query string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.query = query
+	f.filter = query
 	if f.down {
 		return serviceerror.NewUnavailable("down")
 	}
@@ -67,7 +74,7 @@ func (f *temporal) ListWorkflow(_ context.Context, request *workflowservice.List
 		require.NoError(f.t, err)
 	}
 	to := min(from+int(request.GetPageSize()), len(f.jobs))
-	answer := &workflowservice.ListWorkflowExecutionsResponse{}
+	page := &workflowservice.ListWorkflowExecutionsResponse{}
 	for _, job := range f.jobs[from:to] {
 		info := &workflowpb.WorkflowExecutionInfo{
 			Execution: &commonpb.WorkflowExecution{WorkflowId: job.id, RunId: "run-of-" + job.id},
@@ -78,12 +85,12 @@ func (f *temporal) ListWorkflow(_ context.Context, request *workflowservice.List
 				workflows.StageAttribute: payload(f.t, string(job.attribute)),
 			}}
 		}
-		answer.Executions = append(answer.Executions, info)
+		page.Executions = append(page.Executions, info)
 	}
 	if to < len(f.jobs) {
-		answer.NextPageToken = fmt.Append(nil, to)
+		page.NextPageToken = fmt.Append(nil, to)
 	}
-	return answer, nil
+	return page, nil
 }
 
 func (f *temporal) CountWorkflow(_ context.Context, request *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
@@ -92,29 +99,29 @@ func (f *temporal) CountWorkflow(_ context.Context, request *workflowservice.Cou
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.counted++
+	f.countRequests++
 	return &workflowservice.CountWorkflowExecutionsResponse{Count: int64(len(f.jobs))}, nil
 }
 
 func (f *temporal) QueryWorkflow(_ context.Context, id, runID, query string, _ ...any) (converter.EncodedValue, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked++
+	f.queries++
 	require.Equal(f.t, workflows.StatusQuery, query)
 	require.Equal(f.t, "run-of-"+id, runID)
 	for _, job := range f.jobs {
-		if job.id == id && !f.silent && job.stage != "" {
-			return answer{workflows.Status{Stage: job.stage}}, nil
+		if job.id == id && !f.noWorker && job.stage != "" {
+			return encoded{workflows.Status{Stage: job.stage}}, nil
 		}
 	}
 	return nil, serviceerror.NewDeadlineExceeded("no worker")
 }
 
-type answer struct{ status workflows.Status }
+type encoded struct{ status workflows.Status }
 
-func (a answer) HasValue() bool { return true }
-func (a answer) Get(into any) error {
-	*into.(*workflows.Status) = a.status
+func (e encoded) HasValue() bool { return true }
+func (e encoded) Get(into any) error {
+	*into.(*workflows.Status) = e.status
 	return nil
 }
 
@@ -124,29 +131,51 @@ func payload(t *testing.T, value any) *commonpb.Payload {
 	return made
 }
 
-// clock finds the videos at risk that the tests script.
-type clock struct {
-	found  []starter.Risk
-	err    error
-	asked  int
-	filter starter.RiskFilter
+// media finds the scripted videos at risk.
+type media struct {
+	found    []starter.Risk
+	err      error
+	searches int
+	filter   starter.RiskFilter
 }
 
-func (c *clock) AtRisk(_ context.Context, filter starter.RiskFilter) (starter.Risks, error) {
-	c.asked++
-	c.filter = filter
-	return starter.Risks{Found: c.found}, c.err
+func (m *media) AtRisk(_ context.Context, filter starter.RiskFilter) (starter.Risks, error) {
+	m.searches++
+	m.filter = filter
+	return starter.Risks{Found: m.found}, m.err
 }
 
-// value is what a gauge was last set to.
-func (f *fixture) value(series string) float64 { return f.shown.Values()[series] }
+// polling holds the identities of the workers that poll the task queue.
+type polling struct {
+	identities []string
+	err        error
+}
+
+func (p *polling) Any(_ context.Context, match func(*taskqueuepb.PollerInfo) bool) (bool, error) {
+	found := slices.ContainsFunc(p.identities, func(identity string) bool {
+		return match(&taskqueuepb.PollerInfo{Identity: identity})
+	})
+	return found, p.err
+}
+
+// assertGauges compares the last values of the given gauges.
+func (f *fixture) assertGauges(t *testing.T, want map[string]float64) {
+	t.Helper()
+	got := f.recorder.Values()
+	maps.DeleteFunc(got, func(series string, _ float64) bool {
+		_, wanted := want[series]
+		return !wanted
+	})
+	assert.Equal(t, want, got)
+}
 
 // fixture is a census over scripted jobs.
 type fixture struct {
 	*census.Census
 	temporal *temporal
-	clock    *clock
-	shown    metricstest.Recorder
+	media    *media
+	polling  *polling
+	recorder metricstest.Recorder
 	log      *bytes.Buffer
 	now      time.Time
 }
@@ -154,16 +183,19 @@ type fixture struct {
 func newFixture(t *testing.T, jobs ...job) *fixture {
 	f := &fixture{
 		temporal: &temporal{t: t, jobs: jobs},
-		clock:    &clock{},
-		shown:    metricstest.New(),
+		media:    &media{},
+		polling:  &polling{},
+		recorder: metricstest.New(),
 		log:      &bytes.Buffer{},
 		now:      now,
 	}
 	f.Census = census.New(census.Options{
 		Temporal:  f.temporal,
-		Jobs:      f.clock,
+		Jobs:      f.media,
+		Pollers:   f.polling,
+		Identity:  census.Identity("5@host@", true),
 		TaskQueue: "o'queue",
-		Metrics:   f.shown,
+		Metrics:   f.recorder,
 		Logger:    slog.New(slog.NewTextHandler(f.log, nil)),
 		Now:       func() time.Time { return f.now },
 	})

@@ -12,36 +12,37 @@ import (
 )
 
 const (
-	// urgent is how long before they are deleted the log tells of videos: half of
-	// the time that kie.ai keeps them.
+	// urgent is the time before the deletion from which the log warns: half of the
+	// time that kie.ai keeps media.
 	urgent = kie.MediaKept / 2
-	// warnEvery spaces these warnings.
-	warnEvery = time.Hour
+	// warnInterval separates two warnings.
+	warnInterval = time.Hour
 )
 
-// countMedia looks for paid videos that no job has stored, as `lumaflow list
-// --at-risk` does, and sets the gauges: how many there are, and when the first is
-// deleted. From day 7 on the log tells of them, also of those whose job is over.
+// countMedia searches for paid videos that no job has stored, as `lumaflow list
+// --at-risk` does, and sets the gauges: their number and the time until kie.ai
+// deletes the first. From day 7 on the log warns of them, also of those of ended
+// jobs.
 func (c *Census) countMedia(ctx context.Context) error {
 	risks, err := c.Jobs.AtRisk(ctx, starter.RiskFilter{TaskQueue: c.TaskQueue, Limit: math.MaxInt32})
 	if err != nil {
-		return fmt.Errorf("look for videos that are not stored: %w", err)
+		return fmt.Errorf("search for videos that are not stored: %w", err)
 	}
-	left, late := math.Inf(1), 0
+	hoursLeft, late := math.Inf(1), 0
 	for _, risk := range risks.Found {
 		hours := max(risk.DeletedAt.Sub(c.Now()).Hours(), 0)
-		left = min(left, hours)
+		hoursLeft = min(hoursLeft, hours)
 		if hours <= urgent.Hours() {
 			late++
 		}
 	}
-	if late > 0 && c.Now().Sub(c.warned) >= warnEvery {
-		c.warned = c.Now()
+	if late > 0 && c.Now().Sub(c.warnedAt) >= warnInterval {
+		c.warnedAt = c.Now()
 		c.Logger.Warn("finished videos are not stored and kie.ai deletes them 14 days after their tasks ended",
-			"videos", late, "hoursLeft", int(left), "next", "lumaflow list --at-risk")
+			"videos", late, "hoursLeft", int(hoursLeft), "next", "lumaflow list --at-risk")
 	}
 	metrics.MediaAtRisk.Set(c.Metrics, float64(len(risks.Found)))
-	metrics.MediaHoursLeft.Set(c.Metrics, left)
-	c.looked = c.Now()
+	metrics.MediaHoursLeft.Set(c.Metrics, hoursLeft)
+	c.mediaAt = c.Now()
 	return nil
 }

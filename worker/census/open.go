@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -14,29 +15,29 @@ import (
 	"lumaflow/workflows"
 )
 
-// open is what the open jobs are doing.
-type open struct {
+// openJobs are the counts of the open jobs.
+type openJobs struct {
 	mu     sync.Mutex
 	stages map[string]int
 	oldest time.Time
 }
 
-// run is one run of a job.
-type run struct{ id, runID string }
-
-// countOpen lists the open jobs. Their stage is in the search attributes if the
-// namespace has them; of the others, and of jobs that have not set theirs yet, a
-// bounded number is asked.
-func (c *Census) countOpen(ctx context.Context) (*open, error) {
-	ctx, cancel := context.WithTimeout(ctx, openTime)
+// countOpen lists the open jobs. Their stage is a search attribute; jobs without
+// it, because the namespace lacks it or they have just started, are queried.
+//
+// One page of the list serves 500 jobs. Counts grouped by stage would replace
+// only the stages, not the oldest job, and Temporal (1.29) groups by
+// ExecutionStatus alone.
+func (c *Census) countOpen(ctx context.Context) (*openJobs, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	found := &open{stages: map[string]int{}}
+	open := &openJobs{stages: map[string]int{}}
 	request := &workflowservice.ListWorkflowExecutionsRequest{
 		Query: workflows.Equals("WorkflowType", workflows.ModifyVideoName) + " AND " +
 			workflows.Equals("TaskQueue", c.TaskQueue) + " AND " + workflows.Equals("ExecutionStatus", "Running"),
 		PageSize: listPage,
 	}
-	var silent []run
+	var withoutStage []*commonpb.WorkflowExecution
 	for listed := 0; ; {
 		page, err := c.Temporal.ListWorkflow(ctx, request)
 		if err != nil {
@@ -44,13 +45,13 @@ func (c *Census) countOpen(ctx context.Context) (*open, error) {
 		}
 		for _, info := range page.GetExecutions() {
 			started := info.GetStartTime().AsTime()
-			if found.oldest.IsZero() || started.Before(found.oldest) {
-				found.oldest = started
+			if open.oldest.IsZero() || started.Before(open.oldest) {
+				open.oldest = started
 			}
 			if stage := workflows.Attribute(info, workflows.StageAttribute); stage != "" {
-				found.add(stage)
+				open.add(stage)
 			} else {
-				silent = append(silent, run{info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()})
+				withoutStage = append(withoutStage, info.GetExecution())
 			}
 		}
 		listed += len(page.GetExecutions())
@@ -62,17 +63,16 @@ func (c *Census) countOpen(ctx context.Context) (*open, error) {
 			if err != nil {
 				return nil, err
 			}
-			found.stages[metrics.StageUnknown] += max(int(total.GetCount())-listed, 0)
+			open.stages[metrics.StageUnknown] += max(int(total.GetCount())-listed, 0)
 			break
 		}
 	}
-	c.askStages(ctx, silent, found)
-	return found, nil
+	c.queryStages(ctx, withoutStage, open)
+	return open, nil
 }
 
-// add counts a job. A stage that is not one of an open job is unknown: the list
-// lags behind.
-func (o *open) add(stage string) {
+// add counts one job. A stage of ended jobs is unknown: visibility lags behind.
+func (o *openJobs) add(stage string) {
 	if !slices.Contains(metrics.Jobs.Values, stage) {
 		stage = metrics.StageUnknown
 	}
@@ -81,37 +81,37 @@ func (o *open) add(stage string) {
 	o.stages[stage]++
 }
 
-// askStages asks jobs what they are doing. When several give no answer, most
-// likely no worker does, and the rest are not asked.
-func (c *Census) askStages(ctx context.Context, jobs []run, found *open) {
-	var silent atomic.Int32
-	var asking errgroup.Group
-	asking.SetLimit(askers)
+// queryStages queries jobs for their stage. After several failures it stops, as
+// probably no worker answers queries; the rest is unknown.
+func (c *Census) queryStages(ctx context.Context, jobs []*commonpb.WorkflowExecution, open *openJobs) {
+	var unanswered atomic.Int32
+	var queries errgroup.Group
+	queries.SetLimit(concurrentQueries)
 	for i, job := range jobs {
-		asking.Go(func() error {
+		queries.Go(func() error {
 			stage := metrics.StageUnknown
-			if i < maxAsked && silent.Load() < maxSilent {
-				status, err := c.ask(ctx, job)
+			if i < maxQueries && unanswered.Load() < maxUnanswered {
+				status, err := c.queryStatus(ctx, job)
 				if err == nil {
 					stage = string(status.Stage)
 				} else {
-					silent.Add(1)
+					unanswered.Add(1)
 				}
 			}
-			found.add(stage)
+			open.add(stage)
 			return nil
 		})
 	}
-	// The questions return no errors.
-	_ = asking.Wait()
+	// The functions of the group return no errors.
+	_ = queries.Wait()
 }
 
-func (c *Census) ask(ctx context.Context, job run) (status workflows.Status, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+func (c *Census) queryStatus(ctx context.Context, job *commonpb.WorkflowExecution) (status workflows.Status, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	answer, err := c.Temporal.QueryWorkflow(ctx, job.id, job.runID, workflows.StatusQuery)
+	value, err := c.Temporal.QueryWorkflow(ctx, job.GetWorkflowId(), job.GetRunId(), workflows.StatusQuery)
 	if err != nil {
 		return status, err
 	}
-	return status, answer.Get(&status)
+	return status, value.Get(&status)
 }

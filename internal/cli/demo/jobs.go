@@ -13,10 +13,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/media"
-	"lumaflow/starter"
 	"lumaflow/workflows"
 )
 
@@ -35,7 +35,7 @@ func (s *system) runJobs(ctx context.Context, streams command.Streams, prompt st
 		outcomes = append(outcomes, &outcome{scenario: scenario, job: job, prompt: input.Prompt})
 		ids = append(ids, job.WorkflowID)
 	}
-	display := starter.NewDisplay(streams.Err, ids)
+	display := jobs.NewDisplay(streams.Err, ids)
 	reports, err := s.starter.Wait(ctx, ids, display.Show)
 	display.Close()
 	for i, report := range reports {

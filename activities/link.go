@@ -1,0 +1,53 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"go.temporal.io/sdk/activity"
+
+	"lumaflow/internal/fetch"
+)
+
+// fetch tries the link of the input, then a re-minted one, then the link that
+// the record holds now. The partial file survives all three.
+func (d *download) fetch(ctx context.Context) (*fetch.File, error) {
+	links := []func(context.Context) (string, error){d.inputLink, d.remintedLink, d.recordLink}
+	var failure error
+	for _, link := range links {
+		url, err := withHeartbeat(ctx, d.progress, link)
+		if err != nil {
+			activity.GetLogger(ctx).Warn("could not renew a dead link", "taskId", d.input.TaskID, "error", err)
+			continue
+		}
+		file, err := d.options.Fetcher.Fetch(ctx, fetch.Request{
+			URL:      url,
+			Key:      d.input.TaskID + "/" + strconv.Itoa(d.input.Number),
+			Progress: func(done, total int64) { d.report(ctx, done, total) },
+		})
+		if err == nil || fetch.KindOf(err) != fetch.LinkDead {
+			return file, err
+		}
+		failure = err
+		activity.RecordHeartbeat(ctx, d.progress)
+	}
+	return nil, failure
+}
+
+func (d *download) inputLink(context.Context) (string, error) { return d.input.URL, nil }
+
+func (d *download) remintedLink(ctx context.Context) (string, error) {
+	return d.options.Provider.DownloadURL(ctx, d.input.URL)
+}
+
+func (d *download) recordLink(ctx context.Context) (string, error) {
+	record, err := d.options.Provider.Record(ctx, d.input.TaskID)
+	if err != nil {
+		return "", err
+	}
+	if d.input.Number > len(record.ResultURLs) {
+		return "", errors.New("the record no longer has a link to this video")
+	}
+	return record.ResultURLs[d.input.Number-1], nil
+}

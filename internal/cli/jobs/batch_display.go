@@ -1,0 +1,110 @@
+package jobs
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"lumaflow/internal/command"
+	"lumaflow/starter"
+)
+
+// tallyInterval is the least time between two log lines on a batch.
+const tallyInterval = 10 * time.Second
+
+// newBatchDisplay shows the counts of a batch on w: on a terminal as one bar with
+// two lines of text, else as a log line at intervals.
+func newBatchDisplay(w io.Writer, total int) Display[starter.Tally] {
+	if command.IsTerminal(w) {
+		return newBatchBar(w, total)
+	}
+	return &batchLog{out: w}
+}
+
+// batchLog is the display for logs and pipes. It is called from one goroutine.
+type batchLog struct {
+	out io.Writer
+	// written is the last tally in the log, latest the last one shown.
+	written, latest string
+	next            time.Time
+}
+
+func (l *batchLog) Show(tally starter.Tally) {
+	l.latest = tally.String()
+	if tally.Note != "" {
+		l.latest += ": " + tally.Note
+	}
+	if now := time.Now(); !now.Before(l.next) && l.latest != l.written {
+		l.next = now.Add(tallyInterval)
+		l.write()
+	}
+}
+
+func (l *batchLog) write() {
+	l.written = l.latest
+	writeLogLine(l.out, l.latest, "")
+}
+
+// Close writes the last tally, unless the log has it.
+func (l *batchLog) Close() {
+	if l.latest != l.written {
+		l.write()
+	}
+}
+
+// batchBar is the display for terminals.
+type batchBar struct {
+	container *mpb.Progress
+	bar       *mpb.Bar
+
+	mu    sync.Mutex
+	tally starter.Tally
+}
+
+func newBatchBar(out io.Writer, total int, options ...mpb.ContainerOption) *batchBar {
+	display := &batchBar{tally: starter.Tally{Total: total, NotStarted: total}}
+	display.container = mpb.New(append([]mpb.ContainerOption{mpb.WithOutput(out)}, options...)...)
+	count := decor.Any(func(decor.Statistics) string {
+		tally := display.current()
+		return fmt.Sprintf("%d/%d", ended(tally), tally.Total)
+	})
+	display.bar = display.container.New(int64(total), mpb.BarStyle(), mpb.PrependDecorators(count), mpb.BarBtmExtender(
+		display.line(starter.Tally.String),
+		display.line(func(tally starter.Tally) string { return tally.Note }),
+	))
+	return display
+}
+
+func ended(tally starter.Tally) int { return tally.Completed + tally.Failed }
+
+// line is a line of text below the bar.
+func (b *batchBar) line(text func(starter.Tally) string) mpb.BarFiller {
+	return mpb.BarFillerFunc(func(out io.Writer, statistics decor.Statistics) error {
+		_, err := fmt.Fprintln(out, runewidth.Truncate(text(b.current()), statistics.AvailableWidth, "…"))
+		return err
+	})
+}
+
+func (b *batchBar) Show(tally starter.Tally) {
+	b.mu.Lock()
+	b.tally = tally
+	b.mu.Unlock()
+	b.bar.SetCurrent(int64(ended(tally)))
+}
+
+func (b *batchBar) current() starter.Tally {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tally
+}
+
+// Close leaves the last state on the screen.
+func (b *batchBar) Close() {
+	b.bar.Abort(false)
+	b.container.Wait()
+}

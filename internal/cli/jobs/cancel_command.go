@@ -1,0 +1,66 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+
+	"lumaflow/internal/command"
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+// CancelCommand cancels a job.
+type CancelCommand struct {
+	ID         string `arg:"" help:"Workflow id of the job."`
+	connection `embed:""`
+}
+
+// Help documents what a cancellation leaves at kie.ai.
+func (CancelCommand) Help() string {
+	return `The job stops waiting and collects nothing. kie.ai has no cancel: a task that was submitted continues, is paid,
+and can be collected later with lumaflow submit --task-id.
+
+Example:
+  lumaflow cancel luma-0123456789abcdef0123456789abcdef`
+}
+
+// Run cancels the job and prints what is left of it.
+func (c *CancelCommand) Run(ctx context.Context, streams command.Streams) error {
+	if err := checkID(c.ID); err != nil {
+		return err
+	}
+	return c.connected(ctx, streams, starter.Options{}, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
+}
+
+func (c *CancelCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
+	cancellation, err := s.Cancel(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	id, report := plain(c.ID), cancellation.Report
+	switch {
+	case report.State == starter.StateCanceled:
+		message(streams.Err, "%s", endText(report))
+	case cancellation.Already:
+		return fmt.Errorf("job %s has ended before (%s), there is nothing to cancel; see: lumaflow status %s", id, report.State, id)
+	case !report.State.Open():
+		return fmt.Errorf("job %s ended by itself (%s) before it could be cancelled; see: lumaflow status %s", id, report.State, id)
+	case report.Status == nil:
+		message(streams.Err, "job %s ends as soon as a worker handles the cancellation; %s\n%s", id, report.Note, leftovers(report))
+	default:
+		message(streams.Err, "job %s is being cancelled and ends after its current step; see: lumaflow status %s\n%s", id, id, leftovers(report))
+	}
+	return nil
+}
+
+// leftovers describes the task that an open job will leave at kie.ai.
+func leftovers(report starter.Report) string {
+	switch {
+	case report.TaskID != "":
+		return "kie.ai has no cancel: task " + plain(report.TaskID) + " continues and is paid; collect it later with: lumaflow submit --task-id " + plain(report.TaskID)
+	case report.Status != nil && report.Status.Stage == workflows.StageHeld:
+		return "nothing was submitted, nothing is paid"
+	default:
+		return "kie.ai has no cancel: a submitted task continues and is paid; find it at https://kie.ai/logs and collect it with: lumaflow submit --task-id TASKID"
+	}
+}

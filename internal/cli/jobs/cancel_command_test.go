@@ -1,0 +1,109 @@
+package jobs_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/cli/jobs"
+	"lumaflow/starter"
+	"lumaflow/starter/startertest"
+	"lumaflow/workflows"
+)
+
+const cancelled = "job " + jobID + " was cancelled; kie.ai has no cancel, so task " + taskID + " goes on and is paid"
+
+func TestCancel(t *testing.T) {
+	waiting := workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID}
+	tests := []struct {
+		name string
+		// job prepares the job, requested changes it two seconds later.
+		job       func(*startertest.Run)
+		requested func(*startertest.Run)
+		worker    bool
+		requests  int
+		took      time.Duration
+		out       string
+		err       string
+	}{
+		{
+			name: "it ends", worker: true, requests: 1, took: 2 * time.Second,
+			job: func(r *startertest.Run) { r.Answers(waiting) },
+			requested: func(r *startertest.Run) {
+				r.History.EndCanceled(cancelled)
+				r.End(statusCanceled, time.Minute)
+			},
+			out: cancelled + "\n",
+		},
+		{
+			name: "it does not end in time", worker: true, requests: 1, took: 10 * time.Second,
+			job: func(r *startertest.Run) { r.Answers(waiting) },
+			out: "job " + jobID + " is being cancelled and ends after its current step; see: lumaflow status " + jobID + "\n" +
+				"kie.ai has no cancel: task " + taskID + " continues and is paid; collect it later with: lumaflow submit --task-id " + taskID + "\n",
+		},
+		{
+			name: "it is held", worker: true, requests: 1, took: 10 * time.Second,
+			job: func(r *startertest.Run) { r.Answers(workflows.Status{Stage: workflows.StageHeld}) },
+			out: "job " + jobID + " is being cancelled and ends after its current step; see: lumaflow status " + jobID + "\n" +
+				"nothing was submitted, nothing is paid\n",
+		},
+		{
+			name: "no worker polls", requests: 1,
+			job: func(*startertest.Run) {},
+			out: "job " + jobID + " ends as soon as a worker handles the cancellation; no worker is polling task queue lumaflow; start one with: lumaflow worker\n" +
+				"kie.ai has no cancel: a submitted task continues and is paid; find it at https://kie.ai/logs and collect it with: lumaflow submit --task-id TASKID\n",
+		},
+		{
+			name: "it was cancelled before",
+			job: func(r *startertest.Run) {
+				r.History.EndCanceled(cancelled)
+				r.End(statusCanceled, time.Minute)
+			},
+			out: cancelled + "\n",
+		},
+		{
+			name: "it had ended before",
+			job: func(r *startertest.Run) {
+				r.History.EndCompleted(workflows.ModifyVideoResult{})
+				r.End(statusCompleted, time.Minute)
+			},
+			err: "job " + jobID + " has ended before (completed), there is nothing to cancel; see: lumaflow status " + jobID,
+		},
+		{
+			name: "it ends by itself first", worker: true, requests: 1, took: 2 * time.Second,
+			job: func(r *startertest.Run) { r.Answers(waiting) },
+			requested: func(r *startertest.Run) {
+				r.History.EndCompleted(workflows.ModifyVideoResult{})
+				r.End(statusCompleted, time.Minute)
+			},
+			err: "job " + jobID + " ended by itself (completed) before it could be cancelled; see: lumaflow status " + jobID,
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := startertest.New(t)
+				fake.HasWorker = test.worker
+				job := fake.Job(jobID)
+				test.job(job)
+				if test.requested != nil {
+					time.AfterFunc(2*time.Second, func() { fake.Do(func() { test.requested(job) }) })
+				}
+				began := time.Now()
+				streams, out, messages := newStreams("")
+				err := (&jobs.CancelCommand{ID: jobID}).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+				require.Equal(t, test.took, time.Since(began))
+				require.Len(t, fake.Cancels, test.requests)
+				require.Empty(t, out.String())
+				require.Equal(t, test.out, messages.String())
+				if test.err != "" {
+					require.EqualError(t, err, test.err)
+					return
+				}
+				require.NoError(t, err)
+			})
+		})
+	}
+}

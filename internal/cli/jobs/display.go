@@ -1,0 +1,95 @@
+package jobs
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"lumaflow/internal/command"
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+// Display shows progress to people. Show is safe for concurrent use; after Close
+// it has no effect.
+type Display[T any] interface {
+	Show(progress T)
+	Close()
+}
+
+// NewDisplay shows the jobs with these ids on w: on a terminal as one line for
+// each job, which is updated in place, else as one log line for each change.
+func NewDisplay(w io.Writer, ids []string) Display[starter.Progress] {
+	if command.IsTerminal(w) {
+		return newBars(w, ids)
+	}
+	return newLog(w)
+}
+
+// jobLog is the display for logs and pipes.
+type jobLog struct {
+	mu   sync.Mutex
+	out  io.Writer
+	last map[string]string
+}
+
+func newLog(out io.Writer) *jobLog { return &jobLog{out: out, last: map[string]string{}} }
+
+func (l *jobLog) Show(progress starter.Progress) {
+	stage, note := stageText(progress), noteText(progress)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.out == nil || l.last[progress.WorkflowID] == stage+note {
+		return
+	}
+	l.last[progress.WorkflowID] = stage + note
+	writeLogLine(l.out, fmt.Sprintf("%s %s after %s", plain(progress.WorkflowID), stage, seconds(progress.Elapsed)), note)
+}
+
+func (l *jobLog) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out = nil
+}
+
+// writeLogLine writes an event and a note on it, wrapped at the width of out.
+func writeLogLine(out io.Writer, event, note string) {
+	if note != "" {
+		event += ": " + note
+	}
+	message(out, "%s", wrap(event, len(gap), widthOf(out)))
+}
+
+// stageText is the stage of an open job, if it is known, else its state.
+func stageText(progress starter.Progress) string {
+	if progress.State.Open() && progress.Stage != "" {
+		return string(progress.Stage)
+	}
+	return string(progress.State)
+}
+
+// noteText is what the job waits for, or why there is no newer report on it.
+func noteText(progress starter.Progress) string {
+	switch {
+	case !progress.State.Open():
+		return ""
+	case progress.Silence != "":
+		return progress.Silence
+	default:
+		return progress.Detail
+	}
+}
+
+// downloadText is the progress of the downloads; it is empty before they begin.
+func downloadText(progress starter.Progress) string {
+	switch {
+	case !progress.State.Open() || progress.Stage != workflows.StageCollecting:
+		return ""
+	case progress.Total > 0:
+		return megabytes(progress.Bytes) + " of " + megabytes(progress.Total)
+	case progress.Bytes > 0:
+		return megabytes(progress.Bytes)
+	default:
+		return ""
+	}
+}

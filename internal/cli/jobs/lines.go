@@ -1,0 +1,110 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"unicode/utf8"
+
+	"lumaflow/internal/command"
+)
+
+const (
+	// maxFile and maxLine bound a file of jobs in bytes, maxOrders in jobs.
+	maxFile   = 64 << 20
+	maxLine   = 1 << 20
+	maxOrders = 100_000
+)
+
+// sourceName is the name of a file, or standard input for -.
+func sourceName(path string) string {
+	if path == "-" {
+		return "standard input"
+	}
+	return plain(path)
+}
+
+// readLines passes the lines of a file, or of stdin if path is -, to read: without
+// blank lines and without blanks around a line. Errors of read become one usage
+// error that names the first such line and counts the others.
+func readLines(ctx context.Context, path string, stdin io.Reader, read func(number int, line []byte) error) error {
+	data, err := readFile(ctx, path, stdin, maxFile)
+	switch name := sourceName(path); {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("read %s: interrupted: %w", name, err)
+	case errors.Is(err, errTooLarge):
+		return command.Usagef("%s is larger than 64 MiB: split it", name)
+	case err != nil:
+		return command.Usagef("%w", err)
+	}
+	var first error
+	number, bad := 0, 0
+	for line := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
+		number++
+		if err := readLine(number, bytes.TrimSpace(line), read); err != nil {
+			if bad++; bad == 1 {
+				first = fmt.Errorf("%s line %d: %s", sourceName(path), number, plain(err.Error()))
+			}
+		}
+	}
+	switch {
+	case bad > 1:
+		return command.Usagef("%w; %s can't be used either, nothing is started", first, counted(bad-1, "more line"))
+	case bad == 1:
+		return command.Usagef("%w; nothing is started", first)
+	default:
+		return nil
+	}
+}
+
+func readLine(number int, line []byte, read func(int, []byte) error) error {
+	switch {
+	case len(line) == 0:
+		return nil
+	case len(line) > maxLine:
+		return errors.New("it is longer than 1 MiB")
+	case !utf8.Valid(line):
+		return errors.New("it is no text (UTF-8)")
+	default:
+		return read(number, line)
+	}
+}
+
+// errTooLarge means that a file exceeds the limit of its reader.
+var errTooLarge = errors.New("too large")
+
+// readFile reads a file, or stdin if path is -, of at most limit bytes. It returns
+// when ctx ends, although a read from a terminal can't be interrupted: that
+// goroutine is left behind.
+func readFile(ctx context.Context, path string, stdin io.Reader, limit int64) ([]byte, error) {
+	from := stdin
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = file.Close() }()
+		from = file
+	}
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := io.ReadAll(io.LimitReader(from, limit+1))
+		if err == nil && int64(len(data)) > limit {
+			err = errTooLarge
+		}
+		done <- result{data, err}
+	}()
+	select {
+	case read := <-done:
+		return read.data, read.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

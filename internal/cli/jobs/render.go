@@ -1,0 +1,185 @@
+package jobs
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"lumaflow/internal/command"
+	"lumaflow/starter"
+	"lumaflow/workflows"
+)
+
+// message prints a line for people. An error of its stream is no failure of the
+// command.
+func message(out io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(out, format+"\n", args...)
+}
+
+// plain makes text from elsewhere one line that is safe on a terminal.
+func plain(text string) string { return command.Plain(text) }
+
+// writeReport prints one job for people.
+func writeReport(out io.Writer, report starter.Report, now time.Time) error {
+	var fields [][2]string
+	add := func(label, text string) {
+		if text != "" {
+			fields = append(fields, [2]string{label, text})
+		}
+	}
+	add("job", plain(report.WorkflowID))
+	add("state", stateText(report, now))
+	status := report.Status
+	if status != nil {
+		add("stage", stageSince(*status, report.State, now))
+	}
+	add("task", plain(report.TaskID))
+	if status != nil {
+		if report.State.Open() {
+			add("detail", plain(status.Detail))
+		}
+		add("counts", fmt.Sprintf("%d sent, %d polls, %d callbacks", status.SubmitAttempts, status.Polls, status.Callbacks))
+	}
+	for _, video := range videosOf(report) {
+		add("video", fmt.Sprintf("%s (%s, %s, %dx%d)", plain(video.Location), megabytes(video.Bytes), plain(video.Duration), video.Width, video.Height))
+	}
+	if report.Failure != nil {
+		add("failure", plain(report.Failure.Type)+": "+plain(report.Failure.Message))
+	}
+	for _, pending := range report.Pending {
+		add("pending", pendingText(pending, now))
+	}
+	add("note", report.Note)
+	return writeFields(out, fields)
+}
+
+// stateText is the state of a job and its duration.
+func stateText(report starter.Report, now time.Time) string {
+	if report.State.Open() {
+		return fmt.Sprintf("%s for %s", report.State, seconds(now.Sub(report.StartedAt)))
+	}
+	return fmt.Sprintf("%s after %s, %s ago", report.State, seconds(report.ClosedAt.Sub(report.StartedAt)), age(now.Sub(report.ClosedAt)))
+}
+
+func stageSince(status workflows.Status, state starter.State, now time.Time) string {
+	if !state.Open() {
+		return string(status.Stage)
+	}
+	return fmt.Sprintf("%s for %s", status.Stage, seconds(now.Sub(status.Since)))
+}
+
+func videosOf(report starter.Report) []workflows.Video {
+	switch {
+	case report.Result != nil:
+		return report.Result.Videos
+	case report.Status != nil:
+		return report.Status.Videos
+	default:
+		return nil
+	}
+}
+
+func pendingText(pending starter.Pending, now time.Time) string {
+	text := fmt.Sprintf("%s, attempt %d", plain(pending.Activity), pending.Attempt)
+	if until := pending.NextAttempt.Sub(now); !pending.NextAttempt.IsZero() && until > 0 {
+		text += " in " + seconds(until)
+	}
+	if pending.LastFailure != "" {
+		text += "; last failure: " + plain(pending.LastFailure)
+	}
+	return text
+}
+
+// writeEntries prints a list of jobs for people.
+func writeEntries(out io.Writer, entries []starter.Entry, now time.Time) error {
+	var rows []row
+	for _, entry := range entries {
+		rows = append(rows, row{cells: []string{
+			plain(entry.WorkflowID), string(entry.State), cmp.Or(string(entry.Stage), "-"),
+			cmp.Or(plain(entry.TaskID), "-"), age(now.Sub(entry.StartedAt)),
+		}})
+	}
+	return writeTable(out, []string{"JOB", "STATE", "STAGE", "TASK", "AGE"}, rows)
+}
+
+// resultColumns are the titles of the cells of resultRow.
+var resultColumns = []string{"JOB", "STATE", "TIME", "TASK"}
+
+// resultRow is a job that has ended, or the state of one that has not, with the
+// locations of its videos below.
+func resultRow(report starter.Report, now time.Time) row {
+	duration := "-"
+	if !report.StartedAt.IsZero() {
+		end := report.ClosedAt
+		if end.IsZero() {
+			end = now
+		}
+		duration = seconds(end.Sub(report.StartedAt))
+	}
+	line := row{cells: []string{plain(report.WorkflowID), string(report.State), duration, cmp.Or(plain(report.TaskID), "-")}}
+	if report.Result != nil {
+		for _, video := range report.Result.Videos {
+			line.below = append(line.below, plain(video.Location))
+		}
+	}
+	return line
+}
+
+// writeResults prints jobs for people after a wait.
+func writeResults(out io.Writer, reports []starter.Report, now time.Time) error {
+	var rows []row
+	for _, report := range reports {
+		rows = append(rows, resultRow(report, now))
+	}
+	return writeTable(out, resultColumns, rows)
+}
+
+// writeOutcomes prints the jobs of a batch for people, with the lines of the file
+// that ordered them, if they come from one.
+func writeOutcomes(out io.Writer, outcomes []starter.Outcome, now time.Time) error {
+	titles := resultColumns
+	numbered := len(outcomes) > 0 && outcomes[0].Line > 0
+	if numbered {
+		titles = append([]string{"LINE"}, titles...)
+	}
+	var rows []row
+	for _, outcome := range outcomes {
+		line := resultRow(outcome.Report, now)
+		if numbered {
+			line.cells = append([]string{strconv.Itoa(outcome.Line)}, line.cells...)
+		}
+		rows = append(rows, line)
+	}
+	return writeTable(out, titles, rows)
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// seconds is a duration in whole seconds. Clocks of two machines may differ, so a
+// negative one counts as zero.
+func seconds(d time.Duration) string { return max(d, 0).Truncate(time.Second).String() }
+
+// age is a duration in its largest unit.
+func age(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	default:
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+}
+
+// megabytes is a size in decimal megabytes: 1 MB is 1,000,000 bytes.
+func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }

@@ -1,0 +1,153 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"lumaflow/internal/clip"
+	"lumaflow/internal/command"
+	"lumaflow/workflows"
+)
+
+// maxInput bounds a request given as JSON, in bytes.
+const maxInput = 1 << 20
+
+// request reads the job from the flags. Errors are usage errors that name the
+// flag. The caller closes the submission.
+func (c *SubmitCommand) request(ctx context.Context, stdin io.Reader) (*submission, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if c.Input == "" {
+		return c.requestInFlags(ctx)
+	}
+	data, err := readInput(ctx, c.Input, stdin)
+	if err != nil {
+		return nil, err
+	}
+	input, err := workflows.ParseInput(data)
+	if err != nil {
+		return nil, command.Usagef("--input: %w", err)
+	}
+	return &submission{input: input}, nil
+}
+
+func (c *SubmitCommand) requestInFlags(ctx context.Context) (*submission, error) {
+	if err := c.checkJob(); err != nil {
+		return nil, err
+	}
+	request := &submission{input: c.input()}
+	path, local, err := clip.Local(c.Video)
+	if err != nil {
+		return nil, fmt.Errorf("--video: %w", err)
+	}
+	if !local || c.TaskID != "" {
+		return request, flagError(request.input.Validate())
+	}
+	if err := flagError(request.input.ValidateBeforeUpload()); err != nil {
+		return nil, err
+	}
+	if err := request.addVideo(ctx, path, c.uploadFlags); err != nil {
+		request.close()
+		return nil, err
+	}
+	return request, nil
+}
+
+// input is the job in the flags.
+func (c *SubmitCommand) input() workflows.ModifyVideoInput {
+	return workflows.ModifyVideoInput{
+		Prompt:          c.Prompt,
+		VideoURL:        c.Video,
+		Watermark:       c.Watermark,
+		TaskID:          c.TaskID,
+		Name:            c.Name,
+		RecoveryWindow:  c.RecoveryWindow,
+		Deadline:        c.Deadline,
+		OnUnknownSubmit: c.OnUnknownSubmit,
+	}
+}
+
+// check rejects flags that exclude each other or are out of range.
+func (c *SubmitCommand) check() error {
+	if err := cmp.Or(checkTaskQueue(c.TaskQueue), checkTimeout(c.Timeout)); err != nil {
+		return err
+	}
+	switch {
+	case c.Timeout != 0 && !c.Wait:
+		return command.Usagef("--timeout needs --wait")
+	case c.ID != "" && c.Key != "":
+		return command.Usagef("--id and --key exclude each other: the key is part of a derived id")
+	case c.ID != "" && (len(c.ID) > maxID || !utf8.ValidString(c.ID) || strings.TrimSpace(c.ID) != c.ID):
+		return command.Usagef("--id must be at most %d bytes of text without blanks around it", maxID)
+	case c.Input != "" && c.input() != workflows.ModifyVideoInput{}:
+		return command.Usagef("--input holds the whole job: leave out --prompt, --video, --watermark, --task-id, --name, --recovery-window, --deadline and --on-unknown-submit")
+	default:
+		return nil
+	}
+}
+
+// checkJob rejects the frequent mistakes in terms of the flags.
+func (c *SubmitCommand) checkJob() error {
+	blankPrompt := strings.TrimSpace(c.Prompt) == ""
+	switch {
+	case c.TaskID != "" && (c.Prompt != "" || c.Video != "" || c.Watermark != "" || c.RecoveryWindow != "" || c.OnUnknownSubmit != ""):
+		return command.Usagef("--task-id collects a task that exists already: leave out --prompt, --video, --watermark, --recovery-window and --on-unknown-submit")
+	case c.TaskID != "":
+		return nil
+	case blankPrompt && c.Video == "":
+		return command.Usagef("the job is missing: give --prompt and --video for a new job, --task-id to collect a task, or --input")
+	case blankPrompt:
+		return command.Usagef("--prompt is missing: describe the change to the video")
+	case c.Video == "":
+		return command.Usagef("--video is missing: give a file, or an address that kie.ai can fetch")
+	}
+	return nil
+}
+
+// flagNames are the flags by the fields of the input.
+var flagNames = map[string]string{
+	"prompt":          "--prompt",
+	"videoUrl":        "--video",
+	"watermark":       "--watermark",
+	"taskId":          "--task-id",
+	"name":            "--name",
+	"recoveryWindow":  "--recovery-window",
+	"deadline":        "--deadline",
+	"onUnknownSubmit": "--on-unknown-submit",
+}
+
+// flagError makes an error of the validation one about the flag.
+func flagError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if wrong, ok := errors.AsType[*workflows.FieldError](err); ok && flagNames[wrong.Field] != "" {
+		return command.Usagef("%s %s", flagNames[wrong.Field], wrong.Problem)
+	}
+	return command.Usagef("%w", err)
+}
+
+// readInput reads a request given as text, as @FILE or as -.
+func readInput(ctx context.Context, source string, stdin io.Reader) ([]byte, error) {
+	path, isFile := strings.CutPrefix(source, "@")
+	if !isFile && source != "-" {
+		// The text itself; - is standard input for readFile.
+		path, stdin = "-", strings.NewReader(source)
+	}
+	data, err := readFile(ctx, path, stdin, maxInput)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, fmt.Errorf("--input: interrupted: %w", err)
+	case errors.Is(err, errTooLarge):
+		return nil, command.Usagef("--input is larger than 1 MiB")
+	case err != nil:
+		return nil, command.Usagef("--input: %w", err)
+	}
+	return data, nil
+}

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package lean
-
-// dropProgram does nothing where it is not known how.
-func dropProgram() {}

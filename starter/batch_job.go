@@ -1,0 +1,115 @@
+package starter
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc/codes"
+
+	"lumaflow/workflows"
+)
+
+// queryPause is the time without queries after one that no worker answered: the
+// next would time out as well.
+const queryPause = 30 * time.Second
+
+// startOne starts one job. The error is one that concerns all jobs.
+func (b *batchRun) startOne(ctx context.Context, job int) error {
+	order, outcome := b.orders[job], &b.outcomes[job]
+	started, err := b.starter.submit(ctx, submission{id: outcome.WorkflowID, input: order.Input, payOnce: !b.options.RetryFailed})
+	paid, isPaid := errors.AsType[*PaidError](err)
+	switch {
+	case err == nil:
+		outcome.RunID, outcome.StartedAt, outcome.Existing = started.RunID, started.StartedAt, started.Existing
+		outcome.State, outcome.Failure = StateRunning, nil
+	case isPaid:
+		outcome.State, outcome.TaskID, outcome.Existing = paid.State, paid.TaskID, true
+		outcome.Failure = &Failure{paid.Failure.Type, paid.Error()}
+	case concernsAll(err):
+		outcome.State, outcome.Failure = StateUnknown, &Failure{FailureNotStarted, err.Error()}
+		return err
+	default:
+		outcome.State, outcome.Failure = StateNotStarted, &Failure{FailureNotStarted, err.Error()}
+	}
+	return nil
+}
+
+// pollOne updates the outcome of one job. The error is one that concerns all jobs.
+func (b *batchRun) pollOne(ctx context.Context, job int) error {
+	outcome := &b.outcomes[job]
+	described, err := b.starter.describe(ctx, outcome.WorkflowID, outcome.RunID)
+	switch {
+	case concernsAll(err):
+		return err
+	case err != nil:
+		outcome.State, outcome.Failure = StateUnknown, &Failure{FailureOutOfSight, err.Error()}
+		return nil
+	}
+	report := newReport(described)
+	report.TaskID = cmp.Or(report.TaskID, outcome.TaskID)
+	if report.State.Open() {
+		report.Status, report.Pending = outcome.Status, b.starter.failing(described)
+		outcome.Report = report
+		b.pollStage(ctx, job, described)
+		return nil
+	}
+	switch err := b.starter.addEnd(ctx, &report); {
+	case concernsAll(err):
+		return err
+	case err != nil:
+		report.Note = err.Error()
+	}
+	if report.TaskID == "" {
+		// The end of a terminated run names no task.
+		b.starter.findTaskID(ctx, &report)
+	}
+	outcome.Report = report
+	return nil
+}
+
+// pollStage updates the stage of an open job. It queries the job only if Temporal
+// has not stored the stage, or if the status explains it, and not soon after a
+// query that no worker answered.
+func (b *batchRun) pollStage(ctx context.Context, job int, described *workflowservice.DescribeWorkflowExecutionResponse) {
+	b.stages[job] = storedStage(described)
+	switch b.stages[job] {
+	case "", workflows.StageHeld, workflows.StageSubmitUnknown:
+	default:
+		return
+	}
+	b.mu.Lock()
+	paused := time.Now().Before(b.queriesAfter)
+	b.mu.Unlock()
+	if paused {
+		return
+	}
+	outcome := &b.outcomes[job]
+	status, err := b.starter.query(ctx, outcome.WorkflowID, outcome.RunID)
+	if err == nil {
+		outcome.Status, b.stages[job] = &status, status.Stage
+		outcome.TaskID = cmp.Or(status.TaskID, outcome.TaskID)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	note, after := "", time.Time{}
+	switch {
+	case err == nil:
+	case is[*serviceerror.QueryFailed](err):
+		note = "job " + plain(outcome.WorkflowID) + ": " + querySilence(err)
+	default:
+		note, after = b.starter.noWorkerNote(ctx, queueOf(described)), time.Now().Add(queryPause)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.workerNote, b.queriesAfter = note, after
+}
+
+// concernsAll reports whether an error concerns all jobs, not one of them.
+func concernsAll(err error) bool {
+	return err != nil && (interrupted(err) || unanswered(err) || forbidden(err) || serviceerror.ToStatus(err).Code() == codes.ResourceExhausted)
+}

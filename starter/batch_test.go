@@ -1,0 +1,305 @@
+package starter_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"lumaflow/activities"
+	"lumaflow/starter"
+	"lumaflow/starter/startertest"
+	"lumaflow/workflows"
+)
+
+// shots returns orders for a number of jobs.
+func shots(n int) []starter.Order {
+	var orders []starter.Order
+	for i := range n {
+		input := request
+		input.Prompt = fmt.Sprint("shot ", i+1)
+		orders = append(orders, starter.Order{Input: input, Line: i + 1})
+	}
+	return orders
+}
+
+// countingTemporal counts the most open jobs and the most concurrent requests.
+type countingTemporal struct {
+	*startertest.Temporal
+	mu               sync.Mutex
+	asking, mostAsks int
+	mostOpen         int
+}
+
+func (c *countingTemporal) asks() (done func()) {
+	c.mu.Lock()
+	c.asking++
+	c.mostAsks = max(c.mostAsks, c.asking)
+	c.mu.Unlock()
+	time.Sleep(time.Millisecond)
+	return func() {
+		c.mu.Lock()
+		c.asking--
+		c.mu.Unlock()
+	}
+}
+
+func (c *countingTemporal) DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	defer c.asks()()
+	return c.Temporal.DescribeWorkflowExecution(ctx, id, runID)
+}
+
+func (c *countingTemporal) ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
+	defer c.asks()()
+	run, err := c.Temporal.ExecuteWorkflow(ctx, options, workflow, args...)
+	open := 0
+	c.Do(func() { open = len(c.Runs) - c.Completed })
+	c.mu.Lock()
+	c.mostOpen = max(c.mostOpen, open)
+	c.mu.Unlock()
+	return run, err
+}
+
+// Ten thousand jobs are bounded in concurrent requests, open jobs and goroutines,
+// and the same batch again starts nothing.
+func TestRunBatchIsBounded(t *testing.T) {
+	const total, atOnce = 10_000, 200
+	synctest.Test(t, func(t *testing.T) {
+		fake := &countingTemporal{Temporal: startertest.New(t)}
+		fake.CompleteAfter(5 * time.Second)
+		s := starter.New(fake, starter.Options{})
+		before, most := runtime.NumGoroutine(), 0
+		show := func(starter.Tally) { most = max(most, runtime.NumGoroutine()) }
+		options := starter.BatchOptions{AtOnce: atOnce, Show: show}
+		outcomes, err := s.RunBatch(t.Context(), shots(total), options)
+		require.NoError(t, err)
+		require.Len(t, outcomes, total)
+		for i, outcome := range outcomes {
+			require.Equal(t, starter.StateCompleted, outcome.State)
+			require.Equal(t, "task-of-"+outcome.WorkflowID, outcome.Result.TaskID)
+			require.Equal(t, i+1, outcome.Line)
+			require.False(t, outcome.Existing)
+		}
+		require.Len(t, fake.Starts, total)
+		require.Equal(t, atOnce, fake.mostOpen)
+		require.LessOrEqual(t, fake.mostAsks, starter.MaxConcurrent)
+		require.Less(t, most-before, 4*starter.MaxConcurrent, "goroutines")
+
+		outcomes, err = s.RunBatch(t.Context(), shots(total), options)
+		require.NoError(t, err)
+		require.Len(t, fake.Starts, total, "nothing is started again")
+		for _, outcome := range outcomes {
+			require.Equal(t, starter.StateCompleted, outcome.State)
+			require.True(t, outcome.Existing)
+		}
+	})
+}
+
+// The end of an earlier job with the same request decides whether a batch starts
+// it again.
+func TestRunBatchAfterAnEarlierJob(t *testing.T) {
+	tests := []struct {
+		name     string
+		end      func(*startertest.Run)
+		retry    bool
+		started  bool
+		state    starter.State
+		existing bool
+		failure  string
+		message  string
+	}{
+		{"completed", func(r *startertest.Run) {
+			r.End(statusCompleted, time.Minute).History.EndCompleted(workflows.ModifyVideoResult{TaskID: taskID})
+		}, false, false,
+			starter.StateCompleted, true, "", ""},
+		{"refused, nothing paid", func(r *startertest.Run) {
+			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.SubmitRefused, "no"))
+		}, false, true, starter.StateCompleted, false, "", ""},
+		{"the generation failed", func(r *startertest.Run) {
+			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "moderated"))
+		}, false, false, starter.StateFailed, true, workflows.GenerationFailed, "moderated"},
+		{"the generation failed, with RetryFailed", func(r *startertest.Run) {
+			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "moderated"))
+		}, true, true, starter.StateCompleted, false, "", ""},
+		{"paid, not collected", func(r *startertest.Run) {
+			r.History.Complete(r.History.Schedule("Submit", ""), activities.Submitted{TaskID: taskID})
+			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.ResultOverdue, "late"))
+		}, true, false, starter.StateFailed, true, workflows.ResultOverdue, "lumaflow submit --task-id " + taskID},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := startertest.New(t)
+				fake.CompleteAfter(time.Second)
+				test.end(fake.Job(jobID))
+				outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), []starter.Order{{Input: request}},
+					starter.BatchOptions{AtOnce: 10, RetryFailed: test.retry})
+				require.NoError(t, err)
+				require.Equal(t, test.started, len(fake.Starts) == 1)
+				require.Equal(t, test.state, outcomes[0].State)
+				require.Equal(t, test.existing, outcomes[0].Existing)
+				if test.failure == "" {
+					require.Nil(t, outcomes[0].Failure)
+					return
+				}
+				require.Equal(t, test.failure, outcomes[0].Failure.Type)
+				require.Contains(t, outcomes[0].Failure.Message, test.message)
+			})
+		})
+	}
+}
+
+// A job that can't be started or polled does not end the batch.
+func TestRunBatchContinuesWithOtherJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := startertest.New(t)
+		fake.CompleteAfter(10 * time.Second)
+		fake.StartErrors = []error{serviceerror.NewInvalidArgument("no such task queue")}
+		time.AfterFunc(5*time.Second, func() {
+			fake.Do(func() { delete(fake.Runs, starter.JobID(shots(2)[1].Input, "")) })
+		})
+		outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(3), starter.BatchOptions{AtOnce: 1})
+		require.NoError(t, err)
+		require.Equal(t, starter.StateNotStarted, outcomes[0].State)
+		require.Equal(t, starter.FailureNotStarted, outcomes[0].Failure.Type)
+		require.Contains(t, outcomes[0].Failure.Message, "no such task queue")
+		require.Equal(t, starter.StateUnknown, outcomes[1].State)
+		require.Equal(t, starter.FailureOutOfSight, outcomes[1].Failure.Type)
+		require.Equal(t, starter.StateCompleted, outcomes[2].State)
+	})
+}
+
+// A batch outlasts a short outage of Temporal and fails after a long one.
+func TestRunBatchThroughAnOutage(t *testing.T) {
+	tests := []struct {
+		name string
+		// from and to are the beginning and the end of the outage.
+		from, to time.Duration
+		jobs     int
+		err      string
+		// open and unknown count the jobs in these states afterwards.
+		open, unknown int
+	}{
+		{"at the start", 0, time.Minute, 3, "", 0, 0},
+		{"while jobs run", time.Second, time.Minute, 3, "", 0, 0},
+		{"a long outage", time.Second, time.Hour, 3, "Temporal has not answered for 5m0s; the started jobs go on by themselves, run the same command again to resume the batch", 3, 0},
+		{"a long outage from the start", 0, time.Hour, 1, "Temporal has not answered for 5m0s; the started jobs go on by themselves, run the same command again to resume the batch", 0, 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := startertest.New(t)
+				fake.CompleteAfter(30 * time.Second)
+				down := serviceerror.NewUnavailable("down")
+				if test.from == 0 {
+					fake.Down = down
+				} else {
+					time.AfterFunc(test.from, func() { fake.Do(func() { fake.Down = down }) })
+				}
+				defer time.AfterFunc(test.to, func() { fake.Do(func() { fake.Down = nil }) }).Stop()
+				var notes []string
+				outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(test.jobs), starter.BatchOptions{AtOnce: 10, Show: func(tally starter.Tally) {
+					notes = append(notes, tally.Note)
+				}})
+				require.Contains(t, notes, "Temporal does not answer; the jobs go on, the requests are retried")
+				states := map[starter.State]int{}
+				for _, outcome := range outcomes {
+					states[outcome.State]++
+				}
+				if test.err != "" {
+					require.EqualError(t, err, test.err)
+					require.Equal(t, test.open, states[starter.StateRunning])
+					require.Equal(t, test.unknown, states[starter.StateUnknown])
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, test.jobs, states[starter.StateCompleted])
+				require.Len(t, fake.Starts, test.jobs)
+			})
+		})
+	}
+}
+
+// A denied request is not repeated for every job.
+func TestRunBatchThatIsForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := startertest.New(t)
+		fake.Down = serviceerror.NewPermissionDenied("not for you", "")
+		_, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(1000), starter.BatchOptions{AtOnce: 10})
+		require.ErrorContains(t, err, "not for you")
+		require.Empty(t, fake.Starts)
+		require.Less(t, time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), time.Second)
+	})
+}
+
+func TestRunBatchThatIsInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := startertest.New(t)
+		fake.CompleteAfter(time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Minute, cancel)
+		outcomes, err := starter.New(fake, starter.Options{}).RunBatch(ctx, shots(5), starter.BatchOptions{AtOnce: 2})
+		require.ErrorIs(t, err, context.Canceled)
+		require.Len(t, fake.Starts, 2)
+		require.Equal(t, starter.StateRunning, outcomes[1].State)
+		require.Equal(t, workflows.StageWaiting, outcomes[1].Status.Stage)
+		require.Equal(t, starter.StateNotStarted, outcomes[2].State)
+		require.Equal(t, starter.JobID(shots(3)[2].Input, ""), outcomes[2].WorkflowID)
+	})
+}
+
+// The tally counts the jobs by stage and names the obstacle.
+func TestRunBatchTally(t *testing.T) {
+	ready := func(stage workflows.Stage, detail string) func(*startertest.Temporal, *startertest.Run) {
+		return func(f *startertest.Temporal, r *startertest.Run) {
+			f.Do(func() { r.Answers(workflows.Status{Stage: stage, Detail: detail}) })
+		}
+	}
+	tests := []struct {
+		name string
+		job  func(*startertest.Temporal, *startertest.Run)
+		text string
+		note string
+	}{
+		{"held", ready(workflows.StageHeld, "kie.ai holds the job: no credit"), "0 of 3 done, 2 held, 1 not started yet", "kie.ai holds the job: no credit"},
+		{"submit unknown", ready(workflows.StageSubmitUnknown, "resolve it"), "0 of 3 done, 2 submit-unknown, 1 not started yet", "resolve it"},
+		{"waiting", ready(workflows.StageWaiting, "kie.ai works"), "0 of 3 done, 2 waiting, 1 not started yet", ""},
+		{"failing", func(f *startertest.Temporal, r *startertest.Run) {
+			f.Do(func() {
+				r.RunsActivity("Identify").Pending[0].LastFailure = startertest.FailureOf(startertest.ApplicationError(activities.ProviderUnavailable, "kie.ai has no record of task t yet"))
+			})
+		}, "0 of 3 done, 2 waiting, 1 not started yet", "kie.ai has no record of task t yet; it is retried"},
+		{"ending", ready(workflows.StageDone, "stored"), "0 of 3 done, 2 ending, 1 not started yet", ""},
+		{"stage from a pending activity", func(f *startertest.Temporal, r *startertest.Run) { f.Do(func() { r.RunsActivity("Download") }) }, "0 of 3 done, 2 collecting, 1 not started yet", ""},
+		{"stage from the search attribute", func(f *startertest.Temporal, r *startertest.Run) { f.Do(func() { r.InStage(workflows.StageWaiting) }) }, "0 of 3 done, 2 waiting, 1 not started yet", ""},
+		{"no worker", func(f *startertest.Temporal, _ *startertest.Run) { f.Do(func() { f.HasWorker = false }) }, "0 of 3 done, 2 started, 1 not started yet",
+			"no worker is polling task queue lumaflow; start one with: lumaflow worker"},
+		{"a slow worker", func(*startertest.Temporal, *startertest.Run) {}, "0 of 3 done, 2 started, 1 not started yet", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := startertest.New(t)
+				fake.OnStart = func(id string, _ workflows.ModifyVideoInput) { test.job(fake, fake.Job(id)) }
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(20*time.Second, cancel)
+				var last starter.Tally
+				_, err := starter.New(fake, starter.Options{}).RunBatch(ctx, shots(3), starter.BatchOptions{AtOnce: 2, Show: func(tally starter.Tally) { last = tally }})
+				require.ErrorIs(t, err, context.Canceled)
+				require.Equal(t, test.text, last.String())
+				require.Equal(t, test.note, last.Note)
+				if test.text == "0 of 3 done, 2 started, 1 not started yet" {
+					require.LessOrEqual(t, fake.StatusQueries, 2, "queries pause after one without an answer")
+				}
+			})
+		})
+	}
+}
