@@ -29,7 +29,7 @@ fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
 chaos: ## run a short campaign of injected faults (docs/reliability.md)
-	go run ./test/chaos --runs 4
+	go run ./test/chaos --seeds 4
 
 demo: ## five jobs with faults, on this machine, free of charge
 	go run . demo

@@ -20,15 +20,15 @@ const module = "lumaflow"
 // everything, and packages that are all tests are not in the picture.
 var layers = [][]string{
 	{"internal/media", "internal/stall", "internal/oneline", "internal/retryafter", "internal/callback", "workflows/signals"},
-	{"internal/command", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics"},
-	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
+	{"internal/command", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics", "test/supervisor"},
+	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "test/historyfile", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
 	{"workflows", "internal/cli/simulate"},
-	{"webhook", "starter", "internal/cli/replay", "internal/temporal/codecserver"},
+	{"webhook", "starter", "internal/cli/audit", "internal/cli/replay", "internal/temporal/codecserver"},
 	{"internal/cli/jobs", "starter/startertest"},
 	{"worker/census"},
 	{"worker"},
-	{"internal/cli/demo", "test/chaos", "internal/cli/doctor"},
-	{"."},
+	{"internal/cli/demo", "test/chaos/campaign", "internal/cli/doctor"},
+	{".", "test/chaos"},
 }
 
 // withoutTemporal are the packages that reach nothing of Temporal's, by
@@ -37,9 +37,9 @@ var withoutTemporal = []string{"internal/oneline", "internal/command", "internal
 
 // onlyFor are the packages that are for some others alone.
 var onlyFor = map[string][]string{
-	"internal/kie/kietest":        {"test/chaos", "internal/cli/demo", "internal/cli/simulate"},
-	"internal/temporal/devserver": {"test/chaos", "internal/cli/demo", "internal/temporal/devserver/find"},
-	"test/chaos":                  {"."},
+	"internal/kie/kietest":        {"test/chaos/campaign", "internal/cli/demo", "internal/cli/simulate"},
+	"internal/temporal/devserver": {"test/chaos/campaign", "internal/cli/demo", "internal/temporal/devserver/find"},
+	"test/chaos/campaign":         {"test/chaos"},
 	"internal/cli/demo":           {"."},
 	// The clouds' code doubles a program: tests of other packages do without.
 	"internal/store/bucket":        {"."},
@@ -47,6 +47,7 @@ var onlyFor = map[string][]string{
 	// For tests alone.
 	"starter/startertest":                    {},
 	"internal/telemetry/metrics/metricstest": {},
+	"test/historyfile":                       {},
 }
 
 // undeterministic is what workflows may not import of the standard library: it

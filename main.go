@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"lumaflow/internal/cli/audit"
 	"lumaflow/internal/cli/demo"
 	"lumaflow/internal/cli/doctor"
 	"lumaflow/internal/cli/jobs"
@@ -19,10 +20,8 @@ import (
 	"lumaflow/internal/cli/simulate"
 	"lumaflow/internal/command"
 	"lumaflow/internal/command/health"
-	"lumaflow/internal/store/audit"
 	_ "lumaflow/internal/store/bucket" // so that OUTPUT_URL may name one
 	"lumaflow/internal/temporal/codecserver"
-	"lumaflow/test/chaos"
 	"lumaflow/webhook"
 	"lumaflow/worker"
 )
@@ -52,7 +51,6 @@ type commands struct {
 	ReplayCheck replay.Command      `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
 	CodecServer codecserver.Command `cmd:"" help:"Decrypt for Temporal's UI and CLI."`
 	Simulate    simulate.Command    `cmd:"" help:"Run the simulated kie.ai alone."`
-	Chaos       chaos.Command       `cmd:"" help:"Prove the promise: break everything, check everything."`
 	Health      health.Command      `cmd:"" help:"Ask a running lumaflow how it is, for health checks."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`

@@ -15,8 +15,8 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
-	"lumaflow/internal/cli/replay"
 	"lumaflow/internal/temporal/devserver"
+	"lumaflow/test/historyfile"
 	"lumaflow/workflows"
 )
 
@@ -62,13 +62,13 @@ func TestRecordHistories(t *testing.T) {
 func (s scenario) save(t *testing.T, history *historypb.History) {
 	t.Helper()
 	path := filepath.Join(histories, s.name)
-	require.NoError(t, replay.WriteFile(path+".json", history))
+	require.NoError(t, historyfile.Write(path+".json", history))
 	require.NoError(t, os.WriteFile(path+".txt", []byte(s.text(history)), 0o600))
 }
 
 // text is the readable form of a history, with the scenario as its heading.
 func (s scenario) text(history *historypb.History) string {
-	return "# " + s.name + ": " + s.about + "\n\n" + replay.Text(history)
+	return "# " + s.name + ": " + s.about + "\n\n" + historyfile.Text(history)
 }
 
 // recorder runs scenarios on a dev server.

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/internal/cli/replay"
+	"lumaflow/test/historyfile"
 	"lumaflow/workflows"
 )
 
@@ -32,7 +33,7 @@ func recorded(t *testing.T) map[string]*historypb.History {
 	require.NoError(t, err)
 	found := map[string]*historypb.History{}
 	for _, path := range paths {
-		history, err := replay.ReadFile(path)
+		history, err := historyfile.Read(path)
 		require.NoError(t, err)
 		found[strings.TrimSuffix(filepath.Base(path), ".json")] = history
 	}

@@ -17,10 +17,10 @@ import (
 	"lumaflow/internal/store/audit"
 )
 
-// audit audits what the world's worker has stored.
-func (w *world) audit(args ...string) (audit.Report, answer) {
+// audit audits the output folder of the world.
+func (w *world) audit() (audit.Report, answer) {
 	w.t.Helper()
-	return audited(w.t, w.env, args...)
+	return audited(w.t, w.env)
 }
 
 func audited(t testing.TB, env []string, args ...string) (report audit.Report, got answer) {
@@ -30,8 +30,8 @@ func audited(t testing.TB, env []string, args ...string) (report audit.Report, g
 	return report, got
 }
 
-// What real jobs store is what an audit expects, while they run, too; what is
-// lost is found, and what the audit advises mends it.
+// An audit of real jobs reports no problem, neither while they run nor afterwards.
+// It finds damaged files, and its advice repairs them.
 func TestAuditOfRealJobs(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
@@ -61,7 +61,7 @@ func TestAuditOfRealJobs(t *testing.T) {
 	require.Zero(t, got.code, got.err)
 	require.Equal(t, 4, report.Receipts)
 	require.Equal(t, 7, report.Files)
-	require.Empty(t, report.Notes, "nothing is pending any more, after %d audits", audits)
+	require.Empty(t, report.Notes, "nothing is pending after %d audits", audits)
 
 	// Damage.
 	videos, err := filepath.Glob(filepath.Join(w.output, "luma_result_*_3.mp4"))
@@ -77,15 +77,15 @@ func TestAuditOfRealJobs(t *testing.T) {
 	kinds := map[string]audit.Kind{}
 	for _, problem := range report.Problems {
 		kinds[problem.File] = problem.Kind
-		mended := w.run("submit", "--task-id", problem.TaskID, "--key", "again", "--wait")
-		require.Zero(t, mended.code, mended.err)
+		repaired := w.run("submit", "--task-id", problem.TaskID, "--key", "again", "--wait")
+		require.Zero(t, repaired.code, repaired.err)
 	}
 	require.Equal(t, map[string]audit.Kind{lost: audit.Missing, filepath.Base(videos[0]): audit.Truncated}, kinds)
 	require.Contains(t, got.err, "lumaflow submit --task-id TASK --key again")
 	report, got = w.audit()
 	require.Zero(t, got.code, got.err)
 	require.Equal(t, 7, report.Files)
-	require.Equal(t, 4, w.ledger().Charges, "mending is free")
+	require.Equal(t, 4, w.ledger().Charges, "the repair costs nothing")
 }
 
 // offline is an environment in which neither Temporal nor kie.ai can be reached.
@@ -93,7 +93,7 @@ func offline(output string) []string {
 	return append(os.Environ(), "TEMPORAL_ADDRESS=127.0.0.1:1", "KIE_API_KEY=", "KIE_BASE_URL=http://127.0.0.1:1", "OUTPUT_URL="+output)
 }
 
-// stored puts a video and its receipt into a folder.
+// stored stores a video and its receipt in a folder.
 func stored(t *testing.T, folder, task, content string) (video, receipt string) {
 	t.Helper()
 	opened, err := store.Open(t.Context(), folder)
@@ -170,23 +170,23 @@ func TestAuditFindsEachKind(t *testing.T) {
 		"luma_result_huge.json":       audit.BadReceipt,
 		"luma_result_outside.json":    audit.BadReceipt,
 		"luma_result_well_1.mp4":      audit.Duplicate,
-		// Nothing tells what these should be.
+		// The receipts of these are unreadable.
 		"luma_result_not-json_1.mp4": audit.Unlisted,
 		"luma_result_huge_1.mp4":     audit.Unlisted,
 		"luma_result_outside_1.mp4":  audit.Unlisted,
 	}
-	// The video without a receipt is young: it may still come.
+	// The receipt of a young video may still come.
 	require.Equal(t, want, found())
 	want["luma_result_unlisted_1.mp4"] = audit.Unlisted
 	require.Equal(t, want, found("--grace", "0s", "--parallel", "1"))
 
-	people := execute(t, offline(folder), binary, "audit")
-	require.Equal(t, 1, people.code)
-	require.Regexp(t, `(?m)^truncated +luma_result_truncated_1\.mp4 +truncated +3 of 22 bytes are there$`, people.out)
-	require.Contains(t, people.err, "lumaflow: 12 problems: 3 bad-receipt, ")
+	table := execute(t, offline(folder), binary, "audit")
+	require.Equal(t, 1, table.code)
+	require.Regexp(t, `(?m)^truncated +luma_result_truncated_1\.mp4 +truncated +3 of 22 bytes are there$`, table.out)
+	require.Contains(t, table.err, "lumaflow: 12 problems: 3 bad-receipt, ")
 }
 
-// Ctrl-C ends an audit at once, and it says what it has found.
+// Ctrl-C ends an audit at once, and it prints its findings so far.
 func TestAuditInterrupted(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -197,7 +197,7 @@ func TestAuditInterrupted(t *testing.T) {
 	running := start(t, offline(folder), "audit", "--parallel", "1")
 	descriptors := fmt.Sprintf("/proc/%d/fd", running.cmd.Process.Pid)
 	if _, err := os.Stat(descriptors); err != nil {
-		t.Skip("can't see what a process reads: ", err)
+		t.Skip("the open files of a process can't be read: ", err)
 	}
 	require.Eventually(t, func() bool {
 		open, _ := filepath.Glob(descriptors + "/*")
@@ -207,10 +207,9 @@ func TestAuditInterrupted(t *testing.T) {
 			}
 		}
 		return false
-	}, patience, 10*time.Millisecond, "it reads the large file")
-	require.NoError(t, running.cmd.Process.Signal(os.Interrupt))
-	running.says(`missing +luma_result_a_1\.mp4`)
-	running.says(`lumaflow: the audit was interrupted after it found 1 problem: 1 missing`)
-	<-running.done
-	require.Equal(t, 1, running.cmd.ProcessState.ExitCode())
+	}, patience, 10*time.Millisecond, "the audit reads the large file")
+	running.signal(os.Interrupt)
+	running.awaitOutput(`missing +luma_result_a_1\.mp4`)
+	running.awaitOutput(`lumaflow: the audit was interrupted after it found 1 problem: 1 missing`)
+	require.Equal(t, 1, running.exitCode())
 }

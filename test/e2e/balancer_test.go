@@ -13,9 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// balancer stands in front of several webhooks. It sends a request to one of
-// those that were ready when it last looked, a second ago at most, and never
-// tries another.
+// balancer distributes callbacks to several webhooks. It forwards a request to one
+// that was ready at the last check, at most a second ago, and retries none.
 type balancer struct {
 	url string
 
@@ -24,8 +23,7 @@ type balancer struct {
 	received int
 }
 
-// backend is a webhook: where it takes callbacks and where it tells whether it
-// is ready.
+// backend is a webhook with the URL of its callbacks and that of its readiness.
 type backend struct {
 	callbacks *url.URL
 	readiness string
@@ -46,7 +44,7 @@ func newBalancer(t *testing.T) *balancer {
 			case <-stop:
 				return
 			case <-time.After(time.Second):
-				b.look()
+				b.check()
 			}
 		}
 	})
@@ -54,7 +52,7 @@ func newBalancer(t *testing.T) *balancer {
 	return b
 }
 
-// add takes a webhook in that is ready.
+// add adds a webhook that is ready.
 func (b *balancer) add(t *testing.T, callbacks, readiness string) {
 	t.Helper()
 	where, err := url.Parse(callbacks)
@@ -64,15 +62,15 @@ func (b *balancer) add(t *testing.T, callbacks, readiness string) {
 	b.backends = append(b.backends, &backend{where, readiness, true})
 }
 
-// remove forgets a webhook that has ended: its ports may be somebody else's now.
+// remove removes a webhook that has ended: other processes may use its ports.
 func (b *balancer) remove(callbacks string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// look may be going through the old ones.
+	// check may be iterating over the old slice.
 	b.backends = slices.DeleteFunc(slices.Clone(b.backends), func(at *backend) bool { return at.callbacks.String() == callbacks })
 }
 
-// next takes turns among the webhooks that are ready.
+// next returns the ready webhooks in turn.
 func (b *balancer) next() *url.URL {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,12 +80,12 @@ func (b *balancer) next() *url.URL {
 			return at.callbacks
 		}
 	}
-	// Nobody listens there, so the callback counts as failed.
+	// No process listens on port 1, so the callback fails.
 	return &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
 }
 
-// look asks all webhooks.
-func (b *balancer) look() {
+// check requests the readiness of all webhooks.
+func (b *balancer) check() {
 	b.mu.Lock()
 	backends := slices.Clone(b.backends)
 	b.mu.Unlock()
@@ -103,7 +101,7 @@ func (b *balancer) look() {
 	}
 }
 
-// requests is how many have come.
+// requests counts the received requests.
 func (b *balancer) requests() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -27,7 +27,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// inBucket are the settings of workers that store in a bucket.
+// inBucket is the environment of workers with a bucket as their output.
 func inBucket(server *s3test.Server) []string {
 	return []string{
 		"OUTPUT_URL=" + server.OutputURL("prefix=videos/"),
@@ -39,8 +39,8 @@ func inBucket(server *s3test.Server) []string {
 
 const bucketSecret = "a-bucket-secret-that-must-stay-secret"
 
-// verifiedInBucket checks that a bucket holds what was charged and the receipt,
-// and nothing else.
+// verifiedInBucket requires that a bucket holds the charged video, its receipt and
+// nothing else.
 func (w *world) verifiedInBucket(server *s3test.Server, result workflows.ModifyVideoResult, charge kietest.Charge) {
 	w.t.Helper()
 	require.Equal(w.t, charge.TaskID, result.TaskID)
@@ -55,7 +55,7 @@ func (w *world) verifiedInBucket(server *s3test.Server, result workflows.ModifyV
 	receiptKey := "videos/luma_result_" + charge.TaskID + ".json"
 	require.ElementsMatch(w.t, []string{key, receiptKey}, slices.Collect(maps.Keys(stored)))
 	sum := sha256.Sum256([]byte(stored[key]))
-	require.Equal(w.t, paid.SHA256, hex.EncodeToString(sum[:]), "the stored bytes are those that were served")
+	require.Equal(w.t, paid.SHA256, hex.EncodeToString(sum[:]), "the stored bytes equal the served ones")
 	var receipt store.Receipt
 	require.NoError(w.t, json.Unmarshal([]byte(stored[receiptKey]), &receipt))
 	require.Equal(w.t, charge.TaskID, receipt.TaskID)
@@ -65,16 +65,17 @@ func (w *world) verifiedInBucket(server *s3test.Server, result workflows.ModifyV
 	require.NotContains(w.t, w.worker.output(), bucketSecret)
 }
 
-// upload is the first of a video, stopped in the middle until goOn is called.
+// upload is the first upload of a video, which stops in the middle until resume is
+// called.
 type upload struct {
 	reached, ended chan struct{}
-	goOn           func()
+	resume         func()
 }
 
 func halfway(t *testing.T, server *s3test.Server) upload {
 	wait := make(chan struct{})
 	first := upload{make(chan struct{}), make(chan struct{}), sync.OnceFunc(func() { close(wait) })}
-	t.Cleanup(first.goOn)
+	t.Cleanup(first.resume)
 	var begun atomic.Bool
 	server.InterceptPuts(func(w http.ResponseWriter, r *http.Request) (answered bool) {
 		if !strings.Contains(r.URL.Path, ".mp4") || !begun.CompareAndSwap(false, true) {
@@ -93,9 +94,9 @@ func halfway(t *testing.T, server *s3test.Server) upload {
 	return first
 }
 
-// The worker dies in the middle of an upload, and another one, on another
-// machine, takes over.
-func TestWorkerKilledWhileItUploads(t *testing.T) {
+// The worker dies in the middle of an upload. A worker with another work folder
+// completes the job.
+func TestWorkerKilledDuringUpload(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	first := halfway(t, server)
@@ -104,7 +105,7 @@ func TestWorkerKilledWhileItUploads(t *testing.T) {
 	w.start("e2e-die-uploading", jobInput(prompt))
 	<-first.reached
 	w.worker.kill()
-	first.goOn()
+	first.resume()
 	<-first.ended
 	require.Empty(t, server.Objects(), "nothing is to be seen of the video")
 	w.env = append(w.env, "WORK_DIR="+t.TempDir())
@@ -126,8 +127,8 @@ func TestWorkerKilledWhileItUploads(t *testing.T) {
 	require.Contains(t, damaged.out, name)
 }
 
-// A bucket that may not be written for a while costs time, nothing else.
-func TestBucketRefusesForAWhile(t *testing.T) {
+// A bucket that denies writes for some time only delays the job.
+func TestBucketDeniesWrites(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
 	w := enter(t, setup{env: inBucket(server)})
@@ -140,7 +141,7 @@ func TestBucketRefusesForAWhile(t *testing.T) {
 	prompt := "refused"
 	w.start("e2e-bucket-refuses", jobInput(prompt))
 	<-refused
-	w.until("it is to be seen why the job waits", func() bool {
+	w.until("the status shows the reason", func() bool {
 		return strings.Contains(w.run("status", "e2e-bucket-refuses").out, "AccessDenied")
 	})
 	server.Intercept(nil)
@@ -160,7 +161,7 @@ func TestDemoInABucket(t *testing.T) {
 	require.Len(t, server.Objects(), 10, "five videos with their receipts")
 }
 
-// A worker does not start with a bucket that it can't use.
+// A worker does not start with an unusable bucket.
 func TestWorkerRefusesABadBucket(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
@@ -174,7 +175,7 @@ func TestWorkerRefusesABadBucket(t *testing.T) {
 		outputURL string
 		env       []string
 		code      int
-		says      string
+		message   string
 	}{
 		{nowhere, nil, 1, "there is no bucket s3://nowhere"},
 		{readOnly.OutputURL(), nil, 1, "may not list, read and write s3://films (AccessDenied"},
@@ -200,7 +201,7 @@ func TestWorkerRefusesABadBucket(t *testing.T) {
 			refused := execute(t, env, binary, "worker")
 			require.Equal(t, test.code, refused.code, refused.err)
 			require.Contains(t, refused.err, "lumaflow: OUTPUT_URL: ")
-			require.Contains(t, refused.err, test.says)
+			require.Contains(t, refused.err, test.message)
 			require.Equal(t, 1, strings.Count(refused.err, "\n"), refused.err)
 			require.NotContains(t, refused.err, bucketSecret)
 		})
@@ -223,7 +224,7 @@ func TestLargeUploadTakesLittleMemory(t *testing.T) {
 	<-first.reached
 	require.Less(t, w.downloaded(), int64(201<<20), "one copy on disk")
 	require.Empty(t, files(t, w.output))
-	first.goOn()
+	first.resume()
 	result, err := w.result("e2e-large-upload")
 	require.NoError(t, err)
 	w.verifiedInBucket(server, result, w.charge(prompt))

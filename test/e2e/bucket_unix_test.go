@@ -11,8 +11,8 @@ import (
 	"lumaflow/internal/store/bucket/s3test"
 )
 
-// The worker stands still in the middle of an upload for so long that another
-// one does its work, and then goes on with it.
+// A worker is paused in the middle of an upload until another one has stored the
+// video, and then continues its upload.
 func TestTwoWorkersUploadTheSameVideo(t *testing.T) {
 	t.Parallel()
 	server := s3test.New(t)
@@ -22,15 +22,15 @@ func TestTwoWorkersUploadTheSameVideo(t *testing.T) {
 	w.start("e2e-pause-uploading", jobInput(prompt))
 	<-first.reached
 	paused := w.worker
-	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGSTOP))
+	paused.signal(syscall.SIGSTOP)
 	w.env = append(w.env, "WORK_DIR="+t.TempDir())
 	w.startWorker()
 	result, err := w.result("e2e-pause-uploading")
 	require.NoError(t, err)
 	w.verifiedInBucket(server, result, w.charge(prompt))
 
-	require.NoError(t, paused.cmd.Process.Signal(syscall.SIGCONT))
-	first.goOn()
+	paused.signal(syscall.SIGCONT)
+	first.resume()
 	<-first.ended
 	require.Zero(t, paused.stop())
 	w.verifiedInBucket(server, result, w.charge(prompt))

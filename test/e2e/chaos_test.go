@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -13,14 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/kie/kietest"
-	"lumaflow/test/chaos"
+	"lumaflow/test/chaos/campaign"
 )
 
-// A short campaign is part of every test run: everything that can go wrong does
-// so, and the promise holds. Long ones are run with lumaflow chaos.
+// A short campaign is part of every test run: every fault happens, and the promise
+// holds. Longer campaigns: go run ./test/chaos.
 func TestChaos(t *testing.T) {
 	t.Parallel()
-	// However the folder is written, the roles work in other ones.
+	// A relative path with a link: the roles have another working directory.
 	folder := filepath.Join(t.TempDir(), "seeds")
 	require.NoError(t, os.Mkdir(folder, 0o700))
 	link := filepath.Join(t.TempDir(), "link")
@@ -29,32 +30,32 @@ func TestChaos(t *testing.T) {
 	require.NoError(t, err)
 	relative, err := filepath.Rel(here, link)
 	require.NoError(t, err)
-	got := execute(t, os.Environ(), binary, "chaos", "--seeds", "2", "--from", "90", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
+	got := execute(t, os.Environ(), chaos, "--binary", binary, "--seeds", "2", "--from", "90", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
 	require.Zero(t, got.code, got.err)
-	var report chaos.Report
+	var report campaign.Report
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))
 	require.Equal(t, 50, report.Jobs)
 	require.Zero(t, report.Duplicates)
 	require.Empty(t, report.Broken)
-	met := map[string]bool{}
+	happened := map[string]bool{}
 	for _, row := range report.Rows {
-		met[row.Name] = row.Injected > 0
+		happened[row.Name] = row.Injected > 0
 	}
 	for _, fault := range kietest.Faults() {
 		if fault.Name != kietest.RecordDown { // it takes more than ten minutes
-			require.True(t, met[fault.Name], "%s did not happen", fault.Name)
+			require.True(t, happened[fault.Name], "%s did not happen", fault.Name)
 		}
 	}
-	require.NoDirExists(t, folder, "seeds that went well leave nothing")
+	require.NoDirExists(t, folder, "passed seeds leave no files")
 }
 
-func TestChaosRefusesWhatMakesNoSense(t *testing.T) {
+func TestChaosUsageErrors(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
 		args []string
 		env  []string
-		says string
+		want string
 	}{
 		{"no seeds", []string{"--seeds", "0"}, os.Environ(), "--seeds"},
 		{"more seeds than there are", []string{"--from", "9223372036854775807"}, os.Environ(), "--from"},
@@ -66,48 +67,48 @@ func TestChaosRefusesWhatMakesNoSense(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := execute(t, test.env, binary, append([]string{"chaos"}, test.args...)...)
+			got := execute(t, test.env, chaos, append([]string{"--binary", binary}, test.args...)...)
 			require.Equal(t, 2, got.code, got.err)
-			require.Contains(t, got.err, test.says)
+			require.Contains(t, got.err, test.want)
 			require.NotContains(t, got.err[:len(got.err)-1], "\n", "one line")
 		})
 	}
 }
 
-// Whatever ends a campaign, its processes and its small disk do not outlive it
-// for long, and the seeds that it has played are not forgotten.
+// The processes and the small disk of a campaign end with it, and an interrupted
+// one reports the completed seeds.
 func TestChaosInterrupted(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("other systems do not tell who works where, and let children outlive a SIGKILL")
+		t.Skip("only Linux lists working directories in /proc and ends children with their parent")
 	}
 	folder := t.TempDir()
 	seed := filepath.Join(folder, "seed-7")
-	begin := func() *process {
-		p := start(t, os.Environ(), "chaos", "--seeds", "1", "--from", "7", "--folder", folder)
+	startCampaign := func() *process {
+		cmd := exec.Command(chaos, "--binary", binary, "--seeds", "1", "--from", "7", "--folder", folder)
+		p := startCommand(t, "chaos", cmd)
 		require.Eventually(t, func() bool { return len(workingBelow(t, seed)) == 3 }, patience, 50*time.Millisecond, "two workers and a webhook")
 		return p
 	}
-	gone := func() {
+	awaitEnd := func() {
 		require.Eventually(t, func() bool { return len(workingBelow(t, seed)) == 0 }, patience, 50*time.Millisecond)
 	}
 
-	begin().kill()
-	gone()
+	startCampaign().kill()
+	awaitEnd()
 
-	interrupted := begin()
-	require.NoError(t, interrupted.cmd.Process.Signal(os.Interrupt))
-	interrupted.says(`0 of the seeds 7 to 7 .*: 0 jobs`)
-	interrupted.says(`interrupted after 0 of 1 seeds; what the others left is in ` + regexp.QuoteMeta(folder))
-	<-interrupted.done
-	require.Equal(t, 1, interrupted.cmd.ProcessState.ExitCode())
-	gone()
+	interrupted := startCampaign()
+	interrupted.signal(os.Interrupt)
+	interrupted.awaitOutput(`0 of the seeds 7 to 7 .*: 0 jobs`)
+	interrupted.awaitOutput(`interrupted after 0 of 1 seeds; the files of the others are in ` + regexp.QuoteMeta(folder))
+	require.Equal(t, 1, interrupted.exitCode())
+	awaitEnd()
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	require.NoError(t, err)
-	require.NotContains(t, string(mounts), folder, "neither its own disk nor that of the campaign that was killed")
+	require.NotContains(t, string(mounts), folder, "no disk of either campaign is mounted")
 }
 
-// workingBelow are the processes whose working directory is in a folder.
+// workingBelow lists the processes with a working directory below a folder.
 func workingBelow(t *testing.T, folder string) (pids []string) {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")

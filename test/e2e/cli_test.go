@@ -11,8 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is wrong is said in one plain line, with the right exit code, and
-// nothing is half-started.
+// Bad input gives a short plain error and the right exit code, and starts nothing.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
@@ -26,7 +25,7 @@ func TestBadInput(t *testing.T) {
 		env  []string
 		args []string
 		code int
-		says string
+		want string
 	}{
 		{"blank prompt", []string{nowhere}, append([]string{"submit", "--prompt", "  "}, video...), 2, "prompt"},
 		{"no prompt", []string{nowhere}, append([]string{"submit"}, video...), 2, "prompt"},
@@ -50,14 +49,14 @@ func TestBadInput(t *testing.T) {
 		{"worker with a bad duration", []string{nowhere, key, "POLL_INTERVAL=often"}, []string{"worker"}, 2, "POLL_INTERVAL"},
 		{"worker with a bad rate", []string{nowhere, key, "SUBMITS_PER_SECOND=0"}, []string{"worker"}, 2, "SUBMITS_PER_SECOND"},
 		{"worker with an unwritable output", []string{nowhere, key, "OUTPUT_URL=" + filepath.Join(file, "videos")}, []string{"worker"}, 1, "OUTPUT_URL"},
-		{"worker with a bucket of no kind", []string{nowhere, key, "OUTPUT_URL=ftp://x/y"}, []string{"worker"}, 2, "OUTPUT_URL"},
+		{"worker with an unknown kind of bucket", []string{nowhere, key, "OUTPUT_URL=ftp://x/y"}, []string{"worker"}, 2, "OUTPUT_URL"},
 		{"worker with a bad port", []string{nowhere, key, "METRICS_LISTEN=9464"}, []string{"worker"}, 2, "METRICS_LISTEN"},
 		{"webhook with a bad port", []string{nowhere, secret, "WEBHOOK_LISTEN=127.0.0.1:0", "METRICS_LISTEN=9464"}, []string{"webhook"}, 2, "METRICS_LISTEN"},
-		{"worker with a collector that is none", []string{nowhere, key, "OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318"}, []string{"worker"}, 2, "OTEL_EXPORTER_OTLP_ENDPOINT"},
+		{"worker with a malformed collector", []string{nowhere, key, "OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318"}, []string{"worker"}, 2, "OTEL_EXPORTER_OTLP_ENDPOINT"},
 		{"submit with a collector of another kind", []string{nowhere, "OTEL_TRACES_EXPORTER=zipkin"}, append([]string{"submit", "--prompt", "p"}, video...), 2, "OTEL_TRACES_EXPORTER"},
 		{"worker without Temporal", []string{nowhere, key, "KIE_BASE_URL=http://127.0.0.1:1"}, []string{"worker"}, 1, "127.0.0.1:1"},
 		{"worker with a short codec key", []string{nowhere, key, "CODEC_KEYS=main:c2hvcnQ="}, []string{"worker"}, 2, "CODEC_KEYS: key 1 of 1 has 5 bytes"},
-		{"webhook with a codec key of no name", []string{nowhere, secret, "CODEC_KEYS=c2hvcnQ="}, []string{"webhook"}, 2, "CODEC_KEYS"},
+		{"webhook with a codec key without a name", []string{nowhere, secret, "CODEC_KEYS=c2hvcnQ="}, []string{"webhook"}, 2, "CODEC_KEYS"},
 		{"submit with two codec keys of one name", []string{nowhere, "CODEC_KEYS=" + codecKey("a", 1) + "," + codecKey("a", 2)}, append([]string{"submit", "--prompt", "p"}, video...), 2, "CODEC_KEYS"},
 		{"replay-check with a bad codec key", []string{nowhere, "CODEC_KEYS=main:?"}, []string{"replay-check"}, 2, "CODEC_KEYS"},
 		{"demo with a bad codec key", []string{"CODEC_KEYS=main:?"}, []string{"demo"}, 2, "CODEC_KEYS"},
@@ -65,11 +64,11 @@ func TestBadInput(t *testing.T) {
 		{"codec-server for all without a token", []string{"CODEC_KEYS=" + codecKey("a", 1)}, []string{"codec-server", "--codec-listen", ":0"}, 2, "CODEC_TOKEN"},
 		{"status of no job", []string{here}, []string{"status", "no-such-job"}, 1, "no-such-job"},
 		{"cancel of no job", []string{here}, []string{"cancel", "no-such-job"}, 1, "no-such-job"},
-		{"resolve with nothing said", []string{here}, []string{"resolve", "no-such-job"}, 2, "--adopt"},
-		{"audit of a folder that is not there", nil, []string{"audit", filepath.Join(file, "videos")}, 1, "can't be read"},
-		{"audit of a bucket of no kind", nil, []string{"audit", "ftp://x/y"}, 2, "OUTPUT_URL"},
+		{"resolve without a decision", []string{here}, []string{"resolve", "no-such-job"}, 2, "--adopt"},
+		{"audit of a missing folder", nil, []string{"audit", filepath.Join(file, "videos")}, 1, "can't be read"},
+		{"audit of an unknown kind of bucket", nil, []string{"audit", "ftp://x/y"}, 2, "OUTPUT_URL"},
 		{"audit of two folders", nil, []string{"audit", "a", "b"}, 2, "unexpected argument"},
-		{"audit with no patience", nil, []string{"audit", "--grace=-1s"}, 2, "--grace"},
+		{"audit with a negative grace", nil, []string{"audit", "--grace=-1s"}, 2, "--grace"},
 		{"rescue of nothing", []string{nowhere}, []string{"rescue"}, 2, "--ids"},
 		{"rescue of a text", []string{nowhere}, []string{"rescue", "--ids", file}, 2, "line 1"},
 		{"rescue of a folder", []string{nowhere}, []string{"rescue", "--ids", t.TempDir()}, 2, "is a directory"},
@@ -85,7 +84,7 @@ func TestBadInput(t *testing.T) {
 			env := append(os.Environ(), "OUTPUT_URL="+t.TempDir(), "WORK_DIR="+t.TempDir())
 			got := execute(t, append(env, test.env...), binary, test.args...)
 			require.Equal(t, test.code, got.code, got.err)
-			require.Contains(t, got.err, test.says)
+			require.Contains(t, got.err, test.want)
 			require.LessOrEqual(t, strings.Count(strings.TrimSpace(got.err), "\n"), 3, "a few plain lines: %s", got.err)
 			require.NotContains(t, got.err, "goroutine ")
 			require.Empty(t, got.out)
@@ -93,8 +92,8 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// A taken port is found before anything else is touched.
-func TestPortOfItsOwnIsTaken(t *testing.T) {
+// A port in use is an error before any folder is created.
+func TestMetricsPortInUse(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -113,7 +112,7 @@ func TestPortOfItsOwnIsTaken(t *testing.T) {
 	require.Empty(t, left)
 }
 
-func TestEveryCommandExplainsItself(t *testing.T) {
+func TestHelpHasExamples(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"demo", "worker", "webhook", "submit", "status", "list", "wait", "cancel", "resolve", "batch", "rescue", "doctor", "audit", "simulate", "codec-server"} {
 		got := execute(t, os.Environ(), binary, name, "--help")
@@ -122,17 +121,17 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	}
 }
 
-func TestKeyThatKieRefuses(t *testing.T) {
+func TestRejectedAPIKey(t *testing.T) {
 	t.Parallel()
 	simulator := start(t, os.Environ(), "simulate", "--listen", "127.0.0.1:0", "--api-key", "the-right-one")
-	url := simulator.says(`(http://127\.0\.0\.1:\d+)`)
+	url := simulator.awaitOutput(`(http://127\.0\.0\.1:\d+)`)
 	got := execute(t, append(os.Environ(), "TEMPORAL_ADDRESS="+address, "KIE_API_KEY=the-wrong-one", "KIE_BASE_URL="+url, "OUTPUT_URL="+t.TempDir()), binary, "worker")
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.err, "KIE_API_KEY")
 	require.NotContains(t, got.err, "the-wrong-one")
 }
 
-// The whole way by lumaflow's own commands.
+// A job is submitted, shown, awaited and cancelled with lumaflow's commands.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
@@ -146,8 +145,8 @@ func TestCommandLine(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(first.out), &report), first.out)
 	require.Equal(t, "completed", report.State)
 
-	again := w.run(submit...)
-	require.Zero(t, again.code, again.err)
+	second := w.run(submit...)
+	require.Zero(t, second.code, second.err)
 	require.Equal(t, 1, w.ledger().Charges, "the same command twice is the same job")
 
 	shown := w.run("status", report.WorkflowID)
@@ -160,15 +159,15 @@ func TestCommandLine(t *testing.T) {
 	require.Zero(t, waited.code, waited.err)
 
 	w.start("e2e-cancel-me", jobInput("cancel [fault: callback-late]"))
-	w.until("the task is paid", func() bool { return w.ledger().Charges == 2 })
+	w.until("the task is charged", func() bool { return w.ledger().Charges == 2 })
 	cancelled := w.run("cancel", "e2e-cancel-me")
 	require.Zero(t, cancelled.code, cancelled.err)
 	_, err := w.result("e2e-cancel-me")
 	require.Error(t, err)
 }
 
-// No secret reaches a log or a history.
-func TestSecretsStaySecret(t *testing.T) {
+// No log, history or receipt holds a secret.
+func TestNoSecretInLogsAndHistories(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	w.start("e2e-secret", jobInput("secret [fault: response-lost, callback-forged]"))

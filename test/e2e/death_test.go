@@ -10,7 +10,7 @@ import (
 	"lumaflow/workflows"
 )
 
-func TestWorkerKilledWhileItSubmits(t *testing.T) {
+func TestWorkerKilledDuringSubmission(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	prompt := "die [fault: slow-response]"
@@ -24,12 +24,12 @@ func TestWorkerKilledWhileItSubmits(t *testing.T) {
 	require.Equal(t, "callback", result.WokenBy)
 }
 
-func TestWorkerKilledWhileItWaits(t *testing.T) {
+func TestWorkerKilledDuringWait(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	prompt := "die [fault: callback-late]"
 	w.start("e2e-die-waiting", jobInput(prompt))
-	w.until("it waits", func() bool {
+	w.until("the job waits", func() bool {
 		status, ok := w.status("e2e-die-waiting")
 		return ok && status.Stage == workflows.StageWaiting
 	})
@@ -40,13 +40,13 @@ func TestWorkerKilledWhileItWaits(t *testing.T) {
 	w.verified(result, w.charge(prompt))
 }
 
-func TestWorkerKilledWhileItDownloads(t *testing.T) {
+func TestWorkerKilledDuringDownload(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
-	// The download stands still in the middle, so that it is there to be killed.
+	// The download stalls in the middle, so that the kill interrupts it.
 	prompt := "die [size: 40MB] [fault: stall]"
 	w.start("e2e-die-downloading", jobInput(prompt))
-	w.until("it has downloaded a part", func() bool { return w.downloaded() > 1<<20 })
+	w.until("a part is downloaded", func() bool { return w.downloaded() > 1<<20 })
 	w.worker.kill()
 	part := w.downloaded()
 	w.startWorker()
@@ -56,7 +56,7 @@ func TestWorkerKilledWhileItDownloads(t *testing.T) {
 	w.verified(result, charge)
 	require.Less(t, part, charge.Results[0].Bytes)
 	require.Equal(t, 2, charge.Downloads)
-	require.Zero(t, w.downloaded(), "nothing is left in the work folder")
+	require.Zero(t, w.downloaded(), "the work folder is empty")
 }
 
 func TestWorkerAndWebhookDrain(t *testing.T) {
@@ -65,7 +65,7 @@ func TestWorkerAndWebhookDrain(t *testing.T) {
 	prompt := "drain [fault: slow-response]"
 	w.start("e2e-drain", jobInput(prompt))
 	w.until("the charge is made", func() bool { return w.ledger().Charges == 1 })
-	require.Zero(t, w.worker.stop(), "a worker ends the submission under way before it stops")
+	require.Zero(t, w.worker.stop(), "a worker completes a submission in flight before it stops")
 	w.startWorker()
 	result, err := w.result("e2e-drain")
 	require.NoError(t, err)
@@ -76,9 +76,9 @@ func TestWorkerAndWebhookDrain(t *testing.T) {
 	require.Zero(t, w.webhook.stop())
 }
 
-// A cancelled job waits for the outcome of the request that is under way, and
-// names the task that it paid for.
-func TestCancelWhileItSubmits(t *testing.T) {
+// A cancelled job waits for the outcome of the request in flight, and its status
+// names the charged task.
+func TestCancelDuringSubmission(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	prompt := "cancel [fault: slow-response]"

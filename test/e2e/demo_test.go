@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The demo is what a newcomer sees first: it must end well, on its own clips
-// and on one that the user brings.
+// The demo succeeds with its own clips and with a clip of the user.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	output := t.TempDir()

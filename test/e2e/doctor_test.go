@@ -18,23 +18,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// examination is what `lumaflow doctor --json` prints.
+// examination is the output of `lumaflow doctor --json`.
 type examination struct {
 	OK     bool `json:"ok"`
 	Checks []struct{ Check, Status, Message string }
 }
 
-// of is one line of it.
-func (e examination) of(check string) (status, message string) {
+// message returns the message of one check.
+func (e examination) message(check string) string {
 	for _, line := range e.Checks {
 		if line.Check == check {
-			return line.Status, line.Message
+			return line.Message
 		}
 	}
-	return "", ""
+	return ""
 }
 
-// in is the checks that ended with one of these.
+// in lists the checks with one of these statuses.
 func (e examination) in(statuses ...string) (checks []string) {
 	for _, line := range e.Checks {
 		if slices.Contains(statuses, line.Status) {
@@ -46,15 +46,15 @@ func (e examination) in(statuses ...string) (checks []string) {
 
 const hmacKey = "an e2e HMAC key"
 
-// The doctor finds nothing wrong with a setup that works, and each thing that
-// is broken in it, one by one.
+// doctor reports no problem for a working setup, and every defect that the test
+// adds.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
-	// One of its own, as the search attributes of the default one are everybody's.
+	// All tests share the search attributes of the default namespace.
 	namespace := "e2e-doctor-" + strings.ToLower(rand.Text())
 	got := execute(t, os.Environ(), cli, "operator", "namespace", "create", "-n", namespace, "--address", address)
 	require.Zero(t, got.code, got.err)
-	// The server's own caches learn of a namespace with some delay.
+	// The server caches the list of namespaces.
 	require.Eventually(t, func() bool {
 		return execute(t, os.Environ(), cli, "workflow", "list", "-n", namespace, "--address", address).code == 0
 	}, patience, 100*time.Millisecond)
@@ -75,7 +75,7 @@ func TestDoctor(t *testing.T) {
 		return report, got
 	}
 
-	// Both kinds of pollers may take a moment to show.
+	// The server lists pollers with a delay.
 	w.until("the worker polls", func() bool {
 		report, _ := examine(nil, "--only", "workers,submissions")
 		return report.OK && len(report.in("warn")) == 0
@@ -84,13 +84,11 @@ func TestDoctor(t *testing.T) {
 	report, answer := examine(nil)
 	require.Zero(t, answer.code, answer.err)
 	require.Equal(t, []string{"attributes"}, report.in("warn", "fail", "skipped"), answer.out)
-	_, message := report.of("attributes")
-	require.Contains(t, message, "--fix")
+	require.Contains(t, report.message("attributes"), "--fix")
 	report, answer = examine(nil, "--fix")
 	require.Zero(t, answer.code, answer.err)
-	_, message = report.of("attributes")
-	require.Contains(t, message, "created LumaStage and LumaTaskId")
-	w.until("all is well", func() bool {
+	require.Contains(t, report.message("attributes"), "created LumaStage and LumaTaskId")
+	w.until("all checks are ok", func() bool {
 		report, answer = examine(nil)
 		return answer.code == 0 && len(report.in("ok")) == len(report.Checks)
 	})
@@ -132,9 +130,9 @@ func TestDoctor(t *testing.T) {
 		env   []string
 		fails []string
 		skips []string
-		says  string
+		want  string
 	}{
-		{"no worker", []string{"TASK_QUEUE=e2e-nobody"}, []string{"workers", "submissions"}, nil, "lumaflow worker"},
+		{"no worker", []string{"TASK_QUEUE=e2e-without-workers"}, []string{"workers", "submissions"}, nil, "lumaflow worker"},
 		{"no Temporal", []string{"TEMPORAL_ADDRESS=127.0.0.1:1"}, []string{"temporal"}, []string{"attributes", "workers", "submissions"}, "127.0.0.1:1"},
 		{"no such namespace", []string{"TEMPORAL_NAMESPACE=e2e-nowhere"}, []string{"temporal", "callback"}, []string{"attributes", "workers", "submissions", "signature"}, `no namespace "e2e-nowhere"`},
 		{"wrong secret", []string{"CALLBACK_SECRET=" + other}, []string{"callback"}, []string{"signature"}, "CALLBACK_SECRET"},
@@ -142,10 +140,10 @@ func TestDoctor(t *testing.T) {
 		{"wrong API key", []string{"KIE_API_KEY=the-wrong-one"}, []string{"key"}, nil, "https://kie.ai/api-key"},
 		{"no API key", []string{"KIE_API_KEY="}, []string{"key"}, nil, "KIE_API_KEY is not set"},
 		{"no kie.ai", []string{"KIE_BASE_URL=http://127.0.0.1:1"}, []string{"key"}, nil, "can't be reached"},
-		// The webhook's clock is this machine's, and off just as much.
+		// The webhook uses this machine's clock, so its clock has the same error.
 		{"clock", []string{"KIE_BASE_URL=" + skewed}, []string{"clock", "signature"}, nil, "ahead of kie.ai's"},
 		{"redirect", []string{"CALLBACK_BASE_URL=" + elsewhere.URL}, []string{"callback"}, []string{"signature"}, "redirects callbacks to https://www.example.org"},
-		{"a proxy that says yes", []string{"CALLBACK_BASE_URL=" + yes.URL}, []string{"callback"}, []string{"signature"}, "it is not the webhook"},
+		{"a proxy that accepts everything", []string{"CALLBACK_BASE_URL=" + yes.URL}, []string{"callback"}, []string{"signature"}, "it is not the webhook"},
 		{"unwritable output", []string{"OUTPUT_URL=" + filepath.Join(file, "videos")}, []string{"output"}, nil, "OUTPUT_URL"},
 		{"unwritable work folder", []string{"WORK_DIR=" + filepath.Join(file, "work")}, []string{"work"}, nil, "WORK_DIR"},
 		{"malformed settings", []string{"POLL_INTERVAL=often", "LOG_LEVEL=loud"}, []string{"settings"}, nil, "LOG_LEVEL"},
@@ -156,14 +154,13 @@ func TestDoctor(t *testing.T) {
 			require.Equal(t, 1, answer.code, answer.err)
 			require.Equal(t, test.fails, report.in("fail"), answer.out)
 			require.Equal(t, test.skips, report.in("skipped"), answer.out)
-			_, message := report.of(test.fails[0])
-			require.Contains(t, message, test.says)
+			require.Contains(t, report.message(test.fails[0]), test.want)
 			require.Equal(t, 1, strings.Count(answer.err, "\n"), answer.err)
 			require.Contains(t, answer.err, "checks failed: "+strings.Join(test.fails, ", "))
 		})
 	}
 
-	require.NotContains(t, w.webhook.output(), "level=WARN", "an examination is no trouble")
+	require.NotContains(t, w.webhook.output(), "level=WARN", "probes log no warning")
 	require.Zero(t, w.webhook.stop())
 	report, answer = examine(nil)
 	require.Equal(t, 1, answer.code)

@@ -19,14 +19,14 @@ import (
 	"lumaflow/internal/temporal/devserver"
 )
 
-// grace is what an operator is told to give a worker to end.
+// grace is the termination grace period documented for workers.
 const grace = 90 * time.Second
 
-// A worker that is told to stop in the middle of a download stops at once, and
-// the next one asks for what is missing.
-func TestTerminatedDownloadGoesOn(t *testing.T) {
+// A worker stops at SIGTERM in the middle of a download, and the next one requests
+// the missing bytes only.
+func TestTerminatedDownloadResumes(t *testing.T) {
 	t.Parallel()
-	// What is asked of kie.ai goes through here.
+	// All requests to kie.ai pass this proxy.
 	var mu sync.Mutex
 	var simulator *url.URL
 	var ranges []string
@@ -34,14 +34,14 @@ func TestTerminatedDownloadGoesOn(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		r.SetURL(simulator)
-		// Links name the host that they were asked from.
+		// The simulator builds links from the host of the request.
 		r.Out.Host = r.In.Host
-		if asked := r.In.Header.Get("Range"); asked != "" {
-			ranges = append(ranges, asked)
+		if requested := r.In.Header.Get("Range"); requested != "" {
+			ranges = append(ranges, requested)
 		}
 	}, FlushInterval: -1}
 	front := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
-		// A client that leaves a download is nothing to panic about.
+		// ReverseProxy panics if the client ends a download.
 		defer func() { _ = recover() }()
 		proxy.ServeHTTP(answer, r)
 	}))
@@ -56,14 +56,14 @@ func TestTerminatedDownloadGoesOn(t *testing.T) {
 	w.startWorker()
 	prompt := "terminated [size: 40MB] [fault: stall]"
 	w.start("e2e-terminated", jobInput(prompt))
-	w.until("it has downloaded a part", func() bool { return w.downloaded() > 10<<20 })
+	w.until("a part is downloaded", func() bool { return w.downloaded() > 10<<20 })
 	began := time.Now()
 	require.Zero(t, w.worker.stop())
 	took := time.Since(began)
 	require.Less(t, took, grace)
 	t.Logf("the worker ended %s after SIGTERM", took.Round(time.Millisecond))
 	part := w.downloaded()
-	require.Greater(t, part, int64(10<<20), "what has come is kept")
+	require.Greater(t, part, int64(10<<20), "the received bytes are kept")
 
 	w.startWorker()
 	result, err := w.result("e2e-terminated")
@@ -78,13 +78,13 @@ func TestTerminatedDownloadGoesOn(t *testing.T) {
 	require.NotNil(t, found, ranges[0])
 	from, err := strconv.ParseInt(found[1], 10, 64)
 	require.NoError(t, err)
-	require.Greater(t, from, int64(10<<20), "not from the start")
+	require.Greater(t, from, int64(10<<20), "the request does not begin at the start")
 	counted, _ := w.worker.samples()
-	assert.Equal(t, 1.0, counted[`lumaflow_downloads_total{outcome="stored"}`])
+	assert.InDelta(t, 1.0, counted[`lumaflow_downloads_total{outcome="stored"}`], 0)
 }
 
-// While it drains, a worker is alive and not ready.
-func TestDrainingShows(t *testing.T) {
+// A draining worker is alive and not ready.
+func TestDrainingIsNotReady(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{env: []string{withPorts}})
 	w.until("both are ready", func() bool {
@@ -107,7 +107,7 @@ func TestDrainingShows(t *testing.T) {
 	w.until("the charge is made", func() bool { return w.ledger().Charges == 1 })
 	ended := make(chan int, 1)
 	go func() { ended <- w.worker.stop() }()
-	w.worker.says("worker draining")
+	w.worker.awaitOutput("worker draining")
 	status, lines := w.worker.get("/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Equal(t, "draining\n", lines)
@@ -115,7 +115,7 @@ func TestDrainingShows(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 	assert.Zero(t, <-ended)
 	status, _ = w.worker.get("/healthz")
-	assert.Zero(t, status, "the port is gone with the process")
+	assert.Zero(t, status, "the port is closed with the process")
 	w.startWorker()
 	_, err := w.result("e2e-draining")
 	require.NoError(t, err)
@@ -125,8 +125,7 @@ func TestDrainingShows(t *testing.T) {
 func TestNotReady(t *testing.T) {
 	t.Parallel()
 	server, err := devserver.Start(t.Context(), devserver.Options{
-		// As in a large cluster, where most polls are heard of in one part of the
-		// task queue only.
+		// As in a large cluster, most partitions of the task queue list few pollers.
 		DynamicConfig: []string{
 			"matching.numTaskqueueReadPartitions=32", "matching.numTaskqueueWritePartitions=32", "matching.forwarderMaxOutstandingPolls=0",
 		},

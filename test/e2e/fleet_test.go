@@ -12,10 +12,10 @@ import (
 type fleet struct {
 	*world
 	balancer *balancer
-	// running are the two processes of each role, all is who ever ran.
+	// running holds the two current processes of each role, all every process.
 	running map[string][]*process
 	all     []*process
-	// slowest is how long the slowest took to stop.
+	// slowest is the longest duration of a stop.
 	slowest time.Duration
 }
 
@@ -27,52 +27,52 @@ func newFleet(t *testing.T, with setup) *fleet {
 	f := &fleet{world: enter(t, with), balancer: front, running: map[string][]*process{}}
 	for range 2 {
 		for _, role := range []string{"webhook", "worker"} {
-			f.running[role] = append(f.running[role], f.begin(role))
+			f.running[role] = append(f.running[role], f.startRole(role))
 		}
 	}
 	return f
 }
 
-// begin starts one more process and waits until it is ready.
-func (f *fleet) begin(role string) *process {
+// startRole starts a process and waits until it is ready.
+func (f *fleet) startRole(role string) *process {
 	f.t.Helper()
 	p := start(f.t, f.env, role)
 	f.all = append(f.all, p)
 	f.until(role+" is ready", func() bool { status, _ := p.get("/readyz"); return status == http.StatusOK })
 	if role == "webhook" {
-		f.balancer.add(f.t.(*testing.T), takesCallbacks(p), p.own("/readyz"))
+		f.balancer.add(f.t.(*testing.T), webhookAddress(p), p.ownURL("/readyz"))
 	}
 	return p
 }
 
-// takesCallbacks is where a webhook does.
-func takesCallbacks(webhook *process) string {
-	return "http://" + webhook.says(`webhook listening.*address=(\S+)`)
+// webhookAddress is the URL of a webhook.
+func webhookAddress(webhook *process) string {
+	return "http://" + webhook.awaitOutput(`webhook listening.*address=(\S+)`)
 }
 
-// restart replaces every process, one after the other: one begins with what the
-// environment is now, then an old one ends.
+// restart replaces every process, one after the other: a new one starts with the
+// current environment, then an old one stops.
 func (f *fleet) restart(roles ...string) {
 	f.t.Helper()
 	for i := range 2 {
 		for _, role := range roles {
-			next, old := f.begin(role), f.running[role][i]
+			next, old := f.startRole(role), f.running[role][i]
 			stopping := time.Now()
 			require.Zero(f.t, old.stop())
 			f.slowest = max(f.slowest, time.Since(stopping))
 			if role == "webhook" {
-				f.balancer.remove(takesCallbacks(old))
+				f.balancer.remove(webhookAddress(old))
 			}
 			f.running[role][i] = next
 		}
 	}
 }
 
-// answeredAtOnce waits for the callbacks of so many jobs. Each must have come
-// once, and been taken then.
-func (f *fleet) answeredAtOnce(jobs int) {
+// requireOneCallbackEach waits for the callbacks of a number of jobs. Each must be
+// sent once and acknowledged.
+func (f *fleet) requireOneCallbackEach(jobs int) {
 	f.t.Helper()
-	f.until("no callback is owed", func() bool {
+	f.until("no callback is pending", func() bool {
 		for _, charge := range f.ledger().Tasks {
 			if !charge.Settled {
 				return false
@@ -83,7 +83,7 @@ func (f *fleet) answeredAtOnce(jobs int) {
 	ledger := f.ledger()
 	require.Equal(f.t, jobs, ledger.Charges)
 	for _, charge := range ledger.Tasks {
-		require.Equal(f.t, 1, charge.Callbacks.Sent, "answered at once: %+v", charge.Callbacks)
+		require.Equal(f.t, 1, charge.Callbacks.Sent, "acknowledged at the first attempt: %+v", charge.Callbacks)
 		require.Equal(f.t, 1, charge.Callbacks.Acknowledged)
 	}
 	require.Equal(f.t, jobs, f.balancer.requests())

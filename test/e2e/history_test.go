@@ -21,7 +21,7 @@ func (w *world) events(id string) []*historypb.HistoryEvent {
 	return events
 }
 
-// actions counts what Temporal Cloud would bill, but for heartbeats, which
+// actions counts the billable actions of Temporal Cloud, except heartbeats, which
 // leave no event.
 func actions(events []*historypb.HistoryEvent) (count int) {
 	for _, event := range events {
@@ -40,7 +40,7 @@ func actions(events []*historypb.HistoryEvent) (count int) {
 	return count
 }
 
-// A job costs a studio on Temporal Cloud as little as it can.
+// A job without faults has few events and billable actions.
 func TestHappyPathIsShort(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{env: []string{"POLL_AFTER=10m"}})
@@ -50,15 +50,14 @@ func TestHappyPathIsShort(t *testing.T) {
 	require.Equal(t, "callback", result.WokenBy)
 	events := w.events("e2e-happy")
 	require.LessOrEqual(t, len(events), 32)
-	// The submission leaves its evidence by two heartbeats; a download of a few
+	// The submission records its evidence by two heartbeats; a download of a few
 	// seconds sends none.
 	const heartbeats = 2
 	require.LessOrEqual(t, actions(events)+heartbeats, 9)
 	t.Logf("%d events, %d billable actions", len(events), actions(events)+heartbeats)
 }
 
-// A job that is polled fifty times has no longer history than one that is
-// polled once.
+// A job that polls fifty times has no longer history than one that polls once.
 func TestPollsAddNoHistory(t *testing.T) {
 	t.Parallel()
 	length := map[string]int{}

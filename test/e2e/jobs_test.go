@@ -18,8 +18,8 @@ import (
 	"lumaflow/workflows"
 )
 
-// verified checks a finished job against what the provider charged and served:
-// one charge, the right bytes, a receipt that says so.
+// verified compares a completed job with its charge: the stored bytes and the
+// receipt must match the served files.
 func (w *world) verified(result workflows.ModifyVideoResult, charge kietest.Charge) {
 	w.t.Helper()
 	require.Equal(w.t, charge.TaskID, result.TaskID)
@@ -30,7 +30,7 @@ func (w *world) verified(result workflows.ModifyVideoResult, charge kietest.Char
 		content, err := os.ReadFile(location.Path)
 		require.NoError(w.t, err)
 		sum := sha256.Sum256(content)
-		require.Equal(w.t, charge.Results[i].SHA256, hex.EncodeToString(sum[:]), "the stored bytes are those that were served")
+		require.Equal(w.t, charge.Results[i].SHA256, hex.EncodeToString(sum[:]), "the stored bytes equal the served ones")
 		require.Equal(w.t, charge.Results[i].SHA256, video.SHA256)
 		require.Equal(w.t, charge.Results[i].Bytes, video.Bytes)
 		require.Equal(w.t, fmt.Sprintf("luma_result_%s_%d.mp4", charge.TaskID, i+1), filepath.Base(location.Path))
@@ -45,7 +45,7 @@ func (w *world) verified(result workflows.ModifyVideoResult, charge kietest.Char
 	require.Equal(w.t, charge.Results[0].SHA256, receipt.Files[0].SHA256)
 }
 
-// charge finds what a job was charged; it must be one charge.
+// charge is the one charge of a prompt.
 func (w *world) charge(prompt string) kietest.Charge {
 	w.t.Helper()
 	var found []kietest.Charge
@@ -58,7 +58,7 @@ func (w *world) charge(prompt string) kietest.Charge {
 	return found[0]
 }
 
-// Every fault that a job can survive ends as a verified file and one charge.
+// A job with a fault that it can survive ends with verified files and one charge.
 func TestJobsSurvive(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{
@@ -67,7 +67,7 @@ func TestJobsSurvive(t *testing.T) {
 	})
 	for _, fault := range kietest.Faults() {
 		if fault.Fatal || fault.Name == kietest.RecordDown || fault.Name == kietest.Unauthorized || fault.Name == kietest.NoCredit || fault.Name == kietest.Maintenance {
-			continue // they take longer than a test should, or end otherwise
+			continue // they take too long for a test, or end in a failure
 		}
 		t.Run(fault.Name, func(t *testing.T) {
 			t.Parallel()
@@ -79,16 +79,16 @@ func TestJobsSurvive(t *testing.T) {
 			result, err := w.result(id)
 			require.NoError(t, err)
 			charge := w.charge(prompt)
-			require.Contains(t, charge.Met, fault.Name, "the fault really happened")
+			require.Contains(t, charge.Met, fault.Name, "the fault happened")
 			w.verified(result, charge)
 		})
 	}
 }
 
-func TestJobsThatCannotSucceedFailInSight(t *testing.T) {
+func TestFatalFaultsFailVisibly(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
-	tests := []struct{ fault, errorType, says string }{
+	tests := []struct{ fault, errorType, message string }{
 		{kietest.Refused, workflows.SubmitRefused, "422"},
 		{kietest.GenerationFailed, workflows.GenerationFailed, "kie.ai could not make the video"},
 		{kietest.CreateFailed, workflows.GenerationFailed, "kie.ai could not start the task"},
@@ -105,7 +105,7 @@ func TestJobsThatCannotSucceedFailInSight(t *testing.T) {
 			var failed *sdktemporal.ApplicationError
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, test.errorType, failed.Type())
-			require.Contains(t, failed.Message(), test.says)
+			require.Contains(t, failed.Message(), test.message)
 			require.Contains(t, failed.Message(), id)
 
 			shown := w.run("status", id)
@@ -115,7 +115,7 @@ func TestJobsThatCannotSucceedFailInSight(t *testing.T) {
 	}
 }
 
-func TestHeldJobShowsWhyAndGoesOn(t *testing.T) {
+func TestHeldJobContinues(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	prompt := "wait [fault: rate-limited]"
@@ -135,10 +135,10 @@ func TestHeldJobShowsWhyAndGoesOn(t *testing.T) {
 func TestOperatorAdoptsALostTask(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{noCallbacks: true})
-	// Without callbacks only the operator can tell.
+	// Without callbacks only the operator can name the task.
 	prompt := "lost [fault: response-lost]"
 	w.start("e2e-adopt", jobInput(prompt))
-	w.until("nobody knows", func() bool {
+	w.until("the outcome is unknown", func() bool {
 		status, ok := w.status("e2e-adopt")
 		return ok && status.Stage == workflows.StageSubmitUnknown
 	})
@@ -149,7 +149,7 @@ func TestOperatorAdoptsALostTask(t *testing.T) {
 	w.verified(result, w.charge(prompt))
 }
 
-func TestATaskIsAdoptedWithoutACharge(t *testing.T) {
+func TestAdoptionIsFree(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	prompt := "adopt me"
@@ -174,7 +174,7 @@ func TestSeveralResultsOfOneTask(t *testing.T) {
 	w.verified(result, w.charge(prompt))
 }
 
-// Any id that Temporal takes must survive the way through kie.ai and back.
+// Every id that Temporal accepts works in a callback URL.
 func TestCallbacksOfJobsWithOddIDs(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{env: []string{"POLL_AFTER=10m"}})

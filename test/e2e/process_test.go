@@ -1,115 +1,91 @@
 package e2e_test
 
 import (
-	"bufio"
-	"io"
+	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
-	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"lumaflow/test/supervisor"
 )
 
-// patience bounds every wait for something that ought to happen.
+// patience bounds every wait for an expected event.
 const patience = 90 * time.Second
 
-// process is a running lumaflow and what it has said.
+// process is a running lumaflow.
 type process struct {
-	t    testing.TB
-	name string
-	cmd  *exec.Cmd
-	done chan struct{}
-
-	mu    sync.Mutex
-	lines []string
-	said  chan struct{}
+	t       testing.TB
+	name    string
+	cmd     *exec.Cmd
+	running *supervisor.Process
 }
 
-// start runs the real binary; it is gone when the test is over.
+// start runs the lumaflow binary until the end of the test at the latest. The
+// output of a failed test's processes is logged.
 func start(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: args[0], cmd: exec.Command(binary, args...), done: make(chan struct{}), said: make(chan struct{}, 1)}
-	p.cmd.Env = env
-	reader, writer, err := os.Pipe()
+	cmd := exec.Command(binary, args...)
+	cmd.Env = env
+	return startCommand(t, args[0], cmd)
+}
+
+func startCommand(t testing.TB, name string, cmd *exec.Cmd) *process {
+	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "output"))
 	require.NoError(t, err)
-	p.cmd.Stdout, p.cmd.Stderr = writer, writer
-	require.NoError(t, p.cmd.Start())
-	writer.Close()
-	go p.listen(reader)
+	defer log.Close()
+	running, err := supervisor.Start(name, cmd, log)
+	require.NoError(t, err)
+	p := &process{t: t, name: name, cmd: cmd, running: running}
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", p.name, p.output())
+			t.Logf("output of %s:\n%s", name, p.output())
 		}
 	})
 	return p
 }
 
-func (p *process) listen(from io.ReadCloser) {
-	defer close(p.done)
-	defer from.Close()
-	lines := bufio.NewScanner(from)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		p.mu.Lock()
-		p.lines = append(p.lines, lines.Text())
-		p.mu.Unlock()
-		select {
-		case p.said <- struct{}{}:
-		default:
-		}
-	}
-	// The exit code is asked for by those who care.
-	_ = p.cmd.Wait()
-}
-
+// output is everything that the process has written to its standard streams.
 func (p *process) output() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return strings.Join(p.lines, "\n")
-}
-
-// says waits for a line and returns what the expression's first group, if it
-// has one, found in it.
-func (p *process) says(expression string) string {
 	p.t.Helper()
-	pattern := regexp.MustCompile(expression)
-	limit := time.NewTimer(patience)
-	defer limit.Stop()
-	for {
-		if found := pattern.FindStringSubmatch(p.output()); found != nil {
-			return found[len(found)-1]
-		}
-		select {
-		case <-p.said:
-		case <-p.done:
-			require.Regexp(p.t, expression, p.output(), "%s ended without saying it", p.name)
-		case <-limit.C:
-			require.Regexp(p.t, expression, p.output(), "%s did not say it in time", p.name)
-		}
-	}
+	output, err := p.running.Output()
+	require.NoError(p.t, err)
+	return output
 }
 
-// kill ends the process as a power cut would.
-func (p *process) kill() {
-	// It may be gone already.
-	_ = p.cmd.Process.Signal(syscall.SIGKILL)
-	<-p.done
+// awaitOutput waits until the output matches an expression and returns the match
+// of its last group, or the whole match if it has none.
+func (p *process) awaitOutput(expression string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	found, err := p.running.Await(ctx, regexp.MustCompile(expression))
+	require.NoError(p.t, err)
+	return found[len(found)-1]
 }
 
-// stop asks the process to end and returns its exit code.
+// signal sends a signal to the process, which must be running.
+func (p *process) signal(sig os.Signal) {
+	p.t.Helper()
+	require.NoError(p.t, p.running.Signal(sig))
+}
+
+// kill sends SIGKILL and waits for the end. A process that has ended already is
+// no error.
+func (p *process) kill() { p.running.Kill() }
+
+// stop sends SIGTERM and returns the exit code.
 func (p *process) stop() int {
 	p.t.Helper()
-	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
-	select {
-	case <-p.done:
-	case <-time.After(patience):
-		require.Fail(p.t, "it does not stop", p.name)
-	}
-	return p.cmd.ProcessState.ExitCode()
+	require.NoError(p.t, p.running.Stop(patience))
+	return p.exitCode()
 }
+
+// exitCode waits for the end of the process and returns its exit code.
+func (p *process) exitCode() int { return p.running.ExitCode() }

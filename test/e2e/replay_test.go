@@ -13,9 +13,9 @@ import (
 	"lumaflow/workflows"
 )
 
-// Before a deploy: this build takes over what a worker of this build has begun,
-// and jobs of other workflow types are none of its business.
-func TestReplayCheckOfJobsThatGoOn(t *testing.T) {
+// This build replays the jobs of a worker of this build, and ignores other workflow
+// types.
+func TestReplayCheckPasses(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{env: []string{"POLL_AFTER=10m"}})
 	const done, open, strange = "e2e-replay-done", "e2e-replay-open/日本語 🎬", "e2e-replay-strange"
@@ -29,8 +29,8 @@ func TestReplayCheckOfJobsThatGoOn(t *testing.T) {
 	})
 	_, err = temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: strange, TaskQueue: w.taskQueue}, "Strange")
 	require.NoError(t, err)
-	defer abandon(t, open, strange)
-	w.listed(2)
+	defer terminate(t, open, strange)
+	w.awaitListed(2)
 
 	got := w.run("replay-check")
 	require.Zero(t, got.code, got.err)
@@ -45,8 +45,8 @@ func TestReplayCheckOfJobsThatGoOn(t *testing.T) {
 	require.Equal(t, 2, got.code)
 }
 
-// A job that another code has begun is named.
-func TestReplayCheckOfAJobThatWouldBreak(t *testing.T) {
+// A job that other code started is reported.
+func TestReplayCheckFails(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{noCallbacks: true})
 	w.worker.kill()
@@ -58,9 +58,9 @@ func TestReplayCheckOfAJobThatWouldBreak(t *testing.T) {
 	defer other.Stop()
 	const id = "e2e-replay-other"
 	w.start(id, jobInput("other"))
-	defer abandon(t, id)
-	w.until("the other code has begun", func() bool { return len(w.events(id)) >= 5 })
-	w.listed(1)
+	defer terminate(t, id)
+	w.until("the other code has run", func() bool { return len(w.events(id)) >= 5 })
+	w.awaitListed(1)
 
 	got := w.run("replay-check")
 	require.Equal(t, 1, got.code)
@@ -77,16 +77,17 @@ func TestReplayCheckOfAJobThatWouldBreak(t *testing.T) {
 	require.NotEmpty(t, printed.Breaks.Reason)
 }
 
-// abandon ends jobs that would outlive the test.
-func abandon(t *testing.T, ids ...string) {
+// terminate ends jobs that are still open at the end of the test.
+func terminate(t *testing.T, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
 		require.NoError(t, temporal.TerminateWorkflow(t.Context(), id, "", "the test is over"))
 	}
 }
 
-// listed waits until Temporal's list, which lags behind, shows so many jobs.
-func (w *world) listed(jobs int) {
+// awaitListed waits until Temporal's eventually consistent list has a number of
+// jobs.
+func (w *world) awaitListed(jobs int) {
 	w.t.Helper()
 	w.until("the jobs are listed", func() bool {
 		var entries []struct{}

@@ -16,9 +16,8 @@ import (
 	"lumaflow/starter"
 )
 
-// elsewhere submits a task as any other tool does: with a POST, and nobody to
-// call back.
-func (w *world) elsewhere(prompt string) (taskID string) {
+// submitDirectly submits a task without lumaflow and without a callback URL.
+func (w *world) submitDirectly(prompt string) (taskID string) {
 	w.t.Helper()
 	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.simURL+"/api/v1/modify/generate", bytes.NewReader([]byte(jobInput(prompt))))
 	require.NoError(w.t, err)
@@ -36,8 +35,8 @@ func (w *world) elsewhere(prompt string) (taskID string) {
 	return answer.Data.TaskID
 }
 
-// many reads what rescue and batch print with --json.
-func (w *world) many(got answer) []starter.Outcome {
+// outcomes decodes the JSON output of rescue and batch.
+func (w *world) outcomes(got answer) []starter.Outcome {
 	w.t.Helper()
 	var outcomes []starter.Outcome
 	require.NoError(w.t, json.Unmarshal([]byte(got.out), &outcomes), "%s%s", got.out, got.err)
@@ -51,22 +50,21 @@ func writeLines(t *testing.T, lines ...string) (path string) {
 	return path
 }
 
-// Tasks that another tool submitted are collected, whatever their flag, and no
-// more than once.
+// Tasks that another tool submitted are collected once, for every success flag.
 func TestRescue(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	prompts := []string{"plain", "four [fault: flag-4]", "four later [fault: flag-4-late]", "two [results: 2]", "cut [fault: reset]"}
 	var ids []string
 	for _, prompt := range prompts {
-		ids = append(ids, w.elsewhere(prompt))
+		ids = append(ids, w.submitDirectly(prompt))
 	}
 	file := writeLines(t, "# of the old tool", ids[1], "", ids[2]+" # late", ids[0], ids[3], ids[1])
 	rescue := []string{"rescue", "--json", "--ids", file, ids[4], ids[0]}
 
 	first := w.run(rescue...)
 	require.Zero(t, first.code, first.err)
-	outcomes := w.many(first)
+	outcomes := w.outcomes(first)
 	require.Len(t, outcomes, len(ids), "each task once")
 	bill := map[string]kietest.Charge{}
 	for _, charge := range w.ledger().Tasks {
@@ -79,14 +77,14 @@ func TestRescue(t *testing.T) {
 	}
 	downloads := w.ledger().Downloads
 
-	again := w.run(rescue...)
-	require.Zero(t, again.code, again.err)
-	for i, outcome := range w.many(again) {
+	second := w.run(rescue...)
+	require.Zero(t, second.code, second.err)
+	for i, outcome := range w.outcomes(second) {
 		require.Equal(t, outcomes[i].RunID, outcome.RunID, "the same task is the same job")
 		require.True(t, outcome.Existing)
 	}
-	require.Equal(t, downloads, w.ledger().Downloads, "nothing is fetched again")
-	require.Equal(t, len(ids), w.ledger().Charges, "nothing is paid")
+	require.Equal(t, downloads, w.ledger().Downloads, "nothing is downloaded twice")
+	require.Equal(t, len(ids), w.ledger().Charges, "rescue costs nothing")
 
 	shown := w.run("rescue", ids[0])
 	require.Zero(t, shown.code, shown.err)
@@ -94,8 +92,8 @@ func TestRescue(t *testing.T) {
 	require.NotContains(t, shown.out+shown.err, "\x1b", "no control characters in a file")
 }
 
-// A task whose video another job has stored is collected from the store.
-func TestRescueOfATaskThatItsJobHasCollected(t *testing.T) {
+// A task whose video another job has stored is not downloaded.
+func TestRescueOfACollectedTask(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	w.start("e2e-rescue-collected", jobInput("collected"))
@@ -104,16 +102,16 @@ func TestRescueOfATaskThatItsJobHasCollected(t *testing.T) {
 	downloads := w.ledger().Downloads
 	got := w.run("rescue", "--json", result.TaskID)
 	require.Zero(t, got.code, got.err)
-	require.Equal(t, result.Videos[0].SHA256, w.many(got)[0].Result.Videos[0].SHA256)
+	require.Equal(t, result.Videos[0].SHA256, w.outcomes(got)[0].Result.Videos[0].SHA256)
 	require.Equal(t, downloads, w.ledger().Downloads)
 	require.Equal(t, 1, w.ledger().Charges)
 }
 
-// What can't be rescued is said, with the next step, and may be tried again.
-func TestRescueThatFails(t *testing.T) {
+// A failed rescue reports the reason and the next step, and can be repeated.
+func TestFailedRescue(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
-	good, bad := w.elsewhere("good"), w.elsewhere("bad [fault: moderation]")
+	good, bad := w.submitDirectly("good"), w.submitDirectly("bad [fault: moderation]")
 	for range 2 {
 		got := w.run("rescue", bad, good)
 		require.Equal(t, 1, got.code, got.err)
@@ -124,30 +122,29 @@ func TestRescueThatFails(t *testing.T) {
 	require.Equal(t, 2, w.ledger().Charges)
 }
 
-func TestRescueOfATaskThatKieDoesNotKnow(t *testing.T) {
+func TestRescueOfAnUnknownTask(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	const unknown = "00000000000000000000000000000bad"
 	got := w.run("rescue", unknown)
 	require.Equal(t, 1, got.code, got.err)
-	require.Contains(t, got.err, "0 of 1 done, 1 waiting: kie.ai has no record of task "+unknown+" yet: ", "it is said long before it is given up")
+	require.Contains(t, got.err, "0 of 1 done, 1 waiting: kie.ai has no record of task "+unknown+" yet: ", "the reason is shown while the job still polls")
 	require.Contains(t, got.err, "kie.ai has no record of task "+unknown+": ")
 	require.Contains(t, got.err, "https://kie.ai/logs")
 	require.Contains(t, got.err, "the job ended without its video; the same command tries again, at no cost")
 	require.Zero(t, w.ledger().Charges)
 }
 
-// Ctrl-C ends the watching, not the jobs.
-func TestRescueThatIsInterrupted(t *testing.T) {
+// Ctrl-C ends the command, not the jobs.
+func TestInterruptedRescue(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{simulate: []string{"--render", "10s"}})
-	task := w.elsewhere("slow")
-	watching := start(t, w.env, "rescue", task)
-	watching.says("0 of 1 done, 1 (started|waiting)")
-	require.NoError(t, watching.cmd.Process.Signal(syscall.SIGINT))
-	watching.says("stopped watching; of 1 job, going on by themselves: 1; .*lumaflow list --open")
-	<-watching.done
-	require.Equal(t, 1, watching.cmd.ProcessState.ExitCode())
+	task := w.submitDirectly("slow")
+	running := start(t, w.env, "rescue", task)
+	running.awaitOutput("0 of 1 done, 1 (started|waiting)")
+	running.signal(syscall.SIGINT)
+	running.awaitOutput("stopped watching; of 1 job, going on by themselves: 1; .*lumaflow list --open")
+	require.Equal(t, 1, running.exitCode())
 
 	got := w.run("rescue", task)
 	require.Zero(t, got.code, got.err)

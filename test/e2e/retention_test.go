@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -22,13 +21,13 @@ import (
 
 const day = 24 * time.Hour
 
-// aged puts an older kie.ai before the simulated one, for what comes after: its
-// tasks ended days before, and what is older than 14 days is deleted.
-func (w *world) aged(age time.Duration) {
+// backdate puts a proxy before the simulated kie.ai that moves the times of tasks
+// into the past. Files older than 14 days are deleted.
+func (w *world) backdate(age time.Duration) {
 	w.t.Helper()
 	simulator, err := url.Parse(w.simURL)
 	require.NoError(w.t, err)
-	pass := &httputil.ReverseProxy{
+	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(simulator)
 			r.Out.Host = r.In.Host
@@ -37,7 +36,7 @@ func (w *world) aged(age time.Duration) {
 			if !strings.HasSuffix(response.Request.URL.Path, "/record-info") {
 				return nil
 			}
-			return setBack(response, age)
+			return backdateRecord(response, age)
 		},
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
@@ -46,9 +45,9 @@ func (w *world) aged(age time.Duration) {
 		case deleted && (strings.HasPrefix(in.URL.Path, "/l/") || strings.HasPrefix(in.URL.Path, "/m/")):
 			http.NotFound(out, in)
 		case deleted && strings.HasSuffix(in.URL.Path, "/download-url"):
-			fmt.Fprint(out, `{"code":422,"msg":"the file does not exist","data":null}`)
+			_, _ = io.WriteString(out, `{"code":422,"msg":"the file does not exist","data":null}`)
 		default:
-			pass.ServeHTTP(out, in)
+			forward.ServeHTTP(out, in)
 		}
 	}))
 	w.t.Cleanup(server.Close)
@@ -56,8 +55,8 @@ func (w *world) aged(age time.Duration) {
 	w.env = append(w.env, "KIE_BASE_URL="+server.URL)
 }
 
-// setBack sets the times of a record back.
-func setBack(response *http.Response, age time.Duration) error {
+// backdateRecord subtracts age from the times of a record.
+func backdateRecord(response *http.Response, age time.Duration) error {
 	var answer map[string]any
 	decoder := json.NewDecoder(response.Body)
 	decoder.UseNumber()
@@ -83,22 +82,22 @@ func setBack(response *http.Response, age time.Duration) error {
 	return nil
 }
 
-// A video that is not stored ten days after its task ended is in the worker's
-// log, also when its job has ended, and first on the list, with the four days that
+// The worker logs a video that is not stored ten days after the end of its task,
+// also if its job has ended, and the list at risk has it with the four days that
 // are left.
-func TestOldVideosAreWarnedOf(t *testing.T) {
+func TestWarningOfOldVideos(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{noCallbacks: true, env: []string{"FETCH_ALLOW_HOSTS=videos.example.org"}})
 	w.worker.kill()
-	w.aged(10 * day)
+	w.backdate(10 * day)
 	w.startWorker()
-	task := w.elsewhere("old")
+	task := w.submitDirectly("old")
 	id := starter.JobID(workflows.ModifyVideoInput{TaskID: task}, "")
 	start(t, w.env, "rescue", task)
-	w.worker.says(`level=WARN msg="the video is not stored yet and kie.ai deletes it 14 days after its task ended".* job=` + id +
+	w.worker.awaitOutput(`level=WARN msg="the video is not stored yet and kie.ai deletes it 14 days after its task ended".* job=` + id +
 		` taskId=` + task + ` hoursLeft=95 next="the job retries; see the reason with: lumaflow status ` + id + `"`)
 	var risk starter.Risk
-	w.until("it is at risk", func() bool {
+	w.until("the video is at risk", func() bool {
 		risk = w.atRisk()[task]
 		return risk.Stage == workflows.StageCollecting
 	})
@@ -107,10 +106,10 @@ func TestOldVideosAreWarnedOf(t *testing.T) {
 
 	terminated := w.temporalCLI("workflow", "terminate", "--workflow-id", id)
 	require.Zero(t, terminated.code, terminated.err)
-	w.until("the job is over", func() bool { return w.atRisk()[task].Failure == starter.FailureTerminated })
+	w.until("the job has ended", func() bool { return w.atRisk()[task].Failure == starter.FailureTerminated })
 	w.worker.kill()
 	w.startWorker()
-	w.worker.says(`level=WARN msg="finished videos are not stored and kie.ai deletes them 14 days after their tasks ended" ` +
+	w.worker.awaitOutput(`level=WARN msg="finished videos are not stored and kie.ai deletes them 14 days after their tasks ended" ` +
 		`videos=1 hoursLeft=95 next="lumaflow list --at-risk"`)
 
 	w.worker.kill()
@@ -118,17 +117,17 @@ func TestOldVideosAreWarnedOf(t *testing.T) {
 	w.startWorker()
 	got := w.run("rescue", task)
 	require.Zero(t, got.code, got.err)
-	w.until("it is at risk no more", func() bool { return len(w.atRisk()) == 0 })
+	w.until("no video is at risk", func() bool { return len(w.atRisk()) == 0 })
 }
 
-// What kie.ai has deleted is not tried for a day, and nobody is sent to try.
-func TestDeletedVideosAreGivenUp(t *testing.T) {
+// A deleted video fails its job at once, and is not listed at risk.
+func TestDeletedVideos(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{noCallbacks: true})
 	w.worker.kill()
-	w.aged(16 * day)
+	w.backdate(16 * day)
 	w.startWorker()
-	got := w.run("rescue", w.elsewhere("too old"))
+	got := w.run("rescue", w.submitDirectly("too old"))
 	require.Equal(t, 1, got.code, got.err)
 	require.Contains(t, got.err, "kie.ai keeps videos for 14 days")
 	require.Contains(t, got.err, "there is nothing left to collect")

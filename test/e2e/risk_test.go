@@ -13,7 +13,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// atRisk is what the search for videos at risk prints, by task.
+// atRisk is the output of lumaflow list --at-risk by task.
 func (w *world) atRisk() map[string]starter.Risk {
 	w.t.Helper()
 	got := w.run("list", "--at-risk", "--json")
@@ -28,8 +28,8 @@ func (w *world) atRisk() map[string]starter.Risk {
 	return risks
 }
 
-// Finished tasks without a file are shown until they are collected, in
-// namespaces with and without lumaflow's search attributes.
+// Finished tasks without a file are listed until they are collected, in namespaces
+// with and without lumaflow's search attributes.
 func TestAtRisk(t *testing.T) {
 	t.Parallel()
 	labelled := fmt.Sprintf("e2e-labelled-%d", worlds.Add(1))
@@ -44,15 +44,15 @@ func TestAtRisk(t *testing.T) {
 	}
 	for _, test := range []struct {
 		namespace string
-		// says and hides are what the notes must and must not tell of.
-		says, hides []string
+		// notes must be in the notes of the output, absent must not.
+		notes, absent []string
 	}{
 		{"default", []string{"which namespace default deletes", "needs the search attribute " + workflows.TaskIDAttribute}, nil},
 		{labelled, nil, []string{"forgets", "search attribute"}},
 	} {
 		t.Run(test.namespace, func(t *testing.T) {
 			t.Parallel()
-			// No result may be fetched, and nobody polls before the test is over.
+			// No result can be downloaded, and no job polls before the end of the test.
 			w := enter(t, setup{env: []string{"TEMPORAL_NAMESPACE=" + test.namespace, "FETCH_ALLOW_HOSTS=videos.example.org", "POLL_AFTER=10m"}})
 			submit := func(prompt string, flags ...string) {
 				t.Helper()
@@ -62,26 +62,26 @@ func TestAtRisk(t *testing.T) {
 			}
 			submit("overdue", "--deadline", "4s")
 			submit("collecting")
-			w.until("both have been called back", func() bool { return w.ledger().Callbacks.Acknowledged == 2 })
+			w.until("both callbacks are acknowledged", func() bool { return w.ledger().Callbacks.Acknowledged == 2 })
 			w.webhook.kill()
-			submit("unheard")
+			submit("no-callback")
 			w.until("its task is done", func() bool {
 				tasks := w.ledger().Tasks
 				return len(tasks) == 3 && !tasks[2].Ended.IsZero()
 			})
-			terminated := w.temporalCLI("workflow", "terminate", "--namespace", test.namespace, "--workflow-id", w.taskQueue+"-unheard")
+			terminated := w.temporalCLI("workflow", "terminate", "--namespace", test.namespace, "--workflow-id", w.taskQueue+"-no-callback")
 			require.Zero(t, terminated.code, terminated.err)
 
-			overdue, collecting, unheard := w.charge("overdue").TaskID, w.charge("collecting").TaskID, w.charge("unheard").TaskID
+			overdue, collecting, noCallback := w.charge("overdue").TaskID, w.charge("collecting").TaskID, w.charge("no-callback").TaskID
 			var risks map[string]starter.Risk
 			w.until("all three are at risk", func() bool {
 				risks = w.atRisk()
 				return len(risks) == 3 && risks[overdue].Failure != ""
 			})
 			require.Equal(t, workflows.ResultOverdue, risks[overdue].Failure)
-			require.Equal(t, starter.FailureTerminated, risks[unheard].Failure)
+			require.Equal(t, starter.FailureTerminated, risks[noCallback].Failure)
 			require.Equal(t, workflows.StageCollecting, risks[collecting].Stage)
-			for task, clock := range map[string]starter.Clock{overdue: starter.FromEnd, collecting: starter.FromEnd, unheard: starter.FromSubmission} {
+			for task, clock := range map[string]starter.Clock{overdue: starter.FromEnd, collecting: starter.FromEnd, noCallback: starter.FromSubmission} {
 				require.Equal(t, clock, risks[task].CountedFrom)
 				require.Equal(t, 335, risks[task].HoursLeft)
 			}
@@ -90,19 +90,18 @@ func TestAtRisk(t *testing.T) {
 			require.Contains(t, shown.out, "335h  finished")
 			require.Contains(t, shown.err, "collect them at no cost: lumaflow rescue ")
 			require.Contains(t, shown.err, "lumaflow status "+w.taskQueue+"-collecting")
-			for _, note := range test.says {
+			for _, note := range test.notes {
 				require.Contains(t, shown.err, note)
 			}
-			for _, note := range test.hides {
+			for _, note := range test.absent {
 				require.NotContains(t, shown.err, note)
 			}
 
-			// With the cause mended the open job goes on by itself, the others are
-			// rescued.
+			// Without the cause the open job continues, and the others are rescued.
 			w.worker.kill()
 			w.env = append(w.env, "FETCH_ALLOW_HOSTS=")
 			w.startWorker()
-			rescued := w.run("rescue", overdue, unheard)
+			rescued := w.run("rescue", overdue, noCallback)
 			require.Zero(t, rescued.code, rescued.err)
 			w.until("nothing is at risk", func() bool { return len(w.atRisk()) == 0 })
 			require.Equal(t, 3, w.ledger().Charges)

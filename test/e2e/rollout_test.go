@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,74 +19,74 @@ import (
 	"lumaflow/workflows"
 )
 
-// A new version is rolled out while jobs keep coming, some of them in the middle
-// of everything that takes long, and the old worker dies once on the way. Jobs
-// stay with the version they began on, and none is lost or paid twice.
+// A new version is rolled out while jobs start and others are in each long phase of
+// their life, and the old worker is killed once. Jobs stay on the version that they
+// started on, and none is lost or charged twice.
 func TestRollout(t *testing.T) {
 	t.Parallel()
 	deployment := newDeployment("e2e-rollout")
 	w := enter(t, setup{env: []string{"TEMPORAL_DEPLOYMENT_NAME=" + deployment, "TEMPORAL_WORKER_BUILD_ID=v1", "POLL_AFTER=40s"}})
 	pids := map[string][]int{"v1": {w.worker.cmd.Process.Pid}}
 
-	// A version that nobody has made current gets nothing, and says what to do.
-	command := w.worker.says("this version gets no new jobs: `(.*)`")
+	// A version that is not current gets no jobs and logs the command to use.
+	command := w.worker.awaitOutput("this version gets no new jobs: `(.*)`")
 	first := "e2e-rollout-first"
 	w.start(first, jobInput(first))
-	w.until("the doctor sees it", func() bool {
+	w.until("doctor reports it", func() bool {
 		doctor := w.run("doctor", "--only", "workers,submissions")
 		return doctor.code == 1 && strings.Count(doctor.out, "`"+command+"`") == 2
 	})
-	require.Len(t, w.events(first), 2, "nobody has begun it")
-	w.operator(command)
+	require.Len(t, w.events(first), 2, "no worker has started it")
+	w.runSuggested(command)
 	_, err := w.result(first)
 	require.NoError(t, err)
 	doctor := w.run("doctor", "--only", "settings,workers,submissions")
 	require.Zero(t, doctor.code, doctor.out)
 	require.Contains(t, doctor.out, "workers are version v1 of deployment "+deployment)
 
-	// Jobs in flight: one that waits, one whose submission is under way, one whose
-	// answer was lost, one that downloads.
+	// Jobs in flight: one that waits, one with a submission in flight, one with a
+	// lost response, one that downloads.
 	inFlight := map[string]string{}
 	for _, fault := range []string{kietest.CallbackLost, kietest.ResponseLost, kietest.Stall, kietest.SlowResponse} {
 		id := "e2e-rollout-in-flight-" + fault
 		inFlight[id] = id + " [size: 4MB] [fault: " + fault + "]"
 		w.start(id, jobInput(inFlight[id]))
 	}
-	load := w.keepStarting("e2e-rollout-load", 400*time.Millisecond)
-	defer load.stop()
-	w.until("the submission is under way", func() bool { return w.charged(inFlight["e2e-rollout-in-flight-"+kietest.SlowResponse]) })
+	stream := w.keepStarting("e2e-rollout-load", 400*time.Millisecond)
+	defer stream.stop()
+	w.until("the submission is in flight", func() bool { return w.charged(inFlight["e2e-rollout-in-flight-"+kietest.SlowResponse]) })
 
 	// The new version.
 	old := w.worker
 	w.env = append(w.env, "TEMPORAL_WORKER_BUILD_ID=v2")
 	w.startWorker()
 	pids["v2"] = []int{w.worker.cmd.Process.Pid}
-	command = w.worker.says("this version gets no new jobs: `(.*)`")
+	command = w.worker.awaitOutput("this version gets no new jobs: `(.*)`")
 	require.Contains(t, command, "--build-id v2")
-	before := load.started()
-	w.operator(command)
+	before := stream.started()
+	w.runSuggested(command)
 	switched := time.Now()
 
-	// The old worker's machine dies; another takes its place.
+	// The old worker is killed and replaced.
 	old.kill()
 	old = start(t, append(w.env, "TEMPORAL_WORKER_BUILD_ID=v1"), "worker")
 	pids["v1"] = append(pids["v1"], old.cmd.Process.Pid)
 
-	w.worker.says("this version gets the new jobs")
-	between := load.started()
+	w.worker.awaitOutput("this version gets the new jobs")
+	between := stream.started()
 	last := "e2e-rollout-last"
 	w.start(last, jobInput(last))
-	load.stop()
-	require.NoError(t, load.err)
+	stream.stop()
+	require.NoError(t, stream.err)
 	require.NotEmpty(t, before)
 
-	// Everything ended as it should, on the version that it began on.
+	// Every job ended with its file on the version that it started on.
 	want := map[string]string{first: "v1", last: "v2"}
 	prompts := map[string]string{first: first, last: last}
 	for id, prompt := range inFlight {
 		want[id], prompts[id] = "v1", prompt
 	}
-	for i, id := range load.started() {
+	for i, id := range stream.started() {
 		prompts[id] = id
 		switch {
 		case i < len(before):
@@ -111,7 +112,7 @@ func TestRollout(t *testing.T) {
 	require.Greater(t, waited.GetWorkflowExecutionInfo().GetCloseTime().AsTime(), switched, "it was in flight")
 	t.Logf("jobs of each version: %v", onVersion)
 
-	// The old version drains, and nobody misses its worker.
+	// The old version drains, and its worker can stop.
 	w.until("the old version is drained", func() bool {
 		got := w.temporalCLI("worker", "deployment", "describe-version", "--deployment-name", deployment, "--build-id", "v1", "--output", "json")
 		var described struct {
@@ -119,32 +120,31 @@ func TestRollout(t *testing.T) {
 		}
 		return got.code == 0 && json.Unmarshal([]byte(got.out), &described) == nil && described.DrainageInfo.DrainageStatus == "drained"
 	})
-	old.says("it may be stopped")
+	old.awaitOutput("it may be stopped")
 	require.Zero(t, old.stop())
 	shown := w.run("status", first)
 	require.Zero(t, shown.code, shown.err)
 	require.Contains(t, shown.out, "completed")
 }
 
-// newDeployment names a deployment that has no version yet, however often the
-// tests run on one server.
+// newDeployment is a name of a deployment without a version, unique on the server.
 func newDeployment(prefix string) string { return fmt.Sprintf("%s-%d", prefix, worlds.Add(1)) }
 
-// The first version takes over what workers without one have begun.
-func TestTheFirstVersion(t *testing.T) {
+// The first version continues the jobs of workers without a version.
+func TestFirstVersion(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{env: []string{"POLL_AFTER=30s"}})
 	id := "e2e-first-version"
 	prompt := id + " [fault: callback-lost]"
 	w.start(id, jobInput(prompt))
-	w.until("it waits", func() bool {
+	w.until("the job waits", func() bool {
 		status, ok := w.status(id)
 		return ok && status.Stage == workflows.StageWaiting
 	})
 	without := w.worker
 	w.env = append(w.env, "TEMPORAL_DEPLOYMENT_NAME="+newDeployment("e2e-first"), "TEMPORAL_WORKER_BUILD_ID=v1")
 	w.startWorker()
-	w.operator(w.worker.says("this version gets no new jobs: `(.*)`"))
+	w.runSuggested(w.worker.awaitOutput("this version gets no new jobs: `(.*)`"))
 	require.Zero(t, without.stop())
 	result, err := w.result(id)
 	require.NoError(t, err)
@@ -154,8 +154,8 @@ func TestTheFirstVersion(t *testing.T) {
 	require.Equal(t, "v1", described.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId())
 }
 
-// operator runs a command of Temporal's CLI that a log or the doctor has named.
-func (w *world) operator(command string) {
+// runSuggested runs a command of Temporal's CLI from a log or from doctor.
+func (w *world) runSuggested(command string) {
 	w.t.Helper()
 	name, args, _ := strings.Cut(command, " ")
 	require.Equal(w.t, "temporal", name)
@@ -173,8 +173,8 @@ func (w *world) charged(prompt string) bool {
 	return false
 }
 
-// ranOn is the one version whose workers did everything of a job, by what its
-// history says of the version and of the processes.
+// ranOn is the version that executed all tasks of a job, according to the versions
+// and the worker identities in its history.
 func (w *world) ranOn(id string, pids map[string][]int) (version string) {
 	w.t.Helper()
 	var identities []string
@@ -196,13 +196,13 @@ func (w *world) ranOn(id string, pids map[string][]int) (version string) {
 		for _, pid := range pids[version] {
 			own = own || strings.HasPrefix(identity, fmt.Sprintf("%d@", pid))
 		}
-		require.True(w.t, own, "job %s of version %s was worked on by %s", id, version, identity)
+		require.True(w.t, own, "job %s of version %s was executed by %s", id, version, identity)
 	}
 	return version
 }
 
-// steady starts one job after the other.
-type steady struct {
+// load starts jobs at a constant rate.
+type load struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
@@ -211,15 +211,15 @@ type steady struct {
 	err error
 }
 
-func (w *world) keepStarting(prefix string, pace time.Duration) *steady {
+func (w *world) keepStarting(prefix string, interval time.Duration) *load {
 	ctx, cancel := context.WithCancel(w.t.Context())
-	s, through := &steady{cancel: cancel}, w.client
+	s, starter := &load{cancel: cancel}, w.client
 	s.done.Go(func() {
-		ticks := time.NewTicker(pace)
+		ticks := time.NewTicker(interval)
 		defer ticks.Stop()
 		for n := 0; ctx.Err() == nil; n++ {
 			id := fmt.Sprintf("%s-%d", prefix, n)
-			_, err := through.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: w.taskQueue},
+			_, err := starter.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: w.taskQueue},
 				workflows.ModifyVideoName, workflows.ModifyVideoInput{Prompt: id, VideoURL: "https://cdn.example.org/in.mp4"})
 			s.mu.Lock()
 			s.ids, s.err = append(s.ids, id), err
@@ -236,21 +236,21 @@ func (w *world) keepStarting(prefix string, pace time.Duration) *steady {
 	return s
 }
 
-func (s *steady) started() []string {
+func (s *load) started() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ids[:len(s.ids):len(s.ids)]
+	return slices.Clip(s.ids)
 }
 
-func (s *steady) stop() {
+func (s *load) stop() {
 	s.cancel()
 	s.done.Wait()
 }
 
-// A build that knows its revision needs no build id.
-func TestTheRevisionIsTheBuildID(t *testing.T) {
+// A build with a revision needs no build id.
+func TestRevisionIsBuildID(t *testing.T) {
 	t.Parallel()
-	for revision, says := range map[string]string{
+	for revision, message := range map[string]string{
 		"0123456789abcdef0123456789abcdef01234567":       "workers are version 0123456789ab of deployment lumaflow",
 		"0123456789abcdef0123456789abcdef01234567-dirty": "this build has changes that its revision 0123456789ab does not",
 	} {
@@ -261,12 +261,12 @@ func TestTheRevisionIsTheBuildID(t *testing.T) {
 		require.NoError(t, err, string(output))
 		got := execute(t, append(build.Environ(), "TEMPORAL_DEPLOYMENT_NAME=lumaflow"), stamped, "doctor", "--only", "settings")
 		require.Equal(t, strings.HasSuffix(revision, "-dirty"), got.code != 0, got.err)
-		require.Contains(t, got.out, says)
+		require.Contains(t, got.out, message)
 	}
 }
 
-// A version that Temporal would not take is refused before anything is dialled.
-func TestMalformedVersionsAreRefused(t *testing.T) {
+// A version that Temporal would reject is an error before any connection.
+func TestMalformedVersions(t *testing.T) {
 	t.Parallel()
 	for refused, env := range map[string][]string{
 		"lumaflow: TEMPORAL_DEPLOYMENT_NAME is \"luma.flow\": Temporal takes no name with a dot or a colon in it\n": {

@@ -17,85 +17,84 @@ import (
 	"lumaflow/workflows"
 )
 
-// rotation is a fleet whose secrets are replaced while four jobs a second begin.
+// rotation is a fleet whose secrets are replaced while four jobs a second start.
 type rotation struct {
 	*fleet
-	load *steady
-	// begun are the jobs that are not collected yet, and what they were charged
-	// for; collected is how many are.
-	begun     []begun
-	collected int
+	stream *load
+	// jobs are the started jobs that are not verified yet; verifiedJobs counts the
+	// others.
+	jobs         []startedJob
+	verifiedJobs int
 }
 
-// begun is a job and its prompt.
-type begun struct{ id, prompt string }
+type startedJob struct{ id, prompt string }
 
 func newRotation(t *testing.T, secrets []string, simulate ...string) *rotation {
 	t.Helper()
 	r := &rotation{fleet: newFleet(t, setup{env: secrets, simulate: append(simulate, "--rate-limit", "0")})}
-	r.stream("0")
+	r.restartLoad("0")
 	return r
 }
 
-// give sets secrets for what is started from now on. Who starts the jobs has
-// them at once.
-func (r *rotation) give(step string, secrets ...string) {
+// setSecrets sets the secrets of processes that start later, and restarts the load
+// with them.
+func (r *rotation) setSecrets(step string, secrets ...string) {
 	r.t.Helper()
 	r.env = append(slices.Clip(r.env), secrets...)
-	r.stream(step)
+	r.restartLoad(step)
 }
 
-// stream has another stream of jobs take over, with the codec keys of now.
-func (r *rotation) stream(step string) {
+// restartLoad replaces the load by one with the current codec keys.
+func (r *rotation) restartLoad(step string) {
 	r.t.Helper()
-	through := settings{"TEMPORAL_ADDRESS": address}
+	env := settings{"TEMPORAL_ADDRESS": address}
 	for _, variable := range r.env {
 		if keys, ok := strings.CutPrefix(variable, "CODEC_KEYS="); ok {
-			through["CODEC_KEYS"] = keys
+			env["CODEC_KEYS"] = keys
 		}
 	}
-	dialled, err := dial.Temporal(r.t.Context(), dial.Options{Env: through})
+	dialled, err := dial.Temporal(r.t.Context(), dial.Options{Env: env})
 	require.NoError(r.t, err)
 	r.t.Cleanup(dialled.Close)
 	r.client = dialled
 	next := r.keepStarting("e2e-secrets-"+step, time.Second/4)
 	r.t.Cleanup(next.stop)
-	r.end()
-	r.load = next
+	r.stopLoad()
+	r.stream = next
 }
 
-// end ends the stream of jobs.
-func (r *rotation) end() {
+// stopLoad stops the load and adds its jobs to r.jobs.
+func (r *rotation) stopLoad() {
 	r.t.Helper()
-	if r.load == nil {
+	if r.stream == nil {
 		return
 	}
-	r.load.stop()
-	require.NoError(r.t, r.load.err)
-	for _, id := range r.load.started() {
-		r.begun = append(r.begun, begun{id, id})
+	r.stream.stop()
+	require.NoError(r.t, r.stream.err)
+	for _, id := range r.stream.started() {
+		r.jobs = append(r.jobs, startedJob{id, id})
 	}
-	r.load = nil
+	r.stream = nil
 }
 
-// one starts one more job.
-func (r *rotation) one(prompt string) begun {
+// startJob starts one more job.
+func (r *rotation) startJob(prompt string) startedJob {
 	r.t.Helper()
-	job := begun{r.submitted(prompt), prompt}
-	r.begun = append(r.begun, job)
+	job := startedJob{r.submitted(prompt), prompt}
+	r.jobs = append(r.jobs, job)
 	return job
 }
 
-// waiting starts one more job, and returns when it is in a stage in which only
-// its callback wakes it, which comes when the account releases it.
-func (r *rotation) waiting(prompt string, stage workflows.Stage) begun {
+// startHeld starts a job whose generation waits for release, and returns when the
+// job is in a stage in which only its callback wakes it.
+func (r *rotation) startHeld(prompt string, stage workflows.Stage) startedJob {
 	r.t.Helper()
-	job := r.one(prompt + " [render: held]")
-	r.reaches(job, stage)
+	job := r.startJob(prompt + " [render: held]")
+	r.awaitStage(job, stage)
 	return job
 }
 
-func (r *rotation) reaches(job begun, stage workflows.Stage) {
+func (r *rotation) awaitStage(job startedJob, stage workflows.Stage) {
 	r.t.Helper()
 	r.until(job.prompt+" is "+string(stage), func() bool {
 		status, ok := r.status(job.id)
@@ -103,50 +102,50 @@ func (r *rotation) reaches(job begun, stage workflows.Stage) {
 	})
 }
 
-// release has the callbacks of waiting jobs come. Each must be taken at once.
-func (r *rotation) release(jobs ...begun) {
+// release completes the held generations. Each callback must be acknowledged at
+// the first attempt.
+func (r *rotation) release(jobs ...startedJob) {
 	r.t.Helper()
-	r.tell("release", struct{}{})
+	r.control("release", struct{}{})
 	for _, job := range jobs {
 		var charge kietest.Charge
-		r.until("the callback of "+job.prompt+" is over", func() bool {
+		r.until("the callback of "+job.prompt+" is sent", func() bool {
 			charge = r.charge(job.prompt)
 			return charge.Settled
 		})
-		require.Equal(r.t, 1, charge.Callbacks.Sent, "answered at once: %s", job.prompt)
+		require.Equal(r.t, 1, charge.Callbacks.Sent, "acknowledged at the first attempt: %s", job.prompt)
 		require.Equal(r.t, 1, charge.Callbacks.Acknowledged)
 	}
 }
 
-// keys are those of the account at kie.ai.
+// keys are the keys of the account at kie.ai.
 type keys struct {
 	API  []string `json:"apiKeys,omitempty"`
 	HMAC string   `json:"hmacKey,omitempty"`
 }
 
-// collect waits for jobs that have begun: each must have ended with its file and
-// one charge.
-func (r *rotation) collect(jobs []begun) {
+// verifyJobs waits for jobs: each must end with its file and one charge.
+func (r *rotation) verifyJobs(jobs []startedJob) {
 	r.t.Helper()
 	for _, job := range jobs {
 		result, err := r.result(job.id)
 		require.NoError(r.t, err, job.id)
 		r.verified(result, r.charge(job.prompt))
 	}
-	r.collected += len(jobs)
+	r.verifiedJobs += len(jobs)
 }
 
-// noneOpen waits until none of these jobs is listed as open.
-func (r *rotation) noneOpen(jobs []begun) {
+// awaitNoneOpen waits until none of the jobs is listed as open.
+func (r *rotation) awaitNoneOpen(jobs []startedJob) {
 	r.t.Helper()
-	r.until("no job of before is listed as open", func() bool {
+	r.until("no earlier job is listed as open", func() bool {
 		var open []struct{ WorkflowID string }
 		got := r.run("list", "--open", "--limit", "10000", "--json")
 		if got.code != 0 || json.Unmarshal([]byte(got.out), &open) != nil {
 			return false
 		}
 		for _, listed := range open {
-			if slices.ContainsFunc(jobs, func(job begun) bool { return job.id == listed.WorkflowID }) {
+			if slices.ContainsFunc(jobs, func(job startedJob) bool { return job.id == listed.WorkflowID }) {
 				return false
 			}
 		}
@@ -154,8 +153,8 @@ func (r *rotation) noneOpen(jobs []begun) {
 	})
 }
 
-// calls posts the callback of a charge once more, signed with a key.
-func (r *rotation) calls(charge kietest.Charge, key string) (status int) {
+// postCallback posts the callback of a charge again, signed with a key.
+func (r *rotation) postCallback(charge kietest.Charge, key string) (status int) {
 	r.t.Helper()
 	body := fmt.Sprintf(`{"code":200,"msg":"success","data":{"taskId":%q}}`, charge.TaskID)
 	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, charge.CallBackURL, strings.NewReader(body))

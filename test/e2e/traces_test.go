@@ -21,7 +21,7 @@ import (
 
 // traces is an OTLP collector in this process.
 type traces struct {
-	*httptest.Server
+	server *httptest.Server
 
 	mu     sync.Mutex
 	bodies strings.Builder
@@ -47,7 +47,7 @@ func (s span) attribute(name string) string {
 
 func collectTraces(t *testing.T) *traces {
 	c := &traces{}
-	c.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	c.server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
 		var sent collector.ExportTraceServiceRequest
@@ -69,12 +69,12 @@ func collectTraces(t *testing.T) *traces {
 			}
 		}
 	}))
-	t.Cleanup(c.Close)
+	t.Cleanup(c.server.Close)
 	return c
 }
 
-// of are the spans of a job, without those that callbacks began.
-func (c *traces) of(job string) (spans []span) {
+// spansOf lists the spans of a job, without those of callbacks.
+func (c *traces) spansOf(job string) (spans []span) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, span := range c.spans {
@@ -85,24 +85,24 @@ func (c *traces) of(job string) (spans []span) {
 	return spans
 }
 
-// One trace leads from the command line through the workflow to the download,
-// over two workers, one of which is killed.
-func TestOneTraceTellsOfAJob(t *testing.T) {
+// One trace spans the command line, the workflow and the download on two workers,
+// of which one is killed.
+func TestOneTraceForAJob(t *testing.T) {
 	t.Parallel()
 	received := collectTraces(t)
-	w := enter(t, setup{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + received.URL, "OTEL_BSP_SCHEDULE_DELAY=100"}})
+	w := enter(t, setup{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + received.server.URL, "OTEL_BSP_SCHEDULE_DELAY=100"}})
 	first, second := w.taskQueue+"-traced", w.taskQueue+"-traced-late"
 	jobs := []string{first, second}
 	prompt := "traced [size: 40MB] [fault: stall]"
 	submitted := w.run("submit", "--id", first, "--prompt", prompt, "--video", "https://cdn.example.org/in.mp4")
 	require.Zero(t, submitted.code, submitted.err)
-	// And a job that was started by somebody who does not trace.
+	// The client of the second job sends no traces.
 	w.start(second, jobInput("traced too [size: 40MB] [fault: stall]"))
-	w.until("both have downloaded a part", func() bool { return w.downloaded() > 30<<20 })
-	// A worker that is killed takes the spans along that it has not sent yet.
-	w.until("their downloads hang on what has arrived", func() bool {
+	w.until("both jobs have downloaded a part", func() bool { return w.downloaded() > 30<<20 })
+	// A killed worker loses the spans that it has not exported yet.
+	w.until("the parent spans of the downloads are exported", func() bool {
 		return !slices.ContainsFunc(jobs, func(id string) bool {
-			return !slices.ContainsFunc(received.of(id), func(s span) bool { return s.GetName() == "StartActivity:Download" })
+			return !slices.ContainsFunc(received.spansOf(id), func(s span) bool { return s.GetName() == "StartActivity:Download" })
 		})
 	})
 	w.worker.kill()
@@ -117,7 +117,7 @@ func TestOneTraceTellsOfAJob(t *testing.T) {
 	for _, id := range jobs {
 		byTrace, names := map[string]int{}, map[string]int{}
 		known := map[string]bool{}
-		spans := received.of(id)
+		spans := received.spansOf(id)
 		for _, span := range spans {
 			byTrace[span.trace()]++
 			names[span.service+" "+span.GetName()]++
@@ -133,10 +133,10 @@ func TestOneTraceTellsOfAJob(t *testing.T) {
 		assert.Equal(t, id == first, names["lumaflow-cli StartWorkflow:ModifyVideo"] == 1)
 		for _, span := range spans {
 			parent := string(span.GetParentSpanId())
-			assert.True(t, parent == "" || known[parent], "%s hangs on nothing", span.GetName())
+			assert.True(t, parent == "" || known[parent], "the parent of %s is missing", span.GetName())
 		}
 	}
-	// The callback is a trace of its own, from the webhook into the workflow.
+	// The callback has a trace of its own, from the webhook into the workflow.
 	signals := map[string][]string{}
 	for _, span := range received.spans {
 		if strings.HasSuffix(span.GetName(), ":callback") {
@@ -156,16 +156,15 @@ func TestOneTraceTellsOfAJob(t *testing.T) {
 	}
 }
 
-// Traced jobs and others have the same events, and the jobs of one are taken over
-// by workers of the other.
+// Tracing adds no events, and workers with tracing continue jobs of workers without.
 func TestTracingAddsNoEvents(t *testing.T) {
 	t.Parallel()
 	received := collectTraces(t)
 	plain := enter(t, setup{})
-	traced := enter(t, setup{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + received.URL}})
+	traced := enter(t, setup{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + received.server.URL}})
 	kinds := func(events []*historypb.HistoryEvent) (kinds []enumspb.EventType) {
 		for _, event := range events {
-			// How many workflow tasks it takes is a matter of chance.
+			// The number of workflow tasks varies.
 			if !strings.HasPrefix(event.GetEventType().String(), "WorkflowTask") {
 				kinds = append(kinds, event.GetEventType())
 			}
@@ -180,14 +179,14 @@ func TestTracingAddsNoEvents(t *testing.T) {
 	require.NoError(t, err)
 	assert.ElementsMatch(t, kinds(plain.events("e2e-plain-events")), kinds(traced.events("e2e-traced-events")))
 
-	// Tracing is turned on under an open job.
+	// Tracing is enabled while a job is open.
 	plain.start("e2e-traced-later", jobInput("traced later [fault: callback-late]"))
-	plain.until("it waits", func() bool {
+	plain.until("the job waits", func() bool {
 		status, ok := plain.status("e2e-traced-later")
 		return ok && status.TaskID != ""
 	})
 	plain.worker.kill()
-	plain.env = append(plain.env, "OTEL_EXPORTER_OTLP_ENDPOINT="+received.URL)
+	plain.env = append(plain.env, "OTEL_EXPORTER_OTLP_ENDPOINT="+received.server.URL)
 	plain.startWorker()
 	_, err = plain.result("e2e-traced-later")
 	require.NoError(t, err)

@@ -36,7 +36,7 @@ func (w *world) submitFile(prompt, video string, more ...string) (report submitR
 	return report, got
 }
 
-// submission is a command line whose job is this world's own: its prompt is.
+// submission is a command line whose prompt is unique to the world.
 func (w *world) submission(prompt, video string) []string {
 	return []string{"submit", "--prompt", prompt + " in " + w.taskQueue, "--video", video}
 }
@@ -51,8 +51,7 @@ type submitReport struct {
 	} `json:"failure"`
 }
 
-// A file goes up once and is paid once, however often and from wherever it is
-// submitted.
+// A file is uploaded and charged once for repeated submissions, also from a copy.
 func TestLocalVideo(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
@@ -61,7 +60,7 @@ func TestLocalVideo(t *testing.T) {
 	require.Equal(t, "completed", first.State)
 	require.False(t, first.Existing)
 	require.Contains(t, got.err, "uploading "+stockClip+" (84.5 KB)\n")
-	require.NotContains(t, got.err, "\x1b", "no bar where there is no terminal")
+	require.NotContains(t, got.err, "\x1b", "no bar without a terminal")
 
 	ledger := w.ledger()
 	require.Equal(t, 1, ledger.Charges)
@@ -73,7 +72,7 @@ func TestLocalVideo(t *testing.T) {
 	defer response.Body.Close()
 	arrived, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	require.Equal(t, content, arrived, "what is paid for is the file")
+	require.Equal(t, content, arrived, "the uploaded bytes equal the file")
 	sum := sha256.Sum256(content)
 	receipts, err := filepath.Glob(filepath.Join(w.output, "*.json"))
 	require.NoError(t, err)
@@ -87,12 +86,12 @@ func TestLocalVideo(t *testing.T) {
 	copied := filepath.Join(t.TempDir(), "another name.mov")
 	require.NoError(t, os.WriteFile(copied, content, 0o600))
 	for _, same := range []string{stockClip, copied, "file://" + strings.ReplaceAll(copied, " ", "%20")} {
-		again, got := w.submitFile("a local video", same)
+		repeated, got := w.submitFile("a local video", same)
 		require.Zero(t, got.code, got.err)
-		require.True(t, again.Existing)
-		require.Equal(t, first.WorkflowID, again.WorkflowID)
+		require.True(t, repeated.Existing)
+		require.Equal(t, first.WorkflowID, repeated.WorkflowID)
 	}
-	require.Equal(t, ledger.Counts.Uploads, w.ledger().Uploads)
+	require.Equal(t, ledger.Uploads, w.ledger().Uploads)
 	require.Equal(t, 1, w.ledger().Charges)
 
 	take, got := w.submitFile("a local video", stockClip, "--key", "take-2", "--watermark", "brand")
@@ -110,8 +109,8 @@ func TestLocalVideo(t *testing.T) {
 	}
 }
 
-// Who submits the same file at the same time gets the same job.
-func TestLocalVideoSubmittedTwiceAtOnce(t *testing.T) {
+// Concurrent submissions of the same file get the same job.
+func TestLocalVideoSubmittedConcurrently(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	answers := make(chan answer)
@@ -133,8 +132,8 @@ func TestLocalVideoSubmittedTwiceAtOnce(t *testing.T) {
 	require.Equal(t, 1, w.ledger().Charges)
 }
 
-// Whatever breaks an upload, it begins again and nothing is paid twice.
-func TestUploadsThatBreak(t *testing.T) {
+// A failed upload is repeated, and nothing is charged twice.
+func TestFailedUploads(t *testing.T) {
 	t.Parallel()
 	faults := []string{kietest.UploadReset, kietest.Upload500, kietest.UploadHTML, kietest.UploadLost}
 	w := enter(t, setup{simulate: []string{"--upload-faults", strings.Join(faults, ",")}})
@@ -147,10 +146,10 @@ func TestUploadsThatBreak(t *testing.T) {
 		require.Equal(t, 1, ledger.Faults[fault], fault)
 	}
 	require.Equal(t, 1, ledger.Charges)
-	require.Equal(t, 2, ledger.Uploads, "the one whose answer was lost, and the one after it")
+	require.Equal(t, 2, ledger.Uploads, "the one with the lost response, and the one after it")
 }
 
-// A job that is held is open: the same file is not uploaded for it again.
+// A held job is open: the same file is not uploaded again.
 func TestLocalVideoOfAnOpenJob(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{simulate: []string{"--credits", "0"}})
@@ -171,11 +170,11 @@ func TestLocalVideoOfAnOpenJob(t *testing.T) {
 	require.Zero(t, w.run("cancel", id).code)
 }
 
-// An upload is gone after a day. A job that is held for longer says so before it
-// pays, and the same command uploads the file anew.
-func TestUploadThatExpires(t *testing.T) {
+// An upload expires after a day. A job that is held for longer fails before its
+// submission, and the same command uploads the file again.
+func TestExpiredUpload(t *testing.T) {
 	t.Parallel()
-	// A hold for lack of credit, five minutes, is longer than this upload is of use.
+	// A hold for lack of credit takes five minutes; this upload expires earlier.
 	w := enter(t, setup{simulate: []string{"--credits", "0", "--upload-lifetime", "18m"}})
 	report, got := w.submitFile("held for too long", stockClip)
 	require.Equal(t, 1, got.code)
@@ -186,7 +185,7 @@ func TestUploadThatExpires(t *testing.T) {
 	}
 	require.Zero(t, w.ledger().Charges)
 
-	w.tell("topup", map[string]int{"credits": 1000})
+	w.control("topup", map[string]int{"credits": 1000})
 	again, got := w.submitFile("held for too long", stockClip)
 	require.Zero(t, got.code, got.err)
 	require.Contains(t, got.err, "had ended without its video and is started again")
@@ -196,9 +195,8 @@ func TestUploadThatExpires(t *testing.T) {
 	require.Equal(t, 2, w.ledger().Uploads)
 }
 
-// The contract is for everybody: a job that Temporal's own CLI starts heeds the
-// time, too.
-func TestVideoThatHasExpired(t *testing.T) {
+// A job started by Temporal's own CLI checks the expiry, too.
+func TestExpiredVideo(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	input, err := json.Marshal(workflows.ModifyVideoInput{
@@ -213,34 +211,33 @@ func TestVideoThatHasExpired(t *testing.T) {
 	require.Zero(t, w.ledger().Charges)
 }
 
-// Ctrl-C ends an upload that stands still, and nothing is submitted.
-func TestUploadThatIsInterrupted(t *testing.T) {
+// Ctrl-C ends a stalled upload, and nothing is submitted.
+func TestInterruptedUpload(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{simulate: []string{"--upload-faults", kietest.UploadStall}})
 	submit := start(t, w.env, w.submission("interrupted", stockClip)...)
 	w.until("the upload stalls", func() bool { return w.ledger().Faults[kietest.UploadStall] == 1 })
-	require.NoError(t, submit.cmd.Process.Signal(syscall.SIGINT))
-	<-submit.done
-	require.Equal(t, 1, submit.cmd.ProcessState.ExitCode())
+	submit.signal(syscall.SIGINT)
+	require.Equal(t, 1, submit.exitCode())
 	require.Contains(t, submit.output(), "was interrupted, nothing was submitted")
 	require.NotContains(t, submit.output(), "is started")
 	require.Zero(t, w.ledger().Charges)
 	require.Zero(t, w.ledger().Uploads)
 
-	// No job was started: the same command does it now.
+	// The interrupted command has started no job.
 	report, got := w.submitFile("interrupted", stockClip)
 	require.Zero(t, got.code, got.err)
 	require.False(t, report.Existing)
 	require.Equal(t, 1, w.ledger().Charges)
 }
 
-// A server that is not kie.ai, or not well, gets nothing paid.
-func TestUploadServersThatAnswerAnything(t *testing.T) {
+// An unexpected answer of the upload server is an error before the submission.
+func TestBadUploadAnswers(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		status int
 		answer string
-		says   string
+		want   string
 	}{
 		"another key":    {401, `{"success":false,"code":401,"msg":"` + apiKey + ` is wrong"}`, "check KIE_API_KEY"},
 		"a strange host": {200, `{"success":true,"code":200,"data":{"downloadUrl":"https://evil.example/in.mp4"}}`, "is on evil.example, which is no host of kie.ai's"},
@@ -262,7 +259,7 @@ func TestUploadServersThatAnswerAnything(t *testing.T) {
 			got := execute(t, env, binary, "submit", "--prompt", "to "+name, "--video", stockClip)
 			require.Equal(t, 1, got.code, got.err)
 			require.Contains(t, got.err, "was not uploaded, so nothing was submitted: ")
-			require.Contains(t, got.err, test.says)
+			require.Contains(t, got.err, test.want)
 			require.NotContains(t, got.err, apiKey)
 			require.NotContains(t, got.err, "is started")
 			require.Empty(t, got.out)
@@ -270,7 +267,7 @@ func TestUploadServersThatAnswerAnything(t *testing.T) {
 	}
 }
 
-// A file that kie.ai would refuse is refused here, for nothing.
+// A file that kie.ai would refuse is an error before the upload.
 func TestBadVideos(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -288,11 +285,11 @@ func TestBadVideos(t *testing.T) {
 	uploads := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("something was uploaded") }))
 	t.Cleanup(uploads.Close)
 	const key = "KIE_API_KEY=" + apiKey
-	for _, test := range []struct{ name, key, video, says string }{
+	for _, test := range []struct{ name, key, video, want string }{
 		{"text", key, write("notes.mp4", []byte("not a video")), "is not a complete MP4, MOV or AVI"},
 		{"empty", key, write("empty.mp4", nil), "is empty"},
 		{"cut off", key, write("cut.mp4", content[:len(content)/2]), "the video is cut off"},
-		{"too long", key, write("long.mp4", lasting(content, 11)), "lasts 11s and kie.ai takes at most 10s"},
+		{"too long", key, write("long.mp4", withDuration(content, 11)), "lasts 11s and kie.ai takes at most 10s"},
 		{"too large", key, large, "has 501 MB and kie.ai takes at most 500 MB"},
 		{"folder", key, folder, "is a folder"},
 		{"named pipe", key, pipe, "is not a regular file"},
@@ -305,11 +302,11 @@ func TestBadVideos(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			// Nothing listens there: a command that dialled would fail in another way.
+			// No process listens on port 1, so a connection would give another error.
 			env := append(os.Environ(), "TEMPORAL_ADDRESS=127.0.0.1:1", test.key, "KIE_UPLOAD_BASE_URL="+uploads.URL)
 			got := execute(t, env, binary, "submit", "--prompt", "p", "--video", test.video)
 			require.Equal(t, 2, got.code, got.err)
-			require.Contains(t, got.err, test.says)
+			require.Contains(t, got.err, test.want)
 			require.Equal(t, 1, strings.Count(got.err, "\n"), got.err)
 			require.NotContains(t, got.err, apiKey)
 			require.Empty(t, got.out)
@@ -317,11 +314,11 @@ func TestBadVideos(t *testing.T) {
 	}
 }
 
-// lasting is an MP4 whose header says that it lasts so many seconds.
-func lasting(content []byte, seconds byte) []byte {
+// withDuration is an MP4 with another duration in its header.
+func withDuration(content []byte, seconds byte) []byte {
 	header := strings.Index(string(content), "mvhd")
 	changed := append([]byte{}, content...)
-	// Version 0: after flags and two dates the time scale and the duration.
+	// In version 0 the time scale and the duration follow the flags and two dates.
 	copy(changed[header+16:], []byte{0, 0, 0, 1, 0, 0, 0, seconds})
 	return changed
 }

@@ -1,4 +1,4 @@
-// Package e2e_test drives lumaflow through its front doors only: the command
+// Package e2e_test tests lumaflow through its public interfaces only: the command
 // line, HTTP and Temporal's own CLI, with real processes on a real server.
 package e2e_test
 
@@ -24,13 +24,14 @@ import (
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/temporal/devserver"
 	"lumaflow/internal/temporal/dial"
+	"lumaflow/test/supervisor"
 	"lumaflow/workflows"
 )
 
 var (
-	// binary is lumaflow, cli is Temporal's own.
-	binary, cli string
-	// address is where the Temporal server is, temporal a client of it.
+	// binary is lumaflow, chaos the program of test/chaos, cli Temporal's own CLI.
+	binary, chaos, cli string
+	// address is the address of the Temporal server, temporal a client.
 	address  string
 	temporal client.Client
 )
@@ -38,12 +39,12 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if testing.Short() {
-		fmt.Println("e2e tests need a Temporal dev server: left out by -short")
+		fmt.Println("e2e tests need a Temporal dev server: skipped by -short")
 		os.Exit(0)
 	}
-	// The tests wait more than they work.
+	// The tests mostly wait, so more of them than cores can run in parallel.
 	if err := flag.Set("test.parallel", "8"); err != nil {
-		os.Exit(explain(err))
+		os.Exit(fail(err))
 	}
 	os.Exit(runAll(m))
 }
@@ -51,20 +52,21 @@ func TestMain(m *testing.M) {
 func runAll(m *testing.M) int {
 	folder, err := os.MkdirTemp("", "lumaflow-e2e-")
 	if err != nil {
-		return explain(err)
+		return fail(err)
 	}
-	defer os.RemoveAll(folder)
-	binary = filepath.Join(folder, "lumaflow")
-	// Without a revision, so that it is the same everywhere, committed or not.
-	if output, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "lumaflow").CombinedOutput(); err != nil {
-		return explain(fmt.Errorf("build lumaflow: %w\n%s", err, output))
-	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	binary, chaos = filepath.Join(folder, "lumaflow"), filepath.Join(folder, "chaos")
 	ctx := context.Background()
+	for path, importPath := range map[string]string{binary: "lumaflow", chaos: "lumaflow/test/chaos"} {
+		if err := supervisor.Build(ctx, path, importPath); err != nil {
+			return fail(err)
+		}
+	}
 	if cli, err = devserver.Find(ctx, os.Stderr); err != nil {
-		return explain(err)
+		return fail(err)
 	}
 	server, err := devserver.Start(ctx, devserver.Options{
-		// It would take six minutes to see that a version has no open jobs left.
+		// The default delays of the drainage status are minutes.
 		DynamicConfig: []string{
 			"matching.wv.VersionDrainageStatusVisibilityGracePeriod=\"2s\"",
 			"matching.wv.VersionDrainageStatusRefreshInterval=\"2s\"",
@@ -72,63 +74,63 @@ func runAll(m *testing.M) int {
 		Say: os.Stderr,
 	})
 	if err != nil {
-		return explain(err)
+		return fail(err)
 	}
 	defer server.Stop()
 	address = server.Address()
 	if temporal, err = dial.Temporal(ctx, dial.Options{Env: settings{"TEMPORAL_ADDRESS": address}}); err != nil {
-		return explain(err)
+		return fail(err)
 	}
 	defer temporal.Close()
 	return m.Run()
 }
 
-// settings are Temporal's environment variables.
+// settings holds Temporal's environment variables.
 type settings map[string]string
 
 func (s settings) LookupEnv(key string) (string, bool) { value, ok := s[key]; return value, ok }
 func (s settings) Environ() []string                   { return nil }
 
-func explain(err error) int {
+func fail(err error) int {
 	fmt.Fprintln(os.Stderr, "e2e:", err)
 	return 1
 }
 
-// world is one set of lumaflow's processes around a simulated kie.ai, apart
-// from all others on the shared Temporal server.
+// world is one set of lumaflow's processes with a simulated kie.ai. Its task queue
+// separates it from other worlds on the same Temporal server.
 type world struct {
 	t         testing.TB
 	env       []string
 	simulator *process
 	simURL    string
 	webhook   *process
-	// webhookURL is where it listens.
+	// webhookURL is the URL of the webhook.
 	webhookURL string
 	worker     *process
 	taskQueue  string
-	// client starts jobs and reads what they say.
+	// client starts and queries jobs.
 	client client.Client
 	output string
 	work   string
 }
 
-// setup is what a world has of its own.
+// setup holds the settings of one world.
 type setup struct {
-	// env is NAME=value, for all processes; simulate are flags of the simulator.
+	// env is NAME=value for all processes; simulate holds flags of the simulator.
 	env      []string
 	simulate []string
-	// noCallbacks leaves the webhook out, noWorker the worker.
+	// noCallbacks omits the webhook, noWorker the worker.
 	noCallbacks, noWorker bool
 }
 
 var worlds atomic.Int64
 
-// enter starts the processes.
+// enter starts the processes of a new world.
 func enter(t testing.TB, with setup) *world {
 	t.Helper()
 	w := &world{t: t, client: temporal, taskQueue: fmt.Sprintf("e2e-%d", worlds.Add(1)), output: t.TempDir(), work: t.TempDir()}
 	w.simulator = start(t, os.Environ(), append([]string{"simulate", "--listen", "127.0.0.1:0", "--render", "500ms"}, with.simulate...)...)
-	w.simURL = w.simulator.says(`(http://127\.0\.0\.1:\d+)`)
+	w.simURL = w.simulator.awaitOutput(`(http://127\.0\.0\.1:\d+)`)
 	w.env = append(os.Environ(),
 		"TEMPORAL_ADDRESS="+address,
 		"KIE_API_KEY="+apiKey,
@@ -148,7 +150,7 @@ func enter(t testing.TB, with setup) *world {
 	w.env = append(w.env, with.env...)
 	if !with.noCallbacks {
 		w.webhook = start(t, w.env, "webhook")
-		w.webhookURL = takesCallbacks(w.webhook)
+		w.webhookURL = webhookAddress(w.webhook)
 		w.env = append(w.env, "CALLBACK_BASE_URL="+w.webhookURL)
 	}
 	if !with.noWorker {
@@ -165,10 +167,10 @@ const (
 func (w *world) startWorker() {
 	w.t.Helper()
 	w.worker = start(w.t, w.env, "worker")
-	w.worker.says("worker running")
+	w.worker.awaitOutput("worker running")
 }
 
-// answer is what a command printed and its exit code.
+// answer is the output and the exit code of a command.
 type answer struct {
 	out, err string
 	code     int
@@ -189,7 +191,7 @@ func execute(t testing.TB, env []string, name string, args ...string) answer {
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &errs
-	// The exit code says how it went.
+	// The caller checks the exit code.
 	_ = cmd.Run()
 	return answer{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }
@@ -205,18 +207,18 @@ func (w *world) ledger() kietest.Ledger {
 	return ledger
 }
 
-// tell changes something at the simulated kie.ai.
-func (w *world) tell(what string, body any) {
+// control posts to a control endpoint of the simulated kie.ai.
+func (w *world) control(endpoint string, body any) {
 	w.t.Helper()
 	text, err := json.Marshal(body)
 	require.NoError(w.t, err)
-	response, err := http.Post(w.simURL+"/_sim/"+what, "application/json", bytes.NewReader(text))
+	response, err := http.Post(w.simURL+"/_sim/"+endpoint, "application/json", bytes.NewReader(text))
 	require.NoError(w.t, err)
 	require.NoError(w.t, response.Body.Close())
 	require.Equal(w.t, http.StatusOK, response.StatusCode)
 }
 
-// downloaded is how many bytes lie in the work folder.
+// downloaded is the number of bytes in the work folder.
 func (w *world) downloaded() (bytes int64) {
 	w.t.Helper()
 	require.NoError(w.t, filepath.WalkDir(w.work, func(path string, entry fs.DirEntry, err error) error {
@@ -233,7 +235,7 @@ func (w *world) downloaded() (bytes int64) {
 	return bytes
 }
 
-// status asks a job for its status; ok is false while it can't answer.
+// status queries the status of a job; ok is false if the query fails.
 func (w *world) status(id string) (status workflows.Status, ok bool) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
 	defer cancel()
@@ -244,7 +246,7 @@ func (w *world) status(id string) (status workflows.Status, ok bool) {
 	return status, value.Get(&status) == nil
 }
 
-// start starts a job as a user of Temporal's CLI would.
+// start starts a job with Temporal's CLI.
 func (w *world) start(id, input string) {
 	w.t.Helper()
 	got := w.temporalCLI("workflow", "start", "--task-queue", w.taskQueue, "--type", "ModifyVideo", "--workflow-id", id, "--input", input)

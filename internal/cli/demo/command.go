@@ -1,6 +1,6 @@
 // Package demo runs all of lumaflow on one machine: a Temporal dev server with
-// its UI, the simulated kie.ai, webhook and worker, and five jobs that each
-// meet another fault.
+// its UI, the simulated kie.ai, a webhook and a worker. Five jobs run; four of
+// them meet an injected fault.
 package demo
 
 import (
@@ -24,7 +24,7 @@ const (
 	jobTime = 5 * time.Minute
 )
 
-// Command shows everything on this machine.
+// Command runs the demo.
 type Command struct {
 	Video     string `placeholder:"FILE" help:"Run it on this clip of yours (MP4, MOV or AVI, at most 500 MB and 10 s)."`
 	Prompt    string `default:"Turn the street into a snowy winter night" help:"What to change in the video."`
@@ -33,7 +33,7 @@ type Command struct {
 	Keep      bool   `help:"Stay up when the jobs are done, until Ctrl-C."`
 }
 
-// Help shows what the demo does.
+// Help describes the demo.
 func (Command) Help() string {
 	return `No account, no cost, no network: kie.ai is simulated, and its bill is shown at the end. The Temporal server is the
 real one; if there is no temporal binary yet, it is built once, which takes 4 to 5 minutes.
@@ -44,8 +44,8 @@ Examples:
   lumaflow demo --video clip.mp4 --prompt "Make it look like an oil painting"`
 }
 
-// Run plays the demo. The error is nil only if every file is verified and every
-// job was charged once.
+// Run runs the demo. The error is nil only if every file is verified and every job
+// was charged once.
 func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) {
 	if strings.TrimSpace(c.Prompt) == "" {
 		return command.Usagef("--prompt is blank: say what to change in the video")
@@ -55,40 +55,40 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 		return err
 	}
 	if own != nil {
-		defer own.Close()
+		defer func() { _ = own.Close() }()
 	}
-	stage, err := setUp(ctx, c, streams)
+	running, err := start(ctx, c, streams)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stage.tearDown(err != nil && ctx.Err() == nil)) }()
+	defer func() { err = errors.Join(err, running.stop(err != nil && ctx.Err() == nil)) }()
 
-	source, err := stage.source(ctx, own, streams.Err)
+	source, err := running.source(ctx, own, streams.Err)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(streams.Err, "Temporal UI: %s\n\n", stage.server.UIURL())
+	_, _ = fmt.Fprintf(streams.Err, "Temporal UI: %s\n\n", running.server.UIURL())
 
-	acting, cancel := context.WithTimeout(ctx, jobTime)
+	bounded, cancel := context.WithTimeout(ctx, jobTime)
 	defer cancel()
-	performances, err := stage.perform(acting, streams, c.Prompt, source)
+	outcomes, err := running.runJobs(bounded, streams, c.Prompt, source)
 	if ctx.Err() != nil {
 		return errors.New("interrupted before all jobs had ended; the simulated tasks end with the demo")
 	}
 	if err != nil {
 		return err
 	}
-	failed := stage.review(ctx, performances)
-	stage.print(streams.Out, performances)
+	failed := running.verifyJobs(ctx, outcomes)
+	running.print(streams.Out, outcomes)
 	if c.Keep {
-		fmt.Fprintln(streams.Err, "\nStaying up; Ctrl-C ends it.")
+		_, _ = fmt.Fprintln(streams.Err, "\nStaying up; Ctrl-C ends it.")
 		<-ctx.Done()
 	}
 	return failed
 }
 
-// openClip checks the user's clip before anything is started; it is nil without
-// one.
+// openClip checks the user's clip before anything starts; it is nil without
+// --video.
 func (c *Command) openClip(ctx context.Context) (*clip.Clip, error) {
 	if c.Video == "" {
 		return nil, nil
@@ -107,17 +107,17 @@ func (c *Command) openClip(ctx context.Context) (*clip.Clip, error) {
 	return opened, nil
 }
 
-// treatment says what the simulated kie.ai does to an uploaded clip.
-func treatment() string {
+// modification describes what the simulated kie.ai does to an uploaded clip.
+func modification() string {
 	if _, ok := kietest.FFmpeg(); ok {
 		return "modified by ffmpeg"
 	}
 	return "unchanged if it is an MP4 or MOV, because ffmpeg is not on PATH"
 }
 
-// source is the video of all jobs: the user's clip, uploaded the way any local
-// video goes to kie.ai, or one that the simulated kie.ai does not fetch.
-func (s *stage) source(ctx context.Context, own *clip.Clip, say io.Writer) (workflows.ModifyVideoInput, error) {
+// source is the input video of all jobs: the user's clip, uploaded as by lumaflow
+// submit, or a URL that the simulated kie.ai does not fetch.
+func (s *system) source(ctx context.Context, own *clip.Clip, progress io.Writer) (workflows.ModifyVideoInput, error) {
 	if own == nil {
 		return workflows.ModifyVideoInput{VideoURL: defaultVideo}, nil
 	}
@@ -126,11 +126,11 @@ func (s *stage) source(ctx context.Context, own *clip.Clip, say io.Writer) (work
 		return workflows.ModifyVideoInput{}, fmt.Errorf("upload %s: %w", own, err)
 	}
 	defer provider.CloseIdleConnections()
-	hosted, err := own.Upload(ctx, provider, say)
+	hosted, err := own.Upload(ctx, provider, progress)
 	if err != nil {
 		return workflows.ModifyVideoInput{}, err
 	}
-	fmt.Fprintf(say, "Uploaded %s; the simulated kie.ai returns it %s.\n", own, treatment())
+	_, _ = fmt.Fprintf(progress, "Uploaded %s; the simulated kie.ai returns it %s.\n", own, modification())
 	return workflows.ModifyVideoInput{
 		VideoURL: hosted.URL, VideoSHA256: own.SHA256(), VideoExpires: hosted.Expires.UTC().Format(time.RFC3339),
 	}, nil

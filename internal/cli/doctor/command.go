@@ -13,8 +13,7 @@ import (
 	"lumaflow/worker"
 )
 
-// Command examines the setup that the settings of the workers and the webhook
-// describe.
+// Command checks the setup given by the settings of the workers and the webhook.
 type Command struct {
 	worker.Settings      `embed:""`
 	webhook.Signing      `embed:""`
@@ -23,32 +22,34 @@ type Command struct {
 	JSON                 bool     `name:"json" help:"Print one JSON object."`
 	command.QuietLogging `embed:""`
 
-	// Env looks up Temporal's own settings; nil means the process environment.
+	// Env reads Temporal's own settings; nil means the process environment.
 	Env envconfig.EnvLookup `kong:"-"`
 
-	// malformed says what BeforeReset has found.
+	// malformed lists the variables that BeforeReset could not parse.
 	malformed []string
 }
 
-// Help shows what is checked, and where it makes sense.
+// Help lists the checks and their limits.
 func (Command) Help() string {
-	return `Checks with the settings of the workers and the webhook, side by side, in at most a minute:
+	return `Runs these checks in parallel with the settings of the workers and the webhook, in at most a minute:
 
-  settings     the settings that are no other check's
-  temporal     the server answers, the namespace is there
+  settings     the settings that no other check uses; KIE_BASE_URL is encrypted
+  temporal     the server answers, the namespace exists
   attributes   the namespace has the search attributes; --fix creates them
   workers      a worker takes jobs from the task queue
   submissions  a worker takes submissions from the task queue for them
-  key          kie.ai accepts the API key, there is credit left
-  clock        this machine's clock agrees with kie.ai's; signatures count for 5 minutes
-  callback     CALLBACK_BASE_URL leads to a webhook that knows the secret, without a redirect, in time
-  signature    the webhook accepts what is signed with the HMAC key, and nothing else
-  output       videos can be stored and read, there is space left
-  work         partial downloads can be written, there is space left
+  key          kie.ai accepts the API key, the account has credit
+  clock        this machine's clock agrees with kie.ai's; a signature is valid for 5 minutes
+  callback     CALLBACK_BASE_URL reaches a webhook with the same secret, encrypted, without a redirect, in time
+  signature    the webhook accepts callbacks signed with the HMAC key, and no others
+  output       videos can be stored and read, the disk has free space
+  work         partial downloads can be written, the disk has free space
 
-Each line says ok, warn or fail, and what to do. The exit code is 1 if any check fails. Nothing is woken, sent to kie.ai
-or paid: the webhook is asked with callbacks for jobs that don't exist, whose ids begin with "lumaflow-doctor.". What
-the machine it runs on can't show, it does not know: run it where the workers run, and with --only where the webhook runs.
+Each line is ok, warn or fail, with what to do. The exit code is 1 if any check fails. doctor starts no job, submits nothing
+and costs nothing: it posts callbacks for jobs that don't exist, whose ids begin with "lumaflow-doctor.". The results hold
+for this machine: run it where the workers run, and with --only where the webhook runs.
+
+Give secrets in the environment, not in flags: other users of the machine can read the arguments of a process.
 
 Examples:
   lumaflow doctor
@@ -60,12 +61,12 @@ Examples:
 
 // report is what the command prints as JSON.
 type report struct {
-	// OK says that no check fails.
+	// OK is true if no check failed.
 	OK     bool      `json:"ok"`
 	Checks []Finding `json:"checks"`
 }
 
-// Run examines, prints a line for each check, and fails if one of them does.
+// Run runs the checks and prints a line for each. It fails if a check fails.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -81,7 +82,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("examine the setup: interrupted: %w", err)
+		return fmt.Errorf("check the setup: interrupted: %w", err)
 	}
 	if c.JSON {
 		if err := command.WriteJSON(streams.Out, report{OK: len(failed) == 0, Checks: findings}); err != nil {
@@ -99,6 +100,6 @@ func (f Finding) print(w io.Writer) {
 	if f.Status == Skipped {
 		status = "-"
 	}
-	// Whether it arrives is the reader's concern.
+	// A failed print of one line must not hide the result of the checks.
 	_, _ = fmt.Fprintf(w, "%-4s  %-11s  %s\n", status, f.Check, f.Message)
 }

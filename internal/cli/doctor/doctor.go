@@ -1,6 +1,6 @@
-// Package doctor examines a setup from end to end: everything that a job needs
-// between its start and its file, as the workers and the webhook are configured,
-// without waking, sending or paying anything.
+// Package doctor checks a setup from end to end: everything that a job needs
+// between its start and its file, with the settings of the workers and the
+// webhook. It starts no job, submits nothing and costs nothing.
 package doctor
 
 import (
@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// checkTime is what a check gets. The longest way is that of a signature:
-	// kie.ai's time and a slow webhook, one after the other.
+	// checkTime bounds one check. The longest is that of the signature: kie.ai's
+	// time and a slow webhook, one after the other.
 	checkTime = 45 * time.Second
-	// graceTime is how long one that pays no heed to that is waited for, such
-	// as a look at a network disk that does not answer.
+	// graceTime is the extra time for a check that ignores its context, such as a
+	// system call on a network disk that does not answer.
 	graceTime = 2 * time.Second
 )
 
-// Status is how a check ended.
+// Status is the result of a check.
 type Status string
 
-// OK needs nothing. Warn is what jobs can live with. Fail keeps jobs from
-// ending as files, or from ending well. Skipped was not looked at.
+// With Warn jobs still work; Fail prevents that a job ends as a file. A Skipped
+// check depends on one that failed.
 const (
 	OK      Status = "ok"
 	Warn    Status = "warn"
@@ -32,7 +32,7 @@ const (
 	Skipped Status = "skipped"
 )
 
-// Finding is what one check has found, in one line that holds no secret.
+// Finding is the result of one check. Message is one line without secrets.
 type Finding struct {
 	Check   string `json:"check"`
 	Status  Status `json:"status"`
@@ -43,7 +43,7 @@ func okf(format string, args ...any) Finding   { return found(OK, format, args) 
 func warnf(format string, args ...any) Finding { return found(Warn, format, args) }
 func failf(format string, args ...any) Finding { return found(Fail, format, args) }
 
-// skippedf names what has to be mended first.
+// skippedf gives the problem that prevents the check.
 func skippedf(format string, args ...any) Finding {
 	return found(Skipped, "skipped: "+format, args)
 }
@@ -52,15 +52,15 @@ func found(status Status, format string, args []any) Finding {
 	return Finding{Status: status, Message: oneline.Clean(fmt.Sprintf(format, args...))}
 }
 
-// check is one line of the examination.
+// check is one named check.
 type check struct {
 	name string
-	look func(context.Context) Finding
+	run  func(context.Context) Finding
 }
 
-// examine runs the checks side by side and reports in their order, each as soon
-// as it and all before it have ended. It ends early only with ctx. A check that
-// can't be stopped is left behind.
+// examine runs the checks in parallel and reports in their order, each as soon as
+// it and all before it have ended. It ends early only with ctx. The goroutine of
+// a check that ignores its context is left running.
 func examine(ctx context.Context, checks []check, report func(Finding)) error {
 	results := make([]chan Finding, len(checks))
 	for i, check := range checks {
@@ -68,13 +68,13 @@ func examine(ctx context.Context, checks []check, report func(Finding)) error {
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, checkTime)
 			defer cancel()
-			results[i] <- check.look(ctx)
+			results[i] <- check.run(ctx)
 		}()
 	}
 	overdue, cancel := context.WithTimeout(ctx, checkTime+graceTime)
 	defer cancel()
 	for i, check := range checks {
-		finding := failf("there is no result after %s: something it asks hangs", checkTime+graceTime)
+		finding := failf("there is no result after %s: a server or a disk does not answer", checkTime+graceTime)
 		select {
 		case finding = <-results[i]:
 		case <-overdue.Done():

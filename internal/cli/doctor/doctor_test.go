@@ -17,7 +17,7 @@ import (
 
 var everything = []string{"settings", "temporal", "attributes", "workers", "submissions", "key", "clock", "callback", "signature", "output", "work"}
 
-func TestAllIsWell(t *testing.T) {
+func TestWorkingSetup(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	findings, err := w.examine()
@@ -26,7 +26,7 @@ func TestAllIsWell(t *testing.T) {
 	for _, name := range everything {
 		assert.Equal(t, doctor.OK, findings[name].Status, findings[name].Message)
 	}
-	require.Len(t, w.signals.jobs, 1, "only what is authentic and signed asks Temporal")
+	require.Len(t, w.signals.jobs, 1, "only an authentic and signed callback reaches Temporal")
 	assert.Regexp(t, `^lumaflow-doctor\.[A-Z2-7]{26}$`, w.signals.jobs[0], "no job has this id")
 	assert.Empty(t, w.temporal.added, "nothing is changed without --fix")
 
@@ -37,14 +37,14 @@ func TestAllIsWell(t *testing.T) {
 	for i, name := range everything {
 		assert.Regexp(t, `^ok    `+name+` +\S`, string(lines[i]))
 	}
-	assert.NotEqual(t, w.signals.jobs[0], w.signals.jobs[1], "an id that comes twice could be a job's")
+	assert.NotEqual(t, w.signals.jobs[0], w.signals.jobs[1], "every probe has an id of its own")
 }
 
 func TestOnlySomeChecks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.settings.Only = []string{"work", "clock"}
-	w.settings.KieAPIKey = "" // As where only the webhook runs.
+	w.settings.KieAPIKey = "" // as on the machine of the webhook
 	w.env["TEMPORAL_ADDRESS"] = "127.0.0.1:1"
 	var out bytes.Buffer
 	require.NoError(t, w.settings.Run(t.Context(), command.Streams{Out: &out, Err: &out}))
@@ -52,9 +52,8 @@ func TestOnlySomeChecks(t *testing.T) {
 	assert.Empty(t, w.signals.jobs)
 }
 
-// A check that can't be made is no success where the one that tells why is left
-// out.
-func TestOnlyWhatDependsOnOthers(t *testing.T) {
+// A check that depends on a failed one fails, if --only leaves that one out.
+func TestOnlyDependentChecks(t *testing.T) {
 	t.Parallel()
 	down := func(w *world) { w.env["TEMPORAL_ADDRESS"] = "127.0.0.1:1" }
 	malformed := func(w *world) { w.env["TEMPORAL_ADDRESS"] = "no-port" }
@@ -62,7 +61,7 @@ func TestOnlyWhatDependsOnOthers(t *testing.T) {
 		name   string
 		change func(w *world)
 		only   string
-		says   string
+		want   string
 	}{
 		{"attributes", down, "attributes", "no Temporal server answers at 127.0.0.1:1: start one"},
 		{"workers", down, "workers", "no Temporal server answers"},
@@ -81,7 +80,7 @@ func TestOnlyWhatDependsOnOthers(t *testing.T) {
 			findings, err := w.examine()
 			require.ErrorContains(t, err, "1 of 1 checks failed: "+test.only)
 			assert.Equal(t, doctor.Fail, findings[test.only].Status)
-			assert.Contains(t, findings[test.only].Message, test.says)
+			assert.Contains(t, findings[test.only].Message, test.want)
 		})
 	}
 	// Without a webhook there is nothing to sign, which is no failure.
@@ -106,22 +105,22 @@ func TestInterrupted(t *testing.T) {
 	err := w.settings.Run(ctx, command.Streams{Out: &out, Err: &out})
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorContains(t, err, "interrupted")
-	assert.Empty(t, out.String(), "what was not found out is not printed")
+	assert.Empty(t, out.String(), "an unfinished check prints nothing")
 }
 
-// The order of the lines is the same however long each check takes, and one
-// that hangs costs only its own line.
+// The order of the findings does not depend on the duration of the checks, and a
+// check that hangs fails alone.
 func TestExamine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		takes := map[string]time.Duration{"slow": 10 * time.Second, "quick": 0, "patient": time.Hour, "last": time.Second}
+		takes := map[string]time.Duration{"slow": 10 * time.Second, "quick": 0, "overdue": time.Hour, "last": time.Second}
 		released := make(chan struct{})
 		begin := time.Now()
 		var reported []doctor.Finding
 		when := map[string]time.Duration{}
-		err := doctor.Examine(t.Context(), []string{"slow", "quick", "patient", "hung", "last"}, func(ctx context.Context, name string) doctor.Finding {
+		err := doctor.Examine(t.Context(), []string{"slow", "quick", "overdue", "hung", "last"}, func(ctx context.Context, name string) doctor.Finding {
 			if name == "hung" {
-				<-released // As a read from a dead network disk, it can't be stopped.
+				<-released // like a read from a dead network disk, it ignores ctx
 			}
 			timer := time.NewTimer(takes[name])
 			defer timer.Stop()
@@ -129,7 +128,7 @@ func TestExamine(t *testing.T) {
 			case <-timer.C:
 				return doctor.Finding{Status: doctor.OK, Message: name}
 			case <-ctx.Done():
-				return doctor.Finding{Status: doctor.Warn, Message: name + " gave up"}
+				return doctor.Finding{Status: doctor.Warn, Message: name + " timed out"}
 			}
 		}, func(finding doctor.Finding) {
 			reported = append(reported, finding)
@@ -139,18 +138,18 @@ func TestExamine(t *testing.T) {
 		close(released)
 		hung := reported[3]
 		assert.Equal(t, doctor.Fail, hung.Status)
-		assert.Contains(t, hung.Message, "hangs")
+		assert.Contains(t, hung.Message, "does not answer")
 		reported[3] = doctor.Finding{Check: "hung"}
 		assert.Equal(t, []doctor.Finding{
 			{Check: "slow", Status: doctor.OK, Message: "slow"},
 			{Check: "quick", Status: doctor.OK, Message: "quick"},
-			{Check: "patient", Status: doctor.Warn, Message: "patient gave up"},
+			{Check: "overdue", Status: doctor.Warn, Message: "overdue timed out"},
 			{Check: "hung"},
 			{Check: "last", Status: doctor.OK, Message: "last"},
 		}, reported)
 		assert.Equal(t, map[string]time.Duration{
-			"slow": 10 * time.Second, "quick": 10 * time.Second, "patient": doctor.CheckTime,
+			"slow": 10 * time.Second, "quick": 10 * time.Second, "overdue": doctor.CheckTime,
 			"hung": doctor.CheckTime + doctor.GraceTime, "last": doctor.CheckTime + doctor.GraceTime,
-		}, when, "side by side, each reported as soon as those before it")
+		}, when, "in parallel, each reported as soon as those before it")
 	})
 }

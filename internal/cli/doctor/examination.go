@@ -14,8 +14,8 @@ import (
 	"lumaflow/internal/temporal/dial"
 )
 
-// examination is what the checks share. What several of them need is found out
-// once, by the first that asks.
+// examination is the state shared by the checks. The functions compute their
+// result once, on first use.
 type examination struct {
 	*Command
 	logger *slog.Logger
@@ -23,11 +23,11 @@ type examination struct {
 	server   func() (dial.Settings, error)
 	temporal func() (client.Client, error)
 	clock    func() (kie.Clock, error)
-	webhook  func() webhookExam
+	webhook  func() webhookProbe
 }
 
-// newExamination prepares the checks; ctx has to outlive them, and ends what
-// they have opened.
+// newExamination prepares the checks. The end of ctx closes their connections, so
+// ctx must outlive them.
 func (c *Command) newExamination(ctx context.Context, logger *slog.Logger) *examination {
 	e := &examination{Command: c, logger: logger}
 	e.server = sync.OnceValues(func() (dial.Settings, error) { return dial.Load(c.Env) })
@@ -41,24 +41,24 @@ func (c *Command) newExamination(ctx context.Context, logger *slog.Logger) *exam
 	e.clock = sync.OnceValues(func() (kie.Clock, error) {
 		return kie.CompareClocks(ctx, kie.Options{BaseURL: c.KieBaseURL, UserAgent: userAgent()})
 	})
-	e.webhook = sync.OnceValue(func() webhookExam { return e.examineWebhook(ctx) })
+	e.webhook = sync.OnceValue(func() webhookProbe { return e.probeWebhook(ctx) })
 	return e
 }
 
-// checks are the lines of the examination.
+// checks are the selected checks in the order of the output.
 func (e *examination) checks() []check {
 	all := []check{
-		{"settings", e.lookAtSettings},
-		{"temporal", e.lookAtTemporal},
-		{"attributes", e.lookAtAttributes},
-		{"workers", e.lookAtWorkers},
-		{"submissions", e.lookAtSubmissions},
-		{"key", e.lookAtKey},
-		{"clock", e.lookAtClock},
-		{"callback", e.lookAtCallback},
-		{"signature", e.lookAtSignature},
-		{"output", e.lookAtOutput},
-		{"work", e.lookAtWork},
+		{"settings", e.checkSettings},
+		{"temporal", e.checkTemporal},
+		{"attributes", e.checkAttributes},
+		{"workers", e.checkWorkers},
+		{"submissions", e.checkSubmissions},
+		{"key", e.checkKey},
+		{"clock", e.checkClock},
+		{"callback", e.checkCallback},
+		{"signature", e.checkSignature},
+		{"output", e.checkOutput},
+		{"work", e.checkWork},
 	}
 	return slices.DeleteFunc(all, func(c check) bool { return !e.examines(c.name) })
 }
@@ -67,25 +67,25 @@ func (e *examination) examines(check string) bool {
 	return len(e.Only) == 0 || slices.Contains(e.Only, check)
 }
 
-// skipped is the finding of a check that can't be made because another one fails.
-// Where that one is left out, nobody else would tell, so this one fails.
+// skipped is the finding of a check that depends on a failed one. If --only leaves
+// that one out, this one fails in its place.
 func (e *examination) skipped(other string, failure error, reason string) Finding {
 	if e.examines(other) {
 		return skippedf("%s", reason)
 	}
-	return failf("%s", said(failure))
+	return failf("%s", brief(failure))
 }
 
 func userAgent() string { return kie.UserAgent(command.Version()) }
 
-// maxSaid bounds, in bytes, what a finding repeats of somebody else's words.
-const maxSaid = 300
+// maxErrorText bounds the bytes of an error text in a finding.
+const maxErrorText = 300
 
-// said is what a finding repeats of an error.
-func said(err error) string {
+// brief is an error text, cut to maxErrorText bytes.
+func brief(err error) string {
 	text := err.Error()
-	if len(text) > maxSaid {
-		text = strings.ToValidUTF8(text[:maxSaid], "") + "…"
+	if len(text) > maxErrorText {
+		text = strings.ToValidUTF8(text[:maxErrorText], "") + "…"
 	}
 	return text
 }

@@ -8,36 +8,36 @@ import (
 	"time"
 )
 
-// The tests of this package are external. These are the parts whose outcome
-// takes a public address, a long time or a full disk.
+// These functions give external tests the parts whose outcome depends on a public
+// address, a long wait or a full disk.
 
-// Examine runs named looks.
-func Examine(ctx context.Context, names []string, look func(ctx context.Context, name string) Finding, report func(Finding)) error {
+// Examine runs named checks.
+func Examine(ctx context.Context, names []string, run func(ctx context.Context, name string) Finding, report func(Finding)) error {
 	var checks []check
 	for _, name := range names {
-		checks = append(checks, check{name, func(ctx context.Context) Finding { return look(ctx, name) }})
+		checks = append(checks, check{name, func(ctx context.Context) Finding { return run(ctx, name) }})
 	}
 	return examine(ctx, checks, report)
 }
 
-// JudgeWebhook judges one that works, at an address and after a time.
-func JudgeWebhook(base, address string, took time.Duration, rehearsal bool) Finding {
+// WebhookFinding evaluates a webhook that answers correctly.
+func WebhookFinding(base, address string, took time.Duration, simulated bool) Finding {
 	parsed, _ := url.Parse(base)
-	unauthorized := reply{status: http.StatusUnauthorized, word: "unauthorized"}
-	known := reply{status: http.StatusBadRequest, word: "no callback of kie.ai"}
-	got := replies{stranger: unauthorized, known: known, odd: known, unsigned: unauthorized}
-	got.stranger.address, _ = netip.ParseAddr(address)
-	got.known.took = took
-	return judgeWebhook(got, parsed, "default", rehearsal)
+	unauthorized := reply{status: http.StatusUnauthorized, text: "unauthorized"}
+	accepted := reply{status: http.StatusBadRequest, text: "no callback of kie.ai"}
+	got := replies{wrongToken: unauthorized, rightToken: accepted, oddID: accepted, unsigned: unauthorized}
+	got.wrongToken.address, _ = netip.ParseAddr(address)
+	got.rightToken.took = took
+	return webhookFinding(got, parsed, "default", simulated)
 }
 
-// Unreachable judges why there was no answer.
+// Unreachable evaluates a probe without an answer.
 func Unreachable(err error) Finding { return unreachable("https://hooks.example.org", err) }
 
-// JudgeFree judges free bytes.
-func JudgeFree(free uint64) Finding { return judgeFree("it can be written", "WORK_DIR", free) }
+// FreeFinding evaluates the free bytes of a disk.
+func FreeFinding(free uint64) Finding { return freeFinding("it can be written", "WORK_DIR", free) }
 
-// FreeSpace asks the system.
+// FreeSpace is the free space of a folder's disk in bytes.
 func FreeSpace(folder string) (uint64, error) { return freeSpace(folder) }
 
 // The bounds of an examination.
@@ -45,3 +45,9 @@ const (
 	CheckTime = checkTime
 	GraceTime = graceTime
 )
+
+// PlainOnPublicHost reports whether a URL is plain http on a public host.
+func PlainOnPublicHost(base string) bool {
+	parsed, err := url.Parse(base)
+	return err == nil && plainOnPublicHost(parsed)
+}

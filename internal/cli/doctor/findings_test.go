@@ -22,32 +22,33 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-// want is the line of one check.
+// want is the expected finding of one check; message is a part of its text.
 type want struct {
-	check  string
-	status doctor.Status
-	says   string
+	check   string
+	status  doctor.Status
+	message string
 }
 
-// trouble is a world in which something is wrong. Whatever is not named is ok.
-type trouble struct {
+// defect is a change of a working setup and its findings. All other checks are
+// ok.
+type defect struct {
 	name   string
 	change func(w *world)
 	want   []want
 }
 
-func run(t *testing.T, troubles []trouble) {
-	for _, trouble := range troubles {
-		t.Run(trouble.name, func(t *testing.T) {
+func run(t *testing.T, defects []defect) {
+	for _, test := range defects {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			trouble.change(w)
+			test.change(w)
 			findings, err := w.examine()
 			var failed []string
-			for _, want := range trouble.want {
+			for _, want := range test.want {
 				got := findings[want.check]
 				assert.Equal(t, want.status, got.Status, "%s: %s", want.check, got.Message)
-				assert.Contains(t, got.Message, want.says, want.check)
+				assert.Contains(t, got.Message, want.message, want.check)
 				assert.Equal(t, want.status == doctor.Skipped, strings.HasPrefix(got.Message, "skipped: "))
 				if want.status == doctor.Fail {
 					failed = append(failed, want.check)
@@ -73,13 +74,13 @@ const (
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	run(t, []trouble{
+	run(t, []defect{
 		{"rate", func(w *world) { w.settings.SubmitsPerSecond = 0 }, []want{{"settings", doctor.Fail, "SUBMITS_PER_SECOND is 0: give"}}},
 		{"no queue", func(w *world) { w.settings.TaskQueue = "" }, []want{
 			{"settings", doctor.Fail, "TASK_QUEUE is empty"},
 			{"workers", doctor.Skipped, "TASK_QUEUE"}, {"submissions", doctor.Skipped, "TASK_QUEUE"},
 		}},
-		{"private downloads in a rehearsal", func(w *world) { w.settings.FetchAllowPrivate = true }, nil},
+		{"private downloads from a simulator", func(w *world) { w.settings.FetchAllowPrivate = true }, nil},
 		{"private downloads", func(w *world) {
 			w.settings.FetchAllowPrivate = true
 			w.settings.KieBaseURL = "http://192.0.2.1"
@@ -90,18 +91,22 @@ func TestSettings(t *testing.T) {
 			w.settings.KieBaseURL = "https://1.1.1.1"
 			w.settings.Only = []string{"settings"}
 		}, []want{{"settings", doctor.Warn, "FETCH_ALLOW_PRIVATE is on"}}},
+		{"plain http to kie.ai", func(w *world) {
+			w.settings.KieBaseURL = "http://api.kie.example.org"
+			w.settings.Only = []string{"settings"}
+		}, []want{{"settings", doctor.Warn, "KIE_BASE_URL is plain http on a public host"}}},
 	})
 }
 
 func TestTemporal(t *testing.T) {
 	t.Parallel()
-	dependents := func(says string) []want {
+	dependents := func(message string) []want {
 		return []want{
-			{"temporal", doctor.Fail, says}, {"attributes", doctor.Skipped, withoutTemporal},
+			{"temporal", doctor.Fail, message}, {"attributes", doctor.Skipped, withoutTemporal},
 			{"workers", doctor.Skipped, withoutTemporal}, {"submissions", doctor.Skipped, withoutTemporal},
 		}
 	}
-	run(t, []trouble{
+	run(t, []defect{
 		{"down", func(w *world) { w.env["TEMPORAL_ADDRESS"] = "127.0.0.1:1" }, dependents("no Temporal server answers at 127.0.0.1:1: start one")},
 		{"no such namespace", func(w *world) {
 			w.env["TEMPORAL_NAMESPACE"] = "nope"
@@ -123,7 +128,7 @@ func TestAttributes(t *testing.T) {
 		}
 	}
 	const tcld = "`tcld namespace search-attributes add --namespace studio --search-attribute LumaStage=Keyword --search-attribute LumaTaskId=Keyword`"
-	run(t, []trouble{
+	run(t, []defect{
 		{"missing", lacking, []want{{"attributes", doctor.Warn, "lacks LumaStage and LumaTaskId"}}},
 		{"created", fixing(nil), []want{{"attributes", doctor.OK, "created LumaStage and LumaTaskId"}}},
 		{"the other is created", func(w *world) {
@@ -137,8 +142,8 @@ func TestAttributes(t *testing.T) {
 			w.temporal.attributes["LumaStage"] = enumspb.INDEXED_VALUE_TYPE_TEXT
 			w.settings.Fix = true
 		}, []want{{"attributes", doctor.Warn, "`temporal operator search-attribute remove -n studio --name LumaStage`"}}},
-		{"not told", func(w *world) { w.temporal.listing = serviceerror.NewInternal("no") }, []want{{"attributes", doctor.Warn, "does not tell"}}},
-		{"not allowed", func(w *world) { w.temporal.listing = serviceerror.NewPermissionDenied("no", "") }, []want{{"attributes", doctor.Warn, "give them that right"}}},
+		{"no list", func(w *world) { w.temporal.listing = serviceerror.NewInternal("no") }, []want{{"attributes", doctor.Warn, "can't be listed"}}},
+		{"not allowed", func(w *world) { w.temporal.listing = serviceerror.NewPermissionDenied("no", "") }, []want{{"attributes", doctor.Warn, "give them that permission"}}},
 	})
 
 	w := newWorld(t)
@@ -149,27 +154,27 @@ func TestAttributes(t *testing.T) {
 	findings, err := w.examine()
 	require.NoError(t, err)
 	assert.Contains(t, findings["attributes"].Message, "can be found")
-	assert.Len(t, w.temporal.added, 2, "what is there is not created again")
+	assert.Len(t, w.temporal.added, 2, "existing attributes are not created")
 }
 
 func TestWorkers(t *testing.T) {
 	t.Parallel()
-	// With time to spare on either side, as the clock goes on.
-	const now, lately, gone = 0, time.Minute, 3 * time.Minute
-	run(t, []trouble{
-		{"none ever", func(w *world) { clear(w.temporal.queues) }, []want{
+	// The values have a margin for the time that passes during the test.
+	const now, recent, gone = 0, time.Minute, 3 * time.Minute
+	run(t, []defect{
+		{"no poller", func(w *world) { clear(w.temporal.queues) }, []want{
 			{"workers", doctor.Fail, "no worker polls task queue videos for jobs: start one"},
 			{"submissions", doctor.Fail, "no worker polls task queue videos-submit for submissions: start one"},
 		}},
 		{"all gone", func(w *world) {
 			w.temporal.queues[jobs], w.temporal.queues[submissions] = polled(gone+time.Minute, gone), polled(gone)
 		}, []want{
-			{"workers", doctor.Fail, "the last was heard of 3m"}, {"submissions", doctor.Fail, "the last was heard of 3m"},
+			{"workers", doctor.Fail, "the last poll was 3m"}, {"submissions", doctor.Fail, "the last poll was 3m"},
 		}},
-		{"one of two is gone", func(w *world) { w.temporal.queues[jobs] = polled(gone, lately) }, []want{{"workers", doctor.OK, "1 worker polls"}}},
-		{"two", func(w *world) { w.temporal.queues[jobs] = polled(now, lately) }, []want{{"workers", doctor.OK, "2 workers poll task queue videos"}}},
+		{"one of two is gone", func(w *world) { w.temporal.queues[jobs] = polled(gone, recent) }, []want{{"workers", doctor.OK, "1 worker polls"}}},
+		{"two", func(w *world) { w.temporal.queues[jobs] = polled(now, recent) }, []want{{"workers", doctor.OK, "2 workers poll task queue videos"}}},
 		{"clocks that disagree", func(w *world) { w.temporal.queues[jobs] = polled(-time.Hour, time.Hour) }, []want{{"workers", doctor.OK, "2 workers"}}},
-		{"hands full", func(w *world) { w.temporal.queues[others] = polled(gone) }, []want{{"workers", doctor.Warn, "start another worker"}}},
+		{"no activity slots", func(w *world) { w.temporal.queues[others] = polled(gone) }, []want{{"workers", doctor.Warn, "start another worker"}}},
 		{"not the current version", func(w *world) { w.temporal.queues[jobs] = versioned(polled(now), "2.0", "1.0") },
 			[]want{{"workers", doctor.Fail, "`temporal worker deployment set-current-version --deployment-name lumaflow --build-id 2.0`"}}},
 		{"no current version", func(w *world) { w.temporal.queues[submissions] = versioned(polled(now), "2.0", "") },
@@ -177,8 +182,8 @@ func TestWorkers(t *testing.T) {
 		{"the current version", func(w *world) { w.temporal.queues[jobs] = versioned(polled(now), "2.0", "2.0") }, nil},
 		{"without a version", func(w *world) { w.temporal.queues[jobs] = versioned(polled(now), "", "2.0") },
 			[]want{{"workers", doctor.Fail, "without a version"}}},
-		{"not told", func(w *world) { w.temporal.describing = serviceerror.NewPermissionDenied("no", "") },
-			[]want{{"workers", doctor.Warn, "does not tell who polls"}, {"submissions", doctor.Warn, "does not tell"}}},
+		{"no description", func(w *world) { w.temporal.describing = serviceerror.NewPermissionDenied("no", "") },
+			[]want{{"workers", doctor.Warn, "the pollers can't be listed"}, {"submissions", doctor.Warn, "can't be listed"}}},
 	})
 }
 
@@ -189,7 +194,7 @@ func TestKey(t *testing.T) {
 			w.kie.instead = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }
 		}
 	}
-	run(t, []trouble{
+	run(t, []defect{
 		{"not set", func(w *world) { w.settings.KieAPIKey = "" }, []want{{"key", doctor.Fail, "KIE_API_KEY is not set: make a key"}}},
 		{"malformed", func(w *world) { w.settings.KieAPIKey = "a b" }, []want{{"key", doctor.Fail, "KIE_API_KEY holds a blank"}}},
 		{"refused", func(w *world) { w.settings.KieAPIKey = "another" }, []want{{"key", doctor.Fail, "kie.ai refuses KIE_API_KEY"}}},
@@ -198,8 +203,8 @@ func TestKey(t *testing.T) {
 		{"maintenance", answers(`{"code":455,"msg":"maintenance"}`), []want{{"key", doctor.Warn, "try again later"}}},
 		{"cap", answers(`{"code":433,"msg":"cap"}`), []want{{"key", doctor.Warn, "usage cap"}}},
 		{"not kie.ai", answers(`<html>parked</html>`), []want{{"key", doctor.Fail, "KIE_BASE_URL"}}},
-		{"nobody", func(w *world) { w.settings.KieBaseURL = "http://127.0.0.1:1" },
-			[]want{{"key", doctor.Fail, "kie.ai can't be reached"}, {"clock", doctor.Warn, "does not tell its time"}}},
+		{"unreachable", func(w *world) { w.settings.KieBaseURL = "http://127.0.0.1:1" },
+			[]want{{"key", doctor.Fail, "kie.ai can't be reached"}, {"clock", doctor.Warn, "gives no time"}}},
 		{"malformed address", func(w *world) {
 			w.settings.KieBaseURL = "ftp://user:" + secret + "@kie"
 			w.settings.Only = []string{"key", "clock"}
@@ -216,11 +221,10 @@ func TestClock(t *testing.T) {
 				answer.Header().Set("Date", time.Now().Add(offset).UTC().Format(http.TimeFormat))
 				behind.ServeHTTP(answer, r)
 			}
-			// The webhook is on this machine, so it refuses what such a kie.ai signs.
 		}
 	}
 	refused := want{"signature", doctor.Fail, "its clock is"}
-	run(t, []trouble{
+	run(t, []defect{
 		{"a little off", kieAt(40 * time.Second), []want{{"clock", doctor.OK, "behind"}}},
 		{"behind", kieAt(2 * time.Minute), []want{{"clock", doctor.Warn, "behind kie.ai's"}}},
 		{"ahead", kieAt(-2 * time.Minute), []want{{"clock", doctor.Warn, "ahead of kie.ai's"}}},
@@ -235,10 +239,10 @@ func TestCallback(t *testing.T) {
 	status := func(code int) func(w *world) {
 		return instead(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no "+r.URL.Path, code) })
 	}
-	failed := func(says string) []want {
-		return []want{{"callback", doctor.Fail, says}, {"signature", doctor.Skipped, withoutWebhook}}
+	failed := func(message string) []want {
+		return []want{{"callback", doctor.Fail, message}, {"signature", doctor.Skipped, withoutWebhook}}
 	}
-	run(t, []trouble{
+	run(t, []defect{
 		{"not set", func(w *world) { w.settings.CallbackBaseURL, w.settings.CallbackSecret = "", "" },
 			[]want{{"callback", doctor.Warn, "CALLBACK_BASE_URL is not set"}, {"signature", doctor.Skipped, "no callback"}}},
 		{"no secret", func(w *world) { w.settings.CallbackSecret = "" },
@@ -255,9 +259,9 @@ func TestCallback(t *testing.T) {
 			http.Redirect(w, r, "https://elsewhere.example.org"+r.URL.Path+"/", http.StatusMovedPermanently)
 		}), failed("redirects callbacks to https://elsewhere.example.org (HTTP 301)")},
 		{"a redirect to nowhere", status(http.StatusTemporaryRedirect), failed("redirects callbacks (HTTP 307)")},
-		{"a proxy that says yes", instead(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"status":"received"}`) }),
-			failed("says yes (HTTP 200) to a forged callback")},
-		{"a proxy that lets in some", instead(func(w http.ResponseWriter, r *http.Request) {
+		{"a proxy that accepts everything", instead(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"status":"received"}`) }),
+			failed("accepts a forged callback (HTTP 200)")},
+		{"a proxy that accepts some requests", instead(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			if strings.Contains(string(body), "taskId") {
 				w.WriteHeader(http.StatusUnauthorized)
@@ -269,10 +273,10 @@ func TestCallback(t *testing.T) {
 		{"a proxy before nothing", status(http.StatusBadGateway), failed("does not reach it (HTTP 502)")},
 		{"another site", status(http.StatusNotFound), failed("is not the webhook")},
 		{"a hung up connection", instead(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), failed("can't be reached")},
-		{"a path in front that stays", func(w *world) {
+		{"a path prefix that stays", func(w *world) {
 			w.settings.CallbackBaseURL = at(w.t, w.hooks.server.URL, func(u *url.URL) { u.Path = "/kie" })
 		}, failed("changes the path or the method")},
-		{"a path in front that is taken off", func(w *world) {
+		{"a path prefix that a proxy removes", func(w *world) {
 			w.settings.CallbackBaseURL = at(w.t, w.hooks.server.URL, func(u *url.URL) { u.Path = "/kie" })
 			w.hooks.behind = http.StripPrefix("/kie", w.hooks.behind)
 		}, nil},
@@ -286,10 +290,10 @@ func TestCallback(t *testing.T) {
 		{"a proxy that cleans paths", func(w *world) {
 			behind := w.hooks.behind
 			w.hooks.instead = func(answer http.ResponseWriter, r *http.Request) {
-				r.URL.RawPath = "" // %2F becomes a slash like any other.
+				r.URL.RawPath = "" // decodes %2F to a slash
 				behind.ServeHTTP(answer, r)
 			}
-		}, []want{{"callback", doctor.Warn, "rewrites paths"}}},
+		}, []want{{"callback", doctor.Warn, "rewrites or rejects some paths"}}},
 		{"a proxy that redirects odd paths", func(w *world) {
 			behind := w.hooks.behind
 			w.hooks.instead = func(answer http.ResponseWriter, r *http.Request) {
@@ -303,11 +307,11 @@ func TestCallback(t *testing.T) {
 		{"no Temporal behind it", func(w *world) {
 			w.receive("", secret)
 			w.signals.err = serviceerror.NewUnavailable("down")
-		}, failed("see its log, and whether it reaches Temporal")},
-		{"this machine alone, for the real kie.ai", func(w *world) {
+		}, failed("check that it reaches Temporal")},
+		{"a loopback address for the real kie.ai", func(w *world) {
 			w.settings.KieBaseURL = "https://1.1.1.1"
 			w.settings.Only = []string{"callback"}
-		}, []want{{"callback", doctor.Fail, "is this machine alone"}}},
+		}, []want{{"callback", doctor.Fail, "is a loopback address"}}},
 	})
 }
 
@@ -322,13 +326,13 @@ func TestCertificates(t *testing.T) {
 	findings, err := w.examine()
 	require.Error(t, err)
 	assert.Equal(t, doctor.Fail, findings["callback"].Status)
-	assert.Contains(t, findings["callback"].Message, "a certificate that is valid everywhere")
+	assert.Contains(t, findings["callback"].Message, "a publicly trusted certificate")
 	assert.Empty(t, w.signals.jobs)
 }
 
 func TestSignature(t *testing.T) {
 	t.Parallel()
-	run(t, []trouble{
+	run(t, []defect{
 		{"not required", func(w *world) {
 			w.receive("", secret)
 			w.settings.HMACKey = ""
@@ -342,7 +346,7 @@ func TestSignature(t *testing.T) {
 			w.settings.HMACKey = hmacKey + ", another"
 		}, nil},
 		{"one of two keys", func(w *world) { w.settings.HMACKey = hmacKey + ",another" }, []want{{"signature", doctor.Fail, "key 2 of 2"}}},
-		{"a proxy that takes no signatures", func(w *world) {
+		{"a proxy that rejects signatures", func(w *world) {
 			w.hooks.instead = func(answer http.ResponseWriter, r *http.Request) {
 				if r.Header.Get(kie.SignatureHeader) != "" {
 					http.Error(answer, "no", http.StatusForbidden)
@@ -352,8 +356,8 @@ func TestSignature(t *testing.T) {
 			}
 		}, []want{{"signature", doctor.Fail, "answers HTTP 403 to a callback that is signed"}}},
 		{"malformed", func(w *world) { w.settings.HMACKey = hmacKey + "," }, []want{{"signature", doctor.Fail, "KIE_WEBHOOK_HMAC_KEY holds an empty key"}}},
-		{"no Temporal behind it", func(w *world) { w.signals.err = serviceerror.NewUnavailable("down") }, []want{{"signature", doctor.Fail, "whether it reaches Temporal"}}},
-		{"kie.ai's time is not known", func(w *world) {
+		{"no Temporal behind it", func(w *world) { w.signals.err = serviceerror.NewUnavailable("down") }, []want{{"signature", doctor.Fail, "check that it reaches Temporal"}}},
+		{"kie.ai gives no time", func(w *world) {
 			w.settings.KieBaseURL = "http://127.0.0.1:1"
 			w.settings.Only = []string{"signature"}
 		}, nil},
@@ -367,12 +371,12 @@ func TestStorage(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, nil, 0o600))
 		return filepath.Join(file, "below")
 	}
-	run(t, []trouble{
+	run(t, []defect{
 		{"output in the way", func(w *world) { w.settings.OutputURL = inTheWay(w.t) }, []want{{"output", doctor.Fail, "OUTPUT_URL: the folder"}}},
 		{"no output", func(w *world) { w.settings.OutputURL = "" }, []want{{"output", doctor.Fail, "OUTPUT_URL: empty"}}},
-		{"a place of no kind", func(w *world) { w.settings.OutputURL = "ftp://user:" + secret + "@host/videos" }, []want{{"output", doctor.Fail, "OUTPUT_URL"}}},
+		{"an unknown kind of store", func(w *world) { w.settings.OutputURL = "ftp://user:" + secret + "@host/videos" }, []want{{"output", doctor.Fail, "OUTPUT_URL"}}},
 		{"work in the way", func(w *world) { w.settings.WorkDir = inTheWay(w.t) }, []want{{"work", doctor.Fail, "below: mkdir "}}},
-		{"hosts that are none", func(w *world) { w.settings.FetchAllowHosts = []string{"https://x"} }, []want{{"work", doctor.Fail, "FETCH_ALLOW_HOSTS"}}},
+		{"malformed hosts", func(w *world) { w.settings.FetchAllowHosts = []string{"https://x"} }, []want{{"work", doctor.Fail, "FETCH_ALLOW_HOSTS"}}},
 	})
 	w := newWorld(t)
 	findings, err := w.examine()
@@ -381,5 +385,5 @@ func TestStorage(t *testing.T) {
 	assert.Contains(t, findings["work"].Message, w.settings.WorkDir)
 	entries, err := os.ReadDir(w.settings.OutputURL)
 	require.NoError(t, err)
-	assert.Empty(t, entries, "nothing is left behind")
+	assert.Empty(t, entries, "the check leaves no file")
 }

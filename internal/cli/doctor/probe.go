@@ -20,60 +20,68 @@ import (
 )
 
 const (
-	// patience is how long kie.ai waits for an answer to a callback
-	// (luma-api/generate-luma-modify-video-callbacks).
-	patience = 15 * time.Second
-	// slow is an answer to look after before it comes too late.
-	slow = 5 * time.Second
-	// maxAnswer bounds, in bytes, what is read of an answer; the webhook's own
-	// are far below.
+	// callbackTimeout is how long kie.ai waits for an answer to a callback: kie.ai
+	// documents 15 s (luma-api/generate-luma-modify-video-callbacks).
+	callbackTimeout = 15 * time.Second
+	// slowAnswer is the duration from which an answer is worth a warning.
+	slowAnswer = 5 * time.Second
+	// maxAnswer bounds the bytes read of an answer; the webhook's own answers are
+	// far shorter.
 	maxAnswer = 4 << 10
-	// tokenLength is that of a callback token.
+	// tokenLength is the length of a callback token in characters.
 	tokenLength = 43
 
-	probeTask = "lumaflow-doctor"
-	whole     = `{"code":200,"msg":"a probe of lumaflow doctor","data":{"taskId":"` + probeTask + `"}}`
-	// taskless is refused by a webhook that knows the token, before it asks for
-	// a signature and before Temporal.
-	taskless = `{"code":200,"msg":"a probe of lumaflow doctor that names no task","data":{}}`
+	probeTask    = "lumaflow-doctor"
+	completeBody = `{"code":200,"msg":"a probe of lumaflow doctor","data":{"taskId":"` + probeTask + `"}}`
+	// noTaskBody makes the webhook reject a request with a right token before it
+	// checks the signature and calls Temporal.
+	noTaskBody = `{"code":200,"msg":"a probe of lumaflow doctor that names no task","data":{}}`
 )
 
-// reply is what came back for a probe. Nothing in it quotes the probe's URL.
+// reply is the answer to a probe. It never holds the URL of the probe, which is a
+// secret.
 type reply struct {
 	status int
-	// word is what the webhook says in its JSON; empty if something else
-	// answered.
-	word string
+	// text is the status in the webhook's JSON; empty if another server answered.
+	text string
 	// location is scheme and host of a redirect.
 	location string
-	// address is who was connected to, unless that was a proxy of ours.
+	// address is the connected peer, unless a proxy of this machine's settings was.
 	address netip.Addr
 	date    time.Time
 	took    time.Duration
 	err     error
 }
 
-// is reports whether the webhook itself answered like this.
-func (r reply) is(status int, word string) bool { return r.status == status && r.word == word }
+// is reports whether the webhook itself gave this answer.
+func (r reply) is(status int, text string) bool { return r.status == status && r.text == text }
 
 func (r reply) received() bool     { return r.is(http.StatusOK, "received") }
 func (r reply) unauthorized() bool { return r.is(http.StatusUnauthorized, "unauthorized") }
 func (r reply) busy() bool         { return r.is(http.StatusServiceUnavailable, "try again") }
 
-// recognised is the answer to a right token without a task.
-func (r reply) recognised() bool { return r.is(http.StatusBadRequest, "no callback of kie.ai") }
+// tokenAccepted reports the webhook's answer to a right token without a task.
+func (r reply) tokenAccepted() bool { return r.is(http.StatusBadRequest, "no callback of kie.ai") }
 
 func (r reply) redirects() bool { return r.status >= 300 && r.status < 400 }
 
-// replies are the answers to the unsigned probes.
-type replies struct {
-	// stranger has a wrong token; known a right one and no task; odd is like
-	// known, for an id that paths trip over; unsigned lacks nothing but a
-	// signature.
-	stranger, known, odd, unsigned reply
+// redirectTarget is " to " and the target, or empty if the reply names none.
+func (r reply) redirectTarget() string {
+	if r.location == "" {
+		return ""
+	}
+	return " to " + r.location
 }
 
-// prober posts to the webhook as kie.ai would.
+// replies are the answers to the unsigned probes.
+type replies struct {
+	// wrongToken is for a forged token, rightToken for a right token and a body
+	// without a task, oddID the same for a job id with a slash and a blank, and
+	// unsigned for a complete callback without a signature.
+	wrongToken, rightToken, oddID, unsigned reply
+}
+
+// prober posts callbacks to the webhook as kie.ai does.
 type prober struct {
 	client    *http.Client
 	minter    *callback.Minter
@@ -88,39 +96,39 @@ func newProber(minter *callback.Minter, namespace string) *prober {
 				DialContext:            (&net.Dialer{}).DialContext,
 				ForceAttemptHTTP2:      true,
 				MaxResponseHeaderBytes: 64 << 10,
-				// Every probe shows the whole way, and none is sent twice.
+				// Every probe makes a connection, and net/http sends none twice.
 				DisableKeepAlives: true,
 			},
-			// Nobody has promised that kie.ai follows redirects.
+			// kie.ai documents no support for redirects.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Timeout:       patience,
+			Timeout:       callbackTimeout,
 		},
 		minter:    minter,
 		namespace: namespace,
 	}
 }
 
-// probe asks the webhook side by side.
+// probe posts the unsigned probes in parallel.
 func (p *prober) probe(ctx context.Context) (got replies) {
 	id := callback.ProbeID()
-	known := p.minter.URL(p.namespace, id)
+	valid := p.minter.URL(p.namespace, id)
 	var posts sync.WaitGroup
-	posts.Go(func() { got.stranger = p.post(ctx, forged(known), whole, nil) })
-	posts.Go(func() { got.known = p.post(ctx, known, taskless, nil) })
-	posts.Go(func() { got.odd = p.post(ctx, p.minter.URL(p.namespace, callback.EscapedProbeID()), taskless, nil) })
-	posts.Go(func() { got.unsigned = p.post(ctx, known, whole, nil) })
+	posts.Go(func() { got.wrongToken = p.post(ctx, forged(valid), completeBody, nil) })
+	posts.Go(func() { got.rightToken = p.post(ctx, valid, noTaskBody, nil) })
+	posts.Go(func() { got.oddID = p.post(ctx, p.minter.URL(p.namespace, callback.EscapedProbeID()), noTaskBody, nil) })
+	posts.Go(func() { got.unsigned = p.post(ctx, valid, completeBody, nil) })
 	posts.Wait()
 	return got
 }
 
-// signed posts one probe with each of the keys, as if it were kie.ai's.
+// signed posts one probe signed with each of the keys.
 func (p *prober) signed(ctx context.Context, verifier kie.Verifier, at time.Time) []reply {
 	timestamp, signatures := verifier.Sign(probeTask, at)
 	got := make([]reply, len(signatures))
 	var posts sync.WaitGroup
 	for i, signature := range signatures {
 		posts.Go(func() {
-			got[i] = p.post(ctx, p.minter.URL(p.namespace, callback.ProbeID()), whole, map[string]string{
+			got[i] = p.post(ctx, p.minter.URL(p.namespace, callback.ProbeID()), completeBody, map[string]string{
 				kie.TimestampHeader: timestamp,
 				kie.SignatureHeader: signature,
 			})
@@ -130,7 +138,7 @@ func (p *prober) signed(ctx context.Context, verifier kie.Verifier, at time.Time
 	return got
 }
 
-// forged is the URL with another token of the same look.
+// forged replaces the token of a URL by a random one of the same format.
 func forged(target string) string {
 	return target[:strings.LastIndex(target, "/")+1] + (rand.Text() + rand.Text())[:tokenLength]
 }
@@ -167,32 +175,30 @@ func (p *prober) post(ctx context.Context, target, body string, headers map[stri
 		return got
 	}
 	got.status = response.StatusCode
-	got.word = word(answer)
+	got.text = statusText(answer)
 	if location, err := response.Location(); err == nil {
 		got.location = location.Scheme + "://" + location.Host
 	}
-	// An answer without a date tells no time.
+	// An answer without a date leaves it zero.
 	got.date, _ = http.ParseTime(response.Header.Get("Date"))
 	return got
 }
 
-// word reads what the webhook's answers hold.
-func word(answer []byte) string {
-	var said struct {
+// statusText is the status in the webhook's JSON; empty for any other answer.
+func statusText(answer []byte) string {
+	var decoded struct {
 		Status string `json:"status"`
 	}
-	if json.Unmarshal(answer, &said) != nil {
+	if json.Unmarshal(answer, &decoded) != nil {
 		return ""
 	}
-	return said.Status
+	return decoded.Status
 }
 
-// withoutURL takes an error out of the one that quotes the URL, which holds a
-// token.
+// withoutURL unwraps a *url.Error, which quotes the URL and so the token.
 func withoutURL(err error) error {
-	var quoting *url.Error
-	if errors.As(err, &quoting) {
-		return quoting.Err
+	if wrapping, ok := errors.AsType[*url.Error](err); ok {
+		return wrapping.Err
 	}
 	return err
 }

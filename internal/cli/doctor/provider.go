@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,68 +15,69 @@ import (
 )
 
 const (
-	// fewCredits are those of about ten tasks: kie.ai documents no price, users
-	// have assumed 100 credits.
-	fewCredits = 1000
-	// clockWarning is when to set a clock, well before signatures fail.
+	// lowCredits pays for about ten tasks. kie.ai documents no price; users report
+	// 100 credits a task.
+	lowCredits = 1000
+	// clockWarning is the clock error from which to warn, well before signatures
+	// fail.
 	clockWarning = time.Minute
 )
 
-func (e *examination) lookAtKey(ctx context.Context) Finding {
+func (e *examination) checkKey(ctx context.Context) Finding {
 	provider, err := e.Provider(e.logger)
 	if err != nil {
-		return failf("%s", said(err))
+		return failf("%s", brief(err))
 	}
 	defer provider.CloseIdleConnections()
 	credit, err := provider.Credit(ctx)
 	if err != nil {
-		return withoutAnswer(err)
+		return creditErrorFinding(err)
 	}
 	left := strconv.FormatFloat(credit, 'f', -1, 64)
 	switch {
 	case credit <= 0:
 		return failf("kie.ai accepts KIE_API_KEY, but there is no credit left (%s): jobs are held until you top up at https://kie.ai", left)
-	case credit < fewCredits:
+	case credit < lowCredits:
 		return warnf("kie.ai accepts KIE_API_KEY, but only %s credits are left, which may be fewer than ten videos: top up at https://kie.ai", left)
 	default:
 		return okf("kie.ai accepts KIE_API_KEY, %s credits are left", left)
 	}
 }
 
-// withoutAnswer says why the account can't be asked. What passes by itself is no
-// failure of the setup.
-func withoutAnswer(err error) Finding {
+// creditErrorFinding explains a failed request for the credit. A passing error is
+// no failure of the setup.
+func creditErrorFinding(err error) Finding {
 	var failed *kie.Error
 	if !errors.As(err, &failed) {
-		return failf("kie.ai can't be asked (%s)", said(err))
+		return failf("the credit request to kie.ai failed (%s)", brief(err))
 	}
 	switch {
 	case failed.Code == http.StatusUnauthorized:
 		return failf("kie.ai refuses KIE_API_KEY (code 401): check it at https://kie.ai/api-key")
 	case failed.Code == 0:
-		return failf("kie.ai can't be reached (%s): check the network, the proxy and KIE_BASE_URL; jobs wait until it answers", said(err))
+		return failf("kie.ai can't be reached (%s): check the network, the proxy and KIE_BASE_URL; jobs wait until it answers", brief(err))
 	case failed.Code == 433:
 		return warnf("KIE_API_KEY has reached its usage cap: raise it at https://kie.ai/api-key, or wait until it resets; jobs are held")
 	case failed.Code == http.StatusTooManyRequests, failed.Code == 455, failed.Code >= 500:
-		return warnf("kie.ai does not tell about KIE_API_KEY now (%s): try again later; jobs wait", said(err))
+		return warnf("kie.ai can't check KIE_API_KEY now (%s): try again later; jobs wait", brief(err))
 	default:
-		return failf("kie.ai does not tell about KIE_API_KEY (%s): check it and KIE_BASE_URL", said(err))
+		return failf("kie.ai answers the check of KIE_API_KEY with an error (%s): check it and KIE_BASE_URL", brief(err))
 	}
 }
 
-func (e *examination) lookAtClock(context.Context) Finding {
+func (e *examination) checkClock(context.Context) Finding {
 	clock, err := e.clock()
 	var unanswered *kie.Error
 	switch {
 	case errors.As(err, &unanswered):
-		return warnf("kie.ai does not tell its time (%s): check by other means that this machine's clock is right", said(err))
+		return warnf("kie.ai gives no time (%s): check by other means that this machine's clock is right", brief(err))
 	case err != nil:
-		return failf("%s", said(err))
+		return failf("%s", brief(err))
 	}
-	return judgeClock(clock)
+	return clockFinding(clock)
 }
 
-func judgeClock(clock kie.Clock) Finding {
+func clockFinding(clock kie.Clock) Finding {
 	direction := "ahead of"
 	if clock.Ahead < 0 {
 		direction = "behind"
@@ -94,7 +96,7 @@ func judgeClock(clock kie.Clock) Finding {
 	}
 }
 
-// rounded is a duration as precise as a person needs it.
+// rounded is a duration with about two significant digits.
 func rounded(d time.Duration) time.Duration {
 	switch {
 	case d >= time.Minute:
@@ -106,18 +108,13 @@ func rounded(d time.Duration) time.Duration {
 	}
 }
 
-// rehearsal reports whether kie.ai is a simulated one: its host has private
-// addresses only.
-func (e *examination) rehearsal(ctx context.Context) bool {
+// simulated reports whether KIE_BASE_URL is a simulated kie.ai: its host has
+// private addresses only.
+func (e *examination) simulated(ctx context.Context) bool {
 	base, err := url.Parse(e.KieBaseURL)
 	if err != nil {
 		return false
 	}
 	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", base.Hostname())
-	for _, address := range addresses {
-		if fetch.Public(address) {
-			return false
-		}
-	}
-	return err == nil && len(addresses) > 0
+	return err == nil && len(addresses) > 0 && !slices.ContainsFunc(addresses, fetch.Public)
 }

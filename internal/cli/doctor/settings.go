@@ -3,16 +3,19 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"lumaflow/internal/fetch"
 )
 
-// BeforeReset is called by kong before it reads the environment. A variable that
-// can't be read would end the command with a usage error, which is what it does
-// to the worker; here it is a finding, and its default is used instead. What is
-// wrong on the command line stays a usage error.
+// BeforeReset is called by kong before it reads the environment. A malformed
+// variable is a usage error of the other commands; here it is a finding, and the
+// default applies. A malformed flag stays a usage error.
 func (c *Command) BeforeReset(reading *kong.Context) error {
 	for _, flag := range reading.Selected().Flags {
 		variable, value, set := fromEnvironment(flag)
@@ -43,8 +46,8 @@ func fromEnvironment(flag *kong.Flag) (variable, value string, set bool) {
 	return "", "", false
 }
 
-// lookAtSettings is for the settings that no other check uses.
-func (e *examination) lookAtSettings(ctx context.Context) Finding {
+// checkSettings checks the settings that no other check uses.
+func (e *examination) checkSettings(ctx context.Context) Finding {
 	problems := e.malformed
 	if err := e.Pace(); err != nil {
 		problems = append(problems, err.Error())
@@ -53,15 +56,41 @@ func (e *examination) lookAtSettings(ctx context.Context) Finding {
 	if err != nil {
 		problems = append(problems, err.Error())
 	}
-	switch {
-	case len(problems) > 0:
+	if len(problems) > 0 {
 		return failf("%s", strings.Join(problems, "; "))
-	case e.FetchAllowPrivate && !e.rehearsal(ctx):
-		return warnf("FETCH_ALLOW_PRIVATE is on, so that a result link may lead into your own network: unset it where kie.ai is the real one")
 	}
-	rhythm := fmt.Sprintf("at most %g submissions per second, polls after %s and then every %s", e.SubmitsPerSecond, e.PollAfter, e.PollInterval)
+	var warnings []string
+	if base, err := url.Parse(e.KieBaseURL); err == nil && plainOnPublicHost(base) {
+		warnings = append(warnings, "KIE_BASE_URL is plain http on a public host, so the API key can be read in transit: use https")
+	}
+	if e.FetchAllowPrivate && !e.simulated(ctx) {
+		warnings = append(warnings, "FETCH_ALLOW_PRIVATE is on, so that a result link may lead into your own network: unset it unless kie.ai is simulated")
+	}
+	if len(warnings) > 0 {
+		return warnf("%s", strings.Join(warnings, "; and "))
+	}
+	schedule := fmt.Sprintf("at most %g submissions per second, polls after %s and then every %s", e.SubmitsPerSecond, e.PollAfter, e.PollInterval)
 	if version.DeploymentName == "" {
-		return okf("%s", rhythm)
+		return okf("%s", schedule)
 	}
-	return okf("%s; workers are version %s of deployment %s", rhythm, version.BuildID, version.DeploymentName)
+	return okf("%s; workers are version %s of deployment %s", schedule, version.BuildID, version.DeploymentName)
+}
+
+// plainOnPublicHost reports whether requests to a URL cross the internet without
+// encryption. It does not resolve names: names without a dot, localhost and the
+// domains .localhost, .local and .internal are not public.
+func plainOnPublicHost(base *url.URL) bool {
+	if base.Scheme != "http" {
+		return false
+	}
+	host := strings.ToLower(strings.TrimSuffix(base.Hostname(), "."))
+	if address, err := netip.ParseAddr(host); err == nil {
+		return fetch.Public(address)
+	}
+	for _, domain := range []string{".localhost", ".local", ".internal"} {
+		if strings.HasSuffix(host, domain) {
+			return false
+		}
+	}
+	return strings.Contains(host, ".")
 }

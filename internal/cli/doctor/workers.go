@@ -16,34 +16,34 @@ import (
 	"lumaflow/workflows"
 )
 
-// lookAtWorkers is about the task queue of everything but submissions.
-func (e *examination) lookAtWorkers(ctx context.Context) Finding {
-	return e.polled(ctx, e.TaskQueue, func(ask func(enumspb.TaskQueueType) (polling, error)) Finding {
-		jobs, err := ask(enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+// checkWorkers checks the task queue of everything but submissions.
+func (e *examination) checkWorkers(ctx context.Context) Finding {
+	return e.polled(ctx, e.TaskQueue, func(describe func(enumspb.TaskQueueType) (polling, error)) Finding {
+		jobs, err := describe(enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 		if err != nil {
-			return unasked(err)
+			return pollersUnknown(err)
 		}
 		if problem, ok := jobs.problem("jobs"); !ok {
 			return problem
 		}
-		others, err := ask(enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+		others, err := describe(enumspb.TASK_QUEUE_TYPE_ACTIVITY)
 		switch {
 		case err != nil:
-			return unasked(err)
+			return pollersUnknown(err)
 		case others.alive == 0:
-			return warnf("%s task queue %s, but for no downloads and polls at the moment, as if they had all hands full: start another worker",
+			return warnf("%s task queue %s, but not for downloads and polls at the moment, so all activity slots may be taken: start another worker",
 				jobs.workers(), jobs.queue)
 		}
 		return okf("%s task queue %s", jobs.workers(), jobs.queue)
 	})
 }
 
-// lookAtSubmissions is about the task queue of submissions alone.
-func (e *examination) lookAtSubmissions(ctx context.Context) Finding {
-	return e.polled(ctx, workflows.SubmitTaskQueue(e.TaskQueue), func(ask func(enumspb.TaskQueueType) (polling, error)) Finding {
-		submissions, err := ask(enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+// checkSubmissions checks the task queue of submissions.
+func (e *examination) checkSubmissions(ctx context.Context) Finding {
+	return e.polled(ctx, workflows.SubmitTaskQueue(e.TaskQueue), func(describe func(enumspb.TaskQueueType) (polling, error)) Finding {
+		submissions, err := describe(enumspb.TASK_QUEUE_TYPE_ACTIVITY)
 		if err != nil {
-			return unasked(err)
+			return pollersUnknown(err)
 		}
 		if problem, ok := submissions.problem("submissions"); !ok {
 			return problem
@@ -52,33 +52,33 @@ func (e *examination) lookAtSubmissions(ctx context.Context) Finding {
 	})
 }
 
-func (e *examination) polled(ctx context.Context, queue string, judge func(ask func(enumspb.TaskQueueType) (polling, error)) Finding) Finding {
+func (e *examination) polled(ctx context.Context, queue string, check func(describe func(enumspb.TaskQueueType) (polling, error)) Finding) Finding {
 	if e.TaskQueue == "" {
 		return e.skipped("settings", e.Pace(), "TASK_QUEUE is empty")
 	}
 	return e.inNamespace(func(temporal client.Client, namespace string) Finding {
-		return judge(func(kind enumspb.TaskQueueType) (polling, error) {
+		return check(func(kind enumspb.TaskQueueType) (polling, error) {
 			answer, err := pollers.Queue{Service: temporal.WorkflowService(), Namespace: namespace, Name: queue, Type: kind}.Describe(ctx)
 			return summarize(queue, answer), err
 		})
 	})
 }
 
-func unasked(err error) Finding {
-	return warnf("Temporal does not tell who polls (%s): look at the task queue in its UI", said(err))
+func pollersUnknown(err error) Finding {
+	return warnf("the pollers can't be listed (%s): see the task queue in the Temporal UI", brief(err))
 }
 
-// polling is who polls a task queue for tasks of one kind.
+// polling summarizes the pollers of a task queue for tasks of one kind.
 type polling struct {
 	queue string
-	// alive counts the workers that have been heard of lately, taking those
-	// among them that get new jobs.
-	alive, taking int
-	// idle is how long ago the last one was heard of that is gone; zero if none
-	// was.
-	idle time.Duration
-	// waiting is a version that polls and gets no new jobs.
-	waiting *deploymentpb.WorkerDeploymentOptions
+	// alive counts the workers with a recent poll, receiving those of them that get
+	// new jobs.
+	alive, receiving int
+	// lastPoll is the time since the last poll of a worker that is not alive; zero
+	// if there is none.
+	lastPoll time.Duration
+	// inactive is a version that polls and gets no new jobs.
+	inactive *deploymentpb.WorkerDeploymentOptions
 }
 
 func summarize(queue string, answer *workflowservice.DescribeTaskQueueResponse) polling {
@@ -86,14 +86,14 @@ func summarize(queue string, answer *workflowservice.DescribeTaskQueueResponse) 
 	for _, poller := range answer.GetPollers() {
 		switch {
 		case !pollers.Alive(poller):
-			if silent := pollers.Silent(poller); p.idle == 0 || silent < p.idle {
-				p.idle = silent
+			if silent := pollers.Silent(poller); p.lastPoll == 0 || silent < p.lastPoll {
+				p.lastPoll = silent
 			}
 			continue
 		case takesNewJobs(poller.GetDeploymentOptions(), answer.GetVersioningInfo()):
-			p.taking++
+			p.receiving++
 		default:
-			p.waiting = poller.GetDeploymentOptions()
+			p.inactive = poller.GetDeploymentOptions()
 		}
 		p.alive++
 	}
@@ -113,24 +113,24 @@ func takesNewJobs(options *deploymentpb.WorkerDeploymentOptions, versions *taskq
 	return false
 }
 
-// problem says why nobody takes what waits in the task queue.
-func (p polling) problem(what string) (Finding, bool) {
+// problem explains why no worker takes the tasks of the queue; ok if one does.
+func (p polling) problem(what string) (finding Finding, ok bool) {
 	switch {
-	case p.taking > 0:
+	case p.receiving > 0:
 		return Finding{}, true
-	case p.waiting.GetWorkerVersioningMode() == enumspb.WORKER_VERSIONING_MODE_VERSIONED:
+	case p.inactive.GetWorkerVersioningMode() == enumspb.WORKER_VERSIONING_MODE_VERSIONED:
 		return failf("%s task queue %s, but their version gets no new %s: `%s`",
-			p.workers(), p.queue, what, worker.SetCurrent(p.waiting.GetDeploymentName(), p.waiting.GetBuildId())), false
+			p.workers(), p.queue, what, worker.SetCurrent(p.inactive.GetDeploymentName(), p.inactive.GetBuildId())), false
 	case p.alive > 0:
-		return failf("%s task queue %s without a version, but new %s go to a version that is set as current: start its workers", p.workers(), p.queue, what), false
-	case p.idle > 0:
-		return failf("no worker polls task queue %s for %s, the last was heard of %s ago: start one with `lumaflow worker`", p.queue, what, p.idle.Round(time.Second)), false
+		return failf("%s task queue %s without a version, but new %s go to the current version: start its workers", p.workers(), p.queue, what), false
+	case p.lastPoll > 0:
+		return failf("no worker polls task queue %s for %s, the last poll was %s ago: start one with `lumaflow worker`", p.queue, what, p.lastPoll.Round(time.Second)), false
 	default:
 		return failf("no worker polls task queue %s for %s: start one with `lumaflow worker`", p.queue, what), false
 	}
 }
 
-// workers begins a sentence about them.
+// workers is the subject and the verb of a sentence.
 func (p polling) workers() string {
 	if p.alive == 1 {
 		return "1 worker polls"

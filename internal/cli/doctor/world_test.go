@@ -52,7 +52,7 @@ const (
 	queue     = "videos"
 )
 
-// temporal is as much of a Temporal server as an examination needs.
+// temporal is a fake Temporal server with the calls of the doctor.
 type temporal struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	operatorservice.UnimplementedOperatorServiceServer
@@ -62,7 +62,7 @@ type temporal struct {
 	listing    error
 	adding     error
 	added      []string
-	// queues are who polls, by name and kind.
+	// queues holds the pollers by queue and kind.
 	queues     map[string]*workflowservice.DescribeTaskQueueResponse
 	describing error
 }
@@ -112,14 +112,14 @@ func (f *temporal) DescribeTaskQueue(_ context.Context, request *workflowservice
 
 func kind(queue string, kind enumspb.TaskQueueType) string { return queue + " " + kind.String() }
 
-// The three things that workers ask for.
+// The three kinds of tasks that workers poll for.
 var (
 	jobs        = kind(queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	others      = kind(queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
 	submissions = kind(queue+"-submit", enumspb.TASK_QUEUE_TYPE_ACTIVITY)
 )
 
-// polled is a task queue that was polled this long ago, once for each.
+// polled is a task queue with one poller for each time since its last poll.
 func polled(ago ...time.Duration) *workflowservice.DescribeTaskQueueResponse {
 	answer := &workflowservice.DescribeTaskQueueResponse{}
 	for i, silent := range ago {
@@ -130,7 +130,7 @@ func polled(ago ...time.Duration) *workflowservice.DescribeTaskQueueResponse {
 	return answer
 }
 
-// versioned makes all pollers of a version, and a version current.
+// versioned sets the version of all pollers and the current version.
 func versioned(answer *workflowservice.DescribeTaskQueueResponse, build, current string) *workflowservice.DescribeTaskQueueResponse {
 	for _, poller := range answer.Pollers {
 		if build != "" {
@@ -146,18 +146,18 @@ func versioned(answer *workflowservice.DescribeTaskQueueResponse, build, current
 	return answer
 }
 
-// world is a setup that works, for tests to break.
+// world is a working setup; the tests change parts of it.
 type world struct {
 	t        *testing.T
 	settings doctor.Command
 	env      environment
 	temporal *temporal
 	signals  *signals
-	// kie and hooks stand in front of the simulated kie.ai and of the webhook.
-	kie, hooks *front
+	// kie and hooks are proxies of the simulated kie.ai and the webhook.
+	kie, hooks *proxy
 }
 
-// environment is Temporal's variables.
+// environment holds Temporal's variables.
 type environment map[string]string
 
 func (e environment) LookupEnv(key string) (string, bool) {
@@ -170,7 +170,7 @@ func (e environment) LookupEnv(key string) (string, bool) {
 
 func (e environment) Environ() []string { return nil }
 
-// signals is where the webhook sends what it believes.
+// signals records the webhook's signals to jobs.
 type signals struct {
 	mu   sync.Mutex
 	jobs []string
@@ -184,26 +184,26 @@ func (s *signals) SignalCallback(_ context.Context, job string, _ workflows.Call
 	return s.err
 }
 
-// front answers in the place of a server while a test says so.
-type front struct {
+// proxy forwards to a handler, or answers with instead if that is set.
+type proxy struct {
 	behind  http.Handler
 	instead http.HandlerFunc
 	server  *httptest.Server
 }
 
-func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if f.instead != nil {
-		f.instead(w, r)
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p.instead != nil {
+		p.instead(w, r)
 		return
 	}
-	f.behind.ServeHTTP(w, r)
+	p.behind.ServeHTTP(w, r)
 }
 
-func newFront(t *testing.T, behind http.Handler) *front {
-	f := &front{behind: behind}
-	f.server = httptest.NewServer(f)
-	t.Cleanup(f.server.Close)
-	return f
+func newProxy(t *testing.T, behind http.Handler) *proxy {
+	p := &proxy{behind: behind}
+	p.server = httptest.NewServer(p)
+	t.Cleanup(p.server.Close)
+	return p
 }
 
 func newWorld(t *testing.T) *world {
@@ -246,20 +246,19 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// simulate puts another simulated kie.ai in place.
+// simulate replaces the simulated kie.ai.
 func (w *world) simulate(options kietest.Options) {
 	w.t.Helper()
 	kie, err := kietest.New(options)
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { assert.NoError(w.t, kie.Close()) })
 	if w.kie == nil {
-		w.kie = newFront(w.t, kie)
+		w.kie = newProxy(w.t, kie)
 	}
 	w.kie.behind = kie
 }
 
-// receive puts another webhook in place: the real one, before a Temporal that
-// holds no job.
+// receive replaces the webhook. Its Temporal has no job.
 func (w *world) receive(hmacKeys, secrets string) {
 	w.t.Helper()
 	known, err := callback.ParseSecrets(secrets)
@@ -268,15 +267,15 @@ func (w *world) receive(hmacKeys, secrets string) {
 	require.NoError(w.t, err)
 	handler := webhook.New(webhook.Options{Signaler: w.signals, Namespace: namespace, Secrets: known, Verifier: verifier})
 	if w.hooks == nil {
-		w.hooks = newFront(w.t, handler)
+		w.hooks = newProxy(w.t, handler)
 	}
 	w.hooks.behind = handler
 }
 
 var tokenShape = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
 
-// examine runs the command and returns its findings by check. It prints them
-// both ways, which must agree and hold no secret.
+// examine runs the command with --json and returns its findings by check. No
+// finding may hold a secret.
 func (w *world) examine() (map[string]doctor.Finding, error) {
 	w.t.Helper()
 	settings := w.settings
@@ -307,7 +306,7 @@ func (w *world) examine() (map[string]doctor.Finding, error) {
 	return findings, err
 }
 
-// at puts another address in place of a URL's.
+// at changes a URL.
 func at(t *testing.T, base string, change func(*url.URL)) string {
 	t.Helper()
 	parsed, err := url.Parse(base)

@@ -20,7 +20,6 @@ func message(out io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(out, format+"\n", args...)
 }
 
-
 // writeReport prints one job for people.
 func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 	var fields [][2]string

@@ -21,56 +21,56 @@ import (
 )
 
 const (
-	// listPage is how many jobs are known at a time, readers how many histories:
-	// Temporal stores at most 50 MB of each.
-	listPage = 500
-	readers  = 4
-	// listTimeout bounds the reading of one page, historyTimeout that of one
-	// job's whole history.
+	// listPage is the number of jobs in memory, concurrency the number of histories:
+	// a history has at most 50 MB.
+	listPage    = 500
+	concurrency = 4
+	// listTimeout bounds the request for one page, historyTimeout the requests for
+	// one history.
 	listTimeout    = 30 * time.Second
 	historyTimeout = time.Minute
 )
 
-// Temporal is what a check asks of Temporal. client.Client is one.
+// Temporal is the part of client.Client that Check needs.
 type Temporal interface {
 	ListWorkflow(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
 	GetWorkflowHistory(ctx context.Context, workflowID, runID string, isLongPoll bool, filterType enumspb.HistoryEventFilterType) client.HistoryEventIterator
 }
 
-// Selection says which jobs are replayed: all that are open, and Closed of those
-// that ended last.
+// Selection selects the jobs to replay: all open jobs and the latest closed ones.
 type Selection struct {
+	// Closed is the number of closed jobs.
 	Closed int
 	// TaskQueue selects jobs by task queue; empty means all.
 	TaskQueue string
 }
 
-// Counts are how many jobs were replayed.
+// Counts counts the replayed jobs.
 type Counts struct {
 	Open   int `json:"open"`
 	Closed int `json:"closed"`
-	// Gone counts the jobs that Temporal forgot while they were being read.
+	// Gone counts the jobs that were deleted between their listing and the read of
+	// their history.
 	Gone int `json:"gone"`
 }
 
-// Check replays the selected jobs and stops at the first that would break: its
-// *BreakError names the job. Any other error means that the check is incomplete.
-// Temporal's lists lag behind by up to a few seconds, and a job that ends
-// meanwhile may be replayed twice. Tell, if it is not nil, is told how far it
-// is, by several goroutines.
-func Check(ctx context.Context, through Temporal, selection Selection, options Options, tell func(Counts)) (Counts, error) {
-	working, ctx := errgroup.WithContext(ctx)
-	working.SetLimit(readers)
-	check := &check{temporal: through, options: options, working: working, tell: tell}
-	err := check.list(ctx, selection.query("CloseTime IS NULL"), -1, &check.counts.Open)
+// Check replays the selected jobs and stops at the first that would break, with a
+// *BreakError. Any other error means that the check is incomplete. Temporal's
+// lists lag by up to a few seconds, and a job that ends during the check may be
+// replayed twice. Progress may be nil; it is called concurrently.
+func Check(ctx context.Context, service Temporal, selection Selection, options Options, progress func(Counts)) (Counts, error) {
+	replays, ctx := errgroup.WithContext(ctx)
+	replays.SetLimit(concurrency)
+	c := &check{temporal: service, options: options, replays: replays, progress: progress}
+	err := c.list(ctx, selection.query("CloseTime IS NULL"), -1, &c.counts.Open)
 	if err == nil && selection.Closed > 0 {
-		err = check.list(ctx, selection.query("CloseTime IS NOT NULL"), selection.Closed, &check.counts.Closed)
+		err = c.list(ctx, selection.query("CloseTime IS NOT NULL"), selection.Closed, &c.counts.Closed)
 	}
-	// The first job that failed is why the list was not read to its end.
-	if failed := working.Wait(); failed != nil {
+	// A failed replay cancels the listing, so its error is the cause.
+	if failed := replays.Wait(); failed != nil {
 		err = failed
 	}
-	return check.counts, err
+	return c.counts, err
 }
 
 func (s Selection) query(state string) string {
@@ -84,15 +84,15 @@ func (s Selection) query(state string) string {
 type check struct {
 	temporal Temporal
 	options  Options
-	working  *errgroup.Group
-	tell     func(Counts)
+	replays  *errgroup.Group
+	progress func(Counts)
 
 	mu     sync.Mutex
 	counts Counts
 }
 
-// list has the jobs of a query replayed while it reads on, at most limit of
-// them if that is not negative. Temporal lists the latest first.
+// list replays the jobs of a query as it reads the pages, at most limit of them
+// if limit is not negative. Temporal lists the latest first.
 func (c *check) list(ctx context.Context, query string, limit int, counter *int) error {
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: listPage}
 	for {
@@ -105,7 +105,7 @@ func (c *check) list(ctx context.Context, query string, limit int, counter *int)
 				return ctx.Err()
 			}
 			limit--
-			c.working.Go(func() error { return c.job(ctx, job, counter) })
+			c.replays.Go(func() error { return c.job(ctx, job, counter) })
 		}
 		request.NextPageToken = page.GetNextPageToken()
 		if len(request.NextPageToken) == 0 {
@@ -132,8 +132,7 @@ func (c *check) job(ctx context.Context, job *workflowpb.WorkflowExecutionInfo, 
 		return fmt.Errorf("read the history of job %s: %w", oneline.Clean(id), err)
 	default:
 		err = Replay(ctx, history, c.options)
-		var broken *BreakError
-		if errors.As(err, &broken) {
+		if broken, ok := errors.AsType[*BreakError](err); ok {
 			broken.WorkflowID, broken.RunID = id, runID
 			return broken
 		}
@@ -144,8 +143,8 @@ func (c *check) job(ctx context.Context, job *workflowpb.WorkflowExecutionInfo, 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	*counter++
-	if c.tell != nil {
-		c.tell(c.counts)
+	if c.progress != nil {
+		c.progress(c.counts)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"lumaflow/internal/temporal/dial"
 )
 
-// maxClosed is the most closed jobs that one check replays.
+// maxClosed bounds --closed.
 const maxClosed = 1_000_000
 
 // Command replays the jobs of a running namespace.
@@ -23,15 +23,15 @@ type Command struct {
 	JSON                 bool   `name:"json" help:"Print one JSON object."`
 	command.QuietLogging `embed:""`
 
-	// Env looks up Temporal's own settings; nil means the process environment.
+	// Env reads Temporal's own settings; nil means the process environment.
 	Env envconfig.EnvLookup `kong:"-"`
 }
 
-// Help shows when jobs are replayed.
+// Help describes the check.
 func (Command) Help() string {
-	return `Run it with a new build before you deploy it. Workers of the new build take over the jobs that are open; a job
-whose history they can't follow gets stuck. This replays the history of every open job, and of the latest that have
-ended, against the workflows of this build. It only reads: nothing is sent, paid or changed, and no worker is needed.
+	return `Run it with a new build before you deploy it. Workers of the new build take over the open jobs; a job whose
+history they can't replay gets stuck. This replays the history of every open job, and of the latest closed ones, against
+the workflows of this build. It only reads: it submits and changes nothing, and needs no worker.
 
 The exit code is 0 if this build can take over, and 1 with the name of the first job that would break, or if the
 check could not be finished.
@@ -43,8 +43,8 @@ Examples:
   TEMPORAL_ADDRESS=temporal:7233 TEMPORAL_NAMESPACE=studio lumaflow replay-check`
 }
 
-// verdict is what the command prints as JSON.
-type verdict struct {
+// report is the JSON output.
+type report struct {
 	Counts
 	// Breaks is the first job that would break.
 	Breaks *breaks `json:"breaks,omitempty"`
@@ -56,7 +56,7 @@ type breaks struct {
 	Reason     string `json:"reason"`
 }
 
-// Run replays the jobs and prints how many there were.
+// Run replays the jobs and prints their number.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if c.Closed < 0 || c.Closed > maxClosed {
 		return command.Usagef("--closed is %d: give 0 to %d", c.Closed, maxClosed)
@@ -73,37 +73,37 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	return c.run(ctx, temporal, Options{Codec: settings.Codec}, streams)
 }
 
-func (c *Command) run(ctx context.Context, through Temporal, options Options, streams command.Streams) error {
-	progress := newProgress(streams.Err)
-	counts, err := Check(ctx, through, Selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, progress.show)
-	progress.close()
+func (c *Command) run(ctx context.Context, service Temporal, options Options, streams command.Streams) error {
+	display := newProgress(streams.Err)
+	counts, err := Check(ctx, service, Selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, display.update)
+	display.close()
 	var broken *BreakError
 	switch {
 	case errors.As(err, &broken):
-		if printErr := c.printJSON(streams, verdict{counts, &breaks{broken.WorkflowID, broken.RunID, broken.Reason}}); printErr != nil {
+		if printErr := c.printJSON(streams, report{counts, &breaks{broken.WorkflowID, broken.RunID, broken.Reason}}); printErr != nil {
 			return printErr
 		}
 		return broken.advice()
 	case ctx.Err() != nil:
 		return fmt.Errorf("replay the jobs: interrupted after %s: %w", counts, ctx.Err())
 	case err != nil:
-		return errors.New(oneline.Clean(err.Error()) + "; so it is not known whether this build can take over, try again")
+		return errors.New(oneline.Clean(err.Error()) + "; the check is incomplete, try again")
 	case c.JSON:
-		return c.printJSON(streams, verdict{Counts: counts})
+		return c.printJSON(streams, report{Counts: counts})
 	}
-	_, err = fmt.Fprintln(streams.Out, c.said(counts))
+	_, err = fmt.Fprintln(streams.Out, c.conclusion(counts))
 	return err
 }
 
-func (c *Command) printJSON(streams command.Streams, verdict verdict) error {
+func (c *Command) printJSON(streams command.Streams, value report) error {
 	if !c.JSON {
 		return nil
 	}
-	return command.WriteJSON(streams.Out, verdict)
+	return command.WriteJSON(streams.Out, value)
 }
 
-// said is the line for people.
-func (c *Command) said(counts Counts) string {
+// conclusion is the last line of the text output.
+func (c *Command) conclusion(counts Counts) string {
 	if counts == (Counts{}) {
 		where := "in this namespace"
 		if c.TaskQueue != "" {
@@ -113,12 +113,12 @@ func (c *Command) said(counts Counts) string {
 	}
 	line := "replayed " + counts.String() + ": this build can take over"
 	if counts.Gone > 0 {
-		line += fmt.Sprintf(" (%d more were deleted meanwhile)", counts.Gone)
+		line += fmt.Sprintf(" (%d more were deleted during the check)", counts.Gone)
 	}
 	return line
 }
 
-// String is how many jobs of each kind.
+// String gives the number of open and closed jobs.
 func (c Counts) String() string {
 	noun := "jobs"
 	if c.Closed == 1 {
@@ -127,9 +127,9 @@ func (c Counts) String() string {
 	return fmt.Sprintf("%d open and %d closed %s", c.Open, c.Closed, noun)
 }
 
-// advice is the error for people: which job, why, and what to do.
+// advice is the error of the command: the job, the reason and the next step.
 func (e *BreakError) advice() error {
 	return fmt.Errorf("job %s (run %s) would break under this build: %s. Next: don't deploy it while such jobs are open; "+
-		"have the changed code in workflows/ ask workflow.GetVersion and go both ways, or leave the old workers running until those jobs have ended",
+		"guard the changed code in workflows/ with workflow.GetVersion, or keep the old workers running until those jobs have ended",
 		oneline.Clean(e.WorkflowID), e.RunID, strings.TrimSuffix(e.Reason, "."))
 }

@@ -11,43 +11,44 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// ending watches whether and how the workflow ends in a replay. The SDK's
-// replayer looks only at jobs that completed: it does not notice that one that
-// failed or was cancelled would not end, or end otherwise.
+// ending records how the workflow ends in a replay. The SDK's replayer compares
+// the end of completed workflows only: it does not report that a failed or
+// cancelled one would not end, or end in another way.
 type ending struct {
 	interceptor.WorkerInterceptorBase
+	// kind is zero while the workflow has not ended.
 	kind enumspb.EventType
 }
 
-// InterceptWorkflow is called by the replayer.
+// InterceptWorkflow implements interceptor.WorkerInterceptor.
 func (e *ending) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
 	return &endingInbound{interceptor.WorkflowInboundInterceptorBase{Next: next}, e}
 }
 
 type endingInbound struct {
 	interceptor.WorkflowInboundInterceptorBase
-	seen *ending
+	result *ending
 }
 
 // ExecuteWorkflow does not return if the replay ends before the workflow.
 func (i *endingInbound) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
 	result, err := i.Next.ExecuteWorkflow(ctx, in)
 	var canceled *temporal.CanceledError
-	var again *workflow.ContinueAsNewError
+	var continued *workflow.ContinueAsNewError
 	switch {
 	case err == nil:
-		i.seen.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
+		i.result.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
 	case errors.As(err, &canceled):
-		i.seen.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED
-	case errors.As(err, &again):
-		i.seen.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW
+		i.result.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED
+	case errors.As(err, &continued):
+		i.result.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW
 	default:
-		i.seen.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED
+		i.result.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED
 	}
 	return result, err
 }
 
-// compare holds the end that was seen against that of the history.
+// compare compares the end of the replay with that of the history.
 func (e *ending) compare(recorded enumspb.EventType) error {
 	switch {
 	case e.kind == recorded:
@@ -61,13 +62,12 @@ func (e *ending) compare(recorded enumspb.EventType) error {
 	}
 }
 
-// decided cuts a history down to what the workflow itself has decided, and says
-// how it ended, if it did. What comes after the commands of the last completed
-// workflow task has no answer yet that could be compared; nor has it in a job
-// that was terminated or ran out of time. The SDK's replayer can do without this
-// in most cases, but takes the answer to a request to cancel that no worker has
-// seen yet for a difference.
-func decided(events []*historypb.HistoryEvent) (answered []*historypb.HistoryEvent, end enumspb.EventType) {
+// decided cuts a history after the commands of the last completed workflow task,
+// and returns the closing event, if the workflow itself closed the run. Later
+// events have no commands to compare with, nor has the end of a run that was
+// terminated or timed out. The SDK's replayer accepts most such histories, but
+// reports a cancel request that no worker has handled yet as non-determinism.
+func decided(events []*historypb.HistoryEvent) (compared []*historypb.HistoryEvent, end enumspb.EventType) {
 	if len(events) == 0 {
 		return nil, 0
 	}
@@ -78,17 +78,17 @@ func decided(events []*historypb.HistoryEvent) (answered []*historypb.HistoryEve
 		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
 		return events, last
 	}
-	answers := 0
+	length := 0
 	for i, event := range events {
-		answer := event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-		if answer || answers == i && isCommand(event.GetEventType()) {
-			answers = i + 1
+		completed := event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+		if completed || length == i && isCommand(event.GetEventType()) {
+			length = i + 1
 		}
 	}
-	return events[:answers], 0
+	return events[:length], 0
 }
 
-// isCommand says that an event is what a workflow task has decided.
+// isCommand reports whether an event records a command of a workflow task.
 func isCommand(kind enumspb.EventType) bool {
 	switch kind {
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,

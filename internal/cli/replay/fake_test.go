@@ -20,32 +20,32 @@ import (
 	"lumaflow/internal/oneline"
 )
 
-// page is how many jobs the fake lists at a time, few enough to turn pages.
+// page is the page size of the fake, small enough for several pages.
 const page = 3
 
-// temporal is a Temporal with jobs.
+// temporal is a fake Temporal service with jobs.
 type temporal struct {
 	open, closed []job
 	listErr      error
-	// read is called when a history is asked for.
-	read func()
+	// onRead is called before a history is read.
+	onRead func()
 
 	mu      sync.Mutex
 	queries []string
-	asked   []string
+	read    []string
 }
 
 type job struct {
 	id      string
 	history *historypb.History
 	err     error
-	// hangs is a history that does not come before the check gives up.
+	// hangs blocks the read of the history until its context ends.
 	hangs bool
 }
 
 func (j job) runID() string { return "run-of-" + oneline.Clean(j.id) }
 
-// jobs are so many jobs with the same history.
+// jobs returns count jobs with the same history.
 func jobs(t *testing.T, count int, prefix, scenario string) []job {
 	t.Helper()
 	var all []job
@@ -69,7 +69,7 @@ func (f *temporal) ListWorkflow(ctx context.Context, request *workflowservice.Li
 	if strings.Contains(request.GetQuery(), "CloseTime IS NOT NULL") {
 		all = f.closed
 	}
-	// The first page has no token, which is no number.
+	// The token of the first page is empty and yields zero.
 	from, _ := strconv.Atoi(string(request.GetNextPageToken()))
 	to := min(from+page, len(all))
 	response := &workflowservice.ListWorkflowExecutionsResponse{}
@@ -87,9 +87,9 @@ func (f *temporal) ListWorkflow(ctx context.Context, request *workflowservice.Li
 func (f *temporal) GetWorkflowHistory(ctx context.Context, id, runID string, _ bool, _ enumspb.HistoryEventFilterType) client.HistoryEventIterator {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked = append(f.asked, id+"/"+runID)
-	if f.read != nil {
-		f.read()
+	f.read = append(f.read, id+"/"+runID)
+	if f.onRead != nil {
+		f.onRead()
 	}
 	for _, job := range slices.Concat(f.open, f.closed) {
 		if job.id == id {
@@ -99,7 +99,7 @@ func (f *temporal) GetWorkflowHistory(ctx context.Context, id, runID string, _ b
 	return &events{ctx: ctx, job: job{err: serviceerror.NewNotFound("no such workflow")}}
 }
 
-// events iterates over a history; an error comes after half of it.
+// events iterates over a history; the error of a job comes after half of it.
 type events struct {
 	ctx  context.Context
 	job  job

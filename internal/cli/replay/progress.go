@@ -10,8 +10,8 @@ import (
 	"lumaflow/internal/command"
 )
 
-// progress shows on a terminal how many jobs have been replayed; elsewhere it
-// says nothing. How many there are nobody knows before the last is listed.
+// progress shows the number of replayed jobs on a terminal; elsewhere it prints
+// nothing. It has no total: jobs are replayed while they are listed.
 type progress struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
@@ -30,10 +30,10 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
-// show is told the counts, by whatever goroutine.
-func (p *progress) show(counts Counts) { p.counts.Store(&counts) }
+// update is safe for concurrent use.
+func (p *progress) update(counts Counts) { p.counts.Store(&counts) }
 
-// close takes the line off the screen.
+// close removes the line from the terminal.
 func (p *progress) close() {
 	if p.container == nil {
 		return

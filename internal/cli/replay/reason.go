@@ -11,26 +11,26 @@ import (
 	"lumaflow/internal/oneline"
 )
 
-// maxReason bounds, in bytes, what a reason repeats of the SDK's words.
+// maxReason bounds the bytes of an SDK error text in a reason.
 const maxReason = 300
 
-// The ways in which the SDK says that a history and the code differ. What
-// follows the names are the attributes, a thousand letters of them.
+// The texts of the SDK's non-determinism errors. The attributes after the names
+// have about a thousand characters.
 var (
 	missing = regexp.MustCompile(`missing replay command for (\w+)(?:: (.*))?$`)
 	extra   = regexp.MustCompile(`extra replay command for (\w+)(?:: (.*))?$`)
 	differs = regexp.MustCompile(`history event is (\w+)(?:: (.*))?, replay command is (\w+)(?:: (.*))?$`)
-	// expected and lookup name an event by its number.
+	// expected and lookup refer to an event by its number.
 	expected = regexp.MustCompile(`command was expected in history event position (\d+)`)
 	lookup   = regexp.MustCompile(`lookup failed for scheduledEventID to activityID: scheduleEventID: (\d+)`)
-	// activity finds the name of an activity in the attributes.
+	// activity matches the activity type in the attributes.
 	activity = regexp.MustCompile(`ActivityType:\(Name:(\w+)`)
-	// otherResult is a completed job that would end otherwise.
+	// otherResult matches a completed job that would end in another way.
 	otherResult = regexp.MustCompile(`^replay workflow doesn't return the same result as the last event`)
 )
 
-// inWords says in one line why a history can't be replayed.
-func inWords(err error, events []*historypb.HistoryEvent) string {
+// explain gives the reason of a failed replay in one line.
+func explain(err error, events []*historypb.HistoryEvent) string {
 	text := oneline.Clean(err.Error())
 	if found := differs.FindStringSubmatch(text); found != nil {
 		return "its history has " + named(found[1], found[2]) + " where this build does " + named(found[3], found[4])
@@ -59,7 +59,7 @@ func named(what, attributes string) string {
 	return what
 }
 
-// numbered names an event by its number and what it is.
+// numbered names an event by its type and number.
 func numbered(number string, events []*historypb.HistoryEvent) string {
 	for _, event := range events {
 		if strconv.FormatInt(event.GetEventId(), 10) != number {

@@ -1,7 +1,6 @@
-// Package replay holds the histories of jobs against the workflows of this
-// build: a history that this build can't follow is a job that would get stuck
-// after a deploy. It also writes histories as text, one event a line, for people
-// to read. It only reads from Temporal.
+// Package replay replays the histories of jobs against the workflows of this
+// build: a job with a history that this build can't replay would get stuck after
+// a deploy. It only reads from Temporal.
 package replay
 
 import (
@@ -21,25 +20,24 @@ import (
 	"lumaflow/workflows"
 )
 
-// limit bounds one replay, which takes milliseconds. The SDK's own limit, a
-// second for one step, would call a busy machine a broken job.
-const limit = time.Minute
+// replayTimeout bounds one replay, which takes milliseconds. The SDK's own limit of
+// one second for a workflow task would report a busy machine as a broken job.
+const replayTimeout = time.Minute
 
-// Options say what histories are held against and how they are read. The zero
-// value works.
+// Options select the workflow code and decrypt histories. The zero value works.
 type Options struct {
-	// Register adds the workflows; nil means those of this build.
+	// Register registers the workflows; nil means those of this build.
 	Register func(worker.WorkflowRegistry)
 	// Codec decrypts the histories that Check reads.
 	Codec codec.Codec
 }
 
-// BreakError means that a job would get stuck, or end otherwise, if this build
-// took it over.
+// BreakError means that a job would get stuck, or end in another way, under this
+// build.
 type BreakError struct {
-	// WorkflowID and RunID name the job; they are empty if its history doesn't.
+	// WorkflowID and RunID name the job; they are empty if its history has no ids.
 	WorkflowID, RunID string
-	// Reason is where the history and this build part, in one line.
+	// Reason is the difference of the history and this build in one line.
 	Reason string
 	cause  error
 }
@@ -50,13 +48,14 @@ func (e *BreakError) Error() string {
 
 func (e *BreakError) Unwrap() error { return e.cause }
 
-// Replay runs this build's workflow along a history. It returns nil if the
-// build decides at every point what the history says was decided, and ends as
-// the job ended; what exactly a job returns, or its activities are asked, is not
-// compared. Otherwise it returns a *BreakError, or the error of ctx.
+// Replay runs this build's workflow against a history. It returns nil if the build
+// issues the recorded commands in their order and ends as the job ended; results
+// and activity inputs are not compared. Otherwise it returns a *BreakError, or
+// the error of ctx.
 //
-// The history of an open job may end anywhere: what no build has answered yet
-// is left out, and a job for which nothing was decided yet can't break.
+// The history of an open job may end anywhere: events after the commands of the
+// last completed workflow task are ignored, and a job without a completed
+// workflow task can't break.
 func Replay(ctx context.Context, history *historypb.History, options Options) error {
 	events, end := decided(history.GetEvents())
 	if len(events) == 0 {
@@ -65,8 +64,8 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 	started := events[0].GetWorkflowExecutionStartedEventAttributes()
 	broken := &BreakError{WorkflowID: started.GetWorkflowId(), RunID: started.GetOriginalExecutionRunId()}
 
-	var seen ending
-	replayer, err := options.replayer(&seen)
+	var observed ending
+	replayer, err := options.replayer(&observed)
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
@@ -76,28 +75,28 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 			&historypb.History{Events: events},
 			worker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: broken.WorkflowID, RunID: broken.RunID}})
 	}()
-	timer := time.NewTimer(limit)
+	timer := time.NewTimer(replayTimeout)
 	defer timer.Stop()
 	select {
 	case broken.cause = <-done:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		broken.cause = errors.New("this build does not come to an end with its history")
+		broken.cause = errors.New("the replay of its history with this build does not end")
 	}
 	if broken.cause == nil || otherResult.MatchString(broken.cause.Error()) {
-		broken.cause = seen.compare(end)
+		broken.cause = observed.compare(end)
 	}
 	if broken.cause == nil {
 		return nil
 	}
-	broken.Reason = inWords(broken.cause, events)
+	broken.Reason = explain(broken.cause, events)
 	return broken
 }
 
-func (o Options) replayer(seen *ending) (worker.WorkflowReplayer, error) {
+func (o Options) replayer(observed *ending) (worker.WorkflowReplayer, error) {
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
-		Interceptors:                []interceptor.WorkerInterceptor{seen},
+		Interceptors:                []interceptor.WorkerInterceptor{observed},
 		DisableRegistrationAliasing: true,
 		DisableDeadlockDetection:    true,
 	})

@@ -20,21 +20,21 @@ type (
 	result = workflows.ModifyVideoResult
 )
 
-// coded are options for a build whose ModifyVideo is another.
+// coded are options for a build with another ModifyVideo.
 func coded(code func(workflow.Context, input) (result, error)) replay.Options {
 	return replay.Options{Register: func(registry worker.WorkflowRegistry) {
 		registry.RegisterWorkflowWithOptions(code, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
 	}}
 }
 
-// other has a job begin with another activity.
+// other is a workflow that begins with another activity.
 func other(ctx workflow.Context, _ input) (result result, err error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
 	return result, workflow.ExecuteActivity(ctx, "Other").Get(ctx, nil)
 }
 
 func TestReasons(t *testing.T) {
-	forgets := func(err error) func(workflow.Context, input) (result, error) {
+	otherEnd := func(err error) func(workflow.Context, input) (result, error) {
 		return func(ctx workflow.Context, in input) (result result, _ error) {
 			_, _ = workflows.ModifyVideo(ctx, in)
 			return result, err
@@ -43,14 +43,14 @@ func TestReasons(t *testing.T) {
 	tests := []struct {
 		name    string
 		history string
-		// last is the event that the history ends with; 0 is its own last.
+		// last is the event after which the history is cut; 0 is its own last.
 		last enumspb.EventType
 		code func(workflow.Context, input) (result, error)
 		want string
 	}{
 		{"another activity", "refused", 0, other, "its history has ActivityTaskScheduled Submit where this build does ScheduleActivityTask Other"},
 		{"a timer first", "woken-by-callback", 0, func(ctx workflow.Context, in input) (result, error) {
-			// It fails only if the job is cancelled.
+			// The error is that of a cancelled job.
 			_ = workflow.Sleep(ctx, time.Second)
 			return workflows.ModifyVideo(ctx, in)
 		}, "its history has ActivityTaskScheduled Submit (event 5), which this build does not do there"},
@@ -72,11 +72,11 @@ func TestReasons(t *testing.T) {
 			workflow.ExecuteActivity(ctx, "Submit")
 			return result, nil
 		}, "its history goes on where this build ends it with WorkflowExecutionCompleted"},
-		{"another end of a success", "woken-by-callback", 0, forgets(workflow.ErrCanceled),
+		{"another end of a success", "woken-by-callback", 0, otherEnd(workflow.ErrCanceled),
 			"its history ends with WorkflowExecutionCompleted, this build ends it with WorkflowExecutionCanceled"},
-		{"another end of a failure", "refused", 0, forgets(nil),
+		{"another end of a failure", "refused", 0, otherEnd(nil),
 			"its history ends with WorkflowExecutionFailed, this build ends it with WorkflowExecutionCompleted"},
-		{"another end of a cancelled job", "cancelled-while-waiting", 0, forgets(nil),
+		{"another end of a cancelled job", "cancelled-while-waiting", 0, otherEnd(nil),
 			"its history ends with WorkflowExecutionCanceled, this build ends it with WorkflowExecutionCompleted"},
 		{"a panic", "refused", 0, func(workflow.Context, input) (result, error) { panic("oh\nno") }, "oh no"},
 	}
@@ -95,24 +95,24 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-func TestHistoriesThatEndAnywhere(t *testing.T) {
+func TestUnfinishedHistories(t *testing.T) {
 	whole := recorded(t, "woken-by-callback")
-	// end closes a job from outside.
+	// end appends an event that closes the job from outside.
 	end := func(history *historypb.History, kind enumspb.EventType) *historypb.History {
 		events := append(history.GetEvents()[:len(history.GetEvents()):len(history.GetEvents())],
 			&historypb.HistoryEvent{EventId: int64(len(history.GetEvents()) + 1), EventType: kind})
 		return &historypb.History{Events: events}
 	}
 	tests := map[string]*historypb.History{
-		"nothing at all":                     {},
-		"a job that no worker has seen":      upTo(whole, 2),
-		"a job that a worker has just seen":  upTo(whole, 3),
-		"a local activity that is under way": upTo(whole, len(whole.GetEvents())-2),
-		"a job that was terminated":          end(through(t, whole, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED),
-		"a job that was terminated unseen":   end(upTo(whole, 2), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED),
-		"a job that ran out of time":         end(through(t, whole, enumspb.EVENT_TYPE_TIMER_STARTED), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT),
-		"a cancel that no worker has seen":   through(t, recorded(t, "cancelled-while-waiting"), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED),
-		"evidence that no worker has seen":   through(t, recorded(t, "worker-died-while-sending-told-accepted"), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED),
+		"nothing at all":                                  {},
+		"a job before its first workflow task":            upTo(whole, 2),
+		"a job in its first workflow task":                upTo(whole, 3),
+		"a local activity in progress":                    upTo(whole, len(whole.GetEvents())-2),
+		"a job that was terminated":                       end(through(t, whole, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED),
+		"a job terminated before its first workflow task": end(upTo(whole, 2), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED),
+		"a job that ran out of time":                      end(through(t, whole, enumspb.EVENT_TYPE_TIMER_STARTED), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT),
+		"an unhandled cancel request":                     through(t, recorded(t, "cancelled-while-waiting"), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED),
+		"an unhandled evidence signal":                    through(t, recorded(t, "worker-died-while-sending-told-accepted"), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED),
 	}
 	for name, history := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestHistoriesThatEndAnywhere(t *testing.T) {
 	}
 }
 
-func TestAReplayEndsWithItsContext(t *testing.T) {
+func TestReplayEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stuck := make(chan struct{})
 	err := replay.Replay(ctx, recorded(t, "refused"), coded(func(workflow.Context, input) (result, error) {

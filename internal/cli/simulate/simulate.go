@@ -16,10 +16,10 @@ import (
 	"lumaflow/internal/kie/kietest"
 )
 
-// drainTime bounds the wait for requests in flight at the end.
+// drainTime bounds the wait for requests in flight.
 const drainTime = 5 * time.Second
 
-// Command runs a simulated kie.ai until it is told to stop.
+// Command runs a simulated kie.ai until its context ends.
 type Command struct {
 	Listen    string        `env:"SIMULATE_LISTEN" default:"127.0.0.1:8090" placeholder:"ADDRESS" help:"Address to listen on; port 0 takes a free one (${default})."`
 	Seed      int64         `default:"1" help:"Fixes the random faults: one seed is one schedule."`
@@ -40,13 +40,15 @@ type Command struct {
 	command.Logging `embed:""`
 }
 
-// Help shows how a simulated kie.ai is used and what can go wrong in it.
+// Help describes the simulated kie.ai and its faults.
 func (Command) Help() string {
 	var text strings.Builder
-	text.WriteString(`Speaks kie.ai's API on this machine and keeps a bill of every submission it accepted. Nothing is paid, and nobody
-is contacted but the callback URLs it is given. GET /_sim/ledger shows the bill, POST /_sim/topup {"credits":1000} adds credit, POST /_sim/faults
-{"faults":["reset"],"rate":0.5} changes the random faults, POST /_sim/keys {"apiKeys":["a","b"],"hmacKey":"c"} the keys that are accepted and
-the one that signs, or one of both.
+	text.WriteString(`Serves kie.ai's API on this machine and keeps a bill of every accepted submission. It costs nothing, and sends requests
+to the given callback URLs only. GET /_sim/ledger returns the bill, POST /_sim/topup {"credits":1000} adds credit, POST /_sim/faults
+{"faults":["reset"],"rate":0.5} changes the random faults, POST /_sim/keys {"apiKeys":["a","b"],"hmacKey":"c"} changes the accepted
+API keys, the signing key, or both.
+
+Give secrets in the environment, not in flags: other users of the machine can read the arguments of a process.
 
 Examples:
 
@@ -55,21 +57,21 @@ Examples:
   KIE_API_KEY=any KIE_BASE_URL=http://127.0.0.1:8090 FETCH_ALLOW_PRIVATE=true lumaflow worker
   lumaflow submit --video https://example.org/in.mp4 --prompt "snow [fault: response-lost, truncated]"
 
-A prompt picks faults for its job with "[fault: NAME, NAME]", large results with "[size: 500MB]" and several with
-"[results: 3]". "[render: held]" makes a generation wait for POST /_sim/release. The faults:
+A prompt selects the faults of its job with "[fault: NAME, NAME]", large results with "[size: 500MB]" and several with
+"[results: 3]". "[render: held]" holds a generation until POST /_sim/release. The faults:
 
 `)
 	for _, fault := range kietest.Faults() {
-		fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
+		_, _ = fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
 	}
-	text.WriteString("\nUploads have no prompt; --upload-faults picks theirs, each for one upload:\n\n")
+	text.WriteString("\nUploads have no prompt; --upload-faults selects their faults, each for one upload:\n\n")
 	for _, fault := range kietest.UploadFaults() {
-		fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
+		_, _ = fmt.Fprintf(&text, "  %-23s %s\n", fault.Name, fault.Description)
 	}
 	return text.String()
 }
 
-// Run serves until ctx ends. It prints one line once it listens.
+// Run serves until ctx ends. It prints one line as soon as it listens.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	options, err := c.options(streams)
 	if err != nil {
@@ -82,13 +84,13 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return fmt.Errorf("start the simulator: %w", err)
 	}
-	defer kie.Close()
+	defer func() { _ = kie.Close() }()
 	listener, err := command.Listen(ctx, "SIMULATE_LISTEN", c.Listen)
 	if err != nil {
 		return err
 	}
 	address := reachable(listener.Addr())
-	fmt.Fprintf(streams.Out, "simulated kie.ai at %[1]s, bill at %[1]s/_sim/ledger; "+
+	_, _ = fmt.Fprintf(streams.Out, "simulated kie.ai at %[1]s, bill at %[1]s/_sim/ledger; "+
 		"use it with KIE_API_KEY=any KIE_BASE_URL=%[1]s KIE_UPLOAD_BASE_URL=%[1]s FETCH_ALLOW_PRIVATE=true\n", address)
 	return serve(ctx, listener, kie, options.Logger)
 }
@@ -119,7 +121,7 @@ func (c *Command) options(streams command.Streams) (kietest.Options, error) {
 		UploadFaults:   c.UploadFaults,
 		Logger:         c.Logger(streams.Err),
 	}
-	// Here 0 is what it says; in Options it is the default.
+	// A flag of 0 means zero; a zero in Options means the default.
 	if options.RateLimit == 0 {
 		options.RateLimit = -1
 	}
@@ -135,7 +137,7 @@ func (c *Command) options(streams command.Streams) (kietest.Options, error) {
 // serve ends cleanly with ctx: the drain closes kie, which ends stalled
 // transfers.
 func serve(ctx context.Context, listener net.Listener, kie *kietest.Server, logger *slog.Logger) error {
-	// No write timeout: a stalled answer is one of the faults.
+	// No write timeout: a stalled response is one of the faults.
 	server := &http.Server{Handler: kie, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	closed := make(chan error, 1)
 	server.RegisterOnShutdown(func() { closed <- kie.Close() })
@@ -145,7 +147,7 @@ func serve(ctx context.Context, listener net.Listener, kie *kietest.Server, logg
 	return <-closed
 }
 
-// reachable is a listening address as a client on this machine writes it.
+// reachable is the URL of a listening address for a client on this machine.
 func reachable(address net.Addr) string {
 	host, port, err := net.SplitHostPort(address.String())
 	if err != nil {

@@ -66,18 +66,18 @@ func begin(t *testing.T, args ...string) (line string, stop func() error) {
 		cancel()
 		rest, err := io.ReadAll(lines)
 		require.NoError(t, err)
-		require.Empty(t, rest, "one line is all it prints")
+		require.Empty(t, rest, "Run prints one line only")
 		return <-ended
 	}
 }
 
 var address = regexp.MustCompile(`http://[^\s,;]+`)
 
-func TestItServesUntilItIsStopped(t *testing.T) {
+func TestServesUntilStopped(t *testing.T) {
 	line, stop := begin(t, "--listen", "127.0.0.1:0", "--render", "0s", "--seed", "9")
 	base := address.FindString(line)
-	for _, said := range []string{base + "/_sim/ledger;", " KIE_BASE_URL=" + base + " ", " KIE_UPLOAD_BASE_URL=" + base + " ", " FETCH_ALLOW_PRIVATE=true\n"} {
-		require.Contains(t, line, said)
+	for _, part := range []string{base + "/_sim/ledger;", " KIE_BASE_URL=" + base + " ", " KIE_UPLOAD_BASE_URL=" + base + " ", " FETCH_ALLOW_PRIVATE=true\n"} {
+		require.Contains(t, line, part)
 	}
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
@@ -101,7 +101,7 @@ func TestItServesUntilItIsStopped(t *testing.T) {
 	}, 20*time.Second, 2*time.Millisecond)
 	require.Equal(t, int64(9), ledger.Seed)
 
-	// A download that never ends does not hold the end up.
+	// A stalled download does not delay the shutdown.
 	stalled, err := client.Get(ledger.Tasks[0].Results[0].URL)
 	require.NoError(t, err)
 	defer stalled.Body.Close()
@@ -109,10 +109,10 @@ func TestItServesUntilItIsStopped(t *testing.T) {
 	require.NoError(t, stop())
 	require.Less(t, time.Since(begun), 4*time.Second)
 	_, err = net.Dial("tcp", strings.TrimPrefix(base, "http://"))
-	require.Error(t, err, "it still listens")
+	require.Error(t, err, "the port is closed")
 }
 
-func TestZeroMeansZero(t *testing.T) {
+func TestZeroCredits(t *testing.T) {
 	line, stop := begin(t, "--listen", "127.0.0.1:0", "--credits", "0")
 	answer, err := http.Get(address.FindString(line) + "/_sim/ledger")
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestZeroMeansZero(t *testing.T) {
 	require.NoError(t, stop())
 }
 
-func TestTheAddressComesFromTheEnvironmentToo(t *testing.T) {
+func TestListenAddressFromEnvironment(t *testing.T) {
 	t.Setenv("SIMULATE_LISTEN", "0.0.0.0:0")
 	line, stop := begin(t)
 	require.Regexp(t, `^simulated kie\.ai at http://localhost:\d+, `, line)
@@ -134,27 +134,27 @@ func TestTheAddressComesFromTheEnvironmentToo(t *testing.T) {
 func TestUsageErrors(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args []string
-		says string
+		want string
 	}{
 		"unknown fault":        {[]string{"--faults", "reset,gremlins"}, `--faults or --upload-faults: unknown fault "gremlins"; lumaflow simulate --help`},
 		"unknown upload fault": {[]string{"--upload-faults", "reset"}, `unknown fault "reset"`},
-		"uploads of no life":   {[]string{"--upload-lifetime", "0s"}, "--upload-lifetime"},
+		"zero upload lifetime": {[]string{"--upload-lifetime", "0s"}, "--upload-lifetime"},
 		"rate above one":       {[]string{"--fault-rate", "2"}, "--fault-rate"},
 		"rate below zero":      {[]string{"--fault-rate=-1"}, "--fault-rate"},
-		"rate is no number":    {[]string{"--fault-rate=NaN"}, "--fault-rate"},
+		"rate is not a number": {[]string{"--fault-rate=NaN"}, "--fault-rate"},
 		"negative limit":       {[]string{"--rate-limit=-1"}, "--rate-limit"},
 		"negative render":      {[]string{"--render=-1s"}, "--render"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := run(t.Context(), io.Discard, io.Discard, append(tc.args, "--listen", "127.0.0.1:0")...)
-			require.ErrorContains(t, err, tc.says)
+			require.ErrorContains(t, err, tc.want)
 			require.Equal(t, command.ExitUsage, command.ExitCode(err))
 			require.NotContains(t, err.Error(), "\n")
 		})
 	}
 }
 
-func TestAnAddressInUseIsAPlainError(t *testing.T) {
+func TestAddressInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()

@@ -19,8 +19,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"lumaflow/internal/cli/replay"
 	"lumaflow/internal/temporal/codec"
+	"lumaflow/test/historyfile"
 	"lumaflow/workflows"
 )
 
@@ -135,7 +135,7 @@ func TestNoPayloadIsMisread(t *testing.T) {
 			t.Parallel()
 			stopped := 0
 			for n := 0; ; n++ {
-				history, err := replay.ReadFile(file)
+				history, err := historyfile.Read(file)
 				require.NoError(t, err)
 				if !sealNth(t, history, away, n) {
 					break
