@@ -163,17 +163,17 @@ func (r *run) info() *workflowpb.WorkflowExecutionInfo {
 	return info
 }
 
-func (f *temporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (f *temporal) DescribeWorkflow(_ context.Context, id, _ string) (*client.WorkflowExecutionDescription, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	found, err := f.find(id)
 	if err != nil {
 		return nil, err
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{
+	return &client.WorkflowExecutionDescription{RawResponse: &workflowservice.DescribeWorkflowExecutionResponse{
 		WorkflowExecutionInfo: found.info(), PendingActivities: found.pending,
 		PendingWorkflowTask: &workflowpb.PendingWorkflowTaskInfo{Attempt: found.attempt},
-	}, nil
+	}}, nil
 }
 
 type startedRun struct {

@@ -66,9 +66,9 @@ func (c *crowded) asks() (done func()) {
 	}
 }
 
-func (c *crowded) DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (c *crowded) DescribeWorkflow(ctx context.Context, id, runID string) (*client.WorkflowExecutionDescription, error) {
 	defer c.asks()()
-	return c.temporal.DescribeWorkflowExecution(ctx, id, runID)
+	return c.temporal.DescribeWorkflow(ctx, id, runID)
 }
 
 func (c *crowded) ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {

@@ -97,8 +97,8 @@ func (t *take) reaches(stage workflows.Stage, submissions int) {
 		if err != nil || answer.Get(&status) != nil || status.Stage != stage || status.SubmitAttempts < submissions {
 			return false
 		}
-		job, err := t.client.DescribeWorkflowExecution(t.ctx, t.scenario.name, "")
-		return err == nil && job.GetPendingWorkflowTask() == nil
+		job, err := t.client.DescribeWorkflow(t.ctx, t.scenario.name, "")
+		return err == nil && job.RawResponse.GetPendingWorkflowTask() == nil
 	})
 }
 
@@ -110,11 +110,11 @@ func (t *take) retries(name string) { t.pends(name, enumspb.PENDING_ACTIVITY_STA
 func (t *take) pends(name string, state enumspb.PendingActivityState, attempt int32) {
 	t.t.Helper()
 	t.until(name+" is "+state.String(), func() bool {
-		job, err := t.client.DescribeWorkflowExecution(t.ctx, t.scenario.name, "")
+		job, err := t.client.DescribeWorkflow(t.ctx, t.scenario.name, "")
 		if err != nil {
 			return false
 		}
-		for _, pending := range job.GetPendingActivities() {
+		for _, pending := range job.RawResponse.GetPendingActivities() {
 			if pending.GetActivityType().GetName() == name && pending.GetState() == state && pending.GetAttempt() >= attempt {
 				return true
 			}

@@ -165,8 +165,8 @@ func (p *playing) allEnded(ctx context.Context) bool {
 		return false
 	}
 	for _, job := range p.schedule.jobs {
-		described, err := p.client.DescribeWorkflowExecution(ctx, job.id, "")
-		if err != nil || described.GetWorkflowExecutionInfo().GetCloseTime() == nil {
+		described, err := p.client.DescribeWorkflow(ctx, job.id, "")
+		if err != nil || described.RawResponse.GetWorkflowExecutionInfo().GetCloseTime() == nil {
 			return false
 		}
 	}

@@ -63,8 +63,8 @@ func TestReplacingSecrets(t *testing.T) {
 	r.tell("keys", keys{API: []string{apiThird}})
 	r.release(polled)
 	r.until("the record is asked for with the deleted key", func() bool {
-		described, err := r.client.DescribeWorkflowExecution(t.Context(), polled.id, "")
-		return err == nil && len(described.GetPendingActivities()) == 1 && described.GetPendingActivities()[0].GetAttempt() > 1
+		described, err := r.client.DescribeWorkflow(t.Context(), polled.id, "")
+		return err == nil && len(described.RawResponse.GetPendingActivities()) == 1 && described.RawResponse.GetPendingActivities()[0].GetAttempt() > 1
 	})
 	held := r.one("begun without a key")
 	r.reaches(held, workflows.StageHeld)

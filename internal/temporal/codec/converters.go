@@ -9,6 +9,7 @@ import (
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -76,7 +77,7 @@ func (d workerData) read(err error) error {
 // WithWorkflowContext is called for what a workflow reads, the other two for
 // what an activity does. A panic there would be a failure of the activity, and
 // what it means is not known for a submission.
-func (d workerData) WithWorkflowContext(converter.WorkflowContext) converter.DataConverter {
+func (d workerData) WithWorkflowContext(workflow.Context) converter.DataConverter {
 	return workerData{d.DataConverter, true}
 }
 
