@@ -156,7 +156,7 @@ func TestAnAnswerThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newTemporal(t)
 		job := fake.job(jobID)
-		job.answer = func() (workflows.Status, error) { return workflows.Status{}, &codec.SealedError{KeyID: "studio"} }
+		job.answer = func() (workflows.Status, error) { return workflows.Status{}, &codec.KeyError{KeyID: "studio"} }
 		ctx, cancel := context.WithCancel(t.Context())
 		w := watch(ctx, starter.New(fake, starter.Options{}), jobID)
 		require.Equal(t, "its answer is "+keyMissing, w.last().Silence)

@@ -231,7 +231,7 @@ func (w *watched) look(ctx context.Context) Progress {
 func silence(err error) string {
 	var unavailable *serviceerror.Unavailable
 	var failed *serviceerror.QueryFailed
-	var sealed *codec.SealedError
+	var sealed *codec.KeyError
 	switch {
 	case err == nil:
 		return ""

@@ -22,7 +22,7 @@ func codecKeys(seed int64) string {
 // has written, if it is encrypted: the prompts and failures, which begin with
 // the job, and every address.
 func (p *playing) judgeCiphertext(lives []life) {
-	if !p.codec.Seals() {
+	if !p.codec.Encrypts() {
 		return
 	}
 	readable := [][]byte{[]byte(videoURL), []byte("http://127.0.0.1")}

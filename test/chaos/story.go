@@ -61,7 +61,7 @@ func (w *world) read(ctx context.Context, id string) (*story, error) {
 	if len(s.history.Events) == 0 {
 		return nil, fmt.Errorf("read the history of %s: %w", id, io.ErrUnexpectedEOF)
 	}
-	if err := w.codec.Open(ctx, s.history); err != nil {
+	if err := w.codec.DecodeMessage(ctx, s.history); err != nil {
 		return nil, fmt.Errorf("read the history of %s: %w", id, err)
 	}
 	s.follow()

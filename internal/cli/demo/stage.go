@@ -69,7 +69,7 @@ func setUp(ctx context.Context, c *Command, streams command.Streams) (_ *stage, 
 	if err != nil {
 		return nil, command.Usagef("%w", err)
 	}
-	s := &stage{output: c.OutputURL, keep: c.Keep, encrypted: encryption.Seals()}
+	s := &stage{output: c.OutputURL, keep: c.Keep, encrypted: encryption.Encrypts()}
 	if s.folder, err = os.MkdirTemp("", "lumaflow-demo-"); err != nil {
 		return nil, fmt.Errorf("start the demo: %w", err)
 	}

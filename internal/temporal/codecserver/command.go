@@ -75,7 +75,7 @@ func (c *Command) options() (Options, error) {
 	if err != nil {
 		return Options{}, command.Usagef("%w", err)
 	}
-	if !keys.Seals() {
+	if !keys.Encrypts() {
 		return Options{}, command.Usagef("%s is not set: give the keys of the workers", codec.Variable)
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
