@@ -71,7 +71,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	defer shown.Close()
 	temporal, err := dial.Temporal(ctx, dial.Options{
-		Logger: options.Logger, Patience: dial.RolePatience, Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
+		Logger: options.Logger, Wait: dial.StartupWait, Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
 	})
 	if err != nil {
 		return err

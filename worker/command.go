@@ -82,7 +82,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	identity := dial.Identity()
 	dialling := dial.Options{
-		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Patience: dial.RolePatience,
+		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Wait: dial.StartupWait,
 		Metrics: shown.Metrics(), Interceptors: shown.Interceptors(),
 	}
 	temporal, err := dial.Temporal(ctx, dialling)
@@ -90,7 +90,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	defer temporal.Close()
-	onlooker, err := dial.Onlooker(ctx, temporal, dialling)
+	onlooker, err := dial.QueryClient(ctx, temporal, dialling)
 	if err != nil {
 		return err
 	}
