@@ -49,7 +49,7 @@ func countPoll(ctx context.Context, answer string) {
 // countEnd counts the look that found the end, and how many it took.
 func (p poll) countEnd(ctx context.Context, answer string) {
 	countPoll(ctx, answer)
-	metrics.JobPolls.ObserveNumber(activity.GetMetricsHandler(ctx), p.attempt)
+	metrics.JobPolls.Observe(ctx, activity.GetMetricsHandler(ctx), p.attempt)
 }
 
 // outcomes name the kinds of failed downloads.

@@ -83,7 +83,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	shown.Readiness.Begin(telemetry.Check{Name: "temporal", Ask: reach})
+	shown.Readiness.Begin(telemetry.Check{Name: "temporal", Probe: reach})
 	defer context.AfterFunc(ctx, shown.Readiness.Drain)()
 	defer lean.Stay(ctx)()
 	handler := New(options)

@@ -35,9 +35,9 @@ type show struct {
 // ready begins to answer whether the worker is.
 func (s show) ready(reach func(context.Context) error, output store.Store) {
 	s.Readiness.Begin(
-		telemetry.Check{Name: "temporal", Ask: reach},
-		telemetry.Check{Name: "poller", Ask: s.polling},
-		telemetry.Check{Name: "output", Ask: output.Check, Holds: outputHolds},
+		telemetry.Check{Name: "temporal", Probe: reach},
+		telemetry.Check{Name: "poller", Probe: s.polling},
+		telemetry.Check{Name: "output", Probe: output.Check, TTL: outputHolds},
 	)
 }
 

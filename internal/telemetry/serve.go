@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	readTime = 5 * time.Second
-	// writeTime holds a check that takes all its time, and a slow scraper.
-	writeTime = 20 * time.Second
-	idleTime  = 2 * time.Minute
-	// closeTime is for a scrape that is under way at the end.
-	closeTime = time.Second
+	readTimeout = 5 * time.Second
+	// writeTimeout includes the longest check and a slow scraper.
+	writeTimeout = 20 * time.Second
+	idleTimeout  = 2 * time.Minute
+	// closeTimeout bounds the scrapes in flight at shutdown.
+	closeTimeout = time.Second
 )
 
-// server is what a role serves on its own port.
+// server serves metrics and health on a role's METRICS_LISTEN port.
 type server struct {
 	http *http.Server
 	done chan struct{}
@@ -26,14 +26,14 @@ type server struct {
 func serve(listener net.Listener, metrics http.Handler, readiness *Readiness, logger *slog.Logger) *server {
 	routes := http.NewServeMux()
 	routes.Handle("GET /metrics", metrics)
-	routes.HandleFunc("GET /healthz", serveAlive)
+	routes.HandleFunc("GET /healthz", serveHealthy)
 	routes.HandleFunc("GET /readyz", readiness.serveReady)
 	s := &server{
 		http: &http.Server{
 			Handler:      routes,
-			ReadTimeout:  readTime,
-			WriteTimeout: writeTime,
-			IdleTimeout:  idleTime,
+			ReadTimeout:  readTimeout,
+			WriteTimeout: writeTimeout,
+			IdleTimeout:  idleTimeout,
 			ErrorLog:     slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 		},
 		done: make(chan struct{}),
@@ -42,8 +42,8 @@ func serve(listener net.Listener, metrics http.Handler, readiness *Readiness, lo
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(listener); err != http.ErrServerClosed {
-			// The work goes on; whoever probes the port sees that it is gone.
-			logger.Error("metrics and health are not served any more", "error", err)
+			// The role continues; probes of the port fail.
+			logger.Error("metrics and health server failed", "error", err)
 		}
 	}()
 	return s
@@ -53,7 +53,7 @@ func (s *server) close() {
 	if s == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close()
