@@ -86,7 +86,7 @@ func summarize(queue string, answer *workflowservice.DescribeTaskQueueResponse) 
 	for _, poller := range answer.GetPollers() {
 		switch {
 		case !pollers.Alive(poller):
-			if silent := pollers.Silent(poller); p.idle == 0 || silent < p.idle {
+			if silent := pollers.Age(poller); p.idle == 0 || silent < p.idle {
 				p.idle = silent
 			}
 			continue
