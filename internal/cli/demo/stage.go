@@ -91,7 +91,7 @@ func setUp(ctx context.Context, c *Command, streams command.Streams) (_ *stage, 
 		UI:                true,
 		UIPort:            c.UIPort,
 		KeywordAttributes: []string{workflows.StageAttribute, workflows.TaskIDAttribute},
-		Say:               streams.Err,
+		Progress:          streams.Err,
 		Log:               s.logFile,
 		Logger:            logger,
 	}); err != nil {
