@@ -17,15 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// maxResident is how much memory a waiting process may hold, in bytes.
+// maxResident bounds the resident memory of an idle process, in bytes.
 var maxResident = map[string]int{"worker-1": 60_000_000, "worker-2": 60_000_000, "webhook": 30_000_000}
 
-// frontDoors looks at what the server's other users and the network can reach.
-func (s *stack) frontDoors(t *testing.T) {
+// publishedPorts checks the ports on the host and their addresses.
+func (s *stack) publishedPorts(t *testing.T) {
 	s = s.in(t)
-	var doors []string
+	var published []string
 	for _, container := range strings.Fields(s.compose("ps", "-q")) {
-		doors = append(doors, strings.Fields(s.inspect(container,
+		published = append(published, strings.Fields(s.inspect(container,
 			`{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}}:{{.HostPort}} {{end}}{{end}}`))...)
 	}
 	var expected []string
@@ -33,10 +33,10 @@ func (s *stack) frontDoors(t *testing.T) {
 		i := slices.IndexFunc(s.env, func(setting string) bool { return strings.HasPrefix(setting, variable+"=") })
 		expected = append(expected, "127.0.0.1:"+strings.TrimPrefix(s.env[i], variable+"="))
 	}
-	require.ElementsMatch(t, expected, doors)
-	for door, path := range map[string]string{expected[0]: "/", expected[1]: "/healthz", expected[2]: "/healthz"} {
-		s.eventually(door+path+" answers", func() bool {
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+door+path, nil)
+	require.ElementsMatch(t, expected, published)
+	for address, path := range map[string]string{expected[0]: "/", expected[1]: "/healthz", expected[2]: "/healthz"} {
+		s.eventually(address+path+" answers", func() bool {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
 			require.NoError(t, err)
 			response, err := http.DefaultClient.Do(request)
 			if err != nil {
@@ -48,11 +48,11 @@ func (s *stack) frontDoors(t *testing.T) {
 	}
 }
 
-// observed asks Prometheus, once it is up, for what it scrapes and for its rules.
-func (s *stack) observed(t *testing.T) {
+// prometheus starts Prometheus and checks its targets and rules.
+func (s *stack) prometheus(t *testing.T) {
 	s = s.in(t)
 	s.compose("up", "-d", "prometheus")
-	ask := func(path string, answer any) {
+	get := func(path string, answer any) {
 		require.NoError(t, json.Unmarshal([]byte(s.once("wget", "-q", "-O", "-", "http://prometheus:9090/api/v1/"+path)), answer))
 	}
 	container := s.containers("prometheus")[0]
@@ -63,7 +63,7 @@ func (s *stack) observed(t *testing.T) {
 				ActiveTargets []struct{ ScrapeURL, Health string }
 			}
 		}
-		ask("targets", &targets)
+		get("targets", &targets)
 		up := map[string]string{}
 		for _, target := range targets.Data.ActiveTargets {
 			up[target.ScrapeURL] = target.Health
@@ -77,59 +77,59 @@ func (s *stack) observed(t *testing.T) {
 		var rules struct {
 			Data struct{ Groups []struct{ Rules []rule } }
 		}
-		ask("rules", &rules)
-		var known []rule
+		get("rules", &rules)
+		var loaded []rule
 		for _, group := range rules.Data.Groups {
-			known = append(known, group.Rules...)
+			loaded = append(loaded, group.Rules...)
 		}
-		return len(known) == strings.Count(content(t, "deploy/prometheus/alerts.yml"), "- alert: ") &&
-			!slices.ContainsFunc(known, func(r rule) bool { return r.Health != "ok" })
+		return len(loaded) == strings.Count(content(t, "deploy/prometheus/alerts.yml"), "- alert: ") &&
+			!slices.ContainsFunc(loaded, func(r rule) bool { return r.Health != "ok" })
 	})
 }
 
-// encrypted looks at the history of a job that all roles have worked on, with and
-// without the codec server.
+// encrypted checks the history of a job of all roles, with and without the codec
+// server.
 func (s *stack) encrypted(t *testing.T) {
 	s = s.in(t)
 	show := []string{"workflow", "show", "--namespace", "lumaflow", "--workflow-id", "worker-1-dies-slow-response", "--output", "json"}
 	secrets := regexp.MustCompile(`https?:|file:|\[fault`)
-	assert.Empty(t, secrets.FindAllString(bare(s.once("temporal", show...)), -1))
-	open := bare(s.once("temporal", append(show, "--codec-endpoint", "http://codec-server:8081", "--codec-auth", "Bearer "+codecToken)...))
-	for _, said := range []string{"https://cdn.example.org/in.mp4", "[fault: slow-response]", "file:///videos/luma_result_"} {
-		assert.Contains(t, open, said)
+	assert.Empty(t, secrets.FindAllString(decodeBase64(s.once("temporal", show...)), -1))
+	decrypted := decodeBase64(s.once("temporal", append(show, "--codec-endpoint", "http://codec-server:8081", "--codec-auth", "Bearer "+codecToken)...))
+	for _, text := range []string{"https://cdn.example.org/in.mp4", "[fault: slow-response]", "file:///videos/luma_result_"} {
+		assert.Contains(t, decrypted, text)
 	}
 }
 
-// memory looks at what the processes hold when all is done.
+// memory checks the resident memory of idle processes.
 func (s *stack) memory(t *testing.T) {
 	s = s.in(t)
 	for _, service := range []string{"worker-1", "worker-2", "webhook", "simulator", "temporal", "ui"} {
 		container := s.containers(service)[0]
-		held, err := s.resident(container)
+		resident, err := s.resident(container)
 		if err != nil {
-			t.Skipf("the memory of %s is not to be seen from here: %v", service, err)
+			t.Skipf("the memory of %s cannot be read: %v", service, err)
 		}
-		t.Logf("%s holds %.1f MB", service, float64(held)/1e6)
-		if most := maxResident[service]; most != 0 {
-			// What work took is given back within minutes.
-			s.eventually(fmt.Sprintf("%s holds less than %d MB", service, most/1e6), func() bool {
-				held, err := s.resident(container)
-				return err == nil && held < most
+		t.Logf("%s: %.1f MB resident", service, float64(resident)/1e6)
+		if limit := maxResident[service]; limit != 0 {
+			// The runtime returns memory within minutes.
+			s.eventually(fmt.Sprintf("%s has less than %d MB resident", service, limit/1e6), func() bool {
+				resident, err := s.resident(container)
+				return err == nil && resident < limit
 			})
 		}
 	}
 }
 
-// resident is how much memory a container's process holds, in bytes.
+// resident returns the resident memory of a container's process, in bytes.
 func (s *stack) resident(container string) (int, error) {
 	status, err := os.ReadFile("/proc/" + s.inspect(container, "{{.State.Pid}}") + "/status")
 	if err != nil {
 		return 0, err
 	}
-	held := regexp.MustCompile(`VmRSS:\s*(\d+) kB`).FindSubmatch(status)
-	if held == nil {
-		return 0, errors.New("its status has no VmRSS")
+	match := regexp.MustCompile(`VmRSS:\s*(\d+) kB`).FindSubmatch(status)
+	if match == nil {
+		return 0, errors.New("no VmRSS in its status")
 	}
-	kilobytes, err := strconv.Atoi(string(held[1]))
+	kilobytes, err := strconv.Atoi(string(match[1]))
 	return kilobytes * 1024, err
 }
