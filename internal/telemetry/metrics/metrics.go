@@ -142,7 +142,7 @@ func (g Gauge) Set(handler client.MetricsHandler, current float64, value ...stri
 	g.labelled(handler, value).Gauge(g.Name).Update(current)
 }
 
-// Forget sets every series of the gauge to NaN, for not known: Prometheus' max and
+// Forget sets every series of the gauge to NaN, for unknown: Prometheus' max and
 // min skip NaN, no comparison holds for it and graphs show a gap. A handler of
 // Temporal's SDK cannot remove a series.
 func (g Gauge) Forget(handler client.MetricsHandler) {

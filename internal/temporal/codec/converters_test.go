@@ -177,24 +177,24 @@ func TestMissingKeyStopsReplay(t *testing.T) {
 // failure as one, and reports whether there is one.
 func encryptNth(t *testing.T, message proto.Message, with codec.Codec, n int) bool {
 	t.Helper()
-	seen := 0
+	count := 0
 	require.NoError(t, proxy.VisitFailures(t.Context(), message, proxy.VisitFailuresOptions{
 		Visitor: func(_ *proxy.VisitFailuresContext, failure *failurepb.Failure) error {
-			seen++
-			if seen-1 == n {
+			count++
+			if count-1 == n {
 				return converter.EncodeCommonFailureAttributes(with.ForClient().Data, failure)
 			}
 			return nil
 		},
 	}))
-	if n < seen {
+	if n < count {
 		return true
 	}
 	require.NoError(t, proxy.VisitPayloads(t.Context(), message, proxy.VisitPayloadsOptions{
 		Visitor: func(_ *proxy.VisitPayloadsContext, payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 			for i, one := range payloads {
-				seen++
-				if seen-1 == n {
+				count++
+				if count-1 == n {
 					encrypted, err := with.Encode([]*commonpb.Payload{one})
 					if err != nil {
 						return nil, err
@@ -206,5 +206,5 @@ func encryptNth(t *testing.T, message proto.Message, with codec.Codec, n int) bo
 		},
 		SkipSearchAttributes: true,
 	}))
-	return n < seen
+	return n < count
 }

@@ -41,7 +41,7 @@ type Options struct {
 	// Identity names the client in histories and poller lists; empty means the
 	// SDK's default, process id and host.
 	Identity string
-	// Env looks up variables; nil means the process environment.
+	// Env replaces the process environment; nil means that environment.
 	Env envconfig.EnvLookup
 
 	// Worker must be set for a client that runs workflows: a payload that it
