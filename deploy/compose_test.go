@@ -163,7 +163,7 @@ func (s *stack) image(t *testing.T) {
 	assert.Equal(t, "v0.0.0-test", s.docker("run", "--rm", testImage, "--version"))
 	for _, shell := range []string{"/bin/sh", "/bin/bash", "/busybox/sh"} {
 		_, err := s.run(t.Context(), "docker", "run", "--rm", "--entrypoint", shell, testImage, "-c", "true")
-		assert.Error(t, err, "the image has a shell")
+		require.Error(t, err, "the image has a shell")
 	}
 	for _, service := range []string{"webhook", "worker-1", "worker-2", "simulator", "codec-server"} {
 		for _, container := range s.containers(service) {

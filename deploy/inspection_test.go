@@ -24,7 +24,7 @@ var maxResident = map[string]int{"worker-1": 60_000_000, "worker-2": 60_000_000,
 func (s *stack) publishedPorts(t *testing.T) {
 	s = s.in(t)
 	var published []string
-	for _, container := range strings.Fields(s.compose("ps", "-q")) {
+	for container := range strings.FieldsSeq(s.compose("ps", "-q")) {
 		published = append(published, strings.Fields(s.inspect(container,
 			`{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}}:{{.HostPort}} {{end}}{{end}}`))...)
 	}

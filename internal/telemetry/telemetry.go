@@ -55,7 +55,7 @@ func Start(ctx context.Context, options Options) (*Telemetry, error) {
 	}
 	if t.traces, err = StartTraces(ctx, options.Role, options.Logger); err != nil {
 		if listener != nil {
-			listener.Close()
+			_ = listener.Close()
 		}
 		return nil, err
 	}
@@ -63,8 +63,8 @@ func Start(ctx context.Context, options Options) (*Telemetry, error) {
 		return t, nil
 	}
 	if t.meters, err = newMeters(ctx, options); err != nil {
-		listener.Close()
-		t.traces.Close()
+		_ = listener.Close()
+		t.traces.Close() //nolint:contextcheck // Close has a deadline of its own, because ctx may have ended.
 		return nil, err
 	}
 	t.server = serve(listener, t.meters.handler(), t.Readiness, options.Logger)

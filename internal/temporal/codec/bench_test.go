@@ -1,7 +1,7 @@
 package codec_test
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,7 +13,7 @@ import (
 func BenchmarkCodec(b *testing.B) {
 	c := keys(b, "main:"+secret(1))
 	for _, size := range []int{500, 2 << 20} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
 			plain := []*commonpb.Payload{payload(strings.Repeat("x", size))}
 			b.SetBytes(int64(size))
 			b.ReportAllocs()

@@ -3,6 +3,7 @@ package codec_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -53,7 +54,7 @@ func TestParseKeysErrors(t *testing.T) {
 	one, two := secret(1), secret(2)
 	short := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 16))
 	long := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 33))
-	hex := strings.Repeat("5e", 32)
+	hexKey := strings.Repeat("5e", 32)
 	tests := []struct{ name, value, want string }{
 		{"no id", one, "key 1 of 1 is not id:key"},
 		{"empty id", ":" + one, "key 1 of 1 is not id:key"},
@@ -67,7 +68,7 @@ func TestParseKeysErrors(t *testing.T) {
 		{"truncated base64", "main:" + one[:41], "key 1 of 1 is not base64"},
 		{"16 bytes", "main:" + short, "key 1 of 1 has 16 bytes but needs 32"},
 		{"33 bytes", "main:" + long, "key 1 of 1 has 33 bytes but needs 32"},
-		{"hex", "main:" + hex, "key 1 of 1 has 48 bytes but needs 32"},
+		{"hex", "main:" + hexKey, "key 1 of 1 has 48 bytes but needs 32"},
 		{"second key too short", "main:" + one + ",old:" + short, "key 2 of 2 has 16 bytes"},
 		{"empty second", "main:" + one + ",", "key 2 of 2 is not id:key"},
 		{"same id", "a:" + one + ",b:" + two + ",a:" + secret(3), "keys 1 and 3 of 3 have the same id"},
@@ -81,7 +82,7 @@ func TestParseKeysErrors(t *testing.T) {
 			require.ErrorContains(t, err, "CODEC_KEYS: "+test.want)
 			assert.NotContains(t, err.Error(), "\n")
 			assert.False(t, parsed.Encrypts())
-			for _, key := range []string{one, two, short, long, hex, strings.TrimRight(secret(0x41), "=")} {
+			for _, key := range []string{one, two, short, long, hexKey, strings.TrimRight(secret(0x41), "=")} {
 				assert.NotContains(t, err.Error(), key[:12])
 			}
 		})
@@ -102,7 +103,7 @@ func TestKeysAreRedacted(t *testing.T) {
 	}
 	raw, err := base64.StdEncoding.DecodeString(secret(1))
 	require.NoError(t, err)
-	for _, key := range []string{secret(1), string(raw), fmt.Sprintf("%x", raw[:8]), fmt.Sprintf("%v", raw[:8]), strings.Trim(fmt.Sprint(raw[:8]), "[]")} {
+	for _, key := range []string{secret(1), string(raw), hex.EncodeToString(raw[:8]), fmt.Sprintf("%v", raw[:8]), strings.Trim(fmt.Sprint(raw[:8]), "[]")} {
 		assert.NotContains(t, out.String(), key)
 	}
 }

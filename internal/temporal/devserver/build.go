@@ -68,11 +68,12 @@ func buildOnce(ctx context.Context, root, path string, progress io.Writer) error
 	if err != nil {
 		return err
 	}
-	defer os.Remove(unfinished.Name())
+	// After the rename there is nothing to remove.
+	defer func() { _ = os.Remove(unfinished.Name()) }()
 	if err := unfinished.Close(); err != nil {
 		return err
 	}
-	fmt.Fprintln(progress, "building the Temporal dev server: once, 4 to 5 minutes on two cores (a `temporal` on PATH or TEMPORAL_CLI saves this)")
+	report(progress, "building the Temporal dev server: once, 4 to 5 minutes on two cores (a `temporal` on PATH or TEMPORAL_CLI saves this)")
 	started := time.Now()
 	if err := goBuild(ctx, root, unfinished.Name(), progress); err != nil {
 		return err
@@ -80,7 +81,7 @@ func buildOnce(ctx context.Context, root, path string, progress io.Writer) error
 	if err := os.Rename(unfinished.Name(), path); err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "built %s in %s\n", path, time.Since(started).Round(time.Second))
+	report(progress, "built %s in %s", path, time.Since(started).Round(time.Second))
 	return nil
 }
 
@@ -92,12 +93,17 @@ func lock(ctx context.Context, path string, progress io.Writer) (unlock func(), 
 	if locked, err := file.TryLock(); locked || err != nil {
 		return unlock, nil
 	}
-	fmt.Fprintln(progress, "another process is building the Temporal dev server: waiting for it")
+	report(progress, "another process is building the Temporal dev server: waiting for it")
 	if locked, _ := file.TryLockContext(ctx, lockInterval); !locked && ctx.Err() != nil {
 		unlock()
 		return nil, context.Cause(ctx)
 	}
 	return unlock, nil
+}
+
+// report writes a line. A progress that cannot be written does not end a build.
+func report(progress io.Writer, format string, arguments ...any) {
+	_, _ = fmt.Fprintf(progress, format+"\n", arguments...)
 }
 
 // goBuild compiles the CLI into the file out and writes a progress line every 20
@@ -128,7 +134,7 @@ func goBuild(ctx context.Context, root, out string, progress io.Writer) error {
 			}
 			return nil
 		case <-tick.C:
-			fmt.Fprintf(progress, "still building the Temporal dev server (%s)\n", time.Since(started).Round(time.Second))
+			report(progress, "still building the Temporal dev server (%s)", time.Since(started).Round(time.Second))
 		}
 	}
 }

@@ -31,7 +31,7 @@ func newGuard() (guard, error) {
 		return guard{}, err
 	}
 	if err := cmd.Start(); err != nil {
-		stdin.Close()
+		_ = stdin.Close()
 		return guard{}, err
 	}
 	return guard{cmd: cmd, stdin: stdin}, nil

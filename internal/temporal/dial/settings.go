@@ -78,8 +78,7 @@ func load(env envconfig.EnvLookup) (target, error) {
 
 // malformed is the usage error for settings that envconfig rejects.
 func malformed(err error) error {
-	var syntax toml.ParseError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[toml.ParseError](err); ok {
 		// The parser quotes the malformed text, which may be the API key.
 		return command.Usagef("the Temporal profile file can't be read: malformed TOML in line %d; see TEMPORAL_CONFIG_FILE", syntax.Position.Line)
 	}
