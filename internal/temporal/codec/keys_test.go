@@ -103,7 +103,7 @@ func TestKeysAreRedacted(t *testing.T) {
 	}
 	raw, err := base64.StdEncoding.DecodeString(secret(1))
 	require.NoError(t, err)
-	for _, key := range []string{secret(1), string(raw), hex.EncodeToString(raw[:8]), fmt.Sprintf("%v", raw[:8]), strings.Trim(fmt.Sprint(raw[:8]), "[]")} {
+	for _, key := range []string{secret(1), string(raw), hex.EncodeToString(raw[:8]), fmt.Sprintf("%v", raw[:8]), strings.Trim(fmt.Sprintf("%d", raw[:8]), "[]")} {
 		assert.NotContains(t, out.String(), key)
 	}
 }
