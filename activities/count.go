@@ -50,7 +50,7 @@ func countPoll(ctx context.Context, answer string) {
 // polls until then.
 func (p poll) countEnd(ctx context.Context, answer string) {
 	countPoll(ctx, answer)
-	metrics.JobPolls.ObserveNumber(activity.GetMetricsHandler(ctx), p.attempt)
+	metrics.JobPolls.Observe(ctx, activity.GetMetricsHandler(ctx), p.attempt)
 }
 
 // downloadOutcomes maps the kinds of failed downloads to outcomes.

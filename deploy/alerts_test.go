@@ -1,5 +1,3 @@
-// Package deploy_test holds what is deployed beside lumaflow against lumaflow
-// itself and against the tools that read it.
 package deploy_test
 
 import (
@@ -14,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// promtool finds the checker that comes with Prometheus.
+// promtool returns the path of Prometheus' checker or skips the test.
 func promtool(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("promtool")
@@ -49,9 +47,9 @@ func read[T any](t *testing.T, path string, unmarshal func([]byte, any) error) (
 
 func fromYAML(text []byte, into any) error { return yaml.Unmarshal(text, into) }
 
-// Every alert says what it means and what to do, and is shown to fire and to
-// keep quiet.
-func TestEveryAlertIsExplainedAndTested(t *testing.T) {
+// Every alert has a summary, a description and two rule tests: one fires, one does
+// not.
+func TestAlertsAreDocumentedAndTested(t *testing.T) {
 	t.Parallel()
 	rules := read[struct {
 		Groups []struct {
@@ -70,11 +68,11 @@ func TestEveryAlertIsExplainedAndTested(t *testing.T) {
 			} `yaml:"alert_rule_test"`
 		}
 	}](t, "prometheus/alerts_test.yml", fromYAML)
-	fires, quiet := map[string]bool{}, map[string]bool{}
+	firing, silent := map[string]bool{}, map[string]bool{}
 	for _, test := range tests.Tests {
-		for _, shown := range test.Cases {
-			fires[shown.Alert] = fires[shown.Alert] || len(shown.Expected) > 0
-			quiet[shown.Alert] = quiet[shown.Alert] || len(shown.Expected) == 0
+		for _, c := range test.Cases {
+			firing[c.Alert] = firing[c.Alert] || len(c.Expected) > 0
+			silent[c.Alert] = silent[c.Alert] || len(c.Expected) == 0
 		}
 	}
 	require.NotEmpty(t, rules.Groups)
@@ -83,13 +81,13 @@ func TestEveryAlertIsExplainedAndTested(t *testing.T) {
 			assert.NotEmpty(t, rule.Annotations["summary"], rule.Alert)
 			assert.NotEmpty(t, rule.Annotations["description"], rule.Alert)
 			assert.Contains(t, []string{"warning", "critical"}, rule.Labels["severity"], rule.Alert)
-			assert.True(t, fires[rule.Alert], "%s is never shown to fire", rule.Alert)
-			assert.True(t, quiet[rule.Alert], "%s is never shown to keep quiet", rule.Alert)
+			assert.True(t, firing[rule.Alert], "no rule test in which %s fires", rule.Alert)
+			assert.True(t, silent[rule.Alert], "no rule test in which %s does not fire", rule.Alert)
 		}
 	}
 }
 
-func TestGrafanaFindsWhatIsProvisioned(t *testing.T) {
+func TestGrafanaProvisioning(t *testing.T) {
 	t.Parallel()
 	sources := read[struct {
 		Datasources []struct{ UID, Type, URL string }
@@ -114,9 +112,9 @@ func TestGrafanaFindsWhatIsProvisioned(t *testing.T) {
 		}
 	}](t, boards[0], json.Unmarshal)
 	assert.Equal(t, "lumaflow", board.UID)
-	seen := map[int]bool{}
+	ids := map[int]bool{}
 	for _, panel := range board.Panels {
-		assert.False(t, seen[panel.ID], "panel %d is there twice", panel.ID)
-		seen[panel.ID] = true
+		assert.False(t, ids[panel.ID], "duplicate panel id %d", panel.ID)
+		ids[panel.ID] = true
 	}
 }

@@ -22,80 +22,80 @@ import (
 )
 
 const (
-	// askFor is the variable that asks for TestCompose.
-	askFor    = "LUMAFLOW_COMPOSE_TEST"
-	testImage = "lumaflow:compose-test"
-	// maxImage is how large lumaflow's image may be, in bytes.
+	// composeVariable enables TestCompose.
+	composeVariable = "LUMAFLOW_COMPOSE_TEST"
+	testImage       = "lumaflow:compose-test"
+	// maxImage bounds the size of lumaflow's image, in bytes.
 	maxImage = 80_000_000
-	// demoJobs is how many jobs the demo submits.
+	// demoJobs is the number of jobs of the demo.
 	demoJobs   = 5
 	codecToken = "a-rehearsal-needs-no-token-but-32-bytes"
 )
 
-// TestCompose brings docker-compose.yml up with the simulated kie.ai, runs jobs
-// through it while containers die, and holds the files to the bill.
+// TestCompose starts docker-compose.yml with the simulated kie.ai, runs jobs while
+// containers are killed, and compares the files with the bill.
 func TestCompose(t *testing.T) {
-	if os.Getenv(askFor) == "" {
-		t.Skipf("brings docker-compose.yml up, which takes minutes, and a quarter of an hour where its images have to be built first: set %s=1 to run it", askFor)
+	if os.Getenv(composeVariable) == "" {
+		t.Skipf("starts docker-compose.yml: takes minutes, or a quarter of an hour if its images must be built first; set %s=1 to run it", composeVariable)
 	}
-	s := bringUp(t)
+	s := startStack(t)
 
-	t.Run("the image", s.image)
-	t.Run("the demo ends well", func(t *testing.T) {
+	t.Run("image", s.image)
+	t.Run("demo", func(t *testing.T) {
 		s := s.in(t)
-		s.demoEnded()
+		s.requireDemo()
 		assert.Len(t, s.bill().Tasks, demoJobs)
 	})
-	t.Run("the front doors", s.frontDoors)
-	t.Run("the doctor finds nothing wrong", func(t *testing.T) {
+	t.Run("published ports", s.publishedPorts)
+	t.Run("doctor", func(t *testing.T) {
 		s := s.in(t)
 		t.Log("\n" + s.compose("exec", "-T", "worker-1", "lumaflow", "doctor"))
 	})
-	t.Run("jobs are found by stage", func(t *testing.T) {
+	t.Run("search by stage", func(t *testing.T) {
 		s := s.in(t)
-		s.eventually("Temporal counts the jobs that are done", func() bool {
+		s.eventually("all jobs of the demo have stage done", func() bool {
 			return strings.Contains(s.once("temporal", "workflow", "count", "--namespace", "lumaflow", "--query", `LumaStage="done"`),
 				strconv.Itoa(demoJobs))
 		})
 	})
-	t.Run("jobs outlive a worker and the database", s.deaths)
-	t.Run("Prometheus sees every process and knows the alerts", s.observed)
-	t.Run("what Temporal stores is encrypted", s.encrypted)
-	t.Run("up again does no harm", func(t *testing.T) {
+	t.Run("jobs survive the death of a worker and the database", s.crashes)
+	t.Run("Prometheus targets and rules", s.prometheus)
+	t.Run("payloads are encrypted", s.encrypted)
+	t.Run("a second up", func(t *testing.T) {
 		s := s.in(t)
 		before := s.bill()
 		s.compose("up", "-d")
-		s.demoEnded()
+		s.requireDemo()
 		assert.Equal(t, before.Charges, s.bill().Charges)
 		for _, step := range []string{"schema", "namespace"} {
 			assert.Equal(t, "exited 0", s.inspect(s.containers(step)[0], "{{.State.Status}} {{.State.ExitCode}}"), step)
 		}
 	})
-	t.Run("what waits is small", s.memory)
+	t.Run("memory of idle processes", s.memory)
 }
 
-// bringUp starts everything, and takes it down when the test is over.
-func bringUp(t *testing.T) *stack {
+// startStack starts all services and removes them after the test.
+func startStack(t *testing.T) *stack {
 	t.Helper()
 	tool := composeTool(t.Context())
 	if tool == nil {
-		t.Skip("neither `docker compose` nor docker-compose is here")
+		t.Skip("neither `docker compose` nor docker-compose is installed")
 	}
 	s := &stack{t: t, tool: tool, env: plainEnvironment(t,
 		"COMPOSE_PROJECT_NAME=lumaflow-test-"+strconv.Itoa(os.Getpid()), "LUMAFLOW_IMAGE="+testImage,
 		"UI_PORT="+freePort(t), "WEBHOOK_PORT="+freePort(t), "CODEC_PORT="+freePort(t), "VERSION=v0.0.0-test",
 		"CODEC_KEYS=main:"+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)), "CODEC_TOKEN="+codecToken,
-		// For docker-compose before version 2.
+		// Required by docker-compose before version 2.
 		"DOCKER_BUILDKIT=1", "COMPOSE_DOCKER_CLI_BUILD=1")}
 	if _, err := s.run(t.Context(), "docker", "version"); err != nil {
-		t.Skipf("no Docker engine answers: %s", lastLine(err.Error()))
+		t.Skipf("no Docker engine: %s", lastLine(err.Error()))
 	}
-	s.haveImages()
+	s.ensureImages()
 	t.Cleanup(func() {
-		ctx := context.Background() // the test's has ended
+		ctx := context.Background() // the context of the test has ended
 		if t.Failed() {
 			logs, err := s.tryCompose(ctx, "logs", "--tail", "60")
-			t.Logf("the containers said last:\n%s\n%v", logs, err)
+			t.Logf("last logs of the containers:\n%s\n%v", logs, err)
 		}
 		if _, err := s.tryCompose(ctx, "--profile", "observe", "down", "--volumes", "--timeout", "20"); err != nil {
 			t.Error(err)
@@ -106,18 +106,18 @@ func bringUp(t *testing.T) *stack {
 	return s
 }
 
-// haveImages pulls or builds what is not here, and skips the test if neither can
-// be done.
-func (s *stack) haveImages() {
+// ensureImages pulls or builds missing images and skips the test if it can do
+// neither.
+func (s *stack) ensureImages() {
 	s.t.Helper()
-	wanted := []string{defaultOf(s.t, "GO_IMAGE")}
+	images := []string{defaultOf(s.t, "GO_IMAGE")}
 	for _, service := range services(s.t) {
-		// Grafana is in no Debian package, so there is no stand-in.
+		// The local images are made of Debian packages, and Grafana has none.
 		if service.Build == nil && !strings.HasPrefix(reference.FindStringSubmatch(service.Image)[3], "grafana/") {
-			wanted = append(wanted, reference.FindStringSubmatch(service.Image)[3])
+			images = append(images, reference.FindStringSubmatch(service.Image)[3])
 		}
 	}
-	here := func(image string) bool {
+	present := func(image string) bool {
 		_, err := s.run(s.t.Context(), "docker", "image", "inspect", image)
 		return err == nil
 	}
@@ -125,7 +125,7 @@ func (s *stack) haveImages() {
 		_, err := s.run(s.t.Context(), "docker", "pull", "--quiet", image)
 		return err == nil
 	}
-	missing := slices.DeleteFunc(wanted, func(image string) bool { return here(image) || pull(image) })
+	missing := slices.DeleteFunc(images, func(image string) bool { return present(image) || pull(image) })
 	if len(missing) == 0 {
 		return
 	}
@@ -133,11 +133,11 @@ func (s *stack) haveImages() {
 		s.t.Skipf("images can neither be pulled nor built (%s): %v", strings.Join(missing, ", "), err)
 	}
 	for _, image := range missing {
-		require.True(s.t, here(image), "deploy/local-images/build did not build %s", image)
+		require.True(s.t, present(image), "deploy/local-images/build did not build %s", image)
 	}
 }
 
-// defaultOf is what a variable of docker-compose.yml is unless it is set.
+// defaultOf returns the default of a variable of docker-compose.yml.
 func defaultOf(t *testing.T, variable string) string {
 	t.Helper()
 	for _, found := range reference.FindAllStringSubmatch(content(t, "docker-compose.yml"), -1) {
@@ -149,7 +149,7 @@ func defaultOf(t *testing.T, variable string) string {
 	return ""
 }
 
-// in is the same stack, asked on behalf of a subtest.
+// in returns the stack with the t of a subtest.
 func (s *stack) in(t *testing.T) *stack {
 	return &stack{t: t, tool: s.tool, env: s.env}
 }
@@ -158,12 +158,12 @@ func (s *stack) image(t *testing.T) {
 	s = s.in(t)
 	size, err := strconv.Atoi(s.docker("image", "inspect", "--format", "{{.Size}}", testImage))
 	require.NoError(t, err)
-	t.Logf("the image has %.1f MB", float64(size)/1e6)
+	t.Logf("image size: %.1f MB", float64(size)/1e6)
 	assert.Less(t, size, maxImage)
 	assert.Equal(t, "v0.0.0-test", s.docker("run", "--rm", testImage, "--version"))
 	for _, shell := range []string{"/bin/sh", "/bin/bash", "/busybox/sh"} {
 		_, err := s.run(t.Context(), "docker", "run", "--rm", "--entrypoint", shell, testImage, "-c", "true")
-		assert.Error(t, err, "there is a shell in the image")
+		require.Error(t, err, "the image has a shell")
 	}
 	for _, service := range []string{"webhook", "worker-1", "worker-2", "simulator", "codec-server"} {
 		for _, container := range s.containers(service) {
@@ -173,15 +173,15 @@ func (s *stack) image(t *testing.T) {
 	}
 }
 
-// demoEnded waits for the demo's jobs.
-func (s *stack) demoEnded() {
+// requireDemo waits for the end of the demo and requires its success.
+func (s *stack) requireDemo() {
 	s.t.Helper()
 	container := s.containers("demo")[0]
 	s.eventually("the demo has ended", func() bool { return s.inspect(container, "{{.State.Status}}") == "exited" })
-	said, err := s.run(s.t.Context(), "docker", "logs", "--tail", "1", container)
+	line, err := s.run(s.t.Context(), "docker", "logs", "--tail", "1", container)
 	require.NoError(s.t, err)
-	require.Equal(s.t, "0", s.inspect(container, "{{.State.ExitCode}}"), said)
-	require.Regexp(s.t, "^demo: 0 of 5 jobs failed; the bill of the simulated kie.ai holds [0-9]+ charges$", said)
+	require.Equal(s.t, "0", s.inspect(container, "{{.State.ExitCode}}"), line)
+	require.Regexp(s.t, "^demo: 0 of 5 jobs failed; the bill of the simulated kie.ai holds [0-9]+ charges$", line)
 }
 
 func (s *stack) bill() kietest.Ledger {
@@ -191,28 +191,28 @@ func (s *stack) bill() kietest.Ledger {
 	return bill
 }
 
-// deaths submits jobs that meet mishaps, and kills while they are on their way.
-func (s *stack) deaths(t *testing.T) {
+// crashes submits jobs with faults and kills containers while they run.
+func (s *stack) crashes(t *testing.T) {
 	s = s.in(t)
 	var ids []string
-	for _, act := range []struct {
+	for _, crash := range []struct {
 		victim string
 		faults []string
 	}{
 		{"worker-1", []string{"response-lost", "stall", "slow-response", "callback-lost"}},
 		{"postgres", []string{"reset", "callback-early", "response-500", "callback-lost"}},
 	} {
-		for _, fault := range act.faults {
-			id := act.victim + "-dies-" + fault
+		for _, fault := range crash.faults {
+			id := crash.victim + "-dies-" + fault
 			_, err := s.lumaflow("submit", "--id", id, "--video", "https://cdn.example.org/in.mp4",
 				"--prompt", fmt.Sprintf("job %s [fault: %s] [size: 20MB]", id, fault))
 			require.NoError(t, err)
 			ids = append(ids, id)
 		}
-		// This one waits for its first poll.
-		require.Equal(t, starter.StateRunning, s.state(ids[len(ids)-1]), "nothing is under way that %s could leave behind", act.victim)
-		s.crash(s.containers(act.victim)[0])
-		t.Logf("killed %s", act.victim)
+		// The last job waits for its first poll.
+		require.Equal(t, starter.StateRunning, s.state(ids[len(ids)-1]), "no job runs while %s dies", crash.victim)
+		s.crash(s.containers(crash.victim)[0])
+		t.Logf("killed %s", crash.victim)
 	}
 	var last error
 	s.eventually("every job is done", func() bool {
@@ -230,27 +230,27 @@ func (s *stack) deaths(t *testing.T) {
 		assert.Equal(t, 1, charges[id], "charges of %s", id)
 	}
 	assert.Len(t, charges, len(ids))
-	s.holdFiles(len(ids) + demoJobs)
+	s.requireFiles(len(ids) + demoJobs)
 	for _, service := range []string{"worker-1", "worker-2", "webhook", "postgres", "temporal"} {
 		for _, container := range s.containers(service) {
-			s.eventually(service+" is healthy again", func() bool { return s.healthy(container) })
+			s.eventually(service+" is healthy", func() bool { return s.healthy(container) })
 		}
 	}
 }
 
-// state is a job's, or empty while nobody can tell.
+// state returns the state of a job, empty if status fails.
 func (s *stack) state(id string) starter.State {
-	said, err := s.lumaflow("status", "--json", id)
+	output, err := s.lumaflow("status", "--json", id)
 	if err != nil {
 		return ""
 	}
 	var report starter.Report
-	require.NoError(s.t, json.Unmarshal([]byte(said), &report))
+	require.NoError(s.t, json.Unmarshal([]byte(output), &report))
 	return report.State
 }
 
-// holdFiles holds every stored video against its receipt.
-func (s *stack) holdFiles(jobs int) {
+// requireFiles requires every stored video to match its receipt.
+func (s *stack) requireFiles(jobs int) {
 	s.t.Helper()
 	var found audit.Report
 	require.NoError(s.t, json.Unmarshal([]byte(s.compose("exec", "-T", "worker-2", "lumaflow", "audit", "--json")), &found))

@@ -10,28 +10,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// reader is a stack that only reads docker-compose.yml; no engine is asked.
-func reader(t *testing.T) *stack {
+// configReader returns a stack for `docker compose config`, which needs no engine.
+func configReader(t *testing.T) *stack {
 	t.Helper()
 	tool := composeTool(t.Context())
 	if tool == nil {
-		t.Skip("neither `docker compose` nor docker-compose is here to read docker-compose.yml")
+		t.Skip("neither `docker compose` nor docker-compose is installed")
 	}
 	return &stack{t: t, tool: tool, env: plainEnvironment(t)}
 }
 
-func TestComposeTakesTheFile(t *testing.T) {
+func TestComposeConfig(t *testing.T) {
 	t.Parallel()
-	s := reader(t)
+	s := configReader(t)
 	config := s.compose("--profile", "observe", "config")
 	assert.Contains(t, config, "KIE_BASE_URL: http://simulator:8090")
-	assert.NotContains(t, config, "api.kie.ai", "the rehearsal reaches for the real kie.ai")
+	assert.NotContains(t, config, "api.kie.ai", "the demo uses the real kie.ai")
 }
 
-// TestMissingSettingsAreNamed takes one required setting away at a time.
+// Each missing required setting is named.
 func TestMissingSettingsAreNamed(t *testing.T) {
 	t.Parallel()
-	s := reader(t)
+	s := configReader(t)
 	var required []string
 	for _, found := range reference.FindAllStringSubmatch(content(t, "docker-compose.yml"), -1) {
 		if strings.HasSuffix(found[2], "?") {

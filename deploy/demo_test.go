@@ -11,11 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What the demo tells of results, with a stand-in for Temporal's CLI. It has no
-// key, so with CODEC_KEYS it gets them encrypted.
-func TestDemoTellsOfResults(t *testing.T) {
+// The demo's report of results, with a fake of Temporal's CLI. The demo has no key,
+// so with CODEC_KEYS it receives them encrypted.
+func TestDemoReport(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct{ result, says string }{
+	tests := map[string]struct{ result, want string }{
 		"plain":     {`{"taskId":"t","videos":[{"location":"file:///videos/a.mp4","bytes":1}]}`, "demo: demo-plain is done: file:///videos/a.mp4\n"},
 		"encrypted": {`{"metadata":{"encoding":"YmluYXJ5L2VuY3J5cHRlZA=="},"data":"AAAA"}`, "demo: demo-plain is done: its result is encrypted, see lumaflow status demo-plain in worker-1\n"},
 	}
@@ -23,15 +23,15 @@ func TestDemoTellsOfResults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tools := t.TempDir()
-			for tool, says := range map[string]string{"temporal": test.result, "wget": `{"charges": 5}`} {
-				require.NoError(t, os.WriteFile(filepath.Join(tools, tool), []byte("#!/bin/sh\necho '"+says+"'\n"), 0o700))
+			for tool, output := range map[string]string{"temporal": test.result, "wget": `{"charges": 5}`} {
+				require.NoError(t, os.WriteFile(filepath.Join(tools, tool), []byte("#!/bin/sh\necho '"+output+"'\n"), 0o700))
 			}
 			run := exec.CommandContext(t.Context(), "sh", "compose/demo.sh")
 			run.Env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"), "KIE_BASE_URL=http://simulator:8090", "TASK_QUEUE=lumaflow")
-			said, err := run.CombinedOutput()
-			require.NoError(t, err, string(said))
-			assert.Contains(t, string(said), test.says)
-			assert.True(t, strings.HasSuffix(string(said), "demo: 0 of 5 jobs failed; the bill of the simulated kie.ai holds 5 charges\n"), string(said))
+			output, err := run.CombinedOutput()
+			require.NoError(t, err, string(output))
+			assert.Contains(t, string(output), test.want)
+			assert.True(t, strings.HasSuffix(string(output), "demo: 0 of 5 jobs failed; the bill of the simulated kie.ai holds 5 charges\n"), string(output))
 		})
 	}
 }

@@ -1,6 +1,6 @@
-// Package deploy_test holds what is deployed to what is promised about it: the
-// Dockerfile, docker-compose.yml and the settings that go with them. What needs
-// images is in TestCompose, which runs only when it is asked for.
+// Package deploy_test checks the deployment files: the Dockerfile, docker-compose.yml,
+// their settings and the monitoring. Checks that need images are in TestCompose,
+// which LUMAFLOW_COMPOSE_TEST=1 enables.
 package deploy_test
 
 import (
@@ -19,10 +19,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// root is the checkout, as seen from this package.
+// root is the path of the checkout from this package.
 const root = ".."
 
-// service is what is looked at of a service in docker-compose.yml.
+// service has the checked fields of a service in docker-compose.yml.
 type service struct {
 	Image       string            `yaml:"image"`
 	Build       *struct{}         `yaml:"build"`
@@ -72,32 +72,32 @@ func TestServices(t *testing.T) {
 	all := services(t)
 	for _, name := range []string{"postgres", "schema", "temporal", "namespace", "ui", "webhook", "worker-1", "worker-2"} {
 		require.Contains(t, all, name)
-		assert.Empty(t, all[name].Profiles, "%s is there without a profile", name)
+		assert.Empty(t, all[name].Profiles, "%s has a profile", name)
 	}
 	for name, profile := range map[string]string{"simulator": "demo", "demo": "demo", "prometheus": "observe", "grafana": "observe", "codec-server": "codec"} {
 		assert.Equal(t, []string{profile}, all[name].Profiles, name)
 	}
 	once := map[string]string{"schema": "on-failure:10", "namespace": "on-failure:10", "demo": "no"}
 	for name, s := range all {
-		assert.Equal(t, cmp.Or(once[name], "unless-stopped"), s.Restart, "%s: what dies comes back", name)
+		assert.Equal(t, cmp.Or(once[name], "unless-stopped"), s.Restart, "restart policy of %s", name)
 		assert.False(t, s.Privileged, "%s is privileged", name)
-		assert.Empty(t, s.NetworkMode, "%s leaves the network of its own", name)
-		assert.Empty(t, s.CapAdd, "%s gets more rights", name)
+		assert.Empty(t, s.NetworkMode, "%s is not on the default network", name)
+		assert.Empty(t, s.CapAdd, "%s has more capabilities", name)
 		assert.NotContains(t, []string{"0", "root"}, s.User, "%s runs as root", name)
 		if s.Build == nil {
 			continue
 		}
-		assert.True(t, s.ReadOnly, "%s may write to its image", name)
+		assert.True(t, s.ReadOnly, "the root file system of %s is writable", name)
 		assert.Equal(t, []string{"ALL"}, s.CapDrop, name)
 		assert.Contains(t, s.SecurityOpt, "no-new-privileges:true", name)
 	}
 	for _, name := range []string{"postgres", "temporal", "ui", "simulator"} {
 		require.NotNil(t, all[name].Healthcheck, name)
-		assert.Equal(t, "CMD", all[name].Healthcheck.Test[0], "%s: no shell is needed to ask", name)
+		assert.Equal(t, "CMD", all[name].Healthcheck.Test[0], "the health check of %s needs a shell", name)
 	}
 }
 
-func TestImagesArePinnedAndCanBeReplaced(t *testing.T) {
+func TestImagesArePinned(t *testing.T) {
 	t.Parallel()
 	pinned := regexp.MustCompile(`^\$\{[A-Z_]+_IMAGE:-[a-z/-]+:v?\d+\.\d+[.\w-]*\}$`)
 	for name, s := range services(t) {
@@ -109,7 +109,7 @@ func TestImagesArePinnedAndCanBeReplaced(t *testing.T) {
 	}
 }
 
-func TestOnlyTheFrontDoorsArePublished(t *testing.T) {
+func TestPublishedPorts(t *testing.T) {
 	t.Parallel()
 	published := map[string]string{
 		"ui":           "${PUBLISH_ADDRESS:-127.0.0.1}:${UI_PORT:-8233}:8080",
@@ -126,9 +126,9 @@ func TestOnlyTheFrontDoorsArePublished(t *testing.T) {
 	}
 }
 
-// What needs another service waits for it, and what is told to stop gets the time
-// that it may take (worker/worker.go and webhook/serve.go).
-func TestOrderAndPatience(t *testing.T) {
+// A service waits for the services that it needs, and its grace period covers its
+// drain (worker/worker.go and webhook/serve.go).
+func TestStartOrderAndGracePeriods(t *testing.T) {
 	t.Parallel()
 	const healthy, completed = "service_healthy", "service_completed_successfully"
 	all := services(t)
@@ -147,21 +147,21 @@ func TestOrderAndPatience(t *testing.T) {
 	assert.GreaterOrEqual(t, all["webhook"].StopGracePeriod, 35*time.Second)
 }
 
-func TestWorkersShareTheirFolders(t *testing.T) {
+func TestWorkersShareFolders(t *testing.T) {
 	t.Parallel()
 	all := services(t)
 	require.Equal(t, all["worker-1"], all["worker-2"])
 	assert.ElementsMatch(t, []string{"work:/work", "${VIDEOS:-videos}:/videos"}, all["worker-1"].Volumes)
-	assert.Contains(t, content(t, "Dockerfile"), "WORK_DIR=/work", "partial downloads are in the volume")
+	assert.Contains(t, content(t, "Dockerfile"), "WORK_DIR=/work", "partial downloads are not in the volume")
 	assert.Equal(t, "${OUTPUT_URL:-/videos}", all["worker-1"].Environment["OUTPUT_URL"])
 }
 
-func TestMountedFilesAreThere(t *testing.T) {
+func TestMountedFilesExist(t *testing.T) {
 	t.Parallel()
 	for name, s := range services(t) {
 		for _, volume := range s.Volumes {
 			if path, _, _ := strings.Cut(volume, ":"); strings.HasPrefix(path, "./") {
-				assert.True(t, strings.HasSuffix(volume, ":ro"), "%s may write to %s", name, path)
+				assert.True(t, strings.HasSuffix(volume, ":ro"), "%s can write to %s", name, path)
 				_, err := os.Stat(filepath.Join(root, path))
 				assert.NoError(t, err, name)
 			}
@@ -185,30 +185,30 @@ func TestDockerfile(t *testing.T) {
 	t.Parallel()
 	file := content(t, "Dockerfile")
 	froms := regexp.MustCompile(`(?m)^FROM (?:--platform=\S+ )?(\S+)`).FindAllStringSubmatch(file, -1)
-	require.Len(t, froms, 2, "one stage builds, one is the image")
+	require.Len(t, froms, 2, "build stage and final stage")
 	for _, from := range froms {
-		assert.Regexp(t, `^\$\{\w+_IMAGE\}$`, from[1], "every base is a build argument")
+		assert.Regexp(t, `^\$\{\w+_IMAGE\}$`, from[1], "a base image is not a build argument")
 	}
-	assert.Contains(t, file, "ARG BASE_IMAGE=scratch\n", "there is no shell in the image")
+	assert.Contains(t, file, "ARG BASE_IMAGE=scratch\n", "the final image has a base")
 	final := file[strings.LastIndex(file, "\nFROM "):]
 	assert.NotRegexp(t, `(?m)^RUN `, final)
-	assert.Regexp(t, `(?m)^USER [1-9]\d*:[1-9]\d*$`, final, "nobody has to know the user's name to see it is not root")
-	assert.Contains(t, final, "/etc/ssl/certs/ca-certificates.crt", "https needs authorities")
+	assert.Regexp(t, `(?m)^USER [1-9]\d*:[1-9]\d*$`, final, "USER must be numeric, for Kubernetes' runAsNonRoot")
+	assert.Contains(t, final, "/etc/ssl/certs/ca-certificates.crt", "the image has no CA certificates")
 	assert.Regexp(t, `(?m)^ENTRYPOINT \["/usr/local/bin/lumaflow"\]$`, final)
 	assert.Regexp(t, `(?s)HEALTHCHECK .*CMD \["/usr/local/bin/lumaflow", "health", `, final)
-	assert.Contains(t, file, "CGO_ENABLED=0", "the binary is static")
+	assert.Contains(t, file, "CGO_ENABLED=0", "the binary is not static")
 	assert.Contains(t, file, "--mount=type=cache,")
 
 	ignored := strings.Split(content(t, ".dockerignore"), "\n")
 	for _, path := range []string{".env", ".git", "callback.secret"} {
-		assert.Contains(t, ignored, path, "what goes to the builder")
+		assert.Contains(t, ignored, path, "the build context includes a secret")
 	}
 }
 
-// TestStamp builds as the Dockerfile does and asks the binary what it is.
+// TestStamp builds with the Dockerfile's flags and checks --version.
 func TestStamp(t *testing.T) {
 	if testing.Short() {
-		t.Skip("links a binary: left out by -short")
+		t.Skip("links a binary")
 	}
 	t.Parallel()
 	flags := regexp.MustCompile(`-ldflags "([^"]*)"`).FindStringSubmatch(content(t, "Dockerfile"))
@@ -223,13 +223,13 @@ func TestStamp(t *testing.T) {
 	assert.Equal(t, "v1.2.3 (revision 0123456789ab)\n", string(version))
 }
 
-// TestDemoSubmitsNothingThatWouldBePaid runs the demo's script where the workers
-// are at the real kie.ai.
-func TestDemoSubmitsNothingThatWouldBePaid(t *testing.T) {
+// The demo's script submits nothing if the workers use another kie.ai than the
+// simulated one.
+func TestDemoSubmitsNoPaidJobs(t *testing.T) {
 	t.Parallel()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip("no POSIX shell here")
+		t.Skip("no POSIX shell")
 	}
 	folder := t.TempDir()
 	called := filepath.Join(folder, "called")
@@ -260,7 +260,7 @@ func TestScriptsParse(t *testing.T) {
 	t.Parallel()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skip("no bash here")
+		t.Skip("no bash")
 	}
 	scripts, err := filepath.Glob("*/*.sh")
 	require.NoError(t, err)

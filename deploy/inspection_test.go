@@ -20,12 +20,12 @@ import (
 // maxAnonymous is the most anonymous memory of an idle process, in bytes.
 var maxAnonymous = map[string]int{"worker-1": 40_000_000, "worker-2": 40_000_000, "webhook": 30_000_000}
 
-// frontDoors looks at what the server's other users and the network can reach.
-func (s *stack) frontDoors(t *testing.T) {
+// publishedPorts checks the ports on the host and their addresses.
+func (s *stack) publishedPorts(t *testing.T) {
 	s = s.in(t)
-	var doors []string
-	for _, container := range strings.Fields(s.compose("ps", "-q")) {
-		doors = append(doors, strings.Fields(s.inspect(container,
+	var published []string
+	for container := range strings.FieldsSeq(s.compose("ps", "-q")) {
+		published = append(published, strings.Fields(s.inspect(container,
 			`{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}}:{{.HostPort}} {{end}}{{end}}`))...)
 	}
 	var expected []string
@@ -33,10 +33,10 @@ func (s *stack) frontDoors(t *testing.T) {
 		i := slices.IndexFunc(s.env, func(setting string) bool { return strings.HasPrefix(setting, variable+"=") })
 		expected = append(expected, "127.0.0.1:"+strings.TrimPrefix(s.env[i], variable+"="))
 	}
-	require.ElementsMatch(t, expected, doors)
-	for door, path := range map[string]string{expected[0]: "/", expected[1]: "/healthz", expected[2]: "/healthz"} {
-		s.eventually(door+path+" answers", func() bool {
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+door+path, nil)
+	require.ElementsMatch(t, expected, published)
+	for address, path := range map[string]string{expected[0]: "/", expected[1]: "/healthz", expected[2]: "/healthz"} {
+		s.eventually(address+path+" answers", func() bool {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
 			require.NoError(t, err)
 			response, err := http.DefaultClient.Do(request)
 			if err != nil {
@@ -48,11 +48,11 @@ func (s *stack) frontDoors(t *testing.T) {
 	}
 }
 
-// observed asks Prometheus, once it is up, for what it scrapes and for its rules.
-func (s *stack) observed(t *testing.T) {
+// prometheus starts Prometheus and checks its targets and rules.
+func (s *stack) prometheus(t *testing.T) {
 	s = s.in(t)
 	s.compose("up", "-d", "prometheus")
-	ask := func(path string, answer any) {
+	get := func(path string, answer any) {
 		require.NoError(t, json.Unmarshal([]byte(s.once("wget", "-q", "-O", "-", "http://prometheus:9090/api/v1/"+path)), answer))
 	}
 	container := s.containers("prometheus")[0]
@@ -63,7 +63,7 @@ func (s *stack) observed(t *testing.T) {
 				ActiveTargets []struct{ ScrapeURL, Health string }
 			}
 		}
-		ask("targets", &targets)
+		get("targets", &targets)
 		up := map[string]string{}
 		for _, target := range targets.Data.ActiveTargets {
 			up[target.ScrapeURL] = target.Health
@@ -77,26 +77,26 @@ func (s *stack) observed(t *testing.T) {
 		var rules struct {
 			Data struct{ Groups []struct{ Rules []rule } }
 		}
-		ask("rules", &rules)
-		var known []rule
+		get("rules", &rules)
+		var loaded []rule
 		for _, group := range rules.Data.Groups {
-			known = append(known, group.Rules...)
+			loaded = append(loaded, group.Rules...)
 		}
-		return len(known) == strings.Count(content(t, "deploy/prometheus/alerts.yml"), "- alert: ") &&
-			!slices.ContainsFunc(known, func(r rule) bool { return r.Health != "ok" })
+		return len(loaded) == strings.Count(content(t, "deploy/prometheus/alerts.yml"), "- alert: ") &&
+			!slices.ContainsFunc(loaded, func(r rule) bool { return r.Health != "ok" })
 	})
 }
 
-// encrypted looks at the history of a job that all roles have worked on, with and
-// without the codec server.
+// encrypted checks the history of a job of all roles, with and without the codec
+// server.
 func (s *stack) encrypted(t *testing.T) {
 	s = s.in(t)
 	show := []string{"workflow", "show", "--namespace", "lumaflow", "--workflow-id", "worker-1-dies-slow-response", "--output", "json"}
 	secrets := regexp.MustCompile(`https?:|file:|\[fault`)
-	assert.Empty(t, secrets.FindAllString(bare(s.once("temporal", show...)), -1))
-	open := bare(s.once("temporal", append(show, "--codec-endpoint", "http://codec-server:8081", "--codec-auth", "Bearer "+codecToken)...))
-	for _, said := range []string{"https://cdn.example.org/in.mp4", "[fault: slow-response]", "file:///videos/luma_result_"} {
-		assert.Contains(t, open, said)
+	assert.Empty(t, secrets.FindAllString(decodeBase64(s.once("temporal", show...)), -1))
+	decrypted := decodeBase64(s.once("temporal", append(show, "--codec-endpoint", "http://codec-server:8081", "--codec-auth", "Bearer "+codecToken)...))
+	for _, text := range []string{"https://cdn.example.org/in.mp4", "[fault: slow-response]", "file:///videos/luma_result_"} {
+		assert.Contains(t, decrypted, text)
 	}
 }
 
@@ -107,7 +107,7 @@ func (s *stack) memory(t *testing.T) {
 		container := s.containers(service)[0]
 		held, err := s.anonymous(container)
 		if err != nil {
-			t.Skipf("the memory of %s is not to be seen from here: %v", service, err)
+			t.Skipf("the memory of %s cannot be read: %v", service, err)
 		}
 		t.Logf("%s holds %.1f MB", service, float64(held)/1e6)
 		if most := maxAnonymous[service]; most != 0 {

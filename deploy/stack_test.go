@@ -20,19 +20,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience bounds every wait for something that ought to happen, building images
-// aside.
-const patience = 5 * time.Minute
+// waitTimeout bounds every wait, except for the build of images.
+const waitTimeout = 5 * time.Minute
 
-// stack is one project of docker-compose.yml, as deploy/demo.env has it.
+// stack is a project of docker-compose.yml with the settings of deploy/demo.env.
 type stack struct {
 	t    *testing.T
 	tool []string
 	env  []string
 }
 
-// composeTool is `docker compose`, or the older docker-compose. It is empty if
-// neither is here.
+// composeTool returns `docker compose` or the older docker-compose, nil if neither
+// is installed.
 func composeTool(ctx context.Context) []string {
 	for _, tool := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
 		if exec.CommandContext(ctx, tool[0], append(tool[1:], "version")...).Run() == nil {
@@ -42,28 +41,28 @@ func composeTool(ctx context.Context) []string {
 	return nil
 }
 
-// plainEnvironment is that of the tests without what docker-compose.yml would
-// take for a setting, and with the given settings.
+// plainEnvironment returns the environment of the test without the variables of
+// docker-compose.yml, plus the given settings.
 func plainEnvironment(t *testing.T, settings ...string) []string {
 	t.Helper()
-	explained := content(t, ".env.example")
+	documented := content(t, ".env.example")
 	env := slices.DeleteFunc(os.Environ(), func(setting string) bool {
 		name, _, _ := strings.Cut(setting, "=")
-		return name != "GOPROXY" && (strings.HasPrefix(name, "COMPOSE_") || regexp.MustCompile(`(?m)^(# )?`+regexp.QuoteMeta(name)+`=`).MatchString(explained))
+		return name != "GOPROXY" && (strings.HasPrefix(name, "COMPOSE_") || regexp.MustCompile(`(?m)^(# )?`+regexp.QuoteMeta(name)+`=`).MatchString(documented))
 	})
 	return append(env, settings...)
 }
 
-// run runs a program in the checkout and returns its standard output.
+// run runs a program in the checkout and returns its trimmed standard output.
 func (s *stack) run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = root
 	cmd.Env = s.env
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	output, err := cmd.Output()
 	if err != nil {
-		err = fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, output, said.Bytes())
+		err = fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, output, stderr.Bytes())
 	}
 	return strings.TrimSpace(string(output)), err
 }
@@ -87,7 +86,7 @@ func (s *stack) docker(args ...string) string {
 	return output
 }
 
-// lumaflow runs a command in the webhook's container: no worker's end ends it.
+// lumaflow runs a command in the webhook's container, which no test kills.
 func (s *stack) lumaflow(args ...string) (string, error) {
 	return s.tryCompose(s.t.Context(), append([]string{"exec", "-T", "webhook", "lumaflow"}, args...)...)
 }
@@ -98,7 +97,7 @@ func (s *stack) once(program string, args ...string) string {
 	return s.compose(append([]string{"run", "--rm", "--no-deps", "-T", "--entrypoint", program, "namespace"}, args...)...)
 }
 
-// containers are the ids of a service's containers, ended ones too.
+// containers returns the ids of a service's containers, including exited ones.
 func (s *stack) containers(service string) []string {
 	s.t.Helper()
 	return strings.Fields(s.compose("ps", "-a", "-q", service))
@@ -113,34 +112,34 @@ func (s *stack) healthy(container string) bool {
 	return s.inspect(container, "{{.State.Status}} {{.State.Health.Status}}") == "running healthy"
 }
 
-// crash ends a container's process as a power cut would, and waits until the
-// engine has put the container up again.
+// crash kills a container's process and waits until the engine has restarted the
+// container.
 func (s *stack) crash(container string) {
 	s.t.Helper()
 	pid, err := strconv.Atoi(s.inspect(container, "{{.State.Pid}}"))
 	require.NoError(s.t, err)
-	require.Positive(s.t, pid, "it is not running")
+	require.Positive(s.t, pid, "the container is not running")
 	began := s.inspect(container, "{{.State.StartedAt}}")
 	process, err := os.FindProcess(pid)
 	if err == nil {
 		err = process.Kill()
 	}
 	if err != nil {
-		// The engine is on another machine, or its processes are another
-		// user's: it kills by itself, and then does not start by itself.
+		// The process is on another machine or belongs to another user. After
+		// `docker kill` the engine does not restart the container.
 		require.True(s.t, errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrProcessDone), "%v", err)
 		s.docker("kill", container)
 		s.docker("start", container)
 	}
-	s.eventually("the container is up again", func() bool {
+	s.eventually("the container is running", func() bool {
 		return s.inspect(container, "{{.State.Status}}") == "running" && s.inspect(container, "{{.State.StartedAt}}") != began
 	})
 }
 
 func (s *stack) eventually(what string, condition func() bool) {
 	s.t.Helper()
-	for limit := time.Now().Add(patience); !condition(); {
-		require.True(s.t, time.Now().Before(limit), "waited %s in vain: %s", patience, what)
+	for limit := time.Now().Add(waitTimeout); !condition(); {
+		require.True(s.t, time.Now().Before(limit), "not after %s: %s", waitTimeout, what)
 		select {
 		case <-s.t.Context().Done():
 			s.t.FailNow()
@@ -149,7 +148,7 @@ func (s *stack) eventually(what string, condition func() bool) {
 	}
 }
 
-// freePort is one that nobody listens on just now.
+// freePort returns a port without a listener.
 func freePort(t *testing.T) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -160,8 +159,8 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// bare is a text with everything quoted in it that is base64 decoded.
-func bare(text string) string {
+// decodeBase64 decodes every base64 string in a JSON text.
+func decodeBase64(text string) string {
 	return regexp.MustCompile(`"[A-Za-z0-9+/]+=*"`).ReplaceAllStringFunc(text, func(quoted string) string {
 		decoded, err := base64.StdEncoding.DecodeString(strings.Trim(quoted, `"`))
 		if err != nil {
@@ -171,23 +170,22 @@ func bare(text string) string {
 	})
 }
 
-// lastLine is the last thing said, for a reason.
+// lastLine returns the last line of an output.
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[len(lines)-1]
 }
 
-// follow runs a program for its effect and shows what it says as it goes, for
-// steps that take minutes.
+// follow runs a program that takes minutes and copies its output to stderr.
 func (s *stack) follow(name string, args ...string) error {
 	cmd := exec.CommandContext(s.t.Context(), name, args...)
 	cmd.Dir = root
 	cmd.Env = s.env
-	var said bytes.Buffer
-	cmd.Stdout = io.MultiWriter(os.Stderr, &said)
+	var output bytes.Buffer
+	cmd.Stdout = io.MultiWriter(os.Stderr, &output)
 	cmd.Stderr = cmd.Stdout
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, lastLine(said.String()))
+		return fmt.Errorf("%s: %w: %s", name, err, lastLine(output.String()))
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/activities"
@@ -52,9 +51,9 @@ func (c *countingTemporal) asks() (done func()) {
 	}
 }
 
-func (c *countingTemporal) DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (c *countingTemporal) DescribeWorkflow(ctx context.Context, id, runID string) (*client.WorkflowExecutionDescription, error) {
 	defer c.asks()()
-	return c.Temporal.DescribeWorkflowExecution(ctx, id, runID)
+	return c.Temporal.DescribeWorkflow(ctx, id, runID)
 }
 
 func (c *countingTemporal) ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {

@@ -157,7 +157,7 @@ func TestAnswerWithoutKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		job := fake.Job(jobID)
-		job.Answer = func() (workflows.Status, error) { return workflows.Status{}, &codec.SealedError{KeyID: "studio"} }
+		job.Answer = func() (workflows.Status, error) { return workflows.Status{}, &codec.KeyError{KeyID: "studio"} }
 		ctx, cancel := context.WithCancel(t.Context())
 		w := watch(ctx, starter.New(fake, starter.Options{}))
 		require.Equal(t, "its answer is "+keyMissing, w.last().Silence)

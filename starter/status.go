@@ -80,13 +80,14 @@ func (s *Starter) findTaskID(ctx context.Context, report *Report) {
 func (s *Starter) describe(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	described, err := s.temporal.DescribeWorkflowExecution(ctx, id, runID)
+	description, err := s.temporal.DescribeWorkflow(ctx, id, runID)
 	if notFound(err) {
 		return nil, noJob(id)
 	}
 	if err != nil {
 		return nil, failed("look up job "+oneline.Clean(id), err)
 	}
+	described := description.RawResponse
 	if name := described.GetWorkflowExecutionInfo().GetType().GetName(); name != workflows.ModifyVideoName {
 		return nil, fmt.Errorf("%s is no job of lumaflow but a workflow of type %s", oneline.Clean(id), oneline.Clean(name))
 	}

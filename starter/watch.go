@@ -227,7 +227,7 @@ func (w *watchedJob) poll(ctx context.Context) Progress {
 
 // querySilence describes a failed query in a few words.
 func querySilence(err error) string {
-	sealed, isSealed := errors.AsType[*codec.SealedError](err)
+	sealed, isSealed := errors.AsType[*codec.KeyError](err)
 	switch {
 	case err == nil:
 		return ""

@@ -71,7 +71,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	defer instruments.Close()
 	temporal, err := dial.Temporal(ctx, dial.Options{
-		Logger: options.Logger, Patience: dial.RolePatience, Metrics: instruments.Metrics(), Interceptors: instruments.Interceptors(),
+		Logger: options.Logger, Wait: dial.StartupWait, Metrics: instruments.Metrics(), Interceptors: instruments.Interceptors(),
 	})
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	instruments.Readiness.Begin(telemetry.Check{Name: "temporal", Ask: reach})
+	instruments.Readiness.Begin(telemetry.Check{Name: "temporal", Probe: reach})
 	defer context.AfterFunc(ctx, instruments.Readiness.Drain)()
 	handler := New(options)
 	if c.MetricsListen != "" {

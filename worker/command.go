@@ -105,8 +105,8 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		Logger:           logger,
 		Started: func() {
 			observed.Readiness.Begin(
-				telemetry.Check{Name: "temporal", Ask: temporal.reachable},
-				telemetry.Check{Name: "output", Ask: options.Store.Check, Holds: outputCheckInterval},
+				telemetry.Check{Name: "temporal", Probe: temporal.reachable},
+				telemetry.Check{Name: "output", Probe: options.Store.Check, TTL: outputCheckInterval},
 			)
 		},
 		Draining: observed.Readiness.Drain,

@@ -31,14 +31,14 @@ type connection struct {
 func (c *Command) connect(ctx context.Context, server dial.Settings, observed *telemetry.Telemetry, logger *slog.Logger) (*connection, error) {
 	identity := census.Identity(dial.Identity(), observed.Measures())
 	options := dial.Options{
-		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Patience: dial.RolePatience,
+		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Wait: dial.StartupWait,
 		Metrics: observed.Metrics(), Interceptors: observed.Interceptors(),
 	}
 	working, err := dial.Temporal(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	reader, err := dial.Onlooker(ctx, working, options)
+	reader, err := dial.QueryClient(ctx, working, options)
 	if err != nil {
 		working.Close()
 		return nil, err

@@ -30,7 +30,7 @@ func TestNothingIsLeftAfterAStop(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Temporal dev server")
 	}
-	server, err := devserver.Start(t.Context(), devserver.Options{Say: os.Stderr})
+	server, err := devserver.Start(t.Context(), devserver.Options{Progress: os.Stderr})
 	require.NoError(t, err)
 	defer server.Stop()
 	kie, err := kietest.New(kietest.Options{})

@@ -81,7 +81,7 @@ func newRecorder(t *testing.T) *recorder {
 	t.Helper()
 	server, err := devserver.Start(t.Context(), devserver.Options{
 		KeywordAttributes: []string{workflows.StageAttribute, workflows.TaskIDAttribute},
-		Say:               os.Stderr,
+		Progress:          os.Stderr,
 	})
 	require.NoError(t, err)
 	t.Cleanup(server.Stop)

@@ -97,8 +97,8 @@ func (rec *recording) awaitStage(stage workflows.Stage, submissions int) {
 		if err != nil || answer.Get(&status) != nil || status.Stage != stage || status.SubmitAttempts < submissions {
 			return false
 		}
-		job, err := rec.client.DescribeWorkflowExecution(rec.ctx, rec.scenario.name, "")
-		return err == nil && job.GetPendingWorkflowTask() == nil
+		job, err := rec.client.DescribeWorkflow(rec.ctx, rec.scenario.name, "")
+		return err == nil && job.RawResponse.GetPendingWorkflowTask() == nil
 	})
 }
 
@@ -115,11 +115,11 @@ func (rec *recording) awaitRetry(name string) {
 func (rec *recording) awaitPending(name string, state enumspb.PendingActivityState, attempt int32) {
 	rec.t.Helper()
 	rec.eventually(name+" is "+state.String(), func() bool {
-		job, err := rec.client.DescribeWorkflowExecution(rec.ctx, rec.scenario.name, "")
+		job, err := rec.client.DescribeWorkflow(rec.ctx, rec.scenario.name, "")
 		if err != nil {
 			return false
 		}
-		for _, pending := range job.GetPendingActivities() {
+		for _, pending := range job.RawResponse.GetPendingActivities() {
 			if pending.GetActivityType().GetName() == name && pending.GetState() == state && pending.GetAttempt() >= attempt {
 				return true
 			}

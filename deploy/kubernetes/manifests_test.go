@@ -1,6 +1,6 @@
-// Package kubernetes_test holds the manifests against Kubernetes' own types and
-// against each other, without a cluster. It has a module of its own, so that
-// lumaflow does not depend on Kubernetes.
+// Package kubernetes_test checks the manifests against Kubernetes' types and against
+// each other, without a cluster. It is a module of its own to keep Kubernetes out of
+// lumaflow's dependencies.
 package kubernetes_test
 
 import (
@@ -29,15 +29,14 @@ import (
 
 const example = "secret.example.yaml"
 
-// kustomizations are the folders that are applied; bases are those that others
-// are made of.
+// kustomizations are the folders for kubectl apply -k, bases the folders that they
+// include.
 var (
 	kustomizations = []string{".", "version"}
 	bases          = []string{"worker"}
 )
 
-// decode reads one manifest as the API server would, but takes no field that the
-// kind does not have, and none twice.
+// decode decodes one manifest and rejects unknown and duplicate fields.
 func decode(manifest []byte) (runtime.Object, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme} {
@@ -49,7 +48,7 @@ func decode(manifest []byte) (runtime.Object, error) {
 	return object, err
 }
 
-// decodeAll reads the manifests of one file or build.
+// decodeAll decodes the manifests of a file or a build.
 func decodeAll(t *testing.T, name string, content []byte) (objects []runtime.Object) {
 	t.Helper()
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
@@ -65,7 +64,7 @@ func decodeAll(t *testing.T, name string, content []byte) (objects []runtime.Obj
 	}
 }
 
-// build is what `kubectl apply -k` would send.
+// build returns the objects of `kubectl apply -k`.
 func build(t *testing.T, folder string) []runtime.Object {
 	t.Helper()
 	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
@@ -75,7 +74,7 @@ func build(t *testing.T, folder string) []runtime.Object {
 	return decodeAll(t, folder, content)
 }
 
-// manifests are the files of a folder that a kustomization must list.
+// manifests returns the files of a folder that its kustomization must list.
 func manifests(t *testing.T, folder string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
@@ -88,7 +87,7 @@ func manifests(t *testing.T, folder string) (names []string) {
 	return names
 }
 
-func TestEveryFileIsListedAndStrictlyRight(t *testing.T) {
+func TestManifestsAreListedAndValid(t *testing.T) {
 	t.Parallel()
 	for _, folder := range append(bases, kustomizations...) {
 		content, err := os.ReadFile(filepath.Join(folder, "kustomization.yaml"))
@@ -110,7 +109,7 @@ func TestEveryFileIsListedAndStrictlyRight(t *testing.T) {
 	}
 	folders, err := filepath.Glob("*/kustomization.yaml")
 	require.NoError(t, err)
-	require.Len(t, folders, len(bases)+len(kustomizations)-1, "every folder is tested")
+	require.Len(t, folders, len(bases)+len(kustomizations)-1, "a folder is missing in this test")
 }
 
 func TestKustomizationsBuild(t *testing.T) {
@@ -127,22 +126,22 @@ func TestKustomizationsBuild(t *testing.T) {
 	}
 }
 
-// What the checks above are worth: a manifest with a slip is refused.
-func TestSlipsAreRefused(t *testing.T) {
+// decode rejects a manifest with a typical mistake.
+func TestInvalidManifestsAreRejected(t *testing.T) {
 	t.Parallel()
 	good, err := os.ReadFile("worker/deployment.yaml")
 	require.NoError(t, err)
 	_, err = decode(good)
 	require.NoError(t, err)
-	for name, slip := range map[string][2]string{
+	for name, mistake := range map[string][2]string{
 		"an unknown field":   {"readOnlyRootFilesystem:", "readOnlyRootFileSystem:"},
-		"a field too high":   {"      terminationGracePeriodSeconds:", "  terminationGracePeriodSeconds:"},
-		"a field twice":      {"  replicas: 2", "  replicas: 2\n  replicas: 3"},
-		"another type":       {"replicas: 2", "replicas: two"},
+		"wrong indentation":  {"      terminationGracePeriodSeconds:", "  terminationGracePeriodSeconds:"},
+		"a duplicate field":  {"  replicas: 2", "  replicas: 2\n  replicas: 3"},
+		"a wrong type":       {"replicas: 2", "replicas: two"},
 		"an unknown kind":    {"kind: Deployment", "kind: Deploy"},
 		"an unknown version": {"apps/v1", "apps/v9"},
 	} {
-		broken := strings.Replace(string(good), slip[0], slip[1], 1)
+		broken := strings.Replace(string(good), mistake[0], mistake[1], 1)
 		require.NotEqual(t, string(good), broken, name)
 		_, err := decode([]byte(broken))
 		require.Error(t, err, name)

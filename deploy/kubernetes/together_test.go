@@ -18,14 +18,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// of picks the objects of one kind.
-func of[T runtime.Object](objects []runtime.Object) (picked []T) {
+// of returns the objects of one type.
+func of[T runtime.Object](objects []runtime.Object) (selected []T) {
 	for _, object := range objects {
-		if one, is := object.(T); is {
-			picked = append(picked, one)
+		if typed, ok := object.(T); ok {
+			selected = append(selected, typed)
 		}
 	}
-	return picked
+	return selected
 }
 
 func selects(t *testing.T, selector *metav1.LabelSelector, pod corev1.PodTemplateSpec) bool {
@@ -35,9 +35,9 @@ func selects(t *testing.T, selector *metav1.LabelSelector, pod corev1.PodTemplat
 	return chosen.Matches(labels.Set(pod.Labels))
 }
 
-// everything is both builds at once, as they are beside each other in a cluster,
-// and the example of the Secret.
-func everything(t *testing.T) []runtime.Object {
+// allObjects returns the objects of both builds, which share a cluster, and the
+// example Secret.
+func allObjects(t *testing.T) []runtime.Object {
 	t.Helper()
 	objects := append(build(t, "."), build(t, "version")...)
 	secret, err := os.ReadFile(example)
@@ -45,9 +45,9 @@ func everything(t *testing.T) []runtime.Object {
 	return append(objects, decodeAll(t, example, secret)...)
 }
 
-func TestSelectorsMeetTheirPodsAndNoOthers(t *testing.T) {
+func TestSelectors(t *testing.T) {
 	t.Parallel()
-	objects := everything(t)
+	objects := allObjects(t)
 	deployments := of[*appsv1.Deployment](objects)
 	require.Len(t, deployments, 3)
 	selected := func(selector *metav1.LabelSelector) (names []string) {
@@ -75,13 +75,12 @@ func TestSelectorsMeetTheirPodsAndNoOthers(t *testing.T) {
 	}
 }
 
-func TestPodsAreConfinedAndProbed(t *testing.T) {
+func TestPodSecurityAndProbes(t *testing.T) {
 	t.Parallel()
-	objects := everything(t)
+	objects := allObjects(t)
 	config := of[*corev1.ConfigMap](objects)[0].Data
-	// How long a role may take to stop, in seconds, as worker/worker.go and
-	// webhook/serve.go have it, and telemetry after them; the webhook stays at its door
-	// first (webhook/linger.go).
+	// The drain time of a role, in seconds: worker/worker.go, webhook/serve.go after
+	// webhook/linger.go, and 6 for telemetry.
 	drain := map[string]int64{"worker": 75 + 6, "webhook": 5 + 20 + 6}
 	for _, deployment := range of[*appsv1.Deployment](objects) {
 		pod := deployment.Spec.Template.Spec
@@ -121,9 +120,9 @@ func TestPodsAreConfinedAndProbed(t *testing.T) {
 	}
 }
 
-// A webhook that is replaced is missed by nobody: another one is ready before, and
-// it goes on answering until no load balancer sends it anything.
-func TestWebhooksAreReplacedOneByOne(t *testing.T) {
+// A rolling update of the webhook loses no callback: a new pod is ready first, and the
+// old one answers until load balancers stop sending requests.
+func TestWebhookRollingUpdate(t *testing.T) {
 	t.Parallel()
 	for _, deployment := range of[*appsv1.Deployment](build(t, ".")) {
 		if deployment.Name != "webhook" {
@@ -131,9 +130,9 @@ func TestWebhooksAreReplacedOneByOne(t *testing.T) {
 		}
 		require.Greater(t, *deployment.Spec.Replicas, int32(1))
 		require.Zero(t, deployment.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue())
-		// Pods learn of their end while load balancers do. With a port for metrics the
-		// webhook itself waits for them; a hook before SIGTERM would add to that, without
-		// turning connections away that are kept open.
+		// A pod gets SIGTERM while load balancers still send requests. With a metrics
+		// port the webhook itself waits for them; a preStop hook would only add time and
+		// would not close kept connections.
 		require.NotEmpty(t, of[*corev1.ConfigMap](build(t, "."))[0].Data["METRICS_LISTEN"])
 		require.Nil(t, deployment.Spec.Template.Spec.Containers[0].Lifecycle)
 		return
@@ -141,14 +140,14 @@ func TestWebhooksAreReplacedOneByOne(t *testing.T) {
 	require.Fail(t, "there is no webhook")
 }
 
-// What is written is written to a volume that there is.
-func TestWorkersHaveWhereToWrite(t *testing.T) {
+// Workers write to a mounted volume.
+func TestWorkerVolumes(t *testing.T) {
 	t.Parallel()
-	objects := everything(t)
+	objects := allObjects(t)
 	config := of[*corev1.ConfigMap](objects)[0].Data
 	claims := of[*corev1.PersistentVolumeClaim](objects)
 	require.Len(t, claims, 1)
-	require.Equal(t, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}, claims[0].Spec.AccessModes, "all workers mount it")
+	require.Equal(t, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}, claims[0].Spec.AccessModes, "all workers mount the claim")
 	for _, deployment := range of[*appsv1.Deployment](objects) {
 		pod := deployment.Spec.Template.Spec
 		if pod.Containers[0].Name != "worker" {
@@ -167,11 +166,10 @@ func TestWorkersHaveWhereToWrite(t *testing.T) {
 	}
 }
 
-// Every variable is one that the role reads, and comes from something that is
-// there.
-func TestVariablesAreKnown(t *testing.T) {
+// The role reads every variable, and its source exists.
+func TestVariables(t *testing.T) {
 	t.Parallel()
-	objects := everything(t)
+	objects := allObjects(t)
 	config := of[*corev1.ConfigMap](objects)[0]
 	secret := of[*corev1.Secret](objects)[0]
 	table, err := os.ReadFile("../../README.md")
@@ -187,7 +185,7 @@ func TestVariablesAreKnown(t *testing.T) {
 		require.Equal(t, config.Name, container.EnvFrom[0].ConfigMapRef.Name)
 		given := map[string]bool{}
 		for _, variable := range container.Env {
-			require.False(t, given[variable.Name], "%s is given twice", variable.Name)
+			require.False(t, given[variable.Name], "duplicate variable %s", variable.Name)
 			given[variable.Name] = true
 			// No flags: the connection to Temporal and the Go runtime.
 			if !slices.Contains([]string{"TEMPORAL_API_KEY", "CODEC_KEYS", "GOMEMLIMIT"}, variable.Name) {
@@ -206,7 +204,7 @@ func TestVariablesAreKnown(t *testing.T) {
 		if container.Name == "worker" {
 			require.True(t, given["KIE_API_KEY"])
 		} else {
-			require.False(t, given["KIE_API_KEY"], "only workers need it")
+			require.False(t, given["KIE_API_KEY"], "only workers need the key")
 		}
 		require.True(t, given["CALLBACK_SECRET"])
 	}
@@ -221,8 +219,8 @@ func help(t *testing.T, role string) string {
 	return string(output)
 }
 
-// A version is told apart by its image, its build id and its labels, all alike.
-func TestAVersionIsOfOnePiece(t *testing.T) {
+// Image, build id, label and name of a version agree.
+func TestVersionIsConsistent(t *testing.T) {
 	t.Parallel()
 	deployment := of[*appsv1.Deployment](build(t, "version"))[0]
 	container := deployment.Spec.Template.Spec.Containers[0]
@@ -237,9 +235,9 @@ func TestAVersionIsOfOnePiece(t *testing.T) {
 	require.Equal(t, "worker-"+strings.ReplaceAll(id, ".", "-"), deployment.Name)
 }
 
-func TestTheWorldReachesTheWebhook(t *testing.T) {
+func TestIngress(t *testing.T) {
 	t.Parallel()
-	objects := everything(t)
+	objects := allObjects(t)
 	ingress := of[*networkingv1.Ingress](objects)[0]
 	service := of[*corev1.Service](objects)[0]
 	rule := ingress.Spec.Rules[0]

@@ -13,28 +13,28 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// book is a log to be read.
-type book struct {
+// logBuffer is a log for several goroutines.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (b *book) Write(line []byte) (int, error) {
+func (b *logBuffer) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.Write(line)
 }
 
-func (b *book) String() string {
+func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
 }
 
-func (b *book) logger() *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
+func (b *logBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
 
-// address is where the port is that a log tells of.
-func (b *book) address(t *testing.T) string {
+// address returns the logged address of the metrics port.
+func (b *logBuffer) address(t *testing.T) string {
 	t.Helper()
 	found := regexp.MustCompile(`metrics and health listening" address=(\S+)`).FindStringSubmatch(b.String())
 	require.NotNil(t, found, b.String())

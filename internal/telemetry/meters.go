@@ -20,8 +20,8 @@ import (
 	"lumaflow/internal/telemetry/metrics"
 )
 
-// meters are the metrics of a process: those of Temporal's SDK, lumaflow's own,
-// and those of the process and of Go.
+// meters are the metrics of a process: those of Temporal's SDK, of lumaflow, of the
+// process and of the Go runtime.
 type meters struct {
 	registry *prometheus.Registry
 	provider *metric.MeterProvider
@@ -42,14 +42,14 @@ func newMeters(ctx context.Context, options Options) (*meters, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the metrics: %w", err)
 	}
-	described, err := describe(ctx, options.Role)
+	attributes, err := resourceOf(ctx, options.Role)
 	if err != nil {
 		return nil, err
 	}
 	provider := metric.NewMeterProvider(
 		metric.WithReader(exporter),
-		metric.WithResource(described),
-		metric.WithView(shaper()),
+		metric.WithResource(attributes),
+		metric.WithView(view()),
 		metric.WithExemplarFilter(exemplar.AlwaysOffFilter),
 	)
 	m := &meters{registry: registry, provider: provider}
@@ -57,7 +57,7 @@ func newMeters(ctx context.Context, options Options) (*meters, error) {
 		Meter:                provider.Meter("lumaflow"),
 		UseMonotonicCounters: true,
 		OnError: func(err error) {
-			options.Logger.Warn("something is not measured", "error", err)
+			options.Logger.Warn("metric not recorded", "error", err)
 		},
 	})
 	for _, counter := range options.Counters {
@@ -69,7 +69,7 @@ func newMeters(ctx context.Context, options Options) (*meters, error) {
 func (m *meters) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError,
-		// A scrape is small; more at once are a mistake or worse.
+		// One Prometheus scrapes one request at a time.
 		MaxRequestsInFlight: 4,
 	})
 }
@@ -78,24 +78,22 @@ func (m *meters) close() {
 	if m == nil {
 		return
 	}
-	// Nothing is pushed anywhere, so nothing can be lost here.
+	// Metrics are only scraped, so shutdown has nothing to export and no error.
 	_ = m.provider.Shutdown(context.Background())
 }
 
 var (
-	// latencies are the bounds for the times that Temporal's SDK measures, which
-	// are made for the way to the server and back.
+	// latencies are the bucket bounds, in seconds, of the SDK's request times.
 	latencies = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
-	// lifetimes are the bounds for those of them that last as long as a job.
-	lifetimes = []float64{0.1, 1, 5, 15, 60, 300, 600, 1200, 3600, 6 * 3600, 24 * 3600}
-	long      = []string{"temporal_workflow_endtoend_latency", "temporal_activity_succeed_endtoend_latency", "temporal_activity_execution_latency"}
+	// lifetimes are those of the SDK's times that last as long as a job.
+	lifetimes       = []float64{0.1, 1, 5, 15, 60, 300, 600, 1200, 3600, 6 * 3600, 24 * 3600}
+	lifetimeMetrics = []string{"temporal_workflow_endtoend_latency", "temporal_activity_succeed_endtoend_latency", "temporal_activity_execution_latency"}
 )
 
-// shaper is the view that decides about all instruments: what is recorded
-// through Temporal's handler has neither texts nor bounds. Of the labels that the
-// handler of a workflow or an activity brings along, lumaflow's own metrics keep
-// none.
-func shaper() metric.View {
+// view sets the help text, bounds and labels of all instruments, because
+// Temporal's handler sets none. lumaflow's metrics drop the labels that the SDK
+// adds to the handler of a workflow or an activity.
+func view() metric.View {
 	own := map[string]metric.Stream{}
 	for _, m := range metrics.All() {
 		own[m.Name] = ownStream(m)
@@ -108,7 +106,7 @@ func shaper() metric.View {
 			return metric.Stream{}, false
 		}
 		bounds := latencies
-		if slices.Contains(long, instrument.Name) {
+		if slices.Contains(lifetimeMetrics, instrument.Name) {
 			bounds = lifetimes
 		}
 		return metric.Stream{
@@ -127,8 +125,6 @@ func ownStream(m metrics.Metric) metric.Stream {
 	}
 	if m.Kind == metrics.HistogramKind {
 		stream.Aggregation = metric.AggregationExplicitBucketHistogram{Boundaries: m.Buckets}
-		// In place of the handler's seconds; braces make it a mere note.
-		stream.Unit = "{number}"
 	}
 	if m.Seconds {
 		stream.Unit = "s"

@@ -13,40 +13,39 @@ import (
 )
 
 const (
-	// askTime bounds one check, goodFor is how long a good answer of one holds
-	// unless it says otherwise, badFor how long a bad one.
-	askTime = 5 * time.Second
-	goodFor = 10 * time.Second
-	badFor  = time.Second
-	// maxReason bounds, in bytes, what is said about a check that failed.
+	// probeTimeout bounds one probe. passTTL is the default time for which a passed
+	// check is cached, failTTL that of a failed one.
+	probeTimeout = 5 * time.Second
+	passTTL      = 10 * time.Second
+	failTTL      = time.Second
+	// maxReason bounds the reason of a failed check, in bytes.
 	maxReason = 300
 )
 
-// Check is one condition of being ready.
+// Check is one condition of readiness.
 type Check struct {
-	// Name is what it is about, in one word.
+	// Name is one word for /readyz.
 	Name string
-	// Ask returns why it does not hold. It has five seconds.
-	Ask func(ctx context.Context) error
-	// Holds is how long a good answer is repeated without asking; zero means ten
-	// seconds.
-	Holds time.Duration
+	// Probe returns the reason of a failure. Its context ends after five seconds.
+	Probe func(ctx context.Context) error
+	// TTL is the time for which a passed check is cached; zero means ten seconds.
+	TTL time.Duration
 }
 
-// Readiness is whether a role can do its work: it starts as not ready, is ready
-// from Begin on while all checks hold, and not ready for good after Drain. Its
-// methods may be called by several goroutines at once, and on nil.
+// Readiness reports whether a role can work: not ready at first, after Begin ready
+// while all checks pass, and not ready after Drain. Begin and Drain accept a nil
+// Readiness. Its methods are safe for concurrent use.
 type Readiness struct {
 	mu       sync.Mutex
-	checks   []*asked
+	checks   []*cachedCheck
 	began    bool
 	draining bool
 }
 
-// NewReadiness returns a Readiness that is not ready yet.
+// NewReadiness returns a Readiness that is not ready.
 func NewReadiness() *Readiness { return &Readiness{} }
 
-// Begin says that the start is over; from now on the checks decide.
+// Begin ends the start phase; from then on the checks decide.
 func (r *Readiness) Begin(checks ...Check) {
 	if r == nil {
 		return
@@ -55,14 +54,14 @@ func (r *Readiness) Begin(checks ...Check) {
 	defer r.mu.Unlock()
 	r.began = true
 	for _, check := range checks {
-		if check.Holds == 0 {
-			check.Holds = goodFor
+		if check.TTL == 0 {
+			check.TTL = passTTL
 		}
-		r.checks = append(r.checks, &asked{Check: check})
+		r.checks = append(r.checks, &cachedCheck{check: check})
 	}
 }
 
-// Drain says that the process is about to end.
+// Drain makes the role not ready for good.
 func (r *Readiness) Drain() {
 	if r == nil {
 		return
@@ -72,8 +71,8 @@ func (r *Readiness) Drain() {
 	r.draining = true
 }
 
-// Ready reports whether the role is ready and how each check stands, one line
-// for each. Checks are asked at most every few seconds, however often Ready is.
+// Ready reports whether the role is ready, with one line for each check. Results
+// are cached, so the rate of calls does not matter.
 func (r *Readiness) Ready(ctx context.Context) (ready bool, lines []string) {
 	r.mu.Lock()
 	began, draining, checks := r.began, r.draining, r.checks
@@ -86,67 +85,69 @@ func (r *Readiness) Ready(ctx context.Context) (ready bool, lines []string) {
 	}
 	lines = make([]string, len(checks))
 	errs := make([]error, len(checks))
-	var asking sync.WaitGroup
+	var running sync.WaitGroup
 	for i, check := range checks {
-		asking.Go(func() {
-			errs[i] = check.answer(ctx)
-			lines[i] = "ok      " + check.Name
+		running.Go(func() {
+			errs[i] = check.result(ctx)
+			lines[i] = "ok      " + check.check.Name
 			if errs[i] != nil {
-				lines[i] = "failed  " + check.Name + ": " + oneline.Truncate(errs[i].Error(), maxReason)
+				lines[i] = "failed  " + check.check.Name + ": " + oneline.Truncate(errs[i].Error(), maxReason)
 			}
 		})
 	}
-	asking.Wait()
+	running.Wait()
 	return errors.Join(errs...) == nil, lines
 }
 
-// asked is a check with its last answer.
-type asked struct {
-	Check
+// cachedCheck is a check with its last result.
+type cachedCheck struct {
+	check Check
 
-	mu    sync.Mutex
-	until time.Time
-	last  error
+	mu      sync.Mutex
+	expires time.Time
+	err     error
 }
 
-// answer asks if the last answer is too old. Who asks meanwhile waits for the
-// same answer; who leaves early does not spoil it for the others.
-func (a *asked) answer(ctx context.Context) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if time.Now().Before(a.until) {
-		return a.last
+// result probes if the last result has expired. Concurrent calls share one probe,
+// which does not end with the context of the first caller.
+func (c *cachedCheck) result(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Now().Before(c.expires) {
+		return c.err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 	defer cancel()
-	a.last = a.Ask(ctx)
-	holds := a.Holds
-	if a.last != nil {
-		holds = badFor
+	c.err = c.check.Probe(ctx)
+	ttl := c.check.TTL
+	if c.err != nil {
+		ttl = failTTL
 	}
-	a.until = time.Now().Add(holds)
-	return a.last
+	c.expires = time.Now().Add(ttl)
+	return c.err
 }
 
-// serveReady is /readyz: 200 or 503, and how each check stands.
+// serveReady serves /readyz: 200 or 503 with a line for each check.
 func (r *Readiness) serveReady(w http.ResponseWriter, request *http.Request) {
 	ready, lines := r.Ready(request.Context())
 	status := http.StatusOK
 	if !ready {
 		status = http.StatusServiceUnavailable
 	}
-	say(w, status, lines...)
+	writeText(w, status, lines...)
 }
 
-// serveAlive is /healthz: whoever can answer is alive.
-func serveAlive(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") }
+// serveHealthy serves /healthz: a process that answers is alive.
+func serveHealthy(w http.ResponseWriter, _ *http.Request) {
+	writeText(w, http.StatusOK, "alive")
+}
 
-func say(w http.ResponseWriter, status int, lines ...string) {
+func writeText(w http.ResponseWriter, status int, lines ...string) {
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	// Whoever has gone needs no answer.
+	// A write error means that the client has closed the connection.
 	_, _ = fmt.Fprintln(w, strings.Join(lines, "\n"))
 }

@@ -14,16 +14,16 @@ import (
 	"lumaflow/internal/telemetry"
 )
 
-// However many ask, a check is asked now and then; a bad answer is doubted
-// sooner than a good one.
-func TestChecksAreNotOverdone(t *testing.T) {
+// Concurrent calls share one probe; a failure is cached for a shorter time than a
+// pass.
+func TestCheckResultsAreCached(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var asked atomic.Int32
+		var probes atomic.Int32
 		var fails atomic.Bool
 		readiness := telemetry.NewReadiness()
-		readiness.Begin(telemetry.Check{Name: "it", Holds: 30 * time.Second, Ask: func(context.Context) error {
-			asked.Add(1)
+		readiness.Begin(telemetry.Check{Name: "it", TTL: 30 * time.Second, Probe: func(context.Context) error {
+			probes.Add(1)
 			if fails.Load() {
 				return errors.New("no")
 			}
@@ -43,43 +43,42 @@ func TestChecksAreNotOverdone(t *testing.T) {
 			return !not.Load()
 		}
 		assert.True(t, ready())
-		assert.EqualValues(t, 1, asked.Load())
+		assert.EqualValues(t, 1, probes.Load())
 		fails.Store(true)
 		time.Sleep(29 * time.Second)
 		assert.True(t, ready())
-		assert.EqualValues(t, 1, asked.Load())
+		assert.EqualValues(t, 1, probes.Load())
 		time.Sleep(2 * time.Second)
 		assert.False(t, ready())
-		assert.EqualValues(t, 2, asked.Load())
+		assert.EqualValues(t, 2, probes.Load())
 		fails.Store(false)
 		assert.False(t, ready())
 		time.Sleep(2 * time.Second)
 		assert.True(t, ready())
-		assert.EqualValues(t, 3, asked.Load())
+		assert.EqualValues(t, 3, probes.Load())
 	})
 }
 
-// A check that hangs ends after five seconds, and who gives up waiting for it
-// does not end it for the others.
-func TestChecksAreBounded(t *testing.T) {
+// A probe ends after five seconds, also if the context of its caller ends earlier.
+func TestProbesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		readiness := telemetry.NewReadiness()
-		readiness.Begin(telemetry.Check{Name: "it", Ask: func(ctx context.Context) error {
+		readiness.Begin(telemetry.Check{Name: "it", Probe: func(ctx context.Context) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}})
-		gone, leave := context.WithCancel(t.Context())
-		leave()
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
 		began := time.Now()
-		ready, lines := readiness.Ready(gone)
+		ready, lines := readiness.Ready(cancelled)
 		assert.False(t, ready)
 		assert.Equal(t, []string{"failed  it: context deadline exceeded"}, lines)
 		assert.Equal(t, 5*time.Second, time.Since(began))
 	})
 }
 
-func TestNoReadinessIsNone(t *testing.T) {
+func TestNilReadiness(t *testing.T) {
 	t.Parallel()
 	var none *telemetry.Readiness
 	none.Begin()

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	readTime = 5 * time.Second
-	// writeTime holds a check that takes all its time, and a slow scraper.
-	writeTime = 20 * time.Second
-	idleTime  = 2 * time.Minute
-	// closeTime is for a scrape that is under way at the end.
-	closeTime = time.Second
+	readTimeout = 5 * time.Second
+	// writeTimeout includes the longest check and a slow scraper.
+	writeTimeout = 20 * time.Second
+	idleTimeout  = 2 * time.Minute
+	// closeTimeout bounds the scrapes in flight at shutdown.
+	closeTimeout = time.Second
 )
 
-// server serves a role's own port.
+// server serves metrics and health on a role's METRICS_LISTEN port.
 type server struct {
 	stop context.CancelFunc
 	done chan struct{}
@@ -28,22 +28,22 @@ type server struct {
 func serve(listener net.Listener, metrics http.Handler, readiness *Readiness, logger *slog.Logger) *server {
 	routes := http.NewServeMux()
 	routes.Handle("GET /metrics", metrics)
-	routes.HandleFunc("GET /healthz", serveAlive)
+	routes.HandleFunc("GET /healthz", serveHealthy)
 	routes.HandleFunc("GET /readyz", readiness.serveReady)
 	http := &http.Server{
 		Handler:      routes,
-		ReadTimeout:  readTime,
-		WriteTimeout: writeTime,
-		IdleTimeout:  idleTime,
+		ReadTimeout:  readTimeout,
+		WriteTimeout: writeTimeout,
+		IdleTimeout:  idleTimeout,
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &server{stop: stop, done: make(chan struct{})}
-	wait := serving.Start(ctx, listener, http, "metrics and health", closeTime, logger)
+	wait := serving.Start(ctx, listener, http, "metrics and health", closeTimeout, logger)
 	go func() {
 		defer close(s.done)
 		if err := wait(); err != nil {
-			// The role itself goes on; a probe of the port fails from now on.
-			logger.Error("metrics and health are not served any more", "error", err)
+			// The role continues; probes of the port fail.
+			logger.Error("metrics and health server failed", "error", err)
 		}
 	}()
 	return s

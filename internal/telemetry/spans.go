@@ -17,9 +17,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// tracer is the SDK's own tracer, but for the span of a run: every worker that
-// takes a run over starts that span anew, and under a new id the spans below it
-// would fall apart, into several traces if the job was started without one.
+// tracer is the SDK's tracer with a stable id for the span of a run. Every worker
+// that takes over a run starts that span again; with a random id the spans below
+// it would lose their parent, and a job started without a trace would get several.
 type tracer struct {
 	interceptor.Tracer
 	options opentelemetry.TracerOptions
@@ -30,45 +30,45 @@ func newTracer(options opentelemetry.TracerOptions) (tracer, error) {
 	return tracer{sdk, options}, err
 }
 
-// StartSpan gives the span of a run an id that follows from the run.
+// StartSpan derives the id of a run's span from the run.
 func (t tracer) StartSpan(options *interceptor.TracerStartSpanOptions) (interceptor.TracerSpan, error) {
 	if options.Operation != "RunWorkflow" || options.IdempotencyKey == "" {
 		return t.Tracer.StartSpan(options)
 	}
-	once := t.options
-	once.SpanStarter = func(ctx context.Context, tracer trace.Tracer, name string, start ...trace.SpanStartOption) trace.Span {
-		return startDiscreet(context.WithValue(ctx, runKey{}, options.IdempotencyKey), tracer, name, start...)
+	forRun := t.options
+	forRun.SpanStarter = func(ctx context.Context, tracer trace.Tracer, name string, start ...trace.SpanStartOption) trace.Span {
+		return startRedacted(context.WithValue(ctx, runKey{}, options.IdempotencyKey), tracer, name, start...)
 	}
-	sdk, err := opentelemetry.NewTracer(once)
+	sdk, err := opentelemetry.NewTracer(forRun)
 	if err != nil {
 		return nil, err
 	}
 	return sdk.StartSpan(options)
 }
 
-// runKey is the context key of what names a run.
+// runKey is the context key of the idempotency key of a run.
 type runKey struct{}
 
-// ids makes the ids of spans: by chance, or from the run in the context.
-type ids struct{}
+// idGenerator derives ids from the run in the context; without one they are random.
+type idGenerator struct{}
 
-var _ sdktrace.IDGenerator = ids{}
+var _ sdktrace.IDGenerator = idGenerator{}
 
-func (ids) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
-	traceID, spanID := fromRun(ctx)
+func (idGenerator) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
+	traceID, spanID := idsOfRun(ctx)
 	for !traceID.IsValid() {
 		binary.NativeEndian.PutUint64(traceID[:8], rand.Uint64())
 		binary.NativeEndian.PutUint64(traceID[8:], rand.Uint64())
 	}
-	return traceID, orByChance(spanID)
+	return traceID, orRandom(spanID)
 }
 
-func (ids) NewSpanID(ctx context.Context, _ trace.TraceID) trace.SpanID {
-	_, spanID := fromRun(ctx)
-	return orByChance(spanID)
+func (idGenerator) NewSpanID(ctx context.Context, _ trace.TraceID) trace.SpanID {
+	_, spanID := idsOfRun(ctx)
+	return orRandom(spanID)
 }
 
-func fromRun(ctx context.Context) (traceID trace.TraceID, spanID trace.SpanID) {
+func idsOfRun(ctx context.Context) (traceID trace.TraceID, spanID trace.SpanID) {
 	if key, ok := ctx.Value(runKey{}).(string); ok {
 		sum := sha256.Sum256([]byte(key))
 		copy(traceID[:], sum[:])
@@ -77,31 +77,31 @@ func fromRun(ctx context.Context) (traceID trace.TraceID, spanID trace.SpanID) {
 	return traceID, spanID
 }
 
-func orByChance(spanID trace.SpanID) trace.SpanID {
+func orRandom(spanID trace.SpanID) trace.SpanID {
 	for !spanID.IsValid() {
 		binary.NativeEndian.PutUint64(spanID[:], rand.Uint64())
 	}
 	return spanID
 }
 
-// startDiscreet starts a span that repeats no error's text: what providers and
-// servers say does not belong into a tracing system.
-func startDiscreet(ctx context.Context, tracer trace.Tracer, name string, options ...trace.SpanStartOption) trace.Span {
+// startRedacted starts a span without error texts: they may quote prompts, URLs and
+// provider texts.
+func startRedacted(ctx context.Context, tracer trace.Tracer, name string, options ...trace.SpanStartOption) trace.Span {
 	_, span := tracer.Start(ctx, name, options...)
-	return discreet{span}
+	return redactedSpan{span}
 }
 
-type discreet struct{ trace.Span }
+type redactedSpan struct{ trace.Span }
 
-// RecordError keeps the type of an error alone.
-func (s discreet) RecordError(err error, _ ...trace.EventOption) {
+// RecordError records the error's type.
+func (s redactedSpan) RecordError(err error, _ ...trace.EventOption) {
 	if err != nil {
 		s.SetAttributes(attribute.String("error.type", typeOf(err)))
 	}
 }
 
-// SetStatus drops the description, which is the text of the error.
-func (s discreet) SetStatus(code codes.Code, _ string) { s.Span.SetStatus(code, "") }
+// SetStatus drops the description, which is the error's text.
+func (s redactedSpan) SetStatus(code codes.Code, _ string) { s.Span.SetStatus(code, "") }
 
 func typeOf(err error) string {
 	var application *temporal.ApplicationError

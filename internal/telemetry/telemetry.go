@@ -1,7 +1,6 @@
-// Package telemetry is how a running role shows itself: metrics for Prometheus,
-// whether it is alive and ready, and traces over OTLP. Metrics and health share
-// a port of their own, METRICS_LISTEN; traces follow OpenTelemetry's standard
-// variables. Each is off, and costs nothing, until it is asked for.
+// Package telemetry exposes a running role: metrics for Prometheus, liveness and
+// readiness on the port METRICS_LISTEN, and traces over OTLP with OpenTelemetry's
+// standard variables. Both are off by default.
 package telemetry
 
 import (
@@ -16,26 +15,25 @@ import (
 	"lumaflow/internal/telemetry/metrics"
 )
 
-// Flags are the settings of a role's own port.
+// Flags are the settings of the metrics port.
 type Flags struct {
-	MetricsListen string `env:"METRICS_LISTEN" placeholder:"HOST:PORT" help:"Where to serve /metrics, /healthz and /readyz. Empty: nowhere."`
+	MetricsListen string `env:"METRICS_LISTEN" placeholder:"HOST:PORT" help:"Serve /metrics, /healthz and /readyz on this address. Empty: off."`
 }
 
-// Options are what a role says about itself.
+// Options describe a role.
 type Options struct {
 	Flags
-	// Role is the name of the service in metrics and traces, as in
-	// lumaflow-worker; OTEL_SERVICE_NAME overrules it.
+	// Role is the service name in metrics and traces, like lumaflow-worker;
+	// OTEL_SERVICE_NAME overrides it.
 	Role string
-	// Counters are those that the role counts. They show from the start.
+	// Counters are the role's counters, exposed at zero from the start.
 	Counters []metrics.Counter
 	Logger   *slog.Logger
 }
 
-// Telemetry is what a role shows while it runs.
+// Telemetry is the telemetry of a running role.
 type Telemetry struct {
-	// Readiness is what /readyz answers with. It is there with and without a port,
-	// and starts as not ready.
+	// Readiness is the answer of /readyz, never nil and not ready at first.
 	Readiness *Readiness
 
 	meters *meters
@@ -43,9 +41,9 @@ type Telemetry struct {
 	server *server
 }
 
-// Start takes the port before anything else, serves it at once, so that a slow
-// start shows as alive and not ready, and makes the connection to the trace
-// collector ready. Its errors are one plain line. The caller closes it last.
+// Start listens on the port before anything else and serves it at once, so a slow
+// start is alive and not ready, and starts tracing. Errors are one line. The caller
+// closes the Telemetry last.
 func Start(ctx context.Context, options Options) (*Telemetry, error) {
 	t := &Telemetry{Readiness: NewReadiness()}
 	var err error
@@ -57,7 +55,7 @@ func Start(ctx context.Context, options Options) (*Telemetry, error) {
 	}
 	if t.traces, err = StartTraces(ctx, options.Role, options.Logger); err != nil {
 		if listener != nil {
-			listener.Close()
+			_ = listener.Close()
 		}
 		return nil, err
 	}
@@ -65,15 +63,15 @@ func Start(ctx context.Context, options Options) (*Telemetry, error) {
 		return t, nil
 	}
 	if t.meters, err = newMeters(ctx, options); err != nil {
-		listener.Close()
-		t.traces.Close()
+		_ = listener.Close()
+		t.traces.Close() //nolint:contextcheck // Close has a deadline of its own, because ctx may have ended.
 		return nil, err
 	}
 	t.server = serve(listener, t.meters.handler(), t.Readiness, options.Logger)
 	return t, nil
 }
 
-// Metrics is what a Temporal client takes to measure. It does nothing without a
+// Metrics returns the metrics handler for a Temporal client, a no-op without a
 // port.
 func (t *Telemetry) Metrics() client.MetricsHandler {
 	if t.meters == nil {
@@ -82,14 +80,13 @@ func (t *Telemetry) Metrics() client.MetricsHandler {
 	return t.meters.temporal
 }
 
-// Measures says whether anybody can see the metrics.
+// Measures reports whether metrics are exposed.
 func (t *Telemetry) Measures() bool { return t.meters != nil }
 
-// Interceptors is what a Temporal client takes to trace, nil if nothing is.
+// Interceptors returns the interceptors for a Temporal client, nil without tracing.
 func (t *Telemetry) Interceptors() []interceptor.ClientInterceptor { return t.traces.Interceptors() }
 
-// Close serves nothing any more and sends the last spans off, for a few seconds
-// at most.
+// Close stops the server and exports the remaining spans, for five seconds at most.
 func (t *Telemetry) Close() {
 	t.server.close()
 	t.meters.close()

@@ -19,27 +19,27 @@ import (
 	"lumaflow/internal/telemetry/metrics"
 )
 
-// start starts a role with a port and returns its address.
+// start starts a role with a metrics port and returns its URL.
 func start(t *testing.T) (*telemetry.Telemetry, string) {
 	t.Helper()
-	log := &book{}
-	shown, err := telemetry.Start(t.Context(), telemetry.Options{
+	log := &logBuffer{}
+	started, err := telemetry.Start(t.Context(), telemetry.Options{
 		Flags:    telemetry.Flags{MetricsListen: "127.0.0.1:0"},
 		Role:     "lumaflow-test",
 		Counters: metrics.OfWorker,
 		Logger:   log.logger(),
 	})
 	require.NoError(t, err)
-	t.Cleanup(shown.Close)
-	return shown, log.address(t)
+	t.Cleanup(started.Close)
+	return started, log.address(t)
 }
 
-func ask(t *testing.T, method, url string) (status int, body string) {
+func request(t *testing.T, method, url string) (status int, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	require.NoError(t, err)
-	request.Close = true
-	response, err := http.DefaultClient.Do(request)
+	r.Close = true
+	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
@@ -49,14 +49,14 @@ func ask(t *testing.T, method, url string) (status int, body string) {
 
 func TestMetricsAreExposed(t *testing.T) {
 	t.Parallel()
-	shown, address := start(t)
-	require.True(t, shown.Measures())
-	// As the SDK hands it to workflows and activities.
-	handler := shown.Metrics().WithTags(map[string]string{"namespace": "default", "workflow_type": "ModifyVideo", "task_queue": "lumaflow"})
+	started, address := start(t)
+	require.True(t, started.Measures())
+	// The SDK adds these tags for workflows and activities.
+	handler := started.Metrics().WithTags(map[string]string{"namespace": "default", "workflow_type": "ModifyVideo", "task_queue": "lumaflow"})
 	metrics.Wakeups.Add(handler, 2, metrics.WokenByCallback)
 	metrics.Downloads.Add(handler, 1, "https://example.org/a-video.mp4")
 	metrics.StoredBytes.Add(handler, 1000)
-	metrics.JobPolls.ObserveNumber(handler, 3)
+	metrics.JobPolls.Observe(t.Context(), handler, 3)
 	metrics.FinishedToStored.Observe(handler, 90*time.Second)
 	metrics.Jobs.Set(handler, 4, "waiting")
 	metrics.OldestJob.Set(handler, 30.5)
@@ -65,7 +65,7 @@ func TestMetricsAreExposed(t *testing.T) {
 	handler.Timer("temporal_request_latency").Record(20 * time.Millisecond)
 	handler.Counter("temporal_request").Inc(1)
 
-	status, text := ask(t, http.MethodGet, address+"/metrics")
+	status, text := request(t, http.MethodGet, address+"/metrics")
 	require.Equal(t, http.StatusOK, status)
 	for _, line := range []string{
 		`lumaflow_wakeups_total{source="callback"} 2`,
@@ -98,31 +98,31 @@ func TestMetricsAreExposed(t *testing.T) {
 func TestOtherPathsAndMethods(t *testing.T) {
 	t.Parallel()
 	_, address := start(t)
-	status, body := ask(t, http.MethodGet, address+"/healthz")
+	status, body := request(t, http.MethodGet, address+"/healthz")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "alive\n", body)
-	status, _ = ask(t, http.MethodHead, address+"/healthz")
+	status, _ = request(t, http.MethodHead, address+"/healthz")
 	assert.Equal(t, http.StatusOK, status)
 	for _, path := range []string{"/", "/callbacks/luma/a/b", "/debug/pprof/", "/metrics/"} {
-		status, _ := ask(t, http.MethodGet, address+path)
+		status, _ := request(t, http.MethodGet, address+path)
 		assert.Equal(t, http.StatusNotFound, status, path)
 	}
-	status, _ = ask(t, http.MethodPost, address+"/metrics")
+	status, _ = request(t, http.MethodPost, address+"/metrics")
 	assert.Equal(t, http.StatusMethodNotAllowed, status)
 }
 
 func TestReady(t *testing.T) {
 	t.Parallel()
-	shown, address := start(t)
-	ready := func() (int, string) { return ask(t, http.MethodGet, address+"/readyz") }
+	started, address := start(t)
+	ready := func() (int, string) { return request(t, http.MethodGet, address+"/readyz") }
 
 	status, body := ready()
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Equal(t, "starting\n", body)
 
-	shown.Readiness.Begin(
-		telemetry.Check{Name: "temporal", Ask: func(context.Context) error { return nil }},
-		telemetry.Check{Name: "output", Ask: func(context.Context) error {
+	started.Readiness.Begin(
+		telemetry.Check{Name: "temporal", Probe: func(context.Context) error { return nil }},
+		telemetry.Check{Name: "output", Probe: func(context.Context) error {
 			return errors.New("the folder /srv is full\n\x1b[31mnow " + strings.Repeat("é", 400))
 		}},
 	)
@@ -131,19 +131,19 @@ func TestReady(t *testing.T) {
 	assert.Regexp(t, `^ok      temporal\nfailed  output: the folder /srv is full \[31mnow é+…\n$`, body)
 	assert.Less(t, len(body), 350)
 
-	shown.Readiness.Drain()
+	started.Readiness.Drain()
 	status, body = ready()
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Equal(t, "draining\n", body)
-	status, _ = ask(t, http.MethodGet, address+"/healthz")
-	assert.Equal(t, http.StatusOK, status, "it is alive while it drains")
+	status, _ = request(t, http.MethodGet, address+"/healthz")
+	assert.Equal(t, http.StatusOK, status, "alive while draining")
 }
 
-func TestReadyWhenAllHolds(t *testing.T) {
+func TestReadyWhenChecksPass(t *testing.T) {
 	t.Parallel()
-	shown, address := start(t)
-	shown.Readiness.Begin(telemetry.Check{Name: "temporal", Ask: func(context.Context) error { return nil }})
-	status, body := ask(t, http.MethodGet, address+"/readyz")
+	started, address := start(t)
+	started.Readiness.Begin(telemetry.Check{Name: "temporal", Probe: func(context.Context) error { return nil }})
+	status, body := request(t, http.MethodGet, address+"/readyz")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "ok      temporal\n", body)
 }
@@ -154,7 +154,7 @@ func TestPortErrors(t *testing.T) {
 	require.NoError(t, err)
 	defer taken.Close()
 	for _, test := range []struct {
-		name, listen, says string
+		name, listen, want string
 		code               int
 	}{
 		{"taken", taken.Addr().String(), taken.Addr().String() + " is taken by another program: stop that or set METRICS_LISTEN", command.ExitFailed},
@@ -162,25 +162,25 @@ func TestPortErrors(t *testing.T) {
 		{"malformed", "9464", `METRICS_LISTEN is "9464": give host:port`, command.ExitUsage},
 	} {
 		_, err := telemetry.Start(t.Context(), telemetry.Options{
-			Flags: telemetry.Flags{MetricsListen: test.listen}, Role: "lumaflow-test", Logger: (&book{}).logger(),
+			Flags: telemetry.Flags{MetricsListen: test.listen}, Role: "lumaflow-test", Logger: (&logBuffer{}).logger(),
 		})
-		require.ErrorContains(t, err, test.says, test.name)
+		require.ErrorContains(t, err, test.want, test.name)
 		assert.Equal(t, test.code, command.ExitCode(err), test.name)
 		assert.NotContains(t, err.Error(), "\n")
 	}
 }
 
-// Nothing is asked for, so nothing is there: no port, no goroutine, no spans.
+// Without settings there is no port, no goroutine and no span.
 func TestOff(t *testing.T) {
 	t.Parallel()
-	log := &book{}
-	shown, err := telemetry.Start(t.Context(), telemetry.Options{Role: "lumaflow-test", Counters: metrics.OfWorker, Logger: log.logger()})
+	log := &logBuffer{}
+	started, err := telemetry.Start(t.Context(), telemetry.Options{Role: "lumaflow-test", Counters: metrics.OfWorker, Logger: log.logger()})
 	require.NoError(t, err)
-	assert.False(t, shown.Measures())
-	assert.Equal(t, client.MetricsNopHandler, shown.Metrics())
-	assert.Nil(t, shown.Interceptors())
-	shown.Readiness.Begin()
-	shown.Readiness.Drain()
-	shown.Close()
+	assert.False(t, started.Measures())
+	assert.Equal(t, client.MetricsNopHandler, started.Metrics())
+	assert.Nil(t, started.Interceptors())
+	started.Readiness.Begin()
+	started.Readiness.Drain()
+	started.Close()
 	assert.Empty(t, log.String())
 }

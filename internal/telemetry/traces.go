@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
@@ -20,27 +21,25 @@ import (
 	"lumaflow/internal/command"
 )
 
-// flushTime is how long the end of a process may wait for the collector to take
-// the last spans.
-const flushTime = 5 * time.Second
+// flushTimeout bounds the export of the last spans when a process ends.
+const flushTimeout = 5 * time.Second
 
-// Traces sends spans to a collector. A nil Traces sends none.
+// Traces exports spans to a collector. A nil Traces exports none.
 type Traces struct {
 	provider *sdktrace.TracerProvider
 	client   interceptor.ClientInterceptor
 }
 
-// StartTraces begins to trace if OpenTelemetry's standard variables name an OTLP
-// endpoint. Without them it returns nil and nothing is loaded, dialled or
-// written. An unusable setting is a usage error; a collector that does not
-// answer is only logged, now and then.
+// StartTraces starts tracing if OpenTelemetry's standard variables name an OTLP
+// endpoint or exporter; otherwise it returns nil. An unusable setting is a usage
+// error; an unreachable collector is logged at most once a minute.
 func StartTraces(ctx context.Context, role string, logger *slog.Logger) (*Traces, error) {
-	wanted, err := tracesWanted(os.Getenv)
-	if err != nil || !wanted {
+	enabled, err := tracesEnabled(os.Getenv)
+	if err != nil || !enabled {
 		return nil, err
 	}
-	hear(logger)
-	described, err := describe(ctx, role)
+	logOpenTelemetry(logger)
+	attributes, err := resourceOf(ctx, role)
 	if err != nil {
 		return nil, err
 	}
@@ -50,18 +49,18 @@ func StartTraces(ctx context.Context, role string, logger *slog.Logger) (*Traces
 	}
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(exporter),
-		sdktrace.WithResource(described),
-		sdktrace.WithIDGenerator(ids{}),
+		sdktrace.WithResource(attributes),
+		sdktrace.WithIDGenerator(idGenerator{}),
 	)
 	tracer, err := newTracer(opentelemetry.TracerOptions{
 		Tracer:            provider.Tracer("lumaflow"),
 		TextMapPropagator: propagation.TraceContext{},
 		DisableBaggage:    true,
-		// Whoever looks at a job would leave a span each time.
+		// Each status query of each user would add a span.
 		DisableQueryTracing: true,
-		// A header that can't be read must not fail a job.
+		// A malformed trace header must not fail a job.
 		AllowInvalidParentSpans: true,
-		SpanStarter:             startDiscreet,
+		SpanStarter:             startRedacted,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the traces: %w", err)
@@ -69,8 +68,8 @@ func StartTraces(ctx context.Context, role string, logger *slog.Logger) (*Traces
 	return &Traces{provider: provider, client: interceptor.NewTracingInterceptor(tracer)}, nil
 }
 
-// Interceptors is what a Temporal client takes to trace, and with it the workers
-// on that client; nil if nothing is traced.
+// Interceptors returns the interceptors of a Temporal client, which its workers
+// inherit; nil without tracing.
 func (t *Traces) Interceptors() []interceptor.ClientInterceptor {
 	if t == nil {
 		return nil
@@ -78,21 +77,21 @@ func (t *Traces) Interceptors() []interceptor.ClientInterceptor {
 	return []interceptor.ClientInterceptor{t.client}
 }
 
-// Close sends off what is left, for five seconds at most.
+// Close exports the remaining spans, for five seconds at most.
 func (t *Traces) Close() {
 	if t == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	if err := t.provider.Shutdown(ctx); err != nil {
-		heard(err)
+		otel.Handle(err)
 	}
 }
 
-// tracesWanted reads those of the standard variables that say whether to trace,
-// and refuses what would otherwise be passed over in silence.
-func tracesWanted(getenv func(string) string) (bool, error) {
+// tracesEnabled evaluates the standard variables that turn tracing on and rejects
+// values that OpenTelemetry would ignore silently.
+func tracesEnabled(getenv func(string) string) (bool, error) {
 	first := func(names ...string) (name, value string) {
 		for _, name = range names {
 			if value = strings.TrimSpace(getenv(name)); value != "" {
@@ -107,28 +106,28 @@ func tracesWanted(getenv func(string) string) (bool, error) {
 	case strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true"), exporter == "none":
 		return false, nil
 	case exporter != "" && exporter != "otlp":
-		return false, command.Usagef("OTEL_TRACES_EXPORTER is %.40q: say otlp or none", exporter)
+		return false, command.Usagef("OTEL_TRACES_EXPORTER is %.40q: set otlp or none", exporter)
 	case endpoint == "" && exporter == "":
 		return false, nil
 	}
 	if endpoint != "" {
-		// The value is not repeated: it may hold a password.
+		// The value may hold a password, so the error does not quote it.
 		address, err := url.Parse(endpoint)
 		if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
-			return false, command.Usagef("%s is no http or https address, like http://localhost:4318", variable)
+			return false, command.Usagef("%s is not an http or https URL, like http://localhost:4318", variable)
 		}
 	}
 	variable, protocol := first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 	if protocol != "" && protocol != "http/protobuf" && protocol != "http/json" {
-		return false, command.Usagef("%s is %.40q: traces go out as http/protobuf or http/json; collectors take them at port 4318", variable, protocol)
+		return false, command.Usagef("%s is %.40q: set http/protobuf or http/json; collectors accept them at port 4318", variable, protocol)
 	}
 	return true, nil
 }
 
-// describe says who measures and traces. OTEL_SERVICE_NAME and
-// OTEL_RESOURCE_ATTRIBUTES overrule it.
-func describe(ctx context.Context, role string) (*resource.Resource, error) {
-	described, err := resource.New(ctx,
+// resourceOf returns the resource attributes of metrics and traces.
+// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override them.
+func resourceOf(ctx context.Context, role string) (*resource.Resource, error) {
+	attributes, err := resource.New(ctx,
 		resource.WithTelemetrySDK(),
 		resource.WithAttributes(attribute.String("service.name", role), attribute.String("service.version", command.Version())),
 		resource.WithFromEnv(),
@@ -136,5 +135,5 @@ func describe(ctx context.Context, role string) (*resource.Resource, error) {
 	if err != nil {
 		return nil, command.Usagef("OTEL_RESOURCE_ATTRIBUTES can't be used: %w", err)
 	}
-	return described, nil
+	return attributes, nil
 }

@@ -26,7 +26,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// receiver is an OTLP collector that keeps what it gets.
+// receiver is an OTLP collector that keeps the received spans.
 type receiver struct {
 	*httptest.Server
 	t testing.TB
@@ -37,7 +37,7 @@ type receiver struct {
 	roles  []string
 }
 
-func collect(t testing.TB) *receiver {
+func newReceiver(t testing.TB) *receiver {
 	r := &receiver{t: t}
 	r.Server = httptest.NewServer(r)
 	t.Cleanup(r.Close)
@@ -65,11 +65,11 @@ func (r *receiver) ServeHTTP(_ http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// tracing starts traces to the receiver.
+// tracing starts tracing to the receiver.
 func (r *receiver) tracing(t *testing.T) *telemetry.Traces {
 	t.Helper()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", r.URL)
-	traces, err := telemetry.StartTraces(t.Context(), "lumaflow-test", (&book{}).logger())
+	traces, err := telemetry.StartTraces(t.Context(), "lumaflow-test", (&logBuffer{}).logger())
 	require.NoError(t, err)
 	require.Len(t, traces.Interceptors(), 1)
 	return traces
@@ -84,7 +84,7 @@ func TestTracesSettings(t *testing.T) {
 		name string
 		env  map[string]string
 		on   bool
-		says string
+		want string
 	}{
 		{name: "nothing"},
 		{name: "an endpoint", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, on: true},
@@ -94,37 +94,36 @@ func TestTracesSettings(t *testing.T) {
 		{name: "disabled", env: map[string]string{"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}},
 		{name: "JSON", env: map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, on: true},
 		{name: "no scheme", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
-			says: "OTEL_EXPORTER_OTLP_ENDPOINT is no http or https address, like http://localhost:4318"},
-		{name: "a password in it", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "ftp://user:hunter2@collector"},
-			says: "OTEL_EXPORTER_OTLP_ENDPOINT is no http or https address"},
-		{name: "another exporter", env: map[string]string{"OTEL_TRACES_EXPORTER": "zipkin"}, says: `OTEL_TRACES_EXPORTER is "zipkin": say otlp or none`},
+			want: "OTEL_EXPORTER_OTLP_ENDPOINT is not an http or https URL, like http://localhost:4318"},
+		{name: "a password in the endpoint", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "ftp://user:hunter2@collector"},
+			want: "OTEL_EXPORTER_OTLP_ENDPOINT is not an http or https URL"},
+		{name: "another exporter", env: map[string]string{"OTEL_TRACES_EXPORTER": "zipkin"}, want: `OTEL_TRACES_EXPORTER is "zipkin": set otlp or none`},
 		{name: "gRPC", env: map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"},
-			says: `OTEL_EXPORTER_OTLP_PROTOCOL is "grpc": traces go out as http/protobuf or http/json`},
-		{name: "attributes that are none", env: map[string]string{"OTEL_RESOURCE_ATTRIBUTES": "color", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"},
-			says: "OTEL_RESOURCE_ATTRIBUTES can't be used"},
+			want: `OTEL_EXPORTER_OTLP_PROTOCOL is "grpc": set http/protobuf or http/json`},
+		{name: "malformed attributes", env: map[string]string{"OTEL_RESOURCE_ATTRIBUTES": "color", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"},
+			want: "OTEL_RESOURCE_ATTRIBUTES can't be used"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for name, value := range test.env {
 				t.Setenv(name, value)
 			}
-			traces, err := telemetry.StartTraces(t.Context(), "lumaflow-test", (&book{}).logger())
-			if test.says == "" {
+			traces, err := telemetry.StartTraces(t.Context(), "lumaflow-test", (&logBuffer{}).logger())
+			if test.want == "" {
 				require.NoError(t, err)
 				defer traces.Close()
 				assert.Equal(t, test.on, len(traces.Interceptors()) == 1)
 				return
 			}
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.want)
 			assert.Equal(t, command.ExitUsage, command.ExitCode(err))
 			assert.NotContains(t, err.Error(), "hunter2")
 		})
 	}
 }
 
-// What OpenTelemetry says about settings that it can't read goes to our log, and
-// not with the settings.
-func TestHeadersStaySecret(t *testing.T) {
-	log := &book{}
+// OpenTelemetry's errors about settings are logged without the settings.
+func TestHeadersAreNotLogged(t *testing.T) {
+	log := &logBuffer{}
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "hunter2-without-a-name")
 	traces, err := telemetry.StartTraces(t.Context(), "lumaflow-test", log.logger())
@@ -134,15 +133,15 @@ func TestHeadersStaySecret(t *testing.T) {
 	assert.NotContains(t, log.String(), "hunter2")
 }
 
-// Every history replays with the interceptor as it does without, and the span of
-// a run has the same id in whatever process it is replayed.
-func TestHistoriesReplayWhileTraced(t *testing.T) {
+// Every history replays with the interceptor, and the span of a run has the same id
+// in every process.
+func TestHistoriesReplayWithTracing(t *testing.T) {
 	files, err := filepath.Glob("../../workflows/testdata/histories/*.json")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	runs := map[string][]string{}
 	for range 2 {
-		received := collect(t)
+		received := newReceiver(t)
 		traces := received.tracing(t)
 		replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{Interceptors: forWorker(traces)})
 		require.NoError(t, err)
@@ -169,9 +168,9 @@ func TestHistoriesReplayWhileTraced(t *testing.T) {
 	require.Equal(t, all[0], all[1])
 }
 
-// Spans tell what went wrong by its type alone.
-func TestSpansTellNoTexts(t *testing.T) {
-	received := collect(t)
+// Spans hold the types of errors and no texts.
+func TestSpansHoldNoErrorTexts(t *testing.T) {
+	received := newReceiver(t)
 	traces := received.tracing(t)
 	var suite testsuite.WorkflowTestSuite
 	for _, failure := range []error{
@@ -202,14 +201,14 @@ func TestSpansTellNoTexts(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"SubmitRefused", "*errors.errorString", "Pending"}, types)
-	assert.Equal(t, []bool{true, true, false}, failed, "what lumaflow expects is no error")
+	assert.Equal(t, []bool{true, true, false}, failed, "a benign error leaves the span's status unset")
 	assert.Equal(t, "lumaflow-test", received.roles[0])
 }
 
-// A collector that is not there costs a line and a bounded wait at the end.
-func TestNoCollector(t *testing.T) {
-	log := &book{}
-	received := collect(t)
+// An unreachable collector costs a log line and a bounded wait in Close.
+func TestUnreachableCollector(t *testing.T) {
+	log := &logBuffer{}
+	received := newReceiver(t)
 	received.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.URL)
 	traces, err := telemetry.StartTraces(t.Context(), "lumaflow-test", log.logger())
@@ -217,9 +216,9 @@ func TestNoCollector(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.SetWorkerOptions(worker.Options{Interceptors: forWorker(traces)})
-	nothing := func() error { return nil }
-	env.RegisterActivity(nothing)
-	_, err = env.ExecuteActivity(nothing)
+	noop := func() error { return nil }
+	env.RegisterActivity(noop)
+	_, err = env.ExecuteActivity(noop)
 	require.NoError(t, err)
 	traces.Close()
 	assert.Contains(t, log.String(), "traces are not complete; jobs go on")

@@ -97,18 +97,18 @@ func (f *Temporal) find(id string) (*Run, error) {
 	return found, nil
 }
 
-// DescribeWorkflowExecution describes the run in Runs, whatever the run id.
-func (f *Temporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+// DescribeWorkflow describes the run in Runs, whatever the run id.
+func (f *Temporal) DescribeWorkflow(_ context.Context, id, _ string) (*client.WorkflowExecutionDescription, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	found, err := f.find(id)
 	if err != nil {
 		return nil, err
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{
+	return &client.WorkflowExecutionDescription{RawResponse: &workflowservice.DescribeWorkflowExecutionResponse{
 		WorkflowExecutionInfo: found.info(), PendingActivities: found.Pending,
 		PendingWorkflowTask: &workflowpb.PendingWorkflowTaskInfo{Attempt: found.WorkflowTaskAttempt},
-	}, nil
+	}}, nil
 }
 
 type startedRun struct {

@@ -129,7 +129,7 @@ func TestNotReady(t *testing.T) {
 		DynamicConfig: []string{
 			"matching.numTaskqueueReadPartitions=32", "matching.numTaskqueueWritePartitions=32", "matching.forwarderMaxOutstandingPolls=0",
 		},
-		Say: os.Stderr,
+		Progress: os.Stderr,
 	})
 	require.NoError(t, err)
 	defer server.Stop()

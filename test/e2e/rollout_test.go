@@ -107,9 +107,9 @@ func TestRollout(t *testing.T) {
 		onVersion[version]++
 	}
 	require.Equal(t, len(prompts), w.ledger().Charges, "one charge each")
-	waited, err := temporal.DescribeWorkflowExecution(t.Context(), "e2e-rollout-in-flight-"+kietest.CallbackLost, "")
+	waited, err := temporal.DescribeWorkflow(t.Context(), "e2e-rollout-in-flight-"+kietest.CallbackLost, "")
 	require.NoError(t, err)
-	require.Greater(t, waited.GetWorkflowExecutionInfo().GetCloseTime().AsTime(), switched, "it was in flight")
+	require.Greater(t, waited.RawResponse.GetWorkflowExecutionInfo().GetCloseTime().AsTime(), switched, "it was in flight")
 	t.Logf("jobs of each version: %v", onVersion)
 
 	// The old version drains, and its worker can stop.
@@ -149,9 +149,9 @@ func TestFirstVersion(t *testing.T) {
 	result, err := w.result(id)
 	require.NoError(t, err)
 	w.verified(result, w.charge(prompt))
-	described, err := temporal.DescribeWorkflowExecution(t.Context(), id, "")
+	described, err := temporal.DescribeWorkflow(t.Context(), id, "")
 	require.NoError(t, err)
-	require.Equal(t, "v1", described.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId())
+	require.Equal(t, "v1", described.RawResponse.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId())
 }
 
 // runSuggested runs a command of Temporal's CLI from a log or from doctor.

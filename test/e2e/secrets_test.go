@@ -63,8 +63,8 @@ func TestSecretRotation(t *testing.T) {
 	r.control("keys", keys{API: []string{apiThird}})
 	r.release(polled)
 	r.until("the record is requested with the deleted key", func() bool {
-		described, err := r.client.DescribeWorkflowExecution(t.Context(), polled.id, "")
-		return err == nil && len(described.GetPendingActivities()) == 1 && described.GetPendingActivities()[0].GetAttempt() > 1
+		described, err := r.client.DescribeWorkflow(t.Context(), polled.id, "")
+		return err == nil && len(described.RawResponse.GetPendingActivities()) == 1 && described.RawResponse.GetPendingActivities()[0].GetAttempt() > 1
 	})
 	held := r.startJob("begun without a key")
 	r.awaitStage(held, workflows.StageHeld)

@@ -71,7 +71,7 @@ func runAll(m *testing.M) int {
 			"matching.wv.VersionDrainageStatusVisibilityGracePeriod=\"2s\"",
 			"matching.wv.VersionDrainageStatusRefreshInterval=\"2s\"",
 		},
-		Say: os.Stderr,
+		Progress: os.Stderr,
 	})
 	if err != nil {
 		return fail(err)

@@ -70,7 +70,7 @@ func start(ctx context.Context, c *Command, streams command.Streams) (_ *system,
 	if err != nil {
 		return nil, command.Usagef("%w", err)
 	}
-	s := &system{output: c.OutputURL, keep: c.Keep, encrypted: encryption.Seals()}
+	s := &system{output: c.OutputURL, keep: c.Keep, encrypted: encryption.Encrypts()}
 	if s.folder, err = os.MkdirTemp("", "lumaflow-demo-"); err != nil {
 		return nil, fmt.Errorf("start the demo: %w", err)
 	}
@@ -92,7 +92,7 @@ func start(ctx context.Context, c *Command, streams command.Streams) (_ *system,
 		UI:                true,
 		UIPort:            c.UIPort,
 		KeywordAttributes: []string{workflows.StageAttribute, workflows.TaskIDAttribute},
-		Say:               streams.Err,
+		Progress:          streams.Err,
 		Log:               s.logFile,
 		Logger:            logger,
 	}); err != nil {

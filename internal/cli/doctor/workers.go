@@ -86,7 +86,7 @@ func summarize(queue string, answer *workflowservice.DescribeTaskQueueResponse) 
 	for _, poller := range answer.GetPollers() {
 		switch {
 		case !pollers.Alive(poller):
-			if silent := pollers.Silent(poller); p.lastPoll == 0 || silent < p.lastPoll {
+			if silent := pollers.Age(poller); p.lastPoll == 0 || silent < p.lastPoll {
 				p.lastPoll = silent
 			}
 			continue

@@ -161,5 +161,5 @@ func (c *check) history(ctx context.Context, id, runID string) (*historypb.Histo
 		}
 		history.Events = append(history.Events, event)
 	}
-	return history, c.options.Codec.Open(ctx, history)
+	return history, c.options.Codec.DecodeMessage(ctx, history)
 }

@@ -1,15 +1,14 @@
 package metrics
 
-// Submissions counts, on the worker, what became of submissions.
-var Submissions = Counter{Metric{
+// Submissions counts the outcomes of submissions, on the worker.
+var Submissions = counter(Metric{
 	Name:  "lumaflow_submissions",
-	Kind:  CounterKind,
-	Help:  "Submissions to kie.ai by outcome: accepted (a paid task), refused for good, held for now (by the credit, the key's usage cap, the key itself, the rate limit, maintenance or something else), not-sent (it never left the worker), unknown (it may have created a paid task). A held job is submitted again and again.",
+	Help:  "Submissions to kie.ai by outcome: accepted (a paid task), refused for good, held (by missing credit, the key's usage cap, the key itself, the rate limit, maintenance or another reason; retried until accepted or refused), not-sent (no byte was sent), unknown (a paid task may exist).",
 	Label: "outcome", Values: []string{
 		SubmissionAccepted, SubmissionRefused, SubmissionNotSent, SubmissionUnknown,
 		HeldByCredit, HeldByCap, HeldByKey, HeldByRateLimit, HeldByMaintenance, HeldByOther,
 	},
-}}
+})
 
 // The outcomes of a submission.
 const (
@@ -25,13 +24,12 @@ const (
 	HeldByOther        = "held-other"
 )
 
-// Polls counts, on the worker, the looks at records of tasks that are waited for.
-var Polls = Counter{Metric{
+// Polls counts the record-info requests of waiting jobs, on the worker.
+var Polls = counter(Metric{
 	Name:  "lumaflow_polls",
-	Kind:  CounterKind,
-	Help:  "Looks at kie.ai's record of a task that is waited for, by what it said: pending, finished, failed, or unavailable (no usable answer).",
+	Help:  "Record-info requests of waiting jobs, by answer: pending, finished, failed, or unavailable (no usable answer).",
 	Label: "answer", Values: []string{PollPending, PollFinished, PollFailed, PollUnavailable},
-}}
+})
 
 // The answers of a poll.
 const (
@@ -41,73 +39,66 @@ const (
 	PollUnavailable = "unavailable"
 )
 
-// JobPolls shows, on the worker, how many polls a task took.
-var JobPolls = Histogram{Metric{
+// JobPolls is the number of polls per task, on the worker.
+var JobPolls = histogram(Metric{
 	Name:    "lumaflow_job_polls",
-	Kind:    HistogramKind,
-	Help:    "Polls until the record told the end of a job's task, counted anew when a callback cuts the polling short.",
+	Help:    "Polls per task until its record showed the end; the count restarts when a callback ends the polling.",
 	Buckets: []float64{1, 2, 3, 5, 10, 20, 50, 100, 500, 1000},
-}}
+})
 
-// Wakeups counts, on the worker, what ended the wait for a task.
-var Wakeups = Counter{Metric{
+// Wakeups counts the ends of waits for a task by their cause, on the worker.
+var Wakeups = counter(Metric{
 	Name:  "lumaflow_wakeups",
-	Kind:  CounterKind,
-	Help:  "Tasks found finished, by what woke the job: its callback or a poll.",
+	Help:  "Finished tasks by the source of the first notice: the callback or a poll.",
 	Label: "source", Values: []string{WokenByCallback, WokenByPoll},
-}}
+})
 
-// What can wake a job.
+// The sources of a wake-up.
 const (
 	WokenByCallback = "callback"
 	WokenByPoll     = "poll"
 )
 
-// CallbacksOverdue counts, on the worker, callbacks that ought to have come.
-var CallbacksOverdue = Counter{Metric{
+// CallbacksOverdue counts expected callbacks that did not arrive, on the worker.
+var CallbacksOverdue = counter(Metric{
 	Name: "lumaflow_callbacks_overdue",
-	Kind: CounterKind,
-	Help: "Tasks that a poll found finished, more than a minute after the fact, although a callback was expected.",
-}}
+	Help: "Tasks with an expected callback that a poll found finished more than a minute after their end.",
+})
 
-// FinishedToStored shows, on the worker, how long a finished video is at kie.ai
-// only.
-var FinishedToStored = Histogram{Metric{
+// FinishedToStored is the time during which a finished video exists at kie.ai
+// only, on the worker.
+var FinishedToStored = timer(Metric{
 	Name:    "lumaflow_finished_to_stored",
-	Kind:    HistogramKind,
-	Help:    "Time from the moment kie.ai finished a task to the moment all its files and the receipt are stored. Jobs that collect an older task are left out.",
-	Seconds: true,
+	Help:    "Time from the end of a task at kie.ai to the stored receipt, after all its files. Jobs that adopt a task are excluded.",
 	Buckets: []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600},
-}}
+})
 
-// JobsEnded counts, on the worker, jobs by their end.
-var JobsEnded = Counter{Metric{
+// JobsEnded counts ended jobs by result, on the worker.
+var JobsEnded = counter(Metric{
 	Name:  "lumaflow_jobs_ended",
-	Kind:  CounterKind,
-	Help:  "Jobs that ended, by result: done, cancelled, or the type of the failure. Jobs that Temporal itself ended (terminated, timed out) are left out.",
+	Help:  "Ended jobs by result: done, cancelled, or the failure type. Jobs ended by Temporal (terminated, timed out) are excluded.",
 	Label: "result", Values: []string{
 		JobDone, JobCancelled,
 		"InvalidRequest", "SubmitRefused", "SubmitUnknown", "GenerationFailed", "ResultOverdue", "DownloadRejected",
 	},
-}}
+})
 
-// The results of a job beside the types of the failures in its contract.
+// The results of a job besides the failure types of the contract.
 const (
 	JobDone      = "done"
 	JobCancelled = "cancelled"
 )
 
-// Downloads counts, on the worker, attempts to download.
-var Downloads = Counter{Metric{
+// Downloads counts download attempts by outcome, on the worker.
+var Downloads = counter(Metric{
 	Name:  "lumaflow_downloads",
-	Kind:  CounterKind,
-	Help:  "Attempts to download a video, by outcome: stored, already-stored (by an earlier job), interrupted, link-dead, rejected (no video, or a forbidden address), storage (the disk or the store did not take it), drained (the worker was told to stop; the next one goes on).",
+	Help:  "Download attempts by outcome: stored, already-stored (by an earlier job), interrupted, link-dead, rejected (no video, or a forbidden address), storage (write to disk or store failed), drained (the worker stopped; another one resumes).",
 	Label: "outcome", Values: []string{
 		DownloadStored, DownloadAlreadyStored, DownloadInterrupted, DownloadLinkDead, DownloadRejected, DownloadStorage, DownloadDrained,
 	},
-}}
+})
 
-// The outcomes of an attempt to download.
+// The outcomes of a download attempt.
 const (
 	DownloadStored        = "stored"
 	DownloadAlreadyStored = "already-stored"
@@ -118,25 +109,23 @@ const (
 	DownloadDrained       = "drained"
 )
 
-// StoredBytes counts, on the worker, the bytes of the videos it has stored.
-var StoredBytes = Counter{Metric{
+// StoredBytes counts the bytes of stored videos, on the worker.
+var StoredBytes = counter(Metric{
 	Name: "lumaflow_stored_bytes",
-	Kind: CounterKind,
-	Help: "Bytes of the videos that were downloaded, verified and stored.",
-}}
+	Help: "Bytes of downloaded, verified and stored videos.",
+})
 
-// Callbacks counts, on the webhook, requests by what became of them.
-var Callbacks = Counter{Metric{
+// Callbacks counts callback requests by verdict, on the webhook.
+var Callbacks = counter(Metric{
 	Name:  "lumaflow_callbacks",
-	Kind:  CounterKind,
-	Help:  "Callbacks by verdict: accepted (the job was signalled), duplicate, late (the job is over), forged (no token of ours), bad-signature (not signed with KIE_WEBHOOK_HMAC_KEY, or too long ago), malformed, too-large, busy (too many at once, or for one job), unavailable (Temporal did not take the signal; kie.ai sends it again).",
+	Help:  "Callback requests by verdict: accepted (the job was signalled), duplicate, late (the job has ended), forged (invalid token), bad-signature (no valid KIE_WEBHOOK_HMAC_KEY signature, or an old timestamp), malformed, too-large, busy (too many requests, in total or for the job), unavailable (Temporal did not accept the signal; kie.ai retries).",
 	Label: "verdict", Values: []string{
 		CallbackAccepted, CallbackDuplicate, CallbackLate, CallbackForged, CallbackBadSignature,
 		CallbackMalformed, CallbackTooLarge, CallbackBusy, CallbackUnavailable,
 	},
-}}
+})
 
-// The verdicts on a callback.
+// The verdicts on a callback request.
 const (
 	CallbackAccepted     = "accepted"
 	CallbackDuplicate    = "duplicate"
@@ -149,63 +138,57 @@ const (
 	CallbackUnavailable  = "unavailable"
 )
 
-// Jobs is, like the gauges after it, what a worker counts now and then over all
-// jobs of its task queue. Every worker comes to the same values, so take the
-// maximum over them, not the sum.
-var Jobs = Gauge{Metric{
+// Jobs is the number of open jobs. This gauge and the following ones cover all
+// jobs of the task queue and have the same values on every worker: aggregate with
+// max, not with sum.
+var Jobs = gauge(Metric{
 	Name:  "lumaflow_jobs",
-	Kind:  GaugeKind,
-	Help:  "Open jobs by stage; unknown are those whose stage neither the search attribute nor the job tells.",
+	Help:  "Open jobs by stage; unknown if neither the search attribute nor the status query gives the stage.",
 	Label: "stage", Values: []string{"submitting", "held", "submit-unknown", "waiting", "collecting", StageUnknown},
-}}
+})
 
-// StageUnknown is the stage of jobs that do not tell it.
+// StageUnknown is the label of jobs without a readable stage.
 const StageUnknown = "unknown"
 
-// ChargesUnresolved are the submissions of open jobs that may have been paid for.
-var ChargesUnresolved = Gauge{Metric{
+// ChargesUnresolved is the number of open jobs with a submission of unknown outcome.
+var ChargesUnresolved = gauge(Metric{
 	Name: "lumaflow_charges_unresolved",
-	Kind: GaugeKind,
-	Help: "Open jobs whose submission may have been charged and whose task is not known (stage submit-unknown).",
-}}
+	Help: "Open jobs with a possibly charged submission and no known task id (stage submit-unknown).",
+})
 
 // OldestJob is the age of the oldest open job.
-var OldestJob = Gauge{Metric{
+var OldestJob = gauge(Metric{
 	Name:    "lumaflow_oldest_job",
-	Kind:    GaugeKind,
-	Help:    "Age of the oldest open job, 0 if there is none.",
+	Help:    "Age of the oldest open job, 0 without open jobs.",
 	Seconds: true,
-}}
+})
 
-// MediaAtRisk are the tasks whose video may be at kie.ai only.
-var MediaAtRisk = Gauge{Metric{
+// MediaAtRisk is the number of finished tasks whose video may exist at kie.ai only.
+var MediaAtRisk = gauge(Metric{
 	Name: "lumaflow_media_at_risk",
-	Kind: GaugeKind,
-	Help: "Finished tasks whose video no job has stored, as lumaflow list --at-risk shows them: of jobs that ended without it, and of open jobs that are collecting or whose task was submitted more than an hour ago.",
-}}
+	Help: "Finished tasks without a stored video, as in lumaflow list --at-risk: of ended jobs, and of open jobs in stage collecting or with a task submitted more than an hour ago.",
+})
 
-// MediaHoursLeft is when the first of them is deleted.
-var MediaHoursLeft = Gauge{Metric{
+// MediaHoursLeft is the time until kie.ai deletes the first of these videos.
+var MediaHoursLeft = gauge(Metric{
 	Name: "lumaflow_media_hours_left",
-	Kind: GaugeKind,
-	Help: "Hours until kie.ai deletes the first of the media at risk, 14 days after its task finished, or after it was submitted if nobody has seen its end; +Inf if none is at risk.",
-}}
+	Help: "Hours until kie.ai deletes the first video at risk, 14 days after the end of its task, or after its submission if the end is unknown; +Inf if none is at risk.",
+})
 
-// CensusTime is when the gauges were last brought up to date.
-var CensusTime = Gauge{Metric{
+// CensusTime is the time of the last update of the gauges.
+var CensusTime = gauge(Metric{
 	Name:    "lumaflow_census_timestamp",
-	Kind:    GaugeKind,
 	Help:    "Unix time of the last complete count of all jobs.",
 	Seconds: true,
-}}
+})
 
-// OfWorker and OfWebhook are the counters of each role.
+// OfWorker and OfWebhook are the counters of a role.
 var (
 	OfWorker  = []Counter{Submissions, Polls, Wakeups, CallbacksOverdue, JobsEnded, Downloads, StoredBytes}
 	OfWebhook = []Counter{Callbacks}
 )
 
-// All are all metrics of lumaflow's own.
+// All returns every metric of lumaflow.
 func All() []Metric {
 	return []Metric{
 		Submissions.Metric, Polls.Metric, JobPolls.Metric, Wakeups.Metric, CallbacksOverdue.Metric, FinishedToStored.Metric,

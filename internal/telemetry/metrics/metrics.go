@@ -1,19 +1,20 @@
-// Package metrics names everything that lumaflow measures about its jobs, each
-// with its meaning and with all the values that its one label can have. Where a
-// measurement is taken, Temporal's own metrics handler takes it: in a workflow
-// that is the one that stays silent during replay, without METRICS_LISTEN it is
-// one that does nothing.
+// Package metrics declares lumaflow's own metrics, each with its meaning and all
+// values of its one label. Values are recorded through the metrics handler of
+// Temporal's SDK, which records nothing during replay and, without METRICS_LISTEN,
+// nothing at all.
 package metrics
 
 import (
+	"context"
 	"math"
 	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/opentelemetry"
 )
 
-// Kind is what a metric is to Prometheus.
+// Kind is the Prometheus type of a metric.
 type Kind string
 
 // The kinds of metrics.
@@ -23,24 +24,24 @@ const (
 	GaugeKind     Kind = "gauge"
 )
 
-// Metric is one thing that is measured.
+// Metric describes a metric.
 type Metric struct {
-	// Name is what it is recorded under. Prometheus shows it as Exposed.
+	// Name is the name of the instrument; Exposed is the name in Prometheus.
 	Name string
 	Kind Kind
-	// Help is its meaning, as one sentence.
+	// Help is the meaning, in whole sentences.
 	Help string
-	// Label is its only label, Values all that the label can be; empty if it has
-	// none.
+	// Label is the only label and Values all its values; both are empty for a
+	// metric without a label.
 	Label  string
 	Values []string
-	// Seconds says that it is a time, in seconds.
+	// Seconds marks a time in seconds.
 	Seconds bool
 	// Buckets are the upper bounds of a histogram.
 	Buckets []float64
 }
 
-// Exposed is the name that Prometheus shows.
+// Exposed returns the name in Prometheus.
 func (m Metric) Exposed() string {
 	name := m.Name
 	if m.Seconds {
@@ -52,12 +53,12 @@ func (m Metric) Exposed() string {
 	return name
 }
 
-// Other stands in for a label's value that is not among the metric's: whatever
-// the outside says, the number of series stays what it is.
+// Other replaces a label value that is not one of the metric's, so that outside
+// input cannot add series.
 const Other = "other"
 
-// with is the handler for one value of the metric's label.
-func (m Metric) with(handler client.MetricsHandler, value []string) client.MetricsHandler {
+// labelled returns the handler for one value of the metric's label.
+func (m Metric) labelled(handler client.MetricsHandler, value []string) client.MetricsHandler {
 	if m.Label == "" {
 		return handler
 	}
@@ -68,16 +69,21 @@ func (m Metric) with(handler client.MetricsHandler, value []string) client.Metri
 	return handler.WithTags(map[string]string{m.Label: label})
 }
 
-// Counter only grows.
+// Counter is a metric that only grows.
 type Counter struct{ Metric }
 
-// Add counts n more. A counter with a label takes its value, others take none.
-func (c Counter) Add(handler client.MetricsHandler, n int64, value ...string) {
-	c.with(handler, value).Counter(c.Name).Inc(n)
+func counter(m Metric) Counter {
+	m.Kind = CounterKind
+	return Counter{m}
 }
 
-// Begin shows every series of the counter at zero, so that the first event is
-// seen as a change.
+// Add adds n. A counter with a label takes its value, another one none.
+func (c Counter) Add(handler client.MetricsHandler, n int64, value ...string) {
+	c.labelled(handler, value).Counter(c.Name).Inc(n)
+}
+
+// Begin exposes every series of the counter at zero, so that rate() includes the
+// first event.
 func (c Counter) Begin(handler client.MetricsHandler) {
 	if c.Label == "" {
 		c.Add(handler, 0)
@@ -87,33 +93,58 @@ func (c Counter) Begin(handler client.MetricsHandler) {
 	}
 }
 
-// Histogram shows how often which values came up. Its values are times or
-// numbers.
+// Timer is a histogram of times.
+type Timer struct{ Metric }
+
+func timer(m Metric) Timer {
+	m.Kind, m.Seconds = HistogramKind, true
+	return Timer{m}
+}
+
+// Observe records one time.
+func (t Timer) Observe(handler client.MetricsHandler, took time.Duration) {
+	handler.Timer(t.Name).Record(took)
+}
+
+// Histogram is a histogram of numbers, for activities: it would record a replayed
+// workflow's values again.
 type Histogram struct{ Metric }
 
-// Observe takes one time.
-func (h Histogram) Observe(handler client.MetricsHandler, took time.Duration) {
-	handler.Timer(h.Name).Record(took)
+func histogram(m Metric) Histogram {
+	m.Kind = HistogramKind
+	return Histogram{m}
 }
 
-// ObserveNumber takes one number. Temporal's handler has histograms of times
-// only, so a second stands for one; what is shown has no unit.
-func (h Histogram) ObserveNumber(handler client.MetricsHandler, number int) {
-	handler.Timer(h.Name).Record(time.Duration(number) * time.Second)
+// Observe records one number. The handlers of Temporal's SDK have no such
+// instrument, so the OpenTelemetry meter below the handler records it; a handler
+// without one records nothing.
+func (h Histogram) Observe(ctx context.Context, handler client.MetricsHandler, number int) {
+	meter := opentelemetry.ExtractMetricsHandler(handler)
+	if meter == nil {
+		return
+	}
+	// The only error is an invalid name, and then a usable instrument comes with it.
+	instrument, _ := meter.GetMeter().Int64Histogram(h.Name)
+	instrument.Record(ctx, int64(number))
 }
 
-// Gauge goes up and down.
+// Gauge is a metric that grows and shrinks.
 type Gauge struct{ Metric }
 
-// Set says what the value is now. A gauge with a label takes its value, others
-// take none.
-func (g Gauge) Set(handler client.MetricsHandler, now float64, value ...string) {
-	g.with(handler, value).Gauge(g.Name).Update(now)
+func gauge(m Metric) Gauge {
+	m.Kind = GaugeKind
+	return Gauge{m}
 }
 
-// Forget says, of every value of the label, that it is not known now. NaN is what
-// Prometheus' max and min pass over and no comparison holds for, and what shows as
-// a gap: a handler of Temporal's can't take a gauge back.
+// Set sets the current value. A gauge with a label takes its value, another one
+// none.
+func (g Gauge) Set(handler client.MetricsHandler, current float64, value ...string) {
+	g.labelled(handler, value).Gauge(g.Name).Update(current)
+}
+
+// Forget sets every series of the gauge to NaN, for unknown: Prometheus' max and
+// min skip NaN, no comparison holds for it and graphs show a gap. A handler of
+// Temporal's SDK cannot remove a series.
 func (g Gauge) Forget(handler client.MetricsHandler) {
 	if g.Label == "" {
 		g.Set(handler, math.NaN())

@@ -1,25 +1,25 @@
-// Package codec encrypts what jobs leave on the Temporal server: inputs,
-// results, signals, heartbeats, summaries, and the texts of failures. Whoever
-// reads the server's database, its UI or its backups sees which jobs there are
-// and how they end, but no prompt and no address.
+// Package codec encrypts the payloads that jobs store on the Temporal server:
+// inputs, results, signals, heartbeats, summaries and failure texts. A reader of
+// the server's database, UI or backups gets the list of jobs and their outcomes,
+// but no prompt and no URL.
 //
-// Each payload is sealed by AES-256-GCM under a fresh random nonce and marked
-// with the id of its key, in the form of Temporal's own encryption samples:
-// encoding binary/encrypted, the key's name in encryption-key-id, the data
-// nonce, ciphertext and tag in this order, the plaintext the marshalled payload.
-// What is not marked so passes as it is: jobs that were started without
-// encryption, by Temporal's CLI say, run as before.
+// Each payload is encrypted with AES-256-GCM under a random nonce and carries the
+// id of its key, in the format of Temporal's encryption samples: encoding
+// binary/encrypted, the key id in encryption-key-id, the data as nonce, ciphertext
+// and tag, the plaintext a marshalled payload. Payloads with another encoding pass
+// unchanged, so jobs started without encryption, by Temporal's CLI for example,
+// run as before.
 //
-// What this can't do:
-//   - A sealed payload is not bound to its job. Neither Temporal's UI nor a
-//     heartbeat says which job a payload belongs to, so there is nothing to bind
-//     it to. Who can write to the server's database can't make a payload, but
-//     can put one in the place of another, of whatever job, or an old one.
+// Limits:
+//   - A ciphertext is not bound to its job, because neither Temporal's UI nor a
+//     heartbeat gives the job of a payload. An attacker with write access to the
+//     server's database cannot forge a payload, but can replace it by another
+//     one, of any job, or by an older one.
 //   - Nonces are random. After 2^32 payloads under one key, some hundred million
-//     jobs, the chance that two share a nonce reaches one in four billion: take a
-//     new key before that.
-//   - Names are not payloads: workflow ids, activity types, failure types and
-//     search attributes stay readable, and so do times and sizes.
+//     jobs, the probability of a repeated nonce is one in four billion: rotate
+//     the key before that.
+//   - Only payloads are encrypted. Workflow ids, activity types, failure types,
+//     search attributes, times and sizes stay readable.
 package codec
 
 import (
@@ -34,84 +34,84 @@ import (
 )
 
 const (
-	// encrypted marks a sealed payload, metadataKeyID is where its key is named.
-	encrypted     = "binary/encrypted"
-	metadataKeyID = "encryption-key-id"
+	// encodingEncrypted is the encoding of an encrypted payload, metadataKeyID
+	// the metadata field with the id of its key.
+	encodingEncrypted = "binary/encrypted"
+	metadataKeyID     = "encryption-key-id"
 )
 
-// Codec seals payloads with its first key and opens them with any of its keys.
-// The zero value has none: it seals nothing and passes everything that is not
-// sealed. A Codec is safe for concurrent use.
+// Codec encrypts payloads with its first key and decrypts with any of its keys.
+// The zero value has no key: it encrypts nothing and passes every unencrypted
+// payload. A Codec is safe for concurrent use.
 type Codec struct {
 	keys []key
 }
 
-// Seals reports whether there are keys.
-func (c Codec) Seals() bool { return len(c.keys) > 0 }
+// Encrypts reports whether the codec has a key.
+func (c Codec) Encrypts() bool { return len(c.keys) > 0 }
 
-// Encode seals payloads. It returns new ones.
+// Encode returns encrypted copies of payloads.
 func (c Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
-	if !c.Seals() {
+	if !c.Encrypts() {
 		return payloads, nil
 	}
-	sealed := make([]*commonpb.Payload, len(payloads))
+	encrypted := make([]*commonpb.Payload, len(payloads))
 	for i, payload := range payloads {
 		plain, err := proto.Marshal(payload)
 		if err != nil {
 			return nil, fmt.Errorf("encrypt a payload: %w", err)
 		}
-		sealed[i] = &commonpb.Payload{
+		encrypted[i] = &commonpb.Payload{
 			Metadata: map[string][]byte{
-				converter.MetadataEncoding: []byte(encrypted),
+				converter.MetadataEncoding: []byte(encodingEncrypted),
 				metadataKeyID:              []byte(c.keys[0].id),
 			},
-			Data: c.keys[0].seal(plain),
+			Data: c.keys[0].encrypt(plain),
 		}
 	}
-	return sealed, nil
+	return encrypted, nil
 }
 
-// Decode opens the payloads that are sealed and passes the others. The first
-// that it can't open makes it an error, a *SealedError.
+// Decode decrypts the encrypted payloads and passes the others. The first
+// payload that no key decrypts ends it with a *KeyError.
 func (c Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
-	opened := make([]*commonpb.Payload, len(payloads))
+	decrypted := make([]*commonpb.Payload, len(payloads))
 	for i, payload := range payloads {
-		if string(payload.GetMetadata()[converter.MetadataEncoding]) != encrypted {
-			opened[i] = payload
+		if string(payload.GetMetadata()[converter.MetadataEncoding]) != encodingEncrypted {
+			decrypted[i] = payload
 			continue
 		}
 		var err error
-		if opened[i], err = c.open(payload); err != nil {
+		if decrypted[i], err = c.decrypt(payload); err != nil {
 			return nil, err
 		}
 	}
-	return opened, nil
+	return decrypted, nil
 }
 
-// open tries the key that is named first and then the others: the id is a hint,
-// so that a key can be renamed, and what was sealed by mistake with a wrong key of
-// the same id is not lost. No key opens what another has sealed.
-func (c Codec) open(sealed *commonpb.Payload) (*commonpb.Payload, error) {
-	failed := &SealedError{KeyID: string(sealed.GetMetadata()[metadataKeyID])}
-	for _, named := range []bool{true, false} {
+// decrypt tries the key with the payload's key id first and then the others. The
+// id is a hint: a key may be renamed, and a payload encrypted by mistake with
+// another key of the same id stays readable. GCM rejects a wrong key.
+func (c Codec) decrypt(payload *commonpb.Payload) (*commonpb.Payload, error) {
+	failed := &KeyError{KeyID: string(payload.GetMetadata()[metadataKeyID])}
+	for _, sameID := range []bool{true, false} {
 		for _, key := range c.keys {
-			if (key.id == failed.KeyID) != named {
+			if (key.id == failed.KeyID) != sameID {
 				continue
 			}
-			failed.Held = failed.Held || named
-			opened := &commonpb.Payload{}
-			if plain, err := key.open(sealed.GetData()); err == nil && proto.Unmarshal(plain, opened) == nil {
-				return opened, nil
+			failed.Held = failed.Held || sameID
+			decrypted := &commonpb.Payload{}
+			if plain, err := key.decrypt(payload.GetData()); err == nil && proto.Unmarshal(plain, decrypted) == nil {
+				return decrypted, nil
 			}
 		}
 	}
 	return nil, failed
 }
 
-// Open makes a message of Temporal's, in place, what it would be if nothing in
-// it had been sealed: every payload is opened and every failure has its text.
-// Search attributes are never sealed.
-func (c Codec) Open(ctx context.Context, message proto.Message) error {
+// DecodeMessage decrypts all payloads of a Temporal API message in place and
+// restores the texts of its failures. Search attributes are never encrypted.
+func (c Codec) DecodeMessage(ctx context.Context, message proto.Message) error {
 	err := proxy.VisitPayloads(ctx, message, proxy.VisitPayloadsOptions{
 		Visitor: func(_ *proxy.VisitPayloadsContext, payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 			return c.Decode(payloads)
@@ -130,17 +130,18 @@ func (c Codec) Open(ctx context.Context, message proto.Message) error {
 	})
 }
 
-// SealedError means that a payload can't be opened.
-type SealedError struct {
-	// KeyID names the key that it is sealed with. It comes from the server.
+// KeyError reports a payload that none of the keys decrypts.
+type KeyError struct {
+	// KeyID is the id of the payload's key, as stored on the server: it may hold
+	// anything.
 	KeyID string
-	// Held says that there is a key of that id. It does not open it, and no other
-	// key does.
+	// Held reports that the codec has a key of that id, which does not decrypt the
+	// payload.
 	Held bool
 }
 
-// Error says what is missing and names the setting.
-func (e *SealedError) Error() string {
+// Error names the missing key and the variable that must hold it.
+func (e *KeyError) Error() string {
 	if e.Held {
 		return fmt.Sprintf("encrypted with codec key %.40q, but the key of that id in %s does not open it: add the key that was used, under any id", e.KeyID, Variable)
 	}

@@ -22,7 +22,7 @@ func payload(data string) *commonpb.Payload {
 	return &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(data)}
 }
 
-func TestWhatIsSealedOpensAgain(t *testing.T) {
+func TestEncodeDecode(t *testing.T) {
 	t.Parallel()
 	c := keys(t, "main:"+secret(1))
 	plain := []*commonpb.Payload{
@@ -30,21 +30,21 @@ func TestWhatIsSealedOpensAgain(t *testing.T) {
 		{Metadata: map[string][]byte{"encoding": []byte("binary/null")}},
 		payload(strings.Repeat("x", 1<<20)),
 	}
-	sealed, err := c.Encode(plain)
+	encrypted, err := c.Encode(plain)
 	require.NoError(t, err)
-	require.Len(t, sealed, len(plain))
-	for _, p := range sealed {
+	require.Len(t, encrypted, len(plain))
+	for _, p := range encrypted {
 		assert.Equal(t, map[string][]byte{"encoding": []byte("binary/encrypted"), "encryption-key-id": []byte("main")}, p.GetMetadata())
 		assert.NotContains(t, string(p.GetData()), "snow")
 		assert.NotContains(t, string(p.GetData()), "json/plain")
 	}
-	assert.NotEqual(t, sealed[0].GetData(), sealed[1].GetData(), "each has its own nonce")
-	opened, err := c.Decode(sealed)
+	assert.NotEqual(t, encrypted[0].GetData(), encrypted[1].GetData(), "one nonce per payload")
+	decrypted, err := c.Decode(encrypted)
 	require.NoError(t, err)
 	for i := range plain {
-		assert.True(t, proto.Equal(plain[i], opened[i]), i)
+		assert.True(t, proto.Equal(plain[i], decrypted[i]), i)
 	}
-	assert.True(t, proto.Equal(payload(`"snow"`), plain[0]), "what was given is as it was")
+	assert.True(t, proto.Equal(payload(`"snow"`), plain[0]), "Encode does not change its argument")
 }
 
 func TestRotation(t *testing.T) {
@@ -52,78 +52,79 @@ func TestRotation(t *testing.T) {
 	before, both, after := keys(t, "k1:"+secret(1)), keys(t, "k2:"+secret(2)+",k1:"+secret(1)), keys(t, "k2:"+secret(2))
 	old, err := before.Encode([]*commonpb.Payload{payload("old")})
 	require.NoError(t, err)
-	fresh, err := both.Encode([]*commonpb.Payload{payload("new")})
+	current, err := both.Encode([]*commonpb.Payload{payload("new")})
 	require.NoError(t, err)
-	mixed := append(append([]*commonpb.Payload{payload("plain")}, old...), fresh...)
+	mixed := append(append([]*commonpb.Payload{payload("plain")}, old...), current...)
 
-	opened, err := both.Decode(mixed)
+	decrypted, err := both.Decode(mixed)
 	require.NoError(t, err)
 	for i, want := range []string{"plain", "old", "new"} {
-		assert.Equal(t, want, string(opened[i].GetData()))
+		assert.Equal(t, want, string(decrypted[i].GetData()))
 	}
 	_, err = before.Decode(mixed)
-	requireSealed(t, err, codec.SealedError{KeyID: "k2"})
+	requireKeyError(t, err, codec.KeyError{KeyID: "k2"})
 	_, err = after.Decode(mixed)
-	requireSealed(t, err, codec.SealedError{KeyID: "k1"})
-	_, err = after.Decode(fresh)
+	requireKeyError(t, err, codec.KeyError{KeyID: "k1"})
+	_, err = after.Decode(current)
 	require.NoError(t, err)
 }
 
-// A key that was renamed still opens, and so does one that somebody had taken for
-// another, if it is there under a name of its own.
-func TestTheIDOfAKeyIsAHint(t *testing.T) {
+// A renamed key still decrypts, and so does a key under another id beside a wrong
+// key of the payload's id.
+func TestKeyIDIsAHint(t *testing.T) {
 	t.Parallel()
-	sealed, err := keys(t, "main:"+secret(1)).Encode([]*commonpb.Payload{payload("snow")})
+	encrypted, err := keys(t, "main:"+secret(1)).Encode([]*commonpb.Payload{payload("snow")})
 	require.NoError(t, err)
 	for _, value := range []string{
 		"renamed:" + secret(1),
 		"main:" + secret(2) + ",mistaken:" + secret(1),
 		"a:" + secret(2) + ",b:" + secret(3) + ",c:" + secret(1),
 	} {
-		opened, err := keys(t, value).Decode(sealed)
+		decrypted, err := keys(t, value).Decode(encrypted)
 		require.NoError(t, err)
-		assert.Equal(t, "snow", string(opened[0].GetData()))
+		assert.Equal(t, "snow", string(decrypted[0].GetData()))
 	}
 }
 
-func TestWhatCannotBeOpenedIsAnError(t *testing.T) {
+func TestDecodeErrors(t *testing.T) {
 	t.Parallel()
 	c := keys(t, "main:"+secret(1))
-	sealed, err := c.Encode([]*commonpb.Payload{payload(`"snow"`)})
+	encrypted, err := c.Encode([]*commonpb.Payload{payload(`"snow"`)})
 	require.NoError(t, err)
-	reason := func(c codec.Codec, change func(*commonpb.Payload)) error {
-		changed := proto.Clone(sealed[0]).(*commonpb.Payload)
+	decodeChanged := func(c codec.Codec, change func(*commonpb.Payload)) error {
+		changed := proto.Clone(encrypted[0]).(*commonpb.Payload)
 		change(changed)
 		_, err := c.Decode([]*commonpb.Payload{changed})
 		return err
 	}
-	held, unknown := codec.SealedError{KeyID: "main", Held: true}, codec.SealedError{KeyID: "main"}
+	held, unknown := codec.KeyError{KeyID: "main", Held: true}, codec.KeyError{KeyID: "main"}
 	none := func(*commonpb.Payload) {}
-	requireSealed(t, reason(codec.Codec{}, none), unknown)
-	requireSealed(t, reason(keys(t, "other:"+secret(2)), none), unknown)
-	requireSealed(t, reason(keys(t, "main:"+secret(2)), none), held)
-	for i := range sealed[0].GetData() {
-		requireSealed(t, reason(c, func(p *commonpb.Payload) { p.Data[i] ^= 1 }), held)
-		requireSealed(t, reason(c, func(p *commonpb.Payload) { p.Data = p.Data[:i] }), held)
+	requireKeyError(t, decodeChanged(codec.Codec{}, none), unknown)
+	requireKeyError(t, decodeChanged(keys(t, "other:"+secret(2)), none), unknown)
+	requireKeyError(t, decodeChanged(keys(t, "main:"+secret(2)), none), held)
+	for i := range encrypted[0].GetData() {
+		requireKeyError(t, decodeChanged(c, func(p *commonpb.Payload) { p.Data[i] ^= 1 }), held)
+		requireKeyError(t, decodeChanged(c, func(p *commonpb.Payload) { p.Data = p.Data[:i] }), held)
 	}
 	other := keys(t, "other:"+secret(2))
-	requireSealed(t, reason(other, func(p *commonpb.Payload) { delete(p.Metadata, "encryption-key-id") }), codec.SealedError{})
-	hostile := strings.Repeat("\x1b[2J\n", 100)
-	err = reason(other, func(p *commonpb.Payload) { p.Metadata["encryption-key-id"] = []byte(hostile) })
-	requireSealed(t, err, codec.SealedError{KeyID: hostile})
+	requireKeyError(t, decodeChanged(other, func(p *commonpb.Payload) { delete(p.Metadata, "encryption-key-id") }), codec.KeyError{})
+	unprintable := strings.Repeat("\x1b[2J\n", 100)
+	err = decodeChanged(other, func(p *commonpb.Payload) { p.Metadata["encryption-key-id"] = []byte(unprintable) })
+	requireKeyError(t, err, codec.KeyError{KeyID: unprintable})
 }
 
-// requireSealed also holds the error to one plain line that names the setting.
-func requireSealed(t *testing.T, err error, want codec.SealedError) {
+// requireKeyError requires a KeyError whose text is one printable line that names
+// the variable.
+func requireKeyError(t *testing.T, err error, want codec.KeyError) {
 	t.Helper()
-	var sealed *codec.SealedError
-	require.ErrorAs(t, err, &sealed)
-	require.Equal(t, want, *sealed)
+	var got *codec.KeyError
+	require.ErrorAs(t, err, &got)
+	require.Equal(t, want, *got)
 	require.Contains(t, err.Error(), "CODEC_KEYS")
 	require.Regexp(t, `^[[:print:]]{1,400}$`, err.Error())
 }
 
-func TestWithoutKeysNothingChanges(t *testing.T) {
+func TestNoKeys(t *testing.T) {
 	t.Parallel()
 	plain := []*commonpb.Payload{payload("a"), {}, {Metadata: map[string][]byte{"encoding": []byte("binary/zlib")}, Data: []byte{1}}}
 	encoded, err := codec.Codec{}.Encode(plain)
@@ -136,9 +137,8 @@ func TestWithoutKeysNothingChanges(t *testing.T) {
 	}
 }
 
-// byHand seals as Temporal's encryption samples do, with a nonce that is always
-// the same.
-func byHand(t testing.TB, plain *commonpb.Payload) (sealed []byte, aead cipher.AEAD) {
+// encryptSample encrypts as Temporal's encryption samples do, with a fixed nonce.
+func encryptSample(t testing.TB, plain *commonpb.Payload) (data []byte, aead cipher.AEAD) {
 	t.Helper()
 	raw, err := base64.StdEncoding.DecodeString(secret(1))
 	require.NoError(t, err)
@@ -152,28 +152,28 @@ func byHand(t testing.TB, plain *commonpb.Payload) (sealed []byte, aead cipher.A
 	return aead.Seal(nonce, nonce, marshalled, nil), aead
 }
 
-func TestTheFormIsThatOfTemporalsSamples(t *testing.T) {
+func TestFormatOfTemporalSamples(t *testing.T) {
 	t.Parallel()
 	c := keys(t, "main:"+secret(1))
-	data, aead := byHand(t, payload("by hand"))
-	opened, err := c.Decode([]*commonpb.Payload{{
+	data, aead := encryptSample(t, payload("sample"))
+	decrypted, err := c.Decode([]*commonpb.Payload{{
 		Metadata: map[string][]byte{"encoding": []byte("binary/encrypted"), "encryption-key-id": []byte("main")},
 		Data:     data,
 	}})
 	require.NoError(t, err)
-	require.Equal(t, "by hand", string(opened[0].GetData()))
+	require.Equal(t, "sample", string(decrypted[0].GetData()))
 
-	sealed, err := c.Encode(opened)
+	encrypted, err := c.Encode(decrypted)
 	require.NoError(t, err)
-	data = sealed[0].GetData()
+	data = encrypted[0].GetData()
 	marshalled, err := aead.Open(nil, data[:12], data[12:], nil)
 	require.NoError(t, err)
-	again := &commonpb.Payload{}
-	require.NoError(t, proto.Unmarshal(marshalled, again))
-	require.True(t, proto.Equal(payload("by hand"), again))
+	got := &commonpb.Payload{}
+	require.NoError(t, proto.Unmarshal(marshalled, got))
+	require.True(t, proto.Equal(payload("sample"), got))
 }
 
-func TestOpen(t *testing.T) {
+func TestDecodeMessage(t *testing.T) {
 	t.Parallel()
 	c := keys(t, "main:"+secret(1))
 	converters := c.ForClient()
@@ -193,14 +193,14 @@ func TestOpen(t *testing.T) {
 			}},
 		}}
 	}
-	opened := history()
-	require.NoError(t, c.Open(t.Context(), opened))
-	assert.Equal(t, `"snow"`, string(opened.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()[0].GetData()))
+	decrypted := history()
+	require.NoError(t, c.DecodeMessage(t.Context(), decrypted))
+	assert.Equal(t, `"snow"`, string(decrypted.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()[0].GetData()))
 	want := temporal.GetDefaultFailureConverter().ErrorToFailure(temporal.NewApplicationErrorWithCause("no snow", "Refused", errors.New("the cause"), "a detail"))
-	assert.True(t, proto.Equal(want, opened.GetEvents()[1].GetActivityTaskFailedEventAttributes().GetFailure()), "as if it had never been sealed")
+	assert.True(t, proto.Equal(want, decrypted.GetEvents()[1].GetActivityTaskFailedEventAttributes().GetFailure()), "same as the unencrypted failure")
 
-	again := proto.Clone(opened)
-	require.NoError(t, c.Open(t.Context(), opened))
-	assert.True(t, proto.Equal(again, opened))
-	requireSealed(t, codec.Codec{}.Open(t.Context(), history()), codec.SealedError{KeyID: "main"})
+	before := proto.Clone(decrypted)
+	require.NoError(t, c.DecodeMessage(t.Context(), decrypted))
+	assert.True(t, proto.Equal(before, decrypted), "a second call changes nothing")
+	requireKeyError(t, codec.Codec{}.DecodeMessage(t.Context(), history()), codec.KeyError{KeyID: "main"})
 }

@@ -3,97 +3,106 @@ package codec
 import (
 	"context"
 	"errors"
-	"strings"
+	"fmt"
 
 	commonpb "go.temporal.io/api/common/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
 )
 
-// Converters are how a Temporal client writes and reads what it stores.
+// Converters are the two converters of a Temporal client.
 type Converters struct {
 	Data     converter.DataConverter
 	Failures converter.FailureConverter
 }
 
-// ForClient are the converters of a client that starts jobs and looks at them.
-// Reading what can't be opened is a *SealedError; a failure then says so in the
-// place of its message.
+// ForClient returns the converters of a client that starts and inspects jobs. A
+// payload that no key decrypts is a *KeyError; for a failure, the text of that
+// error replaces its message.
 func (c Codec) ForClient() Converters {
-	return c.converters(c.data())
+	return c.converters(converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c))
 }
 
-// ForWorker are the converters of a client that runs workflows. A workflow that
-// reads what can't be opened is stopped in its task, which Temporal tries again
-// until a worker has the key; for an activity it is an error like any other.
+// ForWorker returns the converters of a client that runs workflows. A payload of
+// a workflow that no key decrypts fails the workflow task, which Temporal retries
+// until a worker has the key; in an activity it is an ordinary error.
 func (c Codec) ForWorker() Converters {
-	return c.converters(workerData{c.data(), true})
-}
-
-func (c Codec) data() converter.DataConverter {
-	return converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c)
+	data := converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), workerCodec{c})
+	return c.converters(workerData{data, true})
 }
 
 func (c Codec) converters(data converter.DataConverter) Converters {
 	return Converters{data, failures{
 		FailureConverter: temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 			DataConverter:          data,
-			EncodeCommonAttributes: c.Seals(),
+			EncodeCommonAttributes: c.Encrypts(),
 		}),
 		data: data,
 	}}
 }
 
-// workerData stops a workflow that can't read its history. The SDK would make an
-// error of it instead and go on: the job would fail for its input, forget a
-// callback, or take a failed submission for an unknown one.
+// workerCodec makes a missing key a failure of the workflow task.
+type workerCodec struct{ Codec }
+
+func (c workerCodec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+	decrypted, err := c.Codec.Decode(payloads)
+	if err != nil {
+		err = converter.NewWorkflowTaskFailureError(fmt.Errorf("the job waits for a worker that can read it: %w", err))
+	}
+	return decrypted, err
+}
+
+// workerData fails the workflow task for every payload that a workflow decodes.
+// The SDK (1.51) does so by itself for inputs and results, but drops a signal
+// that it cannot decode and returns an error for the details of a failure: the
+// job would lose a callback, or take a rejected submission for an unknown one.
 type workerData struct {
 	converter.DataConverter
-	stops bool
+	inWorkflow bool
 }
 
 func (d workerData) FromPayload(payload *commonpb.Payload, value any) error {
-	return d.read(d.DataConverter.FromPayload(payload, value))
+	return d.decoded(d.DataConverter.FromPayload(payload, value))
 }
 
 func (d workerData) FromPayloads(payloads *commonpb.Payloads, values ...any) error {
-	return d.read(d.DataConverter.FromPayloads(payloads, values...))
+	return d.decoded(d.DataConverter.FromPayloads(payloads, values...))
 }
 
-// stopped begins the message of a workflow that was stopped.
-const stopped = "the job waits for a worker that can read it: "
-
-func (d workerData) read(err error) error {
-	var sealed *SealedError
-	if d.stops && errors.As(err, &sealed) {
-		panic(stopped + sealed.Error())
+// decoded panics with the codec's error in a workflow: the SDK recovers it and
+// fails the workflow task with it.
+func (d workerData) decoded(err error) error {
+	var missing *converter.WorkflowTaskFailureError
+	if d.inWorkflow && errors.As(err, &missing) {
+		panic(err)
 	}
 	return err
 }
 
-// WithWorkflowContext is called for what a workflow reads, the other two for
-// what an activity does. A panic there would be a failure of the activity, and
-// what it means is not known for a submission.
-func (d workerData) WithWorkflowContext(converter.WorkflowContext) converter.DataConverter {
+// WithWorkflowContext is called by the SDK for the payloads that a workflow
+// decodes.
+func (d workerData) WithWorkflowContext(workflow.Context) converter.DataConverter {
 	return workerData{d.DataConverter, true}
 }
 
-// WithContext says that an activity reads.
+// WithContext is called by the SDK for the payloads that an activity decodes. A
+// panic would fail the activity, and make the outcome of a submission unknown.
 func (d workerData) WithContext(context.Context) converter.DataConverter {
 	return workerData{d.DataConverter, false}
 }
 
-// WithSerializationContext says whose payloads they are. What a workflow reads
-// of an activity gets the workflow's context after this one.
+// WithSerializationContext is called by the SDK with the owner of a payload. For
+// an activity's payload that a workflow decodes, WithWorkflowContext follows.
 func (d workerData) WithSerializationContext(of converter.SerializationContext) converter.DataConverter {
 	_, activity := of.(converter.ActivitySerializationContext)
 	return workerData{d.DataConverter, !activity}
 }
 
-// failures puts why a failure can't be read in the place of its message; the SDK
-// would leave it at "Encoded failure".
+// failures replaces the message of a failure that cannot be decrypted by the
+// reason; the SDK leaves it at "Encoded failure".
 type failures struct {
 	converter.FailureConverter
 	data converter.DataConverter
@@ -106,19 +115,21 @@ func (f failures) FailureToError(failure *failurepb.Failure) error {
 			continue
 		}
 		var attributes any
-		var sealed *SealedError
-		if err := f.data.FromPayload(layer.GetEncodedAttributes(), &attributes); errors.As(err, &sealed) {
-			layer.Message, layer.EncodedAttributes = sealed.Error(), nil
+		var missing *KeyError
+		if err := f.data.FromPayload(layer.GetEncodedAttributes(), &attributes); errors.As(err, &missing) {
+			layer.Message, layer.EncodedAttributes = missing.Error(), nil
 		}
 	}
 	return f.FailureConverter.FailureToError(failure)
 }
 
-// ErrorToFailure encrypts all failures but the one that says which key is
-// missing: with the wrong key it would tell nobody.
+// ErrorToFailure encrypts every failure except the codec's own report of a
+// missing key: encrypted with the wrong key it would be unreadable. A text around
+// it may hold a secret, so a wrapped report is encrypted.
 func (f failures) ErrorToFailure(err error) *failurepb.Failure {
-	if err != nil && strings.HasPrefix(err.Error(), stopped) {
-		return temporal.GetDefaultFailureConverter().ErrorToFailure(err)
+	var missing *converter.WorkflowTaskFailureError
+	if errors.As(err, &missing) && err.Error() == missing.Error() {
+		return temporal.GetDefaultFailureConverter().ErrorToFailure(temporal.NewApplicationError(missing.Error(), "MissingCodecKey"))
 	}
 	return f.FailureConverter.ErrorToFailure(err)
 }

@@ -1,7 +1,9 @@
 package codec_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -13,7 +15,7 @@ import (
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/proxy"
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/log"
+	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -24,9 +26,12 @@ import (
 	"lumaflow/workflows"
 )
 
-const missing = `encrypted with codec key "main", which CODEC_KEYS does not hold: add that key`
+const keyMissing = `encrypted with codec key "main", which CODEC_KEYS does not hold: add that key`
 
-func TestFailuresAreSealed(t *testing.T) {
+// jobWaits is the error of a workflow that needs that key.
+const jobWaits = "the job waits for a worker that can read it: " + keyMissing
+
+func TestFailuresAreEncrypted(t *testing.T) {
 	t.Parallel()
 	c := keys(t, "main:"+secret(1))
 	cause := temporal.NewApplicationErrorWithCause("no snow at https://cause.example.org", "Refused", errors.New("root of snow"), "detail of snow")
@@ -35,7 +40,7 @@ func TestFailuresAreSealed(t *testing.T) {
 		text := protojson.Format(failure)
 		assert.NotContains(t, text, "snow", name)
 		assert.NotContains(t, text, "example.org", name)
-		assert.Equal(t, "GenerationFailed", failure.GetApplicationFailureInfo().GetType(), "the type stays readable")
+		assert.Equal(t, "GenerationFailed", failure.GetApplicationFailureInfo().GetType(), "the type is not encrypted")
 
 		err := converters.Failures.FailureToError(proto.Clone(failure).(*failurepb.Failure))
 		require.ErrorContains(t, err, "no snow at https://cdn.example.org")
@@ -48,16 +53,16 @@ func TestFailuresAreSealed(t *testing.T) {
 
 		before := proto.Clone(failure)
 		err = codec.Codec{}.ForClient().Failures.FailureToError(failure)
-		require.ErrorContains(t, err, missing)
-		assert.True(t, proto.Equal(before, failure), "what was given is as it was")
-		assert.PanicsWithValue(t, "the job waits for a worker that can read it: "+missing, func() {
+		require.ErrorContains(t, err, keyMissing)
+		assert.True(t, proto.Equal(before, failure), "FailureToError does not change its argument")
+		assert.PanicsWithError(t, jobWaits, func() {
 			_ = codec.Codec{}.ForWorker().Failures.FailureToError(failure)
 		}, "a workflow")
 	}
 	assert.NoError(t, c.ForClient().Failures.FailureToError(nil))
 }
 
-func TestWithoutKeysFailuresAreAsBefore(t *testing.T) {
+func TestNoKeysLeaveFailuresUnchanged(t *testing.T) {
 	t.Parallel()
 	err := temporal.NewApplicationError("no snow", "Refused", "detail")
 	for _, converters := range []codec.Converters{codec.Codec{}.ForClient(), codec.Codec{}.ForWorker()} {
@@ -65,19 +70,15 @@ func TestWithoutKeysFailuresAreAsBefore(t *testing.T) {
 	}
 }
 
-// An activity gets an error where a workflow is stopped: a panic of a submission
-// would make its outcome unknown.
-func TestWhoReadsWhatCannotBeOpened(t *testing.T) {
+// An activity gets an error where a workflow panics: a panic in a submission would
+// make its outcome unknown.
+func TestMissingKeyInWorkflowAndActivity(t *testing.T) {
 	t.Parallel()
-	sealed, err := keys(t, "main:"+secret(1)).ForWorker().Data.ToPayloads("snow")
+	encrypted, err := keys(t, "main:"+secret(1)).ForWorker().Data.ToPayloads("snow")
 	require.NoError(t, err)
 	base := keys(t, "other:"+secret(2)).ForWorker().Data
 	activity := converter.ActivitySerializationContext{WorkflowID: "luma-1", ActivityType: "Submit"}
 	job := converter.WorkflowSerializationContext{WorkflowID: "luma-1"}
-	reader := func(c converter.DataConverter) converter.DataConverter {
-		// As the SDK does it.
-		return converter.MakeTransferAware(c)
-	}
 	with := converter.WithDataConverterSerializationContext
 	inWorkflow := func(c converter.DataConverter) converter.DataConverter {
 		return c.(converter.ContextAware).WithWorkflowContext(nil)
@@ -87,44 +88,50 @@ func TestWhoReadsWhatCannotBeOpened(t *testing.T) {
 	}
 	var value string
 	for name, data := range map[string]converter.DataConverter{
-		"no context":                           reader(base),
-		"a marker or a version":                with(reader(base), job),
-		"an input":                             inWorkflow(with(reader(base), job)),
-		"the result of an activity":            inWorkflow(with(reader(base), activity)),
-		"a workflow after an activity's reads": inWorkflow(inActivity(reader(base))),
+		"no context":                             base,
+		"a marker or a version":                  with(base, job),
+		"an input":                               inWorkflow(with(base, job)),
+		"the result of an activity":              inWorkflow(with(base, activity)),
+		"a workflow context after an activity's": inWorkflow(inActivity(base)),
 	} {
-		assert.Panics(t, func() { _ = data.FromPayloads(sealed, &value) }, name)
-		assert.Panics(t, func() { _ = data.FromPayload(sealed.GetPayloads()[0], &value) }, name)
+		assert.Panics(t, func() { _ = data.FromPayloads(encrypted, &value) }, name)
+		assert.Panics(t, func() { _ = data.FromPayload(encrypted.GetPayloads()[0], &value) }, name)
 	}
 	for _, data := range []converter.DataConverter{
-		inActivity(with(reader(base), activity)), // the input
-		with(reader(base), activity),             // a heartbeat
+		inActivity(with(base, activity)), // the input
+		with(base, activity),             // a heartbeat
 	} {
-		requireSealed(t, data.FromPayloads(sealed, &value), codec.SealedError{KeyID: "main"})
-		requireSealed(t, data.FromPayload(sealed.GetPayloads()[0], &value), codec.SealedError{KeyID: "main"})
+		requireKeyError(t, data.FromPayloads(encrypted, &value), codec.KeyError{KeyID: "main"})
+		requireKeyError(t, data.FromPayload(encrypted.GetPayloads()[0], &value), codec.KeyError{KeyID: "main"})
 		require.ErrorContains(t, data.FromPayloads(&commonpb.Payloads{Payloads: []*commonpb.Payload{payload("{")}}, &value), "decode")
 	}
 }
 
-// Why a workflow was stopped is for all to read: whoever has the wrong key would
-// encrypt it with that.
-func TestTheMissingKeyIsNamedInTheClear(t *testing.T) {
+// The report of a missing key is not encrypted: the worker has only the wrong key.
+func TestMissingKeyReportIsPlain(t *testing.T) {
 	t.Parallel()
-	c := keys(t, "wrong:"+secret(2))
-	failure := c.ForWorker().Failures.ErrorToFailure(errors.New("the job waits for a worker that can read it: " + missing))
-	assert.Contains(t, failure.GetMessage(), missing)
+	c := keys(t, "wrong:"+secret(2)).ForWorker()
+	encrypted, err := keys(t, "main:"+secret(1)).ForWorker().Data.ToPayload("snow")
+	require.NoError(t, err)
+	var value string
+	err = c.Data.(converter.ContextAware).WithContext(t.Context()).FromPayload(encrypted, &value)
+	require.EqualError(t, err, jobWaits)
+	failure := c.Failures.ErrorToFailure(err)
+	assert.Equal(t, jobWaits, failure.GetMessage())
 	assert.Nil(t, failure.GetEncodedAttributes())
-	assert.Equal(t, "Encoded failure", c.ForWorker().Failures.ErrorToFailure(errors.New("something else")).GetMessage())
+	assert.Nil(t, failure.GetCause(), "status shows the innermost cause")
+	for _, err := range []error{errors.New("another error"), fmt.Errorf("read the prompt snow: %w", err)} {
+		assert.Equal(t, "Encoded failure", c.Failures.ErrorToFailure(err).GetMessage())
+	}
 }
 
-// TestNoPayloadIsMisread seals one payload or failure of a recorded history at a
-// time with a key that the worker does not have. Either the workflow never reads
-// it, or it stops there: it never takes what it can't read for something else
-// and decides otherwise.
-func TestNoPayloadIsMisread(t *testing.T) {
+// TestMissingKeyStopsReplay encrypts one payload or failure of a recorded history
+// at a time with a key that the worker lacks. Replay either never decodes it or
+// stops there; it never continues with another value.
+func TestMissingKeyStopsReplay(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("it replays every history many times")
+		t.Skip("replays every history many times")
 	}
 	files, err := filepath.Glob(filepath.Join("..", "..", "..", "workflows", "testdata", "histories", "*.json"))
 	require.NoError(t, err)
@@ -137,7 +144,7 @@ func TestNoPayloadIsMisread(t *testing.T) {
 			for n := 0; ; n++ {
 				history, err := historyfile.Read(file)
 				require.NoError(t, err)
-				if !sealNth(t, history, away, n) {
+				if !encryptNth(t, history, away, n) {
 					break
 				}
 				replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
@@ -148,54 +155,56 @@ func TestNoPayloadIsMisread(t *testing.T) {
 				})
 				require.NoError(t, err)
 				workflows.Register(replayer)
-				err = replayer.ReplayWorkflowHistory(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), history)
+				var log bytes.Buffer
+				err = replayer.ReplayWorkflowHistory(sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(&log, nil))), history)
 				if err == nil {
 					continue
 				}
-				// A result is compared as it is stored, sealed or not.
+				// Replay compares the stored result without decrypting it.
 				if strings.Contains(err.Error(), "doesn't return the same result") {
 					continue
 				}
 				require.ErrorContains(t, err, `the job waits for a worker that can read it: encrypted with codec key "away"`, "payload %d", n)
+				require.NotContains(t, log.String(), "StackTrace", "payload %d", n)
 				stopped++
 			}
-			require.NotZero(t, stopped, "it read something")
+			require.NotZero(t, stopped, "no payload was decoded")
 		})
 	}
 }
 
-// sealNth seals the nth payload of a message, counting the attributes of
-// failures as one each; false if there are not so many.
-func sealNth(t *testing.T, message proto.Message, with codec.Codec, n int) bool {
+// encryptNth encrypts the nth payload of a message, with the attributes of each
+// failure as one, and reports whether there is one.
+func encryptNth(t *testing.T, message proto.Message, with codec.Codec, n int) bool {
 	t.Helper()
-	seen := 0
+	count := 0
 	require.NoError(t, proxy.VisitFailures(t.Context(), message, proxy.VisitFailuresOptions{
 		Visitor: func(_ *proxy.VisitFailuresContext, failure *failurepb.Failure) error {
-			seen++
-			if seen-1 == n {
+			count++
+			if count-1 == n {
 				return converter.EncodeCommonFailureAttributes(with.ForClient().Data, failure)
 			}
 			return nil
 		},
 	}))
-	if n < seen {
+	if n < count {
 		return true
 	}
 	require.NoError(t, proxy.VisitPayloads(t.Context(), message, proxy.VisitPayloadsOptions{
 		Visitor: func(_ *proxy.VisitPayloadsContext, payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 			for i, one := range payloads {
-				seen++
-				if seen-1 == n {
-					sealed, err := with.Encode([]*commonpb.Payload{one})
+				count++
+				if count-1 == n {
+					encrypted, err := with.Encode([]*commonpb.Payload{one})
 					if err != nil {
 						return nil, err
 					}
-					payloads[i] = sealed[0]
+					payloads[i] = encrypted[0]
 				}
 			}
 			return payloads, nil
 		},
 		SkipSearchAttributes: true,
 	}))
-	return n < seen
+	return n < count
 }

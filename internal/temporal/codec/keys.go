@@ -17,25 +17,25 @@ const Variable = "CODEC_KEYS"
 const (
 	keyBytes = 32
 	redacted = "[redacted]"
-	// howToMake ends every message about an unusable key.
-	howToMake = `make one with: echo "main:$(openssl rand -base64 32)"`
+	// createKey ends the errors about an unusable key.
+	createKey = `make one with: echo "main:$(openssl rand -base64 32)"`
 )
 
-// validID is what a key may be called. No key of 32 bytes fits in, so that who
-// swaps the two is told, and the key is never taken for a name.
+// validID is the format of a key id. A base64 key of 32 bytes is longer, so an id
+// and a key in the wrong order are rejected and a key is never used as an id.
 var validID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`)
 
-// key is a cipher in a closure: no verb of fmt, no logger and no encoder can
-// print what is in there.
+// key keeps its cipher in closures, which no verb of fmt, logger or encoder can
+// print.
 type key struct {
-	id   string
-	seal func(plain []byte) []byte
-	open func(sealed []byte) ([]byte, error)
+	id      string
+	encrypt func(plain []byte) []byte
+	decrypt func(data []byte) ([]byte, error)
 }
 
-// ParseKeys reads CODEC_KEYS: nothing, or one or several keys as id:key,
-// separated by commas, each key 32 bytes in base64. The first seals, all of them
-// open. Its errors name the variable and quote nothing of it.
+// ParseKeys parses the value of CODEC_KEYS: empty, or a comma-separated list of
+// id:key, each key 32 bytes in base64. The first key encrypts, all keys decrypt.
+// Errors name the variable and the position of the key, and quote neither.
 func ParseKeys(value string) (Codec, error) {
 	if strings.TrimSpace(value) == "" {
 		return Codec{}, nil
@@ -48,17 +48,17 @@ func ParseKeys(value string) (Codec, error) {
 		secret, err := decodeKey(text)
 		switch {
 		case !found || !validID.MatchString(id):
-			return Codec{}, fmt.Errorf("%s: key %d of %d is not id:key with an id of at most 32 letters, digits, dots, dashes and underscores; %s", Variable, i+1, len(parts), howToMake)
+			return Codec{}, fmt.Errorf("%s: key %d of %d is not id:key with an id of at most 32 letters, digits, dots, dashes and underscores; %s", Variable, i+1, len(parts), createKey)
 		case err != nil:
-			return Codec{}, fmt.Errorf("%s: key %d of %d is not base64; %s", Variable, i+1, len(parts), howToMake)
+			return Codec{}, fmt.Errorf("%s: key %d of %d is not base64; %s", Variable, i+1, len(parts), createKey)
 		case len(secret) != keyBytes:
-			return Codec{}, fmt.Errorf("%s: key %d of %d has %d bytes but needs %d; %s", Variable, i+1, len(parts), len(secret), keyBytes, howToMake)
+			return Codec{}, fmt.Errorf("%s: key %d of %d has %d bytes but needs %d; %s", Variable, i+1, len(parts), len(secret), keyBytes, createKey)
 		}
 		if twin := slices.IndexFunc(codec.keys, func(other key) bool { return other.id == id }); twin >= 0 {
 			return Codec{}, fmt.Errorf("%s: keys %d and %d of %d have the same id; give each its own", Variable, twin+1, i+1, len(parts))
 		}
 		if twin := slices.Index(raw, string(secret)); twin >= 0 {
-			return Codec{}, fmt.Errorf("%s: keys %d and %d of %d are the same under two ids; %s", Variable, twin+1, i+1, len(parts), howToMake)
+			return Codec{}, fmt.Errorf("%s: keys %d and %d of %d are the same under two ids; %s", Variable, twin+1, i+1, len(parts), createKey)
 		}
 		key, err := newKey(id, secret)
 		if err != nil {
@@ -70,7 +70,7 @@ func ParseKeys(value string) (Codec, error) {
 	return codec, nil
 }
 
-// decodeKey takes both alphabets of base64, padded or not.
+// decodeKey accepts both alphabets of base64, with and without padding.
 func decodeKey(text string) ([]byte, error) {
 	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
 	return base64.RawStdEncoding.Strict().DecodeString(text)
@@ -86,9 +86,9 @@ func newKey(id string, secret []byte) (key, error) {
 		return key{}, err
 	}
 	return key{
-		id:   id,
-		seal: func(plain []byte) []byte { return aead.Seal(nil, nil, plain, nil) },
-		open: func(sealed []byte) ([]byte, error) { return aead.Open(nil, nil, sealed, nil) },
+		id:      id,
+		encrypt: func(plain []byte) []byte { return aead.Seal(nil, nil, plain, nil) }, //nolint:gosec // The AEAD adds a random nonce.
+		decrypt: func(data []byte) ([]byte, error) { return aead.Open(nil, nil, data, nil) },
 	}, nil
 }
 

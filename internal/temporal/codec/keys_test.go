@@ -3,6 +3,7 @@ package codec_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -15,7 +16,7 @@ import (
 	"lumaflow/internal/temporal/codec"
 )
 
-// secret is 32 bytes whose base64 has letters of both alphabets.
+// secret is a key of 32 bytes whose base64 differs between the two alphabets.
 func secret(fill byte) string {
 	return base64.StdEncoding.EncodeToString(append([]byte{0xfb, 0xff, 0xbf}, bytes.Repeat([]byte{fill}, 29)...))
 }
@@ -39,22 +40,22 @@ func TestParseKeys(t *testing.T) {
 	} {
 		parsed, err := codec.ParseKeys(value)
 		require.NoError(t, err, value)
-		assert.True(t, parsed.Seals(), value)
+		assert.True(t, parsed.Encrypts(), value)
 	}
 	for _, value := range []string{"", "  ", "\n"} {
 		parsed, err := codec.ParseKeys(value)
 		require.NoError(t, err)
-		assert.False(t, parsed.Seals())
+		assert.False(t, parsed.Encrypts())
 	}
 }
 
-func TestMalformedKeysAreNamedAndNotQuoted(t *testing.T) {
+func TestParseKeysErrors(t *testing.T) {
 	t.Parallel()
 	one, two := secret(1), secret(2)
 	short := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 16))
 	long := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 33))
-	hexed := strings.Repeat("5e", 32)
-	tests := []struct{ name, value, says string }{
+	hexKey := strings.Repeat("5e", 32)
+	tests := []struct{ name, value, want string }{
 		{"no id", one, "key 1 of 1 is not id:key"},
 		{"empty id", ":" + one, "key 1 of 1 is not id:key"},
 		{"no key", "main:", "key 1 of 1 has 0 bytes but needs 32"},
@@ -64,11 +65,11 @@ func TestMalformedKeysAreNamedAndNotQuoted(t *testing.T) {
 		{"long id", strings.Repeat("x", 33) + ":" + one, "key 1 of 1 is not id:key"},
 		{"id with a line break", "a\nb:" + one, "key 1 of 1 is not id:key"},
 		{"not base64", "main:" + one[:20] + "!" + one[21:], "key 1 of 1 is not base64"},
-		{"cut base64", "main:" + one[:41], "key 1 of 1 is not base64"},
+		{"truncated base64", "main:" + one[:41], "key 1 of 1 is not base64"},
 		{"16 bytes", "main:" + short, "key 1 of 1 has 16 bytes but needs 32"},
 		{"33 bytes", "main:" + long, "key 1 of 1 has 33 bytes but needs 32"},
-		{"hex", "main:" + hexed, "key 1 of 1 has 48 bytes but needs 32"},
-		{"second is broken", "main:" + one + ",old:" + short, "key 2 of 2 has 16 bytes"},
+		{"hex", "main:" + hexKey, "key 1 of 1 has 48 bytes but needs 32"},
+		{"second key too short", "main:" + one + ",old:" + short, "key 2 of 2 has 16 bytes"},
 		{"empty second", "main:" + one + ",", "key 2 of 2 is not id:key"},
 		{"same id", "a:" + one + ",b:" + two + ",a:" + secret(3), "keys 1 and 3 of 3 have the same id"},
 		{"same key", "a:" + one + ",b:" + strings.TrimRight(one, "="), "keys 1 and 2 of 2 are the same under two ids"},
@@ -78,17 +79,17 @@ func TestMalformedKeysAreNamedAndNotQuoted(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			parsed, err := codec.ParseKeys(test.value)
-			require.ErrorContains(t, err, "CODEC_KEYS: "+test.says)
+			require.ErrorContains(t, err, "CODEC_KEYS: "+test.want)
 			assert.NotContains(t, err.Error(), "\n")
-			assert.False(t, parsed.Seals())
-			for _, key := range []string{one, two, short, long, hexed, strings.TrimRight(secret(0x41), "=")} {
+			assert.False(t, parsed.Encrypts())
+			for _, key := range []string{one, two, short, long, hexKey, strings.TrimRight(secret(0x41), "=")} {
 				assert.NotContains(t, err.Error(), key[:12])
 			}
 		})
 	}
 }
 
-func TestKeysAreNeverPrinted(t *testing.T) {
+func TestKeysAreRedacted(t *testing.T) {
 	t.Parallel()
 	parsed := keys(t, "main:"+secret(1))
 	var out bytes.Buffer
@@ -102,7 +103,7 @@ func TestKeysAreNeverPrinted(t *testing.T) {
 	}
 	raw, err := base64.StdEncoding.DecodeString(secret(1))
 	require.NoError(t, err)
-	for _, key := range []string{secret(1), string(raw), fmt.Sprintf("%x", raw[:8]), fmt.Sprintf("%v", raw[:8]), strings.Trim(fmt.Sprint(raw[:8]), "[]")} {
+	for _, key := range []string{secret(1), string(raw), hex.EncodeToString(raw[:8]), fmt.Sprintf("%v", raw[:8]), strings.Trim(fmt.Sprintf("%d", raw[:8]), "[]")} {
 		assert.NotContains(t, out.String(), key)
 	}
 }

@@ -1,5 +1,5 @@
-// Package codecserver decrypts for people: it speaks Temporal's remote codec
-// protocol, so that Temporal's UI and CLI show what the codec has encrypted.
+// Package codecserver serves Temporal's remote codec protocol, with which Temporal's
+// UI and CLI show encrypted payloads.
 package codecserver
 
 import (
@@ -20,63 +20,62 @@ import (
 )
 
 const (
-	// maxBody holds the largest message that Temporal takes, 4 MiB, in the base64
-	// of the protocol.
+	// maxBody, in bytes, is above Temporal's limit of 4 MiB for one message, in the
+	// base64 of the protocol.
 	maxBody = 8 << 20
-	// preflightAge is for how many seconds a browser need not ask again.
+	// preflightAge is the lifetime of a preflight response, in seconds.
 	preflightAge = 600
 )
 
-// headers are what the UI sends besides what every browser may send: the name of
-// the namespace and, over https if it is told to pass the user's token on, the
-// access token and the id token of who is signed in.
-var headers = []string{"Content-Type", "X-Namespace", "Authorization", "Authorization-Extras"}
+// allowedHeaders are the headers that the UI adds: the namespace and, over https
+// with "Pass the user access token", the user's access token and id token.
+var allowedHeaders = []string{"Content-Type", "X-Namespace", "Authorization", "Authorization-Extras"}
 
-// Options are what the codec server works with.
+// Options are the settings of the codec server.
 type Options struct {
 	Codec codec.Codec
-	// Origins are the web pages that may ask, such as https://temporal.example.org:
-	// the UI's. Requests of browsers for any other page are refused.
+	// Origins are the allowed origins of browser requests: the UI's, like
+	// https://temporal.example.org. Requests of other origins are rejected.
 	Origins []string
-	// Token has to come along with every request: as a bearer token, or as the
-	// password of basic authentication with any user name, which is how a browser
-	// signs in. Empty means that nobody is asked.
+	// Token is required in every request, as a bearer token or as the password of
+	// basic authentication with any user name (the sign-in of a browser). Empty
+	// means no authentication.
 	Token string
-	// Logger gets what was refused; nil discards it.
+	// Logger receives rejected requests; nil discards them.
 	Logger *slog.Logger
 }
 
 type handler struct {
-	Options
-	codec http.Handler
+	options Options
+	codec   http.Handler
 }
 
-// New returns the codec server's HTTP handler. It serves POST /encode and
-// /decode, whatever is in front of these paths, and GET /healthz.
+// New returns the handler of POST /encode and /decode, below any path, of GET /,
+// the sign-in page, and of GET /healthz.
 func New(options Options) http.Handler {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &handler{Options: options, codec: converter.NewPayloadCodecHTTPHandler(options.Codec)}
+	h := &handler{options: options, codec: converter.NewPayloadCodecHTTPHandler(options.Codec)}
 	crossOrigin := cors.New(cors.Options{
-		AllowOriginFunc:     h.invited,
+		AllowOriginFunc:     h.allowed,
 		AllowedMethods:      []string{http.MethodPost},
-		AllowedHeaders:      headers,
+		AllowedHeaders:      allowedHeaders,
 		AllowCredentials:    true,
 		AllowPrivateNetwork: true,
 		MaxAge:              preflightAge,
 	})
-	return h.fromInvited(crossOrigin.Handler(http.HandlerFunc(h.route)))
+	return h.checkOrigin(crossOrigin.Handler(http.HandlerFunc(h.route)))
 }
 
-func (h *handler) invited(origin string) bool { return slices.Contains(h.Origins, origin) }
+func (h *handler) allowed(origin string) bool { return slices.Contains(h.options.Origins, origin) }
 
-// fromInvited refuses the requests that a browser sends for other pages. CORS
-// alone would only keep the answer from them.
-func (h *handler) fromInvited(next http.Handler) http.Handler {
+// checkOrigin rejects browser requests of other origins. CORS alone would process
+// them and only withhold the response.
+func (h *handler) checkOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if origin := r.Header.Get("Origin"); origin != "" && !h.invited(origin) {
-			h.refuse(w, r, http.StatusForbidden, "this origin is not in CODEC_ORIGIN")
+		if origin := r.Header.Get("Origin"); origin != "" && !h.allowed(origin) {
+			h.reject(w, r, http.StatusForbidden, "this origin is not in CODEC_ORIGIN")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -87,12 +86,12 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch path := r.URL.Path; {
 	case path == "/healthz":
-		h.page(w, r, "ok\n")
+		writePage(w, r, "ok\n")
 	case !h.authorized(r):
 		w.Header().Set("WWW-Authenticate", `Basic realm="lumaflow codec-server: any user name, CODEC_TOKEN as the password", charset="UTF-8"`)
-		h.refuse(w, r, http.StatusUnauthorized, "the token is missing or wrong: send CODEC_TOKEN as a bearer token")
+		h.reject(w, r, http.StatusUnauthorized, "the token is missing or wrong: send CODEC_TOKEN as a bearer token")
 	case path == "/":
-		h.page(w, r, "This browser may decrypt now. In the Temporal UI, set this address as the codec server and include cross-origin credentials.\n")
+		writePage(w, r, "This browser may decrypt now. In the Temporal UI, set this address as the codec server and include cross-origin credentials.\n")
 	case strings.HasSuffix(path, "/encode"), strings.HasSuffix(path, "/decode"):
 		h.serveCodec(w, r)
 	default:
@@ -100,9 +99,9 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// authorized compares in constant time, whatever the length of what was sent.
+// authorized compares the tokens in constant time, independent of their lengths.
 func (h *handler) authorized(r *http.Request) bool {
-	if h.Token == "" {
+	if h.options.Token == "" {
 		return true
 	}
 	_, given, basic := r.BasicAuth()
@@ -113,7 +112,7 @@ func (h *handler) authorized(r *http.Request) bool {
 		}
 		given = strings.TrimSpace(token)
 	}
-	want, got := sha256.Sum256([]byte(h.Token)), sha256.Sum256([]byte(given))
+	want, got := sha256.Sum256([]byte(h.options.Token)), sha256.Sum256([]byte(given))
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
 }
 
@@ -126,7 +125,7 @@ func (h *handler) serveCodec(w http.ResponseWriter, r *http.Request) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		h.refuse(w, r, http.StatusRequestEntityTooLarge, "too large")
+		h.reject(w, r, http.StatusRequestEntityTooLarge, "too large")
 		return
 	case err != nil:
 		http.Error(w, "incomplete body", http.StatusBadRequest)
@@ -136,13 +135,13 @@ func (h *handler) serveCodec(w http.ResponseWriter, r *http.Request) {
 	h.codec.ServeHTTP(w, r)
 }
 
-func (h *handler) page(w http.ResponseWriter, r *http.Request, text string) {
+func writePage(w http.ResponseWriter, r *http.Request, text string) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		notAllowed(w, http.MethodGet, http.MethodHead)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	// A client that is gone has no use for the answer.
+	// A write error means that the client has closed the connection.
 	_, _ = io.WriteString(w, text)
 }
 
@@ -151,8 +150,8 @@ func notAllowed(w http.ResponseWriter, methods ...string) {
 	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 }
 
-func (h *handler) refuse(w http.ResponseWriter, r *http.Request, status int, why string) {
-	h.Logger.WarnContext(r.Context(), "request refused", "status", status, "why", why,
+func (h *handler) reject(w http.ResponseWriter, r *http.Request, status int, reason string) {
+	h.options.Logger.WarnContext(r.Context(), "request refused", "status", status, "why", reason,
 		"from", r.RemoteAddr, "origin", r.Header.Get("Origin"))
-	http.Error(w, why, status)
+	http.Error(w, reason, status)
 }

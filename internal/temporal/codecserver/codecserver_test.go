@@ -39,14 +39,14 @@ func options(t *testing.T) codecserver.Options {
 	return codecserver.Options{Codec: keys, Origins: []string{ui, "http://localhost:8233"}, Token: token}
 }
 
-func sealed(t *testing.T, with codec.Codec, text string) *commonpb.Payload {
+func encrypted(t *testing.T, with codec.Codec, text string) *commonpb.Payload {
 	t.Helper()
 	payload, err := with.ForClient().Data.ToPayload(text)
 	require.NoError(t, err)
 	return payload
 }
 
-// The protocol as the SDK's own client of it, and so Temporal's CLI, speaks it.
+// The SDK's client of the protocol, which Temporal's CLI uses too.
 func TestRemoteCodec(t *testing.T) {
 	t.Parallel()
 	with := options(t)
@@ -64,25 +64,25 @@ func TestRemoteCodec(t *testing.T) {
 		})
 		plain, err := converter.GetDefaultDataConverter().ToPayload("plain")
 		require.NoError(t, err)
-		opened, err := remote.Decode([]*commonpb.Payload{sealed(t, with.Codec, "snow"), plain})
+		opened, err := remote.Decode([]*commonpb.Payload{encrypted(t, with.Codec, "snow"), plain})
 		require.NoError(t, err)
 		assert.Equal(t, `"snow"`, string(opened[0].GetData()))
 		assert.True(t, proto.Equal(plain, opened[1]))
 
-		again, err := remote.Encode(opened[:1])
+		encoded, err := remote.Encode(opened[:1])
 		require.NoError(t, err)
 		var text string
-		require.NoError(t, with.Codec.ForClient().Data.FromPayload(again[0], &text))
+		require.NoError(t, with.Codec.ForClient().Data.FromPayload(encoded[0], &text))
 		assert.Equal(t, "snow", text)
 
 		away, err := codec.ParseKeys(key("away", 2))
 		require.NoError(t, err)
-		_, err = remote.Decode([]*commonpb.Payload{sealed(t, away, "snow")})
+		_, err = remote.Decode([]*commonpb.Payload{encrypted(t, away, "snow")})
 		require.ErrorContains(t, err, `encrypted with codec key "away", which CODEC_KEYS does not hold`)
 	}
 }
 
-func ask(handler http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+func serve(handler http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(method, path, strings.NewReader(body))
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
@@ -103,7 +103,7 @@ func TestRequests(t *testing.T) {
 		name, method, path, body string
 		headers                  []string
 		status                   int
-		says                     string
+		want                     string
 	}{
 		{"bearer token", "POST", "/decode", none, bearer, 200, "{}"},
 		{"scheme in lower case", "POST", "/encode", none, []string{"Authorization", "bearer " + token}, 200, "{}"},
@@ -119,7 +119,7 @@ func TestRequests(t *testing.T) {
 		{"the UI's page", "POST", "/decode", none, append([]string{"Origin", ui}, bearer...), 200, "{}"},
 		{"another page", "POST", "/decode", none, append([]string{"Origin", "https://evil.example.org"}, bearer...), 403, "CODEC_ORIGIN"},
 		{"a page of the same name", "POST", "/decode", none, append([]string{"Origin", "http://example.com"}, bearer...), 403, "CODEC_ORIGIN"},
-		{"a page in a sandbox", "POST", "/decode", none, append([]string{"Origin", "null"}, bearer...), 403, "CODEC_ORIGIN"},
+		{"a sandboxed page", "POST", "/decode", none, append([]string{"Origin", "null"}, bearer...), 403, "CODEC_ORIGIN"},
 		{"the UI's name on another port", "POST", "/decode", none, append([]string{"Origin", ui + ":8443"}, bearer...), 403, "CODEC_ORIGIN"},
 		{"not JSON", "POST", "/decode", "snow", bearer, 400, "syntax error"},
 		{"empty body", "POST", "/decode", "", bearer, 400, "syntax error"},
@@ -128,7 +128,7 @@ func TestRequests(t *testing.T) {
 		{"too large", "POST", "/decode", `{"payloads":[{"data":"` + strings.Repeat("A", 8<<20) + `"}]}`, bearer, 413, "too large"},
 		{"GET", "GET", "/decode", "", bearer, 405, "method"},
 		{"no such path", "POST", "/decode/x", none, bearer, 404, "not found"},
-		{"redirected by nobody", "POST", "//x/../decode", none, bearer, 200, "{}"},
+		{"path is not cleaned", "POST", "//x/../decode", none, bearer, 200, "{}"},
 		{"sign in", "GET", "/", "", basic("me", token), 200, "may decrypt"},
 		{"sign in without a password", "GET", "/", "", nil, 401, "CODEC_TOKEN"},
 		{"POST to sign in", "POST", "/", "", bearer, 405, "method"},
@@ -142,15 +142,15 @@ func TestRequests(t *testing.T) {
 			var log bytes.Buffer
 			with := options(t)
 			with.Logger = slog.New(slog.NewTextHandler(&log, nil))
-			answer := ask(codecserver.New(with), test.method, test.path, test.body, test.headers...)
+			answer := serve(codecserver.New(with), test.method, test.path, test.body, test.headers...)
 			require.Equal(t, test.status, answer.Code, answer.Body)
-			assert.Contains(t, answer.Body.String(), test.says)
+			assert.Contains(t, answer.Body.String(), test.want)
 			switch test.status {
 			case 401:
 				assert.Contains(t, answer.Header().Get("WWW-Authenticate"), "Basic realm=")
 			case 405:
 				assert.NotEmpty(t, answer.Header().Get("Allow"))
-			case 401 + 2, 413:
+			case 403, 413:
 				assert.Contains(t, log.String(), "request refused")
 			case 200:
 				assert.Equal(t, "no-store", answer.Header().Get("Cache-Control"))
@@ -162,13 +162,12 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// What a browser asks before it lets the UI's page ask.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	handler := codecserver.New(options(t))
 	preflight := func(origin, headers string, more ...string) http.Header {
 		all := append([]string{"Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", headers}, more...)
-		return ask(handler, "OPTIONS", "/decode", "", all...).Result().Header
+		return serve(handler, "OPTIONS", "/decode", "", all...).Result().Header
 	}
 	for _, origin := range []string{ui, "http://localhost:8233"} {
 		for _, headers := range []string{"content-type,x-namespace", "authorization,authorization-extras,content-type,x-namespace"} {
@@ -184,39 +183,39 @@ func TestPreflight(t *testing.T) {
 	assert.Empty(t, preflight(ui, "content-type,x-other").Get("Access-Control-Allow-Origin"))
 	assert.Empty(t, preflight("https://evil.example.org", "content-type").Get("Access-Control-Allow-Origin"))
 
-	answer := ask(handler, "POST", "/decode", `{"payloads":[]}`, "Origin", ui, "Authorization", "Bearer "+token).Result().Header
+	answer := serve(handler, "POST", "/decode", `{"payloads":[]}`, "Origin", ui, "Authorization", "Bearer "+token).Result().Header
 	assert.Equal(t, ui, answer.Get("Access-Control-Allow-Origin"))
 	assert.Equal(t, "true", answer.Get("Access-Control-Allow-Credentials"))
-	// A page can read why it was refused.
-	answer = ask(handler, "POST", "/decode", `{"payloads":[]}`, "Origin", ui).Result().Header
+	// The page can read the reason of a rejection.
+	answer = serve(handler, "POST", "/decode", `{"payloads":[]}`, "Origin", ui).Result().Header
 	assert.Equal(t, ui, answer.Get("Access-Control-Allow-Origin"))
 
 	closed := options(t)
 	closed.Origins = nil
-	refused := ask(codecserver.New(closed), "OPTIONS", "/decode", "", "Origin", ui, "Access-Control-Request-Method", "POST")
+	refused := serve(codecserver.New(closed), "OPTIONS", "/decode", "", "Origin", ui, "Access-Control-Request-Method", "POST")
 	assert.Equal(t, 403, refused.Code)
 	assert.Empty(t, refused.Header().Get("Access-Control-Allow-Origin"))
 }
 
-func TestWithoutATokenNobodyIsAsked(t *testing.T) {
+func TestNoTokenMeansNoAuthentication(t *testing.T) {
 	t.Parallel()
 	open := options(t)
 	open.Token = ""
-	answer := ask(codecserver.New(open), "POST", "/decode", `{"payloads":[]}`, "Origin", ui)
+	answer := serve(codecserver.New(open), "POST", "/decode", `{"payloads":[]}`, "Origin", ui)
 	assert.Equal(t, 200, answer.Code)
-	answer = ask(codecserver.New(open), "POST", "/decode", `{"payloads":[]}`, "Origin", "https://evil.example.org")
+	answer = serve(codecserver.New(open), "POST", "/decode", `{"payloads":[]}`, "Origin", "https://evil.example.org")
 	assert.Equal(t, 403, answer.Code)
 }
 
-func TestACutBodyIsRefused(t *testing.T) {
+func TestTruncatedBodyIsRejected(t *testing.T) {
 	t.Parallel()
-	request := httptest.NewRequest("POST", "/decode", io.MultiReader(strings.NewReader(`{"pay`), &broken{}))
+	request := httptest.NewRequest("POST", "/decode", io.MultiReader(strings.NewReader(`{"pay`), failingReader{}))
 	request.Header.Set("Authorization", "Bearer "+token)
 	answer := httptest.NewRecorder()
 	codecserver.New(options(t)).ServeHTTP(answer, request)
 	assert.Equal(t, 400, answer.Code)
 }
 
-type broken struct{}
+type failingReader struct{}
 
-func (*broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

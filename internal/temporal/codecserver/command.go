@@ -15,31 +15,31 @@ import (
 )
 
 const (
-	headerTime = 5 * time.Second
-	readTime   = 15 * time.Second
-	writeTime  = 30 * time.Second
-	idleTime   = 2 * time.Minute
-	drainTime  = 10 * time.Second
-	// minTokenBytes is the length from which guessing a token is hopeless.
+	headerTimeout = 5 * time.Second
+	readTimeout   = 15 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	drainTimeout  = 10 * time.Second
+	// minTokenBytes rules out guessing a token.
 	minTokenBytes = 32
-	makeToken     = "make one with: openssl rand -base64 32"
+	createToken   = "make one with: openssl rand -base64 32"
 )
 
-// Command runs the codec server until it is told to stop.
+// Command is lumaflow codec-server.
 type Command struct {
-	Listen          string   `name:"codec-listen" env:"CODEC_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Where to listen, host:port (${default})."`
-	Origins         []string `name:"codec-origin" env:"CODEC_ORIGIN" placeholder:"ORIGIN" help:"The Temporal UI's address as browsers have it, like https://temporal.example.org; several, comma-separated. Default: no web page may ask."`
-	Token           string   `name:"codec-token" env:"CODEC_TOKEN" placeholder:"TOKEN" help:"Who asks must send this bearer token, of at least 32 bytes. Required unless it listens on this machine alone."`
+	Listen          string   `name:"codec-listen" env:"CODEC_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Listen address, host:port (${default})."`
+	Origins         []string `name:"codec-origin" env:"CODEC_ORIGIN" placeholder:"ORIGIN" help:"Allowed origins of browser requests: the address of the Temporal UI in the browser, like https://temporal.example.org; several, comma-separated. Default: none."`
+	Token           string   `name:"codec-token" env:"CODEC_TOKEN" placeholder:"TOKEN" help:"Bearer token that every request must carry, of at least 32 bytes. Required unless the listen address is a loopback address."`
 	command.Logging `embed:""`
 }
 
-// Help shows how the codec server is started and asked.
+// Help is the description and the examples of --help.
 func (Command) Help() string {
-	return `Decrypts what CODEC_KEYS has encrypted for Temporal's UI and CLI, and for whoever else may ask: put it where only
-those reach it who may read the jobs. GET /healthz answers 200 while it runs; SIGTERM drains. It needs no Temporal.
+	return `Decrypts payloads for Temporal's UI and CLI, with the keys in CODEC_KEYS. Every client with access can read all jobs:
+restrict the network accordingly. GET /healthz answers 200; SIGTERM drains. No connection to Temporal is needed.
 
-The CLI sends the token that --codec-auth names. A browser has none to send, so people sign in once: open the address
-of the codec server, give any user name and the token as the password, and let the UI include cross-origin credentials.
+The CLI sends the value of --codec-auth. In a browser, sign in once: open the address of the codec server, enter any user
+name and the token as the password, and turn on "Include cross-origin credentials" in the UI.
 
 Examples:
   CODEC_KEYS=… lumaflow codec-server --codec-origin http://localhost:8233
@@ -48,7 +48,7 @@ Examples:
   temporal workflow show --workflow-id ID --codec-endpoint http://localhost:8081 --codec-auth "Bearer $CODEC_TOKEN"`
 }
 
-// Run checks the settings, takes the port and serves until ctx ends.
+// Run checks the settings and serves until ctx ends.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	options, err := c.options()
 	if err != nil {
@@ -61,31 +61,30 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	return serving.Run(ctx, listener, &http.Server{
 		Handler:           New(options),
-		ReadHeaderTimeout: headerTime,
-		ReadTimeout:       readTime,
-		WriteTimeout:      writeTime,
-		IdleTimeout:       idleTime,
-	}, "codec-server", drainTime, options.Logger)
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+	}, "codec-server", drainTimeout, options.Logger)
 }
 
-// options reads what can be refused before the port is taken. Errors name the
-// variable.
+// options validates the settings. Errors name the variable.
 func (c *Command) options() (Options, error) {
 	keys, err := codec.ParseKeys(os.Getenv(codec.Variable))
 	if err != nil {
 		return Options{}, command.Usagef("%w", err)
 	}
-	if !keys.Seals() {
+	if !keys.Encrypts() {
 		return Options{}, command.Usagef("%s is not set: give the keys of the workers", codec.Variable)
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	switch {
 	case err != nil:
 		return Options{}, command.Usagef("CODEC_LISTEN is %q: give host:port, like 127.0.0.1:8081", c.Listen)
-	case c.Token == "" && !onThisMachine(host):
-		return Options{}, command.Usagef("CODEC_TOKEN is not set but CODEC_LISTEN is %s, which others can reach; %s", c.Listen, makeToken)
+	case c.Token == "" && !isLoopback(host):
+		return Options{}, command.Usagef("CODEC_TOKEN is not set but CODEC_LISTEN is %s, which other machines can reach; %s", c.Listen, createToken)
 	case c.Token != "" && len(c.Token) < minTokenBytes:
-		return Options{}, command.Usagef("CODEC_TOKEN has %d bytes but needs at least %d; %s", len(c.Token), minTokenBytes, makeToken)
+		return Options{}, command.Usagef("CODEC_TOKEN has %d bytes but needs at least %d; %s", len(c.Token), minTokenBytes, createToken)
 	}
 	options := Options{Codec: keys, Token: c.Token}
 	for _, origin := range c.Origins {
@@ -98,12 +97,12 @@ func (c *Command) options() (Options, error) {
 	return options, nil
 }
 
-func onThisMachine(host string) bool {
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// parseOrigin writes an address as browsers write origins.
+// parseOrigin normalizes a URL to the form of the Origin header.
 func parseOrigin(text string) (origin string, ok bool) {
 	parsed, err := url.Parse(strings.TrimSuffix(strings.TrimSpace(text), "/"))
 	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
@@ -116,6 +115,6 @@ func parseOrigin(text string) (origin string, ok bool) {
 		host = strings.TrimSuffix(host, ":443")
 	}
 	origin = parsed.Scheme + "://" + host
-	written := url.URL{Scheme: parsed.Scheme, Host: parsed.Host}
-	return origin, *parsed == written
+	onlyOrigin := url.URL{Scheme: parsed.Scheme, Host: parsed.Host}
+	return origin, *parsed == onlyOrigin
 }

@@ -18,7 +18,7 @@ import (
 	"lumaflow/internal/temporal/codecserver"
 )
 
-// run parses a command line and runs it, as main does.
+// run parses and runs a command line like main.
 func run(ctx context.Context, log io.Writer, args ...string) error {
 	var line struct {
 		CodecServer codecserver.Command `cmd:""`
@@ -35,7 +35,7 @@ func run(ctx context.Context, log io.Writer, args ...string) error {
 	return chosen.Run()
 }
 
-// output is a log that is read while it is written.
+// output is a log for several goroutines.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -77,7 +77,7 @@ func TestCommand(t *testing.T) {
 		case <-log.more:
 		case err := <-ended:
 			require.NoError(t, err)
-			require.Fail(t, "it ended", log.String())
+			require.Fail(t, "the command ended", log.String())
 		}
 	}
 	address := "http://" + listening.FindStringSubmatch(log.String())[1]
@@ -95,7 +95,7 @@ func TestCommand(t *testing.T) {
 	response, err = client.Do(request)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
-	require.Equal(t, ui, response.Header.Get("Access-Control-Allow-Origin"), "the origin is written as browsers do")
+	require.Equal(t, ui, response.Header.Get("Access-Control-Allow-Origin"), "the origin is normalized")
 
 	cancel()
 	require.NoError(t, <-ended)
@@ -104,7 +104,7 @@ func TestCommand(t *testing.T) {
 	assert.NotContains(t, log.String(), key("", 1))
 }
 
-func TestSettingsAreRefusedInOneLine(t *testing.T) {
+func TestSettingsErrors(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
@@ -114,20 +114,20 @@ func TestSettingsAreRefusedInOneLine(t *testing.T) {
 		env  map[string]string
 		args []string
 		code int
-		says string
+		want string
 	}{
 		{"no keys", nil, nil, 2, "CODEC_KEYS is not set"},
 		{"bad keys", map[string]string{"CODEC_KEYS": "main:short"}, nil, 2, "CODEC_KEYS: key 1 of 1"},
 		{"no port", map[string]string{"CODEC_KEYS": good, "CODEC_LISTEN": "localhost"}, nil, 2, "CODEC_LISTEN"},
-		{"open to all without a token", map[string]string{"CODEC_KEYS": good, "CODEC_LISTEN": ":8081"}, nil, 2, "CODEC_TOKEN is not set"},
-		{"open to some without a token", map[string]string{"CODEC_KEYS": good, "CODEC_LISTEN": "10.0.0.1:8081"}, nil, 2, "CODEC_TOKEN is not set"},
+		{"all addresses without a token", map[string]string{"CODEC_KEYS": good, "CODEC_LISTEN": ":8081"}, nil, 2, "CODEC_TOKEN is not set"},
+		{"private address without a token", map[string]string{"CODEC_KEYS": good, "CODEC_LISTEN": "10.0.0.1:8081"}, nil, 2, "CODEC_TOKEN is not set"},
 		{"short token", map[string]string{"CODEC_KEYS": good, "CODEC_TOKEN": "guess-me-please"}, nil, 2, "CODEC_TOKEN has 15 bytes"},
 		{"any origin", map[string]string{"CODEC_KEYS": good, "CODEC_ORIGIN": "*"}, nil, 2, `CODEC_ORIGIN is "*"`},
 		{"origin without a scheme", map[string]string{"CODEC_KEYS": good, "CODEC_ORIGIN": "temporal.example.org"}, nil, 2, "CODEC_ORIGIN"},
 		{"origin with a path", map[string]string{"CODEC_KEYS": good, "CODEC_ORIGIN": "https://temporal.example.org/ui"}, nil, 2, "CODEC_ORIGIN"},
 		{"origin with a user", map[string]string{"CODEC_KEYS": good, "CODEC_ORIGIN": "https://me@temporal.example.org"}, nil, 2, "CODEC_ORIGIN"},
-		{"origin of another kind", map[string]string{"CODEC_KEYS": good, "CODEC_ORIGIN": "ftp://temporal.example.org"}, nil, 2, "CODEC_ORIGIN"},
-		{"one origin of two", map[string]string{"CODEC_KEYS": good}, []string{"--codec-origin", "http://localhost:8233,null"}, 2, `CODEC_ORIGIN is "null"`},
+		{"origin with another scheme", map[string]string{"CODEC_KEYS": good, "CODEC_ORIGIN": "ftp://temporal.example.org"}, nil, 2, "CODEC_ORIGIN"},
+		{"second of two origins", map[string]string{"CODEC_KEYS": good}, []string{"--codec-origin", "http://localhost:8233,null"}, 2, `CODEC_ORIGIN is "null"`},
 		{"port in use", map[string]string{"CODEC_KEYS": good}, []string{"--codec-listen", taken.Addr().String()}, 1, "CODEC_LISTEN"},
 	}
 	for _, test := range tests {
@@ -139,7 +139,7 @@ func TestSettingsAreRefusedInOneLine(t *testing.T) {
 				t.Setenv("CODEC_LISTEN", "127.0.0.1:0")
 			}
 			err := run(t.Context(), io.Discard, test.args...)
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.want)
 			assert.Equal(t, test.code, command.ExitCode(err))
 			assert.NotContains(t, err.Error(), "\n")
 			for _, secret := range []string{good[5:20], "guess-me", "short"} {

@@ -1,6 +1,5 @@
-// Package devserver runs Temporal's development server: it finds or builds
-// Temporal's CLI, starts the server as a process of its own and ends it again.
-// It is for the demo and for tests; nothing here is meant for production.
+// Package devserver runs Temporal's development server for the demo and for tests:
+// it finds or builds Temporal's CLI and starts the server as a process of its own.
 package devserver
 
 import (
@@ -16,67 +15,70 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
-	"go.temporal.io/sdk/testsuite"
 )
 
-// errEnded is a server that did not live to answer.
+const (
+	// readyTimeout bounds the start of the server, dialInterval is the pause between
+	// two attempts to connect.
+	readyTimeout = 2 * time.Minute
+	dialInterval = 100 * time.Millisecond
+	// stopTimeout is the time for the server to stop before it is killed.
+	stopTimeout = 10 * time.Second
+)
+
+// errEnded is the error of a server process that ends before it is ready.
 var errEnded = errors.New("it ended at once")
 
-// stopTimeout is how long the server may take to end by itself.
-const stopTimeout = 10 * time.Second
-
-// Options say how the server is to run. The zero value is a server in memory,
-// without a UI, on a free port of this machine.
+// Options are the settings of the server. The zero value is a server in memory,
+// without a UI, on a free port of 127.0.0.1.
 type Options struct {
-	// Namespace is created at start. Empty means "default".
+	// Namespace is created at start; empty means client.DefaultNamespace.
 	Namespace string
-	// Port is where the server listens, on 127.0.0.1. Zero means a free one.
+	// Port is the port on 127.0.0.1; zero means a free one.
 	Port int
-	// DatabaseFile keeps the server's state. Empty means in memory.
+	// DatabaseFile holds the server's state; empty means memory.
 	DatabaseFile string
 	// UI turns the web UI on. UIPort is its port; zero means 8233, or a free one
-	// if that is taken.
+	// if that is in use.
 	UI     bool
 	UIPort int
-	// KeywordAttributes are the search attributes of type keyword that the
-	// namespace shall have.
+	// KeywordAttributes are the keyword search attributes of the namespace.
 	KeywordAttributes []string
-	// DynamicConfig are settings of the server itself, as KEY=VALUE with a JSON
-	// value, for tests that can't wait for what it does every few minutes.
+	// DynamicConfig are settings of the server, as KEY=VALUE with a JSON value.
 	DynamicConfig []string
-	// Say is told when Temporal's CLI has to be built first. Nil is silent.
-	Say io.Writer
-	// Log receives what the server itself prints until it is stopped: warnings
-	// and errors. Nil discards it.
+	// Progress receives lines about the build of Temporal's CLI, if one is needed;
+	// nil discards them.
+	Progress io.Writer
+	// Log receives the warnings and errors of the server until it is stopped; nil
+	// discards them.
 	Log io.Writer
-	// Logger is for the client of the server. Nil discards.
+	// Logger is the logger of the server's client; nil discards its log.
 	Logger *slog.Logger
 }
 
-// Server is a running development server. Its methods may be called from any
-// goroutine.
+// Server is a running development server. Its methods are safe for concurrent use.
 type Server struct {
-	sdk     *testsuite.DevServer
 	process *process
+	client  client.Client
+	address string
 	ui      string
 	stop    sync.Once
 }
 
-// Start finds Temporal's CLI (see Find), starts the server and returns when it
-// answers. The context bounds the start, not the life of the server: call Stop.
-// Should this process die without that, even by SIGKILL, the server ends too
-// (on Unix).
+// Start finds Temporal's CLI (see Find), starts the server and returns when it is
+// ready. The context bounds the start, not the life of the server: call Stop. On
+// Unix the server also ends when this process dies, by SIGKILL too.
 //
-// A server that ends while it starts, as with a port that is taken, is an error
-// that quotes its last words.
+// The error of a server that ends during its start, because its port is in use for
+// example, has the last line of its output.
 func Start(ctx context.Context, options Options) (*Server, error) {
-	cli, err := Find(ctx, options.Say)
+	cli, err := Find(ctx, options.Progress)
 	if err != nil {
 		return nil, err
 	}
 	server, err := options.start(ctx, cli)
 	if options.UI && options.UIPort == 0 && errors.Is(err, errEnded) {
-		// Two servers that start at once both find the usual port free.
+		// Another server that starts at the same time may have taken the UI port.
 		if options.UIPort, err = freePort(0); err == nil {
 			server, err = options.start(ctx, cli)
 		}
@@ -88,116 +90,132 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 }
 
 func (o Options) start(ctx context.Context, cli string) (*Server, error) {
-	sdkOptions, ui, err := o.forSDK()
+	var err error
+	if o.Port == 0 {
+		if o.Port, err = freePort(0); err != nil {
+			return nil, err
+		}
+	}
+	if o.UI && o.UIPort == 0 {
+		if o.UIPort, err = freePort(defaultUIPort); err != nil {
+			return nil, fmt.Errorf("UI: %w", err)
+		}
+	}
+	process, err := startProcess(o.Log, cli, o.arguments()...)
 	if err != nil {
 		return nil, err
 	}
-	process, err := newProcess(cli, o.Log)
+	address := net.JoinHostPort(loopback, strconv.Itoa(o.Port))
+	temporal, err := o.connect(ctx, process, address)
 	if err != nil {
+		process.kill()
+		<-process.exited
 		return nil, err
 	}
-	sdkOptions.ExistingPath = process.path
-	sdkOptions.Stdout, sdkOptions.Stderr = process.stdout, process.stderr
+	server := &Server{process: process, client: temporal, address: address}
+	if o.UI {
+		server.ui = "http://" + net.JoinHostPort(loopback, strconv.Itoa(o.UIPort))
+	}
+	return server, nil
+}
 
-	// The SDK goes on dialling a server that is gone.
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+func (o Options) arguments() []string {
+	arguments := []string{
+		"server", "start-dev", "--ip", loopback, "--port", strconv.Itoa(o.Port), "--namespace", o.namespace(), "--log-level", "warn",
+		"--dynamic-config-value", "frontend.enableServerVersionCheck=false",
+	}
+	if o.UI {
+		arguments = append(arguments, "--ui-port", strconv.Itoa(o.UIPort))
+	} else {
+		arguments = append(arguments, "--headless")
+	}
+	if o.DatabaseFile != "" {
+		arguments = append(arguments, "--db-filename", o.DatabaseFile)
+	}
+	for _, name := range o.KeywordAttributes {
+		arguments = append(arguments, "--search-attribute", name+"=Keyword")
+	}
+	for _, setting := range o.DynamicConfig {
+		arguments = append(arguments, "--dynamic-config-value", setting)
+	}
+	return arguments
+}
+
+func (o Options) namespace() string {
+	if o.Namespace == "" {
+		return client.DefaultNamespace
+	}
+	return o.Namespace
+}
+
+// connect dials until the server answers, its process ends or ctx ends.
+func (o Options) connect(ctx context.Context, process *process, address string) (client.Client, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("it is not ready after %s", readyTimeout))
+	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	go func() {
 		select {
 		case <-process.exited:
-			cancel(fmt.Errorf("%w: %s", errEnded, process.lastWords()))
+			end(fmt.Errorf("%w: %s", errEnded, lastLine(process.output.String())))
 		case <-ctx.Done():
 		}
 	}()
-	server, err := testsuite.StartDevServer(ctx, sdkOptions)
-	process.started()
-	if err != nil {
-		process.abandon()
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
-		return nil, err
-	}
-	return &Server{sdk: server, process: process, ui: ui}, nil
-}
-
-func (o Options) forSDK() (options testsuite.DevServerOptions, ui string, err error) {
 	logger := o.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	options = testsuite.DevServerOptions{
-		ClientOptions: &client.Options{
-			Namespace: o.Namespace,
-			Logger:    log.NewStructuredLogger(logger),
-		},
-		DBFilename: o.DatabaseFile,
-		EnableUI:   o.UI,
-		LogLevel:   "warn",
-	}
-	if o.Port != 0 {
-		options.ClientOptions.HostPort = net.JoinHostPort(loopback, strconv.Itoa(o.Port))
-	}
-	for _, name := range o.KeywordAttributes {
-		options.ExtraArgs = append(options.ExtraArgs, "--search-attribute", name+"=Keyword")
-	}
-	for _, setting := range o.DynamicConfig {
-		options.ExtraArgs = append(options.ExtraArgs, "--dynamic-config-value", setting)
-	}
-	if !o.UI {
-		return options, "", nil
-	}
-	port := o.UIPort
-	if port == 0 {
-		if port, err = freePort(usualUIPort); err != nil {
-			return testsuite.DevServerOptions{}, "", fmt.Errorf("UI: %w", err)
+	for {
+		temporal, err := client.DialContext(ctx, client.Options{HostPort: address, Namespace: o.namespace(), Logger: log.NewStructuredLogger(logger)})
+		if err == nil {
+			return temporal, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(dialInterval):
 		}
 	}
-	options.UIPort = strconv.Itoa(port)
-	return options, "http://" + net.JoinHostPort(loopback, options.UIPort), nil
 }
 
-// Address is the host and port that Temporal clients connect to.
-func (s *Server) Address() string { return s.sdk.FrontendHostPort() }
+// Address returns the host and port for Temporal clients.
+func (s *Server) Address() string { return s.address }
 
-// UIURL is where the web UI is. It is empty if there is none.
+// UIURL returns the URL of the web UI, empty without UI.
 func (s *Server) UIURL() string { return s.ui }
 
-// Client is a connected client for the server's namespace. Stop closes it.
-func (s *Server) Client() client.Client { return s.sdk.Client() }
+// Client returns a connected client for the server's namespace. Stop closes it.
+func (s *Server) Client() client.Client { return s.client }
 
-// Exited is closed when the server's process has ended, for whatever reason.
+// Exited is closed when the server's process has ended for any reason.
 func (s *Server) Exited() <-chan struct{} { return s.process.exited }
 
-// Stop ends the server, if need be by force, and returns when its process is
-// gone. More calls do nothing.
+// Stop stops the server, kills it after ten seconds, and returns when its process
+// has ended. Further calls do nothing.
 func (s *Server) Stop() {
 	s.stop.Do(func() {
-		s.process.mute()
-		s.sdk.Client().Close()
-		force := time.AfterFunc(stopTimeout, s.process.kill)
-		defer force.Stop()
-		// Its error is the exit status, which says nothing about a server that
-		// was told to go.
-		_ = s.sdk.Stop()
+		s.process.output.mute()
+		s.client.Close()
+		s.process.interrupt()
 		select {
 		case <-s.process.exited:
 		case <-time.After(stopTimeout):
+			s.process.kill()
+			<-s.process.exited
 		}
-		s.process.guard.dismiss()
 	})
 }
 
-// Kill ends the server as a crash would, and returns when its process is gone.
+// Kill ends the server like a crash and returns when its process has ended.
 func (s *Server) Kill() {
-	s.process.mute()
+	s.process.output.mute()
 	s.process.kill()
 	s.Stop()
 }
 
-// Pause stops the server's process in the middle of whatever it does, until
-// Resume. Both report an error where the system can't do that.
+// Pause suspends the server's process until Resume. Both return an error on
+// systems without such signals.
 func (s *Server) Pause() error { return s.process.pause() }
 
-// Resume lets a paused server go on as if no time had passed.
+// Resume continues a paused server.
 func (s *Server) Resume() error { return s.process.resume() }

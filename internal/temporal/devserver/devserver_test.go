@@ -26,20 +26,20 @@ import (
 	"lumaflow/internal/temporal/devserver"
 )
 
-// becomeOwner in the environment makes the test binary a program that owns a
-// dev server and gets killed.
-const becomeOwner = "DEVSERVER_TEST_OWNER"
+// ownerVariable makes the test binary a program that starts a dev server and is then
+// killed.
+const ownerVariable = "DEVSERVER_TEST_OWNER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(becomeOwner) != "" {
-		own()
+	if os.Getenv(ownerVariable) != "" {
+		runOwner()
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// own starts a server and waits to be killed.
-func own() {
+// runOwner starts a server and blocks.
+func runOwner() {
 	server, err := devserver.Start(context.Background(), devserver.Options{Log: os.Stderr})
 	if err != nil {
 		println(err.Error())
@@ -49,14 +49,14 @@ func own() {
 	select {}
 }
 
-// startOwner starts a program that owns a dev server, and returns the rest of
-// its first line of output that starts with the given word.
+// startOwner starts a program that owns a dev server and returns the rest of the
+// first output line with the given first word.
 func startOwner(t *testing.T, word string) (owner *exec.Cmd, rest string) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	owner = exec.Command(self)
-	owner.Env = append(os.Environ(), becomeOwner+"=1")
+	owner.Env = append(os.Environ(), ownerVariable+"=1")
 	output, err := owner.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, owner.Start())
@@ -75,8 +75,7 @@ func startOwner(t *testing.T, word string) (owner *exec.Cmd, rest string) {
 	return nil, ""
 }
 
-// requireEnd waits until the process is gone, or is waiting for whoever should
-// have asked for its exit status.
+// requireEnd waits until the process has ended; a zombie counts.
 func requireEnd(t *testing.T, pid string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -85,12 +84,11 @@ func requireEnd(t *testing.T, pid string) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
-// requireCLI finds Temporal's CLI, and skips the test where that may take a
-// build and nobody wants to wait.
+// requireCLI finds or builds Temporal's CLI; -short skips the test.
 func requireCLI(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("runs a real Temporal dev server")
+		t.Skip("starts a real Temporal dev server")
 	}
 	_, err := devserver.Find(t.Context(), t.Output())
 	require.NoError(t, err)
@@ -130,31 +128,31 @@ func TestServer(t *testing.T) {
 	created := describe(t, server)
 	select {
 	case <-server.Exited():
-		t.Fatal("ended by itself")
+		t.Fatal("the server ended")
 	default:
 	}
 	server.Kill()
 	<-server.Exited()
 	assert.False(t, answers(server.Address()))
 
-	// The same address, the same database, the same namespace.
+	// A restart keeps the address, the database and the namespace.
 	options.UI = false
 	log := &lines{}
 	options.Log = log
-	again, err := devserver.Start(t.Context(), options)
+	second, err := devserver.Start(t.Context(), options)
 	require.NoError(t, err)
-	defer again.Stop()
-	assert.Equal(t, server.Address(), again.Address())
-	assert.Empty(t, again.UIURL())
-	assert.Equal(t, created, describe(t, again), "namespace id")
-	again.Stop()
-	<-again.Exited()
-	assert.False(t, answers(again.Address()))
-	assert.NotContains(t, log.String(), "graceful_stop", "reported its own end")
-	again.Stop()
+	defer second.Stop()
+	assert.Equal(t, server.Address(), second.Address())
+	assert.Empty(t, second.UIURL())
+	assert.Equal(t, created, describe(t, second), "namespace id")
+	second.Stop()
+	<-second.Exited()
+	assert.False(t, answers(second.Address()))
+	assert.NotContains(t, log.String(), "graceful_stop", "the log ends with Stop")
+	second.Stop()
 }
 
-// describe checks the namespace and its attributes, and returns its id.
+// describe checks the namespace's attributes and returns its id.
 func describe(t *testing.T, server *devserver.Server) string {
 	t.Helper()
 	namespace, err := server.Client().WorkflowService().DescribeNamespace(t.Context(),
@@ -177,10 +175,10 @@ func TestServerDiesWithItsOwner(t *testing.T) {
 	require.Eventually(t, func() bool { return !answers(address) }, 30*time.Second, 20*time.Millisecond)
 }
 
-// TestGuard kills the owner of a process that stays silent: one that writes
-// dies of that too, since nobody reads it any more.
+// TestGuard kills the owner of a process that writes nothing: a writing one would
+// end by SIGPIPE.
 func TestGuard(t *testing.T) {
-	for name, script := range fakes(t) {
+	for name, script := range fakes {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
 			t.Setenv("PATH", "/usr/bin:/bin")
@@ -192,20 +190,14 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// fakes are programs that say the id of their innermost process and never
-// become a server.
-func fakes(t *testing.T) map[string]string {
-	scripts := map[string]string{"the program itself": "echo pid $$ >&2; exec sleep 600"}
-	if _, err := exec.LookPath("setsid"); err == nil {
-		// Without it, the children of such a script can't be reached.
-		scripts["a script around it"] = "sleep 600 & echo pid $! >&2; wait"
-	} else {
-		t.Log("there is no setsid on this machine")
-	}
-	return scripts
+// fakes are programs that print the id of their innermost process and never become
+// a server.
+var fakes = map[string]string{
+	"binary": "echo pid $$ >&2; exec sleep 600",
+	"script": "sleep 600 & echo pid $! >&2; wait",
 }
 
-func TestStartQuotesTheLastWords(t *testing.T) {
+func TestStartErrorHasTheLastLine(t *testing.T) {
 	requireCLI(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -224,33 +216,33 @@ func TestStartQuotesTheLastWords(t *testing.T) {
 	}
 }
 
-// TestStartGivesUp starts a CLI that never becomes a server. It must be gone
-// when Start has returned, with the children it may have.
-func TestStartGivesUp(t *testing.T) {
-	for name, script := range fakes(t) {
+// A CLI that never becomes a server has ended, with its children, when Start
+// returns.
+func TestStartStopsWithItsContext(t *testing.T) {
+	for name, script := range fakes {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
 			t.Setenv("PATH", "/usr/bin:/bin")
 			t.Setenv("TEMPORAL_CLI", m.program(filepath.Join(m.tmp, "it's temporal"), script))
 
-			reason := errors.New("had enough")
+			reason := errors.New("cancelled by the test")
 			ctx, cancel := context.WithCancelCause(t.Context())
 			log := &lines{on: map[string]func(){"\n": func() { cancel(reason) }}}
 			_, err := devserver.Start(ctx, devserver.Options{Log: log})
 			require.ErrorIs(t, err, reason)
 			requireEnd(t, strings.TrimSpace(strings.TrimPrefix(log.String(), "pid ")))
-			remains, err := filepath.Glob(filepath.Join(m.tmp, "lumaflow-devserver-*"))
+			remains, err := os.ReadDir(m.tmp)
 			require.NoError(t, err)
-			assert.Empty(t, remains)
+			assert.Len(t, remains, 1, "only the CLI itself")
 		})
 	}
 }
 
-func TestStartOfWhatIsNoServer(t *testing.T) {
+func TestStartOfAnotherProgram(t *testing.T) {
 	for name, c := range map[string]struct{ script, want string }{
-		"says why":     {"echo >&2; echo 'no such command' >&2; echo >&2; exit 1", "temporal: it ended at once: no such command"},
-		"says nothing": {"exit 1", "temporal: it ended at once: it said nothing"},
-		"says a lot":   {"head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1", "temporal: it ended at once: xxx"},
+		"error text":  {"echo >&2; echo 'no such command' >&2; echo >&2; exit 1", "temporal: it ended at once: no such command"},
+		"no output":   {"exit 1", "temporal: it ended at once: no output"},
+		"long output": {"head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1", "temporal: it ended at once: xxx"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
@@ -263,7 +255,7 @@ func TestStartOfWhatIsNoServer(t *testing.T) {
 	}
 }
 
-func TestServersAtOnce(t *testing.T) {
+func TestConcurrentServers(t *testing.T) {
 	requireCLI(t)
 	var servers sync.WaitGroup
 	for range 2 {

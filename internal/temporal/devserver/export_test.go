@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// SetSignOfLife makes builds say more often that they are alive.
-func SetSignOfLife(t *testing.T, every time.Duration) {
-	usual := signOfLife
-	signOfLife = every
-	t.Cleanup(func() { signOfLife = usual })
+// SetProgressInterval sets the period of progress lines for a test.
+func SetProgressInterval(t *testing.T, every time.Duration) {
+	previous := progressInterval
+	progressInterval = every
+	t.Cleanup(func() { progressInterval = previous })
 }

@@ -12,23 +12,22 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// Version is the release of Temporal's CLI that a build of ours makes: the one
-// tools/go.mod pins.
+// Version is the version of Temporal's CLI in tools/go.mod.
 const Version = "1.5.1"
 
-// Find returns the absolute path of Temporal's CLI: what $TEMPORAL_CLI names,
-// else `temporal` on PATH, else an earlier build of ours in the user cache
-// folder, else what the SDK has downloaded before, else a new build from
-// tools/go.mod. Nothing is downloaded but the Go modules of such a build.
+// Find returns the absolute path of Temporal's CLI: the program in $TEMPORAL_CLI,
+// else `temporal` on PATH, else an earlier build in the user cache folder, else an
+// earlier download of the SDK, else a new build from tools/go.mod. It downloads only
+// the Go modules of such a build.
 //
-// A build takes minutes, so what happens is told to say, in plain lines.
-// Several processes may call Find at once. When ctx ends, a build is abandoned
-// and leaves nothing behind.
-func Find(ctx context.Context, say io.Writer) (string, error) {
+// A build takes minutes and reports to progress, which may be nil. Several processes
+// may call Find at once; they share a build. When ctx ends, a build is stopped and
+// its files are removed.
+func Find(ctx context.Context, progress io.Writer) (string, error) {
 	if named := os.Getenv("TEMPORAL_CLI"); named != "" {
 		path, err := executable(named)
 		if err != nil {
-			return "", fmt.Errorf("TEMPORAL_CLI=%s is no program that can be run: set it to the temporal binary of Temporal's CLI, or unset it", named)
+			return "", fmt.Errorf("TEMPORAL_CLI=%s is not an executable program: set it to the temporal binary of Temporal's CLI, or unset it", named)
 		}
 		return path, nil
 	}
@@ -48,14 +47,14 @@ func Find(ctx context.Context, say io.Writer) (string, error) {
 	if noCache != nil {
 		return "", fmt.Errorf("there is no folder to build Temporal's CLI in (%w): set HOME, or TEMPORAL_CLI to the temporal binary", noCache)
 	}
-	if err := build(ctx, built, say); err != nil {
+	if err := build(ctx, built, progress); err != nil {
 		return "", err
 	}
 	return built, nil
 }
 
-// executable resolves a path, or a name on PATH, to the absolute path of a
-// file that may be executed.
+// executable resolves a path, or a name on PATH, to the absolute path of an
+// executable file.
 func executable(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -64,7 +63,7 @@ func executable(name string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// builtPath is where a build of ours is kept.
+// builtPath is the path of lumaflow's own build.
 func builtPath() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -73,9 +72,9 @@ func builtPath() (string, error) {
 	return filepath.Join(cache, "lumaflow", "temporal-"+Version+executableSuffix()), nil
 }
 
-// downloadedPath is where the SDK's StartDevServer keeps the binary that it
-// downloads by default: a fixed name in a folder that others can write to, so
-// the file must be trusted before it is run.
+// downloadedPath is the path of the binary that the SDK's StartDevServer downloads.
+// Its name is fixed and other users can write to its folder, so it must be trusted
+// before it is run.
 func downloadedPath() string {
 	return filepath.Join(os.TempDir(), "temporal-cli-go-sdk-"+temporal.SDKVersion+executableSuffix())
 }

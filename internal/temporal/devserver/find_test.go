@@ -21,11 +21,11 @@ import (
 	"lumaflow/internal/temporal/devserver"
 )
 
-// machine is a made-up machine: nothing that the real one has is found on it.
+// machine is an environment without the programs of the real machine.
 type machine struct {
 	t              *testing.T
 	path, tmp, src string
-	built          string // where Find keeps what it builds
+	built          string // the path of Find's own build
 }
 
 func newMachine(t *testing.T) machine {
@@ -62,15 +62,15 @@ func (m machine) program(path, script string) string {
 	return path
 }
 
-// sources puts the source folder of lumaflow on the machine.
+// sources adds lumaflow's source folder.
 func (m machine) sources() {
 	m.t.Helper()
 	require.NoError(m.t, os.Mkdir(filepath.Join(m.src, "tools"), 0o700))
 	require.NoError(m.t, os.WriteFile(filepath.Join(m.src, "tools", "go.mod"), []byte("module lumaflow/tools\n"), 0o600))
 }
 
-// goTool puts a go command on the machine whose build runs the script, with
-// the file to build in $out and the real tools of the machine within reach.
+// goTool adds a go command whose build runs the script, with the output file in $out
+// and the real machine's tools on its PATH.
 func (m machine) goTool(build string) {
 	m.t.Helper()
 	m.program(filepath.Join(m.path, "go"), fmt.Sprintf(`PATH=/usr/bin:/bin
@@ -98,7 +98,7 @@ func (m machine) builds() []string {
 
 const goodBuild = `	printf '#!/bin/sh\n' >"$out" && chmod +x "$out"`
 
-// lines collects what is said, and can wake somebody at certain words.
+// lines collects output and calls a function once when it contains a text.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -109,10 +109,10 @@ func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text.Write(p)
-	for words, wake := range l.on {
-		if strings.Contains(l.text.String(), words) {
-			delete(l.on, words)
-			wake()
+	for text, call := range l.on {
+		if strings.Contains(l.text.String(), text) {
+			delete(l.on, text)
+			call()
 		}
 	}
 	return len(p), nil
@@ -124,7 +124,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func TestFindTakesTheFirstThatIsThere(t *testing.T) {
+func TestFindOrder(t *testing.T) {
 	places := []string{"TEMPORAL_CLI", "PATH", "our build", "SDK download", "new build"}
 	for missing := range len(places) {
 		t.Run("without "+strings.Join(places[:missing], ", "), func(t *testing.T) {
@@ -148,52 +148,52 @@ func TestFindTakesTheFirstThatIsThere(t *testing.T) {
 				}
 			}
 
-			said := &lines{}
-			path, err := devserver.Find(t.Context(), said)
+			progress := &lines{}
+			path, err := devserver.Find(t.Context(), progress)
 			require.NoError(t, err)
 			assert.Equal(t, want, path)
 			if places[missing] == "new build" {
 				assert.Len(t, m.builds(), 1)
 			} else {
 				assert.Empty(t, m.builds())
-				assert.Empty(t, said.String())
+				assert.Empty(t, progress.String())
 			}
 		})
 	}
 }
 
-func TestFindRefuses(t *testing.T) {
+func TestFindErrors(t *testing.T) {
 	cases := map[string]struct {
 		set  func(m machine)
 		want string
 	}{
-		"TEMPORAL_CLI that is not there": {
+		"TEMPORAL_CLI does not exist": {
 			func(m machine) {
 				m.program(filepath.Join(m.path, "temporal"), "")
 				m.t.Setenv("TEMPORAL_CLI", "/nowhere/temporal")
 			},
-			"TEMPORAL_CLI=/nowhere/temporal is no program",
+			"TEMPORAL_CLI=/nowhere/temporal is not an executable program",
 		},
-		"TEMPORAL_CLI that is a folder": {
+		"TEMPORAL_CLI is a folder": {
 			func(m machine) { m.t.Setenv("TEMPORAL_CLI", m.path) },
-			"/bin is no program",
+			"/bin is not an executable program",
 		},
-		"TEMPORAL_CLI that may not be executed": {
+		"TEMPORAL_CLI is not executable": {
 			func(m machine) {
 				require.NoError(m.t, os.WriteFile(filepath.Join(m.tmp, "plain"), nil, 0o600))
 				m.t.Setenv("TEMPORAL_CLI", filepath.Join(m.tmp, "plain"))
 			},
-			"plain is no program",
+			"plain is not an executable program",
 		},
 		"no Go": {
 			func(m machine) {},
 			"neither Temporal's CLI nor Go to build it on this machine: install it (https://docs.temporal.io/cli)",
 		},
-		"Go, but not in lumaflow's sources": {
+		"Go outside lumaflow's sources": {
 			func(m machine) { m.goTool(goodBuild) },
 			"there is no Temporal CLI on this machine: install it (https://docs.temporal.io/cli)",
 		},
-		"Go in another module with a tools folder": {
+		"another module with a tools folder": {
 			func(m machine) {
 				m.sources()
 				require.NoError(m.t, os.WriteFile(filepath.Join(m.src, "tools", "go.mod"), []byte("module other/tools\n"), 0o600))
@@ -230,7 +230,7 @@ func TestFindRefuses(t *testing.T) {
 	}
 }
 
-func TestFindIgnoresADownloadThatOthersCanWrite(t *testing.T) {
+func TestFindIgnoresAnUntrustedDownload(t *testing.T) {
 	m := newMachine(t)
 	m.program(m.downloaded(), "")
 	require.NoError(t, os.Chmod(m.downloaded(), 0o777))
@@ -247,48 +247,49 @@ func TestFindBuildsOnce(t *testing.T) {
 	long := time.Now().Add(-24 * time.Hour)
 	require.NoError(t, os.Chtimes(stale, long, long))
 
-	said := &lines{}
+	progress := &lines{}
 	for range 2 {
-		path, err := devserver.Find(t.Context(), said)
+		path, err := devserver.Find(t.Context(), progress)
 		require.NoError(t, err)
 		assert.Equal(t, m.built, path)
 	}
 	builds := m.builds()
 	require.Len(t, builds, 1)
 	assert.Regexp(t, "^"+m.src+` 0 off build -modfile=tools/go\.mod -o \S+ github\.com/temporalio/cli/cmd/temporal$`, builds[0])
-	assert.Regexp(t, `^building the Temporal dev server: once, 4 to 5 minutes on two cores.*\nbuilt \S+ in \d+s\n$`, said.String())
+	assert.Regexp(t, `^building the Temporal dev server: once, 4 to 5 minutes on two cores.*\nbuilt \S+ in \d+s\n$`, progress.String())
 	assertNothingUnfinished(t, m)
 }
 
-func TestFindSaysThatABuildIsAlive(t *testing.T) {
-	devserver.SetSignOfLife(t, time.Millisecond)
+func TestFindReportsProgress(t *testing.T) {
+	devserver.SetProgressInterval(t, time.Millisecond)
 	m := newMachine(t)
 	m.sources()
 	gate := filepath.Join(m.tmp, "gate")
 	m.goTool(awaitGate(gate) + goodBuild)
-	said := &lines{on: map[string]func(){
+	progress := &lines{on: map[string]func(){
 		"still building the Temporal dev server (": func() { openGate(t, gate) },
 	}}
-	_, err := devserver.Find(t.Context(), said)
+	_, err := devserver.Find(t.Context(), progress)
 	require.NoError(t, err)
 }
 
-func TestFindsAtOnceShareABuild(t *testing.T) {
+func TestConcurrentFindsShareABuild(t *testing.T) {
 	m := newMachine(t)
 	m.sources()
 	gate := filepath.Join(m.tmp, "gate")
 	m.goTool(awaitGate(gate) + goodBuild)
 
-	// Whoever comes second opens the gate for the first.
-	said := &lines{on: map[string]func(){
+	// The second Find opens the gate for the build of the first.
+	progress := &lines{on: map[string]func(){
 		"another process is building": func() { openGate(t, gate) },
 	}}
 	var finds sync.WaitGroup
 	for range 2 {
 		finds.Go(func() {
-			path, err := devserver.Find(t.Context(), said)
-			assert.NoError(t, err)
-			assert.Equal(t, m.built, path)
+			path, err := devserver.Find(t.Context(), progress)
+			if assert.NoError(t, err) {
+				assert.Equal(t, m.built, path)
+			}
 		})
 	}
 	finds.Wait()
@@ -296,22 +297,22 @@ func TestFindsAtOnceShareABuild(t *testing.T) {
 }
 
 func TestFindStopsWithItsContext(t *testing.T) {
-	reason := errors.New("had enough")
+	reason := errors.New("cancelled by the test")
 	for name, words := range map[string]string{
 		"while it builds": "still building",
 		"while it waits":  "another process is building",
 	} {
 		t.Run(name, func(t *testing.T) {
-			devserver.SetSignOfLife(t, time.Millisecond)
+			devserver.SetProgressInterval(t, time.Millisecond)
 			m := newMachine(t)
 			m.sources()
 			m.goTool("\texec sleep 600")
 			ctx, cancel := context.WithCancelCause(t.Context())
-			said := &lines{on: map[string]func(){words: func() { cancel(reason) }}}
+			progress := &lines{on: map[string]func(){words: func() { cancel(reason) }}}
 			var finds sync.WaitGroup
 			for range 2 {
 				finds.Go(func() {
-					_, err := devserver.Find(ctx, said)
+					_, err := devserver.Find(ctx, progress)
 					assert.ErrorIs(t, err, reason)
 				})
 			}
@@ -322,7 +323,7 @@ func TestFindStopsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestVersionIsTheOneThatToolsPins(t *testing.T) {
+func TestVersionMatchesTools(t *testing.T) {
 	tools, err := os.ReadFile(filepath.Join("..", "..", "..", "tools", "go.mod"))
 	require.NoError(t, err)
 	assert.Contains(t, string(tools), "\tgithub.com/temporalio/cli v"+devserver.Version+" ")
@@ -339,7 +340,7 @@ func openGate(t *testing.T, gate string) {
 
 func assertNothingUnfinished(t *testing.T, m machine) {
 	t.Helper()
-	remains, err := filepath.Glob(m.built + ".unfinished-*")
+	unfinished, err := filepath.Glob(m.built + ".unfinished-*")
 	require.NoError(t, err)
-	assert.Empty(t, remains)
+	assert.Empty(t, unfinished)
 }

@@ -9,14 +9,14 @@ import (
 const (
 	loopback = "127.0.0.1"
 
-	// usualUIPort is where Temporal's own dev server shows its UI.
-	usualUIPort = 8233
+	// defaultUIPort is the UI port of Temporal's dev server.
+	defaultUIPort = 8233
 )
 
-// freePort returns the wished port if it is free, else any free one. Another
-// process can still take it before the server does; the server then says so.
-func freePort(wished int) (int, error) {
-	for _, port := range []int{wished, 0} {
+// freePort returns the preferred port if it is free, else another free one. Another
+// process may take it before the server does; then the start fails.
+func freePort(preferred int) (int, error) {
+	for _, port := range []int{preferred, 0} {
 		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 		if err != nil {
 			continue

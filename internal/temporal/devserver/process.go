@@ -1,187 +1,84 @@
 package devserver
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
-	"strings"
+	"os/exec"
 	"sync"
-	"syscall"
+	"time"
 )
 
-// process is the server's operating system process. The SDK starts it and does
-// not let go of it, so what has to be known about it comes through its output:
-// the launcher's first line is the process id, and the end of the output is the
-// end of the process.
+// outputDelay is the time for the rest of the output of a process that has ended,
+// whose pipe a child of it may hold open.
+const outputDelay = time.Second
+
+// process is the server's operating system process, in a session of its own: Ctrl-C
+// reaches only the program that started it, which stops the server in order.
 type process struct {
-	path           string   // what the SDK has to execute
-	stdout, stderr *os.File // what it has to give the process
-	exited         chan struct{}
-
-	launcher launcher
-	guard    guard
-	known    chan struct{} // closed when pid is set
-	pid      int           // zero if there is none to be known
-
-	mu    sync.Mutex
-	log   io.Writer
-	words []byte // the end of what the server wrote to stderr
+	cmd    *exec.Cmd
+	output output
+	exited chan struct{}
 }
 
-// keptWords is how much of the server's output an error can quote from.
-const keptWords = 4 << 10
-
-// newProcess prepares the start of the CLI. The caller must call started after
-// it, and at the end either abandon the process or dismiss its guard.
-func newProcess(cli string, log io.Writer) (*process, error) {
+// startProcess starts a program whose errors go to log. A guard kills it when this
+// process dies.
+func startProcess(log io.Writer, path string, arguments ...string) (*process, error) {
 	if log == nil {
 		log = io.Discard
 	}
-	p := &process{exited: make(chan struct{}), known: make(chan struct{}), log: log}
-	var err error
-	if p.launcher, err = newLauncher(cli); err != nil {
-		return nil, err
-	}
-	if p.guard, err = newGuard(); err != nil {
-		p.launcher.remove()
-		return nil, fmt.Errorf("guard its process: %w", err)
-	}
-	outRead, errRead, err := p.openPipes()
+	guard, err := newGuard()
 	if err != nil {
-		p.launcher.remove()
-		p.guard.dismiss()
+		return nil, fmt.Errorf("start the guard: %w", err)
+	}
+	p := &process{cmd: exec.Command(path, arguments...), output: output{log: log}, exited: make(chan struct{})}
+	p.cmd.SysProcAttr = ownSession()
+	p.cmd.Stderr = &p.output
+	p.cmd.WaitDelay = outputDelay
+	if err := p.cmd.Start(); err != nil {
+		guard.dismiss()
 		return nil, err
 	}
-	p.path = p.launcher.path
-
-	var output sync.WaitGroup
-	output.Go(func() { p.readOutput(outRead) })
-	output.Go(func() { p.readErrors(errRead) })
+	guard.watch(p.cmd.Process.Pid)
 	go func() {
-		output.Wait()
+		// The exit status has no meaning for a server that is stopped.
+		_ = p.cmd.Wait()
+		guard.dismiss()
 		close(p.exited)
 	}()
 	return p, nil
 }
 
-// readOutput takes the process id from the first line; the rest is the banner
-// of the CLI.
-func (p *process) readOutput(from *os.File) {
-	defer from.Close()
-	lines := bufio.NewReader(from)
-	first, _ := lines.ReadString('\n')
-	if pid, err := strconv.Atoi(strings.TrimSpace(first)); err == nil {
-		p.pid = pid
-		p.guard.watch(pid)
-		// The process holds the pipes by now, and ours would hide its end. The
-		// lock is for the race detector, which doesn't know that who speaks has
-		// been started.
-		syscall.ForkLock.RLock()
-		p.closePipes()
-		syscall.ForkLock.RUnlock()
-	}
-	close(p.known)
-	_, _ = io.Copy(io.Discard, lines)
+// maxOutput bounds the kept output, in bytes.
+const maxOutput = 4 << 10
+
+// output copies the server's output to a log and keeps its end.
+type output struct {
+	mu  sync.Mutex
+	log io.Writer
+	end []byte
 }
 
-func (p *process) readErrors(from *os.File) {
-	defer from.Close()
-	buffer := make([]byte, 4<<10)
-	for {
-		n, err := from.Read(buffer)
-		if n > 0 {
-			p.mu.Lock()
-			p.words = append(p.words, buffer[:n]...)
-			p.words = bytes.Clone(p.words[max(0, len(p.words)-keptWords):])
-			log := p.log
-			p.mu.Unlock()
-			// A log that can't be written must not stop the server.
-			_, _ = log.Write(buffer[:n])
-		}
-		if err != nil {
-			return
-		}
-	}
+func (o *output) Write(text []byte) (int, error) {
+	o.mu.Lock()
+	o.end = append(o.end, text...)
+	o.end = bytes.Clone(o.end[max(0, len(o.end)-maxOutput):])
+	log := o.log
+	o.mu.Unlock()
+	// An error of the log must not stop the server.
+	_, _ = log.Write(text)
+	return len(text), nil
 }
 
-// mute ends the log. A server that is ending reports all that it can no longer
-// do as errors.
-func (p *process) mute() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.log = io.Discard
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.end)
 }
 
-func (p *process) lastWords() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return lastLine(string(p.words))
-}
-
-// started is to be called when the SDK has tried to start the process.
-func (p *process) started() {
-	p.closePipes()
-	<-p.known
-	p.launcher.remove()
-}
-
-// openPipes opens both pipes or none, and returns the ends to read from.
-func (p *process) openPipes() (stdout, stderr *os.File, err error) {
-	if stdout, p.stdout, err = os.Pipe(); err != nil {
-		return nil, nil, err
-	}
-	if stderr, p.stderr, err = os.Pipe(); err != nil {
-		stdout.Close()
-		p.stdout.Close()
-		return nil, nil, err
-	}
-	return stdout, stderr, nil
-}
-
-func (p *process) closePipes() {
-	p.stdout.Close()
-	p.stderr.Close()
-}
-
-// kill ends the process by force. It may be called at any time after started.
-func (p *process) kill() {
-	select {
-	case <-p.exited:
-		// The id may be another process's by now.
-		return
-	default:
-	}
-	if p.pid > 0 {
-		kill(p.pid)
-	}
-}
-
-func (p *process) pause() error { return p.deliver(halt) }
-
-func (p *process) resume() error { return p.deliver(goOn) }
-
-// deliver has a signal reach the process if there is one.
-func (p *process) deliver(signal func(pid int) error) error {
-	select {
-	case <-p.exited:
-		return errEnded
-	default:
-	}
-	if p.pid <= 0 {
-		return errors.ErrUnsupported
-	}
-	return signal(p.pid)
-}
-
-// abandon ends a process that the SDK has started and then given up.
-func (p *process) abandon() {
-	p.kill()
-	if process, err := os.FindProcess(p.pid); err == nil && p.pid > 0 {
-		_, _ = process.Wait()
-	}
-	p.guard.dismiss()
+// mute ends the log: a server that stops logs errors for its pending work.
+func (o *output) mute() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.log = io.Discard
 }

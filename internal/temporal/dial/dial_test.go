@@ -35,7 +35,7 @@ const (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// env is an environment without a profile file of its own.
+// env is an environment whose profile file is empty unless it names one.
 type env map[string]string
 
 func (e env) LookupEnv(key string) (string, bool) {
@@ -54,12 +54,12 @@ func (e env) Environ() []string {
 	return all
 }
 
-// frontend is as much of a Temporal server as dialling needs.
+// frontend is a Temporal server with the requests of these tests.
 type frontend struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	namespaces []string
 	failure    error
-	hang       func() // called when a request hangs until its caller gives up
+	hang       func() // if set, called by DescribeNamespace, which then blocks until its context ends
 	keys       chan string
 	signals    chan string
 	inputs     chan *commonpb.Payloads
@@ -104,12 +104,14 @@ func (f *frontend) QueryWorkflow(context.Context, *workflowservice.QueryWorkflow
 
 func (f *frontend) start(t *testing.T) (address string) { return f.startAt(t, "127.0.0.1:0") }
 
-func (f *frontend) startAt(t *testing.T, address string) string {
+func (f *frontend) startAt(t *testing.T, address string) string { return serve(t, address, f) }
+
+func serve(t *testing.T, address string, service workflowservice.WorkflowServiceServer) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	server := grpc.NewServer()
-	workflowservice.RegisterWorkflowServiceServer(server, f)
+	workflowservice.RegisterWorkflowServiceServer(server, service)
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
 	t.Cleanup(func() {
@@ -141,8 +143,8 @@ func TestTemporal(t *testing.T) {
 	assert.Equal(t, "Bearer "+apiKey, <-server.keys)
 }
 
-// TestAnyIDCanBeReached: the SDK alone can't signal most of these.
-func TestAnyIDCanBeReached(t *testing.T) {
+// The SDK alone cannot signal most of these ids.
+func TestAnyWorkflowIDWorks(t *testing.T) {
 	server := &frontend{namespaces: []string{"default"}, signals: make(chan string, 1)}
 	c, err := dial.Temporal(t.Context(), dial.Options{Env: env{"TEMPORAL_ADDRESS": server.start(t)}})
 	require.NoError(t, err)
@@ -155,8 +157,7 @@ func TestAnyIDCanBeReached(t *testing.T) {
 	}
 }
 
-// TestWhatIsStoredIsEncrypted if there are keys, whoever the client is for.
-func TestWhatIsStoredIsEncrypted(t *testing.T) {
+func TestPayloadsAreEncrypted(t *testing.T) {
 	server := &frontend{namespaces: []string{"default"}, signals: make(chan string, 1), inputs: make(chan *commonpb.Payloads, 1)}
 	address := server.start(t)
 	for _, worker := range []bool{false, true} {
@@ -231,7 +232,7 @@ func TestMalformedSettingsAreUsageErrors(t *testing.T) {
 		{"no certificate", env{"TEMPORAL_TLS_CLIENT_CERT_PATH": "/none.pem", "TEMPORAL_TLS_CLIENT_KEY_PATH": "/none.key"}, []string{"TEMPORAL_*", "/none.pem"}},
 		{"half a certificate", env{"TEMPORAL_TLS_CLIENT_CERT_DATA": "x"}, []string{"TEMPORAL_*", "client cert"}},
 		{"short codec key", env{"CODEC_KEYS": "main:" + apiKey}, []string{"CODEC_KEYS: key 1 of 1"}},
-		{"codec key of no name", env{"CODEC_KEYS": codecKey}, []string{"CODEC_KEYS: key 1 of 1"}},
+		{"codec key without an id", env{"CODEC_KEYS": codecKey}, []string{"CODEC_KEYS: key 1 of 1"}},
 		{"broken file", env{"TEMPORAL_CONFIG_FILE": broken}, []string{"TEMPORAL_CONFIG_FILE", "line 3"}},
 	}
 	for _, test := range tests {
@@ -245,8 +246,8 @@ func TestMalformedSettingsAreUsageErrors(t *testing.T) {
 	}
 }
 
-// closed is an address where nobody listens.
-func closed(t *testing.T) string {
+// closedAddress is an address without a listener.
+func closedAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -254,23 +255,23 @@ func closed(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// told calls back when something is logged.
-type told func(line string)
+// logWriter is called for each log line.
+type logWriter func(line string)
 
-func (on told) Write(line []byte) (int, error) {
-	on(string(line))
+func (w logWriter) Write(line []byte) (int, error) {
+	w(string(line))
 	return len(line), nil
 }
 
-// Who has patience is told once that there is no server, and then waits for one.
-func TestPatience(t *testing.T) {
+// With Options.Wait, Temporal logs once that no server answers and then retries.
+func TestWait(t *testing.T) {
 	t.Parallel()
-	server, address := &frontend{namespaces: []string{"default"}}, closed(t)
+	server, address := &frontend{namespaces: []string{"default"}}, closedAddress(t)
 	var lines []string
-	options := func(on func()) dial.Options {
-		log := told(func(line string) { lines = append(lines, line); on() })
+	options := func(onLine func()) dial.Options {
+		log := logWriter(func(line string) { lines = append(lines, line); onLine() })
 		return dial.Options{
-			Env: env{"TEMPORAL_ADDRESS": address}, Patience: 3 * time.Second,
+			Env: env{"TEMPORAL_ADDRESS": address}, Wait: 3 * time.Second,
 			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		}
 	}
@@ -293,28 +294,28 @@ func TestPatience(t *testing.T) {
 	wrong.Env = env{"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": "studio"}
 	_, err = dial.Temporal(t.Context(), wrong)
 	requireLine(t, err, `there is no namespace "studio"`)
-	assert.Empty(t, lines, "a wrong setting is nothing to wait for")
+	assert.Empty(t, lines, "a wrong setting is not retried")
 }
 
-func TestFailuresSayWhatToDo(t *testing.T) {
-	nobody := closed(t)
+func TestFailuresNameTheNextCommand(t *testing.T) {
+	unused := closedAddress(t)
 	tests := []struct {
 		name   string
 		server *frontend
 		env    env
 		want   []string
 	}{
-		{"nobody listens", nil, env{"TEMPORAL_ADDRESS": nobody}, []string{nobody, "`temporal server start-dev`", "TEMPORAL_ADDRESS"}},
+		{"no listener", nil, env{"TEMPORAL_ADDRESS": unused}, []string{unused, "`temporal server start-dev`", "TEMPORAL_ADDRESS"}},
 		{"no such host", nil, env{"TEMPORAL_ADDRESS": "temporal.invalid:7233"}, []string{"temporal.invalid:7233", "start-dev"}},
 		{"TLS to a server without", &frontend{}, env{"TEMPORAL_API_KEY": apiKey}, []string{"no Temporal server answers"}},
 		{
 			"no such namespace", &frontend{}, env{"TEMPORAL_NAMESPACE": "studio"},
 			[]string{`"studio"`, "`temporal operator namespace create -n studio`", "TEMPORAL_NAMESPACE"},
 		},
-		{"key refused", &frontend{failure: status.Error(codes.Unauthenticated, "bad key "+apiKey)}, env{}, []string{"TEMPORAL_API_KEY"}},
+		{"key rejected", &frontend{failure: status.Error(codes.Unauthenticated, "bad key "+apiKey)}, env{}, []string{"TEMPORAL_API_KEY"}},
 		{"no permission", &frontend{failure: status.Error(codes.PermissionDenied, "no")}, env{}, []string{"TEMPORAL_API_KEY"}},
 		{
-			"talkative", &frontend{failure: status.Error(codes.FailedPrecondition, "line\nline "+apiKey+strings.Repeat(" é", 1000))},
+			"long error text", &frontend{failure: status.Error(codes.FailedPrecondition, "line\nline "+apiKey+strings.Repeat(" é", 1000))},
 			env{}, []string{"can't use Temporal", "line line [redacted]"},
 		},
 	}

@@ -9,17 +9,16 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// withoutUnsendable lets jobs have any id. The SDK (1.50) repeats the id of a
-// workflow, as it is, in a header that helps proxies to route; gRPC refuses to
-// send headers with anything but printable ASCII and the SDK takes that for an
-// outage and tries again until its time is over. So a job whose id has an
-// accent could be neither started nor worked on nor signalled. Without the
-// header the server finds the id where it always has, in the request.
-func withoutUnsendable(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+// dropInvalidHeaders makes every workflow id usable. The SDK (1.51) copies the id
+// into a header for routing proxies; gRPC rejects a header value with anything but
+// printable ASCII, and the SDK retries that like an outage until the deadline. A
+// job whose id has an accent could be neither started nor signalled. Without the
+// header the server uses the id in the request.
+func dropInvalidHeaders(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	headers, _ := metadata.FromOutgoingContext(ctx)
 	for key, values := range headers {
-		if strings.HasPrefix(key, "temporal-") && slices.ContainsFunc(values, unsendable) {
-			// FromOutgoingContext has made a copy.
+		if strings.HasPrefix(key, "temporal-") && slices.ContainsFunc(values, invalidHeader) {
+			// FromOutgoingContext returns a copy.
 			delete(headers, key)
 			ctx = metadata.NewOutgoingContext(ctx, headers)
 		}
@@ -27,11 +26,6 @@ func withoutUnsendable(ctx context.Context, method string, request, reply any, c
 	return invoke(ctx, method, request, reply, conn, options...)
 }
 
-func unsendable(value string) bool {
-	for i := range len(value) {
-		if value[i] < ' ' || value[i] > '~' {
-			return true
-		}
-	}
-	return false
+func invalidHeader(value string) bool {
+	return strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
 }

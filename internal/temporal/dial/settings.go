@@ -14,30 +14,29 @@ import (
 	"lumaflow/internal/temporal/codec"
 )
 
-// Settings say which Temporal the environment and the profile point to.
+// Settings are the server and namespace that the environment and the profile select.
 type Settings struct {
-	// Address is host and port of the server.
+	// Address is the host and port of the server.
 	Address string
-	// Namespace is where jobs run. Callback tokens are bound to it.
+	// Namespace holds the jobs. Callback tokens are bound to it.
 	Namespace string
-	// Codec encrypts what clients store and reads it again. What the client does
-	// not decode itself (histories, heartbeats) has to be read with its
-	// converters.
+	// Codec encrypts and decrypts payloads. The client decodes no histories and
+	// heartbeats: use the codec's converters for them.
 	Codec codec.Codec
 }
 
-// Load reads the settings without dialling anything; env nil means the process
-// environment. Its errors are usage errors of one line.
+// Load reads the settings without dialling; a nil env means the process
+// environment. Errors are usage errors of one line.
 func Load(env envconfig.EnvLookup) (Settings, error) {
 	target, err := load(env)
-	return target.Settings, err
+	return target.settings, err
 }
 
-// target is the settings with what must not be printed.
+// target is the settings with the secrets.
 type target struct {
-	Settings
-	options client.Options
-	apiKey  string
+	settings Settings
+	options  client.Options
+	apiKey   string
 }
 
 func load(env envconfig.EnvLookup) (target, error) {
@@ -56,8 +55,7 @@ func load(env envconfig.EnvLookup) (target, error) {
 		options.Namespace = client.DefaultNamespace
 	}
 	if strings.ContainsFunc(profile.APIKey, unicode.IsSpace) {
-		// As gRPC metadata it would fail every call, and a pasted line break is
-		// easily missed.
+		// gRPC would reject the header of every request.
 		return target{}, command.Usagef("TEMPORAL_API_KEY (or the api_key of the Temporal profile) must not hold blanks or line breaks")
 	}
 	if !dialable(options.HostPort) {
@@ -72,24 +70,23 @@ func load(env envconfig.EnvLookup) (target, error) {
 		return target{}, command.Usagef("%w", err)
 	}
 	return target{
-		Settings: Settings{Address: options.HostPort, Namespace: options.Namespace, Codec: encryption},
+		settings: Settings{Address: options.HostPort, Namespace: options.Namespace, Codec: encryption},
 		options:  options,
 		apiKey:   profile.APIKey,
 	}, nil
 }
 
-// malformed names what is wrong with the settings.
+// malformed is the usage error for settings that envconfig rejects.
 func malformed(err error) error {
-	var syntax toml.ParseError
-	if errors.As(err, &syntax) {
-		// The parser quotes the text it stumbles over, which may be the API key.
+	if syntax, ok := errors.AsType[toml.ParseError](err); ok {
+		// The parser quotes the malformed text, which may be the API key.
 		return command.Usagef("the Temporal profile file can't be read: malformed TOML in line %d; see TEMPORAL_CONFIG_FILE", syntax.Position.Line)
 	}
 	return command.Usagef("the Temporal connection settings (TEMPORAL_* or the profile) can't be used: %w", err)
 }
 
-// dialable reports whether gRPC would dial what the user means. It takes any
-// text for a host and asks port 443 if there is none.
+// dialable reports whether address is host:port or a gRPC target. gRPC accepts any
+// text as a host and adds port 443.
 func dialable(address string) bool {
 	for _, scheme := range []string{"dns:", "unix:", "unix-abstract:", "passthrough:"} {
 		if strings.HasPrefix(address, scheme) {

@@ -1,12 +1,13 @@
-// Package pollers is who asks for work on a task queue, as far as Temporal tells.
-// A server keeps a task queue in several partitions, and of who polls the others
-// the first, the root, tells only some: here a task queue is all of them.
+// Package pollers lists the workers that poll a task queue. A server splits a task
+// queue into partitions, and a description of the first one, the root, contains
+// only some pollers of the others: this package merges all partitions.
 package pollers
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -17,128 +18,128 @@ import (
 )
 
 const (
-	// askTime bounds all requests about a task queue together, maxParts their
-	// number. A server has 4 partitions unless it is told otherwise, and workers
-	// are heard of in any of them.
-	askTime  = 5 * time.Second
-	maxParts = 64
-	// fresh is the longest that a worker that lives is not heard of: a poll takes
-	// a minute, and Temporal notes its begin and its end.
-	fresh = 90 * time.Second
-	// remembered is how long Temporal (1.29) knows of a poller. One that seems to
-	// be older is a sign of clocks that disagree.
-	remembered = 5 * time.Minute
+	// timeout bounds all requests about a task queue together, maxPartitions their
+	// number. Temporal's default is 4 partitions, and a worker may poll any.
+	timeout       = 5 * time.Second
+	maxPartitions = 64
+	// maxPollAge is the largest age of a running worker's entry: a poll lasts one
+	// minute, and Temporal updates the entry at its start and its end.
+	maxPollAge = 90 * time.Second
+	// retention is the time after which Temporal (1.29) drops a poller. A larger
+	// age means that the clocks disagree.
+	retention = 5 * time.Minute
 )
 
-// Queue is a task queue for tasks of one type.
+// Queue is a task queue of one task type.
 type Queue struct {
 	Service         workflowservice.WorkflowServiceClient
 	Namespace, Name string
 	Type            enumspb.TaskQueueType
 }
 
-// Any reports whether a worker like that polls and lives. It asks no more than
-// it takes to find one.
-func (q Queue) Any(ctx context.Context, like func(*taskqueuepb.PollerInfo) bool) (found bool, err error) {
-	err = q.each(ctx, func(part *workflowservice.DescribeTaskQueueResponse) bool {
-		found = slices.ContainsFunc(part.GetPollers(), func(poller *taskqueuepb.PollerInfo) bool { return Alive(poller) && like(poller) })
-		return !found
-	})
-	return found, err
+// Any reports whether a live poller matches. It stops at the first match.
+func (q Queue) Any(ctx context.Context, match func(*taskqueuepb.PollerInfo) bool) (bool, error) {
+	for partition, err := range q.partitions(ctx) {
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(partition.GetPollers(), func(poller *taskqueuepb.PollerInfo) bool { return Alive(poller) && match(poller) }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
-// Describe is all of the task queue as if it were one: what the root tells, and
-// each poller once, as it was last heard of.
-func (q Queue) Describe(ctx context.Context) (whole *workflowservice.DescribeTaskQueueResponse, err error) {
-	err = q.each(ctx, func(part *workflowservice.DescribeTaskQueueResponse) bool {
-		polling := part.GetPollers()
-		if whole == nil {
-			whole = part
-			whole.Pollers = nil
+// Describe returns the description of the root partition with the pollers of all
+// partitions, each once with its latest access time.
+func (q Queue) Describe(ctx context.Context) (*workflowservice.DescribeTaskQueueResponse, error) {
+	var merged *workflowservice.DescribeTaskQueueResponse
+	for partition, err := range q.partitions(ctx) {
+		if err != nil {
+			return merged, err
 		}
-		for _, poller := range polling {
-			known := slices.IndexFunc(whole.Pollers, func(other *taskqueuepb.PollerInfo) bool { return same(other, poller) })
+		pollers := partition.GetPollers()
+		if merged == nil {
+			merged = partition
+			merged.Pollers = nil
+		}
+		for _, poller := range pollers {
+			i := slices.IndexFunc(merged.Pollers, func(other *taskqueuepb.PollerInfo) bool { return sameWorker(other, poller) })
 			switch {
-			case known < 0:
-				whole.Pollers = append(whole.Pollers, poller)
-			case Silent(poller) < Silent(whole.Pollers[known]):
-				whole.Pollers[known] = poller
+			case i < 0:
+				merged.Pollers = append(merged.Pollers, poller)
+			case Age(poller) < Age(merged.Pollers[i]):
+				merged.Pollers[i] = poller
 			}
 		}
-		return true
-	})
-	return whole, err
+	}
+	return merged, nil
 }
 
-func same(a, b *taskqueuepb.PollerInfo) bool {
+func sameWorker(a, b *taskqueuepb.PollerInfo) bool {
 	one, other := a.GetDeploymentOptions(), b.GetDeploymentOptions()
 	return a.GetIdentity() == b.GetIdentity() && one.GetWorkerVersioningMode() == other.GetWorkerVersioningMode() &&
 		one.GetDeploymentName() == other.GetDeploymentName() && one.GetBuildId() == other.GetBuildId()
 }
 
-// Silent is how long ago a poller was heard of, by this machine's clock.
-func Silent(poller *taskqueuepb.PollerInfo) time.Duration {
+// Age returns the time since the last access of a poller, by this machine's clock.
+func Age(poller *taskqueuepb.PollerInfo) time.Duration {
 	return time.Since(poller.GetLastAccessTime().AsTime())
 }
 
-// Alive reports whether a poller may still be there. One that died counts for as
-// long as one that lives may be silent.
+// Alive reports whether a poller may be running. A dead one counts as alive for
+// 90 seconds.
 func Alive(poller *taskqueuepb.PollerInfo) bool {
-	silent := Silent(poller)
-	return silent <= fresh || silent > remembered
+	age := Age(poller)
+	return age <= maxPollAge || age > retention
 }
 
-// each describes the partitions, the root first, until next has enough. Of a
-// server that does not know of partitions, or does not tell, the root is all.
-func (q Queue) each(ctx context.Context, next func(*workflowservice.DescribeTaskQueueResponse) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	root, err := q.describe(ctx, q.Name)
-	if err != nil || !next(root) {
-		return err
-	}
-	parts, err := q.parts(ctx)
-	if err != nil {
-		return untold(err)
-	}
-	for _, part := range parts[:min(len(parts), maxParts)] {
-		if part.GetKey() == q.Name {
-			continue
+// partitions describes the partitions, the root first. It ends after the root if
+// the server has no API for partitions or denies access to it.
+func (q Queue) partitions(ctx context.Context) iter.Seq2[*workflowservice.DescribeTaskQueueResponse, error] {
+	return func(yield func(*workflowservice.DescribeTaskQueueResponse, error) bool) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		root, err := q.describe(ctx, q.Name)
+		if !yield(root, err) || err != nil {
+			return
 		}
-		described, err := q.describe(ctx, part.GetKey())
-		if err != nil {
-			return untold(err)
+		listed, err := q.list(ctx)
+		if err != nil && !unavailableAPI(err) {
+			yield(nil, err)
 		}
-		if !next(described) {
-			return nil
+		for _, partition := range listed[:min(len(listed), maxPartitions)] {
+			if partition.GetKey() == q.Name {
+				continue
+			}
+			described, err := q.describe(ctx, partition.GetKey())
+			if unavailableAPI(err) || !yield(described, err) || err != nil {
+				return
+			}
 		}
 	}
-	return nil
 }
 
-// untold is nil for an answer that will not be another one tomorrow.
-func untold(err error) error {
-	var unknown *serviceerror.Unimplemented
-	var forbidden *serviceerror.PermissionDenied
-	if errors.As(err, &unknown) || errors.As(err, &forbidden) {
-		return nil
-	}
-	return err
+// unavailableAPI reports an error that a later request would get again.
+func unavailableAPI(err error) bool {
+	var unimplemented *serviceerror.Unimplemented
+	var denied *serviceerror.PermissionDenied
+	return errors.As(err, &unimplemented) || errors.As(err, &denied)
 }
 
-func (q Queue) describe(ctx context.Context, part string) (*workflowservice.DescribeTaskQueueResponse, error) {
+func (q Queue) describe(ctx context.Context, partition string) (*workflowservice.DescribeTaskQueueResponse, error) {
 	described, err := q.Service.DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
 		Namespace:     q.Namespace,
-		TaskQueue:     &taskqueuepb.TaskQueue{Name: part, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
+		TaskQueue:     &taskqueuepb.TaskQueue{Name: partition, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},
 		TaskQueueType: q.Type,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("describe task queue %s: %w", part, err)
+		return nil, fmt.Errorf("describe task queue %s: %w", partition, err)
 	}
 	return described, nil
 }
 
-func (q Queue) parts(ctx context.Context) ([]*taskqueuepb.TaskQueuePartitionMetadata, error) {
+func (q Queue) list(ctx context.Context) ([]*taskqueuepb.TaskQueuePartitionMetadata, error) {
 	listed, err := q.Service.ListTaskQueuePartitions(ctx, &workflowservice.ListTaskQueuePartitionsRequest{
 		Namespace: q.Namespace,
 		TaskQueue: &taskqueuepb.TaskQueue{Name: q.Name, Kind: enumspb.TASK_QUEUE_KIND_NORMAL},

@@ -20,23 +20,23 @@ import (
 	"lumaflow/internal/temporal/pollers"
 )
 
-// temporal keeps a task queue in partitions. The root is named like the queue.
-type temporal struct {
+// fakeService has a task queue with partitions. The root has the queue's name.
+type fakeService struct {
 	workflowservice.WorkflowServiceClient
 
-	parts    []string
-	polled   map[string][]*taskqueuepb.PollerInfo
-	versions *taskqueuepb.TaskQueueVersioningInfo
-	listing  error
-	// failing is what is said of a partition instead, hanging one that never answers.
-	failing map[string]error
-	hanging string
-	asked   []string
+	partitions []string
+	polled     map[string][]*taskqueuepb.PollerInfo
+	versions   *taskqueuepb.TaskQueueVersioningInfo
+	listErr    error
+	// failing has the errors of partitions; hanging is one that never answers.
+	failing  map[string]error
+	hanging  string
+	requests []string
 }
 
-func (f *temporal) DescribeTaskQueue(ctx context.Context, request *workflowservice.DescribeTaskQueueRequest, _ ...grpc.CallOption) (*workflowservice.DescribeTaskQueueResponse, error) {
+func (f *fakeService) DescribeTaskQueue(ctx context.Context, request *workflowservice.DescribeTaskQueueRequest, _ ...grpc.CallOption) (*workflowservice.DescribeTaskQueueResponse, error) {
 	part := request.GetTaskQueue().GetName()
-	f.asked = append(f.asked, request.GetNamespace()+" "+part+" "+request.GetTaskQueueType().String())
+	f.requests = append(f.requests, request.GetNamespace()+" "+part+" "+request.GetTaskQueueType().String())
 	if part == f.hanging {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -44,30 +44,30 @@ func (f *temporal) DescribeTaskQueue(ctx context.Context, request *workflowservi
 	return &workflowservice.DescribeTaskQueueResponse{Pollers: f.polled[part], VersioningInfo: f.versions}, f.failing[part]
 }
 
-func (f *temporal) ListTaskQueuePartitions(_ context.Context, request *workflowservice.ListTaskQueuePartitionsRequest, _ ...grpc.CallOption) (*workflowservice.ListTaskQueuePartitionsResponse, error) {
-	f.asked = append(f.asked, request.GetNamespace()+" list "+request.GetTaskQueue().GetName())
-	if f.listing != nil {
-		return nil, f.listing
+func (f *fakeService) ListTaskQueuePartitions(_ context.Context, request *workflowservice.ListTaskQueuePartitionsRequest, _ ...grpc.CallOption) (*workflowservice.ListTaskQueuePartitionsResponse, error) {
+	f.requests = append(f.requests, request.GetNamespace()+" list "+request.GetTaskQueue().GetName())
+	if f.listErr != nil {
+		return nil, f.listErr
 	}
 	listed := &workflowservice.ListTaskQueuePartitionsResponse{}
-	for _, part := range f.parts {
+	for _, part := range f.partitions {
 		listed.WorkflowTaskQueuePartitions = append(listed.WorkflowTaskQueuePartitions, &taskqueuepb.TaskQueuePartitionMetadata{Key: part})
 	}
 	listed.ActivityTaskQueuePartitions = listed.GetWorkflowTaskQueuePartitions()[:1]
 	return listed, nil
 }
 
-func (f *temporal) queue() pollers.Queue {
+func (f *fakeService) queue() pollers.Queue {
 	return pollers.Queue{Service: f, Namespace: "studio", Name: "q", Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW}
 }
 
-func newTemporal() *temporal {
-	return &temporal{parts: []string{"q", "/_sys/q/1", "/_sys/q/2"}, polled: map[string][]*taskqueuepb.PollerInfo{}, failing: map[string]error{}}
+func newFakeService() *fakeService {
+	return &fakeService{partitions: []string{"q", "/_sys/q/1", "/_sys/q/2"}, polled: map[string][]*taskqueuepb.PollerInfo{}, failing: map[string]error{}}
 }
 
-func poller(identity, build string, silent time.Duration) *taskqueuepb.PollerInfo {
+func poller(identity, build string, age time.Duration) *taskqueuepb.PollerInfo {
 	return &taskqueuepb.PollerInfo{
-		Identity: identity, LastAccessTime: timestamppb.New(time.Now().Add(-silent)),
+		Identity: identity, LastAccessTime: timestamppb.New(time.Now().Add(-age)),
 		DeploymentOptions: &deploymentpb.WorkerDeploymentOptions{DeploymentName: "lumaflow", BuildId: build},
 	}
 }
@@ -77,81 +77,80 @@ func me(poller *taskqueuepb.PollerInfo) bool { return poller.GetIdentity() == "m
 func TestAny(t *testing.T) {
 	const root, list, first, second = "studio q Workflow", "studio list q", "studio /_sys/q/1 Workflow", "studio /_sys/q/2 Workflow"
 	tests := map[string]struct {
-		given func(*temporal)
-		found bool
-		says  string
-		asked []string
+		given    func(*fakeService)
+		found    bool
+		want     string
+		requests []string
 	}{
-		"in the root": {func(f *temporal) {
+		"in the root": {func(f *fakeService) {
 			f.polled["q"] = append(f.polled["q"], poller("other", "", 0), poller("me", "", time.Minute))
 		}, true, "", []string{root}},
-		"in another partition": {func(f *temporal) {
+		"in another partition": {func(f *fakeService) {
 			f.polled["q"] = append(f.polled["q"], poller("other", "", 0))
 			f.polled["/_sys/q/1"] = append(f.polled["/_sys/q/1"], poller("me", "", time.Minute))
 		}, true, "", []string{root, list, first}},
-		"died in one, lives in the next": {func(f *temporal) {
+		"died in one, lives in the next": {func(f *fakeService) {
 			f.polled["q"] = append(f.polled["q"], poller("me", "", 2*time.Minute))
 			f.polled["/_sys/q/2"] = append(f.polled["/_sys/q/2"], poller("me", "", time.Minute))
 		}, true, "", []string{root, list, first, second}},
-		"nobody":                    {func(*temporal) {}, false, "", []string{root, list, first, second}},
-		"died":                      {func(f *temporal) { f.polled["q"] = append(f.polled["q"], poller("me", "", 91*time.Second)) }, false, "", []string{root, list, first, second}},
-		"by a clock that is behind": {func(f *temporal) { f.polled["q"] = append(f.polled["q"], poller("me", "", -time.Hour)) }, true, "", []string{root}},
-		"by a clock that is ahead":  {func(f *temporal) { f.polled["q"] = append(f.polled["q"], poller("me", "", time.Hour)) }, true, "", []string{root}},
-		"the root can't be asked": {
-			func(f *temporal) { f.failing["q"] = serviceerror.NewPermissionDenied("not for you", "") },
-			false, "describe task queue q: not for you", []string{root},
+		"no poller":                 {func(*fakeService) {}, false, "", []string{root, list, first, second}},
+		"died":                      {func(f *fakeService) { f.polled["q"] = append(f.polled["q"], poller("me", "", 91*time.Second)) }, false, "", []string{root, list, first, second}},
+		"by a clock that is behind": {func(f *fakeService) { f.polled["q"] = append(f.polled["q"], poller("me", "", -time.Hour)) }, true, "", []string{root}},
+		"by a clock that is ahead":  {func(f *fakeService) { f.polled["q"] = append(f.polled["q"], poller("me", "", time.Hour)) }, true, "", []string{root}},
+		"the root is denied": {
+			func(f *fakeService) { f.failing["q"] = serviceerror.NewPermissionDenied("denied", "") },
+			false, "describe task queue q: denied", []string{root},
 		},
-		"a server without partitions": {func(f *temporal) { f.listing = serviceerror.NewUnimplemented("unknown method") }, false, "", []string{root, list}},
-		"partitions are not told":     {func(f *temporal) { f.listing = serviceerror.NewPermissionDenied("not for you", "") }, false, "", []string{root, list}},
+		"a server without partitions": {func(f *fakeService) { f.listErr = serviceerror.NewUnimplemented("unknown method") }, false, "", []string{root, list}},
+		"the list is denied":          {func(f *fakeService) { f.listErr = serviceerror.NewPermissionDenied("denied", "") }, false, "", []string{root, list}},
 		"the list fails": {
-			func(f *temporal) { f.listing = serviceerror.NewUnavailable("down") },
+			func(f *fakeService) { f.listErr = serviceerror.NewUnavailable("down") },
 			false, "list the partitions of task queue q: down", []string{root, list},
 		},
-		"a partition is not told": {func(f *temporal) { f.failing["/_sys/q/1"] = serviceerror.NewPermissionDenied("no", "") }, false, "", []string{root, list, first}},
+		"a partition is denied": {func(f *fakeService) { f.failing["/_sys/q/1"] = serviceerror.NewPermissionDenied("no", "") }, false, "", []string{root, list, first}},
 		"a partition fails": {
-			func(f *temporal) { f.failing["/_sys/q/1"] = serviceerror.NewUnavailable("moving") },
+			func(f *fakeService) { f.failing["/_sys/q/1"] = serviceerror.NewUnavailable("moving") },
 			false, "describe task queue /_sys/q/1: moving", []string{root, list, first},
 		},
-		"a partition hangs": {func(f *temporal) { f.hanging = "/_sys/q/2" }, false, "describe task queue /_sys/q/2: context deadline exceeded", []string{root, list, first, second}},
+		"a partition hangs": {func(f *fakeService) { f.hanging = "/_sys/q/2" }, false, "describe task queue /_sys/q/2: context deadline exceeded", []string{root, list, first, second}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake := newTemporal()
+				fake := newFakeService()
 				test.given(fake)
 				began := time.Now()
 				found, err := fake.queue().Any(t.Context(), me)
 				assert.Equal(t, test.found, found)
-				if test.says == "" {
+				if test.want == "" {
 					require.NoError(t, err)
 				} else {
-					require.EqualError(t, err, test.says)
+					require.EqualError(t, err, test.want)
 				}
-				assert.Equal(t, test.asked, fake.asked)
+				assert.Equal(t, test.requests, fake.requests)
 				assert.LessOrEqual(t, time.Since(began), 5*time.Second)
 			})
 		})
 	}
 }
 
-// A worker that several partitions know of is one, and the versions are those of
-// the root.
+// A worker in several partitions is listed once; the versions are the root's.
 func TestDescribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := newTemporal()
+		fake := newFakeService()
 		fake.versions = &taskqueuepb.TaskQueueVersioningInfo{CurrentDeploymentVersion: &deploymentpb.WorkerDeploymentVersion{BuildId: "2"}}
-		late, lately := poller("a", "1", time.Minute), poller("a", "1", time.Second)
+		older, newer := poller("a", "1", time.Minute), poller("a", "1", time.Second)
 		b, c := poller("b", "1", 0), poller("a", "2", 0)
-		fake.polled = map[string][]*taskqueuepb.PollerInfo{"q": {late}, "/_sys/q/1": {b, lately}, "/_sys/q/2": {late, c}}
-		whole, err := fake.queue().Describe(t.Context())
+		fake.polled = map[string][]*taskqueuepb.PollerInfo{"q": {older}, "/_sys/q/1": {b, newer}, "/_sys/q/2": {older, c}}
+		merged, err := fake.queue().Describe(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, []*taskqueuepb.PollerInfo{lately, b, c}, whole.GetPollers())
-		assert.Equal(t, fake.versions, whole.GetVersioningInfo())
+		assert.Equal(t, []*taskqueuepb.PollerInfo{newer, b, c}, merged.GetPollers())
+		assert.Equal(t, fake.versions, merged.GetVersioningInfo())
 
-		fake.listing = serviceerror.NewUnimplemented("unknown method")
-		whole, err = fake.queue().Describe(t.Context())
+		fake.listErr = serviceerror.NewUnimplemented("unknown method")
+		merged, err = fake.queue().Describe(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, []*taskqueuepb.PollerInfo{late}, whole.GetPollers())
+		assert.Equal(t, []*taskqueuepb.PollerInfo{older}, merged.GetPollers())
 
 		fake.failing["q"] = serviceerror.NewUnavailable("down")
 		_, err = fake.queue().Describe(t.Context())
@@ -159,24 +158,24 @@ func TestDescribe(t *testing.T) {
 	})
 }
 
-// Activities may be kept in other partitions than workflow tasks.
-func TestPartitionsOfActivities(t *testing.T) {
-	fake := newTemporal()
+// Activity tasks may have other partitions than workflow tasks.
+func TestActivityPartitions(t *testing.T) {
+	fake := newFakeService()
 	queue := fake.queue()
 	queue.Type = enumspb.TASK_QUEUE_TYPE_ACTIVITY
 	found, err := queue.Any(t.Context(), me)
 	require.NoError(t, err)
 	assert.False(t, found)
-	assert.Equal(t, []string{"studio q Activity", "studio list q"}, fake.asked)
+	assert.Equal(t, []string{"studio q Activity", "studio list q"}, fake.requests)
 }
 
-func TestNoMoreThanSomePartitions(t *testing.T) {
-	fake := newTemporal()
+func TestMaxPartitions(t *testing.T) {
+	fake := newFakeService()
 	for i := 3; i < 1000; i++ {
-		fake.parts = append(fake.parts, fmt.Sprintf("/_sys/q/%d", i))
+		fake.partitions = append(fake.partitions, fmt.Sprintf("/_sys/q/%d", i))
 	}
 	found, err := fake.queue().Any(t.Context(), me)
 	require.NoError(t, err)
 	assert.False(t, found)
-	assert.Len(t, fake.asked, 65, "64 partitions and their list")
+	assert.Len(t, fake.requests, 65, "64 partitions and the list")
 }

@@ -21,7 +21,7 @@ func codecKeys(seed int64) string {
 // verifyEncryption requires that the database of an encrypted seed holds no
 // prompt, no failure message (both contain "job " and the id) and no URL.
 func (r *seedRun) verifyEncryption(jobs []jobResult) {
-	if !r.w.codec.Seals() {
+	if !r.w.codec.Encrypts() {
 		return
 	}
 	plaintexts := [][]byte{[]byte(videoURL), []byte("http://127.0.0.1")}

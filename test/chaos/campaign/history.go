@@ -60,7 +60,7 @@ func (w *world) readHistory(ctx context.Context, id string) (*jobHistory, error)
 	if len(h.events.Events) == 0 {
 		return nil, fmt.Errorf("read the history of %s: %w", id, io.ErrUnexpectedEOF)
 	}
-	if err := w.codec.Open(ctx, h.events); err != nil {
+	if err := w.codec.DecodeMessage(ctx, h.events); err != nil {
 		return nil, fmt.Errorf("read the history of %s: %w", id, err)
 	}
 	h.parse()

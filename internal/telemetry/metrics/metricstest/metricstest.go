@@ -1,98 +1,138 @@
-// Package metricstest is a metrics handler for tests, which remembers what
-// lumaflow's own metrics were told.
+// Package metricstest provides a metrics handler for tests that keeps the values
+// of lumaflow's own metrics.
 package metricstest
 
 import (
+	"context"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/opentelemetry"
 
 	"lumaflow/internal/telemetry/metrics"
 )
 
-// Recorder is a handler that remembers. It is safe for concurrent use.
+// Recorder is a metrics handler that keeps values. It is safe for concurrent use.
 type Recorder struct {
 	tags map[string]string
-	told *told
+	kept *kept
 }
 
-type told struct {
-	mu     sync.Mutex
-	values map[string]float64
-	times  map[string][]time.Duration
+type kept struct {
+	mu      sync.Mutex
+	values  map[string]float64
+	times   map[string][]time.Duration
+	numbers map[string][]int64
 }
 
-// New returns a Recorder that remembers nothing yet.
+// New returns an empty Recorder.
 func New() Recorder {
-	return Recorder{told: &told{values: map[string]float64{}, times: map[string][]time.Duration{}}}
+	return Recorder{kept: &kept{values: map[string]float64{}, times: map[string][]time.Duration{}, numbers: map[string][]int64{}}}
 }
 
-// Values are the sums of the counters and the last values of the gauges, under
-// the metric's name without lumaflow_ and, after a blank, the value of its label.
+// Values returns the sums of counters and the last values of gauges. The key is
+// the metric's name without lumaflow_ and, after a space, its label value.
 func (r Recorder) Values() map[string]float64 {
-	r.told.mu.Lock()
-	defer r.told.mu.Unlock()
-	return maps.Clone(r.told.values)
+	r.kept.mu.Lock()
+	defer r.kept.mu.Unlock()
+	return maps.Clone(r.kept.values)
 }
 
-// Times are what a histogram was told.
-func (r Recorder) Times(h metrics.Histogram) []time.Duration {
-	r.told.mu.Lock()
-	defer r.told.mu.Unlock()
-	return r.told.times[h.Name]
+// Times returns the observations of a timer.
+func (r Recorder) Times(t metrics.Timer) []time.Duration {
+	r.kept.mu.Lock()
+	defer r.kept.mu.Unlock()
+	return slices.Clone(r.kept.times[t.Name])
 }
 
-// WithTags adds tags, as Temporal's SDK does.
+// Numbers returns the observations of a histogram.
+func (r Recorder) Numbers(h metrics.Histogram) []int64 {
+	r.kept.mu.Lock()
+	defer r.kept.mu.Unlock()
+	return slices.Clone(r.kept.numbers[h.Name])
+}
+
+// WithTags returns the Recorder with more tags; it implements
+// client.MetricsHandler.
 func (r Recorder) WithTags(tags map[string]string) client.MetricsHandler {
 	merged := maps.Clone(tags)
 	maps.Copy(merged, r.tags)
 	maps.Copy(merged, tags)
-	return Recorder{merged, r.told}
+	return Recorder{merged, r.kept}
 }
 
-// Counter takes what is recorded, as Gauge and Timer do.
-func (r Recorder) Counter(name string) client.MetricsCounter {
-	return taker{r, name}
+// Counter implements client.MetricsHandler.
+func (r Recorder) Counter(name string) client.MetricsCounter { return instrument{r, name} }
+
+// Gauge implements client.MetricsHandler.
+func (r Recorder) Gauge(name string) client.MetricsGauge { return instrument{r, name} }
+
+// Timer implements client.MetricsHandler.
+func (r Recorder) Timer(name string) client.MetricsTimer { return instrument{r, name} }
+
+// Unwrap returns a handler of Temporal's OpenTelemetry package, whose meter takes
+// the observations of histograms.
+func (r Recorder) Unwrap() client.MetricsHandler {
+	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: meter{kept: r.kept}})
 }
 
-// Gauge is described at Counter.
-func (r Recorder) Gauge(name string) client.MetricsGauge { return taker{r, name} }
-
-// Timer is described at Counter.
-func (r Recorder) Timer(name string) client.MetricsTimer { return taker{r, name} }
-
-type taker struct {
-	Recorder
-	name string
+type instrument struct {
+	recorder Recorder
+	name     string
 }
 
-func (t taker) Inc(n int64) {
-	t.remember(func(series string) { t.told.values[series] += float64(n) })
+func (i instrument) Inc(n int64) {
+	i.record(func(kept *kept, series string) { kept.values[series] += float64(n) })
 }
 
-func (t taker) Update(now float64) {
-	t.remember(func(series string) { t.told.values[series] = now })
+func (i instrument) Update(current float64) {
+	i.record(func(kept *kept, series string) { kept.values[series] = current })
 }
 
-func (t taker) Record(took time.Duration) {
-	t.remember(func(string) { t.told.times[t.name] = append(t.told.times[t.name], took) })
+func (i instrument) Record(took time.Duration) {
+	i.record(func(kept *kept, _ string) { kept.times[i.name] = append(kept.times[i.name], took) })
 }
 
-// remember passes over the SDK's own metrics.
-func (t taker) remember(as func(series string)) {
-	t.told.mu.Lock()
-	defer t.told.mu.Unlock()
-	for _, known := range metrics.All() {
-		if known.Name != t.name {
-			continue
-		}
-		series := strings.TrimPrefix(t.name, "lumaflow_")
-		if known.Label != "" {
-			series += " " + t.tags[known.Label]
-		}
-		as(series)
+// record skips the SDK's own metrics.
+func (i instrument) record(update func(kept *kept, series string)) {
+	all := metrics.All()
+	at := slices.IndexFunc(all, func(m metrics.Metric) bool { return m.Name == i.name })
+	if at < 0 {
+		return
 	}
+	series := strings.TrimPrefix(i.name, "lumaflow_")
+	if label := all[at].Label; label != "" {
+		series += " " + i.recorder.tags[label]
+	}
+	kept := i.recorder.kept
+	kept.mu.Lock()
+	defer kept.mu.Unlock()
+	update(kept, series)
+}
+
+type meter struct {
+	noop.Meter
+	kept *kept
+}
+
+func (m meter) Int64Histogram(name string, _ ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
+	return histogram{name: name, kept: m.kept}, nil
+}
+
+type histogram struct {
+	noop.Int64Histogram
+	name string
+	kept *kept
+}
+
+func (h histogram) Record(_ context.Context, number int64, _ ...metric.RecordOption) {
+	h.kept.mu.Lock()
+	defer h.kept.mu.Unlock()
+	h.kept.numbers[h.name] = append(h.kept.numbers[h.name], number)
 }

@@ -1,5 +1,5 @@
-// Command find prints the path of Temporal's CLI. If there is none on this
-// machine it builds one first, which takes minutes, once:
+// Command find prints the path of Temporal's CLI and builds it first if the machine
+// has none, which takes minutes:
 //
 //	"$(go run ./internal/temporal/devserver/find)" workflow list
 package main

@@ -9,9 +9,9 @@ import (
 	"lumaflow/internal/temporal/dial"
 )
 
-// TestAnOnlookerStopsNobody: to a worker's own client, what it can't decrypt is
-// a reason to panic, which stops a workflow, but would end a process that looks.
-func TestAnOnlookerStopsNobody(t *testing.T) {
+// A payload without a key makes the worker's own client panic, which fails a
+// workflow task but would end a process that inspects jobs.
+func TestQueryClient(t *testing.T) {
 	server := &frontend{namespaces: []string{"default"}}
 	e := env{"TEMPORAL_ADDRESS": server.start(t), "CODEC_KEYS": "main:" + codecKey}
 	settings, err := dial.Load(e)
@@ -27,9 +27,9 @@ func TestAnOnlookerStopsNobody(t *testing.T) {
 		options := dial.Options{Env: e, Worker: true}
 		worker, err := dial.Temporal(t.Context(), options)
 		require.NoError(t, err)
-		onlooker, err := dial.Onlooker(t.Context(), worker, options)
+		query, err := dial.QueryClient(t.Context(), worker, options)
 		require.NoError(t, err)
-		answer, err := onlooker.QueryWorkflow(t.Context(), "luma-1", "", "status")
+		answer, err := query.QueryWorkflow(t.Context(), "luma-1", "", "status")
 		require.NoError(t, err)
 		var text string
 		if want == "" {
@@ -41,7 +41,7 @@ func TestAnOnlookerStopsNobody(t *testing.T) {
 			require.NoError(t, err)
 			assert.Panics(t, func() { _ = answer.Get(&text) })
 		}
-		onlooker.Close()
+		query.Close()
 		worker.Close()
 	}
 }
