@@ -67,7 +67,7 @@ func TestUpload(t *testing.T) {
 			assert.Equal(t, clip.Hosted{URL: link, Expires: time.Now().Add(24*time.Hour - clip.FetchMargin)}, hosted)
 			assert.Equal(t, []string{want}, to.names)
 			assert.Equal(t, [][]byte{content}, to.bodies)
-			assert.Equal(t, "uploading "+opened.String()+" (344.0 b)\n", out.String())
+			assert.Equal(t, "uploading "+opened.String()+" (344 B)\n", out.String())
 		})
 	}
 }
@@ -88,13 +88,13 @@ func TestUploadRetries(t *testing.T) {
 		assert.Equal(t, [][]byte{content}, to.bodies)
 		assert.GreaterOrEqual(t, time.Since(begun), 10*time.Second, "a 429 delays by ten seconds")
 		assert.Less(t, time.Since(begun), 20*time.Second)
-		assert.Regexp(t, `^uploading \S+ \(344.0 b\)
+		assert.Regexp(t, `^uploading \S+ \(344 B\)
 the upload failed \(upload: no usable answer: connection reset by peer\), next attempt in \S+
-uploading \S+ \(344.0 b\)
+uploading \S+ \(344 B\)
 the upload failed \(upload: no usable answer, HTTP 500: connection reset by peer\), next attempt in \S+
-uploading \S+ \(344.0 b\)
+uploading \S+ \(344 B\)
 the upload failed \(.*\), next attempt in 10s
-uploading \S+ \(344.0 b\)
+uploading \S+ \(344 B\)
 $`, out.String())
 	})
 }

@@ -86,7 +86,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 				p.Bytes, p.Total = 10_000_000, 20_000_000
 				return p
 			},
-			"luma-22e7459…88ba4b27a79 collecting     1s      [=====>-----] 10 MB of 20 MB",
+			"luma-22e7459…88ba4b27a79 collecting     1s      [=======>-------] 10 MB of 20 MB",
 		},
 		{
 			"size unknown", func() starter.Progress {

@@ -56,7 +56,7 @@ func TestSubmitCommandOfAFile(t *testing.T) {
 	require.NoError(t, submitFile(clip, host).RunOn(t.Context(), s, streams))
 	id := strings.TrimSpace(out.String())
 	require.Regexp(t, `^luma-[0-9a-f]{32}$`, id)
-	require.Equal(t, "uploading "+clip+" (6.2 KB)\njob "+id+" is started; see it with: lumaflow status "+id+"\n", messages.String())
+	require.Equal(t, "uploading "+clip+" (6.2 kB)\njob "+id+" is started; see it with: lumaflow status "+id+"\n", messages.String())
 	require.EqualValues(t, 1, uploads.Load())
 	require.Equal(t, host+"/in.mp4", fake.Inputs[0].VideoURL)
 	left, err := time.Parse(time.RFC3339, fake.Inputs[0].VideoExpires)

@@ -29,6 +29,14 @@ type azureCloud struct {
 
 // azure opens azblob://CONTAINER with the parameters of gocloud's azureblob.
 func azure(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
+	// gocloud takes http for the emulator alone, which it recognised by its address
+	// until version 0.48.
+	if query := bucket.Query(); query.Get("protocol") == "http" && !query.Has("localemu") {
+		query.Set("localemu", "true")
+		emulated := *bucket
+		emulated.RawQuery = query.Encode()
+		bucket = &emulated
+	}
 	blobs, err := blob.DefaultURLMux().OpenBucketURL(ctx, bucket)
 	if err != nil {
 		if strings.Contains(err.Error(), "AccountName is required") {
