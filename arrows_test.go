@@ -21,10 +21,10 @@ const module = "lumaflow"
 var layers = [][]string{
 	{"internal/media", "internal/stall", "internal/oneline", "internal/retryafter", "internal/callback", "workflows/signals"},
 	{"internal/command", "internal/kie", "internal/fetch", "internal/store", "internal/temporal/devserver", "internal/temporal/codec", "internal/command/serving", "internal/telemetry/metrics", "test/supervisor"},
-	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "internal/telemetry/metrics/metricstest", "test/historyfile", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "internal/store/bucket/s3test"},
+	{"activities", "internal/store/audit", "internal/clip", "internal/temporal/dial", "internal/command/health", "internal/telemetry", "internal/temporal/pollers", "test/metricstest", "test/historyfile", "internal/kie/kietest", "internal/temporal/devserver/find", "internal/store/bucket", "test/s3test"},
 	{"workflows", "internal/cli/simulate"},
 	{"webhook", "starter", "internal/cli/audit", "internal/cli/replay", "internal/temporal/codecserver"},
-	{"internal/cli/jobs", "starter/startertest"},
+	{"internal/cli/jobs", "test/startertest"},
 	{"worker/census"},
 	{"worker"},
 	{"internal/cli/demo", "test/chaos/campaign", "internal/cli/doctor"},
@@ -42,12 +42,12 @@ var onlyFor = map[string][]string{
 	"test/chaos/campaign":         {"test/chaos"},
 	"internal/cli/demo":           {"."},
 	// The clouds' code doubles a program: tests of other packages do without.
-	"internal/store/bucket":        {"."},
-	"internal/store/bucket/s3test": {},
+	"internal/store/bucket": {"."},
+	"test/s3test":           {},
 	// For tests alone.
-	"starter/startertest":                    {},
-	"internal/telemetry/metrics/metricstest": {},
-	"test/historyfile":                       {},
+	"test/startertest": {},
+	"test/metricstest": {},
+	"test/historyfile": {},
 }
 
 // undeterministic is what workflows may not import of the standard library: it

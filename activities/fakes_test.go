@@ -19,7 +19,7 @@ import (
 	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie"
 	"lumaflow/internal/store"
-	"lumaflow/internal/telemetry/metrics/metricstest"
+	"lumaflow/test/metricstest"
 )
 
 const taskID = "0123456789abcdef0123456789abcdef"

@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/starter"
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 )
 
 func TestCancelWithoutJob(t *testing.T) {

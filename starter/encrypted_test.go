@@ -23,7 +23,7 @@ import (
 	"lumaflow/activities"
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/starter"
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 	"lumaflow/workflows"
 )
 

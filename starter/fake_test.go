@@ -8,7 +8,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 )
 
 const (

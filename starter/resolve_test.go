@@ -11,7 +11,7 @@ import (
 	sdk "go.temporal.io/sdk/temporal"
 
 	"lumaflow/starter"
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 	"lumaflow/workflows"
 )
 

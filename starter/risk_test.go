@@ -15,7 +15,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/starter"
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 	"lumaflow/workflows"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"lumaflow/internal/oneline"
 	"lumaflow/starter"
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 	"lumaflow/workflows"
 )
 

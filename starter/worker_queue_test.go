@@ -10,7 +10,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"lumaflow/starter"
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 )
 
 // Workers of another version do not serve a pinned job.

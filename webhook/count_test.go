@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/internal/kie"
-	"lumaflow/internal/telemetry/metrics/metricstest"
+	"lumaflow/test/metricstest"
 	"lumaflow/webhook"
 )
 

@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
-	"lumaflow/internal/telemetry/metrics/metricstest"
+	"lumaflow/test/metricstest"
 	"lumaflow/workflows"
 )
 

@@ -23,7 +23,7 @@ import (
 
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/store"
-	"lumaflow/internal/store/bucket/s3test"
+	"lumaflow/test/s3test"
 	"lumaflow/workflows"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/internal/store/bucket/s3test"
+	"lumaflow/test/s3test"
 )
 
 // A worker is paused in the middle of an upload until another one has stored the

@@ -21,8 +21,8 @@ import (
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"lumaflow/internal/telemetry/metrics/metricstest"
 	"lumaflow/starter"
+	"lumaflow/test/metricstest"
 	"lumaflow/worker/census"
 	"lumaflow/workflows"
 )

@@ -9,7 +9,7 @@ import (
 
 	"lumaflow/internal/cli/jobs"
 	"lumaflow/starter"
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 	"lumaflow/workflows"
 )
 

@@ -5,7 +5,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 )
 
 const (

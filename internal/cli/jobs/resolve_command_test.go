@@ -8,7 +8,7 @@ import (
 	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/command"
 	"lumaflow/starter"
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 	"lumaflow/workflows"
 )
 

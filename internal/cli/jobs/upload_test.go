@@ -18,7 +18,7 @@ import (
 	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/command"
 	"lumaflow/starter"
-	"lumaflow/starter/startertest"
+	"lumaflow/test/startertest"
 )
 
 // uploadHost serves kie.ai's File Upload API.

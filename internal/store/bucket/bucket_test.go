@@ -21,7 +21,7 @@ import (
 
 	"lumaflow/internal/store"
 	_ "lumaflow/internal/store/bucket"
-	"lumaflow/internal/store/bucket/s3test"
+	"lumaflow/test/s3test"
 )
 
 const name = "luma_result_t1_1.mp4"

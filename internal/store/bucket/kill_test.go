@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/store"
-	"lumaflow/internal/store/bucket/s3test"
+	"lumaflow/test/s3test"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/store"
-	"lumaflow/internal/store/bucket/s3test"
+	"lumaflow/test/s3test"
 )
 
 func TestList(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/store"
-	"lumaflow/internal/store/bucket/s3test"
+	"lumaflow/test/s3test"
 )
 
 // lonelyServer serves S3 in a child process until its standard input ends, so that

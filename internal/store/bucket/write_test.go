@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/store/bucket"
-	"lumaflow/internal/store/bucket/s3test"
+	"lumaflow/test/s3test"
 )
 
 // once is a hook for the first request only.

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/telemetry/metrics"
-	"lumaflow/internal/telemetry/metrics/metricstest"
+	"lumaflow/test/metricstest"
 	"lumaflow/workflows"
 )
 
