@@ -59,7 +59,7 @@ func TestLocalVideo(t *testing.T) {
 	require.Zero(t, got.code, got.err)
 	require.Equal(t, "completed", first.State)
 	require.False(t, first.Existing)
-	require.Contains(t, got.err, "uploading "+stockClip+" (84.5 KB)\n")
+	require.Contains(t, got.err, "uploading "+stockClip+" (84 kB)\n")
 	require.NotContains(t, got.err, "\x1b", "no bar without a terminal")
 
 	ledger := w.ledger()

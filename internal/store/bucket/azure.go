@@ -1,12 +1,14 @@
 package bucket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -29,13 +31,13 @@ type azureCloud struct {
 
 // azure opens azblob://CONTAINER with the parameters of gocloud's azureblob.
 func azure(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
-	// gocloud takes http for the emulator alone, which it recognised by its address
-	// until version 0.48.
-	if query := bucket.Query(); query.Get("protocol") == "http" && !query.Has("localemu") {
+	// Since version 0.48 gocloud takes http only with localemu.
+	query := bucket.Query()
+	if cmp.Or(query.Get("protocol"), os.Getenv("AZURE_STORAGE_PROTOCOL")) == "http" && !query.Has("localemu") {
 		query.Set("localemu", "true")
-		emulated := *bucket
-		emulated.RawQuery = query.Encode()
-		bucket = &emulated
+		emulator := *bucket
+		emulator.RawQuery = query.Encode()
+		bucket = &emulator
 	}
 	blobs, err := blob.DefaultURLMux().OpenBucketURL(ctx, bucket)
 	if err != nil {
