@@ -1,31 +1,31 @@
-# lumaflow in an image: the one static binary, the CA certificates, nothing to
-# run besides it. Needs BuildKit, as `docker build` has it by default.
+# Image of lumaflow: one static binary and the CA certificates, no shell. Needs
+# BuildKit, the default of `docker build`.
 #
 #   docker build --build-arg VERSION=v1.2.3 -t lumaflow:v1.2.3 \
 #     --build-arg REVISION=$(git describe --always --abbrev=40 --exclude='*' --dirty) .
 
-# Where the images below come from; a mirror's names go here.
+# Base images; set them to a mirror's names.
 ARG GO_IMAGE=golang:1.26-bookworm
 ARG BASE_IMAGE=scratch
 
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
-# Empty means the Go tool's own proxy.
+# Empty: the default proxy of the go command.
 ARG GOPROXY
 ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION
 ARG REVISION
 WORKDIR /src
-# The sources are only lent, and what the compiler made stays for the next time.
-# The tag leaves out what Google's storage client needs for gRPC, which lumaflow
-# does not use with it: a fifth of the binary.
+# The sources are a bind mount; modules and build cache persist between builds.
+# The tag excludes gRPC from Google's storage client, which lumaflow uses over
+# HTTP: a fifth of the binary.
 RUN --mount=type=bind,target=/src \
     --mount=type=cache,id=lumaflow-modules,target=/go/pkg/mod \
     --mount=type=cache,id=lumaflow-build,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -tags disable_grpc_modules -trimpath -buildvcs=false \
       -ldflags "-s -w -X lumaflow/internal/command.version=$VERSION -X lumaflow/internal/command.revision=$REVISION" \
       -o /lumaflow .
-# A named volume takes its first owner from the folder it is mounted on.
+# A new named volume takes its owner from the folder it is mounted on.
 RUN mkdir -p /root-folders/videos /root-folders/work /root-folders/state /root-folders/tmp && chmod 1777 /root-folders/tmp
 
 FROM ${BASE_IMAGE}
@@ -38,7 +38,7 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifica
 COPY --from=build --chown=65532:65532 /root-folders/ /
 COPY --from=build /lumaflow /usr/local/bin/lumaflow
 
-# OUTPUT_URL and WORK_DIR are meant to be volumes; see docker-compose.yml.
+# OUTPUT_URL and WORK_DIR are mount points of volumes; see docker-compose.yml.
 # GOMEMLIMIT is 80 % of 256 MiB; a container with another memory limit overrides it.
 ENV HOME=/tmp \
     GOMEMLIMIT=205MiB \

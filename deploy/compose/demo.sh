@@ -1,7 +1,7 @@
 #!/bin/sh
-# Submits five jobs that meet different mishaps at the simulated kie.ai, and
-# waits for their videos. All by Temporal's own CLI, which reads where to go
-# from TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.
+# Submits five jobs with different faults of the simulated kie.ai and waits for
+# their videos. Uses Temporal's CLI alone, which reads TEMPORAL_ADDRESS and
+# TEMPORAL_NAMESPACE.
 set -eu
 
 case $KIE_BASE_URL in
@@ -13,7 +13,7 @@ http://simulator:*) ;;
 	;;
 esac
 
-# submit NAME FAULT; what is done stays done.
+# submit NAME FAULT starts a job; a job that exists is not started again.
 submit() {
 	temporal workflow start --task-queue "$TASK_QUEUE" --type ModifyVideo \
 		--workflow-id "demo-$1" --id-conflict-policy UseExisting --id-reuse-policy AllowDuplicateFailedOnly \
@@ -30,12 +30,12 @@ submit link-expired " [fault: link-expired]"
 
 failed=0
 for name in plain callback-lost response-lost download-reset link-expired; do
-	if told=$(temporal workflow result --workflow-id "demo-$name" 2>&1); then
-		location=$(echo "$told" | sed -n 's/.*"location":"\([^"]*\)".*/\1/p')
-		# With CODEC_KEYS there is none to be read: this CLI has no key.
+	if output=$(temporal workflow result --workflow-id "demo-$name" 2>&1); then
+		location=$(echo "$output" | sed -n 's/.*"location":"\([^"]*\)".*/\1/p')
+		# With CODEC_KEYS the result is encrypted, and this CLI has no key.
 		echo "demo: demo-$name is done: ${location:-its result is encrypted, see lumaflow status demo-$name in worker-1}"
 	else
-		echo "$told" >&2
+		echo "$output" >&2
 		failed=$((failed + 1))
 	fi
 done

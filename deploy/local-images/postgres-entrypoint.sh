@@ -1,7 +1,7 @@
 #!/bin/bash
-# What docker-compose.yml relies on in the entry point of the official postgres
-# image: the first start makes the data folder, the user, a database of the same
-# name, and demands the password from everybody who comes over the network.
+# The part of the official postgres entry point that docker-compose.yml uses: the first
+# start creates the data folder, the user and a database of the same name, and
+# requires the password for network connections.
 set -euo pipefail
 
 if [ "$(id -u)" = 0 ]; then
@@ -11,7 +11,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-	: "${POSTGRES_PASSWORD:?a database without a password is refused}"
+	: "${POSTGRES_PASSWORD:?a database without a password is rejected}"
 	user=${POSTGRES_USER:-postgres}
 	initdb --username="$user" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") --auth-local=trust --auth-host=trust
 	printf '\nhost all all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
