@@ -172,11 +172,11 @@ func TestVariables(t *testing.T) {
 	objects := allObjects(t)
 	config := of[*corev1.ConfigMap](objects)[0]
 	secret := of[*corev1.Secret](objects)[0]
-	table, err := os.ReadFile("../../README.md")
+	table, err := os.ReadFile("../../docs/configuration.md")
 	require.NoError(t, err)
 	documented := func(variable string) bool { return strings.Contains(string(table), "`"+variable+"`") }
 	for variable := range config.Data {
-		require.True(t, documented(variable), "%s is not in the README", variable)
+		require.True(t, documented(variable), "%s is not in docs/configuration.md", variable)
 		require.NotRegexp(t, "KEY|SECRET|PASSWORD", variable, "secrets belong in the Secret")
 	}
 	for _, deployment := range of[*appsv1.Deployment](objects) {
