@@ -55,7 +55,13 @@ func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
 	if err := j.writeReceipt(ctx, task, completed, files); err != nil {
 		return ModifyVideoResult{}, err
 	}
-	return j.result(task, completed, files), nil
+	return ModifyVideoResult{
+		TaskID:      task.id,
+		WokenBy:     completed.wokenBy,
+		SubmittedAt: task.submittedAt,
+		CompletedAt: completed.record.CompletedAt,
+		Videos:      j.status.Videos,
+	}, nil
 }
 
 // obtainTask adopts the task that the input names or submits a new one. After a
@@ -127,17 +133,4 @@ func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
 	}
 	j.until = workflow.Now(ctx).Add(j.terms.deadline)
 	return j, nil
-}
-
-func (j *job) result(task *paidTask, completed completion, files []activities.Downloaded) ModifyVideoResult {
-	result := ModifyVideoResult{
-		TaskID:      task.id,
-		WokenBy:     completed.wokenBy,
-		SubmittedAt: task.submittedAt,
-		CompletedAt: completed.record.CompletedAt,
-	}
-	for _, file := range files {
-		result.Videos = append(result.Videos, file.Video)
-	}
-	return result
 }

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 // recoverTask searches for proof of the outcome of an unknown submission: a callback
@@ -16,7 +17,7 @@ import (
 func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*paidTask, error) {
 	search := &proofSearch{job: j, unknown: unknown, windowEnd: unknown.sentAt(ctx).Add(j.terms.recoveryWindow)}
 	j.enter(ctx, StageSubmitUnknown, search.describe())
-	countUnknown(ctx)
+	metrics.Submissions.Add(workflow.GetMetricsHandler(ctx), 1, metrics.SubmissionUnknown)
 	ctx, stop := workflow.WithCancel(ctx)
 	defer stop()
 	if err := search.run(ctx); err != nil {

@@ -88,15 +88,13 @@ func (c *Census) queryStages(ctx context.Context, jobs []*commonpb.WorkflowExecu
 	queries.SetLimit(concurrentQueries)
 	for i, job := range jobs[:min(len(jobs), maxQueries)] {
 		queries.Go(func() error {
-			if unanswered.Load() >= maxUnanswered {
-				return nil
+			if unanswered.Load() < maxUnanswered {
+				if status, err := c.queryStatus(ctx, job); err == nil {
+					stages[i] = string(status.Stage)
+				} else {
+					unanswered.Add(1)
+				}
 			}
-			status, err := c.queryStatus(ctx, job)
-			if err != nil {
-				unanswered.Add(1)
-				return nil
-			}
-			stages[i] = string(status.Stage)
 			return nil
 		})
 	}
