@@ -8,8 +8,6 @@ import (
 	"errors"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"lumaflow/internal/callback"
 	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie"
@@ -102,13 +100,4 @@ func (a *Activities) settings(ctx context.Context) Settings {
 		settings.SearchAttributes = a.options.SearchAttributes(ctx)
 	}
 	return settings
-}
-
-// callbackURL returns the URL on which kie.ai reports the end of this job's
-// task, or an empty string without callbacks.
-func (a *Activities) callbackURL(info activity.Info) string {
-	if a.options.Callbacks == nil {
-		return ""
-	}
-	return a.options.Callbacks.URL(info.Namespace, info.WorkflowExecution.ID)
 }

@@ -6,7 +6,6 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie"
 	"lumaflow/internal/telemetry/metrics"
 )
@@ -31,8 +30,7 @@ func countSubmission(ctx context.Context, err error) {
 		outcome = metrics.SubmissionRefused
 	case kie.Held:
 		outcome = metrics.HeldByOther
-		var refusal *kie.Error
-		if errors.As(err, &refusal) && holdOutcomes[refusal.Code] != "" {
+		if refusal, ok := errors.AsType[*kie.Error](err); ok && holdOutcomes[refusal.Code] != "" {
 			outcome = holdOutcomes[refusal.Code]
 		}
 	case kie.Unknown:
@@ -41,7 +39,6 @@ func countSubmission(ctx context.Context, err error) {
 	metrics.Submissions.Add(activity.GetMetricsHandler(ctx), 1, outcome)
 }
 
-// countPoll counts one read of the record.
 func countPoll(ctx context.Context, answer string) {
 	metrics.Polls.Add(activity.GetMetricsHandler(ctx), 1, answer)
 }
@@ -51,15 +48,6 @@ func countPoll(ctx context.Context, answer string) {
 func (p poll) countEnd(ctx context.Context, answer string) {
 	countPoll(ctx, answer)
 	metrics.JobPolls.Observe(ctx, activity.GetMetricsHandler(ctx), p.attempt)
-}
-
-// downloadOutcomes maps the kinds of failed downloads to outcomes.
-var downloadOutcomes = map[fetch.Kind]string{
-	fetch.Transient: metrics.DownloadInterrupted,
-	fetch.LinkDead:  metrics.DownloadLinkDead,
-	fetch.Rejected:  metrics.DownloadRejected,
-	fetch.Forbidden: metrics.DownloadRejected,
-	fetch.Disk:      metrics.DownloadStorage,
 }
 
 func countDownload(ctx context.Context, outcome string) {

@@ -101,11 +101,10 @@ func (d *download) run(ctx context.Context) (Downloaded, error) {
 // time of the warning to the next attempt.
 func (d *download) warn(ctx context.Context, failure error) {
 	warned := warnOfDeletion(ctx, d.options.Now(), d.input.TaskID, d.input.EndedAt, d.progress.Warned, failure)
-	if warned.Equal(d.progress.Warned) {
-		return
+	if !warned.Equal(d.progress.Warned) {
+		d.progress.Warned = warned
+		activity.RecordHeartbeat(ctx, d.progress)
 	}
-	d.progress.Warned = warned
-	activity.RecordHeartbeat(ctx, d.progress)
 }
 
 // untilWorkerStops returns a context that ends when the worker drains: another
@@ -202,27 +201,28 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 // rejections to the next attempt.
 func (d *download) failed(ctx context.Context, err error) error {
 	kind := fetch.KindOf(err)
+	row := downloadFailures[kind]
 	select {
 	case <-activity.GetWorkerStopChannel(ctx):
 		countDownload(ctx, metrics.DownloadDrained)
 		activity.RecordHeartbeat(ctx, d.progress)
 		return d.retry(DownloadInterrupted, "the worker drains; the next attempt resumes", nil, 0)
 	default:
-		countDownload(ctx, downloadOutcomes[kind])
+		countDownload(ctx, row.outcome)
 	}
 	if kind == fetch.LinkDead && !d.input.EndedAt.IsZero() && d.options.Now().Sub(d.input.EndedAt) >= goneAfter {
 		return permanent(MediaGone, "kie.ai keeps videos for 14 days, this one's task ended on "+d.input.EndedAt.UTC().Format(time.DateOnly)+", and its links are dead", err)
 	}
-	row := downloadRetryOf(err)
+	if failed, ok := errors.AsType[*fetch.Error](err); ok && failed.RetryAfter > 0 {
+		row.delay = failed.RetryAfter
+	}
 	if row.rejected {
 		d.progress.Rejections++
+		row.delay = min(row.delay<<(d.progress.Rejections-1), time.Hour)
 	}
 	activity.RecordHeartbeat(ctx, d.progress)
-	if row.rejected {
-		if d.progress.Rejections >= maxRejections {
-			return permanent(DownloadRejected, "kie.ai's link gives no video that can be stored", err)
-		}
-		row.delay = min(row.delay<<(d.progress.Rejections-1), time.Hour)
+	if d.progress.Rejections >= maxRejections && row.rejected {
+		return permanent(DownloadRejected, "kie.ai's link gives no video that can be stored", err)
 	}
 	return d.retry(row.errorType, "", err, row.delay)
 }

@@ -9,6 +9,7 @@ import (
 
 	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 // The types of the application errors that end a job. They are part of the
@@ -52,8 +53,10 @@ const (
 // storageRetryDelay is the pause after a failed write to the disk or the store.
 const storageRetryDelay = 30 * time.Second
 
-// downloadRetry is what follows one kind of failed download.
-type downloadRetry struct {
+// downloadFailure is the handling of one kind of failed download.
+type downloadFailure struct {
+	// outcome is the value of the metric.
+	outcome   string
 	errorType string
 	// delay is the pause before the next attempt; zero leaves it to the retry
 	// policy.
@@ -62,24 +65,12 @@ type downloadRetry struct {
 	rejected bool
 }
 
-var downloadRetries = map[fetch.Kind]downloadRetry{
-	fetch.Transient: {errorType: DownloadInterrupted},
-	fetch.LinkDead:  {errorType: DownloadInterrupted, delay: 30 * time.Second},
-	fetch.Rejected:  {errorType: DownloadInterrupted, delay: 10 * time.Second, rejected: true},
-	fetch.Forbidden: {errorType: DownloadInterrupted, delay: 10 * time.Second, rejected: true},
-	fetch.Disk:      {errorType: StorageUnavailable, delay: storageRetryDelay},
-}
-
-func downloadRetryOf(err error) downloadRetry {
-	row, found := downloadRetries[fetch.KindOf(err)]
-	if !found {
-		row = downloadRetries[fetch.Transient]
-	}
-	var failed *fetch.Error
-	if errors.As(err, &failed) && failed.RetryAfter > 0 {
-		row.delay = failed.RetryAfter
-	}
-	return row
+var downloadFailures = map[fetch.Kind]downloadFailure{
+	fetch.Transient: {metrics.DownloadInterrupted, DownloadInterrupted, 0, false},
+	fetch.LinkDead:  {metrics.DownloadLinkDead, DownloadInterrupted, 30 * time.Second, false},
+	fetch.Rejected:  {metrics.DownloadRejected, DownloadInterrupted, 10 * time.Second, true},
+	fetch.Forbidden: {metrics.DownloadRejected, DownloadInterrupted, 10 * time.Second, true},
+	fetch.Disk:      {metrics.DownloadStorage, StorageUnavailable, storageRetryDelay, false},
 }
 
 // permanent returns an application error that ends the activity. Its text is the
@@ -115,9 +106,9 @@ func withCause(message string, cause error) string {
 // detail returns the text of an error without its class, which the message
 // before it already gives.
 func detail(cause error) string {
-	var failed *kie.Error
+	failed, ok := errors.AsType[*kie.Error](cause)
 	switch {
-	case !errors.As(cause, &failed):
+	case !ok:
 		return cause.Error()
 	case failed.Code != 0 && failed.Message != "":
 		return fmt.Sprintf("code %d (%s): %s", failed.Code, kie.Reason(failed.Code), failed.Message)

@@ -76,11 +76,9 @@ func (t *attempt) storeOutcome(ctx context.Context, phase Phase, taskID string) 
 			t.logLostOutcome(ctx, err)
 			return
 		}
-		timer := time.NewTimer(pause)
 		select {
-		case <-timer.C:
+		case <-time.After(pause):
 		case <-stopping:
-			timer.Stop()
 			t.logLostOutcome(ctx, err)
 			return
 		}

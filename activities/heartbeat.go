@@ -19,15 +19,21 @@ const (
 // withHeartbeat returns the result of work. While work runs, it records details
 // as the heartbeat, so that the attempt does not time out.
 func withHeartbeat[T any](ctx context.Context, details any, work func(context.Context) (T, error)) (T, error) {
+	return withTicker(quietInterval, func() { activity.RecordHeartbeat(ctx, details) }, func() (T, error) { return work(ctx) })
+}
+
+// withTicker returns the result of work. While work runs, it calls tick at each
+// interval until quietLimit. No tick runs after it has returned.
+func withTicker[T any](interval time.Duration, tick func(), work func() (T, error)) (T, error) {
 	done := make(chan struct{})
-	var heartbeats sync.WaitGroup
-	heartbeats.Go(func() {
-		ticker := time.NewTicker(quietInterval)
+	var ticks sync.WaitGroup
+	ticks.Go(func() {
+		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for end := time.Now().Add(quietLimit); time.Now().Before(end); {
 			select {
 			case <-ticker.C:
-				activity.RecordHeartbeat(ctx, details)
+				tick()
 			case <-done:
 				return
 			}
@@ -35,7 +41,7 @@ func withHeartbeat[T any](ctx context.Context, details any, work func(context.Co
 	})
 	defer func() {
 		close(done)
-		heartbeats.Wait()
+		ticks.Wait()
 	}()
-	return work(ctx)
+	return work()
 }

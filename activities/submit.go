@@ -99,7 +99,7 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 		return Submitted{}, attempt.held(err)
 	case kie.Refused:
 		attempt.storeOutcome(ctx, PhaseRefused, "")
-		return Submitted{}, attempt.refused(err)
+		return Submitted{}, permanent(SubmitRefused, "kie.ai refused the submission, nothing was charged", err, attempt.evidence)
 	default:
 		return Submitted{}, attempt.unknown(err)
 	}
@@ -107,27 +107,24 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 
 // attempt is one attempt to submit and its evidence.
 type attempt struct {
-	options Options
-	input   SubmitInput
-	// callbackURL is empty without callbacks.
-	callbackURL string
-	info        activity.Info
-	evidence    Evidence
+	options  Options
+	input    SubmitInput
+	info     activity.Info
+	evidence Evidence
 }
 
 // newAttempt continues the evidence of the attempt before. If that can't be
 // decrypted, for lack of its key, nothing may be sent: the server retries until a
 // worker has the key.
 func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) (*attempt, error) {
-	info := activity.GetInfo(ctx)
-	evidence := Evidence{Attempts: input.Attempts}
+	t := &attempt{options: a.options, input: input, info: activity.GetInfo(ctx), evidence: Evidence{Attempts: input.Attempts}}
 	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &evidence); err != nil {
+		if err := activity.GetHeartbeatDetails(ctx, &t.evidence); err != nil {
 			return nil, fmt.Errorf("nothing is sent, because the evidence of an earlier attempt can't be read: %w", err)
 		}
 	}
-	evidence.Settings = a.settings(ctx)
-	return &attempt{options: a.options, input: input, callbackURL: a.callbackURL(info), info: info, evidence: evidence}, nil
+	t.evidence.Settings = a.settings(ctx)
+	return t, nil
 }
 
 // fence stores on the server that this attempt is about to send. Without that
@@ -158,34 +155,20 @@ func (t *attempt) fence(ctx context.Context) error {
 
 // send makes the request and refreshes the evidence while it runs.
 func (t *attempt) send(ctx context.Context) (string, error) {
-	type answer struct {
-		taskID string
-		err    error
-	}
 	// A cancelled job or a stopping worker must not break a request that may
 	// already be charged: only its own time limit ends it.
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), SubmissionTimeout)
 	defer cancel()
-	answers := make(chan answer, 1)
-	go func() {
-		taskID, err := t.options.Provider.Submit(sending, kie.SubmitRequest{
-			Prompt:      t.input.Prompt,
-			VideoURL:    t.input.VideoURL,
-			CallbackURL: t.callbackURL,
-			Watermark:   t.input.Watermark,
-		})
-		answers <- answer{taskID, err}
-	}()
-	ticker := time.NewTicker(evidenceInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case got := <-answers:
-			return got.taskID, got.err
-		case <-ticker.C:
-			if err := t.recordBounded(ctx); err != nil {
-				activity.GetLogger(ctx).Warn("could not refresh the evidence of a submission in flight", "error", err)
-			}
+	request := kie.SubmitRequest{Prompt: t.input.Prompt, VideoURL: t.input.VideoURL, Watermark: t.input.Watermark}
+	if t.options.Callbacks != nil {
+		request.CallbackURL = t.options.Callbacks.URL(t.info.Namespace, t.info.WorkflowExecution.ID)
+	}
+	refresh := func() {
+		if err := t.recordBounded(ctx); err != nil {
+			activity.GetLogger(ctx).Warn("could not refresh the evidence of a submission in flight", "error", err)
 		}
 	}
+	return withTicker(evidenceInterval, refresh, func() (string, error) {
+		return t.options.Provider.Submit(sending, request)
+	})
 }

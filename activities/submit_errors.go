@@ -8,8 +8,7 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// expired ends a submission whose time is over. Why is a text that goes on with
-// the name of the limit.
+// expired ends a submission whose time is over. The name of the limit follows why.
 func (t *attempt) expired(why string, cause error) error {
 	const nothing = "nothing was submitted or charged: "
 	if t.input.Expires {
@@ -49,10 +48,6 @@ func (t *attempt) held(cause error) error {
 // waitFor retries when the hold ends.
 func (t *attempt) waitFor(hold Hold) error {
 	return retryable(Held, "held: "+hold.Reason, nil, hold.Until.Sub(t.options.Now()))
-}
-
-func (t *attempt) refused(cause error) error {
-	return permanent(SubmitRefused, "kie.ai refused the submission, nothing was charged", cause, t.evidence)
 }
 
 func (t *attempt) unknown(cause error) error {

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"log/slog"
-	"sync"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -75,11 +74,5 @@ func (c *connection) startCensus(ctx context.Context, taskQueue string, observed
 	if !observed.Measures() {
 		run = jobs.Guard
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var counting sync.WaitGroup
-	counting.Go(func() { run(ctx) })
-	return func() {
-		cancel()
-		counting.Wait()
-	}
+	return background(ctx, run)
 }

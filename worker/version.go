@@ -66,10 +66,7 @@ func checkName(variable, name string, longest int) error {
 
 // deployment returns the deployment options of a worker with that version.
 func deployment(version worker.WorkerDeploymentVersion) worker.DeploymentOptions {
-	if version == (worker.WorkerDeploymentVersion{}) {
-		return worker.DeploymentOptions{}
-	}
-	return worker.DeploymentOptions{UseVersioning: true, Version: version}
+	return worker.DeploymentOptions{UseVersioning: version != (worker.WorkerDeploymentVersion{}), Version: version}
 }
 
 // SetCurrent returns the command that routes the new jobs to a version.

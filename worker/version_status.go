@@ -24,19 +24,12 @@ const (
 // describeVersion asks Temporal for the description of one version.
 type describeVersion func(context.Context) (client.WorkerDeploymentVersionDescription, error)
 
-// versionStatus is one line of the log.
-type versionStatus struct {
-	level slog.Level
-	text  string
-}
-
 // logVersionStatus logs whether the version gets new jobs, at the start and on
 // each change, until ctx ends. That is an operator's decision, and a worker shows
 // no other sign of it.
 func logVersionStatus(ctx context.Context, describe describeVersion, version worker.WorkerDeploymentVersion, logger *slog.Logger) {
 	logger = logger.With("deployment", version.DeploymentName, "buildId", version.BuildID)
-	var logged versionStatus
-	pause, failures := firstStatusInterval, 0
+	logged, pause, failures := "", firstStatusInterval, 0
 	for {
 		bounded, cancel := context.WithTimeout(ctx, statusTimeout)
 		described, err := describe(bounded)
@@ -51,9 +44,9 @@ func logVersionStatus(ctx context.Context, describe describeVersion, version wor
 			}
 		default:
 			pause, failures = statusInterval, 0
-			if status := newVersionStatus(described.Info, version); status != logged {
-				logged = status
-				logger.Log(ctx, status.level, status.text)
+			if level, text := versionStatus(described.Info, version); text != logged {
+				logged = text
+				logger.Log(ctx, level, text)
 			}
 		}
 		select {
@@ -64,21 +57,22 @@ func logVersionStatus(ctx context.Context, describe describeVersion, version wor
 	}
 }
 
-func newVersionStatus(info client.WorkerDeploymentVersionInfo, version worker.WorkerDeploymentVersion) versionStatus {
+// versionStatus is the line of the log about the version.
+func versionStatus(info client.WorkerDeploymentVersionInfo, version worker.WorkerDeploymentVersion) (slog.Level, string) {
 	var drainage client.WorkerDeploymentVersionDrainageStatus
 	if info.DrainageInfo != nil {
 		drainage = info.DrainageInfo.DrainageStatus
 	}
 	switch {
 	case !info.CurrentSinceTime.IsZero():
-		return versionStatus{slog.LevelInfo, "this version gets the new jobs"}
+		return slog.LevelInfo, "this version gets the new jobs"
 	case !info.RampingSinceTime.IsZero():
-		return versionStatus{slog.LevelInfo, fmt.Sprintf("this version gets %g%% of the new jobs", info.RampPercentage)}
+		return slog.LevelInfo, fmt.Sprintf("this version gets %g%% of the new jobs", info.RampPercentage)
 	case drainage == client.WorkerDeploymentVersionDrainageStatusDraining:
-		return versionStatus{slog.LevelInfo, "this version gets no new jobs any more; its open jobs stay with it, so leave it running"}
+		return slog.LevelInfo, "this version gets no new jobs any more; its open jobs stay with it, so leave it running"
 	case drainage == client.WorkerDeploymentVersionDrainageStatusDrained:
-		return versionStatus{slog.LevelInfo, "this version gets no new jobs any more and has no open ones: it may be stopped"}
+		return slog.LevelInfo, "this version gets no new jobs any more and has no open ones: it may be stopped"
 	default:
-		return versionStatus{slog.LevelWarn, "this version gets no new jobs: `" + SetCurrent(version.DeploymentName, version.BuildID) + "`"}
+		return slog.LevelWarn, "this version gets no new jobs: `" + SetCurrent(version.DeploymentName, version.BuildID) + "`"
 	}
 }

@@ -145,11 +145,17 @@ func (o Options) watchVersion(ctx context.Context, c client.Client) (stop func()
 		}
 		return described, err
 	}
+	return background(ctx, func(ctx context.Context) { logVersionStatus(ctx, describe, o.Version, o.Logger) })
+}
+
+// background runs work in a goroutine. Stop cancels it and returns when it has
+// ended.
+func background(ctx context.Context, work func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	watching.Go(func() { logVersionStatus(ctx, describe, o.Version, o.Logger) })
+	var running sync.WaitGroup
+	running.Go(func() { work(ctx) })
 	return func() {
 		cancel()
-		watching.Wait()
+		running.Wait()
 	}
 }

@@ -1,8 +1,6 @@
 package workflows
 
 import (
-	"errors"
-
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -16,20 +14,21 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 	var identified activities.Identified
 	err := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, j.terms.deadline), a.Identify,
 		activities.IdentifyInput{TaskID: taskID}).Get(ctx, &identified)
-	failed, ok := errors.AsType[*temporal.ApplicationError](err)
 	switch {
 	case err == nil:
+		// The receipt names the source that kie.ai has on record.
+		j.input.Prompt, j.input.VideoURL, j.input.VideoSHA256 = identified.Prompt, identified.VideoURL, ""
 		return j.adoptIdentified(ctx, identified), nil
 	case temporal.IsCanceledError(err):
 		return nil, err
-	case ok && failed.Type() == activities.UnknownTask:
+	case errorType(err) == activities.UnknownTask:
 		return nil, failure{
 			errorType: InvalidRequest,
-			text:      failed.Message(),
+			text:      causeText(err),
 			next:      "check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it",
 		}
 	default:
-		return nil, j.overdue(taskID, err)
+		return nil, overdue(taskID, err)
 	}
 }
 
@@ -38,15 +37,5 @@ func (j *job) adoptIdentified(ctx workflow.Context, identified activities.Identi
 	j.applySettings(identified.Settings)
 	j.status.TaskID = identified.TaskID
 	j.until = workflow.Now(ctx).Add(j.terms.deadline)
-	adopted := &paidTask{
-		id:          identified.TaskID,
-		submittedAt: identified.CreatedAt,
-		prompt:      identified.Prompt,
-		videoURL:    identified.VideoURL,
-		adopted:     true,
-	}
-	if j.input.TaskID == "" {
-		adopted.prompt, adopted.videoURL, adopted.videoSHA256 = j.input.Prompt, j.input.VideoURL, j.input.VideoSHA256
-	}
-	return adopted
+	return &paidTask{id: identified.TaskID, submittedAt: identified.CreatedAt, adopted: true}
 }

@@ -37,7 +37,7 @@ func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion
 		j.status.Videos = append(j.status.Videos, files[i].Video)
 	}
 	if failed != nil {
-		return nil, j.downloadFailure(ctx, task, failed)
+		return nil, downloadFailure(ctx, task, failed)
 	}
 	return files, nil
 }
@@ -48,9 +48,9 @@ func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed compl
 	receipt := activities.ReceiptInput{
 		TaskID:         task.id,
 		Name:           j.input.Name,
-		Prompt:         task.prompt,
-		VideoURL:       task.videoURL,
-		VideoSHA256:    task.videoSHA256,
+		Prompt:         j.input.Prompt,
+		VideoURL:       j.input.VideoURL,
+		VideoSHA256:    j.input.VideoSHA256,
 		SubmitAttempts: j.status.SubmitAttempts,
 		WokenBy:        completed.wokenBy,
 		SubmittedAt:    task.submittedAt,
@@ -62,39 +62,35 @@ func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed compl
 		err = workflow.ExecuteActivity(receiptPolicy(ctx, j.until), a.WriteReceipt, receipt).Get(ctx, nil)
 	}
 	if err != nil {
-		return j.downloadFailure(ctx, task, err)
+		return downloadFailure(ctx, task, err)
 	}
 	return nil
 }
 
 // downloadFailure maps an error of Download or WriteReceipt to the failure of the
 // job.
-func (j *job) downloadFailure(ctx workflow.Context, task *paidTask, err error) error {
+func downloadFailure(ctx workflow.Context, task *paidTask, err error) error {
 	if ctx.Err() != nil {
 		// A cancelled download may end with any error.
 		return ctx.Err()
 	}
-	failed, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok {
-		return j.overdue(task.id, err)
-	}
-	switch failed.Type() {
+	switch errorType(err) {
 	case DownloadRejected:
 		return failure{
 			errorType: DownloadRejected,
 			taskID:    task.id,
-			text:      failed.Message(),
+			text:      causeText(err),
 			next:      "kie.ai keeps the video for 14 days; when the cause is fixed, collect it without paying again: " + collectCommand(task.id),
 		}
 	case activities.MediaGone:
 		return failure{
 			errorType: ResultOverdue,
 			taskID:    task.id,
-			text:      failed.Message(),
+			text:      causeText(err),
 			next:      "there is nothing left to collect; to have the video made again, submit it as a new, paid job",
 		}
 	default:
-		return j.overdue(task.id, err)
+		return overdue(task.id, err)
 	}
 }
 

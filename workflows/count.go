@@ -14,11 +14,6 @@ import (
 // overdueAfter is the time from the end of a task until its callback is overdue.
 const overdueAfter = time.Minute
 
-// countUnknown counts a submission with an unknown outcome.
-func countUnknown(ctx workflow.Context) {
-	metrics.Submissions.Add(workflow.GetMetricsHandler(ctx), 1, metrics.SubmissionUnknown)
-}
-
 // countWakeup counts the end of a wait by its cause. A callback is missed if it
 // was expected and did not arrive.
 func countWakeup(ctx workflow.Context, completed completion, missed bool) {

@@ -48,45 +48,33 @@ func (u unknownSubmission) provenBy(evidence activities.Evidence) bool {
 // applyEvidence processes late evidence about the earlier submissions. It
 // returns the task of an unknown submission if the evidence proves one.
 func (j *job) applyEvidence(evidence activities.Evidence) *paidTask {
-	if !j.payments.removeProven(evidence) {
+	switch {
+	case !j.payments.removeProven(evidence):
 		j.payments.addAccepted(evidence)
-		return nil
+	case evidence.Phase == activities.PhaseAccepted:
+		return j.accept(evidence.Submitted())
 	}
-	if evidence.Phase != activities.PhaseAccepted {
-		return nil
-	}
-	return j.accept(evidence.Submitted())
+	return nil
 }
 
 // applyReceivedEvidence processes the late evidence received so far, up to the
 // first that proves a task.
 func (j *job) applyReceivedEvidence() *paidTask {
-	for {
-		evidence, ok := j.inbox.nextEvidence()
-		if !ok {
-			return nil
-		}
+	for evidence, ok := j.evidence.next(); ok; evidence, ok = j.evidence.next() {
 		if found := j.applyEvidence(evidence); found != nil {
 			return found
 		}
 	}
+	return nil
 }
 
 // drainSignals processes the signals that are left, so that the run closes
 // without an unprocessed signal and its final text is complete.
 func (j *job) drainSignals() {
-	for {
-		callback, ok := j.inbox.tryCallback()
-		if !ok {
-			break
-		}
+	for callback, ok := j.callbacks.try(); ok; callback, ok = j.callbacks.try() {
 		j.payments.addCandidate(callback.TaskID, j.status.TaskID)
 	}
-	for {
-		evidence, ok := j.inbox.nextEvidence()
-		if !ok {
-			return
-		}
+	for evidence, ok := j.evidence.next(); ok; evidence, ok = j.evidence.next() {
 		j.payments.removeProven(evidence)
 		j.payments.addAccepted(evidence)
 	}

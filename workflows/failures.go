@@ -59,7 +59,7 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 }
 
 // overdue is the failure of a task whose result was not stored by the deadline.
-func (j *job) overdue(taskID string, err error) error {
+func overdue(taskID string, err error) error {
 	return failure{
 		errorType: ResultOverdue,
 		taskID:    taskID,
@@ -94,6 +94,14 @@ func shortDuration(d time.Duration) string {
 }
 
 func collectCommand(taskID string) string { return "lumaflow submit --task-id " + taskID }
+
+// errorType is the type of an activity's application error; empty for other errors.
+func errorType(err error) string {
+	if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return failed.Type()
+	}
+	return ""
+}
 
 // causeText is the message of an activity's error without the text that Temporal
 // adds.

@@ -3,73 +3,53 @@ package workflows
 import (
 	"go.temporal.io/sdk/workflow"
 
-	"lumaflow/activities"
 	"lumaflow/workflows/signals"
 )
 
-// inbox receives the signals of a job. A signal that interrupts a submission is
-// deferred: it is processed before the next one.
-type inbox struct {
-	callbacks signals.Channel[Callback]
-	evidence  signals.Channel[activities.Evidence]
-	// callbackCount counts the callbacks received, useful or not.
-	callbackCount     int
-	deferredCallbacks []Callback
-	deferredEvidence  []activities.Evidence
+// inbox receives the payloads of one signal. A signal that interrupts a submission
+// is deferred: it is processed before the next one.
+type inbox[T any] struct {
+	channel workflow.ReceiveChannel
+	// received counts the signals received, useful or not.
+	received int
+	deferred []T
 }
 
-func newInbox(ctx workflow.Context) inbox {
-	return inbox{callbacks: CallbackSignal.Channel(ctx), evidence: EvidenceSignal.Channel(ctx)}
+func newInbox[T any](ctx workflow.Context, signal signals.Signal[T]) inbox[T] {
+	return inbox[T]{channel: signal.Channel(ctx)}
 }
 
-// onCallback has selector pass the next callback to receive.
-func (i *inbox) onCallback(ctx workflow.Context, selector workflow.Selector, receive func(Callback)) {
-	i.callbacks.AddTo(ctx, selector, func(callback Callback) {
-		i.callbackCount++
-		receive(callback)
+// addTo has selector pass the next signal to receive.
+func (i *inbox[T]) addTo(ctx workflow.Context, selector workflow.Selector, receive func(T)) {
+	selector.AddReceive(i.channel, func(channel workflow.ReceiveChannel, _ bool) {
+		var payload T
+		channel.Receive(ctx, &payload)
+		i.received++
+		receive(payload)
 	})
 }
 
-// onEvidence has selector pass the next late evidence to receive.
-func (i *inbox) onEvidence(ctx workflow.Context, selector workflow.Selector, receive func(activities.Evidence)) {
-	i.evidence.AddTo(ctx, selector, receive)
-}
-
-// tryCallback returns a callback that is in the channel; it does not block.
-func (i *inbox) tryCallback() (Callback, bool) {
-	callback, ok := i.callbacks.TryReceive()
-	if ok {
-		i.callbackCount++
+// try returns a signal that is in the channel; it does not block.
+func (i *inbox[T]) try() (payload T, ok bool) {
+	if ok = i.channel.ReceiveAsync(&payload); ok {
+		i.received++
 	}
-	return callback, ok
+	return payload, ok
 }
 
-// nextCallback returns a deferred callback or one that is in the channel; it
-// does not block.
-func (i *inbox) nextCallback() (Callback, bool) {
-	if len(i.deferredCallbacks) == 0 {
-		return i.tryCallback()
+// next returns a deferred signal or one that is in the channel; it does not block.
+func (i *inbox[T]) next() (payload T, ok bool) {
+	if len(i.deferred) == 0 {
+		return i.try()
 	}
-	callback := i.deferredCallbacks[0]
-	i.deferredCallbacks = i.deferredCallbacks[1:]
-	return callback, true
+	payload, i.deferred = i.deferred[0], i.deferred[1:]
+	return payload, true
 }
 
-// nextEvidence returns deferred evidence or evidence that is in the channel; it
-// does not block.
-func (i *inbox) nextEvidence() (activities.Evidence, bool) {
-	if len(i.deferredEvidence) == 0 {
-		return i.evidence.TryReceive()
-	}
-	evidence := i.deferredEvidence[0]
-	i.deferredEvidence = i.deferredEvidence[1:]
-	return evidence, true
-}
-
-func (i *inbox) deferCallbacks(callbacks ...Callback) {
-	i.deferredCallbacks = append(i.deferredCallbacks, callbacks...)
-}
-
-func (i *inbox) deferEvidence(evidence activities.Evidence) {
-	i.deferredEvidence = append(i.deferredEvidence, evidence)
+// deferFrom has selector defer the next signal and then call received.
+func (i *inbox[T]) deferFrom(ctx workflow.Context, selector workflow.Selector, received func()) {
+	i.addTo(ctx, selector, func(payload T) {
+		i.deferred = append(i.deferred, payload)
+		received()
+	})
 }

@@ -7,10 +7,21 @@ import (
 	"errors"
 	"time"
 
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
 )
+
+// Register adds the workflows to a worker, a test environment or a replayer. On
+// versioned workers a job is pinned to the version that it started on: it ends
+// within days, and no later version has to replay it.
+func Register(registry worker.WorkflowRegistry) {
+	registry.RegisterWorkflowWithOptions(ModifyVideo, workflow.RegisterOptions{
+		Name:               ModifyVideoName,
+		VersioningBehavior: workflow.VersioningBehaviorPinned,
+	})
+}
 
 // ModifyVideo turns a prompt and a video into verified files. It makes at most
 // one paid submission unless an operator, or the input, permits another. It ends
@@ -44,7 +55,13 @@ func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
 	if err := j.writeReceipt(ctx, task, completed, files); err != nil {
 		return ModifyVideoResult{}, err
 	}
-	return j.result(task, completed, files), nil
+	return ModifyVideoResult{
+		TaskID:      task.id,
+		WokenBy:     completed.wokenBy,
+		SubmittedAt: task.submittedAt,
+		CompletedAt: completed.record.CompletedAt,
+		Videos:      j.status.Videos,
+	}, nil
 }
 
 // obtainTask adopts the task that the input names or submits a new one. After a
@@ -77,7 +94,8 @@ type job struct {
 	// until is the deadline of the current phase: until a task is accepted, and from
 	// then on until its result is stored.
 	until       time.Time
-	inbox       inbox
+	callbacks   inbox[Callback]
+	evidence    inbox[activities.Evidence]
 	payments    payments
 	resolutions workflow.Channel
 	// windowClosed rejects further resolutions: the recovery window is over and
@@ -89,9 +107,6 @@ type job struct {
 type paidTask struct {
 	id          string
 	submittedAt time.Time
-	prompt      string
-	videoURL    string
-	videoSHA256 string
 	// callback is the callback that named the task; nil if none did.
 	callback *Callback
 	// adopted means that no callback is expected and that the task may have ended.
@@ -105,7 +120,8 @@ func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
 		id:          workflow.GetInfo(ctx).WorkflowExecution.ID,
 		input:       input,
 		status:      Status{Videos: []Video{}},
-		inbox:       newInbox(ctx),
+		callbacks:   newInbox(ctx, CallbackSignal),
+		evidence:    newInbox(ctx, EvidenceSignal),
 		resolutions: workflow.NewBufferedChannel(ctx, 1),
 	}
 	if err := j.handleMessages(ctx); err != nil {
@@ -117,17 +133,4 @@ func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
 	}
 	j.until = workflow.Now(ctx).Add(j.terms.deadline)
 	return j, nil
-}
-
-func (j *job) result(task *paidTask, completed completion, files []activities.Downloaded) ModifyVideoResult {
-	result := ModifyVideoResult{
-		TaskID:      task.id,
-		WokenBy:     completed.wokenBy,
-		SubmittedAt: task.submittedAt,
-		CompletedAt: completed.record.CompletedAt,
-	}
-	for _, file := range files {
-		result.Videos = append(result.Videos, file.Video)
-	}
-	return result
 }

@@ -5,7 +5,12 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/activities"
 )
+
+// a stays nil: its methods serve as activity references.
+var a *activities.Activities
 
 // Every call of an activity uses one of these presets.
 
@@ -21,16 +26,7 @@ func submitPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 		HeartbeatTimeout:       20 * time.Second,
 		WaitForCancellation:    true,
 		Summary:                "submit to kie.ai (the one paid request)",
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:    time.Second,
-			BackoffCoefficient: 2,
-			MaximumInterval:    time.Minute,
-			NonRetryableErrorTypes: []string{
-				"TemporalTimeout:StartToClose",
-				"TemporalTimeout:Heartbeat",
-				"PanicError",
-			},
-		},
+		RetryPolicy:            backoff("TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat", "PanicError"),
 	})
 }
 
@@ -70,11 +66,7 @@ func downloadPolicy(ctx workflow.Context, summary string, deadline time.Time) wo
 		HeartbeatTimeout:       45 * time.Second,
 		WaitForCancellation:    true,
 		Summary:                summary,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:    time.Second,
-			BackoffCoefficient: 2,
-			MaximumInterval:    time.Minute,
-		},
+		RetryPolicy:            backoff(),
 	})
 }
 
@@ -94,12 +86,18 @@ func receiptPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
 		StartToCloseTimeout:    time.Minute,
 		Summary:                "write the receipt",
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:    time.Second,
-			BackoffCoefficient: 2,
-			MaximumInterval:    time.Minute,
-		},
+		RetryPolicy:            backoff(),
 	})
+}
+
+// backoff grows the interval from a second to a minute.
+func backoff(nonRetryable ...string) *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{
+		InitialInterval:        time.Second,
+		BackoffCoefficient:     2,
+		MaximumInterval:        time.Minute,
+		NonRetryableErrorTypes: nonRetryable,
+	}
 }
 
 func constantInterval(interval time.Duration) *temporal.RetryPolicy {

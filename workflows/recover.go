@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/telemetry/metrics"
 )
 
 // recoverTask searches for proof of the outcome of an unknown submission: a callback
@@ -16,7 +17,7 @@ import (
 func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*paidTask, error) {
 	search := &proofSearch{job: j, unknown: unknown, windowEnd: unknown.sentAt(ctx).Add(j.terms.recoveryWindow)}
 	j.enter(ctx, StageSubmitUnknown, search.describe())
-	countUnknown(ctx)
+	metrics.Submissions.Add(workflow.GetMetricsHandler(ctx), 1, metrics.SubmissionUnknown)
 	ctx, stop := workflow.WithCancel(ctx)
 	defer stop()
 	if err := search.run(ctx); err != nil {
@@ -30,7 +31,7 @@ func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*pai
 	case search.action == Resubmit:
 		j.payments.addUnknown(unknown)
 		// Candidates without a result are identified before anything is paid.
-		j.inbox.deferCallbacks(search.pendingCallbacks()...)
+		j.callbacks.deferred = append(j.callbacks.deferred, search.pendingCallbacks()...)
 		// The new submission has a deadline of its own.
 		j.until = workflow.Now(ctx).Add(j.terms.deadline)
 		return nil, nil
@@ -53,14 +54,10 @@ func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
 		return nil, nil
 	}
 	if found := j.applyReceivedEvidence(); found != nil {
-		attachCallback(ctx, found, j.inbox.deferredCallbacks)
+		attachCallback(ctx, found, j.callbacks.deferred)
 		return found, nil
 	}
-	for j.payments.hasUnknown() {
-		callback, ok := j.inbox.nextCallback()
-		if !ok {
-			return nil, nil
-		}
+	for callback, ok := j.callbacks.next(); ok; callback, ok = j.callbacks.next() {
 		if callback.TaskID == "" {
 			continue
 		}

@@ -1,13 +1,11 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
@@ -89,13 +87,13 @@ func (s *proofSearch) addSources(ctx workflow.Context) {
 	timer := workflow.NewTimerWithOptions(ctx, s.windowEnd.Sub(workflow.Now(ctx)),
 		workflow.TimerOptions{Summary: "recovery window of a submission with an unknown outcome"})
 	s.selector = workflow.NewSelector(ctx)
-	s.job.inbox.onCallback(ctx, s.selector, func(callback Callback) {
+	s.job.callbacks.addTo(ctx, s.selector, func(callback Callback) {
 		if len(s.callbacks) < maxCandidates {
 			s.callbacks = append(s.callbacks, callback)
 		}
 		s.identify(ctx, callback.TaskID, &callback)
 	})
-	s.job.inbox.onEvidence(ctx, s.selector, func(evidence activities.Evidence) { s.applyEvidence(ctx, evidence) })
+	s.job.evidence.addTo(ctx, s.selector, func(evidence activities.Evidence) { s.applyEvidence(ctx, evidence) })
 	s.selector.AddReceive(s.job.resolutions, func(channel workflow.ReceiveChannel, _ bool) {
 		var decided decision
 		channel.Receive(ctx, &decided)
@@ -165,12 +163,12 @@ func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Ca
 // applyDeferredEvidence processes the evidence that arrived during the
 // submission.
 func (s *proofSearch) applyDeferredEvidence(ctx workflow.Context) {
-	deferred := &s.job.inbox.deferredEvidence
-	if len(*deferred) == 0 || !processesEachSignal(ctx) {
+	received := &s.job.evidence
+	if len(received.deferred) == 0 || !processesEachSignal(ctx) {
 		return
 	}
-	for len(*deferred) > 0 && !s.ended() {
-		evidence, _ := s.job.inbox.nextEvidence()
+	for len(received.deferred) > 0 && !s.ended() {
+		evidence, _ := received.next()
 		s.applyEvidence(ctx, evidence)
 	}
 }
@@ -186,7 +184,7 @@ func (s *proofSearch) applyEvidence(ctx workflow.Context, evidence activities.Ev
 	case processesEachSignal(ctx):
 		s.endWithEarlier(s.job.applyEvidence(evidence))
 	default:
-		s.job.inbox.deferEvidence(evidence)
+		s.job.evidence.deferred = append(s.job.evidence.deferred, evidence)
 		s.endWithEarlier(s.job.applyReceivedEvidence())
 	}
 }
@@ -223,8 +221,7 @@ func (s *proofSearch) pendingCallbacks() []Callback {
 
 // isDenied reports whether the record was read and has no such task of this job.
 func isDenied(err error) bool {
-	failed, ok := errors.AsType[*temporal.ApplicationError](err)
-	return ok && (failed.Type() == activities.ForeignTask || failed.Type() == activities.UnknownTask)
+	return errorType(err) == activities.ForeignTask || errorType(err) == activities.UnknownTask
 }
 
 // describe is the detail of the stage submit-unknown.

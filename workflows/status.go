@@ -62,12 +62,11 @@ func commandAsCode(detail string) string {
 // currentStatus is the answer to the status query.
 func (j *job) currentStatus() Status {
 	status := j.status
-	status.Callbacks = j.inbox.callbackCount
+	status.Callbacks = j.callbacks.received
 	return status
 }
 
-// applySettings stores the settings of the worker that ran an activity of the
-// job.
+// applySettings stores the settings of the worker that ran an activity of the job.
 func (j *job) applySettings(settings activities.Settings) {
 	if settings != (activities.Settings{}) {
 		j.settings = settings

@@ -89,16 +89,12 @@ func (s *submission) execute(ctx workflow.Context) (submitted activities.Submitt
 	future := workflow.ExecuteActivity(submitPolicy(activityCtx, s.input.Until), a.Submit, s.input)
 	if s.job.payments.hasUnknown() {
 		selector := workflow.NewSelector(ctx)
-		s.job.inbox.onCallback(ctx, selector, func(callback Callback) {
-			s.job.inbox.deferCallbacks(callback)
+		interrupt := func() {
 			interrupted = true
 			cancel()
-		})
-		s.job.inbox.onEvidence(ctx, selector, func(evidence activities.Evidence) {
-			s.job.inbox.deferEvidence(evidence)
-			interrupted = true
-			cancel()
-		})
+		}
+		s.job.callbacks.deferFrom(ctx, selector, interrupt)
+		s.job.evidence.deferFrom(ctx, selector, interrupt)
 		selector.AddFuture(future, func(workflow.Future) {})
 		for !future.IsReady() {
 			selector.Select(ctx)
@@ -114,13 +110,7 @@ func (j *job) accept(submitted activities.Submitted) *paidTask {
 	j.recordAttempts(submitted.Settings, submitted.Attempts)
 	j.status.TaskID = submitted.TaskID
 	j.until = submitted.SubmittedAt.Add(j.terms.deadline)
-	return &paidTask{
-		id:          submitted.TaskID,
-		submittedAt: submitted.SubmittedAt,
-		prompt:      j.input.Prompt,
-		videoURL:    j.input.VideoURL,
-		videoSHA256: j.input.VideoSHA256,
-	}
+	return &paidTask{id: submitted.TaskID, submittedAt: submitted.SubmittedAt}
 }
 
 // afterHold shows the reason of a hold. The next attempt retries holds of the same

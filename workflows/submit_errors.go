@@ -54,10 +54,8 @@ func (j *job) videoExpired(text string) failure {
 // asHold returns the hold of a submission that kie.ai refused for now.
 func asHold(err error) (hold activities.Hold, ok bool) {
 	failed, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok || failed.Type() != activities.Held {
-		return hold, false
-	}
-	return hold, failed.Details(&hold) == nil
+	ok = ok && failed.Type() == activities.Held && failed.Details(&hold) == nil
+	return hold, ok
 }
 
 // lastEvidence returns the evidence that an attempt that timed out left on the

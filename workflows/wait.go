@@ -89,7 +89,7 @@ func (j *job) awaitCallback(ctx workflow.Context, task *paidTask) (callback *Cal
 	defer cancel()
 	due := false
 	selector := workflow.NewSelector(ctx)
-	j.inbox.onCallback(ctx, selector, func(received Callback) {
+	j.callbacks.addTo(ctx, selector, func(received Callback) {
 		if j.isAbout(ctx, task, received) {
 			callback = &received
 		}
@@ -118,7 +118,7 @@ func (j *job) poll(ctx workflow.Context, task *paidTask, callback *Callback, int
 	future := workflow.ExecuteActivity(pollPolicy(activityCtx, task.id, j.until), a.Poll, input)
 	done := false
 	selector := workflow.NewSelector(ctx)
-	j.inbox.onCallback(ctx, selector, func(received Callback) {
+	j.callbacks.addTo(ctx, selector, func(received Callback) {
 		due := callback == nil || workflow.Now(ctx).Sub(started) >= minPollTime
 		if j.isAbout(ctx, task, received) && interruptible && due && !future.IsReady() {
 			interruption = &received
@@ -144,21 +144,22 @@ func (j *job) isAbout(ctx workflow.Context, task *paidTask, callback Callback) b
 
 // pollFailure maps an error of Poll to the failure of the job.
 func (j *job) pollFailure(task *paidTask, err error) error {
-	if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+	if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok && failed.HasDetails() {
 		var polls int
-		if failed.HasDetails() && failed.Details(&polls) == nil {
+		if failed.Details(&polls) == nil {
 			j.status.Polls += polls
 		}
-		if failed.Type() == GenerationFailed {
-			next := "change the prompt or the video and submit again; the same submit command starts a new, paid task"
-			if j.input.TaskID != "" {
-				next = "change the prompt or the video and submit it as a new job"
-			}
-			return failure{errorType: GenerationFailed, taskID: task.id, text: failed.Message(), next: next}
+	}
+	switch {
+	case errorType(err) == GenerationFailed:
+		next := "change the prompt or the video and submit again; the same submit command starts a new, paid task"
+		if j.input.TaskID != "" {
+			next = "change the prompt or the video and submit it as a new job"
 		}
-	}
-	if temporal.IsCanceledError(err) {
+		return failure{errorType: GenerationFailed, taskID: task.id, text: causeText(err), next: next}
+	case temporal.IsCanceledError(err):
 		return err
+	default:
+		return overdue(task.id, err)
 	}
-	return j.overdue(task.id, err)
 }

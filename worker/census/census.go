@@ -119,11 +119,10 @@ func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(
 			c.forget(handover, handover)
 		}
 		// Jitter spreads workers that started together.
-		pause := time.NewTimer(interval - interval/10 + rand.N(interval/5)) //nolint:gosec // jitter needs no secret randomness
+		pause := interval - interval/10 + rand.N(interval/5) //nolint:gosec // jitter needs no secret randomness
 		select {
-		case <-pause.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
-			pause.Stop()
 			return
 		}
 	}

@@ -3,7 +3,6 @@ package census
 import (
 	"context"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 
 // openJobs are the counts of the open jobs.
 type openJobs struct {
-	mu     sync.Mutex
 	stages map[string]int
 	oldest time.Time
 }
@@ -67,7 +65,9 @@ func (c *Census) countOpen(ctx context.Context) (*openJobs, error) {
 			break
 		}
 	}
-	c.queryStages(ctx, withoutStage, open)
+	for _, stage := range c.queryStages(ctx, withoutStage) {
+		open.add(stage)
+	}
 	return open, nil
 }
 
@@ -76,34 +76,31 @@ func (o *openJobs) add(stage string) {
 	if !slices.Contains(metrics.Jobs.Values, stage) {
 		stage = metrics.StageUnknown
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.stages[stage]++
 }
 
 // queryStages queries jobs for their stage. After several failures it stops, as
 // probably no worker answers queries; the rest is unknown.
-func (c *Census) queryStages(ctx context.Context, jobs []*commonpb.WorkflowExecution, open *openJobs) {
+func (c *Census) queryStages(ctx context.Context, jobs []*commonpb.WorkflowExecution) []string {
+	stages := slices.Repeat([]string{metrics.StageUnknown}, len(jobs))
 	var unanswered atomic.Int32
 	var queries errgroup.Group
 	queries.SetLimit(concurrentQueries)
-	for i, job := range jobs {
+	for i, job := range jobs[:min(len(jobs), maxQueries)] {
 		queries.Go(func() error {
-			stage := metrics.StageUnknown
-			if i < maxQueries && unanswered.Load() < maxUnanswered {
-				status, err := c.queryStatus(ctx, job)
-				if err == nil {
-					stage = string(status.Stage)
+			if unanswered.Load() < maxUnanswered {
+				if status, err := c.queryStatus(ctx, job); err == nil {
+					stages[i] = string(status.Stage)
 				} else {
 					unanswered.Add(1)
 				}
 			}
-			open.add(stage)
 			return nil
 		})
 	}
 	// The functions of the group return no errors.
 	_ = queries.Wait()
+	return stages
 }
 
 func (c *Census) queryStatus(ctx context.Context, job *commonpb.WorkflowExecution) (status workflows.Status, err error) {

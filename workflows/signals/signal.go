@@ -26,27 +26,26 @@ func (s Signal[T]) Send(ctx context.Context, c client.Client, workflowID string,
 	return nil
 }
 
-// Channel returns the receiving end in a workflow. It buffers the signals that
-// arrived before the call.
-func (s Signal[T]) Channel(ctx workflow.Context) Channel[T] {
-	return Channel[T]{workflow.GetSignalChannelWithOptions(ctx, s.Name,
-		workflow.SignalChannelOptions{Description: s.Description})}
+// Channel returns the receiving end in a workflow, whose payloads are of type T.
+// It buffers the signals that arrived before the call.
+func (s Signal[T]) Channel(ctx workflow.Context) workflow.ReceiveChannel {
+	return workflow.GetSignalChannelWithOptions(ctx, s.Name, workflow.SignalChannelOptions{Description: s.Description})
 }
 
-// Channel receives the payloads of one signal.
-type Channel[T any] struct{ channel workflow.ReceiveChannel }
-
-// AddTo has selector call receive with the next payload.
-func (c Channel[T]) AddTo(ctx workflow.Context, selector workflow.Selector, receive func(T)) {
-	selector.AddReceive(c.channel, func(channel workflow.ReceiveChannel, _ bool) {
-		var payload T
-		channel.Receive(ctx, &payload)
-		receive(payload)
-	})
+// CallbackPayload is the payload of Callback. It is a hint: the job confirms it
+// with record-info.
+type CallbackPayload struct {
+	TaskID string `json:"taskId"`
+	Code   int    `json:"code"`
+	Msg    string `json:"msg"`
+	// ResultURLs are the links in the callback. They are fetched only if record-info
+	// answers only errors for ten minutes.
+	ResultURLs []string `json:"resultUrls,omitempty"`
 }
 
-// TryReceive returns a buffered payload; it does not block.
-func (c Channel[T]) TryReceive() (payload T, ok bool) {
-	ok = c.channel.ReceiveAsync(&payload)
-	return payload, ok
+// Callback is one value for both ends of the signal: the webhook sends it, the
+// workflow receives it.
+var Callback = Signal[CallbackPayload]{
+	Name:        "callback",
+	Description: "kie.ai reports that a task has ended; the job confirms it with record-info",
 }
