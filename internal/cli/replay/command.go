@@ -18,10 +18,10 @@ const maxClosed = 1_000_000
 
 // Command replays the jobs of a running namespace.
 type Command struct {
-	TaskQueue            string `env:"TASK_QUEUE" placeholder:"NAME" help:"Only jobs of this task queue. Default: all."`
-	Closed               int    `default:"200" help:"How many jobs that have ended are replayed besides the open ones, the latest first."`
-	JSON                 bool   `name:"json" help:"Print one JSON object."`
-	command.QuietLogging `embed:""`
+	TaskQueue       string `env:"TASK_QUEUE" placeholder:"NAME" help:"Only jobs of this task queue. Default: all."`
+	Closed          int    `default:"200" help:"How many jobs that have ended are replayed besides the open ones, the latest first."`
+	JSON            bool   `name:"json" help:"Print one JSON object."`
+	command.Logging `embed:"" set:"log_level=warn"`
 
 	// Env reads Temporal's own settings; nil means the process environment.
 	Env envconfig.EnvLookup `kong:"-"`
