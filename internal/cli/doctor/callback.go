@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"lumaflow/internal/fetch"
 )
@@ -52,9 +51,9 @@ func webhookFinding(got replies, base *url.URL, namespace string, simulated bool
 		if reply.err != nil {
 			return unreachable(where, reply.err)
 		}
-		if reply.redirects() {
+		if reply.status/100 == 3 {
 			return failf("%s redirects callbacks%s (HTTP %d), so they are lost: set CALLBACK_BASE_URL to the final address, or stop the redirect",
-				where, reply.redirectTarget(), reply.status)
+				where, reply.target, reply.status)
 		}
 	}
 	switch {
@@ -76,10 +75,7 @@ func webhookFinding(got replies, base *url.URL, namespace string, simulated bool
 
 // webhookWarnings evaluates a webhook that works from this machine.
 func webhookWarnings(got replies, base *url.URL, where string, simulated bool) Finding {
-	var slowest time.Duration
-	for _, reply := range []reply{got.wrongToken, got.rightToken, got.unsigned} {
-		slowest = max(slowest, reply.took)
-	}
+	slowest := max(got.wrongToken.took, got.rightToken.took, got.unsigned.took)
 	var warnings []string
 	if slowest > slowAnswer {
 		warnings = append(warnings, fmt.Sprintf("it took %s to answer, and kie.ai gives up after %s: find the cause of the delay", rounded(slowest), callbackTimeout))

@@ -4,13 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/temporal/dial"
 )
 
@@ -78,14 +78,5 @@ func (e *examination) skipped(other string, failure error, reason string) Findin
 
 func userAgent() string { return kie.UserAgent(command.Version()) }
 
-// maxErrorText bounds the bytes of an error text in a finding.
-const maxErrorText = 300
-
-// brief is an error text, cut to maxErrorText bytes.
-func brief(err error) string {
-	text := err.Error()
-	if len(text) > maxErrorText {
-		text = strings.ToValidUTF8(text[:maxErrorText], "") + "…"
-	}
-	return text
-}
+// brief is an error text of at most 300 bytes in one line.
+func brief(err error) string { return oneline.Truncate(err.Error(), 300) }

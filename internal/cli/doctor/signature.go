@@ -50,7 +50,7 @@ func signedFinding(unsigned reply, signed []reply, now time.Time, known bool) Fi
 		switch {
 		case reply.err != nil:
 			return failf("no answer came to a callback that is signed with %s (%s): run this again", which, brief(reply.err))
-		case reply.unauthorized() && known && clockError(reply.date, now):
+		case reply.unauthorized() && known && !reply.date.IsZero() && reply.date.Sub(now).Abs() > kie.SignatureWindow:
 			return failf("the webhook refuses a callback that is signed with %s: its clock is %s off kie.ai's, set it by NTP", which, rounded(reply.date.Sub(now).Abs()))
 		case reply.unauthorized():
 			return failf("the webhook refuses a callback that is signed with %s: give it the same key, the one of https://kie.ai/settings", which)
@@ -64,9 +64,4 @@ func signedFinding(unsigned reply, signed []reply, now time.Time, known bool) Fi
 		return warnf("the webhook accepts callbacks without a signature, too: set KIE_WEBHOOK_HMAC_KEY there")
 	}
 	return okf("callbacks that are signed with KIE_WEBHOOK_HMAC_KEY are accepted, others rejected")
-}
-
-// clockError reports whether the webhook's clock explains a rejected signature.
-func clockError(clock, now time.Time) bool {
-	return !clock.IsZero() && clock.Sub(now).Abs() > kie.SignatureWindow
 }
