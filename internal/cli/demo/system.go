@@ -210,18 +210,13 @@ func (w *readyWriter) Write(line []byte) (int, error) {
 	return w.log.Write(line)
 }
 
-// settings holds Temporal's environment variables.
+// settings holds Temporal's environment variables. Only gRPC headers
+// (TEMPORAL_GRPC_META_*) would be read through Environ.
 type settings map[string]string
 
 func (s settings) LookupEnv(key string) (string, bool) { value, ok := s[key]; return value, ok }
 
-func (s settings) Environ() []string {
-	var all []string
-	for key, value := range s {
-		all = append(all, key+"="+value)
-	}
-	return all
-}
+func (settings) Environ() []string { return nil }
 
 // stop ends all parts. An error of the shutdown is only logged.
 func (s *system) stop(failed bool) error {

@@ -15,21 +15,12 @@ import (
 )
 
 func (e *examination) checkTemporal(context.Context) Finding {
-	server, err := e.server()
-	if err != nil {
-		return failf("%s", brief(err))
-	}
 	if _, err := e.temporal(); err != nil {
 		return failf("%s", brief(err))
 	}
-	return okf("%s answers, namespace %s exists", server.Address, server.Namespace)
-}
-
-// namespace is that of the connected client.
-func (e *examination) namespace() string {
-	// e.temporal has loaded it without an error.
+	// e.temporal has loaded the same settings without an error.
 	server, _ := e.server()
-	return server.Namespace
+	return okf("%s answers, namespace %s exists", server.Address, server.Namespace)
 }
 
 func (e *examination) checkAttributes(ctx context.Context) Finding {
@@ -37,7 +28,8 @@ func (e *examination) checkAttributes(ctx context.Context) Finding {
 	if err != nil {
 		return e.skipped("temporal", err, "Temporal can't be used")
 	}
-	namespace := e.namespace()
+	server, _ := e.server()
+	namespace := server.Namespace
 	missing, mistyped, err := worker.MissingAttributes(ctx, temporal, namespace)
 	switch {
 	case serviceerror.ToStatus(err).Code() == codes.PermissionDenied:

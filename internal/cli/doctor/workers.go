@@ -57,7 +57,8 @@ func (e *examination) polling(ctx context.Context, queue string, kind enumspb.Ta
 	if err != nil {
 		return polling{}, new(e.skipped("temporal", err, "Temporal can't be used"))
 	}
-	answer, err := pollers.Queue{Service: temporal.WorkflowService(), Namespace: e.namespace(), Name: queue, Type: kind}.Describe(ctx)
+	server, _ := e.server()
+	answer, err := pollers.Queue{Service: temporal.WorkflowService(), Namespace: server.Namespace, Name: queue, Type: kind}.Describe(ctx)
 	if err != nil {
 		return polling{}, new(warnf("the pollers can't be listed (%s): see the task queue in the Temporal UI", brief(err)))
 	}
