@@ -210,8 +210,8 @@ func (w *readyWriter) Write(line []byte) (int, error) {
 	return w.log.Write(line)
 }
 
-// settings holds Temporal's environment variables. Only gRPC headers
-// (TEMPORAL_GRPC_META_*) would be read through Environ.
+// settings holds Temporal's environment variables. Environ serves only
+// TEMPORAL_GRPC_META_*, which the demo does not set.
 type settings map[string]string
 
 func (s settings) LookupEnv(key string) (string, bool) { value, ok := s[key]; return value, ok }

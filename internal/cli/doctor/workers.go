@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -130,8 +131,5 @@ func (p polling) problem(what string) *Finding {
 
 // workers is the subject and the verb of a sentence.
 func (p polling) workers() string {
-	if p.alive == 1 {
-		return "1 worker polls"
-	}
-	return fmt.Sprintf("%d workers poll", p.alive)
+	return english.Plural(p.alive, "worker polls", "workers poll")
 }
