@@ -124,7 +124,7 @@ func (s *system) startSimulator(ctx context.Context, logger *slog.Logger) error 
 		return fmt.Errorf("start the simulated kie.ai: %w", err)
 	}
 	s.kieURL = "http://" + listener.Addr().String()
-	if s.kie, err = kietest.New(options); err != nil {
+	if s.kie, err = kietest.New(options); err != nil { //nolint:contextcheck // its tasks last until Close, not until the end of a request
 		_ = listener.Close()
 		return fmt.Errorf("start the simulated kie.ai: %w", err)
 	}

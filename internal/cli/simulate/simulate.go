@@ -76,7 +76,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	kie, err := kietest.New(options)
+	kie, err := kietest.New(options) //nolint:contextcheck // its tasks last until Close, not until the end of a request
 	if errors.Is(err, kietest.ErrUnknownFault) {
 		return command.Usagef("--faults or --upload-faults: %w; lumaflow simulate --help lists them all", err)
 	}
