@@ -35,7 +35,7 @@ type setting struct {
 // TestConfigurationPage compares docs/configuration.md with the command line's
 // definition; -update writes it.
 func TestConfigurationPage(t *testing.T) {
-	parser, err := main.NewParser(t.Context(), command.Streams{Out: io.Discard, Err: io.Discard}, func(int) {})
+	parser, err := main.NewParser(t.Context(), command.Streams{Out: io.Discard, Err: io.Discard})
 	require.NoError(t, err)
 
 	head, err := pages.ReadFile("testdata/configuration.md")
@@ -73,22 +73,22 @@ func writeVariables(page io.Writer, root *kong.Node) {
 	})
 	slices.SortFunc(settings, func(a, b *setting) int { return strings.Compare(a.variable, b.variable) })
 
-	fmt.Fprint(page, "\n## Variables with a flag\n\n| variable | flag | default | commands | meaning |\n|---|---|---|---|---|\n")
+	_, _ = fmt.Fprint(page, "\n## Variables with a flag\n\n| variable | flag | default | commands | meaning |\n|---|---|---|---|---|\n")
 	for _, s := range settings {
 		slices.Sort(s.commands)
 		names := strings.Join(slices.Compact(s.commands), ", ")
 		if len(s.commands) > 7 {
 			names = "all that log"
 		}
-		fmt.Fprintf(page, "| `%s` | `%s` | %s | %s | %s |\n", s.variable, s.flag, code(s.defaultValue), names, s.help)
+		_, _ = fmt.Fprintf(page, "| `%s` | `%s` | %s | %s | %s |\n", s.variable, s.flag, code(s.defaultValue), names, s.help)
 	}
 }
 
 func writeFlags(page io.Writer, root *kong.Node) {
-	fmt.Fprint(page, "\n## Flags without a variable\n\n| command | flag or argument | default | meaning |\n|---|---|---|---|\n")
+	_, _ = fmt.Fprint(page, "\n## Flags without a variable\n\n| command | flag or argument | default | meaning |\n|---|---|---|---|\n")
 	visit(root, "", func(name string, value *kong.Value, flag string) {
 		if len(value.Tag.Envs) == 0 && flag != "--help" && !value.Tag.Hidden {
-			fmt.Fprintf(page, "| %s | `%s` | %s | %s |\n", name, flag, code(value.Default), help(value))
+			_, _ = fmt.Fprintf(page, "| %s | `%s` | %s | %s |\n", name, flag, code(value.Default), help(value))
 		}
 	})
 }

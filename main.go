@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,7 +29,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the process at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], command.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	streams := command.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+	if err := run(ctx, os.Args[1:], streams); err != nil {
+		_, _ = fmt.Fprintf(streams.Err, "lumaflow: %v\n", err)
+		os.Exit(command.ExitCode(err))
+	}
 }
 
 // commands is the whole command line; each command lives in its package.
@@ -56,51 +59,29 @@ type commands struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
-// run parses the arguments, runs the command they name and returns the exit
-// code. Errors are one line on stderr.
-func run(ctx context.Context, args []string, streams command.Streams) (code int) {
-	exit := func(status int) { panic(exited(status)) }
-	defer func() {
-		// Kong leaves through its exit function after --help and --version.
-		switch left := recover().(type) {
-		case nil:
-		case exited:
-			code = int(left)
-		default:
-			panic(left)
-		}
-	}()
-	parser, err := newParser(ctx, streams, exit)
+// run parses the arguments and runs the command that they name. After --help and
+// --version kong exits the process.
+func run(ctx context.Context, args []string, streams command.Streams) error {
+	parser, err := newParser(ctx, streams)
 	if err != nil {
-		return complain(streams.Err, err, command.ExitUsage)
+		return command.Usagef("%w", err)
 	}
 	chosen, err := parser.Parse(args)
 	if err != nil {
-		return complain(streams.Err, err, command.ExitUsage)
+		return command.Usagef("%w", err)
 	}
-	if err := chosen.Run(); err != nil {
-		return complain(streams.Err, err, command.ExitCode(err))
-	}
-	return command.ExitOK
+	return chosen.Run()
 }
 
 // newParser builds the parser of the whole command line.
-func newParser(ctx context.Context, streams command.Streams, exit func(int)) (*kong.Kong, error) {
+func newParser(ctx context.Context, streams command.Streams) (*kong.Kong, error) {
 	return kong.New(&commands{},
 		kong.Name("lumaflow"),
 		kong.Description("Turns kie.ai's Luma Modify Video tasks into verified files, on Temporal."),
 		kong.Writers(streams.Out, streams.Err),
-		kong.Exit(exit),
 		kong.Vars{"version": command.Build()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(streams),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
-}
-
-type exited int
-
-func complain(w io.Writer, err error, code int) int {
-	fmt.Fprintf(w, "lumaflow: %v\n", err)
-	return code
 }

@@ -3,6 +3,7 @@
 package command
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,14 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
+// WriteJSON prints one value as indented JSON.
+func WriteJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
@@ -45,13 +54,11 @@ func Usagef(format string, args ...any) error {
 
 // ExitCode maps the error of a command to its exit code.
 func ExitCode(err error) int {
-	var usage usageError
-	switch {
-	case err == nil:
+	if err == nil {
 		return ExitOK
-	case errors.As(err, &usage):
-		return ExitUsage
-	default:
-		return ExitFailed
 	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return ExitUsage
+	}
+	return ExitFailed
 }

@@ -5,22 +5,11 @@ import (
 	"log/slog"
 )
 
-// Logging is the logging flags of long-running commands.
+// Logging is the logging flags. Interactive commands embed it with the tag
+// set:"log_level=warn", which hides the SDK's info lines.
 type Logging struct {
-	Level  slog.Level `name:"log-level" env:"LOG_LEVEL" default:"info" help:"Least severe level that is logged: debug, info, warn or error."`
+	Level  slog.Level `name:"log-level" env:"LOG_LEVEL" default:"${log_level=info}" help:"Least severe level that is logged: debug, info, warn or error."`
 	Format string     `name:"log-format" env:"LOG_FORMAT" default:"text" enum:"text,json" help:"Log format: text or json."`
-}
-
-// QuietLogging is Logging for interactive commands: its default level hides the
-// SDK's info lines.
-type QuietLogging struct {
-	LogLevel  slog.Level `name:"log-level" env:"LOG_LEVEL" default:"warn" help:"Least severe level that is logged: debug, info, warn or error."`
-	LogFormat string     `name:"log-format" env:"LOG_FORMAT" default:"text" enum:"text,json" help:"Log format: text or json."`
-}
-
-// Logger returns a logger that writes to w.
-func (l QuietLogging) Logger(w io.Writer) *slog.Logger {
-	return Logging{Level: l.LogLevel, Format: l.LogFormat}.Logger(w)
 }
 
 // Logger returns a logger that writes to w.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"runtime/debug"
 	"strings"
 )
@@ -11,14 +12,7 @@ var version, revision string
 
 // Version is the version set by the linker, else the revision, else "dev".
 func Version() string {
-	switch {
-	case version != "":
-		return version
-	case Revision() != "":
-		return Revision()
-	default:
-		return "dev"
-	}
+	return cmp.Or(version, Revision(), "dev")
 }
 
 // Revision is the first 12 digits of the commit of this build, as set by the

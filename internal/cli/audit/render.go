@@ -4,34 +4,35 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
 
+	"lumaflow/internal/command"
 	"lumaflow/internal/oneline"
 	"lumaflow/internal/store/audit"
 )
 
 // write prints a report as a table, one line for each finding, and a conclusion.
 func write(out io.Writer, r audit.Report) error {
-	var rows strings.Builder
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	if len(r.Problems)+len(r.Notes) > 0 {
-		rows.WriteString("FOUND\tFILE\tTASK\tDETAIL\n")
+		_, _ = io.WriteString(table, "FOUND\tFILE\tTASK\tDETAIL\n")
 	}
 	for _, finding := range slices.Concat(r.Problems, r.Notes) {
-		fmt.Fprintf(&rows, "%s\t%s\t%s\t%s\n", finding.Kind, oneline.Clean(finding.File),
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", finding.Kind, oneline.Clean(finding.File),
 			cmp.Or(oneline.Clean(finding.TaskID), "-"), oneline.Clean(finding.Detail))
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	if _, err := io.WriteString(table, rows.String()); err != nil {
-		return err
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(out, conclusion(r))
+	_ = table.Flush() // a strings.Builder returns no errors
+	_, err := fmt.Fprintln(out, text.String()+conclusion(r))
 	return err
 }
 
@@ -50,7 +51,7 @@ func conclusion(r audit.Report) string {
 
 // extent is the amount of audited data.
 func extent(r audit.Report) string {
-	return fmt.Sprintf("%s and %s (%s)", count(r.Receipts, "receipt"), count(r.Files, "file"), humanize.Bytes(uint64(r.Bytes)))
+	return fmt.Sprintf("%s and %s (%s)", english.Plural(r.Receipts, "receipt", ""), english.Plural(r.Files, "file", ""), humanize.Bytes(uint64(r.Bytes)))
 }
 
 // kinds counts the problems by kind, such as "2 missing, 1 changed".
@@ -59,23 +60,65 @@ func kinds(r audit.Report) string {
 		return "no problem"
 	}
 	numbers := map[audit.Kind]int{}
-	var order []audit.Kind
 	for _, problem := range r.Problems {
-		if numbers[problem.Kind]++; numbers[problem.Kind] == 1 {
-			order = append(order, problem.Kind)
-		}
+		numbers[problem.Kind]++
 	}
-	slices.Sort(order)
 	var words []string
-	for _, kind := range order {
+	for _, kind := range slices.Sorted(maps.Keys(numbers)) {
 		words = append(words, fmt.Sprintf("%d %s", numbers[kind], kind))
 	}
-	return count(len(r.Problems), "problem") + ": " + strings.Join(words, ", ")
+	return english.Plural(len(r.Problems), "problem", "") + ": " + strings.Join(words, ", ")
 }
 
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+// display is a progress bar on a terminal; elsewhere it prints nothing.
+type display struct {
+	container *mpb.Progress
+	bar       *mpb.Bar
+	reached   atomic.Pointer[audit.Progress]
+}
+
+func newDisplay(out io.Writer) *display {
+	if !command.IsTerminal(out) {
+		return &display{}
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return newBar(out)
+}
+
+func newBar(out io.Writer, options ...mpb.ContainerOption) *display {
+	d := &display{container: mpb.New(append(options, mpb.WithOutput(out))...)}
+	d.reached.Store(&audit.Progress{})
+	d.bar = d.container.AddBar(0, mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return summary(*d.reached.Load()) + " " })),
+		mpb.AppendDecorators(decor.AverageSpeed(decor.SizeB1000(0), "% .1f"), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)))
+	return d
+}
+
+// update is safe for concurrent use.
+func (d *display) update(reached audit.Progress) {
+	if d.bar == nil {
+		return
+	}
+	d.reached.Store(&reached)
+	d.bar.SetTotal(reached.AllBytes, false)
+	d.bar.SetCurrent(reached.Bytes)
+}
+
+// close removes the bar from the terminal.
+func (d *display) close() {
+	if d.bar != nil {
+		d.bar.Abort(true)
+		d.container.Wait()
+	}
+}
+
+// summary is the text before the bar.
+func summary(p audit.Progress) string {
+	words := fmt.Sprintf("%d of %d receipts", p.Receipts, p.AllReceipts)
+	if p.AllBytes > 0 {
+		words = humanize.Bytes(uint64(p.Bytes)) + " of " + humanize.Bytes(uint64(p.AllBytes))
+	}
+	if p.Problems > 0 {
+		words += ", " + english.Plural(p.Problems, "problem", "")
+	}
+	return words
 }

@@ -97,22 +97,14 @@ func (c *Command) openClip(ctx context.Context) (*clip.Clip, error) {
 	if err == nil && !local {
 		err = command.Usagef("the demo uses no network: give a file on this machine")
 	}
-	if err != nil {
-		return nil, fmt.Errorf("--video: %w", err)
+	var opened *clip.Clip
+	if err == nil {
+		opened, err = clip.Open(ctx, path)
 	}
-	opened, err := clip.Open(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("--video: %w", err)
 	}
 	return opened, nil
-}
-
-// modification describes what the simulated kie.ai does to an uploaded clip.
-func modification() string {
-	if _, ok := kietest.FFmpeg(); ok {
-		return "modified by ffmpeg"
-	}
-	return "unchanged if it is an MP4 or MOV, because ffmpeg is not on PATH"
 }
 
 // source is the input video of all jobs: the user's clip, uploaded as by lumaflow
@@ -130,7 +122,11 @@ func (s *system) source(ctx context.Context, own *clip.Clip, progress io.Writer)
 	if err != nil {
 		return workflows.ModifyVideoInput{}, err
 	}
-	_, _ = fmt.Fprintf(progress, "Uploaded %s; the simulated kie.ai returns it %s.\n", own, modification())
+	modification := "unchanged if it is an MP4 or MOV, because ffmpeg is not on PATH"
+	if _, ok := kietest.FFmpeg(); ok {
+		modification = "modified by ffmpeg"
+	}
+	_, _ = fmt.Fprintf(progress, "Uploaded %s; the simulated kie.ai returns it %s.\n", own, modification)
 	return workflows.ModifyVideoInput{
 		VideoURL: hosted.URL, VideoSHA256: own.SHA256(), VideoExpires: hosted.Expires.UTC().Format(time.RFC3339),
 	}, nil

@@ -49,10 +49,11 @@ func (s *system) verifyJobs(ctx context.Context, outcomes []*outcome) error {
 	ledger := s.kie.Ledger()
 	var failed error
 	for _, o := range outcomes {
-		o.err = o.check(ledger, func(result workflows.ModifyVideoResult, charge kietest.Charge) error {
-			return s.verify(ctx, result, charge)
-		})
-		if o.err != nil {
+		charge, err := o.check(ledger)
+		if err == nil {
+			err = s.verify(ctx, *o.report.Result, charge)
+		}
+		if o.err = err; err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", o.scenario.name, o.err))
 		}
 	}

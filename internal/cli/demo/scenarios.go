@@ -29,48 +29,35 @@ type facts struct {
 
 var scenarios = []scenario{
 	{
-		name:    "plain",
-		problem: "nothing",
+		name: "plain", problem: "nothing",
 		recovery: func(f facts) string {
-			return unless(f.result.WokenBy != "callback", "woken by its callback")
+			return when(f.result.WokenBy == "callback", "woken by its callback")
 		},
-	},
-	{
-		name:    "callback lost",
-		fault:   kietest.CallbackLost,
-		problem: "no callback",
+	}, {
+		name: "callback lost", fault: kietest.CallbackLost, problem: "no callback",
 		recovery: func(f facts) string {
-			return unless(f.result.WokenBy != "poll" || f.charge.Callbacks.Sent > 0, "found done by a poll")
+			return when(f.result.WokenBy == "poll" && f.charge.Callbacks.Sent == 0, "found done by a poll")
 		},
-	},
-	{
-		name:    "response lost",
-		fault:   kietest.ResponseLost,
-		problem: "paid, answer lost",
+	}, {
+		name: "response lost", fault: kietest.ResponseLost, problem: "paid, answer lost",
 		recovery: func(f facts) string {
-			return unless(f.status.SubmitAttempts != 1 || f.status.Callbacks == 0, "found by its callback")
+			return when(f.status.SubmitAttempts == 1 && f.status.Callbacks > 0, "found by its callback")
 		},
-	},
-	{
-		name:    "download reset",
-		fault:   kietest.Reset,
-		problem: "connection reset",
+	}, {
+		name: "download reset", fault: kietest.Reset, problem: "connection reset",
 		recovery: func(f facts) string {
-			return unless(f.charge.Downloads < 2, fmt.Sprintf("resumed (%d requests)", f.charge.Downloads))
+			return when(f.charge.Downloads >= 2, fmt.Sprintf("resumed (%d requests)", f.charge.Downloads))
 		},
-	},
-	{
-		name:    "link expired",
-		fault:   kietest.LinkExpired,
-		problem: "result link dead",
+	}, {
+		name: "link expired", fault: kietest.LinkExpired, problem: "result link dead",
 		recovery: func(f facts) string {
-			return unless(f.charge.Downloads < 2, "new link requested")
+			return when(f.charge.Downloads >= 2, "new link requested")
 		},
 	},
 }
 
-func unless(absent bool, text string) string {
-	if absent {
+func when(recovered bool, text string) string {
+	if !recovered {
 		return ""
 	}
 	return text
@@ -95,35 +82,34 @@ type outcome struct {
 	err      error
 }
 
-// verifier re-reads the stored files of a job.
-type verifier func(workflows.ModifyVideoResult, kietest.Charge) error
-
-// check compares what the job reports with the provider's bill.
-func (o *outcome) check(ledger kietest.Ledger, verify verifier) error {
+// check compares the report of the job with the provider's bill and returns its
+// charge.
+func (o *outcome) check(ledger kietest.Ledger) (charge kietest.Charge, err error) {
 	if o.report.Result == nil {
 		if o.report.Failure != nil {
-			return fmt.Errorf("%s: %s", o.report.Failure.Type, o.report.Failure.Message)
+			return charge, fmt.Errorf("%s: %s", o.report.Failure.Type, o.report.Failure.Message)
 		}
-		return fmt.Errorf("job %s did not end in time", o.job.WorkflowID)
+		return charge, fmt.Errorf("job %s did not end in time", o.job.WorkflowID)
 	}
-	var charges []kietest.Charge
-	for _, charge := range ledger.Tasks {
-		if charge.Prompt == o.prompt {
-			charges = append(charges, charge)
+	charges := 0
+	for _, task := range ledger.Tasks {
+		if task.Prompt == o.prompt {
+			charge = task
+			charges++
 		}
 	}
-	if len(charges) != 1 {
-		return fmt.Errorf("job %s was charged %d times", o.job.WorkflowID, len(charges))
+	if charges != 1 {
+		return charge, fmt.Errorf("job %s was charged %d times", o.job.WorkflowID, charges)
 	}
-	if o.scenario.fault != "" && !slices.Contains(charges[0].Met, o.scenario.fault) {
-		return fmt.Errorf("the fault %s did not happen", o.scenario.fault)
+	if o.scenario.fault != "" && !slices.Contains(charge.Met, o.scenario.fault) {
+		return charge, fmt.Errorf("the fault %s did not happen", o.scenario.fault)
 	}
-	found := facts{result: *o.report.Result, charge: charges[0]}
+	found := facts{result: *o.report.Result, charge: charge}
 	if o.report.Status != nil {
 		found.status = *o.report.Status
 	}
 	if o.recovery = o.scenario.recovery(found); o.recovery == "" {
-		return fmt.Errorf("job %s did not recover as expected", o.job.WorkflowID)
+		return charge, fmt.Errorf("job %s did not recover as expected", o.job.WorkflowID)
 	}
-	return verify(*o.report.Result, charges[0])
+	return charge, nil
 }

@@ -124,7 +124,7 @@ func (s *system) startSimulator(ctx context.Context, logger *slog.Logger) error 
 		return fmt.Errorf("start the simulated kie.ai: %w", err)
 	}
 	s.kieURL = "http://" + listener.Addr().String()
-	if s.kie, err = kietest.New(options); err != nil {
+	if s.kie, err = kietest.New(options); err != nil { //nolint:contextcheck // its tasks last until Close, not until the end of a request
 		_ = listener.Close()
 		return fmt.Errorf("start the simulated kie.ai: %w", err)
 	}
@@ -210,18 +210,13 @@ func (w *readyWriter) Write(line []byte) (int, error) {
 	return w.log.Write(line)
 }
 
-// settings holds Temporal's environment variables.
+// settings holds Temporal's environment variables. Environ serves only
+// TEMPORAL_GRPC_META_*, which the demo does not set.
 type settings map[string]string
 
 func (s settings) LookupEnv(key string) (string, bool) { value, ok := s[key]; return value, ok }
 
-func (s settings) Environ() []string {
-	var all []string
-	for key, value := range s {
-		all = append(all, key+"="+value)
-	}
-	return all
-}
+func (settings) Environ() []string { return nil }
 
 // stop ends all parts. An error of the shutdown is only logged.
 func (s *system) stop(failed bool) error {

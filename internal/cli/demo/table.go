@@ -36,7 +36,10 @@ func (s *system) print(w io.Writer, outcomes []*outcome) {
 // renderTable renders a line for each outcome, at most 100 columns wide, and counts
 // the verified files.
 func renderTable(outcomes []*outcome) (table string, verified int) {
-	rows := []string{"JOB\tPROBLEM\tRECOVERY\tFILE\tSIZE\n"}
+	var text strings.Builder
+	aligned := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	// A strings.Builder returns no errors.
+	_, _ = io.WriteString(aligned, "JOB\tPROBLEM\tRECOVERY\tFILE\tSIZE\n")
 	for _, o := range outcomes {
 		recovery, file, size := "NOT RECOVERED", "-", "-"
 		if o.err == nil {
@@ -46,12 +49,8 @@ func renderTable(outcomes []*outcome) (table string, verified int) {
 			size = fmt.Sprintf("%.1f kB", float64(video.Bytes)/1000)
 			verified++
 		}
-		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\n", o.scenario.name, o.scenario.problem, recovery, file, size))
+		_, _ = fmt.Fprintf(aligned, "%s\t%s\t%s\t%s\t%s\n", o.scenario.name, o.scenario.problem, recovery, file, size)
 	}
-	var text strings.Builder
-	aligned := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	// A strings.Builder returns no errors.
-	_, _ = io.WriteString(aligned, strings.Join(rows, ""))
 	_ = aligned.Flush()
 	return text.String(), verified
 }

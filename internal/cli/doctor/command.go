@@ -15,12 +15,12 @@ import (
 
 // Command checks the setup given by the settings of the workers and the webhook.
 type Command struct {
-	worker.Settings      `embed:""`
-	webhook.Signing      `embed:""`
-	Fix                  bool     `help:"Create the search attributes that the namespace lacks."`
-	Only                 []string `placeholder:"CHECK" enum:"settings,temporal,attributes,workers,submissions,key,clock,callback,signature,output,work" help:"Run these checks alone."`
-	JSON                 bool     `name:"json" help:"Print one JSON object."`
-	command.QuietLogging `embed:""`
+	worker.Settings `embed:""`
+	webhook.Signing `embed:""`
+	Fix             bool     `help:"Create the search attributes that the namespace lacks."`
+	Only            []string `placeholder:"CHECK" enum:"settings,temporal,attributes,workers,submissions,key,clock,callback,signature,output,work" help:"Run these checks alone."`
+	JSON            bool     `name:"json" help:"Print one JSON object."`
+	command.Logging `embed:"" set:"log_level=warn"`
 
 	// Env reads Temporal's own settings; nil means the process environment.
 	Env envconfig.EnvLookup `kong:"-"`

@@ -110,7 +110,7 @@ func TestMalformedEnvironment(t *testing.T) {
 	}
 	assert.Equal(t, 30*time.Second, settings.PollInterval)
 	assert.Equal(t, 20*time.Minute, settings.PollAfter, "a valid variable applies")
-	assert.Equal(t, "text", settings.LogFormat)
+	assert.Equal(t, "text", settings.Format)
 
 	for _, name := range everything {
 		_, err := parse("--only", name)

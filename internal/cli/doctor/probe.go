@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
@@ -44,8 +43,8 @@ type reply struct {
 	status int
 	// text is the status in the webhook's JSON; empty if another server answered.
 	text string
-	// location is scheme and host of a redirect.
-	location string
+	// target is " to " with scheme and host of a redirect, empty if there is none.
+	target string
 	// address is the connected peer, unless a proxy of this machine's settings was.
 	address netip.Addr
 	date    time.Time
@@ -53,7 +52,7 @@ type reply struct {
 	err     error
 }
 
-// is reports whether the webhook itself gave this answer.
+// is compares a reply with an answer of the webhook itself.
 func (r reply) is(status int, text string) bool { return r.status == status && r.text == text }
 
 func (r reply) received() bool     { return r.is(http.StatusOK, "received") }
@@ -62,16 +61,6 @@ func (r reply) busy() bool         { return r.is(http.StatusServiceUnavailable, 
 
 // tokenAccepted reports the webhook's answer to a right token without a task.
 func (r reply) tokenAccepted() bool { return r.is(http.StatusBadRequest, "no callback of kie.ai") }
-
-func (r reply) redirects() bool { return r.status >= 300 && r.status < 400 }
-
-// redirectTarget is " to " and the target, or empty if the reply names none.
-func (r reply) redirectTarget() string {
-	if r.location == "" {
-		return ""
-	}
-	return " to " + r.location
-}
 
 // replies are the answers to the unsigned probes.
 type replies struct {
@@ -89,23 +78,17 @@ type prober struct {
 }
 
 func newProber(minter *callback.Minter, namespace string) *prober {
-	return &prober{
-		client: &http.Client{
-			Transport: &http.Transport{
-				Proxy:                  http.ProxyFromEnvironment,
-				DialContext:            (&net.Dialer{}).DialContext,
-				ForceAttemptHTTP2:      true,
-				MaxResponseHeaderBytes: 64 << 10,
-				// Every probe makes a connection, and net/http sends none twice.
-				DisableKeepAlives: true,
-			},
-			// kie.ai documents no support for redirects.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Timeout:       callbackTimeout,
+	return &prober{minter: minter, namespace: namespace, client: &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			MaxResponseHeaderBytes: 64 << 10,
+			// Every probe makes a connection, and net/http sends none twice.
+			DisableKeepAlives: true,
 		},
-		minter:    minter,
-		namespace: namespace,
-	}
+		// kie.ai documents no support for redirects.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       callbackTimeout,
+	}}
 }
 
 // probe posts the unsigned probes in parallel.
@@ -145,10 +128,18 @@ func forged(target string) string {
 
 func (p *prober) post(ctx context.Context, target, body string, headers map[string]string) (got reply) {
 	begin := time.Now()
-	defer func() { got.took = time.Since(begin) }()
+	var err error
+	defer func() {
+		got.took = time.Since(begin)
+		// A *url.Error quotes the URL and so the token.
+		if wrapping, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapping.Err
+		}
+		got.err = err
+	}()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(body))
 	if err != nil {
-		return reply{err: withoutURL(err)}
+		return got
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", userAgent())
@@ -165,40 +156,22 @@ func (p *prober) post(ctx context.Context, target, body string, headers map[stri
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		got.err = withoutURL(err)
 		return got
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		got.err = withoutURL(err)
 		return got
 	}
 	got.status = response.StatusCode
-	got.text = statusText(answer)
+	var decoded struct{ Status string }
+	if json.Unmarshal(answer, &decoded) == nil {
+		got.text = decoded.Status
+	}
 	if location, err := response.Location(); err == nil {
-		got.location = location.Scheme + "://" + location.Host
+		got.target = " to " + location.Scheme + "://" + location.Host
 	}
 	// An answer without a date leaves it zero.
 	got.date, _ = http.ParseTime(response.Header.Get("Date"))
 	return got
-}
-
-// statusText is the status in the webhook's JSON; empty for any other answer.
-func statusText(answer []byte) string {
-	var decoded struct {
-		Status string `json:"status"`
-	}
-	if json.Unmarshal(answer, &decoded) != nil {
-		return ""
-	}
-	return decoded.Status
-}
-
-// withoutURL unwraps a *url.Error, which quotes the URL and so the token.
-func withoutURL(err error) error {
-	if wrapping, ok := errors.AsType[*url.Error](err); ok {
-		return wrapping.Err
-	}
-	return err
 }

@@ -47,8 +47,8 @@ func (e *examination) checkKey(ctx context.Context) Finding {
 // creditErrorFinding explains a failed request for the credit. A passing error is
 // no failure of the setup.
 func creditErrorFinding(err error) Finding {
-	var failed *kie.Error
-	if !errors.As(err, &failed) {
+	failed, ok := errors.AsType[*kie.Error](err)
+	if !ok {
 		return failf("the credit request to kie.ai failed (%s)", brief(err))
 	}
 	switch {
@@ -67,17 +67,12 @@ func creditErrorFinding(err error) Finding {
 
 func (e *examination) checkClock(context.Context) Finding {
 	clock, err := e.clock()
-	var unanswered *kie.Error
-	switch {
-	case errors.As(err, &unanswered):
+	if _, unanswered := errors.AsType[*kie.Error](err); unanswered {
 		return warnf("kie.ai gives no time (%s): check by other means that this machine's clock is right", brief(err))
-	case err != nil:
+	}
+	if err != nil {
 		return failf("%s", brief(err))
 	}
-	return clockFinding(clock)
-}
-
-func clockFinding(clock kie.Clock) Finding {
 	direction := "ahead of"
 	if clock.Ahead < 0 {
 		direction = "behind"

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -18,10 +19,12 @@ import (
 // default applies. A malformed flag stays a usage error.
 func (c *Command) BeforeReset(reading *kong.Context) error {
 	for _, flag := range reading.Selected().Flags {
-		variable, value, set := fromEnvironment(flag)
-		if !set {
+		i := slices.IndexFunc(flag.Tag.Envs, func(name string) bool { _, set := os.LookupEnv(name); return set })
+		if i < 0 {
 			continue
 		}
+		variable := flag.Tag.Envs[i]
+		value := os.Getenv(variable)
 		err := flag.Reset()
 		if err == nil && (flag.Enum == "" || flag.EnumMap()[value]) {
 			continue
@@ -35,15 +38,6 @@ func (c *Command) BeforeReset(reading *kong.Context) error {
 		flag.Tag.Envs = nil
 	}
 	return nil
-}
-
-func fromEnvironment(flag *kong.Flag) (variable, value string, set bool) {
-	for _, variable := range flag.Tag.Envs {
-		if value, set := os.LookupEnv(variable); set {
-			return variable, value, true
-		}
-	}
-	return "", "", false
 }
 
 // checkSettings checks the settings that no other check uses.
@@ -69,11 +63,11 @@ func (e *examination) checkSettings(ctx context.Context) Finding {
 	if len(warnings) > 0 {
 		return warnf("%s", strings.Join(warnings, "; and "))
 	}
-	schedule := fmt.Sprintf("at most %g submissions per second, polls after %s and then every %s", e.SubmitsPerSecond, e.PollAfter, e.PollInterval)
-	if version.DeploymentName == "" {
-		return okf("%s", schedule)
+	deployment := ""
+	if version.DeploymentName != "" {
+		deployment = fmt.Sprintf("; workers are version %s of deployment %s", version.BuildID, version.DeploymentName)
 	}
-	return okf("%s; workers are version %s of deployment %s", schedule, version.BuildID, version.DeploymentName)
+	return okf("at most %g submissions per second, polls after %s and then every %s%s", e.SubmitsPerSecond, e.PollAfter, e.PollInterval, deployment)
 }
 
 // plainOnPublicHost reports whether requests to a URL cross the internet without
@@ -87,10 +81,6 @@ func plainOnPublicHost(base *url.URL) bool {
 	if address, err := netip.ParseAddr(host); err == nil {
 		return fetch.Public(address)
 	}
-	for _, domain := range []string{".localhost", ".local", ".internal"} {
-		if strings.HasSuffix(host, domain) {
-			return false
-		}
-	}
-	return strings.Contains(host, ".")
+	dot := strings.LastIndex(host, ".")
+	return dot >= 0 && !slices.Contains([]string{"localhost", "local", "internal"}, host[dot+1:])
 }

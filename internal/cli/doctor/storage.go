@@ -37,20 +37,20 @@ func (e *examination) checkWork(context.Context) Finding {
 
 // spaceFinding evaluates the free space of a writable folder.
 func spaceFinding(what, folder, variable string) Finding {
+	writable := fmt.Sprintf("%s can be written to %s", what, folder)
 	free, err := freeSpace(folder)
 	if err != nil {
-		return okf("%s can be written to %s; its free space is unknown (%s)", what, folder, brief(err))
+		return okf("%s; its free space is unknown (%s)", writable, brief(err))
 	}
-	return freeFinding(fmt.Sprintf("%s can be written to %s", what, folder), variable, free)
+	return freeFinding(writable, variable, free)
 }
 
 func freeFinding(writable, variable string, free uint64) Finding {
-	const advice = "free some, or set %s to a larger disk"
 	switch {
 	case free < minSpace:
-		return failf("%s, but only %s are free, which may not hold one: "+advice, writable, humanize.Bytes(free), variable)
+		return failf("%s, but only %s are free, which may not hold one: free some, or set %s to a larger disk", writable, humanize.Bytes(free), variable)
 	case free < lowSpace:
-		return warnf("%s, but only %s are free: "+advice, writable, humanize.Bytes(free), variable)
+		return warnf("%s, but only %s are free: free some, or set %s to a larger disk", writable, humanize.Bytes(free), variable)
 	default:
 		return okf("%s, %s are free", writable, humanize.Bytes(free))
 	}

@@ -15,46 +15,37 @@ import (
 )
 
 func (e *examination) checkTemporal(context.Context) Finding {
-	server, err := e.server()
-	if err != nil {
-		return failf("%s", brief(err))
-	}
 	if _, err := e.temporal(); err != nil {
 		return failf("%s", brief(err))
 	}
+	// e.temporal has loaded the same settings without an error.
+	server, _ := e.server()
 	return okf("%s answers, namespace %s exists", server.Address, server.Namespace)
 }
 
-// inNamespace runs a check that needs Temporal, or skips it.
-func (e *examination) inNamespace(check func(temporal client.Client, namespace string) Finding) Finding {
+func (e *examination) checkAttributes(ctx context.Context) Finding {
 	temporal, err := e.temporal()
 	if err != nil {
 		return e.skipped("temporal", err, "Temporal can't be used")
 	}
-	// e.temporal has loaded it without an error.
 	server, _ := e.server()
-	return check(temporal, server.Namespace)
-}
-
-func (e *examination) checkAttributes(ctx context.Context) Finding {
-	return e.inNamespace(func(temporal client.Client, namespace string) Finding {
-		missing, mistyped, err := worker.MissingAttributes(ctx, temporal, namespace)
-		switch {
-		case serviceerror.ToStatus(err).Code() == codes.PermissionDenied:
-			return warnf("these credentials may not list the search attributes of namespace %s (%s): give them that permission, or jobs can't be found by stage or task; they work all the same", namespace, brief(err))
-		case err != nil:
-			return warnf("the search attributes can't be listed (%s): without them jobs can't be found by stage or task, but work all the same", brief(err))
-		case len(mistyped) > 0:
-			return warnf("%s has a type other than keyword here, so jobs set no search attributes: `temporal operator search-attribute remove -n %s%s`, then lumaflow doctor --fix",
-				strings.Join(mistyped, " and "), namespace, repeat(" --name %s", mistyped))
-		case len(missing) == 0:
-			return okf("jobs can be found by stage and by task")
-		case !e.Fix:
-			return warnf("the namespace lacks %s, so jobs can't be found by stage or task, but work all the same: lumaflow doctor --fix creates them", strings.Join(missing, " and "))
-		default:
-			return create(ctx, temporal, namespace, missing)
-		}
-	})
+	namespace := server.Namespace
+	missing, mistyped, err := worker.MissingAttributes(ctx, temporal, namespace)
+	switch {
+	case serviceerror.ToStatus(err).Code() == codes.PermissionDenied:
+		return warnf("these credentials may not list the search attributes of namespace %s (%s): give them that permission, or jobs can't be found by stage or task; they work all the same", namespace, brief(err))
+	case err != nil:
+		return warnf("the search attributes can't be listed (%s): without them jobs can't be found by stage or task, but work all the same", brief(err))
+	case len(mistyped) > 0:
+		return warnf("%s has a type other than keyword here, so jobs set no search attributes: `temporal operator search-attribute remove -n %s%s`, then lumaflow doctor --fix",
+			strings.Join(mistyped, " and "), namespace, repeat(" --name %s", mistyped))
+	case len(missing) == 0:
+		return okf("jobs can be found by stage and by task")
+	case !e.Fix:
+		return warnf("the namespace lacks %s, so jobs can't be found by stage or task, but work all the same: lumaflow doctor --fix creates them", strings.Join(missing, " and "))
+	default:
+		return create(ctx, temporal, namespace, missing)
+	}
 }
 
 // create creates the search attributes, if the credentials may.

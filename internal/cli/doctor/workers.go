@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 
 	"lumaflow/internal/temporal/pollers"
 	"lumaflow/worker"
@@ -18,54 +18,52 @@ import (
 
 // checkWorkers checks the task queue of everything but submissions.
 func (e *examination) checkWorkers(ctx context.Context) Finding {
-	return e.polled(ctx, e.TaskQueue, func(describe func(enumspb.TaskQueueType) (polling, error)) Finding {
-		jobs, err := describe(enumspb.TASK_QUEUE_TYPE_WORKFLOW)
-		if err != nil {
-			return pollersUnknown(err)
-		}
-		if problem, ok := jobs.problem("jobs"); !ok {
-			return problem
-		}
-		others, err := describe(enumspb.TASK_QUEUE_TYPE_ACTIVITY)
-		switch {
-		case err != nil:
-			return pollersUnknown(err)
-		case others.alive == 0:
-			return warnf("%s task queue %s, but not for downloads and polls at the moment, so all activity slots may be taken: start another worker",
-				jobs.workers(), jobs.queue)
-		}
-		return okf("%s task queue %s", jobs.workers(), jobs.queue)
-	})
+	jobs, problem := e.polling(ctx, e.TaskQueue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	if problem == nil {
+		problem = jobs.problem("jobs")
+	}
+	if problem != nil {
+		return *problem
+	}
+	others, problem := e.polling(ctx, e.TaskQueue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+	switch {
+	case problem != nil:
+		return *problem
+	case others.alive == 0:
+		return warnf("%s task queue %s, but not for downloads and polls at the moment, so all activity slots may be taken: start another worker",
+			jobs.workers(), jobs.queue)
+	}
+	return okf("%s task queue %s", jobs.workers(), jobs.queue)
 }
 
 // checkSubmissions checks the task queue of submissions.
 func (e *examination) checkSubmissions(ctx context.Context) Finding {
-	return e.polled(ctx, workflows.SubmitTaskQueue(e.TaskQueue), func(describe func(enumspb.TaskQueueType) (polling, error)) Finding {
-		submissions, err := describe(enumspb.TASK_QUEUE_TYPE_ACTIVITY)
-		if err != nil {
-			return pollersUnknown(err)
-		}
-		if problem, ok := submissions.problem("submissions"); !ok {
-			return problem
-		}
-		return okf("%s task queue %s", submissions.workers(), submissions.queue)
-	})
-}
-
-func (e *examination) polled(ctx context.Context, queue string, check func(describe func(enumspb.TaskQueueType) (polling, error)) Finding) Finding {
-	if e.TaskQueue == "" {
-		return e.skipped("settings", e.Pace(), "TASK_QUEUE is empty")
+	submissions, problem := e.polling(ctx, workflows.SubmitTaskQueue(e.TaskQueue), enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+	if problem == nil {
+		problem = submissions.problem("submissions")
 	}
-	return e.inNamespace(func(temporal client.Client, namespace string) Finding {
-		return check(func(kind enumspb.TaskQueueType) (polling, error) {
-			answer, err := pollers.Queue{Service: temporal.WorkflowService(), Namespace: namespace, Name: queue, Type: kind}.Describe(ctx)
-			return summarize(queue, answer), err
-		})
-	})
+	if problem != nil {
+		return *problem
+	}
+	return okf("%s task queue %s", submissions.workers(), submissions.queue)
 }
 
-func pollersUnknown(err error) Finding {
-	return warnf("the pollers can't be listed (%s): see the task queue in the Temporal UI", brief(err))
+// polling summarizes the pollers of a task queue. The finding is nil unless they
+// can't be listed.
+func (e *examination) polling(ctx context.Context, queue string, kind enumspb.TaskQueueType) (polling, *Finding) {
+	if e.TaskQueue == "" {
+		return polling{}, new(e.skipped("settings", e.Pace(), "TASK_QUEUE is empty"))
+	}
+	temporal, err := e.temporal()
+	if err != nil {
+		return polling{}, new(e.skipped("temporal", err, "Temporal can't be used"))
+	}
+	server, _ := e.server()
+	answer, err := pollers.Queue{Service: temporal.WorkflowService(), Namespace: server.Namespace, Name: queue, Type: kind}.Describe(ctx)
+	if err != nil {
+		return polling{}, new(warnf("the pollers can't be listed (%s): see the task queue in the Temporal UI", brief(err)))
+	}
+	return summarize(queue, answer), nil
 }
 
 // polling summarizes the pollers of a task queue for tasks of one kind.
@@ -113,27 +111,25 @@ func takesNewJobs(options *deploymentpb.WorkerDeploymentOptions, versions *taskq
 	return false
 }
 
-// problem explains why no worker takes the tasks of the queue; ok if one does.
-func (p polling) problem(what string) (finding Finding, ok bool) {
+// problem explains why no worker takes the tasks of the queue; nil if one does.
+func (p polling) problem(what string) *Finding {
 	switch {
 	case p.receiving > 0:
-		return Finding{}, true
+		return nil
 	case p.inactive.GetWorkerVersioningMode() == enumspb.WORKER_VERSIONING_MODE_VERSIONED:
-		return failf("%s task queue %s, but their version gets no new %s: `%s`",
-			p.workers(), p.queue, what, worker.SetCurrent(p.inactive.GetDeploymentName(), p.inactive.GetBuildId())), false
+		return new(failf("%s task queue %s, but their version gets no new %s: `%s`",
+			p.workers(), p.queue, what, worker.SetCurrent(p.inactive.GetDeploymentName(), p.inactive.GetBuildId())))
 	case p.alive > 0:
-		return failf("%s task queue %s without a version, but new %s go to the current version: start its workers", p.workers(), p.queue, what), false
-	case p.lastPoll > 0:
-		return failf("no worker polls task queue %s for %s, the last poll was %s ago: start one with `lumaflow worker`", p.queue, what, p.lastPoll.Round(time.Second)), false
-	default:
-		return failf("no worker polls task queue %s for %s: start one with `lumaflow worker`", p.queue, what), false
+		return new(failf("%s task queue %s without a version, but new %s go to the current version: start its workers", p.workers(), p.queue, what))
 	}
+	last := ""
+	if p.lastPoll > 0 {
+		last = fmt.Sprintf(", the last poll was %s ago", p.lastPoll.Round(time.Second))
+	}
+	return new(failf("no worker polls task queue %s for %s%s: start one with `lumaflow worker`", p.queue, what, last))
 }
 
 // workers is the subject and the verb of a sentence.
 func (p polling) workers() string {
-	if p.alive == 1 {
-		return "1 worker polls"
-	}
-	return fmt.Sprintf("%d workers poll", p.alive)
+	return english.Plural(p.alive, "worker polls", "workers poll")
 }

@@ -55,12 +55,12 @@ func TestFlags(t *testing.T) {
 	line, err = parse(t, "wait", "a", "b", "--timeout", "1h", "--log-level", "debug", "--log-format", "json")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b"}, line.Wait.IDs)
-	require.Equal(t, "DEBUG", line.Wait.LogLevel.String())
+	require.Equal(t, "DEBUG", line.Wait.Level.String())
 
 	line, err = parse(t, "resolve", "a", "--write-off")
 	require.NoError(t, err)
 	require.True(t, line.Resolve.WriteOff)
-	require.Equal(t, "WARN", line.Resolve.LogLevel.String(), "the SDK's messages below warnings are not for users")
+	require.Equal(t, "WARN", line.Resolve.Level.String(), "the SDK's messages below warnings are not for users")
 
 	line, err = parse(t, "list", "--failed")
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 
 // connection holds the flags that every command of this package has.
 type connection struct {
-	command.QuietLogging `embed:""`
+	command.Logging `embed:"" set:"log_level=warn"`
 }
 
 // connected dials Temporal, calls use with a job client and closes the connection.

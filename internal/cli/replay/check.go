@@ -124,21 +124,16 @@ func (c *check) page(ctx context.Context, request *workflowservice.ListWorkflowE
 func (c *check) job(ctx context.Context, job *workflowpb.WorkflowExecutionInfo, counter *int) error {
 	id, runID := job.GetExecution().GetWorkflowId(), job.GetExecution().GetRunId()
 	history, err := c.history(ctx, id, runID)
-	var gone *serviceerror.NotFound
-	switch {
-	case errors.As(err, &gone):
+	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
 		counter = &c.counts.Gone
-	case err != nil:
+	} else if err != nil {
 		return fmt.Errorf("read the history of job %s: %w", oneline.Clean(id), err)
-	default:
-		err = Replay(ctx, history, c.options)
+	} else if err := Replay(ctx, history, c.options); err != nil {
 		if broken, ok := errors.AsType[*BreakError](err); ok {
 			broken.WorkflowID, broken.RunID = id, runID
 			return broken
 		}
-		if err != nil {
-			return fmt.Errorf("replay job %s: %w", oneline.Clean(id), err)
-		}
+		return fmt.Errorf("replay job %s: %w", oneline.Clean(id), err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

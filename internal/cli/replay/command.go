@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"sync/atomic"
 
+	"github.com/dustin/go-humanize/english"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"lumaflow/internal/command"
@@ -18,10 +23,10 @@ const maxClosed = 1_000_000
 
 // Command replays the jobs of a running namespace.
 type Command struct {
-	TaskQueue            string `env:"TASK_QUEUE" placeholder:"NAME" help:"Only jobs of this task queue. Default: all."`
-	Closed               int    `default:"200" help:"How many jobs that have ended are replayed besides the open ones, the latest first."`
-	JSON                 bool   `name:"json" help:"Print one JSON object."`
-	command.QuietLogging `embed:""`
+	TaskQueue       string `env:"TASK_QUEUE" placeholder:"NAME" help:"Only jobs of this task queue. Default: all."`
+	Closed          int    `default:"200" help:"How many jobs that have ended are replayed besides the open ones, the latest first."`
+	JSON            bool   `name:"json" help:"Print one JSON object."`
+	command.Logging `embed:"" set:"log_level=warn"`
 
 	// Env reads Temporal's own settings; nil means the process environment.
 	Env envconfig.EnvLookup `kong:"-"`
@@ -47,13 +52,7 @@ Examples:
 type report struct {
 	Counts
 	// Breaks is the first job that would break.
-	Breaks *breaks `json:"breaks,omitempty"`
-}
-
-type breaks struct {
-	WorkflowID string `json:"workflowId"`
-	RunID      string `json:"runId"`
-	Reason     string `json:"reason"`
+	Breaks *BreakError `json:"breaks,omitempty"`
 }
 
 // Run replays the jobs and prints their number.
@@ -77,29 +76,27 @@ func (c *Command) run(ctx context.Context, service Temporal, options Options, st
 	display := newProgress(streams.Err)
 	counts, err := Check(ctx, service, Selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, display.update)
 	display.close()
-	var broken *BreakError
+	broken, breaks := errors.AsType[*BreakError](err)
 	switch {
-	case errors.As(err, &broken):
-		if printErr := c.printJSON(streams, report{counts, &breaks{broken.WorkflowID, broken.RunID, broken.Reason}}); printErr != nil {
-			return printErr
-		}
-		return broken.advice()
+	case breaks: // a result of the check
 	case ctx.Err() != nil:
 		return fmt.Errorf("replay the jobs: interrupted after %s: %w", counts, ctx.Err())
 	case err != nil:
 		return errors.New(oneline.Clean(err.Error()) + "; the check is incomplete, try again")
+	}
+	if c.JSON {
+		if err := command.WriteJSON(streams.Out, report{counts, broken}); err != nil {
+			return err
+		}
+	}
+	switch {
+	case breaks:
+		return broken.advice()
 	case c.JSON:
-		return c.printJSON(streams, report{Counts: counts})
+		return nil
 	}
 	_, err = fmt.Fprintln(streams.Out, c.conclusion(counts))
 	return err
-}
-
-func (c *Command) printJSON(streams command.Streams, value report) error {
-	if !c.JSON {
-		return nil
-	}
-	return command.WriteJSON(streams.Out, value)
 }
 
 // conclusion is the last line of the text output.
@@ -120,11 +117,7 @@ func (c *Command) conclusion(counts Counts) string {
 
 // String gives the number of open and closed jobs.
 func (c Counts) String() string {
-	noun := "jobs"
-	if c.Closed == 1 {
-		noun = "job"
-	}
-	return fmt.Sprintf("%d open and %d closed %s", c.Open, c.Closed, noun)
+	return fmt.Sprintf("%d open and %d closed %s", c.Open, c.Closed, english.PluralWord(c.Closed, "job", ""))
 }
 
 // advice is the error of the command: the job, the reason and the next step.
@@ -132,4 +125,35 @@ func (e *BreakError) advice() error {
 	return fmt.Errorf("job %s (run %s) would break under this build: %s. Next: don't deploy it while such jobs are open; "+
 		"guard the changed code in workflows/ with workflow.GetVersion, or keep the old workers running until those jobs have ended",
 		oneline.Clean(e.WorkflowID), e.RunID, strings.TrimSuffix(e.Reason, "."))
+}
+
+// progress shows the number of replayed jobs on a terminal; elsewhere it prints
+// nothing. It has no total: jobs are replayed while they are listed.
+type progress struct {
+	container *mpb.Progress
+	bar       *mpb.Bar
+	counts    atomic.Pointer[Counts]
+}
+
+func newProgress(out io.Writer) *progress {
+	p := &progress{}
+	p.counts.Store(&Counts{})
+	if !command.IsTerminal(out) {
+		return p
+	}
+	p.container = mpb.New(mpb.WithOutput(out))
+	p.bar = p.container.New(0, mpb.SpinnerStyle(), mpb.BarWidth(1), mpb.BarRemoveOnComplete(),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return "replayed " + p.counts.Load().String() })))
+	return p
+}
+
+// update is safe for concurrent use.
+func (p *progress) update(counts Counts) { p.counts.Store(&counts) }
+
+// close removes the line from the terminal.
+func (p *progress) close() {
+	if p.container != nil {
+		p.bar.Abort(true)
+		p.container.Wait()
+	}
 }

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"errors"
 	"fmt"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -33,14 +32,12 @@ type endingInbound struct {
 // ExecuteWorkflow does not return if the replay ends before the workflow.
 func (i *endingInbound) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
 	result, err := i.Next.ExecuteWorkflow(ctx, in)
-	var canceled *temporal.CanceledError
-	var continued *workflow.ContinueAsNewError
 	switch {
 	case err == nil:
 		i.result.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
-	case errors.As(err, &canceled):
+	case temporal.IsCanceledError(err):
 		i.result.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED
-	case errors.As(err, &continued):
+	case workflow.IsContinueAsNewError(err):
 		i.result.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW
 	default:
 		i.result.kind = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 
 	historypb "go.temporal.io/api/history/v1"
 
@@ -46,10 +45,7 @@ func explain(err error, events []*historypb.HistoryEvent) string {
 			return "its history has " + numbered(found[1], events) + ", which this build does not do there"
 		}
 	}
-	if len(text) > maxReason {
-		text = strings.ToValidUTF8(text[:maxReason], "") + "…"
-	}
-	return text
+	return oneline.Truncate(text, maxReason)
 }
 
 func named(what, attributes string) string {

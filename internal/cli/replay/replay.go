@@ -36,9 +36,10 @@ type Options struct {
 // build.
 type BreakError struct {
 	// WorkflowID and RunID name the job; they are empty if its history has no ids.
-	WorkflowID, RunID string
+	WorkflowID string `json:"workflowId"`
+	RunID      string `json:"runId"`
 	// Reason is the difference of the history and this build in one line.
-	Reason string
+	Reason string `json:"reason"`
 	cause  error
 }
 
@@ -65,23 +66,29 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 	broken := &BreakError{WorkflowID: started.GetWorkflowId(), RunID: started.GetOriginalExecutionRunId()}
 
 	var observed ending
-	replayer, err := options.replayer(&observed)
+	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
+		Interceptors:                []interceptor.WorkerInterceptor{&observed},
+		DisableRegistrationAliasing: true,
+		DisableDeadlockDetection:    true,
+	})
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
+	if options.Register == nil {
+		options.Register = workflows.Register
+	}
+	options.Register(replayer)
 	done := make(chan error, 1)
 	go func() {
 		done <- replayer.ReplayWorkflowHistoryWithOptions(log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 			&historypb.History{Events: events},
 			worker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: broken.WorkflowID, RunID: broken.RunID}})
 	}()
-	timer := time.NewTimer(replayTimeout)
-	defer timer.Stop()
 	select {
 	case broken.cause = <-done:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-timer.C:
+	case <-time.After(replayTimeout):
 		broken.cause = errors.New("the replay of its history with this build does not end")
 	}
 	if broken.cause == nil || otherResult.MatchString(broken.cause.Error()) {
@@ -92,21 +99,4 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 	}
 	broken.Reason = explain(broken.cause, events)
 	return broken
-}
-
-func (o Options) replayer(observed *ending) (worker.WorkflowReplayer, error) {
-	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
-		Interceptors:                []interceptor.WorkerInterceptor{observed},
-		DisableRegistrationAliasing: true,
-		DisableDeadlockDetection:    true,
-	})
-	if err != nil {
-		return nil, err
-	}
-	register := o.Register
-	if register == nil {
-		register = workflows.Register
-	}
-	register(replayer)
-	return replayer, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -77,7 +76,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	kie, err := kietest.New(options)
+	kie, err := kietest.New(options) //nolint:contextcheck // its tasks last until Close, not until the end of a request
 	if errors.Is(err, kietest.ErrUnknownFault) {
 		return command.Usagef("--faults or --upload-faults: %w; lumaflow simulate --help lists them all", err)
 	}
@@ -92,7 +91,15 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	address := reachable(listener.Addr())
 	_, _ = fmt.Fprintf(streams.Out, "simulated kie.ai at %[1]s, bill at %[1]s/_sim/ledger; "+
 		"use it with KIE_API_KEY=any KIE_BASE_URL=%[1]s KIE_UPLOAD_BASE_URL=%[1]s FETCH_ALLOW_PRIVATE=true\n", address)
-	return serve(ctx, listener, kie, options.Logger)
+	// No write timeout: a stalled response is one of the faults.
+	server := &http.Server{Handler: kie, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	closed := make(chan error, 1)
+	// The end of kie ends stalled transfers, which the drain would wait for.
+	server.RegisterOnShutdown(func() { closed <- kie.Close() })
+	if err := serving.Run(ctx, listener, server, "simulator", drainTime, options.Logger); err != nil {
+		return err
+	}
+	return <-closed
 }
 
 func (c *Command) options(streams command.Streams) (kietest.Options, error) {
@@ -132,19 +139,6 @@ func (c *Command) options(streams command.Streams) (kietest.Options, error) {
 		options.Modify = modify
 	}
 	return options, nil
-}
-
-// serve ends cleanly with ctx: the drain closes kie, which ends stalled
-// transfers.
-func serve(ctx context.Context, listener net.Listener, kie *kietest.Server, logger *slog.Logger) error {
-	// No write timeout: a stalled response is one of the faults.
-	server := &http.Server{Handler: kie, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	closed := make(chan error, 1)
-	server.RegisterOnShutdown(func() { closed <- kie.Close() })
-	if err := serving.Run(ctx, listener, server, "simulator", drainTime, logger); err != nil {
-		return err
-	}
-	return <-closed
 }
 
 // reachable is the URL of a listening address for a client on this machine.

@@ -2,18 +2,22 @@ package campaign
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"lumaflow/test/supervisor"
 )
 
 // verifyNoOtherFiles requires that the processes wrote no files but to their
@@ -137,5 +141,27 @@ func (w *world) closeDisk(keep bool) {
 	unmountDisk(w.path(diskFolder))
 	if os.Remove(w.path(diskFolder)) == nil {
 		_ = os.Rename(kept, w.path(diskFolder))
+	}
+}
+
+// verifyNoOpenFiles waits until the workers have closed every file of a job. An
+// attempt that was given up closes its files when it is cancelled.
+func (r *seedRun) verifyNoOpenFiles(ctx context.Context) {
+	if runtime.GOOS != "linux" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for _, worker := range r.w.workers {
+		for {
+			open := supervisor.OpenFiles(worker.PID(), r.w.path(diskFolder))
+			if len(open) == 0 {
+				break
+			}
+			if sleep(ctx, time.Second) != nil {
+				r.problem("%s has open files without an open job: %s", worker.Name(), strings.Join(open, ", "))
+				break
+			}
+		}
 	}
 }

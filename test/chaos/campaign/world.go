@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -244,16 +245,11 @@ func (w *world) awaitReady(ctx context.Context) error {
 // drain stops the roles with SIGTERM.
 func (w *world) drain() error {
 	failed := make([]error, workers+1)
-	done := make(chan struct{})
+	var drained sync.WaitGroup
 	for i, p := range w.roles() {
-		go func() {
-			failed[i] = p.Stop(drainTimeout)
-			done <- struct{}{}
-		}()
+		drained.Go(func() { failed[i] = p.Stop(drainTimeout) })
 	}
-	for range failed {
-		<-done
-	}
+	drained.Wait()
 	return errors.Join(failed...)
 }
 
