@@ -125,6 +125,6 @@ func toDuration(units uint64, timescale uint32) time.Duration {
 	if seconds >= uint64(math.MaxInt64/time.Second) {
 		return 0
 	}
-	nanoseconds := rest * uint64(time.Second) / scale // below one second
-	return time.Duration(seconds)*time.Second + time.Duration(nanoseconds)
+	nanoseconds := time.Duration(rest * uint64(time.Second) / scale) //nolint:gosec // below one second
+	return time.Duration(seconds)*time.Second + nanoseconds
 }
