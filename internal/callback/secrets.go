@@ -7,7 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"strings"
 )
 
@@ -88,14 +88,8 @@ func (s Secrets) Owns(rawURL, namespace, workflowID string) bool {
 	return ok && owner == workflowID
 }
 
-// String keeps the secrets out of formatted text.
-func (s Secrets) String() string { return redacted }
+// Format keeps the secrets out of formatted text.
+func (s Secrets) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, redacted) }
 
-// GoString keeps the secrets out of %#v.
-func (s Secrets) GoString() string { return redacted }
-
-// LogValue keeps the secrets out of logs.
-func (s Secrets) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText keeps the secrets out of JSON and all other text encodings.
+// MarshalText keeps the secrets out of logs, JSON and all other text encodings.
 func (s Secrets) MarshalText() ([]byte, error) { return []byte(redacted), nil }

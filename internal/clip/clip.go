@@ -70,9 +70,11 @@ func (c *Clip) check(ctx context.Context) error {
 		return unreadable(c.path, err)
 	}
 	c.size = info.Size()
-	if c.sha256, err = c.hash(ctx); err != nil {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, &contextReader{ctx, c.content()}); err != nil {
 		return fmt.Errorf("read %s: %w", c, err)
 	}
+	c.sha256 = hex.EncodeToString(hash.Sum(nil))
 	return c.inspect()
 }
 
@@ -135,14 +137,6 @@ func (c *Clip) inspect() error {
 	}
 	c.extension = video.Extension
 	return nil
-}
-
-func (c *Clip) hash(ctx context.Context) (string, error) {
-	hash := sha256.New()
-	if _, err := io.Copy(hash, &contextReader{ctx, c.content()}); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // content reads the file from its beginning, up to the size that it had when it

@@ -109,8 +109,8 @@ func (c *Clip) upload(ctx context.Context, host Host, progress func(int64)) (Hos
 
 // pauseAfter returns the pause before the next attempt, and whether there is one.
 func pauseAfter(err error, attempt int) (time.Duration, bool) {
-	var failed *kie.Error
-	if !errors.As(err, &failed) || failed.Class != kie.Temporary || attempt == maxAttempts {
+	failed, ok := errors.AsType[*kie.Error](err)
+	if !ok || failed.Class != kie.Temporary || attempt == maxAttempts {
 		return 0, false
 	}
 	backoff := firstPause << (attempt - 1)
@@ -120,8 +120,7 @@ func pauseAfter(err error, attempt int) (time.Duration, bool) {
 
 // notUploaded returns the final error in one line.
 func (c *Clip) notUploaded(ctx context.Context, err error, attempt int) error {
-	var failed *kie.Error
-	errors.As(err, &failed)
+	failed, _ := errors.AsType[*kie.Error](err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("the upload of %s was interrupted, nothing was submitted: %w", c, context.Cause(ctx))

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -17,47 +18,31 @@ type contentRange struct {
 	total int64
 }
 
-// parseContentRange reads "bytes 0-99/1000", "bytes 0-99/*" and
-// "bytes */1000".
+// contentRangeForm matches "bytes 0-99/1000", "bytes 0-99/*" and "bytes */1000".
+var contentRangeForm = regexp.MustCompile(`(?i)^\s*bytes \s*(?:([0-9]+)-([0-9]+)|\*)/([0-9]+|\*)\s*$`)
+
 func parseContentRange(header string) (contentRange, error) {
-	unit, rest, _ := strings.Cut(strings.TrimSpace(header), " ")
-	span, length, found := strings.Cut(strings.TrimSpace(rest), "/")
-	if !found || !strings.EqualFold(unit, "bytes") {
+	found := contentRangeForm.FindStringSubmatch(header)
+	if found == nil {
 		return contentRange{}, errContentRange
 	}
 	parsed := contentRange{first: -1, last: -1, total: -1}
-	var err error
-	if length != "*" {
-		if parsed.total, err = parseOffset(length); err != nil {
-			return contentRange{}, err
+	for i, field := range []*int64{&parsed.first, &parsed.last, &parsed.total} {
+		digits := found[i+1]
+		if digits == "" || digits == "*" {
+			continue
 		}
-	}
-	if span == "*" {
-		if parsed.total < 0 {
+		// 62 bits and a sign leave room to add one to any offset.
+		offset, err := strconv.ParseInt(digits, 10, 63)
+		if err != nil {
 			return contentRange{}, errContentRange
 		}
-		return parsed, nil
+		*field = offset
 	}
-	first, last, _ := strings.Cut(span, "-")
-	if parsed.first, err = parseOffset(first); err != nil {
-		return contentRange{}, err
-	}
-	if parsed.last, err = parseOffset(last); err != nil {
-		return contentRange{}, err
-	}
-	if parsed.first > parsed.last || parsed.total >= 0 && parsed.last >= parsed.total {
+	if max(parsed.first, parsed.total) < 0 || parsed.first > parsed.last || parsed.total >= 0 && parsed.last >= parsed.total {
 		return contentRange{}, errContentRange
 	}
 	return parsed, nil
-}
-
-func parseOffset(digits string) (int64, error) {
-	// 62 bits leave room to add one to any offset.
-	offset, err := strconv.ParseUint(digits, 10, 62)
-	if err != nil {
-		return 0, errContentRange
-	}
-	return int64(offset), nil
 }
 
 // entityTag returns a well-formed ETag, and whether it is a strong one. Only a

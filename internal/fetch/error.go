@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,23 +30,12 @@ const (
 	Disk
 )
 
-// String names the kind.
-func (k Kind) String() string {
-	switch k {
-	case Transient:
-		return "transient"
-	case LinkDead:
-		return "link dead"
-	case Rejected:
-		return "rejected"
-	case Forbidden:
-		return "forbidden"
-	case Disk:
-		return "disk"
-	default:
-		return fmt.Sprintf("Kind(%d)", int(k))
-	}
+var kindNames = map[Kind]string{
+	Transient: "transient", LinkDead: "link dead", Rejected: "rejected", Forbidden: "forbidden", Disk: "disk",
 }
+
+// String names the kind.
+func (k Kind) String() string { return cmp.Or(kindNames[k], fmt.Sprintf("Kind(%d)", int(k))) }
 
 // Error is a failed download. Neither it nor anything it wraps holds more of a
 // link than its host.
@@ -85,11 +75,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // they report a full disk or a missing permission, else Transient; nil has no
 // kind, 0.
 func KindOf(err error) Kind {
-	var failed *Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case errors.As(err, &failed):
+	}
+	if failed, ok := errors.AsType[*Error](err); ok {
 		return failed.Kind
 	}
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES} {

@@ -5,6 +5,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"time"
+
+	"lumaflow/internal/media"
 )
 
 const (
@@ -71,15 +74,9 @@ func New(options Options) (*Fetcher, error) {
 	if options.AllowHosts, err = parseHosts(options.AllowHosts); err != nil {
 		return nil, err
 	}
-	if options.StallTimeout == 0 {
-		options.StallTimeout = defaultStallTimeout
-	}
-	if options.MaxBytes == 0 {
-		options.MaxBytes = defaultMaxBytes
-	}
-	if options.Logger == nil {
-		options.Logger = slog.New(slog.DiscardHandler)
-	}
+	options.StallTimeout = cmp.Or(options.StallTimeout, defaultStallTimeout)
+	options.MaxBytes = cmp.Or(options.MaxBytes, defaultMaxBytes)
+	options.Logger = cmp.Or(options.Logger, slog.New(slog.DiscardHandler))
 	if err := prepareWorkDir(options.WorkDir, time.Now().Add(-abandonedAfter)); err != nil {
 		return nil, fmt.Errorf("work directory %s: %w: set WORK_DIR to a folder that this user can write and that has room", options.WorkDir, err)
 	}
@@ -143,4 +140,42 @@ func (f *Fetcher) Fetch(ctx context.Context, request Request) (*File, error) {
 		Video:  video,
 		work:   work,
 	}, nil
+}
+
+// File is a verified file in the work directory, durable on disk (fsync). It holds
+// a lock until Discard or Close, so that no other attempt writes to it. It may be
+// renamed while the lock is held.
+type File struct {
+	Path  string
+	Bytes int64
+	// SHA256 is the hash of the content in lower-case hexadecimal.
+	SHA256 string
+	// ETag is the one that the server sent, empty if it sent none.
+	ETag string
+	// Host is the host of the link, with its port if it has one.
+	Host  string
+	Video media.Video
+
+	work *partial
+}
+
+// Discard removes the work file, unless it has been renamed, and releases the
+// lock. Call it when the file has been published.
+func (f *File) Discard() error {
+	if f.work == nil {
+		return nil
+	}
+	err := f.work.remove()
+	return cmp.Or(err, f.Close())
+}
+
+// Close releases the lock and leaves the file for a later attempt with the same
+// key. It does nothing after Discard.
+func (f *File) Close() error {
+	if f.work == nil {
+		return nil
+	}
+	work := f.work
+	f.work = nil
+	return work.close()
 }

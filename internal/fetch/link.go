@@ -1,12 +1,15 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -76,7 +79,7 @@ func (f *Fetcher) get(ctx context.Context, link *url.URL, header http.Header) (*
 		request := (&http.Request{Method: http.MethodGet, URL: link, Host: link.Host, Header: header.Clone()}).WithContext(ctx)
 		response, err := f.transport.RoundTrip(request)
 		if err != nil {
-			return nil, connectionError(link.Host, explain(ctx, err))
+			return nil, connectionError(link.Host, cmp.Or(context.Cause(ctx), err))
 		}
 		switch response.StatusCode {
 		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
@@ -94,12 +97,38 @@ func (f *Fetcher) get(ctx context.Context, link *url.URL, header http.Header) (*
 }
 
 func redirectTarget(from *url.URL, location string) (*url.URL, error) {
-	if location == "" || len(location) > maxLinkLength {
-		return nil, errors.New("the redirect has no usable target")
-	}
 	target, err := from.Parse(location)
-	if err != nil {
+	if location == "" || len(location) > maxLinkLength || err != nil {
 		return nil, errors.New("the redirect has no usable target")
 	}
 	return target, nil
+}
+
+// parseHosts flattens and checks the host allow-list.
+func parseHosts(lists []string) ([]string, error) {
+	var hosts []string
+	for _, list := range lists {
+		for host := range strings.SplitSeq(list, ",") {
+			host = canonicalHost(strings.TrimSpace(host))
+			if host == "" {
+				continue
+			}
+			if strings.ContainsAny(host, "/:*@?# ") || strings.HasPrefix(host, ".") {
+				return nil, fmt.Errorf("FETCH_ALLOW_HOSTS: %q is not a host name: write it like example.com, subdomains are included", host)
+			}
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts, nil
+}
+
+// allowedHost reports whether host or a parent domain of it is on the list. An
+// empty list allows every host.
+func allowedHost(hosts []string, host string) bool {
+	host = "." + canonicalHost(host)
+	return len(hosts) == 0 || slices.ContainsFunc(hosts, func(allowed string) bool { return strings.HasSuffix(host, "."+allowed) })
+}
+
+func canonicalHost(host string) string {
+	return strings.ToLower(strings.TrimSuffix(host, "."))
 }

@@ -19,15 +19,6 @@ const maxRetryAfter = 10 * time.Minute
 
 var errStalled = errors.New("nothing arrived for too long")
 
-// explain replaces an error of the network by the reason why its context was
-// canceled, if it was.
-func explain(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return err
-}
-
 // connectionError is a failure to connect or to receive a response header.
 func connectionError(host string, err error) error {
 	if rejected, ok := errors.AsType[addressError](err); ok {
@@ -67,10 +58,9 @@ func plain(err error) error {
 func statusError(response *http.Response) error {
 	failed := &Error{StatusCode: response.StatusCode, Host: response.Request.URL.Host}
 	switch code := response.StatusCode; {
-	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound, code == http.StatusGone:
-		failed.Kind = LinkDead
-	case code == http.StatusBadRequest:
-		// Google Cloud Storage and S3 send it for a link that has expired.
+	// Google Cloud Storage and S3 send 400 for a link that has expired.
+	case code == http.StatusBadRequest, code == http.StatusUnauthorized, code == http.StatusForbidden,
+		code == http.StatusNotFound, code == http.StatusGone:
 		failed.Kind = LinkDead
 	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
 		failed.Kind = Transient

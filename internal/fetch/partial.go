@@ -132,18 +132,17 @@ func (p *partial) close() error {
 // remove deletes the file and its checkpoint, unless the file has been renamed and
 // another attempt has begun a new one under its name.
 func (p *partial) remove() error {
-	found, err := p.dir.Lstat(p.name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	own, err := p.file.Stat()
+	if err != nil {
 		return err
 	}
-	if err == nil {
-		own, err := p.file.Stat()
-		if err != nil {
-			return err
-		}
-		if !os.SameFile(own, found) {
-			return nil
-		}
+	found, err := p.dir.Lstat(p.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case !os.SameFile(own, found):
+		return nil
 	}
 	return cmp.Or(removeIfExists(p.dir, p.state), removeIfExists(p.dir, p.name))
 }

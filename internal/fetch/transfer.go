@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,7 +141,7 @@ func (t transfer) finish(ctx context.Context, cause error) error {
 	}
 	switch {
 	case !errors.Is(cause, io.EOF):
-		return t.download.fail(Transient, 0, fmt.Errorf("after %d bytes: %w", work.size, plain(explain(ctx, cause))))
+		return t.download.fail(Transient, 0, fmt.Errorf("after %d bytes: %w", work.size, plain(cmp.Or(context.Cause(ctx), cause))))
 	case work.length >= 0 && work.size < work.length:
 		return t.download.fail(Transient, 0, fmt.Errorf("the connection ended after %d of %d bytes", work.size, work.length))
 	default:

@@ -53,13 +53,12 @@ func DecodeCallback(body []byte) (Callback, error) {
 	}, nil
 }
 
-// taskIDs returns the distinct task ids of a callback or of the answer to a
-// submission.
+// taskIDs returns the distinct valid task ids of an answer or a callback.
 func taskIDs(fields, data object) []string {
 	var ids []string
 	for _, holder := range []object{data, fields} {
 		for _, spelling := range []string{"taskId", "task_id"} {
-			if id := holder.taskID(spelling); id != "" && !slices.Contains(ids, id) {
+			if id := asText(holder[spelling]); validTaskID(id) && !slices.Contains(ids, id) {
 				ids = append(ids, id)
 			}
 		}

@@ -42,7 +42,7 @@ func CompareClocks(ctx context.Context, options Options) (Clock, error) {
 	fail := func(err error) (Clock, error) {
 		return Clock{}, &Error{Op: opClock, Class: Temporary, Err: withoutURL(err)}
 	}
-	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, api.JoinPath(creditPath).String(), nil)
+	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, api.JoinPath(balancePath).String(), nil)
 	if err != nil {
 		return fail(err)
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	opCredit   = "credit"
-	creditPath = "/api/v1/chat/credit"
+	opCredit    = "credit"
+	balancePath = "/api/v1/chat/credit"
 )
 
 // Credit returns the balance of the account, in kie.ai's credits. It makes at
@@ -20,7 +20,7 @@ func (c *Client) Credit(ctx context.Context) (balance float64, err error) {
 	return read(ctx, c, readRequest{
 		op:     opCredit,
 		method: http.MethodGet,
-		url:    c.api.JoinPath(creditPath),
+		url:    c.api.JoinPath(balancePath),
 	}, func(a answer) (float64, error) {
 		if !a.readable() {
 			return 0, a.readError()

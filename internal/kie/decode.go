@@ -69,16 +69,6 @@ func (o object) integer(spelling string) (int, bool) {
 	return int(number), true
 }
 
-// taskID returns the first spelling whose value is a valid task id.
-func (o object) taskID(spellings ...string) string {
-	for _, spelling := range spellings {
-		if id := asText(o[spelling]); validTaskID(id) {
-			return id
-		}
-	}
-	return ""
-}
-
 func validTaskID(id string) bool {
 	return strings.TrimSpace(id) != "" && len(id) <= maxTaskID &&
 		!strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError })
@@ -89,24 +79,20 @@ func validTaskID(id string) bool {
 // as UTC; kie.ai documents no zone. Any other value is the zero time.
 func (o object) time(spelling string) time.Time {
 	text := strings.TrimSpace(asText(o[spelling]))
-	at := time.Time{}
-	if number, err := strconv.ParseFloat(text, 64); err == nil {
-		// 1e11 s is the year 5138, 1e11 ms is 1973.
-		const maxSeconds = 1e11
-		switch {
-		case number <= 0 || number >= 1e15:
-		case number < maxSeconds:
-			at = time.Unix(int64(number), 0)
-		default:
-			at = time.UnixMilli(int64(number))
-		}
-	} else {
+	var at time.Time
+	number, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil:
 		for _, layout := range []string{time.RFC3339, time.DateTime, "2006-01-02T15:04:05"} {
-			if parsed, err := time.Parse(layout, text); err == nil {
-				at = parsed
+			if at, err = time.Parse(layout, text); err == nil {
 				break
 			}
 		}
+	// 1e11 s is the year 5138, 1e11 ms is 1973.
+	case number > 0 && number < 1e11:
+		at = time.Unix(int64(number), 0)
+	case number >= 1e11 && number < 1e15:
+		at = time.UnixMilli(int64(number))
 	}
 	if at.Year() < 1970 || at.Year() > 9999 {
 		return time.Time{}
@@ -117,19 +103,12 @@ func (o object) time(spelling string) time.Time {
 // asText returns the value of a JSON string or the literal of a number; any other
 // value is empty.
 func asText(raw json.RawMessage) string {
-	if len(raw) == 0 {
-		return ""
-	}
-	switch c := raw[0]; {
-	case c == '"':
-		var text string
-		if json.Unmarshal(raw, &text) != nil {
-			return ""
-		}
-		return text
-	case c == '-' || c >= '0' && c <= '9':
+	var text string
+	if len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
 		return string(raw)
-	default:
+	}
+	if json.Unmarshal(raw, &text) != nil {
 		return ""
 	}
+	return text
 }

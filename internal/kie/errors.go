@@ -1,7 +1,9 @@
 package kie
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -34,25 +36,17 @@ const (
 	NotFound
 )
 
-// String returns words that fit after "submit: ".
-func (c Class) String() string {
-	switch c {
-	case NotSent:
-		return "nothing was sent"
-	case Held:
-		return "refused for now"
-	case Refused:
-		return "refused"
-	case Unknown:
-		return "the outcome is not known"
-	case Temporary:
-		return "no usable answer"
-	case NotFound:
-		return "not found"
-	default:
-		return "class " + strconv.Itoa(int(c))
-	}
+var classNames = map[Class]string{
+	NotSent:   "nothing was sent",
+	Held:      "refused for now",
+	Refused:   "refused",
+	Unknown:   "the outcome is not known",
+	Temporary: "no usable answer",
+	NotFound:  "not found",
 }
+
+// String returns words that fit after "submit: ".
+func (c Class) String() string { return cmp.Or(classNames[c], "class "+strconv.Itoa(int(c))) }
 
 // Error is the error of every method of Client. It holds no secret: provider text
 // is redacted, truncated and on one line.
@@ -89,11 +83,11 @@ func (e *Error) Error() string {
 	switch {
 	case e.Code == 0:
 	case e.Code == e.HTTPStatus && e.Err != nil:
-		line.WriteString(", HTTP " + strconv.Itoa(e.HTTPStatus))
+		fmt.Fprintf(&line, ", HTTP %d", e.HTTPStatus)
 	case e.HTTPStatus >= 300 && e.Code != e.HTTPStatus:
-		line.WriteString(", HTTP " + strconv.Itoa(e.HTTPStatus) + " with code " + strconv.Itoa(e.Code) + " (" + Reason(e.Code) + ")")
+		fmt.Fprintf(&line, ", HTTP %d with code %d (%s)", e.HTTPStatus, e.Code, Reason(e.Code))
 	default:
-		line.WriteString(", code " + strconv.Itoa(e.Code) + " (" + Reason(e.Code) + ")")
+		fmt.Fprintf(&line, ", code %d (%s)", e.Code, Reason(e.Code))
 	}
 	if e.Err != nil {
 		line.WriteString(": " + oneline.Truncate(redact(e.Err.Error()), maxMessage))

@@ -110,16 +110,13 @@ func New(options Options) (*Client, error) {
 		api:       api,
 		uploads:   uploads,
 		userAgent: cmp.Or(options.UserAgent, UserAgent("dev")),
-		logger:    options.Logger,
+		logger:    cmp.Or(options.Logger, slog.New(slog.DiscardHandler)),
 		transport: options.Transport,
 		authorize: func(request *http.Request) { request.Header.Set("Authorization", "Bearer "+key) },
 		redact:    redact,
 	}
 	if len(key) >= minKey {
 		client.redact = func(text string) string { return redact(strings.ReplaceAll(text, key, redacted)) }
-	}
-	if client.logger == nil {
-		client.logger = slog.New(slog.DiscardHandler)
 	}
 	if client.transport == nil {
 		client.transport = newTransport()

@@ -2,7 +2,10 @@ package kie
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,11 +13,39 @@ import (
 )
 
 const (
+	opDownloadURL   = "download-url"
+	downloadURLPath = "/api/v1/common/download-url"
+
 	// maxLinks bounds the result links of one task; Luma generates one video.
 	maxLinks = 100
 	// maxLink bounds, in bytes, a result link.
 	maxLink = 8 << 10
 )
+
+// DownloadURL returns a fresh link to a file that kie.ai generated. kie.ai
+// documents that the link is valid for 20 minutes and that links of other hosts
+// are rejected: the error is NotFound. It does not document whether a file can
+// be linked after its 14 days. DownloadURL makes at most three requests within
+// 25 seconds.
+func (c *Client) DownloadURL(ctx context.Context, url string) (link string, err error) {
+	return read(ctx, c, readRequest{
+		op:     opDownloadURL,
+		method: http.MethodPost,
+		url:    c.api.JoinPath(downloadURLPath),
+		body: struct {
+			URL string `json:"url"`
+		}{url},
+	}, func(a answer) (string, error) {
+		if !a.readable() {
+			return "", a.readError()
+		}
+		links := linksIn(a.fields["data"])
+		if len(links) == 0 {
+			return "", a.newError(Temporary, errors.New("the answer holds no link"))
+		}
+		return links[0], nil
+	})
+}
 
 // linkSpellings are the fields of kie.ai's families that hold result links, in
 // order of preference. "videoUrl" is not one of them: it is the source video.

@@ -53,7 +53,7 @@ func (c *Client) decodeLumaRecord(a answer) (Record, error) {
 	default:
 		return Record{}, a.readError()
 	}
-	if id := a.data.taskID("taskId", "task_id"); id != "" && id != a.taskID {
+	if id := firstTaskID(nil, a.data); id != "" && id != a.taskID {
 		return Record{}, a.newError(Temporary, errOtherRecord)
 	}
 

@@ -76,7 +76,7 @@ func read[T any](ctx context.Context, c *Client, request readRequest, decode fun
 		result, err = decode(c.receive(request.op, request.taskID, response))
 		return err
 	})
-	if _, err = c.reads.Do(httpRequest); err == nil {
+	if _, err = c.reads.Do(httpRequest); err == nil { //nolint:bodyclose // receive closes it
 		return result, nil
 	}
 	if _, decoded := errors.AsType[*Error](err); decoded {

@@ -1,6 +1,7 @@
 package kie
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -30,21 +31,12 @@ const (
 	UnknownState
 )
 
-// String returns one to three words.
-func (s State) String() string {
-	switch s {
-	case Pending:
-		return "pending"
-	case Succeeded:
-		return "succeeded"
-	case Failed:
-		return "failed"
-	case UnknownState:
-		return "an unknown state"
-	default:
-		return "state " + strconv.Itoa(int(s))
-	}
+var stateNames = map[State]string{
+	Pending: "pending", Succeeded: "succeeded", Failed: "failed", UnknownState: "an unknown state",
 }
+
+// String returns one to three words.
+func (s State) String() string { return cmp.Or(stateNames[s], "state "+strconv.Itoa(int(s))) }
 
 // Record is kie.ai's record of a task. kie.ai keeps it for two months.
 type Record struct {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -117,10 +116,7 @@ func (v Verifier) Verify(candidates []string, timestamp, signature string, now t
 	return taskID, nil
 }
 
-// Format keeps the keys out of everything that prints the verifier.
+// Format keeps the keys out of everything that prints the verifier, logs included.
 func (v Verifier) Format(state fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(state, "kie.Verifier(%d keys)", len(v.keys))
 }
-
-// LogValue keeps the keys out of logs.
-func (v Verifier) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(v)) }

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-
-	"github.com/hashicorp/go-retryablehttp"
 )
 
 const (
@@ -26,8 +24,7 @@ var (
 )
 
 // Submit creates one paid Luma Modify task and returns its id. It makes exactly
-// one POST: nothing below it, neither retryablehttp nor net/http, repeats it or
-// follows a redirect with it.
+// one POST: net/http neither repeats it nor follows a redirect with it.
 //
 // An error is an *Error whose class decides the next step. The class is decided
 // by proof only; whatever does not prove that no task was created is Unknown:
@@ -67,20 +64,15 @@ func (c *Client) Submit(ctx context.Context, request SubmitRequest) (taskID stri
 // request may have left this machine.
 func (c *Client) postOnce(ctx context.Context, path string, body []byte) (response *http.Response, sent bool, err error) {
 	observed := new(wire)
-	request, err := retryablehttp.NewRequestWithContext(observed.watch(ctx), http.MethodPost, c.api.JoinPath(path).String(), body)
+	request, err := http.NewRequestWithContext(observed.watch(ctx), http.MethodPost, c.api.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, false, err
 	}
-	c.prepare(request.Request, "application/json")
+	c.prepare(request, "application/json")
 	// Without GetBody net/http can't rewind the body, hence can't send it twice.
 	request.GetBody = nil
 
-	client := retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: observed.transport(c.transport), CheckRedirect: noRedirect},
-		RetryMax:     0,
-		CheckRetry:   func(context.Context, *http.Response, error) (bool, error) { return false, nil },
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
+	client := http.Client{Transport: observed.transport(c.transport), CheckRedirect: noRedirect}
 	response, err = client.Do(request)
 	if err != nil {
 		return nil, observed.seal(), err

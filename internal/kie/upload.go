@@ -2,6 +2,7 @@ package kie
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -54,10 +55,7 @@ func (c *Client) Upload(ctx context.Context, upload Upload) (Uploaded, error) {
 	ctx, watchdog := stall.Watch(ctx, uploadStall, fmt.Errorf("nothing moved for %v", uploadStall))
 	defer watchdog.Stop()
 	failed := func(err error) error {
-		if context.Cause(ctx) != nil {
-			err = context.Cause(ctx)
-		}
-		return &Error{Op: opUpload, Class: Temporary, Err: withoutURL(err)}
+		return &Error{Op: opUpload, Class: Temporary, Err: withoutURL(cmp.Or(context.Cause(ctx), err))}
 	}
 	head, tail, contentType, err := upload.frame()
 	if err != nil {
@@ -87,10 +85,7 @@ func (c *Client) Upload(ctx context.Context, upload Upload) (Uploaded, error) {
 
 // frame returns the parts of the multipart body before and after the video.
 func (u Upload) frame() (head, tail []byte, contentType string, err error) {
-	folder := strings.Trim(u.Path, "/")
-	if folder == "" {
-		folder = defaultFolder
-	}
+	folder := cmp.Or(strings.Trim(u.Path, "/"), defaultFolder)
 	name, mediaType := uniqueName(u.Name)
 	var frame bytes.Buffer
 	form := multipart.NewWriter(&frame)
@@ -98,14 +93,10 @@ func (u Upload) frame() (head, tail []byte, contentType string, err error) {
 		"Content-Disposition": {`form-data; name="file"; filename="` + name + `"`},
 		"Content-Type":        {mediaType},
 	}
-	if err := errors.Join(form.WriteField("uploadPath", folder), form.WriteField("fileName", name)); err != nil {
-		return nil, nil, "", err
-	}
-	if _, err := form.CreatePart(header); err != nil {
-		return nil, nil, "", err
-	}
+	err = errors.Join(form.WriteField("uploadPath", folder), form.WriteField("fileName", name))
+	_, partErr := form.CreatePart(header)
 	split := frame.Len()
-	if err := form.Close(); err != nil {
+	if err := errors.Join(err, partErr, form.Close()); err != nil {
 		return nil, nil, "", err
 	}
 	return frame.Bytes()[:split], frame.Bytes()[split:], form.FormDataContentType(), nil
@@ -116,30 +107,20 @@ func (u Upload) content() io.Reader {
 	if u.Size <= 0 {
 		return u.Body
 	}
-	return &exactReader{reader: u.Body, left: u.Size}
+	return &exactReader{io.LimitedReader{R: u.Body, N: u.Size}}
 }
+
+var mediaTypes = map[string]string{".mp4": "video/mp4", ".mov": "video/quicktime", ".avi": "video/x-msvideo"}
 
 // uniqueName returns a random name that needs no escapes in a URL or header, and
 // its media type.
 func uniqueName(name string) (unique, mediaType string) {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
-	extension := strings.ToLower(path.Ext(name))
-	switch extension {
-	case ".mp4":
-		mediaType = "video/mp4"
-	case ".mov":
-		mediaType = "video/quicktime"
-	case ".avi":
-		mediaType = "video/x-msvideo"
-	default:
-		extension, mediaType = strings.TrimRight(strings.Map(plainASCII, extension), "."), "application/octet-stream"
-	}
+	extension := strings.TrimRight(strings.Map(plainASCII, strings.ToLower(path.Ext(name))), ".")
+	extension = extension[:min(len(extension), 10)]
 	stem := strings.Trim(strings.Map(plainASCII, strings.TrimSuffix(name, path.Ext(name))), "-.")
-	stem, extension = stem[:min(len(stem), maxUploadName)], extension[:min(len(extension), 10)]
-	if stem == "" {
-		stem = "video"
-	}
-	return stem + "-" + strings.ToLower(rand.Text()) + extension, mediaType
+	stem = cmp.Or(stem[:min(len(stem), maxUploadName)], "video")
+	return stem + "-" + strings.ToLower(rand.Text()) + extension, cmp.Or(mediaTypes[extension], "application/octet-stream")
 }
 
 // plainASCII maps everything but ASCII letters, digits, "-", "_" and "." to "-".
@@ -171,23 +152,12 @@ func (b *uploadBody) Read(bytes []byte) (int, error) {
 
 // exactReader reads exactly the announced size: it truncates a file that has
 // grown, and fails if the file has shrunk.
-type exactReader struct {
-	reader io.Reader
-	left   int64
-}
+type exactReader struct{ file io.LimitedReader }
 
 func (r *exactReader) Read(bytes []byte) (int, error) {
-	if r.left == 0 {
-		return 0, io.EOF
+	n, err := r.file.Read(bytes)
+	if err == io.EOF && r.file.N > 0 {
+		err = errors.New("the file became shorter while it was uploaded")
 	}
-	n, err := r.reader.Read(bytes[:min(int64(len(bytes)), r.left)])
-	r.left -= int64(n)
-	switch {
-	case err == io.EOF && r.left > 0:
-		return n, errors.New("the file became shorter while it was uploaded")
-	case err == io.EOF:
-		return n, nil
-	default:
-		return n, err
-	}
+	return n, err
 }

@@ -85,7 +85,5 @@ func (c *Client) ownFileHost(host string) bool {
 	if domain, err := publicsuffix.EffectiveTLDPlusOne(own); err == nil && net.ParseIP(own) == nil {
 		domains = append(domains, domain)
 	}
-	return slices.ContainsFunc(domains, func(domain string) bool {
-		return host == domain || strings.HasSuffix(host, "."+domain)
-	})
+	return slices.ContainsFunc(domains, func(domain string) bool { return strings.HasSuffix("."+host, "."+domain) })
 }

@@ -33,22 +33,23 @@ const ErrTruncated = MalformedError("the video is cut off: its last box runs pas
 
 // box is the place of one box of a file, in bytes from its beginning.
 type box struct {
-	kind string
-	// The header spans start to payload, the payload payload to end.
-	start, payload, end int64
+	// path is the kind of the box after those of the boxes around it, such as
+	// "moov/trak". It is empty for the whole file.
+	path string
+	// payload and end are the limits of the content, behind the header.
+	payload, end int64
 }
 
 // boxReader reads box headers. It checks every length before it relies on it.
 type boxReader struct {
 	file io.ReaderAt
-	size int64
 	// headers counts the headers read so far.
 	headers int
 }
 
-// each calls visit for the boxes within another, and fails unless they fill it
-// exactly.
-func (r *boxReader) each(within box, visit func(box) error) error {
+// walk calls visit for each box within another, then for the boxes within it if
+// its path is one of containers. It fails unless boxes fill each container exactly.
+func (r *boxReader) walk(within box, containers []string, visit func(box) error) error {
 	for start := within.payload; start < within.end; {
 		found, err := r.header(start, within)
 		if err != nil {
@@ -57,22 +58,23 @@ func (r *boxReader) each(within box, visit func(box) error) error {
 		if err := visit(found); err != nil {
 			return err
 		}
+		if slices.Contains(containers, found.path) {
+			if err := r.walk(found, containers, visit); err != nil {
+				return err
+			}
+		}
 		start = found.end
 	}
 	return nil
 }
 
-// whole is the file as a box around its boxes.
-func (r *boxReader) whole() box { return box{end: r.size} }
-
 func (r *boxReader) header(start int64, within box) (box, error) {
 	if r.headers++; r.headers > maxBoxes {
 		return box{}, malformedf("more than %d boxes", maxBoxes)
 	}
-	nested := within != r.whole()
-	beyond := error(ErrTruncated)
+	nested, beyond := within.path != "", error(ErrTruncated)
 	if nested {
-		beyond = malformedf("a box at byte %d runs past the %s box around it", start, within.kind)
+		beyond = malformedf("a box at byte %d runs past the %s box around it", start, within.path)
 	}
 	room := within.end - start
 	bytes := make([]byte, min(room, largeHeader))
@@ -85,13 +87,14 @@ func (r *boxReader) header(start int64, within box) (box, error) {
 	if room < smallHeader {
 		return box{}, beyond
 	}
-	found := box{kind: string(bytes[4:8]), start: start, payload: start + smallHeader}
+	kind := string(bytes[4:8])
+	found := box{path: strings.TrimPrefix(within.path+"/"+kind, "/"), payload: start + smallHeader}
 	size, least := int64(binary.BigEndian.Uint32(bytes)), int64(smallHeader)
 	switch size {
 	case 0:
 		// The last box of a file may extend to its end. A header of zeros is no
 		// box but a hole in the file.
-		if nested || found.kind == "\x00\x00\x00\x00" {
+		if nested || kind == "\x00\x00\x00\x00" {
 			return box{}, malformedf("no box begins at byte %d", start)
 		}
 		size = room

@@ -20,167 +20,113 @@ const (
 	runChunk = 16 << 10
 )
 
+// fragmentContainers are the boxes that describe the tracks and their fragments.
+var fragmentContainers = []string{"moov/trak", "moov/trak/mdia", "moov/mvex", "moof/traf"}
+
 // timeline adds up the duration of tracks with samples in fragments. Screen
 // recorders write such files; their movie header covers the beginning at best.
-// A malformed fragment makes the duration unknown, it does not make the file
-// malformed.
 type timeline struct {
 	boxes  *boxReader
 	tracks map[uint32]*trackTime
-	// incomplete is set by a fragment that is malformed.
-	incomplete bool
+	// defaults are the durations of samples without one of their own, by track.
+	defaults map[uint32]uint64
+	// track is that of the current trak or traf box, nil before the header of a traf.
+	track *trackTime
+	// sampleDefault is the default duration of a sample in the current traf box.
+	sampleDefault uint64
 }
 
 // trackTime is the time of one track, in units of its own scale.
 type trackTime struct {
-	id    uint32
 	scale uint32
 	// header is the duration of the samples that the movie header describes.
 	header uint64
-	// sampleDefault is the duration of a sample without one of its own.
-	sampleDefault uint64
 	// start and end are those of the fragments so far.
 	start, end uint64
 	begun      bool
 }
 
-// fragmentedDuration is the duration of the fragments of a file, with the
-// samples that its movie header describes; 0 if it can't be determined.
-func fragmentedDuration(file io.ReaderAt, size int64, movie box, fragments []box) (time.Duration, error) {
-	line := &timeline{boxes: &boxReader{file: file, size: size}, tracks: map[uint32]*trackTime{}}
-	if err := line.addTracks(movie); err != nil {
-		return 0, err
-	}
-	for _, fragment := range fragments {
-		if err := line.addFragment(fragment); err != nil {
+// fragmentedDuration is the duration of the moof boxes of a file, with the samples
+// that its moov box, the first of the boxes, describes. It is 0 if the duration
+// can't be determined: a malformed fragment does not make the file malformed.
+func fragmentedDuration(file io.ReaderAt, boxes []box) (longest time.Duration, err error) {
+	line := timeline{boxes: &boxReader{file: file}, tracks: map[uint32]*trackTime{}, defaults: map[uint32]uint64{}}
+	for _, part := range boxes {
+		err := line.boxes.walk(part, fragmentContainers, line.visit)
+		if _, malformed := errors.AsType[MalformedError](err); malformed {
+			return 0, nil
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
-	if line.incomplete {
-		return 0, nil
-	}
-	longest := time.Duration(0)
 	for _, track := range line.tracks {
 		longest = max(longest, toDuration(track.end-track.start, track.scale))
 	}
 	return longest, nil
 }
 
-// each calls visit for the boxes within another. Malformed ones make the
-// timeline incomplete; only a failure to read is an error.
-func (t *timeline) each(within box, visit func(box) error) error {
-	err := t.boxes.each(within, visit)
-	if _, ok := errors.AsType[MalformedError](err); ok {
-		t.incomplete = true
-		return nil
-	}
-	return err
-}
-
-// addTracks reads the tracks from the movie header.
-func (t *timeline) addTracks(movie box) error {
-	defaults := map[uint32]uint64{}
-	err := t.each(movie, func(found box) error {
-		switch found.kind {
-		case "trak":
-			return t.addTrack(found)
-		case "mvex":
-			return t.each(found, func(found box) error {
-				if found.kind != "trex" {
-					return nil
-				}
-				var extends mp4.Trex
-				err := t.boxes.decode(found, &extends)
-				defaults[extends.TrackID] = uint64(extends.DefaultSampleDuration)
-				return err
-			})
-		}
-		return nil
-	})
-	for id, track := range t.tracks {
-		track.sampleDefault = defaults[id]
-	}
-	return err
-}
-
-func (t *timeline) addTrack(trak box) error {
-	track := &trackTime{}
-	err := t.each(trak, func(found box) error {
-		switch found.kind {
-		case "tkhd":
-			var header mp4.Tkhd
-			err := t.boxes.decode(found, &header)
-			track.id = header.TrackID
+func (t *timeline) visit(found box) error {
+	switch found.path {
+	case "moov/trak":
+		t.track = &trackTime{}
+	case "moov/trak/tkhd":
+		var header mp4.Tkhd
+		if err := t.boxes.decode(found, &header); err != nil {
 			return err
-		case "mdia":
-			return t.each(found, func(found box) error {
-				if found.kind != "mdhd" {
-					return nil
-				}
-				var header mp4.Mdhd
-				err := t.boxes.decode(found, &header)
-				track.scale, track.header = header.Timescale, declaredUnits(header.GetDuration(), header.GetVersion())
-				return err
-			})
 		}
-		return nil
-	})
-	t.tracks[track.id] = track
-	return err
-}
-
-// addFragment adds the track fragments of one moof box.
-func (t *timeline) addFragment(moof box) error {
-	return t.each(moof, func(found box) error {
-		if found.kind != "traf" {
+		t.tracks[header.TrackID] = t.track
+	case "moov/trak/mdia/mdhd":
+		var header mp4.Mdhd
+		if err := t.boxes.decode(found, &header); err != nil {
+			return err
+		}
+		t.track.scale, t.track.header = header.Timescale, declaredUnits(header.GetDuration(), header.GetVersion())
+	case "moov/mvex/trex":
+		var extends mp4.Trex
+		if err := t.boxes.decode(found, &extends); err != nil {
+			return err
+		}
+		t.defaults[extends.TrackID] = uint64(extends.DefaultSampleDuration)
+	case "moof/traf":
+		t.track = nil
+	case "moof/traf/tfhd":
+		var header mp4.Tfhd
+		if err := t.boxes.decode(found, &header); err != nil {
+			return err
+		}
+		if t.track = t.tracks[header.TrackID]; t.track == nil {
+			return MalformedError("a fragment is of no track")
+		}
+		t.sampleDefault = t.defaults[header.TrackID]
+		if header.CheckFlag(headDefaultDuration) {
+			t.sampleDefault = uint64(header.DefaultSampleDuration)
+		}
+	case "moof/traf/tfdt":
+		if t.track == nil {
 			return nil
 		}
-		return t.addTrackFragment(found)
-	})
-}
-
-// addTrackFragment adds the samples that one fragment has of one track.
-func (t *timeline) addTrackFragment(traf box) error {
-	track, sampleDefault := (*trackTime)(nil), uint64(0)
-	return t.each(traf, func(found box) error {
-		if found.kind == "tfhd" {
-			var header mp4.Tfhd
-			if err := t.boxes.decode(found, &header); err != nil {
-				return err
-			}
-			if track = t.tracks[header.TrackID]; track == nil {
-				return MalformedError("a fragment is of no track")
-			}
-			sampleDefault = track.sampleDefault
-			if header.CheckFlag(headDefaultDuration) {
-				sampleDefault = uint64(header.DefaultSampleDuration)
-			}
+		var base mp4.Tfdt
+		if err := t.boxes.decode(found, &base); err != nil {
+			return err
+		}
+		t.track.seek(base.GetBaseMediaDecodeTime())
+	case "moof/traf/trun":
+		if t.track == nil {
 			return nil
 		}
-		if track == nil {
-			return nil
+		units, err := t.runDuration(found)
+		if err != nil {
+			return err
 		}
-		switch found.kind {
-		case "tfdt":
-			var base mp4.Tfdt
-			if err := t.boxes.decode(found, &base); err != nil {
-				return err
-			}
-			track.seek(base.GetBaseMediaDecodeTime())
-		case "trun":
-			units, err := t.runDuration(found, sampleDefault)
-			if err != nil {
-				return err
-			}
-			if !track.begun {
-				track.seek(track.header)
-			}
-			if track.end += units; track.end < units {
-				return MalformedError("a fragment is endless")
-			}
+		if !t.track.begun {
+			t.track.seek(t.track.header)
 		}
-		return nil
-	})
+		if t.track.end += units; t.track.end < units {
+			return MalformedError("a fragment is endless")
+		}
+	}
+	return nil
 }
 
 // seek sets the decode time of the next fragment. The samples of the movie
@@ -194,7 +140,7 @@ func (t *trackTime) seek(at uint64) {
 
 // runDuration is the duration of the samples of a run. It reads the run in
 // chunks, whatever number of samples the run declares.
-func (t *timeline) runDuration(trun box, sampleDefault uint64) (units uint64, err error) {
+func (t *timeline) runDuration(trun box) (units uint64, err error) {
 	head := make([]byte, 8)
 	if trun.end-trun.payload < int64(len(head)) {
 		return 0, MalformedError("a trun box is too short")
@@ -204,7 +150,7 @@ func (t *timeline) runDuration(trun box, sampleDefault uint64) (units uint64, er
 	}
 	flags, count := binary.BigEndian.Uint32(head)&0xffffff, binary.BigEndian.Uint32(head[4:])
 	if flags&runDuration == 0 {
-		return uint64(count) * sampleDefault, nil
+		return uint64(count) * t.sampleDefault, nil
 	}
 	size := func(fields ...uint32) (bytes int64) {
 		for _, flag := range fields {

@@ -16,6 +16,9 @@ const (
 	maxDescription = 1 << 10
 )
 
+// movieContainers are the boxes whose boxes are inspected.
+var movieContainers = []string{"moov", "moov/trak"}
+
 // InspectMP4 checks that a file of this size is a complete MP4 or MOV: boxes
 // fill it exactly, and one of them is the movie header, moov, with boxes that
 // fill it exactly.
@@ -23,94 +26,81 @@ func InspectMP4(file io.ReaderAt, size int64) (Video, error) {
 	if size == 0 {
 		return Video{}, MalformedError("the file is empty")
 	}
-	reader := &boxReader{file: file, size: size}
-	video := Video{Extension: ".mov"}
-	var movies, fragments []box
-	err := reader.each(reader.whole(), func(found box) error {
-		switch found.kind {
-		case "ftyp":
-			brand := make([]byte, 4)
-			if found.end-found.payload < 8 {
-				return MalformedError("its ftyp box is too short")
-			}
-			if err := reader.readAt(brand, found.payload); err != nil {
-				return err
-			}
-			if string(brand) != brandQuickTime {
-				video.Extension = ".mp4"
-			}
-		case "moov":
-			if movies = append(movies, found); len(movies) > 1 {
-				return MalformedError("it has two moov boxes")
-			}
-			return video.readMovie(reader, found)
-		case "moof":
-			fragments = append(fragments, found)
-		}
-		return nil
-	})
-	if err != nil {
+	found := inspection{boxes: &boxReader{file: file}, video: Video{Extension: ".mov"}}
+	if err := found.boxes.walk(box{end: size}, movieContainers, found.visit); err != nil {
 		return Video{}, err
 	}
-	if len(movies) == 0 {
+	if len(found.movies) == 0 {
 		return Video{}, MalformedError("it has no moov box")
 	}
-	if len(fragments) > 0 {
-		fragmented, err := fragmentedDuration(file, size, movies[0], fragments)
+	if len(found.fragments) > 0 {
+		fragmented, err := fragmentedDuration(file, append(found.movies, found.fragments...))
 		if err != nil {
 			return Video{}, err
 		}
-		video.Duration = max(video.Duration, fragmented)
+		found.video.Duration = max(found.video.Duration, fragmented)
 	}
-	return video, nil
+	return found.video, nil
 }
 
-func (v *Video) readMovie(reader *boxReader, movie box) error {
-	return reader.each(movie, func(found box) error {
-		switch found.kind {
-		case "mvhd":
-			var header mp4.Mvhd
-			if err := reader.decode(found, &header); err != nil {
-				return err
-			}
-			v.Duration = toDuration(declaredUnits(header.GetDuration(), header.GetVersion()), header.Timescale)
-		case "trak":
-			return v.readTrack(reader, found)
-		}
-		return nil
-	})
+// inspection collects the properties of a file from its boxes.
+type inspection struct {
+	boxes             *boxReader
+	video             Video
+	movies, fragments []box
 }
 
-func (v *Video) readTrack(reader *boxReader, track box) error {
-	return reader.each(track, func(found box) error {
-		if found.kind != "tkhd" {
-			return nil
+func (i *inspection) visit(found box) error {
+	switch found.path {
+	case "ftyp":
+		brand := make([]byte, 4)
+		if found.end-found.payload < 8 {
+			return MalformedError("its ftyp box is too short")
 		}
+		if err := i.boxes.readAt(brand, found.payload); err != nil {
+			return err
+		}
+		if string(brand) != brandQuickTime {
+			i.video.Extension = ".mp4"
+		}
+	case "moof":
+		i.fragments = append(i.fragments, found)
+	case "moov":
+		if i.movies = append(i.movies, found); len(i.movies) > 1 {
+			return MalformedError("it has two moov boxes")
+		}
+	case "moov/mvhd":
+		var header mp4.Mvhd
+		if err := i.boxes.decode(found, &header); err != nil {
+			return err
+		}
+		i.video.Duration = toDuration(declaredUnits(header.GetDuration(), header.GetVersion()), header.Timescale)
+	case "moov/trak/tkhd":
 		var header mp4.Tkhd
-		if err := reader.decode(found, &header); err != nil {
+		if err := i.boxes.decode(found, &header); err != nil {
 			return err
 		}
 		// Fixed point, 16.16. Tracks without a picture have no size.
-		width, height := int64(header.Width>>16), int64(header.Height>>16)
-		if width*height > int64(v.Width)*int64(v.Height) {
-			v.Width, v.Height = int(width), int(height)
+		width, height := int(header.Width>>16), int(header.Height>>16)
+		if int64(width)*int64(height) > int64(i.video.Width)*int64(i.video.Height) {
+			i.video.Width, i.video.Height = width, height
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // decode reads one small box into memory.
 func (r *boxReader) decode(found box, into mp4.IBox) error {
 	size := found.end - found.payload
 	if size > maxDescription {
-		return malformedf("its %s box is too long", found.kind)
+		return malformedf("its %s box is too long", found.path)
 	}
 	payload := make([]byte, size)
 	if err := r.readAt(payload, found.payload); err != nil {
 		return err
 	}
 	if _, err := mp4.Unmarshal(bytes.NewReader(payload), uint64(len(payload)), into, mp4.Context{}); err != nil {
-		return malformedf("its %s box can't be read", found.kind)
+		return malformedf("its %s box can't be read", found.path)
 	}
 	return nil
 }
@@ -135,5 +125,6 @@ func toDuration(units uint64, timescale uint32) time.Duration {
 	if seconds >= uint64(math.MaxInt64/time.Second) {
 		return 0
 	}
-	return time.Duration(seconds)*time.Second + time.Duration(rest*uint64(time.Second)/scale)
+	nanoseconds := time.Duration(rest * uint64(time.Second) / scale) //nolint:gosec // below one second
+	return time.Duration(seconds)*time.Second + nanoseconds
 }
