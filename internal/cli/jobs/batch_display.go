@@ -35,10 +35,7 @@ type batchLog struct {
 }
 
 func (l *batchLog) Show(tally starter.Tally) {
-	l.latest = tally.String()
-	if tally.Note != "" {
-		l.latest += ": " + tally.Note
-	}
+	l.latest = withNote(tally.String(), tally.Note)
 	if now := time.Now(); !now.Before(l.next) && l.latest != l.written {
 		l.next = now.Add(tallyInterval)
 		l.write()
@@ -47,7 +44,7 @@ func (l *batchLog) Show(tally starter.Tally) {
 
 func (l *batchLog) write() {
 	l.written = l.latest
-	writeLogLine(l.out, l.latest, "")
+	message(l.out, "%s", l.latest)
 }
 
 // Close writes the last tally, unless the log has it.
