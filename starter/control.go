@@ -14,9 +14,14 @@ import (
 	"lumaflow/workflows"
 )
 
-// resolveTimeout bounds a resolution. Before it adopts a task, the job requests
-// the task's record from kie.ai, for at most a minute.
-const resolveTimeout = 90 * time.Second
+const (
+	// resolveTimeout bounds a resolution. Before it adopts a task, the job requests
+	// the task's record from kie.ai, for at most a minute.
+	resolveTimeout = 90 * time.Second
+	// cancelWait bounds the wait for a cancelled job to end. Only a submission in
+	// flight takes longer, because its outcome must be known first.
+	cancelWait = 10 * time.Second
+)
 
 // Resolve resolves a submission with an unknown outcome. A nil error means that
 // the job has applied the resolution. After an error about time the job may still
@@ -27,7 +32,7 @@ func (s *Starter) Resolve(ctx context.Context, id string, resolution workflows.R
 	if err != nil {
 		return status, err
 	}
-	report := newReport(described)
+	report := newReport(described.GetWorkflowExecutionInfo())
 	if !report.State.Open() {
 		return status, fmt.Errorf("job %s has ended (%s), there is nothing to resolve; see: lumaflow status %s", oneline.Clean(id), report.State, oneline.Clean(id))
 	}
@@ -73,10 +78,6 @@ func resolveError(id, missing string, err error) error {
 	return &requestError{message + "; see: lumaflow status " + id, err}
 }
 
-// cancelWait bounds the wait for a cancelled job to end. Only a submission in
-// flight takes longer, because its outcome must be known first.
-const cancelWait = 10 * time.Second
-
 // Cancellation is the result of a request to cancel a job.
 type Cancellation struct {
 	// Report is the job after the request. It may still be open: it ends when a
@@ -94,8 +95,14 @@ func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
 	if err != nil || !before.State.Open() {
 		return Cancellation{Report: before, Already: err == nil}, err
 	}
-	if err := s.requestCancel(ctx, before); err != nil || before.Status == nil {
-		return Cancellation{Report: before}, err
+	requesting, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	// A job that has ended since is reported with its state.
+	if err := s.temporal.CancelWorkflow(requesting, id, before.RunID); err != nil && !notFound(err) {
+		return Cancellation{Report: before}, failed("cancel job "+oneline.Clean(id), err)
+	}
+	if before.Status == nil {
+		return Cancellation{Report: before}, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, cancelWait)
 	defer cancel()
@@ -104,15 +111,4 @@ func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
 	after, err := s.report(ctx, id, before.RunID)
 	after.TaskID = cmp.Or(after.TaskID, before.TaskID)
 	return Cancellation{Report: after}, err
-}
-
-func (s *Starter) requestCancel(ctx context.Context, job Report) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	err := s.temporal.CancelWorkflow(ctx, job.WorkflowID, job.RunID)
-	if err == nil || notFound(err) {
-		// A job that has ended since is reported with its state.
-		return nil
-	}
-	return failed("cancel job "+oneline.Clean(job.WorkflowID), err)
 }

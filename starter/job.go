@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strings"
-	"time"
 
 	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
@@ -14,17 +13,14 @@ import (
 
 // Job is a job that Submit has started or found.
 type Job struct {
-	WorkflowID string
-	RunID      string
-	// StartedAt is when an existing job was started.
-	StartedAt time.Time
+	// Report identifies the job and holds its state: an existing one is open or has
+	// completed. StartedAt is set for existing jobs.
+	Report
 	// Existing means that the job existed before and nothing was started.
 	Existing bool
 	// Again means that the job was started after an earlier run that failed and left
 	// nothing paid.
 	Again bool
-	// State is the state of the job: an existing one is open or has completed.
-	State State
 }
 
 // JobID derives the id of a job from its request, so that the same request is the

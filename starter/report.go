@@ -2,6 +2,7 @@ package starter
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -39,6 +40,15 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
+// is reports whether a job ended with a failure of one of the types.
+func (f *Failure) is(types ...string) bool { return f != nil && slices.Contains(types, f.Type) }
+
+// leavesNoVideo reports whether the type of a failure proves that no task of the
+// job has a video.
+func (f *Failure) leavesNoVideo() bool {
+	return f.is(workflows.GenerationFailed, workflows.SubmitRefused, workflows.InvalidRequest)
+}
+
 // The failure types of jobs that did not end by themselves.
 const (
 	FailureCanceled   = "Canceled"
@@ -66,8 +76,6 @@ type Pending struct {
 
 // retryText describes an activity that has failed.
 func (p Pending) retryText() string { return p.LastFailure + "; it is retried" }
-
-func (r Report) open() bool { return r.State.Open() }
 
 // State is running or paused for an open job, else the way in which it ended. The
 // progress of an open job is its workflows.Stage.

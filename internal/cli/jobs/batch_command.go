@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/dustin/go-humanize/english"
+
 	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
@@ -53,7 +55,7 @@ func (c *BatchCommand) Run(ctx context.Context, streams command.Streams) error {
 }
 
 func (c *BatchCommand) run(ctx context.Context, s *starter.Starter, orders []starter.Order, repeated int, streams command.Streams) error {
-	message(streams.Err, "%s, at most %d open at the same time", counted(len(orders), "job"), c.AtOnce)
+	message(streams.Err, "%s, at most %d open at the same time", english.Plural(len(orders), "job", ""), c.AtOnce)
 	if repeated > 0 {
 		message(streams.Err, "lines that repeat others are the same jobs: %d left out; for another, paid take give a line a key", repeated)
 	}

@@ -28,7 +28,7 @@ func (c connection) connected(ctx context.Context, streams command.Streams, opti
 	if err != nil {
 		return err
 	}
-	defer traces.Close()
+	defer traces.Close() //nolint:contextcheck // the last traces are sent after an interrupt, too
 	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger, Interceptors: traces.Interceptors()})
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ func NewDisplay(w io.Writer, ids []string) Display[starter.Progress] {
 	if command.IsTerminal(w) {
 		return newBars(w, ids)
 	}
-	return newLog(w)
+	return &jobLog{out: w, last: map[string]string{}}
 }
 
 // jobLog is the display for logs and pipes.
@@ -35,8 +35,6 @@ type jobLog struct {
 	out  io.Writer
 	last map[string]string
 }
-
-func newLog(out io.Writer) *jobLog { return &jobLog{out: out, last: map[string]string{}} }
 
 func (l *jobLog) Show(progress starter.Progress) {
 	stage, note := stageText(progress), noteText(progress)

@@ -161,22 +161,6 @@ type uploadFlags struct {
 	KieUploadBaseURL string `env:"KIE_UPLOAD_BASE_URL" default:"https://kieai.redpandaai.co" placeholder:"URL" help:"Address of kie.ai's File Upload API (${default})."`
 }
 
-// client returns a client for uploads. Errors are usage errors.
-func (f uploadFlags) client() (*kie.Client, error) {
-	if f.KieAPIKey == "" {
-		return nil, command.Usagef("KIE_API_KEY is not set, and a file has to be uploaded to kie.ai: make a key at https://kie.ai/api-key")
-	}
-	client, err := kie.New(kie.Options{
-		UploadBaseURL: f.KieUploadBaseURL,
-		APIKey:        f.KieAPIKey,
-		UserAgent:     kie.UserAgent(command.Version()),
-	})
-	if err != nil {
-		return nil, command.Usagef("%w", err)
-	}
-	return client, nil
-}
-
 // submission is the input of a job, with its video if that is a file here.
 type submission struct {
 	input  workflows.ModifyVideoInput
@@ -184,10 +168,19 @@ type submission struct {
 	client *kie.Client
 }
 
-// addVideo opens and checks a video file.
+// addVideo opens and checks a video file. Errors about the key and the address are
+// usage errors.
 func (s *submission) addVideo(ctx context.Context, path string, flags uploadFlags) (err error) {
-	if s.client, err = flags.client(); err != nil {
-		return err
+	if flags.KieAPIKey == "" {
+		return command.Usagef("KIE_API_KEY is not set, and a file has to be uploaded to kie.ai: make a key at https://kie.ai/api-key")
+	}
+	s.client, err = kie.New(kie.Options{
+		UploadBaseURL: flags.KieUploadBaseURL,
+		APIKey:        flags.KieAPIKey,
+		UserAgent:     kie.UserAgent(command.Version()),
+	})
+	if err != nil {
+		return command.Usagef("%w", err)
 	}
 	if s.video, err = clip.Open(ctx, path); err != nil {
 		return fmt.Errorf("--video: %w", err)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
@@ -48,7 +50,7 @@ func (c *RescueCommand) Run(ctx context.Context, streams command.Streams) error 
 }
 
 func (c *RescueCommand) run(ctx context.Context, s *starter.Starter, orders []starter.Order, repeated int, streams command.Streams) error {
-	message(streams.Err, "%s to collect; nothing is submitted, nothing is paid", counted(len(orders), "task"))
+	message(streams.Err, "%s to collect; nothing is submitted, nothing is paid", english.Plural(len(orders), "task", ""))
 	if repeated > 0 {
 		message(streams.Err, "task ids that are named more than once count once: %d left out", repeated)
 	}

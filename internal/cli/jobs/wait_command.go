@@ -35,19 +35,15 @@ Examples:
 
 // Run waits and prints how the jobs ended.
 func (c *WaitCommand) Run(ctx context.Context, streams command.Streams) error {
-	if err := c.check(); err != nil {
-		return err
-	}
-	return c.connected(ctx, streams, starter.Options{}, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
-}
-
-func (c *WaitCommand) check() error {
 	for _, id := range c.IDs {
 		if err := checkID(id); err != nil {
 			return err
 		}
 	}
-	return checkTimeout(c.Timeout)
+	if err := checkTimeout(c.Timeout); err != nil {
+		return err
+	}
+	return c.connected(ctx, streams, starter.Options{}, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
 }
 
 func (c *WaitCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
