@@ -67,7 +67,7 @@ func (s *Starter) listPages(ctx context.Context, query string, limit int) (entri
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query}
 	entries = []Entry{}
 	for {
-		request.PageSize = int32(min(limit+1-len(entries), listPageSize))
+		request.PageSize = int32(min(limit+1-len(entries), listPageSize)) //nolint:gosec // at most listPageSize
 		page, err := s.temporal.ListWorkflow(ctx, request)
 		if err != nil {
 			return nil, false, err
