@@ -2,6 +2,7 @@ package starter
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ type BatchOptions struct {
 	// RetryFailed starts jobs again whose generation failed. Each is another paid
 	// task.
 	RetryFailed bool
-	// Show is called with the counts from one goroutine; nil is allowed.
+	// Show is called with the counts, from one goroutine.
 	Show func(Tally)
 }
 
@@ -48,9 +49,6 @@ type BatchOptions struct {
 // batch. The memory grows with the orders; the goroutines and the concurrent
 // requests do not.
 func (s *Starter) RunBatch(ctx context.Context, orders []Order, options BatchOptions) ([]Outcome, error) {
-	if options.Show == nil {
-		options.Show = func(Tally) {}
-	}
 	batch := &batchRun{starter: s, options: options, orders: orders, answeredAt: time.Now(),
 		outcomes: make([]Outcome, len(orders)), stages: make([]workflows.Stage, len(orders))}
 	for i, order := range orders {
@@ -185,13 +183,7 @@ func (b *batchRun) startNext(ctx context.Context) {
 // pollOpen polls the open jobs and reports whether any have ended.
 func (b *batchRun) pollOpen(ctx context.Context) (ended bool) {
 	b.forEach(ctx, b.open, b.pollOne)
-	var open []int
-	for _, job := range b.open {
-		if b.outcomes[job].State.Open() {
-			open = append(open, job)
-		}
-	}
-	ended = len(open) < len(b.open)
-	b.open = open
-	return ended
+	before := len(b.open)
+	b.open = slices.DeleteFunc(b.open, func(job int) bool { return !b.outcomes[job].State.Open() })
+	return len(b.open) < before
 }

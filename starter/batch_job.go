@@ -50,7 +50,7 @@ func (b *batchRun) pollOne(ctx context.Context, job int) error {
 		outcome.State, outcome.Failure = StateUnknown, &Failure{FailureOutOfSight, err.Error()}
 		return nil
 	}
-	report := newReport(described)
+	report := newReport(described.GetWorkflowExecutionInfo())
 	report.TaskID = cmp.Or(report.TaskID, outcome.TaskID)
 	if report.State.Open() {
 		report.Status, report.Pending = outcome.Status, b.starter.failing(described)

@@ -140,7 +140,7 @@ func TestRunBatchAfterAnEarlierJob(t *testing.T) {
 				fake.CompleteAfter(time.Second)
 				test.end(fake.Job(jobID))
 				outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), []starter.Order{{Input: request}},
-					starter.BatchOptions{AtOnce: 10, RetryFailed: test.retry})
+					starter.BatchOptions{AtOnce: 10, RetryFailed: test.retry, Show: noTally})
 				require.NoError(t, err)
 				require.Equal(t, test.started, len(fake.Starts) == 1)
 				require.Equal(t, test.state, outcomes[0].State)
@@ -165,7 +165,7 @@ func TestRunBatchContinuesWithOtherJobs(t *testing.T) {
 		time.AfterFunc(5*time.Second, func() {
 			fake.Do(func() { delete(fake.Runs, starter.JobID(shots(2)[1].Input, "")) })
 		})
-		outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(3), starter.BatchOptions{AtOnce: 1})
+		outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(3), starter.BatchOptions{AtOnce: 1, Show: noTally})
 		require.NoError(t, err)
 		require.Equal(t, starter.StateNotStarted, outcomes[0].State)
 		require.Equal(t, starter.FailureNotStarted, outcomes[0].Failure.Type)
@@ -232,7 +232,7 @@ func TestRunBatchThatIsForbidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.Down = serviceerror.NewPermissionDenied("not for you", "")
-		_, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(1000), starter.BatchOptions{AtOnce: 10})
+		_, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(1000), starter.BatchOptions{AtOnce: 10, Show: noTally})
 		require.ErrorContains(t, err, "not for you")
 		require.Empty(t, fake.Starts)
 		require.Less(t, time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), time.Second)
@@ -245,7 +245,7 @@ func TestRunBatchThatIsInterrupted(t *testing.T) {
 		fake.CompleteAfter(time.Hour)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Minute, cancel)
-		outcomes, err := starter.New(fake, starter.Options{}).RunBatch(ctx, shots(5), starter.BatchOptions{AtOnce: 2})
+		outcomes, err := starter.New(fake, starter.Options{}).RunBatch(ctx, shots(5), starter.BatchOptions{AtOnce: 2, Show: noTally})
 		require.ErrorIs(t, err, context.Canceled)
 		require.Len(t, fake.Starts, 2)
 		require.Equal(t, starter.StateRunning, outcomes[1].State)

@@ -109,12 +109,8 @@ func TestStatusOfFailingWorkflowTask(t *testing.T) {
 		return workflows.Status{}, serviceerror.NewWorkflowNotReady("Unable to query workflow due to Workflow Task in failed state.")
 	}
 	fails := func(message string) {
-		job.History.Add(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, &historypb.HistoryEvent{
-			Attributes: &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
-				WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
-					Failure: startertest.FailureOf(startertest.ApplicationError("PanicError", message)),
-				},
-			},
+		job.History.Add(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, &historypb.WorkflowTaskFailedEventAttributes{
+			Failure: startertest.FailureOf(startertest.ApplicationError("PanicError", message)),
 		})
 	}
 	report, err := starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
@@ -135,7 +131,7 @@ func TestStatusOfFailingWorkflowTask(t *testing.T) {
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
 	require.Equal(t, "its workflow task fails in the workers: the job waits for a worker that can read it: "+keyMissing, report.Note)
-	job.History.Add(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, &historypb.HistoryEvent{})
+	job.History.Add(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, &historypb.WorkflowTaskCompletedEventAttributes{})
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
 	require.NotContains(t, report.Note, keyMissing, "the workflow task has completed since")

@@ -3,20 +3,15 @@ package starter
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
-	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 
 	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
-
-// errStillOpen means that a run has no last event yet.
-var errStillOpen = errors.New("the run has not ended")
 
 // lastEvent returns the event that closed a run. With wait it blocks until the run
 // closes, else the run must have closed.
@@ -31,7 +26,7 @@ func (s *Starter) lastEvent(ctx context.Context, run Report, wait bool) (*histor
 		last = event
 	}
 	if last == nil {
-		return nil, fmt.Errorf("read how %s ended: %w", run.WorkflowID, errStillOpen)
+		return nil, fmt.Errorf("read how %s ended: the run has not ended", run.WorkflowID)
 	}
 	return last, nil
 }
@@ -61,7 +56,10 @@ func (s *Starter) addEnd(ctx context.Context, report *Report) error {
 func (s *Starter) failure(event *historypb.HistoryEvent) *Failure {
 	switch event.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-		return s.applicationFailure(event.GetWorkflowExecutionFailedEventAttributes().GetFailure())
+		failure := event.GetWorkflowExecutionFailedEventAttributes().GetFailure()
+		// The type is that of the outermost failure: the job may have handled an inner
+		// one.
+		return &Failure{cmp.Or(failure.GetApplicationFailureInfo().GetType(), "Failed"), innermost(s.failures.FailureToError(failure))}
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
 		return &Failure{FailureCanceled, s.cancelText(event.GetWorkflowExecutionCanceledEventAttributes().GetDetails())}
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
@@ -71,16 +69,6 @@ func (s *Starter) failure(event *historypb.HistoryEvent) *Failure {
 	default:
 		return &Failure{event.GetEventType().String(), "the run ended with an event that lumaflow does not handle"}
 	}
-}
-
-// applicationFailure takes the type from the outermost failure only: the job may
-// have handled an inner one.
-func (s *Starter) applicationFailure(failure *failurepb.Failure) *Failure {
-	text := innermost(s.failures.FailureToError(failure))
-	if application := failure.GetApplicationFailureInfo(); application != nil {
-		return &Failure{application.GetType(), text}
-	}
-	return &Failure{"Failed", text}
 }
 
 // cancelText is the message that the job left when it was cancelled.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"lumaflow/internal/oneline"
 
@@ -40,14 +39,6 @@ func failed(action string, cause error) error {
 	}
 }
 
-// oneLine joins the lines of an error into one.
-func oneLine(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &requestError{oneline.Clean(err.Error()), err}
-}
-
 func noJob(id string) error {
 	return &requestError{
 		"there is no job " + oneline.Clean(id) + ": it was never started in this namespace, or its retention time is over; `lumaflow list` shows the existing jobs",
@@ -72,12 +63,8 @@ func rejected(err error) bool {
 
 // forbidden reports whether every request of the kind fails in the same way.
 func forbidden(err error) bool {
-	switch serviceerror.ToStatus(err).Code() {
-	case codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
-		return true
-	default:
-		return false
-	}
+	code := serviceerror.ToStatus(err).Code()
+	return code == codes.PermissionDenied || code == codes.Unauthenticated || code == codes.Unimplemented
 }
 
 func notFound(err error) bool { return is[*serviceerror.NotFound](err) }
@@ -90,9 +77,5 @@ func is[E error](err error) bool {
 
 // errorText is the text of an error in one line.
 func errorText(err error) string {
-	text := oneline.Clean(err.Error())
-	if len(text) > maxErrorText {
-		text = strings.ToValidUTF8(text[:maxErrorText], "") + "…"
-	}
-	return text
+	return oneline.Truncate(err.Error(), maxErrorText)
 }

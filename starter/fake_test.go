@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"lumaflow/starter"
 	"lumaflow/test/startertest"
 )
 
@@ -60,3 +61,7 @@ const day = 24 * time.Hour
 func ages(started, accepted, finished time.Duration) startertest.Ages {
 	return startertest.Ages{Started: started, Accepted: accepted, Finished: finished}
 }
+
+func noProgress(starter.Progress) {}
+
+func noTally(starter.Tally) {}

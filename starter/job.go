@@ -4,24 +4,23 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"time"
+	"encoding/json"
+	"strings"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
 // Job is a job that Submit has started or found.
 type Job struct {
-	WorkflowID string
-	RunID      string
-	// StartedAt is when an existing job was started.
-	StartedAt time.Time
+	// Report identifies the job and holds its state: an existing one is open or has
+	// completed. StartedAt is set for existing jobs.
+	Report
 	// Existing means that the job existed before and nothing was started.
 	Existing bool
 	// Again means that the job was started after an earlier run that failed and left
 	// nothing paid.
 	Again bool
-	// State is the state of the job: an existing one is open or has completed.
-	State State
 }
 
 // JobID derives the id of a job from its request, so that the same request is the
@@ -49,4 +48,31 @@ func digest(fields ...string) string {
 		hash.Write([]byte(field))
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:sha256.Size/2])
+}
+
+const (
+	// summaryRunes bounds the part of a prompt in the summary.
+	summaryRunes = 100
+	// summaryBytes keeps the encoded summary below the 400 bytes that Temporal
+	// accepts, with room for the payload's metadata and for encryption.
+	summaryBytes = 240
+)
+
+// summary is the line that identifies a job in the Temporal UI: the beginning of
+// the prompt, or the task to collect.
+func summary(input workflows.ModifyVideoInput) string {
+	text := oneline.Clean(input.Prompt)
+	if input.TaskID != "" {
+		text = "collect task " + oneline.Clean(input.TaskID)
+	}
+	runes := []rune(text)
+	for limit := min(summaryRunes, len(runes)); ; limit-- {
+		if limit < len(runes) {
+			text = strings.TrimSpace(string(runes[:limit])) + "…"
+		}
+		encoded, err := json.Marshal(text)
+		if limit == 0 || err == nil && len(encoded) <= summaryBytes {
+			return text
+		}
+	}
 }

@@ -67,16 +67,13 @@ func (s *Starter) listPages(ctx context.Context, query string, limit int) (entri
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query}
 	entries = []Entry{}
 	for {
-		request.PageSize = listPageSize
-		if missing := limit + 1 - len(entries); missing > 0 && missing < listPageSize {
-			request.PageSize = int32(missing)
-		}
+		request.PageSize = int32(min(limit+1-len(entries), listPageSize)) //nolint:gosec // at most listPageSize
 		page, err := s.temporal.ListWorkflow(ctx, request)
 		if err != nil {
 			return nil, false, err
 		}
 		for _, info := range page.GetExecutions() {
-			entries = append(entries, s.entry(info))
+			entries = append(entries, newEntry(info))
 		}
 		switch request.NextPageToken = page.GetNextPageToken(); {
 		case len(entries) > limit:
@@ -114,25 +111,16 @@ func (f Filter) listError(err error) error {
 	return failed("list the jobs", err)
 }
 
-func (s *Starter) entry(info *workflowpb.WorkflowExecutionInfo) Entry {
-	entry := Entry{
-		WorkflowID: info.GetExecution().GetWorkflowId(),
-		RunID:      info.GetExecution().GetRunId(),
-		State:      stateOf(info.GetStatus()),
-		Stage:      workflows.Stage(workflows.Attribute(info, workflows.StageAttribute)),
-		TaskID:     workflows.Attribute(info, workflows.TaskIDAttribute),
-		StartedAt:  info.GetStartTime().AsTime(),
+func newEntry(info *workflowpb.WorkflowExecutionInfo) Entry {
+	job := newReport(info)
+	stage := workflows.Stage(workflows.Attribute(info, workflows.StageAttribute))
+	switch {
+	case job.State == StateCompleted:
+		stage = workflows.StageDone
+	case !job.State.Open():
+		stage = workflows.StageFailed
 	}
-	switch entry.State {
-	case StateRunning, StatePaused:
-		return entry
-	case StateCompleted:
-		entry.Stage = workflows.StageDone
-	default:
-		entry.Stage = workflows.StageFailed
-	}
-	entry.ClosedAt = info.GetCloseTime().AsTime()
-	return entry
+	return Entry{job.WorkflowID, job.RunID, job.State, stage, job.TaskID, job.StartedAt, job.ClosedAt}
 }
 
 // queryStages queries the open jobs without a stage. After one query without an

@@ -39,26 +39,17 @@ func (e *PaidError) Error() string {
 // checkUnpaid returns a *PaidError unless it is certain that another run does not
 // pay a second time. The last run has ended.
 func (s *Starter) checkUnpaid(ctx context.Context, last Report) error {
-	paid := &PaidError{WorkflowID: last.WorkflowID, State: last.State}
-	if last.Failure != nil {
-		paid.Failure = *last.Failure
-	}
-	unknown := false
-	if last.State == StateFailed {
-		switch paid.Failure.Type {
-		case workflows.GenerationFailed, workflows.SubmitRefused, workflows.InvalidRequest:
-			return nil
-		case workflows.SubmitUnknown, workflows.ResultOverdue, workflows.DownloadRejected:
-			unknown = true
-		}
+	if last.Failure.leavesNoVideo() {
+		return nil
 	}
 	tasks, err := s.readTasks(ctx, last.WorkflowID, last.RunID)
 	if err != nil {
 		return failed("find out whether job "+oneline.Clean(last.WorkflowID)+" has paid for a task", err)
 	}
-	paid.TaskID = cmp.Or(tasks.taskID, last.TaskID)
-	if unknown || tasks.unknown || paid.TaskID != "" {
-		return paid
+	taskID := cmp.Or(tasks.taskID, last.TaskID)
+	mayHavePaid := last.Failure.is(workflows.SubmitUnknown, workflows.ResultOverdue, workflows.DownloadRejected)
+	if taskID == "" && !tasks.unknown && !mayHavePaid {
+		return nil
 	}
-	return nil
+	return &PaidError{WorkflowID: last.WorkflowID, TaskID: taskID, State: last.State, Failure: *last.Failure}
 }

@@ -1,9 +1,12 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -87,7 +90,10 @@ func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) 
 	if ctx.Err() != nil {
 		return Risks{}, failed("search for videos at risk", context.Cause(ctx))
 	}
-	risks := Risks{Found: append([]Risk{}, search.inOrder()...), Notes: search.notes()}
+	found := slices.SortedFunc(maps.Values(search.found), func(a, b Risk) int {
+		return cmp.Or(a.DeletedAt.Compare(b.DeletedAt), strings.Compare(a.TaskID, b.TaskID))
+	})
+	risks := Risks{Found: append([]Risk{}, found...), Notes: search.notes()}
 	if note := s.retentionNote(ctx); note != "" {
 		risks.Notes = append(risks.Notes, note)
 	}
@@ -118,19 +124,13 @@ func newRisk(entry Entry, tasks runTasks, task *historyTask, now time.Time) Risk
 
 // atRisk are the tasks whose videos the run may have left at kie.ai.
 func (r runTasks) atRisk() []*historyTask {
-	failureType := ""
-	if r.failure != nil {
-		failureType = r.failure.Type
-	}
-	switch failureType {
-	case workflows.GenerationFailed, workflows.SubmitRefused, workflows.InvalidRequest:
+	if r.failure.leavesNoVideo() {
 		return nil
 	}
-	submitUnknown := failureType == workflows.SubmitUnknown
 	owned := slices.ContainsFunc(r.all, func(t *historyTask) bool { return t.own })
 	// A task that was only named may be that of the submission with an unknown
 	// outcome, unless the job has found that.
-	named := submitUnknown || r.unknown && !owned
+	named := r.failure.is(workflows.SubmitUnknown) || r.unknown && !owned
 	return slices.DeleteFunc(slices.Clone(r.all), func(t *historyTask) bool { return t.noVideo || !t.own && !named })
 }
 

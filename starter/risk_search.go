@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
@@ -28,15 +27,15 @@ type riskSearch struct {
 	truncated  bool
 
 	mu sync.Mutex
-	// found are the videos at risk by their task.
-	found map[string]Risk
-	// The rest is counted: jobs beyond the time limit, jobs that could not be read
-	// with one of the errors, unknown submissions without a task, and videos that
-	// kie.ai has deleted.
-	missed, unread, nameless, expired int
-	readErr                           error
+	// found are the videos at risk by their task, readErr is one of the errors of
+	// unread jobs.
+	found   map[string]Risk
+	readErr error
+	// The rest is counted: jobs beyond the time limit, jobs that could not be read,
+	// unknown submissions without a task, and videos that kie.ai has deleted.
+	missed, unread, nameless, expired atomic.Int32
 	// noTaskAttribute means that the namespace can't list jobs by their task.
-	noTaskAttribute bool
+	noTaskAttribute atomic.Bool
 }
 
 // list finds the candidates. Lists lack the failure of a job and, without
@@ -77,15 +76,15 @@ func (r *riskSearch) examineAll(ctx context.Context) {
 			if err == nil {
 				err = r.examine(ctx, candidate)
 			}
-			r.mu.Lock()
-			defer r.mu.Unlock()
 			switch {
 			case err == nil, errors.Is(err, ErrNoJob):
 			case ctx.Err() != nil:
-				r.missed++
+				r.missed.Add(1)
 			default:
-				r.unread++
+				r.unread.Add(1)
+				r.mu.Lock()
 				r.readErr = err
+				r.mu.Unlock()
 			}
 			return nil
 		})
@@ -111,10 +110,8 @@ func (r *riskSearch) examine(ctx context.Context, entry Entry) error {
 		return err
 	}
 	left := tasks.atRisk()
-	if len(left) == 0 && tasks.failure != nil && tasks.failure.Type == workflows.SubmitUnknown {
-		r.mu.Lock()
-		r.nameless++
-		r.mu.Unlock()
+	if len(left) == 0 && tasks.failure.is(workflows.SubmitUnknown) {
+		r.nameless.Add(1)
 	}
 	for _, task := range left {
 		risk := newRisk(entry, tasks, task, r.now)
@@ -133,12 +130,12 @@ func (r *riskSearch) examine(ctx context.Context, entry Entry) error {
 }
 
 func (r *riskSearch) add(risk Risk) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if !risk.DeletedAt.After(r.now) {
-		r.expired++
+		r.expired.Add(1)
 		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if other, found := r.found[risk.TaskID]; found {
 		risk = merged(other, risk)
 	}
@@ -156,7 +153,7 @@ func (r *riskSearch) collected(ctx context.Context, risk Risk) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		latest := newReport(described)
+		latest := newReport(described.GetWorkflowExecutionInfo())
 		if latest.State != StateCompleted {
 			continue
 		}
@@ -173,10 +170,7 @@ func (r *riskSearch) collected(ctx context.Context, risk Risk) (bool, error) {
 // listed reports whether a completed job with any id has the task as its search
 // attribute.
 func (r *riskSearch) listed(ctx context.Context, taskID string) (bool, error) {
-	r.mu.Lock()
-	noTaskAttribute := r.noTaskAttribute
-	r.mu.Unlock()
-	if noTaskAttribute {
+	if r.noTaskAttribute.Load() {
 		return false, nil
 	}
 	page, err := r.starter.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
@@ -184,44 +178,32 @@ func (r *riskSearch) listed(ctx context.Context, taskID string) (bool, error) {
 		Query:    Filter{}.query() + " AND " + workflows.Equals("ExecutionStatus", "Completed") + " AND " + workflows.Equals(workflows.TaskIDAttribute, taskID),
 	})
 	if is[*serviceerror.InvalidArgument](err) {
-		r.mu.Lock()
-		r.noTaskAttribute = true
-		r.mu.Unlock()
+		r.noTaskAttribute.Store(true)
 		return false, nil
 	}
 	return len(page.GetExecutions()) > 0, err
-}
-
-// inOrder are the videos at risk, those with the least time left first.
-func (r *riskSearch) inOrder() []Risk {
-	return slices.SortedFunc(maps.Values(r.found), func(a, b Risk) int {
-		if order := a.DeletedAt.Compare(b.DeletedAt); order != 0 {
-			return order
-		}
-		return strings.Compare(a.TaskID, b.TaskID)
-	})
 }
 
 // notes describe the jobs and videos that are missing from the result.
 func (r *riskSearch) notes() []string {
 	var notes []string
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	if r.expired > 0 {
-		add("not shown: videos whose 14 days at kie.ai are over: %d", r.expired)
+	if n := r.expired.Load(); n > 0 {
+		add("not shown: videos whose 14 days at kie.ai are over: %d", n)
 	}
-	if r.nameless > 0 {
-		add("not shown: jobs that failed with SubmitUnknown and named no task: %d; look for their tasks at https://kie.ai/logs", r.nameless)
+	if n := r.nameless.Load(); n > 0 {
+		add("not shown: jobs that failed with SubmitUnknown and named no task: %d; look for their tasks at https://kie.ai/logs", n)
 	}
-	if r.unread > 0 {
-		add("not shown: jobs that could not be read: %d (%s)", r.unread, errorText(r.readErr))
+	if n := r.unread.Load(); n > 0 {
+		add("not shown: jobs that could not be read: %d (%s)", n, errorText(r.readErr))
 	}
-	if r.missed > 0 {
-		add("not shown: the youngest jobs, which were not read within %s: %d of %d", riskTimeout, r.missed, len(r.candidates))
+	if n := r.missed.Load(); n > 0 {
+		add("not shown: the youngest jobs, which were not read within %s: %d of %d", riskTimeout, n, len(r.candidates))
 	}
 	if r.truncated {
 		add("not shown: the oldest jobs, beyond the first %d", maxCandidates)
 	}
-	if r.noTaskAttribute && len(r.found) > 0 {
+	if r.noTaskAttribute.Load() && len(r.found) > 0 {
 		add("may be collected already: tasks that a job with another id than that of `lumaflow rescue` stored; to find those jobs the namespace needs the search attribute %s", workflows.TaskIDAttribute)
 	}
 	return notes

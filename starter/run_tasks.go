@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -185,11 +186,14 @@ func (r *taskReader) readResult(activity scheduledActivity, result *commonpb.Pay
 		}
 	case pollActivity:
 		if finished, ok := decode[activities.Finished](r, result); ok {
-			r.tasks.task(activity.taskID).setTimes(finished.CreatedAt, finished.CompletedAt)
+			task := r.tasks.task(activity.taskID)
+			task.submittedAt = cmp.Or(finished.CreatedAt, task.submittedAt)
+			task.endedAt = cmp.Or(finished.CompletedAt, task.endedAt)
 		}
 	case identifyActivity:
 		if identified, ok := decode[activities.Identified](r, result); ok {
-			r.tasks.task(activity.taskID).setTimes(identified.CreatedAt, time.Time{})
+			task := r.tasks.task(activity.taskID)
+			task.submittedAt = cmp.Or(identified.CreatedAt, task.submittedAt)
 		}
 	}
 }
@@ -202,16 +206,6 @@ func (r *taskReader) readFailure(activity scheduledActivity, failure *failurepb.
 	switch failure.GetApplicationFailureInfo().GetType() {
 	case activities.GenerationFailed, activities.UnknownTask, activities.ForeignTask:
 		r.tasks.task(activity.taskID).noVideo = true
-	}
-}
-
-// setTimes sets the times that are not zero.
-func (t *historyTask) setTimes(submittedAt, endedAt time.Time) {
-	if !submittedAt.IsZero() {
-		t.submittedAt = submittedAt
-	}
-	if !endedAt.IsZero() {
-		t.endedAt = endedAt
 	}
 }
 

@@ -31,7 +31,7 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 	if err != nil {
 		return Report{}, err
 	}
-	report := newReport(described)
+	report := newReport(described.GetWorkflowExecutionInfo())
 	status, queryErr := s.query(ctx, id, report.RunID)
 	if queryErr == nil {
 		report.Status = &status
@@ -53,8 +53,7 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 	return report, nil
 }
 
-func newReport(described *workflowservice.DescribeWorkflowExecutionResponse) Report {
-	info := described.GetWorkflowExecutionInfo()
+func newReport(info *workflowpb.WorkflowExecutionInfo) Report {
 	report := Report{
 		WorkflowID: info.GetExecution().GetWorkflowId(),
 		RunID:      info.GetExecution().GetRunId(),
@@ -168,16 +167,17 @@ func (s *Starter) queryNote(ctx context.Context, queue workerQueue, err error) s
 		return note
 	}
 	failed, isFailed := errors.AsType[*serviceerror.QueryFailed](err)
-	switch {
-	case isFailed:
+	if isFailed {
 		return "the query failed in the worker: " + queue.explain(errorText(failed))
-	case !unanswered(err):
-		return errorText(err)
-	case queue.version == nil:
-		return "a worker is polling task queue " + oneline.Clean(queue.name) + " but did not answer in time; try again, or read its log; `lumaflow doctor` checks whether it receives new jobs"
-	default:
-		return "a worker is polling task queue " + oneline.Clean(queue.name) + " but did not answer in time; try again, or read its log"
 	}
+	if !unanswered(err) {
+		return errorText(err)
+	}
+	note := "a worker is polling task queue " + oneline.Clean(queue.name) + " but did not answer in time; try again, or read its log"
+	if queue.version == nil {
+		note += "; `lumaflow doctor` checks whether it receives new jobs"
+	}
+	return note
 }
 
 // innermost is the message of the first failure, without Temporal's wrapping.

@@ -104,8 +104,8 @@ func (s *Starter) find(ctx context.Context, sub submission) (existing Job, reuse
 	if err != nil {
 		return Job{}, reuse, err
 	}
-	last := newReport(described)
-	existing = Job{WorkflowID: last.WorkflowID, RunID: last.RunID, StartedAt: last.StartedAt, Existing: true, State: last.State}
+	last := newReport(described.GetWorkflowExecutionInfo())
+	existing = Job{Report: last, Existing: true}
 	if last.State.Open() || last.State == StateCompleted {
 		if sub.chosenID {
 			if err := s.checkSameRequest(ctx, last, sub.input); err != nil {
@@ -119,7 +119,7 @@ func (s *Starter) find(ctx context.Context, sub submission) (existing Job, reuse
 		if err := s.addEnd(ctx, &last); err != nil {
 			return Job{}, reuse, err
 		}
-		if sub.payOnce && last.Failure != nil && last.Failure.Type == workflows.GenerationFailed {
+		if sub.payOnce && last.Failure.is(workflows.GenerationFailed) {
 			return existing, reuse, nil
 		}
 		if err := s.checkUnpaid(ctx, last); err != nil {
@@ -142,7 +142,7 @@ func (s *Starter) start(ctx context.Context, sub submission, reuse enumspb.Workf
 	}, workflows.ModifyVideoName, sub.input)
 	switch {
 	case err == nil:
-		return Job{WorkflowID: sub.id, RunID: run.GetRunID(), State: StateRunning}, nil
+		return Job{Report: Report{WorkflowID: sub.id, RunID: run.GetRunID(), State: StateRunning}}, nil
 	case alreadyStarted(err):
 		return Job{}, err
 	case interrupted(err), unanswered(err):

@@ -20,7 +20,7 @@ func TestSubmitStartsAJob(t *testing.T) {
 	fake := startertest.New(t)
 	job, err := starter.New(fake, starter.Options{TaskQueue: "studio"}).Submit(t.Context(), request, "")
 	require.NoError(t, err)
-	require.Equal(t, starter.Job{WorkflowID: jobID, RunID: "new-run-1", State: starter.StateRunning}, job)
+	require.Equal(t, starter.Job{Report: starter.Report{WorkflowID: jobID, RunID: "new-run-1", State: starter.StateRunning}}, job)
 
 	require.Len(t, fake.Starts, 1)
 	options := fake.Starts[0]

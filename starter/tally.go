@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -62,14 +63,8 @@ func (b *batchRun) tally() Tally {
 	case len(b.open)+len(b.queue) == 0:
 	case b.unanswered != nil || b.retries > 0:
 		tally.Note = "Temporal does not answer; the jobs go on, the requests are retried"
-	case b.workerNote != "":
-		tally.Note = b.workerNote
-	case details[workflows.StageSubmitUnknown] != "":
-		tally.Note = details[workflows.StageSubmitUnknown]
-	case details[workflows.StageHeld] != "":
-		tally.Note = details[workflows.StageHeld]
 	default:
-		tally.Note = failing
+		tally.Note = cmp.Or(b.workerNote, details[workflows.StageSubmitUnknown], details[workflows.StageHeld], failing)
 	}
 	return tally
 }

@@ -42,7 +42,7 @@ func TestUploadingStartsAJob(t *testing.T) {
 	upload, uploads := uploader(nil)
 	job, err := starter.New(fake, starter.Options{}).Uploading(upload).Submit(t.Context(), local, "")
 	require.NoError(t, err)
-	require.Equal(t, starter.Job{WorkflowID: localID, RunID: "new-run-1", State: starter.StateRunning}, job)
+	require.Equal(t, starter.Job{Report: starter.Report{WorkflowID: localID, RunID: "new-run-1", State: starter.StateRunning}}, job)
 	require.Equal(t, 1, *uploads)
 	want := local
 	want.VideoURL, want.VideoExpires = uploaded, "2026-11-26T08:30:00Z"

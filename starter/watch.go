@@ -49,26 +49,28 @@ type Progress struct {
 // Watch calls show with the progress of a job, at intervals and at its end, until
 // it has ended or ctx is done. It returns the last report, and the cause of ctx's
 // end if that came first. Show is called from one goroutine at a time and must
-// return quickly; nil is allowed.
+// return quickly.
 func (s *Starter) Watch(ctx context.Context, id string, show func(Progress)) (Report, error) {
-	if show == nil {
-		show = func(Progress) {}
-	}
 	described, err := s.describe(ctx, id, "")
 	if err != nil {
 		return Report{WorkflowID: id}, err
 	}
-	watched := &watchedJob{starter: s, job: newReport(described)}
+	watched := &watchedJob{starter: s, job: newReport(described.GetWorkflowExecutionInfo())}
 	if watched.job.State.Open() {
 		if err := watched.untilEnd(ctx, show); err != nil {
 			return watched.job, err
 		}
 	}
-	err = watched.readEnd(ctx)
-	if err == nil {
-		show(watched.progress(watched.job.ClosedAt))
+	final, err := s.report(ctx, id, watched.job.RunID)
+	if final.RunID == "" {
+		return watched.job, err
 	}
-	return watched.job, err
+	final.TaskID = cmp.Or(final.TaskID, watched.job.TaskID)
+	watched.job = final
+	if err == nil {
+		show(watched.progress(final.ClosedAt))
+	}
+	return final, err
 }
 
 // Wait watches several jobs until all have ended or ctx is done. Show must be safe
@@ -90,10 +92,13 @@ func (s *Starter) Wait(ctx context.Context, ids []string, show func(Progress)) (
 		watching.Go(func() { reports[i], errs[i] = paced.Watch(ctx, id, show) })
 	}
 	watching.Wait()
-	if ctx.Err() != nil && slices.ContainsFunc(reports, Report.open) {
+	if ctx.Err() != nil && slices.ContainsFunc(reports, func(r Report) bool { return r.State.Open() }) {
 		return reports, context.Cause(ctx)
 	}
-	return reports, oneLine(errors.Join(errs...))
+	if err := errors.Join(errs...); err != nil {
+		return reports, &requestError{oneline.Clean(err.Error()), err}
+	}
+	return reports, nil
 }
 
 // watchedJob is the last report on a watched job.
@@ -175,17 +180,6 @@ func (s *Starter) awaitTemporal(ctx context.Context, run Report) error {
 			return &requestError{"Temporal has not answered for " + outage.String() + "; job " + id + " goes on by itself, wait for it again with: lumaflow wait " + id, err}
 		}
 	}
-}
-
-// readEnd replaces the report by that of the closed run.
-func (w *watchedJob) readEnd(ctx context.Context) error {
-	final, err := w.starter.report(ctx, w.job.WorkflowID, w.job.RunID)
-	if final.RunID == "" {
-		return err
-	}
-	final.TaskID = cmp.Or(final.TaskID, w.job.TaskID)
-	w.job = final
-	return err
 }
 
 // progress is the progress without the answer to a query.

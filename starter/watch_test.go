@@ -212,7 +212,7 @@ func TestWatchWithoutPermission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.Job(jobID)
-		_, err := starter.New(&forbidding{fake}, starter.Options{}).Watch(t.Context(), jobID, nil)
+		_, err := starter.New(&forbidding{fake}, starter.Options{}).Watch(t.Context(), jobID, noProgress)
 		require.EqualError(t, err, "wait for job "+jobID+": read how "+jobID+" ended: not for you")
 	})
 }
@@ -230,7 +230,7 @@ func TestWaitForSeveralJobs(t *testing.T) {
 			})
 		}
 		began := time.Now()
-		reports, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"b", "a"}, func(starter.Progress) {})
+		reports, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"b", "a"}, noProgress)
 		require.NoError(t, err)
 		require.Equal(t, 2*time.Minute, time.Since(began))
 		require.Equal(t, "b", reports[0].TaskID)
@@ -243,7 +243,7 @@ func TestWaitRejectsUnknownJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.Job("a")
-		_, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"a", "nope"}, nil)
+		_, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"a", "nope"}, noProgress)
 		require.ErrorIs(t, err, starter.ErrNoJob)
 	})
 }
@@ -251,7 +251,7 @@ func TestWaitRejectsUnknownJobs(t *testing.T) {
 func TestWaitForJobsThatHaveEnded(t *testing.T) {
 	fake := startertest.New(t)
 	fake.Job("a").End(statusTerminated, time.Minute).History.EndTerminated()
-	reports, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"a"}, nil)
+	reports, err := starter.New(fake, starter.Options{}).Wait(t.Context(), []string{"a"}, noProgress)
 	require.NoError(t, err)
 	require.Equal(t, starter.FailureTerminated, reports[0].Failure.Type)
 }

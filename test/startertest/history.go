@@ -10,6 +10,8 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/converter"
 	sdk "go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"lumaflow/workflows"
 )
@@ -23,11 +25,7 @@ type History struct {
 // NewHistory returns a history that begins with the start of a job.
 func NewHistory(t *testing.T, input workflows.ModifyVideoInput) *History {
 	h := &History{t: t}
-	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
-			WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{Input: h.Payloads(input)},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, &historypb.WorkflowExecutionStartedEventAttributes{Input: h.Payloads(input)})
 	return h
 }
 
@@ -39,41 +37,36 @@ func (h *History) Payloads(values ...any) *commonpb.Payloads {
 	return payloads
 }
 
-// Add appends an event and returns its id.
-func (h *History) Add(kind enumspb.EventType, event *historypb.HistoryEvent) int64 {
-	event.EventType, event.EventId = kind, int64(len(h.Events)+1)
+// Add appends an event with its attributes and returns its id.
+func (h *History) Add(kind enumspb.EventType, attributes proto.Message) int64 {
+	event := &historypb.HistoryEvent{EventType: kind, EventId: int64(len(h.Events) + 1)}
+	message, value := event.ProtoReflect(), attributes.ProtoReflect()
+	fields := message.Descriptor().Oneofs().ByName("attributes").Fields()
+	for i := range fields.Len() {
+		if fields.Get(i).Message() == value.Descriptor() {
+			message.Set(fields.Get(i), protoreflect.ValueOfMessage(value))
+		}
+	}
 	h.Events = append(h.Events, event)
 	return event.EventId
 }
 
 // Schedule appends the start of an activity. Its end refers to the returned id.
 func (h *History) Schedule(activity string, input any) int64 {
-	return h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{
-			ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{
-				ActivityType: &commonpb.ActivityType{Name: activity},
-				Input:        h.Payloads(input),
-			},
-		},
+	return h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, &historypb.ActivityTaskScheduledEventAttributes{
+		ActivityType: &commonpb.ActivityType{Name: activity},
+		Input:        h.Payloads(input),
 	})
 }
 
 // Complete ends an activity with a result.
 func (h *History) Complete(id int64, result any) {
-	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_ActivityTaskCompletedEventAttributes{
-			ActivityTaskCompletedEventAttributes: &historypb.ActivityTaskCompletedEventAttributes{ScheduledEventId: id, Result: h.Payloads(result)},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, &historypb.ActivityTaskCompletedEventAttributes{ScheduledEventId: id, Result: h.Payloads(result)})
 }
 
 // Fail ends an activity with an error.
 func (h *History) Fail(id int64, err error) {
-	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{
-			ActivityTaskFailedEventAttributes: &historypb.ActivityTaskFailedEventAttributes{ScheduledEventId: id, Failure: FailureOf(err)},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, &historypb.ActivityTaskFailedEventAttributes{ScheduledEventId: id, Failure: FailureOf(err)})
 }
 
 // TimeOut ends an activity with its last heartbeat, and with the failure of an
@@ -87,65 +80,37 @@ func (h *History) TimeOut(id int64, cause error, last ...any) {
 	if cause != nil {
 		failure.Cause = FailureOf(cause)
 	}
-	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_ActivityTaskTimedOutEventAttributes{
-			ActivityTaskTimedOutEventAttributes: &historypb.ActivityTaskTimedOutEventAttributes{ScheduledEventId: id, Failure: failure},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, &historypb.ActivityTaskTimedOutEventAttributes{ScheduledEventId: id, Failure: failure})
 }
 
 // Cancel ends an activity as canceled.
 func (h *History) Cancel(id int64) {
-	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_ActivityTaskCanceledEventAttributes{
-			ActivityTaskCanceledEventAttributes: &historypb.ActivityTaskCanceledEventAttributes{ScheduledEventId: id},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED, &historypb.ActivityTaskCanceledEventAttributes{ScheduledEventId: id})
 }
 
 // EndCompleted ends the run with a result.
 func (h *History) EndCompleted(result any) {
-	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes{
-			WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{Result: h.Payloads(result)},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, &historypb.WorkflowExecutionCompletedEventAttributes{Result: h.Payloads(result)})
 }
 
 // EndFailed ends the run with an error.
 func (h *History) EndFailed(err error) {
-	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{
-			WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{Failure: FailureOf(err)},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, &historypb.WorkflowExecutionFailedEventAttributes{Failure: FailureOf(err)})
 }
 
 // EndCanceled ends the run as canceled.
 func (h *History) EndCanceled(details ...any) {
-	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes{
-			WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{Details: h.Payloads(details...)},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, &historypb.WorkflowExecutionCanceledEventAttributes{Details: h.Payloads(details...)})
 }
 
 // EndTerminated ends the run as terminated by an operator.
 func (h *History) EndTerminated() {
-	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionTerminatedEventAttributes{
-			WorkflowExecutionTerminatedEventAttributes: &historypb.WorkflowExecutionTerminatedEventAttributes{Reason: "by mistake", Identity: "ops@host"},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, &historypb.WorkflowExecutionTerminatedEventAttributes{Reason: "by mistake", Identity: "ops@host"})
 }
 
 // EndTimedOut ends the run by its timeout.
 func (h *History) EndTimedOut() {
-	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionTimedOutEventAttributes{
-			WorkflowExecutionTimedOutEventAttributes: &historypb.WorkflowExecutionTimedOutEventAttributes{},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT, &historypb.WorkflowExecutionTimedOutEventAttributes{})
 }
 
 // FailureOf converts an error as a worker does.
@@ -160,9 +125,5 @@ func ApplicationError(errorType, message string, details ...any) error {
 
 // Signal appends a signal.
 func (h *History) Signal(name string, payload any) {
-	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{
-			WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{SignalName: name, Input: h.Payloads(payload)},
-		},
-	})
+	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, &historypb.WorkflowExecutionSignaledEventAttributes{SignalName: name, Input: h.Payloads(payload)})
 }

@@ -3,7 +3,7 @@ package jobs
 import (
 	"fmt"
 	"io"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-runewidth"
@@ -35,25 +35,19 @@ type batchLog struct {
 }
 
 func (l *batchLog) Show(tally starter.Tally) {
-	l.latest = tally.String()
-	if tally.Note != "" {
-		l.latest += ": " + tally.Note
-	}
-	if now := time.Now(); !now.Before(l.next) && l.latest != l.written {
-		l.next = now.Add(tallyInterval)
+	l.latest = withNote(tally.String(), tally.Note)
+	if !time.Now().Before(l.next) {
 		l.write()
 	}
-}
-
-func (l *batchLog) write() {
-	l.written = l.latest
-	writeLogLine(l.out, l.latest, "")
 }
 
 // Close writes the last tally, unless the log has it.
-func (l *batchLog) Close() {
+func (l *batchLog) Close() { l.write() }
+
+func (l *batchLog) write() {
 	if l.latest != l.written {
-		l.write()
+		message(l.out, "%s", l.latest)
+		l.written, l.next = l.latest, time.Now().Add(tallyInterval)
 	}
 }
 
@@ -61,16 +55,14 @@ func (l *batchLog) Close() {
 type batchBar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
-
-	mu    sync.Mutex
-	tally starter.Tally
+	tally     atomic.Pointer[starter.Tally]
 }
 
 func newBatchBar(out io.Writer, total int, options ...mpb.ContainerOption) *batchBar {
-	display := &batchBar{tally: starter.Tally{Total: total, NotStarted: total}}
-	display.container = mpb.New(append([]mpb.ContainerOption{mpb.WithOutput(out)}, options...)...)
+	display := &batchBar{container: mpb.New(append([]mpb.ContainerOption{mpb.WithOutput(out)}, options...)...)}
+	display.tally.Store(&starter.Tally{Total: total, NotStarted: total})
 	count := decor.Any(func(decor.Statistics) string {
-		tally := display.current()
+		tally := *display.tally.Load()
 		return fmt.Sprintf("%d/%d", ended(tally), tally.Total)
 	})
 	display.bar = display.container.New(int64(total), mpb.BarStyle(), mpb.PrependDecorators(count), mpb.BarBtmExtender(
@@ -85,22 +77,14 @@ func ended(tally starter.Tally) int { return tally.Completed + tally.Failed }
 // line is a line of text below the bar.
 func (b *batchBar) line(text func(starter.Tally) string) mpb.BarFiller {
 	return mpb.BarFillerFunc(func(out io.Writer, statistics decor.Statistics) error {
-		_, err := fmt.Fprintln(out, runewidth.Truncate(text(b.current()), statistics.AvailableWidth, "…"))
+		_, err := fmt.Fprintln(out, runewidth.Truncate(text(*b.tally.Load()), statistics.AvailableWidth, "…"))
 		return err
 	})
 }
 
 func (b *batchBar) Show(tally starter.Tally) {
-	b.mu.Lock()
-	b.tally = tally
-	b.mu.Unlock()
+	b.tally.Store(&tally)
 	b.bar.SetCurrent(int64(ended(tally)))
-}
-
-func (b *batchBar) current() starter.Tally {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.tally
 }
 
 // Close leaves the last state on the screen.

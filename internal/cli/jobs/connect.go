@@ -4,6 +4,7 @@ package jobs
 
 import (
 	"context"
+	"time"
 
 	"lumaflow/internal/command"
 	"lumaflow/internal/telemetry"
@@ -27,7 +28,7 @@ func (c connection) connected(ctx context.Context, streams command.Streams, opti
 	if err != nil {
 		return err
 	}
-	defer traces.Close()
+	defer traces.Close() //nolint:contextcheck // the last traces are sent after an interrupt, too
 	temporal, err := dial.Temporal(ctx, dial.Options{Logger: logger, Interceptors: traces.Interceptors()})
 	if err != nil {
 		return err
@@ -35,4 +36,28 @@ func (c connection) connected(ctx context.Context, streams command.Streams, opti
 	defer temporal.Close()
 	options.Namespace, options.Codec = settings.Namespace, settings.Codec
 	return use(starter.New(temporal, options))
+}
+
+// maxID is the greatest length of a workflow id in bytes.
+const maxID = 1000
+
+func checkID(id string) error {
+	if id == "" || len(id) > maxID {
+		return command.Usagef("the job's ID must be 1 to %d bytes long", maxID)
+	}
+	return nil
+}
+
+func checkTaskQueue(name string) error {
+	if name == "" {
+		return command.Usagef("TASK_QUEUE is empty: leave it unset for the default")
+	}
+	return nil
+}
+
+func checkTimeout(timeout time.Duration) error {
+	if timeout < 0 {
+		return command.Usagef("--timeout is %s: give a duration above 0, such as 30m", timeout)
+	}
+	return nil
 }

@@ -26,7 +26,7 @@ func NewDisplay(w io.Writer, ids []string) Display[starter.Progress] {
 	if command.IsTerminal(w) {
 		return newBars(w, ids)
 	}
-	return newLog(w)
+	return &jobLog{out: w, last: map[string]string{}}
 }
 
 // jobLog is the display for logs and pipes.
@@ -36,8 +36,6 @@ type jobLog struct {
 	last map[string]string
 }
 
-func newLog(out io.Writer) *jobLog { return &jobLog{out: out, last: map[string]string{}} }
-
 func (l *jobLog) Show(progress starter.Progress) {
 	stage, note := stageText(progress), noteText(progress)
 	l.mu.Lock()
@@ -46,7 +44,8 @@ func (l *jobLog) Show(progress starter.Progress) {
 		return
 	}
 	l.last[progress.WorkflowID] = stage + note
-	writeLogLine(l.out, fmt.Sprintf("%s %s after %s", oneline.Clean(progress.WorkflowID), stage, seconds(progress.Elapsed)), note)
+	event := fmt.Sprintf("%s %s after %s", oneline.Clean(progress.WorkflowID), stage, seconds(progress.Elapsed))
+	message(l.out, "%s", withNote(event, note))
 }
 
 func (l *jobLog) Close() {
@@ -55,12 +54,12 @@ func (l *jobLog) Close() {
 	l.out = nil
 }
 
-// writeLogLine writes an event and a note on it, wrapped at the width of out.
-func writeLogLine(out io.Writer, event, note string) {
-	if note != "" {
-		event += ": " + note
+// withNote is an event and a note on it, if there is one.
+func withNote(event, note string) string {
+	if note == "" {
+		return event
 	}
-	message(out, "%s", wrap(event, len(gap), widthOf(out)))
+	return event + ": " + note
 }
 
 // stageText is the stage of an open job, if it is known, else its state.

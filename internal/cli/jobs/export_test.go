@@ -21,6 +21,7 @@ var (
 	ReadBatch     = readBatch
 	ReadTasks     = readTasks
 	Shorten       = shorten
+	Wrap          = wrap
 )
 
 const (

@@ -9,6 +9,8 @@ import (
 	"os"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize/english"
+
 	"lumaflow/internal/command"
 	"lumaflow/internal/oneline"
 )
@@ -53,7 +55,7 @@ func readLines(ctx context.Context, path string, stdin io.Reader, read func(numb
 	}
 	switch {
 	case bad > 1:
-		return command.Usagef("%w; %s can't be used either, nothing is started", first, counted(bad-1, "more line"))
+		return command.Usagef("%w; %s can't be used either, nothing is started", first, english.Plural(bad-1, "more line", ""))
 	case bad == 1:
 		return command.Usagef("%w; nothing is started", first)
 	default:

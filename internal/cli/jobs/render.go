@@ -32,7 +32,11 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 	add("state", stateText(report, now))
 	status := report.Status
 	if status != nil {
-		add("stage", stageSince(*status, report.State, now))
+		stage := string(status.Stage)
+		if report.State.Open() {
+			stage += " for " + seconds(now.Sub(status.Since))
+		}
+		add("stage", stage)
 	}
 	add("task", oneline.Clean(report.TaskID))
 	if status != nil {
@@ -60,13 +64,6 @@ func stateText(report starter.Report, now time.Time) string {
 		return fmt.Sprintf("%s for %s", report.State, seconds(now.Sub(report.StartedAt)))
 	}
 	return fmt.Sprintf("%s after %s, %s ago", report.State, seconds(report.ClosedAt.Sub(report.StartedAt)), age(now.Sub(report.ClosedAt)))
-}
-
-func stageSince(status workflows.Status, state starter.State, now time.Time) string {
-	if !state.Open() {
-		return string(status.Stage)
-	}
-	return fmt.Sprintf("%s for %s", status.Stage, seconds(now.Sub(status.Since)))
 }
 
 func videosOf(report starter.Report) []workflows.Video {
@@ -103,63 +100,47 @@ func writeEntries(out io.Writer, entries []starter.Entry, now time.Time) error {
 	return writeTable(out, []string{"JOB", "STATE", "STAGE", "TASK", "AGE"}, rows)
 }
 
-// resultColumns are the titles of the cells of resultRow.
-var resultColumns = []string{"JOB", "STATE", "TIME", "TASK"}
-
-// resultRow is a job that has ended, or the state of one that has not, with the
-// locations of its videos below.
-func resultRow(report starter.Report, now time.Time) row {
-	duration := "-"
-	if !report.StartedAt.IsZero() {
-		end := report.ClosedAt
-		if end.IsZero() {
-			end = now
-		}
-		duration = seconds(end.Sub(report.StartedAt))
-	}
-	line := row{cells: []string{oneline.Clean(report.WorkflowID), string(report.State), duration, cmp.Or(oneline.Clean(report.TaskID), "-")}}
-	if report.Result != nil {
-		for _, video := range report.Result.Videos {
-			line.below = append(line.below, oneline.Clean(video.Location))
-		}
-	}
-	return line
-}
-
 // writeResults prints jobs for people after a wait.
 func writeResults(out io.Writer, reports []starter.Report, now time.Time) error {
-	var rows []row
-	for _, report := range reports {
-		rows = append(rows, resultRow(report, now))
+	outcomes := make([]starter.Outcome, len(reports))
+	for i, report := range reports {
+		outcomes[i].Report = report
 	}
-	return writeTable(out, resultColumns, rows)
+	return writeOutcomes(out, outcomes, now)
 }
 
-// writeOutcomes prints the jobs of a batch for people, with the lines of the file
-// that ordered them, if they come from one.
+// writeOutcomes prints jobs that have ended, or the states of those that have not,
+// with the locations of their videos below. The lines of the file that ordered them
+// come first, if they come from one.
 func writeOutcomes(out io.Writer, outcomes []starter.Outcome, now time.Time) error {
-	titles := resultColumns
-	numbered := len(outcomes) > 0 && outcomes[0].Line > 0
-	if numbered {
-		titles = append([]string{"LINE"}, titles...)
+	titles := []string{"LINE", "JOB", "STATE", "TIME", "TASK"}
+	hidden := 0
+	if len(outcomes) == 0 || outcomes[0].Line == 0 {
+		hidden = 1
 	}
 	var rows []row
 	for _, outcome := range outcomes {
-		line := resultRow(outcome.Report, now)
-		if numbered {
-			line.cells = append([]string{strconv.Itoa(outcome.Line)}, line.cells...)
+		duration := "-"
+		if !outcome.StartedAt.IsZero() {
+			end := outcome.ClosedAt
+			if end.IsZero() {
+				end = now
+			}
+			duration = seconds(end.Sub(outcome.StartedAt))
+		}
+		cells := []string{
+			strconv.Itoa(outcome.Line), oneline.Clean(outcome.WorkflowID), string(outcome.State), duration,
+			cmp.Or(oneline.Clean(outcome.TaskID), "-"),
+		}
+		line := row{cells: cells[hidden:]}
+		if outcome.Result != nil {
+			for _, video := range outcome.Result.Videos {
+				line.below = append(line.below, oneline.Clean(video.Location))
+			}
 		}
 		rows = append(rows, line)
 	}
-	return writeTable(out, titles, rows)
-}
-
-// counted is a number with its noun.
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return writeTable(out, titles[hidden:], rows)
 }
 
 // seconds is a duration in whole seconds. Clocks of two machines may differ, so a

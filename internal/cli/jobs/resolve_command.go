@@ -41,9 +41,8 @@ func (c *ResolveCommand) Run(ctx context.Context, streams command.Streams) error
 }
 
 func (c *ResolveCommand) resolution() (workflows.Resolution, error) {
-	var none workflows.Resolution
 	if err := checkID(c.ID); err != nil {
-		return none, err
+		return workflows.Resolution{}, err
 	}
 	var given []workflows.Resolution
 	if c.Adopt != "" {
@@ -57,9 +56,9 @@ func (c *ResolveCommand) resolution() (workflows.Resolution, error) {
 	}
 	switch {
 	case len(given) != 1:
-		return none, command.Usagef("give one decision: --adopt TASKID, --resubmit or --write-off")
+		return workflows.Resolution{}, command.Usagef("give one decision: --adopt TASKID, --resubmit or --write-off")
 	case c.Adopt != "" && (strings.TrimSpace(c.Adopt) != c.Adopt || len(c.Adopt) > maxID):
-		return none, command.Usagef("--adopt must be a task id without blanks around it")
+		return workflows.Resolution{}, command.Usagef("--adopt must be a task id without blanks around it")
 	}
 	return given[0], nil
 }

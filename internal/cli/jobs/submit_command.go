@@ -83,7 +83,7 @@ func (c *SubmitCommand) run(ctx context.Context, s *starter.Starter, input workf
 	var printing error
 	switch {
 	case c.JSON:
-		printing = command.WriteJSON(streams.Out, submitted{report, job.Existing})
+		printing = command.WriteJSON(streams.Out, starter.Outcome{Report: report, Existing: job.Existing})
 	case c.Wait:
 		printing = writeResults(streams.Out, []starter.Report{report}, time.Now())
 	case job.State.Open():
@@ -149,11 +149,4 @@ func (c *SubmitCommand) report(ctx context.Context, s *starter.Starter, job star
 	default:
 		return starter.Report{WorkflowID: job.WorkflowID, RunID: job.RunID, State: job.State, StartedAt: job.StartedAt, TaskID: input.TaskID}, nil
 	}
-}
-
-// submitted is what submit prints as JSON.
-type submitted struct {
-	starter.Report
-	// Existing means that nothing was started.
-	Existing bool `json:"existing"`
 }

@@ -1,9 +1,11 @@
 package jobs
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,7 +14,7 @@ import (
 )
 
 const (
-	// defaultWidth is the width, in columns, of output that is no terminal.
+	// defaultWidth is the width, in columns, of tables where there is no terminal.
 	defaultWidth = 100
 	// minID is the least width, in columns, to which a table shortens ids.
 	minID = 12
@@ -30,20 +32,21 @@ type row struct {
 	below []string
 }
 
-// widthOf returns the width of a terminal, and defaultWidth for everything else.
-func widthOf(out io.Writer) int {
-	if file, ok := out.(*os.File); ok {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
-			return width
-		}
+// terminalWidth returns the width of a terminal, and 0 for everything else.
+func terminalWidth(out io.Writer) int {
+	file, ok := out.(*os.File)
+	if !ok {
+		return 0
 	}
-	return defaultWidth
+	// The width is 0 after an error.
+	width, _, _ := term.GetSize(int(file.Fd()))
+	return width
 }
 
 // writeTable writes a table that fits the width of out: too long ids lose their
 // middle, too long lines below a row their beginning. --json has them whole.
 func writeTable(out io.Writer, titles []string, rows []row) error {
-	width := widthOf(out)
+	width := cmp.Or(terminalWidth(out), defaultWidth)
 	columns := columnWidths(titles, rows, width)
 	var text strings.Builder
 	for _, line := range append([]row{{cells: titles}}, rows...) {
@@ -104,7 +107,7 @@ func shorten(text string, width int) string {
 }
 
 // writeFields writes labels and their texts in two columns. Texts that are too
-// wide go on in the next line.
+// wide for a terminal continue in the next line.
 func writeFields(out io.Writer, fields [][2]string) error {
 	indent := 0
 	for _, field := range fields {
@@ -112,30 +115,34 @@ func writeFields(out io.Writer, fields [][2]string) error {
 	}
 	var text strings.Builder
 	for _, field := range fields {
-		fmt.Fprintf(&text, "%-*s%s\n", indent, field[0], wrap(field[1], indent, widthOf(out)))
+		fmt.Fprintf(&text, "%-*s%s\n", indent, field[0], wrap(field[1], indent, terminalWidth(out)))
 	}
 	_, err := io.WriteString(out, text.String())
 	return err
 }
 
-// wrap breaks text between words into lines that end before width. All begin at
-// the column indent, which the caller has reached in the first one. A longer
-// word, such as an address, stays whole.
+// unbroken matches the parts of a text that wrap keeps on one line, so that they can
+// be copied: commands, up to a backtick, a semicolon or the end, and single words.
+var unbroken = regexp.MustCompile("`[^`]+`\\S*|(?:lumaflow|temporal) [^;]*\\S*|\\S+")
+
+// wrap breaks text into lines that end before width; 0 means one line. All begin at
+// the column indent, which the caller has reached in the first one. A longer part,
+// such as an address or a command, stays whole.
 func wrap(text string, indent, width int) string {
 	var wrapped strings.Builder
 	column := indent
-	for word := range strings.FieldsSeq(text) {
-		size := runewidth.StringWidth(word)
+	for _, part := range unbroken.FindAllString(text, -1) {
+		size := runewidth.StringWidth(part)
 		switch {
 		case column == indent:
-		case column+1+size > width:
+		case width > 0 && column+1+size > width:
 			wrapped.WriteString("\n" + strings.Repeat(" ", indent))
 			column = indent
 		default:
 			wrapped.WriteByte(' ')
 			column++
 		}
-		wrapped.WriteString(word)
+		wrapped.WriteString(part)
 		column += size
 	}
 	return wrapped.String()

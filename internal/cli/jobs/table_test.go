@@ -15,8 +15,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// Everything but words of a status fits 100 columns on a pipe, with ids of any
-// length.
+// Tables fit 100 columns on a pipe, with ids of any length.
 func TestTablesFit100Columns(t *testing.T) {
 	location := "s3://studio/" + strings.Repeat("folder/", 20) + "luma_result_" + taskID + "_1.mp4"
 	for _, id := range []string{jobID, strings.Repeat("shot-", 199) + "end", strings.Repeat("雪", 300)} {
@@ -36,12 +35,6 @@ func TestTablesFit100Columns(t *testing.T) {
 			"batch": func(out io.Writer) error {
 				return jobs.WriteOutcomes(out, []starter.Outcome{{Line: 100_000, Report: report}}, noon)
 			},
-			"batch progress": func(out io.Writer) error {
-				display := jobs.BatchDisplay(out, 1)
-				display.Show(starter.Tally{Total: 1, Note: report.Failure.Message})
-				display.Close()
-				return nil
-			},
 		} {
 			var out bytes.Buffer
 			require.NoError(t, write(&out))
@@ -56,20 +49,47 @@ func TestTablesFit100Columns(t *testing.T) {
 	}
 }
 
-// The status has the whole ids and wraps its sentences.
-func TestStatusWraps(t *testing.T) {
+const manyWords = "no worker is polling task queue lumaflow; start one with: " +
+	"lumaflow worker --task-queue lumaflow --deployment-name lumaflow --build-id 0123456789abcdef; or try again"
+
+// On a pipe the status and the progress have one line for each fact, of any length.
+func TestNoLineBreaksOnAPipe(t *testing.T) {
 	long := strings.Repeat("shot-", 30)
 	var out bytes.Buffer
-	require.NoError(t, jobs.WriteReport(&out, starter.Report{
-		WorkflowID: long, State: starter.StateRunning, StartedAt: noon, TaskID: taskID,
-		Note: "no worker is polling task queue lumaflow; start one with: lumaflow worker --task-queue lumaflow --deployment-name lumaflow",
-	}, noon))
+	require.NoError(t, jobs.WriteReport(&out, starter.Report{WorkflowID: long, State: starter.StateRunning, StartedAt: noon, TaskID: taskID, Note: manyWords}, noon))
 	require.Equal(t, `job    `+long+`
 state  running for 0s
 task   `+taskID+`
-note   no worker is polling task queue lumaflow; start one with: lumaflow worker --task-queue
-       lumaflow --deployment-name lumaflow
+note   `+manyWords+`
 `, out.String())
+	out.Reset()
+	tallies := jobs.BatchDisplay(&out, 1)
+	tallies.Show(starter.Tally{Total: 1, Note: manyWords})
+	tallies.Close()
+	jobs.NewDisplay(&out, nil).Show(starter.Progress{WorkflowID: "shot-7", State: starter.StateRunning, Stage: workflows.StageWaiting, Detail: manyWords})
+	require.Equal(t, "0 of 1 done: "+manyWords+"\nshot-7 waiting after 0s: "+manyWords+"\n", out.String())
+}
+
+// On a terminal sentences are wrapped between words, but commands stay whole.
+func TestWrap(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		width      int
+		want       string
+	}{
+		{"no terminal", manyWords, 0, manyWords},
+		{"words", "a job that is waiting for kie.ai", 20, "a job that is\n  waiting for kie.ai"},
+		{"a wide word", "at https://kie.ai/logs/0123456789 now", 20, "at\n  https://kie.ai/logs/0123456789\n  now"},
+		{"wide letters", "雪雪雪雪 雪雪雪雪", 18, "雪雪雪雪\n  雪雪雪雪"},
+		{"a command at the end", "see it with: lumaflow status shot-7 --json", 30, "see it with:\n  lumaflow status shot-7 --json"},
+		{"a command in a sentence", "wait for: lumaflow wait shot-7; or try again", 30, "wait for:\n  lumaflow wait shot-7; or try\n  again"},
+		{"a command in backticks", "run `lumaflow resolve shot-7 --resubmit`, or wait on", 24, "run\n  `lumaflow resolve shot-7 --resubmit`,\n  or wait on"},
+		{"a pipe of commands", "collect: lumaflow list --at-risk --json | jq -r '.[].taskId' | lumaflow rescue --ids -", 40,
+			"collect:\n  lumaflow list --at-risk --json | jq -r '.[].taskId' | lumaflow rescue --ids -"},
+		{"a command of Temporal", "add it with: temporal operator search-attribute create --name A", 40, "add it with:\n  temporal operator search-attribute create --name A"},
+	} {
+		require.Equal(t, test.want, jobs.Wrap(test.text, 2, test.width), test.name)
+	}
 }
 
 func TestShorten(t *testing.T) {

@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,9 +14,14 @@ import (
 	"lumaflow/workflows"
 )
 
-// resolveTimeout bounds a resolution. Before it adopts a task, the job requests
-// the task's record from kie.ai, for at most a minute.
-const resolveTimeout = 90 * time.Second
+const (
+	// resolveTimeout bounds a resolution. Before it adopts a task, the job requests
+	// the task's record from kie.ai, for at most a minute.
+	resolveTimeout = 90 * time.Second
+	// cancelWait bounds the wait for a cancelled job to end. Only a submission in
+	// flight takes longer, because its outcome must be known first.
+	cancelWait = 10 * time.Second
+)
 
 // Resolve resolves a submission with an unknown outcome. A nil error means that
 // the job has applied the resolution. After an error about time the job may still
@@ -26,7 +32,7 @@ func (s *Starter) Resolve(ctx context.Context, id string, resolution workflows.R
 	if err != nil {
 		return status, err
 	}
-	report := newReport(described)
+	report := newReport(described.GetWorkflowExecutionInfo())
 	if !report.State.Open() {
 		return status, fmt.Errorf("job %s has ended (%s), there is nothing to resolve; see: lumaflow status %s", oneline.Clean(id), report.State, oneline.Clean(id))
 	}
@@ -70,4 +76,39 @@ func resolveError(id, missing string, err error) error {
 		return failed("resolve job "+id, err)
 	}
 	return &requestError{message + "; see: lumaflow status " + id, err}
+}
+
+// Cancellation is the result of a request to cancel a job.
+type Cancellation struct {
+	// Report is the job after the request. It may still be open: it ends when a
+	// worker handles the request. kie.ai has no cancel: the job's task continues, is
+	// paid and can be adopted later.
+	Report Report
+	// Already means that the job had ended before and nothing was requested.
+	Already bool
+}
+
+// Cancel requests the cancellation of a job and, if a worker serves it, waits at
+// most ten seconds for its end.
+func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
+	before, err := s.Status(ctx, id)
+	if err != nil || !before.State.Open() {
+		return Cancellation{Report: before, Already: err == nil}, err
+	}
+	requesting, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	// A job that has ended since is reported with its state.
+	if err := s.temporal.CancelWorkflow(requesting, id, before.RunID); err != nil && !notFound(err) {
+		return Cancellation{Report: before}, failed("cancel job "+oneline.Clean(id), err)
+	}
+	if before.Status == nil {
+		return Cancellation{Report: before}, nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, cancelWait)
+	defer cancel()
+	// The report has the end, or shows that the job is still open.
+	_, _ = s.lastEvent(waiting, before, true)
+	after, err := s.report(ctx, id, before.RunID)
+	after.TaskID = cmp.Or(after.TaskID, before.TaskID)
+	return Cancellation{Report: after}, err
 }
