@@ -23,7 +23,7 @@ import (
 // gocloud's writer sends blocks; for blobs made of blocks Azure stores the MD5
 // that the client sends without comparing it.
 type azureCloud struct {
-	blobs     *blob.Bucket
+	attributesReader
 	container *container.Client
 }
 
@@ -44,18 +44,9 @@ func azure(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 		}
 		return nil, nil, malformed(bucket, err)
 	}
-	a := &azureCloud{blobs: blobs}
+	a := &azureCloud{attributesReader: attributesReader{blobs}}
 	blobs.As(&a.container)
 	return blobs, a, nil
-}
-
-func (a *azureCloud) head(ctx context.Context, key string) (object, error) {
-	found, attributes, err := headWith(ctx, a.blobs, key)
-	if err != nil {
-		return object{}, err
-	}
-	found.version = attributes.ETag
-	return found, nil
 }
 
 func (a *azureCloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, replaces string) error {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 
+	"lumaflow/internal/stall"
 	"lumaflow/internal/store"
 )
 
@@ -47,7 +48,7 @@ func contentIn(ctx context.Context, file *os.File, source store.Source) (*conten
 	}
 	c := &content{from: file, bytes: source.Bytes, sha256: source.SHA256, contentType: cmp.Or(source.ContentType, "application/octet-stream")}
 	sha, md := sha256.New(), md5.New()
-	if _, err := io.Copy(io.MultiWriter(sha, md), contextReader{ctx, c.reader()}); err != nil {
+	if _, err := io.Copy(io.MultiWriter(sha, md), store.ContextReader{Context: ctx, From: c.reader()}); err != nil {
 		return nil, err
 	}
 	if hex.EncodeToString(sha.Sum(nil)) != source.SHA256 {
@@ -66,15 +67,13 @@ func raw(sum string) []byte {
 	return bytes
 }
 
-// contextReader fails once its context has ended.
-type contextReader struct {
-	ctx  context.Context
-	from io.Reader
+// watchedReader reports each read of an upload to a watchdog.
+type watchedReader struct {
+	io.ReadSeeker
+	watchdog *stall.Watchdog
 }
 
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.from.Read(p)
+func (r watchedReader) Read(p []byte) (int, error) {
+	r.watchdog.Progress()
+	return r.ReadSeeker.Read(p)
 }
