@@ -94,7 +94,7 @@ func (d *directory) Open(ctx context.Context, name string) (io.ReadCloser, error
 		}
 		info, err := file.Stat()
 		if err != nil {
-			file.Close()
+			_ = file.Close()
 			return err
 		}
 		opened = datedFile{file, info.ModTime()}

@@ -70,7 +70,7 @@ func Start(ctx context.Context, options Options) (*Telemetry, error) {
 		t.traces.Close() //nolint:contextcheck // Close has a deadline of its own, because ctx may have ended.
 		return nil, err
 	}
-	t.stop = serve(listener, exposed, &t.Readiness, options.Logger)
+	t.stop = serve(listener, exposed, &t.Readiness, options.Logger) //nolint:contextcheck // The server ends with Close, after ctx.
 	return t, nil
 }
 

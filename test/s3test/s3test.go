@@ -111,7 +111,7 @@ func intact(w http.ResponseWriter, r *http.Request) bool {
 func WriteError(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s of the test</Message></Error>", code, code)
+	_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s of the test</Message></Error>", code, code)
 }
 
 // Requests returns the requests of a method since the last call.

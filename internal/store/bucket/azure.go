@@ -57,7 +57,7 @@ func (a *azureCloud) put(ctx context.Context, key string, content *content, body
 	if replaces == "" {
 		condition.IfNoneMatch = to.Ptr(azcore.ETagAny)
 	} else {
-		condition.IfMatch = to.Ptr(azcore.ETag(replaces))
+		condition.IfMatch = new(azcore.ETag(replaces))
 	}
 	metadata := map[string]*string{}
 	for name, value := range metadataOf(content) {

@@ -240,7 +240,7 @@ func (b *bucket) Receipt(ctx context.Context, name string) (store.Receipt, error
 	reader, err := b.read(ctx, name)
 	if err == nil {
 		receipt, err = store.DecodeReceipt(reader)
-		reader.Close()
+		_ = reader.Close()
 	}
 	if err != nil {
 		return store.Receipt{}, fmt.Errorf("read receipt %.80q in %s: %w", name, b, err)
