@@ -69,7 +69,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	defer instruments.Close()
+	defer instruments.Close() //nolint:contextcheck // Close has a deadline of its own, because ctx has ended.
 	temporal, err := dial.Temporal(ctx, dial.Options{
 		Logger: options.Logger, Wait: dial.StartupWait, Metrics: instruments.Metrics(), Interceptors: instruments.Interceptors(),
 	})

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/singleflight"
 )
@@ -27,12 +28,12 @@ const (
 // duplicate is reported as delivered only after Temporal has accepted the
 // original: while the original is in flight, the duplicate waits for its result.
 type limiter struct {
-	now     func() time.Time
 	flights singleflight.Group
+	// accepted has the time of each accepted callback.
+	accepted *lru.Cache[string, time.Time]
 
-	mu       sync.Mutex
-	accepted *simplelru.LRU[string, time.Time]
-	budgets  *simplelru.LRU[string, budget]
+	mu      sync.Mutex
+	budgets *simplelru.LRU[string, budget]
 }
 
 // budget counts the signals to one job since the start of its window.
@@ -48,11 +49,11 @@ func (e *exhaustedError) Error() string {
 	return fmt.Sprintf("more than %d signals within %s", maxSignals, budgetWindow)
 }
 
-func newLimiter(now func() time.Time) *limiter {
-	// NewLRU fails only for sizes that are not positive.
-	accepted, _ := simplelru.NewLRU[string, time.Time](maxEntries, nil)
+func newLimiter() *limiter {
+	// Both fail only for sizes that are not positive.
+	accepted, _ := lru.New[string, time.Time](maxEntries)
 	budgets, _ := simplelru.NewLRU[string, budget](maxEntries, nil)
-	return &limiter{now: now, accepted: accepted, budgets: budgets}
+	return &limiter{accepted: accepted, budgets: budgets}
 }
 
 // do calls signal unless a duplicate of d was accepted within repeatWindow or is
@@ -62,7 +63,7 @@ func (l *limiter) do(d delivery, signal func() error) (duplicate bool, err error
 	key := digest(fmt.Sprintf("%q %q %d", d.workflowID, d.taskID, d.code))
 	duplicate = true
 	_, err, _ = l.flights.Do(key, func() (any, error) {
-		if l.acceptedRecently(key) {
+		if at, ok := l.accepted.Get(key); ok && time.Since(at) < repeatWindow {
 			return nil, nil
 		}
 		if err := l.spend(job); err != nil {
@@ -72,30 +73,17 @@ func (l *limiter) do(d delivery, signal func() error) (duplicate bool, err error
 		if err := signal(); err != nil {
 			return nil, err
 		}
-		l.accept(key)
+		l.accepted.Add(key, time.Now())
 		return nil, nil
 	})
 	return duplicate, err
-}
-
-func (l *limiter) acceptedRecently(key string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at, ok := l.accepted.Get(key)
-	return ok && l.now().Sub(at) < repeatWindow
-}
-
-func (l *limiter) accept(key string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.accepted.Add(key, l.now())
 }
 
 // spend counts failed signals too, since Temporal may have stored them.
 func (l *limiter) spend(job string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.now()
+	now := time.Now()
 	spent, ok := l.budgets.Get(job)
 	if !ok || now.Sub(spent.start) >= budgetWindow {
 		spent = budget{start: now}

@@ -156,6 +156,6 @@ func isJSON(header http.Header) bool {
 }
 
 func tooLarge(err error) bool {
-	var tooLarge *http.MaxBytesError
-	return errors.As(err, &tooLarge)
+	_, exceeded := errors.AsType[*http.MaxBytesError](err)
+	return exceeded
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"lumaflow/webhook"
 )
@@ -30,14 +31,14 @@ func TestDelayedShutdown(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		assert.NoError(t, delayed.Err())
+		require.NoError(t, delayed.Err())
 		assert.Empty(t, post().Header.Get("Connection"))
 
 		cause := errors.New("SIGTERM")
 		stop(cause)
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		assert.NoError(t, delayed.Err(), "callbacks are accepted")
+		require.NoError(t, delayed.Err(), "callbacks are accepted")
 		assert.Equal(t, "close", post().Header.Get("Connection"), "no connection is reused")
 		time.Sleep(time.Second)
 		synctest.Wait()

@@ -105,7 +105,7 @@ func TestAnswerWithinTimeoutOfKie(t *testing.T) {
 		client := listener.dial()
 		go func() {
 			body := success("t")
-			fmt.Fprintf(client, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", f.path("j"), len(body))
+			_, _ = fmt.Fprintf(client, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", f.path("j"), len(body))
 			time.Sleep(7 * time.Second)
 			io.WriteString(client, body)
 		}()

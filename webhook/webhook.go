@@ -10,6 +10,7 @@ package webhook
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ type Options struct {
 	Secrets callback.Secrets
 	// Verifier checks kie.ai's signatures; the zero value requires none.
 	Verifier kie.Verifier
-	// Now is the clock; nil means time.Now.
+	// Now is the clock that Verifier compares timestamps with; nil means time.Now.
 	Now func() time.Time
 	// Logger gets one line per callback, without token and path; nil logs
 	// nothing.
@@ -64,7 +65,7 @@ func New(options Options) http.Handler {
 	}
 	h := &handler{
 		options: options,
-		limiter: newLimiter(options.Now),
+		limiter: newLimiter(),
 		slots:   make(chan struct{}, maxInFlight),
 	}
 	// Routes match the path as sent, since a job id may contain slashes and dots.
@@ -79,11 +80,9 @@ func New(options Options) http.Handler {
 // allow answers every other method with 405.
 func allow(next http.HandlerFunc, methods ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, method := range methods {
-			if r.Method == method {
-				next(w, r)
-				return
-			}
+		if slices.Contains(methods, r.Method) {
+			next(w, r)
+			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
 		respond(w, http.StatusMethodNotAllowed, "method not allowed")

@@ -170,7 +170,7 @@ func TestCallbackBecomesSignal(t *testing.T) {
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, response.StatusCode)
-	assert.Equal(t, `{"status":"received"}`, string(body))
+	assert.JSONEq(t, `{"status":"received"}`, string(body))
 	assert.Equal(t, []signal{{"jobs/1", signals.CallbackPayload{
 		TaskID:     "task-1",
 		Code:       200,

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -57,7 +58,7 @@ func (d *directory) Check(ctx context.Context) error {
 	}
 	defer root.Close()
 	const content = "lumaflow checks that it can write and read here\n"
-	if err := writeHidden(root, text(content), func(hidden string) error {
+	if err := writeHidden(root, strings.NewReader(content), func(hidden string) error {
 		read, err := root.ReadFile(hidden)
 		if err == nil && string(read) != content {
 			err = errors.New("the content read differs from the content written")
@@ -126,24 +127,13 @@ func (d *directory) publish(ctx context.Context, root *os.Root, name string, sou
 	if os.Rename(source.Path, filepath.Join(d.path, name)) == nil {
 		return syncFolder(root)
 	}
-	return writeHidden(root, copyOf(ctx, file, source), func(hidden string) error {
-		return rename(root, hidden, name)
-	})
-}
-
-// copyOf writes the bytes of the source and fails if their SHA-256 has changed.
-func copyOf(ctx context.Context, from io.Reader, source Source) func(io.Writer) error {
-	return func(to io.Writer) error {
-		digest := sha256.New()
-		n, err := io.Copy(io.MultiWriter(to, digest), contextReader{ctx, from})
-		if err != nil {
-			return err
-		}
-		if n != source.Bytes || !sameSum(digest, source.SHA256) {
+	digest := sha256.New()
+	return writeHidden(root, io.TeeReader(ContextReader{ctx, file}, digest), func(hidden string) error {
+		if !sameSum(digest, source.SHA256) {
 			return errors.New("the source has changed: its SHA-256 differs")
 		}
-		return nil
-	}
+		return rename(root, hidden, name)
+	})
 }
 
 // Matches reads the whole video if its size matches.
@@ -153,10 +143,10 @@ func (d *directory) Matches(ctx context.Context, name string, bytes int64, sha25
 		same, err = matches(ctx, root, name, bytes, sha256)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", false, fmt.Errorf("re-read %.80q in %s: %w", name, d.path, err)
-	}
-	if !same {
+	case !same:
 		return "", false, nil
 	}
 	return d.location(name), true, nil
@@ -176,7 +166,7 @@ func matches(ctx context.Context, root *os.Root, name string, bytes int64, sum s
 		return false, err
 	}
 	digest := sha256.New()
-	if _, err := io.Copy(digest, contextReader{ctx, file}); err != nil {
+	if _, err := io.Copy(digest, ContextReader{ctx, file}); err != nil {
 		return false, err
 	}
 	return sameSum(digest, sum), nil
@@ -206,7 +196,7 @@ func (d *directory) PutReceipt(ctx context.Context, name string, receipt Receipt
 		if err != nil {
 			return err
 		}
-		return writeHidden(root, text(encoded), func(hidden string) error {
+		return writeHidden(root, bytes.NewReader(encoded), func(hidden string) error {
 			return rename(root, hidden, name)
 		})
 	})

@@ -48,7 +48,7 @@ func otherDevice(t *testing.T, dir string) string {
 	if err != nil {
 		t.Skip("no second file system: ", err)
 	}
-	t.Cleanup(func() { os.RemoveAll(other) })
+	t.Cleanup(func() { _ = os.RemoveAll(other) })
 	probe := filepath.Join(other, "probe")
 	require.NoError(t, os.WriteFile(probe, nil, 0o600))
 	if os.Rename(probe, filepath.Join(dir, "probe")) == nil {
@@ -121,7 +121,7 @@ func TestPutVideoReplaces(t *testing.T) {
 					from = otherDevice(t, dir)
 				}
 				prepare(t, filepath.Join(dir, "v.mp4"))
-				t.Cleanup(func() { os.Remove(elsewhere) })
+				t.Cleanup(func() { _ = os.Remove(elsewhere) })
 				opened := open(t, dir)
 				_, err := opened.PutVideo(t.Context(), "v.mp4", source(t, from, []byte("video")))
 				require.NoError(t, err)
@@ -240,7 +240,7 @@ func TestPutVideoIsAtomic(t *testing.T) {
 	reader.Go(func() {
 		for {
 			content, err := os.ReadFile(filepath.Join(dir, name))
-			assert.NoError(t, err)
+			require.NoError(t, err)
 			assert.True(t, bytes.Equal(content, versions[0]) || bytes.Equal(content, versions[1]), "%d bytes", len(content))
 			reads++
 			select {
@@ -252,7 +252,7 @@ func TestPutVideoIsAtomic(t *testing.T) {
 	})
 	for i := range 20 {
 		_, err := opened.PutVideo(t.Context(), name, source(t, from, versions[(i+1)%2]))
-		assert.NoError(t, err)
+		require.NoError(t, err)
 	}
 	close(done)
 	reader.Wait()

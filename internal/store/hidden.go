@@ -22,14 +22,14 @@ var hiddenFile = regexp.MustCompile(`^\.lumaflow-[A-Z2-7]{26}\.tmp$`)
 
 // writeHidden writes and syncs a hidden file and calls publish with its name. If
 // any step fails, it removes the file.
-func writeHidden(root *os.Root, write func(io.Writer) error, publish func(hidden string) error) error {
+func writeHidden(root *os.Root, content io.Reader, publish func(hidden string) error) error {
 	name := ".lumaflow-" + rand.Text() + ".tmp"
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
 	makeReadable(file)
-	err = write(file)
+	_, err = io.Copy(file, content)
 	if err == nil {
 		err = file.Sync()
 	}
@@ -46,13 +46,6 @@ func writeHidden(root *os.Root, write func(io.Writer) error, publish func(hidden
 // makeReadable makes a published file readable for all users, independent of the
 // umask. It fails on file systems without permissions, where it is not needed.
 func makeReadable(file *os.File) { _ = file.Chmod(0o644) }
-
-func text[T string | []byte](content T) func(io.Writer) error {
-	return func(to io.Writer) error {
-		_, err := to.Write([]byte(content))
-		return err
-	}
-}
 
 // rename gives a hidden file its final name durably.
 func rename(root *os.Root, hidden, name string) error {
@@ -92,15 +85,15 @@ func removeAbandoned(root *os.Root, before time.Time) {
 	}
 }
 
-// contextReader fails once its context has ended.
-type contextReader struct {
-	ctx  context.Context
-	from io.Reader
+// ContextReader reads From and fails once Context has ended.
+type ContextReader struct {
+	Context context.Context
+	From    io.Reader
 }
 
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
+func (r ContextReader) Read(p []byte) (int, error) {
+	if err := r.Context.Err(); err != nil {
 		return 0, err
 	}
-	return r.from.Read(p)
+	return r.From.Read(p)
 }

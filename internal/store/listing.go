@@ -94,7 +94,7 @@ func (d *directory) Open(ctx context.Context, name string) (io.ReadCloser, error
 		}
 		info, err := file.Stat()
 		if err != nil {
-			file.Close()
+			_ = file.Close()
 			return err
 		}
 		opened = datedFile{file, info.ModTime()}
@@ -116,8 +116,7 @@ func (f datedFile) ModTime() time.Time { return f.modified }
 // withoutPath strips operation and path from an error, for messages that name the
 // path themselves.
 func withoutPath(err error) error {
-	var detailed *fs.PathError
-	if errors.As(err, &detailed) {
+	if detailed, ok := errors.AsType[*fs.PathError](err); ok {
 		return detailed.Err
 	}
 	return err

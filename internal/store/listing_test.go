@@ -71,7 +71,7 @@ func TestListFails(t *testing.T) {
 	}
 	ending := func(ctx context.Context, onFirst func()) (names []string, last error) {
 		for entry, err := range opened.List(ctx) {
-			assert.NoError(t, last, "an error is the last")
+			require.NoError(t, last, "an error is the last")
 			if last = err; err != nil {
 				continue
 			}

@@ -118,7 +118,7 @@ func TestReceiptRejected(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "r.json"), text, 0o600))
 			_, err := opened.Receipt(t.Context(), "r.json")
 			require.Error(t, err)
-			assert.NotErrorIs(t, err, fs.ErrNotExist)
+			require.NotErrorIs(t, err, fs.ErrNotExist)
 			assert.NotContains(t, err.Error(), "\n")
 		})
 	}
@@ -134,7 +134,7 @@ func TestReceiptMissing(t *testing.T) {
 	require.NoError(t, os.Symlink("/etc/hostname", filepath.Join(dir, "r.json")))
 	_, err = opened.Receipt(t.Context(), "r.json")
 	require.Error(t, err)
-	assert.NotErrorIs(t, err, fs.ErrNotExist)
+	require.NotErrorIs(t, err, fs.ErrNotExist)
 
 	require.NoError(t, os.RemoveAll(dir))
 	_, err = opened.Receipt(t.Context(), "r.json")

@@ -20,15 +20,10 @@ import (
 	"lumaflow/internal/telemetry/metrics"
 )
 
-// meters are the metrics of a process: those of Temporal's SDK, of lumaflow, of the
-// process and of the Go runtime.
-type meters struct {
-	registry *prometheus.Registry
-	provider *metric.MeterProvider
-	temporal client.MetricsHandler
-}
-
-func newMeters(ctx context.Context, options Options) (*meters, error) {
+// newMetrics returns a recorder for Temporal clients and the handler of /metrics,
+// which exposes the metrics of Temporal's SDK, of lumaflow, of the process and of
+// the Go runtime.
+func newMetrics(ctx context.Context, options Options) (recorder client.MetricsHandler, exposed http.Handler, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(),
@@ -40,11 +35,11 @@ func newMeters(ctx context.Context, options Options) (*meters, error) {
 		otelprometheus.WithoutScopeInfo(),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("start the metrics: %w", err)
+		return nil, nil, fmt.Errorf("start the metrics: %w", err)
 	}
 	attributes, err := resourceOf(ctx, options.Role)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	provider := metric.NewMeterProvider(
 		metric.WithReader(exporter),
@@ -52,8 +47,7 @@ func newMeters(ctx context.Context, options Options) (*meters, error) {
 		metric.WithView(view()),
 		metric.WithExemplarFilter(exemplar.AlwaysOffFilter),
 	)
-	m := &meters{registry: registry, provider: provider}
-	m.temporal = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+	recorder = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
 		Meter:                provider.Meter("lumaflow"),
 		UseMonotonicCounters: true,
 		OnError: func(err error) {
@@ -61,25 +55,13 @@ func newMeters(ctx context.Context, options Options) (*meters, error) {
 		},
 	})
 	for _, counter := range options.Counters {
-		counter.Begin(m.temporal)
+		counter.Begin(recorder)
 	}
-	return m, nil
-}
-
-func (m *meters) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+	return recorder, promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError,
 		// One Prometheus scrapes one request at a time.
 		MaxRequestsInFlight: 4,
-	})
-}
-
-func (m *meters) close() {
-	if m == nil {
-		return
-	}
-	// Metrics are only scraped, so shutdown has nothing to export and no error.
-	_ = m.provider.Shutdown(context.Background())
+	}), nil
 }
 
 var (

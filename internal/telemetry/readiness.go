@@ -33,8 +33,8 @@ type Check struct {
 }
 
 // Readiness reports whether a role can work: not ready at first, after Begin ready
-// while all checks pass, and not ready after Drain. Begin and Drain accept a nil
-// Readiness. Its methods are safe for concurrent use.
+// while all checks pass, and not ready after Drain. Its methods are safe for
+// concurrent use.
 type Readiness struct {
 	mu       sync.Mutex
 	checks   []*cachedCheck
@@ -42,14 +42,8 @@ type Readiness struct {
 	draining bool
 }
 
-// NewReadiness returns a Readiness that is not ready.
-func NewReadiness() *Readiness { return &Readiness{} }
-
 // Begin ends the start phase; from then on the checks decide.
 func (r *Readiness) Begin(checks ...Check) {
-	if r == nil {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.began = true
@@ -63,9 +57,6 @@ func (r *Readiness) Begin(checks ...Check) {
 
 // Drain makes the role not ready for good.
 func (r *Readiness) Drain() {
-	if r == nil {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.draining = true

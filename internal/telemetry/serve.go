@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"lumaflow/internal/command/serving"
@@ -19,13 +20,8 @@ const (
 	closeTimeout = time.Second
 )
 
-// server serves metrics and health on a role's METRICS_LISTEN port.
-type server struct {
-	stop context.CancelFunc
-	done chan struct{}
-}
-
-func serve(listener net.Listener, metrics http.Handler, readiness *Readiness, logger *slog.Logger) *server {
+// serve serves metrics and health on a role's METRICS_LISTEN port until stop.
+func serve(listener net.Listener, metrics http.Handler, readiness *Readiness, logger *slog.Logger) (stop func()) {
 	routes := http.NewServeMux()
 	routes.Handle("GET /metrics", metrics)
 	routes.HandleFunc("GET /healthz", serveHealthy)
@@ -36,23 +32,17 @@ func serve(listener net.Listener, metrics http.Handler, readiness *Readiness, lo
 		WriteTimeout: writeTimeout,
 		IdleTimeout:  idleTimeout,
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s := &server{stop: stop, done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
 	wait := serving.Start(ctx, listener, http, "metrics and health", closeTimeout, logger)
-	go func() {
-		defer close(s.done)
+	var running sync.WaitGroup
+	running.Go(func() {
 		if err := wait(); err != nil {
 			// The role continues; probes of the port fail.
 			logger.Error("metrics and health server failed", "error", err)
 		}
-	}()
-	return s
-}
-
-func (s *server) close() {
-	if s == nil {
-		return
+	})
+	return func() {
+		cancel()
+		running.Wait()
 	}
-	s.stop()
-	<-s.done
 }

@@ -104,8 +104,7 @@ func (s redactedSpan) RecordError(err error, _ ...trace.EventOption) {
 func (s redactedSpan) SetStatus(code codes.Code, _ string) { s.Span.SetStatus(code, "") }
 
 func typeOf(err error) string {
-	var application *temporal.ApplicationError
-	if errors.As(err, &application) && application.Type() != "" {
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok && application.Type() != "" {
 		return application.Type()
 	}
 	return fmt.Sprintf("%T", err)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
@@ -33,19 +34,20 @@ type Options struct {
 
 // Telemetry is the telemetry of a running role.
 type Telemetry struct {
-	// Readiness is the answer of /readyz, never nil and not ready at first.
-	Readiness *Readiness
+	// Readiness is the answer of /readyz, not ready at first.
+	Readiness Readiness
 
-	meters *meters
 	traces *Traces
-	server *server
+	// metrics and stop are nil without a port.
+	metrics client.MetricsHandler
+	stop    func()
 }
 
 // Start listens on the port before anything else and serves it at once, so a slow
 // start is alive and not ready, and starts tracing. Errors are one line. The caller
 // closes the Telemetry last.
 func Start(ctx context.Context, options Options) (*Telemetry, error) {
-	t := &Telemetry{Readiness: NewReadiness()}
+	t := &Telemetry{}
 	var err error
 	var listener net.Listener
 	if options.MetricsListen != "" {
@@ -62,33 +64,35 @@ func Start(ctx context.Context, options Options) (*Telemetry, error) {
 	if listener == nil {
 		return t, nil
 	}
-	if t.meters, err = newMeters(ctx, options); err != nil {
+	var exposed http.Handler
+	if t.metrics, exposed, err = newMetrics(ctx, options); err != nil {
 		_ = listener.Close()
 		t.traces.Close() //nolint:contextcheck // Close has a deadline of its own, because ctx may have ended.
 		return nil, err
 	}
-	t.server = serve(listener, t.meters.handler(), t.Readiness, options.Logger)
+	t.stop = serve(listener, exposed, &t.Readiness, options.Logger) //nolint:contextcheck // The server ends with Close, after ctx.
 	return t, nil
 }
 
 // Metrics returns the metrics handler for a Temporal client, a no-op without a
 // port.
 func (t *Telemetry) Metrics() client.MetricsHandler {
-	if t.meters == nil {
+	if t.metrics == nil {
 		return client.MetricsNopHandler
 	}
-	return t.meters.temporal
+	return t.metrics
 }
 
 // Measures reports whether metrics are exposed.
-func (t *Telemetry) Measures() bool { return t.meters != nil }
+func (t *Telemetry) Measures() bool { return t.metrics != nil }
 
 // Interceptors returns the interceptors for a Temporal client, nil without tracing.
 func (t *Telemetry) Interceptors() []interceptor.ClientInterceptor { return t.traces.Interceptors() }
 
 // Close stops the server and exports the remaining spans, for five seconds at most.
 func (t *Telemetry) Close() {
-	t.server.close()
-	t.meters.close()
+	if t.stop != nil {
+		t.stop()
+	}
 	t.traces.Close()
 }

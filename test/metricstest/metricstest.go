@@ -4,14 +4,11 @@ package metricstest
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
-	"sync"
-	"time"
 
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 
@@ -20,119 +17,73 @@ import (
 
 // Recorder is a metrics handler that keeps values. It is safe for concurrent use.
 type Recorder struct {
-	tags map[string]string
-	kept *kept
-}
-
-type kept struct {
-	mu      sync.Mutex
-	values  map[string]float64
-	times   map[string][]time.Duration
-	numbers map[string][]int64
+	client.MetricsHandler
+	reader *metric.ManualReader
 }
 
 // New returns an empty Recorder.
 func New() Recorder {
-	return Recorder{kept: &kept{values: map[string]float64{}, times: map[string][]time.Duration{}, numbers: map[string][]int64{}}}
+	reader := metric.NewManualReader()
+	return Recorder{opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+		Meter:                metric.NewMeterProvider(metric.WithReader(reader)).Meter("test"),
+		UseMonotonicCounters: true,
+	}), reader}
 }
+
+// Unwrap returns the handler of Temporal's OpenTelemetry package, whose meter takes
+// the observations of histograms.
+func (r Recorder) Unwrap() client.MetricsHandler { return r.MetricsHandler }
 
 // Values returns the sums of counters and the last values of gauges. The key is
 // the metric's name without lumaflow_ and, after a space, its label value.
 func (r Recorder) Values() map[string]float64 {
-	r.kept.mu.Lock()
-	defer r.kept.mu.Unlock()
-	return maps.Clone(r.kept.values)
-}
-
-// Times returns the observations of a timer.
-func (r Recorder) Times(t metrics.Timer) []time.Duration {
-	r.kept.mu.Lock()
-	defer r.kept.mu.Unlock()
-	return slices.Clone(r.kept.times[t.Name])
-}
-
-// Numbers returns the observations of a histogram.
-func (r Recorder) Numbers(h metrics.Histogram) []int64 {
-	r.kept.mu.Lock()
-	defer r.kept.mu.Unlock()
-	return slices.Clone(r.kept.numbers[h.Name])
-}
-
-// WithTags returns the Recorder with more tags; it implements
-// client.MetricsHandler.
-func (r Recorder) WithTags(tags map[string]string) client.MetricsHandler {
-	merged := maps.Clone(tags)
-	maps.Copy(merged, r.tags)
-	maps.Copy(merged, tags)
-	return Recorder{merged, r.kept}
-}
-
-// Counter implements client.MetricsHandler.
-func (r Recorder) Counter(name string) client.MetricsCounter { return instrument{r, name} }
-
-// Gauge implements client.MetricsHandler.
-func (r Recorder) Gauge(name string) client.MetricsGauge { return instrument{r, name} }
-
-// Timer implements client.MetricsHandler.
-func (r Recorder) Timer(name string) client.MetricsTimer { return instrument{r, name} }
-
-// Unwrap returns a handler of Temporal's OpenTelemetry package, whose meter takes
-// the observations of histograms.
-func (r Recorder) Unwrap() client.MetricsHandler {
-	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: meter{kept: r.kept}})
-}
-
-type instrument struct {
-	recorder Recorder
-	name     string
-}
-
-func (i instrument) Inc(n int64) {
-	i.record(func(kept *kept, series string) { kept.values[series] += float64(n) })
-}
-
-func (i instrument) Update(current float64) {
-	i.record(func(kept *kept, series string) { kept.values[series] = current })
-}
-
-func (i instrument) Record(took time.Duration) {
-	i.record(func(kept *kept, _ string) { kept.times[i.name] = append(kept.times[i.name], took) })
-}
-
-// record skips the SDK's own metrics.
-func (i instrument) record(update func(kept *kept, series string)) {
-	all := metrics.All()
-	at := slices.IndexFunc(all, func(m metrics.Metric) bool { return m.Name == i.name })
-	if at < 0 {
-		return
+	values := map[string]float64{}
+	recorded := r.recorded()
+	for _, m := range metrics.All() {
+		series := func(attributes attribute.Set) string {
+			label, _ := attributes.Value(attribute.Key(m.Label))
+			return strings.TrimSpace(strings.TrimPrefix(m.Name, "lumaflow_") + " " + label.AsString())
+		}
+		switch data := recorded[m.Name].(type) {
+		case metricdata.Sum[int64]:
+			for _, point := range data.DataPoints {
+				values[series(point.Attributes)] += float64(point.Value)
+			}
+		case metricdata.Gauge[float64]:
+			for _, point := range data.DataPoints {
+				values[series(point.Attributes)] = point.Value
+			}
+		}
 	}
-	series := strings.TrimPrefix(i.name, "lumaflow_")
-	if label := all[at].Label; label != "" {
-		series += " " + i.recorder.tags[label]
+	return values
+}
+
+// Observations returns the number of observations of a histogram or a timer, and
+// their sum, for a timer in seconds.
+func (r Recorder) Observations(m metrics.Metric) (count uint64, sum float64) {
+	switch data := r.recorded()[m.Name].(type) {
+	case metricdata.Histogram[int64]:
+		for _, point := range data.DataPoints {
+			count, sum = count+point.Count, sum+float64(point.Sum)
+		}
+	case metricdata.Histogram[float64]:
+		for _, point := range data.DataPoints {
+			count, sum = count+point.Count, sum+point.Sum
+		}
 	}
-	kept := i.recorder.kept
-	kept.mu.Lock()
-	defer kept.mu.Unlock()
-	update(kept, series)
+	return count, sum
 }
 
-type meter struct {
-	noop.Meter
-	kept *kept
-}
-
-func (m meter) Int64Histogram(name string, _ ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
-	return histogram{name: name, kept: m.kept}, nil
-}
-
-type histogram struct {
-	noop.Int64Histogram
-	name string
-	kept *kept
-}
-
-func (h histogram) Record(_ context.Context, number int64, _ ...metric.RecordOption) {
-	h.kept.mu.Lock()
-	defer h.kept.mu.Unlock()
-	h.kept.numbers[h.name] = append(h.kept.numbers[h.name], number)
+// recorded returns the data of all metrics by their names.
+func (r Recorder) recorded() map[string]metricdata.Aggregation {
+	var collected metricdata.ResourceMetrics
+	// Collect fails only for a reader without a provider.
+	_ = r.reader.Collect(context.Background(), &collected)
+	byName := map[string]metricdata.Aggregation{}
+	for _, scope := range collected.ScopeMetrics {
+		for _, found := range scope.Metrics {
+			byName[found.Name] = found.Data
+		}
+	}
+	return byName
 }

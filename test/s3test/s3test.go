@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -90,7 +91,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
 // handles an incomplete body.
 func intact(w http.ResponseWriter, r *http.Request) bool {
 	body, err := io.ReadAll(r.Body)
-	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), broken{err}))
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), iotest.ErrReader(cmp.Or(err, io.EOF))))
 	if err != nil {
 		return true
 	}
@@ -106,16 +107,11 @@ func intact(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// broken returns err, or io.EOF for nil.
-type broken struct{ err error }
-
-func (b broken) Read([]byte) (int, error) { return 0, cmp.Or(b.err, io.EOF) }
-
 // WriteError writes an error in S3's format.
 func WriteError(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s, said the test</Message></Error>", code, code)
+	_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s of the test</Message></Error>", code, code)
 }
 
 // Requests returns the requests of a method since the last call.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,7 @@ func BenchmarkAudit(b *testing.B) {
 	f := newFolder(b)
 	var names []string
 	for i := range files {
-		task := fmt.Sprint(i)
+		task := strconv.Itoa(i)
 		name := store.VideoName("", task, 1, ".mp4")
 		f.write(name, noise(size, uint64(i)))
 		f.receipt(task, f.listed(name)...)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -186,7 +187,7 @@ func TestStoreBecomesUnreadable(t *testing.T) {
 		}
 		return nil, nil
 	}}, audit.Options{Parallel: 1})
-	t.Cleanup(func() { os.RemoveAll(f.path + "-gone") })
+	t.Cleanup(func() { _ = os.RemoveAll(f.path + "-gone") })
 	require.EqualError(t, err, "list "+f.path+": no such file or directory")
 	assert.False(t, report.Complete)
 	assert.Equal(t, 200, report.Receipts)
@@ -250,7 +251,7 @@ func TestParallel(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
 	for i := range 12 {
-		f.job(fmt.Sprint(i), "video")
+		f.job(strconv.Itoa(i), "video")
 	}
 	var mu sync.Mutex
 	open, most := 0, 0
@@ -266,7 +267,7 @@ func TestParallel(t *testing.T) {
 			once.Do(func() { close(enough) })
 		}
 		file, err := f.Open(t.Context(), name)
-		return &held{file, enough, func() { mu.Lock(); open -= 1; mu.Unlock() }}, err
+		return &held{file, enough, func() { mu.Lock(); open--; mu.Unlock() }}, err
 	}}, audit.Options{Parallel: 3})
 	require.NoError(t, err)
 	assert.Equal(t, 12, report.Files)

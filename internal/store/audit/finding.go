@@ -130,8 +130,7 @@ func (a *audit) storeError(ctx context.Context) error {
 // reason is an error in one line, without the operation and the name, which the
 // finding has.
 func reason(err error) string {
-	var detailed *fs.PathError
-	if errors.As(err, &detailed) {
+	if detailed, ok := errors.AsType[*fs.PathError](err); ok {
 		err = detailed.Err
 	} else if inner := errors.Unwrap(err); inner != nil {
 		err = inner

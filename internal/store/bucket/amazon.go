@@ -78,8 +78,7 @@ func amazon(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 // noCredentials shortens the error of the search for credentials. Its last step is
 // the machine's role, whose error explains nothing outside of Amazon.
 func noCredentials(ctx context.Context, err error) error {
-	var operation *smithy.OperationError
-	if errors.As(err, &operation) && operation.Service() == "ec2imds" {
+	if operation, ok := errors.AsType[*smithy.OperationError](err); ok && operation.Service() == "ec2imds" {
 		return &shortError{"there are none in the environment and in ~/.aws, and this machine has no role", err}
 	}
 	return shorten(ctx, err)

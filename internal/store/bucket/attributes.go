@@ -3,8 +3,10 @@ package bucket
 import (
 	"context"
 	"encoding/hex"
+	"strconv"
 	"strings"
 
+	"cloud.google.com/go/storage"
 	"gocloud.dev/blob"
 )
 
@@ -26,15 +28,24 @@ func recordedSHA256(metadata map[string]string) string {
 	return ""
 }
 
-// headWith gets the attributes through gocloud, which has all but the version.
-func headWith(ctx context.Context, blobs *blob.Bucket, key string) (object, *blob.Attributes, error) {
-	attributes, err := blobs.Attributes(ctx, key)
+// attributesReader is the head of the clouds whose attributes gocloud has.
+type attributesReader struct{ blobs *blob.Bucket }
+
+func (r attributesReader) head(ctx context.Context, key string) (object, error) {
+	attributes, err := r.blobs.Attributes(ctx, key)
 	if err != nil {
-		return object{}, nil, err
+		return object{}, err
 	}
-	return object{
+	found := object{
 		bytes:    attributes.Size,
 		md5:      hex.EncodeToString(attributes.MD5),
 		recorded: recordedSHA256(attributes.Metadata),
-	}, attributes, nil
+		version:  attributes.ETag,
+	}
+	// The conditions of Google take a generation instead of an ETag.
+	var google storage.ObjectAttrs
+	if attributes.As(&google) {
+		found.version = strconv.FormatInt(google.Generation, 10)
+	}
+	return found, nil
 }

@@ -25,7 +25,7 @@ import (
 // gocloud's writer sends blocks; for blobs made of blocks Azure stores the MD5
 // that the client sends without comparing it.
 type azureCloud struct {
-	blobs     *blob.Bucket
+	attributesReader
 	container *container.Client
 }
 
@@ -46,18 +46,9 @@ func azure(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 		}
 		return nil, nil, malformed(bucket, err)
 	}
-	a := &azureCloud{blobs: blobs}
+	a := &azureCloud{attributesReader: attributesReader{blobs}}
 	blobs.As(&a.container)
 	return blobs, a, nil
-}
-
-func (a *azureCloud) head(ctx context.Context, key string) (object, error) {
-	found, attributes, err := headWith(ctx, a.blobs, key)
-	if err != nil {
-		return object{}, err
-	}
-	found.version = attributes.ETag
-	return found, nil
 }
 
 func (a *azureCloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, replaces string) error {
@@ -68,7 +59,7 @@ func (a *azureCloud) put(ctx context.Context, key string, content *content, body
 	if replaces == "" {
 		condition.IfNoneMatch = to.Ptr(azcore.ETagAny)
 	} else {
-		condition.IfMatch = to.Ptr(azcore.ETag(replaces))
+		condition.IfMatch = new(azcore.ETag(replaces))
 	}
 	metadata := map[string]*string{}
 	for name, value := range metadataOf(content) {

@@ -75,7 +75,7 @@ func (s *azureServer) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("x-ms-creation-time", blob.modified)
 		w.Header().Set("Content-Length", strconv.Itoa(len(blob.content)))
 		if r.Method == http.MethodGet {
-			w.Write(blob.content)
+			_, _ = w.Write(blob.content)
 		}
 	}
 }
@@ -111,16 +111,16 @@ func (s *azureServer) put(w http.ResponseWriter, r *http.Request, key string, bo
 
 func (s *azureServer) list(w http.ResponseWriter, r *http.Request) {
 	prefix, delimiter := r.URL.Query().Get("prefix"), r.URL.Query().Get("delimiter")
-	fmt.Fprintf(w, `<?xml version="1.0"?><EnumerationResults><Blobs>`)
+	_, _ = fmt.Fprintf(w, `<?xml version="1.0"?><EnumerationResults><Blobs>`)
 	for _, key := range slices.Sorted(maps.Keys(s.blobs)) {
 		name, below := strings.CutPrefix(key, prefix)
 		if !below || delimiter != "" && strings.Contains(name, delimiter) {
 			continue
 		}
-		fmt.Fprintf(w, `<Blob><Name>%s</Name><Properties><Last-Modified>%s</Last-Modified><Content-Length>%d</Content-Length></Properties></Blob>`,
+		_, _ = fmt.Fprintf(w, `<Blob><Name>%s</Name><Properties><Last-Modified>%s</Last-Modified><Content-Length>%d</Content-Length></Properties></Blob>`,
 			key, s.blobs[key].modified, len(s.blobs[key].content))
 	}
-	fmt.Fprint(w, `</Blobs><NextMarker/></EnumerationResults>`)
+	_, _ = fmt.Fprint(w, `</Blobs><NextMarker/></EnumerationResults>`)
 }
 
 func azureRefuses(w http.ResponseWriter, status int, code string) {

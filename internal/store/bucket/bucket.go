@@ -83,8 +83,6 @@ type object struct {
 	version string
 }
 
-var errConflict = errors.New("the object was written concurrently")
-
 func (b *bucket) String() string { return b.url.Scheme + "://" + b.url.Host }
 
 // key is the name with the prefix.
@@ -195,10 +193,10 @@ func (b *bucket) Matches(ctx context.Context, name string, bytes int64, sha256 s
 		// A missing bucket is not a missing video.
 		err = b.reachable(ctx)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", false, fmt.Errorf("re-read %.80q in %s: %w", name, b, err)
-	}
-	if !same {
+	case !same:
 		return "", false, nil
 	}
 	return b.location(key), true, nil
@@ -242,7 +240,7 @@ func (b *bucket) Receipt(ctx context.Context, name string) (store.Receipt, error
 	reader, err := b.read(ctx, name)
 	if err == nil {
 		receipt, err = store.DecodeReceipt(reader)
-		reader.Close()
+		_ = reader.Close()
 	}
 	if err != nil {
 		return store.Receipt{}, fmt.Errorf("read receipt %.80q in %s: %w", name, b, err)

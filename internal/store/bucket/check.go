@@ -22,10 +22,7 @@ func (b *bucket) Check(ctx context.Context) error {
 	if err == nil {
 		err = b.writable(ctx)
 	}
-	if err != nil {
-		return b.unusable(err)
-	}
-	return nil
+	return b.unusable(err)
 }
 
 func (b *bucket) writable(ctx context.Context) error {
@@ -52,10 +49,7 @@ func (b *bucket) writable(ctx context.Context) error {
 
 // Reach checks that the bucket can be listed. Its error names the next step.
 func (b *bucket) Reach(ctx context.Context) error {
-	if err := b.reachable(ctx); err != nil {
-		return b.unusable(err)
-	}
-	return nil
+	return b.unusable(b.reachable(ctx))
 }
 
 // reachable lists one name, which fails for a missing bucket and without the
@@ -72,7 +66,7 @@ func (b *bucket) unusable(err error) error {
 	answer, _ := answerIn(err)
 	var unreachable *url.Error
 	switch {
-	case errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, context.Canceled):
 		return err
 	case answer.status == http.StatusNotFound:
 		return fmt.Errorf("OUTPUT_URL: there is no bucket %s (%w): create it, or name another, or another region, account or endpoint", b, err)

@@ -68,7 +68,7 @@ func TestCheckFails(t *testing.T) {
 	}{
 		"not listed":  {refuses(http.MethodGet, http.StatusForbidden, "AccessDenied"), []string{"may not list, read and write s3://films", "AccessDenied", "permissions"}},
 		"not read":    {refuses(http.MethodHead, http.StatusForbidden, ""), []string{"may not list, read and write s3://films"}},
-		"not written": {refuses(http.MethodPut, http.StatusForbidden, "AccessDenied"), []string{"may not list, read and write s3://films", "AccessDenied, said the test"}},
+		"not written": {refuses(http.MethodPut, http.StatusForbidden, "AccessDenied"), []string{"may not list, read and write s3://films", "AccessDenied of the test"}},
 		"not read back": {func(w http.ResponseWriter, r *http.Request) bool {
 			return strings.HasSuffix(r.URL.Path, "-check") && refuses(http.MethodGet, http.StatusForbidden, "AccessDenied")(w, r)
 		}, []string{"may not list, read and write s3://films", "AccessDenied"}},

@@ -21,6 +21,12 @@ import (
 // maxText bounds, in bytes, the text of a library or a cloud in an error.
 const maxText = 300
 
+var (
+	errConflict = errors.New("the object was written concurrently")
+	errStalled  = errors.New("the transfer stalled for minutes and was canceled")
+	errNoAnswer = errors.New("no answer within the timeout")
+)
+
 // shortError is a cloud's error in one line. The text of the library has many
 // lines, repeats the request and may quote a signed URL.
 type shortError struct {

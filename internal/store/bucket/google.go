@@ -20,7 +20,7 @@ import (
 // gcsCloud writes with one unbuffered request. gocloud's writer buffers 16 MiB of
 // every upload.
 type gcsCloud struct {
-	blobs  *blob.Bucket
+	attributesReader
 	bucket *storage.BucketHandle
 }
 
@@ -51,18 +51,7 @@ func google(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 	}
 	var client *storage.Client
 	blobs.As(&client)
-	return blobs, &gcsCloud{blobs, client.Bucket(bucket.Host)}, nil
-}
-
-func (g *gcsCloud) head(ctx context.Context, key string) (object, error) {
-	found, attributes, err := headWith(ctx, g.blobs, key)
-	if err != nil {
-		return object{}, err
-	}
-	var raw storage.ObjectAttrs
-	attributes.As(&raw)
-	found.version = strconv.FormatInt(raw.Generation, 10)
-	return found, nil
+	return blobs, &gcsCloud{attributesReader{blobs}, client.Bucket(bucket.Host)}, nil
 }
 
 func (g *gcsCloud) put(ctx context.Context, key string, content *content, body io.ReadSeeker, replaces string) error {

@@ -87,7 +87,7 @@ func TestKilledDuringAWrite(t *testing.T) {
 			started, ended := make(chan struct{}), make(chan error)
 			kill := func() {
 				<-started
-				assert.NoError(t, child.Process.Kill())
+				require.NoError(t, child.Process.Kill())
 				ended <- child.Wait()
 			}
 			served := make(chan struct{})

@@ -12,7 +12,7 @@ import (
 )
 
 // memoryCloud keeps objects in the memory of this process, for trials.
-type memoryCloud struct{ blobs *blob.Bucket }
+type memoryCloud struct{ attributesReader }
 
 var (
 	memoriesLock sync.Mutex
@@ -31,16 +31,7 @@ func memory(ctx context.Context, bucket *url.URL) (*blob.Bucket, cloud, error) {
 		blobs = earlier
 	}
 	memories[bucket.Host] = blobs
-	return blobs, &memoryCloud{blobs}, nil
-}
-
-func (m *memoryCloud) head(ctx context.Context, key string) (object, error) {
-	found, attributes, err := headWith(ctx, m.blobs, key)
-	if err != nil {
-		return object{}, err
-	}
-	found.version = attributes.ETag
-	return found, nil
+	return blobs, &memoryCloud{attributesReader{blobs}}, nil
 }
 
 // put replaces an object of any version if replaces is not empty.

@@ -334,7 +334,7 @@ func TestServerStalls(t *testing.T) {
 		switch r.Method {
 		case http.MethodGet:
 			w.Header().Set("Content-Length", "1000000")
-			w.Write([]byte("some"))
+			_, _ = w.Write([]byte("some"))
 			w.(http.Flusher).Flush()
 		case http.MethodHead:
 			return false

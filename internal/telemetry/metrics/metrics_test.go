@@ -28,8 +28,12 @@ func TestRecording(t *testing.T) {
 	assert.Equal(t, map[string]float64{
 		"submissions held-credit": 1, "stored_bytes": 4096, "jobs waiting": 7, "oldest_job": 12.5,
 	}, recorder.Values())
-	assert.Equal(t, []time.Duration{90 * time.Second}, recorder.Times(metrics.FinishedToStored))
-	assert.Equal(t, []int64{3}, recorder.Numbers(metrics.JobPolls))
+	count, sum := recorder.Observations(metrics.FinishedToStored.Metric)
+	assert.EqualValues(t, 1, count)
+	assert.InDelta(t, 90, sum, 0)
+	count, sum = recorder.Observations(metrics.JobPolls.Metric)
+	assert.EqualValues(t, 1, count)
+	assert.InDelta(t, 3, sum, 0)
 }
 
 // Unknown label values become other.

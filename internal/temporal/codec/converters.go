@@ -75,8 +75,7 @@ func (d workerData) FromPayloads(payloads *commonpb.Payloads, values ...any) err
 // decoded panics with the codec's error in a workflow: the SDK recovers it and
 // fails the workflow task with it.
 func (d workerData) decoded(err error) error {
-	var missing *converter.WorkflowTaskFailureError
-	if d.inWorkflow && errors.As(err, &missing) {
+	if _, missing := errors.AsType[*converter.WorkflowTaskFailureError](err); missing && d.inWorkflow {
 		panic(err)
 	}
 	return err
@@ -115,8 +114,8 @@ func (f failures) FailureToError(failure *failurepb.Failure) error {
 			continue
 		}
 		var attributes any
-		var missing *KeyError
-		if err := f.data.FromPayload(layer.GetEncodedAttributes(), &attributes); errors.As(err, &missing) {
+		err := f.data.FromPayload(layer.GetEncodedAttributes(), &attributes)
+		if missing, ok := errors.AsType[*KeyError](err); ok {
 			layer.Message, layer.EncodedAttributes = missing.Error(), nil
 		}
 	}
@@ -127,8 +126,7 @@ func (f failures) FailureToError(failure *failurepb.Failure) error {
 // missing key: encrypted with the wrong key it would be unreadable. A text around
 // it may hold a secret, so a wrapped report is encrypted.
 func (f failures) ErrorToFailure(err error) *failurepb.Failure {
-	var missing *converter.WorkflowTaskFailureError
-	if errors.As(err, &missing) && err.Error() == missing.Error() {
+	if missing, ok := errors.AsType[*converter.WorkflowTaskFailureError](err); ok && err.Error() == missing.Error() {
 		return temporal.GetDefaultFailureConverter().ErrorToFailure(temporal.NewApplicationError(missing.Error(), "MissingCodecKey"))
 	}
 	return f.FailureConverter.ErrorToFailure(err)

@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"encoding/base64"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,7 +15,6 @@ const Variable = "CODEC_KEYS"
 
 const (
 	keyBytes = 32
-	redacted = "[redacted]"
 	// createKey ends the errors about an unusable key.
 	createKey = `make one with: echo "main:$(openssl rand -base64 32)"`
 )
@@ -91,15 +89,3 @@ func newKey(id string, secret []byte) (key, error) {
 		decrypt: func(data []byte) ([]byte, error) { return aead.Open(nil, nil, data, nil) },
 	}, nil
 }
-
-// String keeps the keys out of formatted text.
-func (c Codec) String() string { return redacted }
-
-// GoString keeps the keys out of %#v.
-func (c Codec) GoString() string { return redacted }
-
-// LogValue keeps the keys out of logs.
-func (c Codec) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText keeps the keys out of JSON and every other encoding of text.
-func (c Codec) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"lumaflow/internal/oneline"
 )
 
 const (
@@ -33,24 +36,9 @@ const (
 var progressInterval = 20 * time.Second
 
 // build builds Temporal's CLI with the versions in tools/go.mod and puts the
-// complete binary at path.
-func build(ctx context.Context, path string, progress io.Writer) error {
-	if progress == nil {
-		progress = io.Discard
-	}
-	root, err := moduleRoot(ctx)
-	if err != nil {
-		return err
-	}
-	if err := buildOnce(ctx, root, path, progress); err != nil {
-		return fmt.Errorf("build Temporal's CLI: %w", err)
-	}
-	return nil
-}
-
-// buildOnce builds under a lock: a second build at the same time would produce the
-// same binary and double the time of both.
-func buildOnce(ctx context.Context, root, path string, progress io.Writer) error {
+// complete binary at path. It builds under a lock: a second build at the same time
+// would produce the same binary and double the time of both.
+func build(ctx context.Context, root, path string, progress io.Writer) error {
 	folder := filepath.Dir(path)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -176,12 +164,6 @@ func removeStale(path string) {
 func lastLine(output string) string {
 	const maxLine = 300
 	line := strings.TrimSpace(output)
-	line = strings.TrimSpace(line[strings.LastIndexByte(line, '\n')+1:])
-	if line == "" {
-		return "no output"
-	}
-	if len(line) > maxLine {
-		line = strings.ToValidUTF8(line[:maxLine], "") + "..."
-	}
-	return line
+	line = line[strings.LastIndexByte(line, '\n')+1:]
+	return cmp.Or(oneline.Truncate(line, maxLine), "no output")
 }

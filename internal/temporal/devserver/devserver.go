@@ -18,6 +18,9 @@ import (
 )
 
 const (
+	loopback = "127.0.0.1"
+	// defaultUIPort is the UI port of Temporal's dev server.
+	defaultUIPort = 8233
 	// readyTimeout bounds the start of the server, dialInterval is the pause between
 	// two attempts to connect.
 	readyTimeout = 2 * time.Minute
@@ -32,8 +35,6 @@ var errEnded = errors.New("it ended at once")
 // Options are the settings of the server. The zero value is a server in memory,
 // without a UI, on a free port of 127.0.0.1.
 type Options struct {
-	// Namespace is created at start; empty means client.DefaultNamespace.
-	Namespace string
 	// Port is the port on 127.0.0.1; zero means a free one.
 	Port int
 	// DatabaseFile holds the server's state; empty means memory.
@@ -42,7 +43,7 @@ type Options struct {
 	// if that is in use.
 	UI     bool
 	UIPort int
-	// KeywordAttributes are the keyword search attributes of the namespace.
+	// KeywordAttributes are the keyword search attributes of the default namespace.
 	KeywordAttributes []string
 	// DynamicConfig are settings of the server, as KEY=VALUE with a JSON value.
 	DynamicConfig []string
@@ -121,7 +122,7 @@ func (o Options) start(ctx context.Context, cli string) (*Server, error) {
 
 func (o Options) arguments() []string {
 	arguments := []string{
-		"server", "start-dev", "--ip", loopback, "--port", strconv.Itoa(o.Port), "--namespace", o.namespace(), "--log-level", "warn",
+		"server", "start-dev", "--ip", loopback, "--port", strconv.Itoa(o.Port), "--log-level", "warn",
 		"--dynamic-config-value", "frontend.enableServerVersionCheck=false",
 	}
 	if o.UI {
@@ -141,11 +142,20 @@ func (o Options) arguments() []string {
 	return arguments
 }
 
-func (o Options) namespace() string {
-	if o.Namespace == "" {
-		return client.DefaultNamespace
+// freePort returns the preferred port if it is free, else another free one. Another
+// process may take it before the server does; then the start fails.
+func freePort(preferred int) (int, error) {
+	for _, port := range []int{preferred, 0} {
+		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		free := listener.Addr().(*net.TCPAddr).Port
+		if err := listener.Close(); err == nil {
+			return free, nil
+		}
 	}
-	return o.Namespace
+	return 0, fmt.Errorf("no free port on %s", loopback)
 }
 
 // connect dials until the server answers, its process ends or ctx ends.
@@ -166,7 +176,7 @@ func (o Options) connect(ctx context.Context, process *process, address string) 
 		logger = slog.New(slog.DiscardHandler)
 	}
 	for {
-		temporal, err := client.DialContext(ctx, client.Options{HostPort: address, Namespace: o.namespace(), Logger: log.NewStructuredLogger(logger)})
+		temporal, err := client.DialContext(ctx, client.Options{HostPort: address, Logger: log.NewStructuredLogger(logger)})
 		if err == nil {
 			return temporal, nil
 		}
@@ -184,7 +194,7 @@ func (s *Server) Address() string { return s.address }
 // UIURL returns the URL of the web UI, empty without UI.
 func (s *Server) UIURL() string { return s.ui }
 
-// Client returns a connected client for the server's namespace. Stop closes it.
+// Client returns a connected client for the default namespace. Stop closes it.
 func (s *Server) Client() client.Client { return s.client }
 
 // Exited is closed when the server's process has ended for any reason.

@@ -22,6 +22,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 
 	"lumaflow/internal/temporal/devserver"
 )
@@ -106,7 +107,6 @@ func answers(address string) bool {
 func TestServer(t *testing.T) {
 	requireCLI(t)
 	options := devserver.Options{
-		Namespace:         "studio",
 		UI:                true,
 		DatabaseFile:      filepath.Join(t.TempDir(), "temporal.db"),
 		KeywordAttributes: []string{"First", "Second"},
@@ -156,10 +156,10 @@ func TestServer(t *testing.T) {
 func describe(t *testing.T, server *devserver.Server) string {
 	t.Helper()
 	namespace, err := server.Client().WorkflowService().DescribeNamespace(t.Context(),
-		&workflowservice.DescribeNamespaceRequest{Namespace: "studio"})
+		&workflowservice.DescribeNamespaceRequest{Namespace: client.DefaultNamespace})
 	require.NoError(t, err)
 	attributes, err := server.Client().OperatorService().ListSearchAttributes(t.Context(),
-		&operatorservice.ListSearchAttributesRequest{Namespace: "studio"})
+		&operatorservice.ListSearchAttributesRequest{Namespace: client.DefaultNamespace})
 	require.NoError(t, err)
 	for _, name := range []string{"First", "Second"} {
 		assert.Equal(t, enums.INDEXED_VALUE_TYPE_KEYWORD, attributes.GetCustomAttributes()[name], name)

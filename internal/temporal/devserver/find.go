@@ -47,8 +47,15 @@ func Find(ctx context.Context, progress io.Writer) (string, error) {
 	if noCache != nil {
 		return "", fmt.Errorf("there is no folder to build Temporal's CLI in (%w): set HOME, or TEMPORAL_CLI to the temporal binary", noCache)
 	}
-	if err := build(ctx, built, progress); err != nil {
+	root, err := moduleRoot(ctx)
+	if err != nil {
 		return "", err
+	}
+	if progress == nil {
+		progress = io.Discard
+	}
+	if err := build(ctx, root, built, progress); err != nil {
+		return "", fmt.Errorf("build Temporal's CLI: %w", err)
 	}
 	return built, nil
 }

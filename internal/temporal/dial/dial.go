@@ -80,8 +80,7 @@ func Temporal(ctx context.Context, options Options) (client.Client, error) {
 	deadline := time.Now().Add(options.Wait)
 	for attempt := 1; ; attempt++ {
 		temporal, err := target.connect(ctx, options)
-		var failed *failure
-		if !errors.As(err, &failed) || !failed.unreachable || time.Now().Add(retryInterval).After(deadline) {
+		if failed, ok := errors.AsType[*failure](err); !ok || !failed.unreachable || time.Now().Add(retryInterval).After(deadline) {
 			return temporal, err
 		}
 		if attempt == 1 && options.Logger != nil {
@@ -118,6 +117,22 @@ func Reachable(temporal client.Client, env envconfig.EnvLookup) (func(context.Co
 		return nil, err
 	}
 	return func(ctx context.Context) error { return target.check(ctx, temporal) }, nil
+}
+
+// QueryClient returns a client on the connection of a worker's client that
+// inspects jobs and runs none: a payload that it cannot decrypt is an error and
+// not a panic. Options are those of the worker's client. The caller closes both.
+func QueryClient(ctx context.Context, worker client.Client, options Options) (client.Client, error) {
+	target, err := load(options.Env)
+	if err != nil {
+		return nil, err
+	}
+	options.Worker = false
+	query, err := client.NewClientFromExistingWithContext(ctx, worker, target.clientOptions(options))
+	if err != nil {
+		return nil, fmt.Errorf("create a client on the worker's connection: %w", err)
+	}
+	return query, nil
 }
 
 func (t target) check(ctx context.Context, temporal client.Client) error {

@@ -8,6 +8,8 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc/codes"
+
+	"lumaflow/internal/oneline"
 )
 
 // maxReason bounds the text of a cause in an error, in bytes.
@@ -56,7 +58,7 @@ func (t target) explain(ctx context.Context, cause error) error {
 
 // failure takes the reason from the cause, without line breaks and the API key.
 func (t target) failure(cause error, format string, args ...any) *failure {
-	reason := strings.Join(strings.Fields(cause.Error()), " ")
+	reason := oneline.Clean(cause.Error())
 	// gRPC puts its own description around the reason.
 	if i := strings.LastIndex(reason, "desc = "); i >= 0 {
 		reason = strings.Trim(reason[i+len("desc = "):], `"`)
@@ -64,8 +66,5 @@ func (t target) failure(cause error, format string, args ...any) *failure {
 	if t.apiKey != "" {
 		reason = strings.ReplaceAll(reason, t.apiKey, "[redacted]")
 	}
-	if len(reason) > maxReason {
-		reason = strings.ToValidUTF8(reason[:maxReason], "") + "…"
-	}
-	return &failure{message: fmt.Sprintf(format, args...), cause: cause, reason: reason}
+	return &failure{message: fmt.Sprintf(format, args...), cause: cause, reason: oneline.Truncate(reason, maxReason)}
 }
