@@ -71,7 +71,7 @@ func (b *bucket) unusable(err error) error {
 	case answer.status == http.StatusNotFound:
 		return fmt.Errorf("OUTPUT_URL: there is no bucket %s (%w): create it, or name another, or another region, account or endpoint", b, err)
 	case answer.status == http.StatusUnauthorized, answer.status == http.StatusForbidden:
-		return fmt.Errorf("OUTPUT_URL: these credentials may not list, read and write %s (%w): give them the permissions that the README has under Buckets", b, err)
+		return fmt.Errorf("OUTPUT_URL: these credentials may not list, read and write %s (%w): give them the permissions that docs/storage.md lists under Buckets", b, err)
 	case errors.As(err, &unreachable):
 		return fmt.Errorf("OUTPUT_URL: %s can't be reached (%w): check the network and the region, account and endpoint in the URL", b, err)
 	default:

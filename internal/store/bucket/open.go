@@ -60,7 +60,7 @@ func split(outputURL *url.URL) (plain *url.URL, prefix string, err error) {
 	case err != nil:
 		return nil, "", errors.New("malformed parameters after the ?: write " + example)
 	case outputURL.User != nil:
-		return nil, "", errors.New("credentials don't belong into a bucket's URL: set them in the environment, see the README under Buckets")
+		return nil, "", errors.New("credentials don't belong into a bucket's URL: set them in the environment, see docs/storage.md under Buckets")
 	case outputURL.Host == "" && outputURL.Scheme != "mem":
 		return nil, "", errors.New("it names no bucket: write " + example)
 	case strings.Contains(outputURL.Host, ":"):
