@@ -190,7 +190,7 @@ func execute(t testing.TB, env []string, name string, args ...string) answer {
 	defer cancel()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &errs
+	cmd.Env, cmd.Stdout, cmd.Stderr = supervisor.Environment(env), &out, &errs
 	// The caller checks the exit code.
 	_ = cmd.Run()
 	return answer{out.String(), errs.String(), cmd.ProcessState.ExitCode()}

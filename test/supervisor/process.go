@@ -37,7 +37,7 @@ func Start(name string, cmd *exec.Cmd, log *os.File) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env, cmd.Stdout, cmd.Stderr = Environment(cmd.Env), log, log
 	p := &Process{name: name, cmd: cmd, log: log.Name(), offset: info.Size(), exited: make(chan struct{})}
 	started := make(chan error, 1)
 	go p.run(started)
