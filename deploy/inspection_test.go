@@ -42,7 +42,7 @@ func (s *stack) publishedPorts(t *testing.T) {
 			if err != nil {
 				return false
 			}
-			response.Body.Close()
+			_ = response.Body.Close()
 			return response.StatusCode == http.StatusOK
 		})
 	}

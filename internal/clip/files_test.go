@@ -67,6 +67,6 @@ func open(t testing.TB, path string) *clip.Clip {
 	t.Helper()
 	opened, err := clip.Open(t.Context(), path)
 	require.NoError(t, err)
-	t.Cleanup(func() { opened.Close() })
+	t.Cleanup(func() { _ = opened.Close() })
 	return opened
 }

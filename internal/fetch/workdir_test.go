@@ -175,7 +175,7 @@ func TestLockOfARenamedFile(t *testing.T) {
 	create := func() *os.File {
 		file, err := dir.Create("x.part")
 		require.NoError(t, err)
-		t.Cleanup(func() { file.Close() })
+		t.Cleanup(func() { _ = file.Close() })
 		return file
 	}
 	file := create()

@@ -44,7 +44,7 @@ func source(t *testing.T, dir string, content []byte) store.Source {
 // otherDevice is a folder on another file system than dir.
 func otherDevice(t *testing.T, dir string) string {
 	t.Helper()
-	other, err := os.MkdirTemp("/dev/shm", "lumaflow-test-")
+	other, err := os.MkdirTemp("/dev/shm", "lumaflow-test-") //nolint:usetesting // t.TempDir has one file system
 	if err != nil {
 		t.Skip("no second file system: ", err)
 	}

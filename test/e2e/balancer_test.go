@@ -93,7 +93,7 @@ func (b *balancer) check() {
 		response, err := http.Get(at.readiness)
 		ready := err == nil && response.StatusCode == http.StatusOK
 		if err == nil {
-			response.Body.Close()
+			_ = response.Body.Close()
 		}
 		b.mu.Lock()
 		at.ready = ready

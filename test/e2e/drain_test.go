@@ -99,7 +99,7 @@ func TestDrainingIsNotReady(t *testing.T) {
 	for _, path := range []string{"/metrics", "/readyz"} {
 		response, err := http.Get(w.webhookURL + path)
 		require.NoError(t, err)
-		response.Body.Close()
+		_ = response.Body.Close()
 		assert.Equal(t, http.StatusNotFound, response.StatusCode, "the public port has no %s", path)
 	}
 

@@ -117,7 +117,7 @@ func BenchmarkCallbackToAwake(b *testing.B) {
 		response, err := http.Post(minter.URL("default", id), "application/json", bytes.NewReader([]byte(body)))
 		answered := time.Now()
 		require.NoError(b, err)
-		response.Body.Close()
+		_ = response.Body.Close()
 		require.Equal(b, http.StatusOK, response.StatusCode)
 		var awake time.Time
 		w.until("the job wakes", func() bool {

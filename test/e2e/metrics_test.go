@@ -114,7 +114,7 @@ func TestMetricsOfARun(t *testing.T) {
 	require.NoError(t, err)
 	response, err := http.Post(minter.URL("default", w.taskQueue+"-left"), "application/json", bytes.NewReader([]byte(`{"code":200,"data":{"taskId":"x"}}`)))
 	require.NoError(t, err)
-	response.Body.Close()
+	_ = response.Body.Close()
 
 	hooks, hookNames := w.webhook.samples()
 	assert.GreaterOrEqual(t, hooks[`lumaflow_callbacks_total{verdict="accepted"}`], 5.0)

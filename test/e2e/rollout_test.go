@@ -63,7 +63,11 @@ func TestRollout(t *testing.T) {
 	pids["v2"] = []int{w.worker.cmd.Process.Pid}
 	command = w.worker.awaitOutput("this version gets no new jobs: `(.*)`")
 	require.Contains(t, command, "--build-id v2")
+	// A job has a version once its first workflow task has completed.
 	before := stream.started()
+	w.until("the jobs before the switch have version v1", func() bool {
+		return !slices.ContainsFunc(before, func(id string) bool { return len(w.events(id)) < 4 })
+	})
 	w.runSuggested(command)
 	switched := time.Now()
 

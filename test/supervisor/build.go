@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 )
 
 // coverageVariable names the folder into which an instrumented program writes its
@@ -30,7 +31,7 @@ func Build(ctx context.Context, path, importPath string) error {
 // instrumented program warns on stderr if GOCOVERDIR is missing.
 func Environment(env []string) []string {
 	if folder := os.Getenv(coverageVariable); folder != "" && env != nil {
-		return append(env[:len(env):len(env)], coverageVariable+"="+folder)
+		return append(slices.Clip(env), coverageVariable+"="+folder)
 	}
 	return env
 }

@@ -30,10 +30,10 @@ func TestMain(m *testing.M) {
 		"AZURE_STORAGE_ACCOUNT":       azureAccount,
 		"AZURE_STORAGE_KEY":           "c2VjcmV0",
 	} {
-		os.Setenv(name, value)
+		_ = os.Setenv(name, value)
 	}
 	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"} {
-		os.Unsetenv(name)
+		_ = os.Unsetenv(name)
 	}
 	code := m.Run()
 	stop()

@@ -49,8 +49,10 @@ func BenchmarkPutVideo(b *testing.B) {
 	said, err := child.StdoutPipe()
 	require.NoError(b, err)
 	require.NoError(b, child.Start())
-	defer child.Wait()
-	defer child.Process.Kill()
+	defer func() {
+		_ = child.Process.Kill()
+		_ = child.Wait()
+	}()
 	endpoint, err := bufio.NewReader(said).ReadString('\n')
 	require.NoError(b, err)
 	endpoint = strings.TrimSpace(endpoint)
@@ -69,7 +71,7 @@ func BenchmarkPutVideo(b *testing.B) {
 				require.NoError(b, err)
 				response, err := http.DefaultClient.Do(request)
 				require.NoError(b, err)
-				response.Body.Close()
+				_ = response.Body.Close()
 				b.StartTimer()
 			}
 		})

@@ -1,7 +1,6 @@
 package bucket_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -84,7 +83,7 @@ func TestOpenWithoutCredentials(t *testing.T) {
 		require.ErrorContains(t, err, words)
 		assert.NotContains(t, err.Error(), "\n")
 		var malformed *store.URLError
-		assert.False(t, errors.As(err, &malformed), "the URL is valid")
+		assert.NotErrorAs(t, err, &malformed, "the URL is valid")
 		t.Log(err)
 	}
 	for _, url := range []string{"s3://films?region=eu-central-1&anonymous=true", "gs://films?anonymous=true", "gs://films?access_id=-"} {

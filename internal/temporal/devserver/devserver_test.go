@@ -100,7 +100,7 @@ func answers(address string) bool {
 	if err != nil {
 		return false
 	}
-	connection.Close()
+	_ = connection.Close()
 	return true
 }
 
@@ -118,7 +118,7 @@ func TestServer(t *testing.T) {
 
 	response, err := http.Get(server.UIURL())
 	require.NoError(t, err)
-	response.Body.Close()
+	_ = response.Body.Close()
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 
 	_, port, err := net.SplitHostPort(server.Address())

@@ -164,7 +164,7 @@ func (w *world) startProvider(seed int64) (url string, err error) {
 		Logger:             slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
-		listener.Close()
+		_ = listener.Close()
 		return "", err
 	}
 	w.kieHTTP = &http.Server{Handler: w.kie, ReadHeaderTimeout: 10 * time.Second}
@@ -271,7 +271,7 @@ func (w *world) destroy() {
 		_ = w.kie.Close()
 	}
 	for _, log := range w.logs {
-		log.Close()
+		_ = log.Close()
 	}
 }
 
