@@ -147,11 +147,20 @@ func (m *media) AtRisk(_ context.Context, filter starter.RiskFilter) (starter.Ri
 
 // polling holds the identities of the workers that poll the task queue.
 type polling struct {
+	mu         sync.Mutex
 	identities []string
 	err        error
 }
 
+func (p *polling) set(identities ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.identities = identities
+}
+
 func (p *polling) Any(_ context.Context, match func(*taskqueuepb.PollerInfo) bool) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	found := slices.ContainsFunc(p.identities, func(identity string) bool {
 		return match(&taskqueuepb.PollerInfo{Identity: identity})
 	})

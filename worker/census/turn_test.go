@@ -51,7 +51,7 @@ func TestGaugesWithoutTheTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, job{id: "a", age: time.Hour, attribute: workflows.StageWaiting})
-		f.polling.identities = []string{"4@host@metrics"}
+		f.polling.set("4@host@metrics")
 		start := time.Now()
 		f.Now = func() time.Time { return f.now.Add(time.Since(start)) }
 		ctx, cancel := context.WithCancel(t.Context())
@@ -77,7 +77,7 @@ func TestGaugesWithoutTheTurn(t *testing.T) {
 		}
 		assert.Equal(t, 1, f.temporal.pages)
 
-		f.polling.identities = nil
+		f.polling.set()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		f.assertGauges(t, map[string]float64{
