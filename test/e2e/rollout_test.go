@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/internal/kie/kietest"
@@ -223,8 +226,8 @@ func (w *world) keepStarting(prefix string, interval time.Duration) *load {
 		defer ticks.Stop()
 		for n := 0; ctx.Err() == nil; n++ {
 			id := fmt.Sprintf("%s-%d", prefix, n)
-			_, err := starter.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: w.taskQueue},
-				workflows.ModifyVideoName, workflows.ModifyVideoInput{Prompt: id, VideoURL: "https://cdn.example.org/in.mp4"})
+			err := startOnce(w.t.Context(), starter, client.StartWorkflowOptions{ID: id, TaskQueue: w.taskQueue},
+				workflows.ModifyVideoInput{Prompt: id, VideoURL: "https://cdn.example.org/in.mp4"})
 			s.mu.Lock()
 			s.ids, s.err = append(s.ids, id), err
 			s.mu.Unlock()
@@ -238,6 +241,19 @@ func (w *world) keepStarting(prefix string, interval time.Duration) *load {
 		}
 	})
 	return s
+}
+
+// startOnce repeats a start that an overloaded server has not answered within the
+// deadline of a request. At most one run starts.
+func startOnce(ctx context.Context, starter client.Client, options client.StartWorkflowOptions, input workflows.ModifyVideoInput) error {
+	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
+	for {
+		_, err := starter.ExecuteWorkflow(ctx, options, workflows.ModifyVideoName, input)
+		late := errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*serviceerror.DeadlineExceeded))
+		if !late || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 func (s *load) started() []string {

@@ -42,8 +42,9 @@ func TestMain(m *testing.M) {
 		fmt.Println("e2e tests need a Temporal dev server: skipped by -short")
 		os.Exit(0)
 	}
-	// The tests mostly wait, so more of them than cores can run in parallel.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	// The tests mostly wait, so more of them than cores can run in parallel. The
+	// programs of eight tests overload a Temporal server on two cores.
+	if err := flag.Set("test.parallel", "6"); err != nil {
 		os.Exit(fail(err))
 	}
 	os.Exit(runAll(m))

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"lumaflow/internal/kie/kietest"
+	"lumaflow/test/supervisor"
 	"lumaflow/workflows"
 )
 
@@ -72,7 +73,7 @@ func (o *operator) resolve(ctx context.Context, id string, args []string) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, o.w.binary, append([]string{"resolve", id}, args...)...)
-	cmd.Env = o.w.env
+	cmd.Env = supervisor.Environment(o.w.env)
 	// The history of the job has the result.
 	output, _ := cmd.CombinedOutput()
 	_, _ = fmt.Fprintf(o.log, "%s resolve %s %s\n%s", time.Now().Format(time.RFC3339Nano), id, strings.Join(args, " "), output)
