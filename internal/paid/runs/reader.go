@@ -1,0 +1,108 @@
+// Package runs reads from Temporal what the runs of a job have paid, and starts
+// the jobs that collect tasks which no job has stored.
+package runs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"lumaflow/internal/paid"
+)
+
+// Server is the part of client.Client that reads runs.
+type Server interface {
+	DescribeWorkflow(ctx context.Context, workflowID, runID string) (*client.WorkflowExecutionDescription, error)
+	GetWorkflowHistory(ctx context.Context, workflowID, runID string, isLongPoll bool, filterType enumspb.HistoryEventFilterType) client.HistoryEventIterator
+	ListWorkflow(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
+}
+
+// Reader reads the payments of runs. It is safe for concurrent use.
+type Reader struct {
+	Server Server
+	// Data decodes memos, details and histories.
+	Data converter.DataConverter
+}
+
+// Facts returns the payments of one run: from its memo or its end or, if they hold
+// none, from its history. The error wraps *serviceerror.NotFound if the run is
+// deleted.
+func (r Reader) Facts(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (paid.Facts, error) {
+	memo, inMemo := paid.FromMemo(info.GetMemo(), r.Data)
+	switch info.GetStatus() {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		if ended, ok, err := r.end(ctx, info); ok || err != nil {
+			return ended, err
+		}
+	default:
+		if inMemo && memo.TaskID != "" {
+			return memo, nil
+		}
+		if inMemo && info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			return memo, nil
+		}
+	}
+	history, err := r.History(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId())
+	return history.Facts(), err
+}
+
+// end returns the payments in the last event of a run that ended by itself. ok is
+// false for a run of lumaflow v0.1, whose failures hold none.
+func (r Reader) end(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (facts paid.Facts, ok bool, err error) {
+	events := r.Server.GetWorkflowHistory(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
+	var last *historypb.HistoryEvent
+	for events.HasNext() {
+		if last, err = events.Next(); err != nil {
+			return paid.Facts{}, false, fmt.Errorf("read the end of %s: %w", info.GetExecution().GetWorkflowId(), err)
+		}
+	}
+	if completed := last.GetWorkflowExecutionCompletedEventAttributes(); completed != nil {
+		var result struct {
+			TaskID string `json:"taskId"`
+		}
+		if err := r.Data.FromPayloads(completed.GetResult(), &result); err != nil {
+			return paid.Facts{}, false, fmt.Errorf("read the result of %s: %w", info.GetExecution().GetWorkflowId(), err)
+		}
+		return paid.Facts{TaskID: result.TaskID}, true, nil
+	}
+	details := last.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetApplicationFailureInfo().GetDetails()
+	if canceled := last.GetWorkflowExecutionCanceledEventAttributes(); canceled != nil {
+		details = canceled.GetDetails()
+	}
+	facts, ok = paid.FromDetails(details, r.Data)
+	return facts, ok, nil
+}
+
+// maxRuns bounds the runs of one id that All returns.
+const maxRuns = 5000
+
+// All returns the runs of an id that visibility lists, of all chains, the latest
+// first, at most maxRuns.
+func (r Reader) All(ctx context.Context, workflowID string) (all []*workflowpb.WorkflowExecutionInfo, err error) {
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: equals("WorkflowId", workflowID)}
+	for len(all) < maxRuns {
+		page, err := r.Server.ListWorkflow(ctx, request)
+		if err != nil {
+			return nil, fmt.Errorf("list the runs of %s: %w", workflowID, err)
+		}
+		all = append(all, page.GetExecutions()...)
+		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+			break
+		}
+	}
+	return all, nil
+}
+
+// notFound reports whether the server has no such run.
+func notFound(err error) bool {
+	_, is := errors.AsType[*serviceerror.NotFound](err)
+	return is
+}

@@ -1,0 +1,53 @@
+package runs
+
+import (
+	"strings"
+	"time"
+)
+
+// The names and payloads of a job's history that payments are read from. Package
+// workflows and package activities write them; the tests there hold that they
+// agree.
+const (
+	submitName      = "Submit"
+	pollName        = "Poll"
+	identifyName    = "Identify"
+	earlierRunsName = "EarlierRuns"
+
+	callbackSignal = "callback"
+	evidenceSignal = "evidence"
+	intentSignal   = "intent"
+
+	phaseAccepted = "accepted"
+	phaseRefused  = "refused"
+)
+
+type taskRef struct {
+	TaskID string `json:"taskId"`
+}
+
+type submitInput struct {
+	Run string `json:"run"`
+}
+
+type taskTimes struct {
+	TaskID      string    `json:"taskId"`
+	SubmittedAt time.Time `json:"submittedAt"`
+	CreatedAt   time.Time `json:"createdAt"`
+	CompletedAt time.Time `json:"completedAt"`
+}
+
+type evidence struct {
+	Phase    string    `json:"phase"`
+	TaskID   string    `json:"taskId"`
+	At       time.Time `json:"at"`
+	Attempts int       `json:"attempts"`
+}
+
+func (e evidence) submission() Submission {
+	return Submission{At: e.At, Attempts: e.Attempts, TaskID: e.TaskID}
+}
+
+func equals(attribute, value string) string {
+	return attribute + " = '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
+}
