@@ -30,6 +30,12 @@ const (
 	Held = "Held"
 	// NotSent means that a submission never left the worker.
 	NotSent = "NotSent"
+	// LaterRun means that nothing was submitted because the run is not the one that
+	// may send: an earlier run of the job may have paid.
+	LaterRun = "LaterRun"
+	// UnprovenTask means that kie.ai's record of a task neither proves nor denies that
+	// the task is this job's.
+	UnprovenTask = "UnprovenTask"
 	// VideoExpired means that nothing was submitted because kie.ai deletes the
 	// uploaded video before it could have fetched it.
 	VideoExpired = "VideoExpired"

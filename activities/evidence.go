@@ -11,9 +11,16 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// EvidenceSignal is the name of the signal that carries the Evidence of an
-// attempt which Temporal has given up.
-const EvidenceSignal = "evidence"
+const (
+	// EvidenceSignal is the name of the signal that carries the Evidence of an
+	// attempt which Temporal has given up.
+	EvidenceSignal = "evidence"
+	// IntentSignal is the name of the signal that carries the Evidence of a submission
+	// that is about to send. Heartbeats can be reset and are lost with the run; a
+	// signal is history, which no command on an activity erases and which a reset
+	// applies again.
+	IntentSignal = "intent"
+)
 
 // Phase is the progress of an attempt to submit.
 type Phase string
@@ -43,6 +50,10 @@ type Evidence struct {
 	// Attempts counts the submissions of the job so far.
 	Attempts int      `json:"attempts"`
 	Settings Settings `json:"settings"`
+	// Intent identifies the intent of the activity's attempts, Declared means that the
+	// history of the run has it.
+	Intent   string `json:"intent,omitempty"`
+	Declared bool   `json:"declared,omitempty"`
 }
 
 // Submitted returns the task that evidence of PhaseAccepted proves.
@@ -60,20 +71,16 @@ const (
 // storeOutcome stores the outcome of the submission. Until then only this worker
 // has it, so it retries while Temporal is unavailable and the worker does not
 // stop. If Temporal has given the attempt up, the outcome goes to the job as a
-// signal.
+// signal. If the job is over, another job collects the task.
 func (t *attempt) storeOutcome(ctx context.Context, phase Phase, taskID string) {
 	t.evidence.Phase, t.evidence.TaskID = phase, taskID
 	stopping := activity.GetWorkerStopChannel(ctx)
 	for pause := minRecordBackoff; ; pause = min(2*pause, maxRecordBackoff) {
 		err := t.recordBounded(ctx)
 		if isNotFound(err) {
-			err = t.signal(ctx)
+			err = t.deliver(ctx)
 		}
-		switch {
-		case err == nil, requestsEnd(err):
-			return
-		case isNotFound(err):
-			t.logLostOutcome(ctx, err)
+		if err == nil || requestsEnd(err) {
 			return
 		}
 		select {
@@ -112,18 +119,43 @@ func (t *attempt) recordBounded(ctx context.Context) error {
 // record stores the evidence as the attempt's heartbeat. It returns NotFound if
 // Temporal has given the attempt up.
 func (t *attempt) record(ctx context.Context) error {
+	at := t.options.Now()
 	if err := t.options.Recorder.RecordActivityHeartbeat(ctx, t.info.TaskToken, t.evidence); err != nil {
 		return fmt.Errorf("record evidence %q for %s: %w", t.evidence.Phase, t.info.WorkflowExecution.ID, err)
 	}
+	t.fresh.renew(at)
 	return nil
 }
 
-func (t *attempt) signal(ctx context.Context) error {
+// deliver passes the outcome of a given-up attempt on: to its run, else to the
+// latest run of the job, else to the collector of late tasks.
+func (t *attempt) deliver(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	job := t.info.WorkflowExecution
-	if err := t.options.Recorder.SignalWorkflow(ctx, job.ID, job.RunID, EvidenceSignal, t.evidence); err != nil {
-		return fmt.Errorf("signal evidence %q to %s: %w", t.evidence.Phase, job.ID, err)
+	for _, runID := range []string{job.RunID, ""} {
+		err := t.signal(ctx, runID, EvidenceSignal)
+		if !isNotFound(err) {
+			return err
+		}
+	}
+	if t.evidence.Phase != PhaseAccepted {
+		return nil
+	}
+	outcome, err := t.options.Collector.Collect(ctx, job.ID, t.evidence.TaskID)
+	if err != nil {
+		return fmt.Errorf("collect task %s of %s: %w", t.evidence.TaskID, job.ID, err)
+	}
+	activity.GetLogger(ctx).Warn("kie.ai accepted a task after its job was over", "taskId", t.evidence.TaskID, "outcome", string(outcome))
+	return nil
+}
+
+// signal sends the evidence to a run of the job, or to the latest if runID is
+// empty.
+func (t *attempt) signal(ctx context.Context, runID, name string) error {
+	job := t.info.WorkflowExecution
+	if err := t.options.Recorder.SignalWorkflow(ctx, job.ID, runID, name, t.evidence); err != nil {
+		return fmt.Errorf("signal %s %q to %s: %w", name, t.evidence.Phase, job.ID, err)
 	}
 	return nil
 }

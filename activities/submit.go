@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/internal/kie"
 )
@@ -37,6 +36,11 @@ type SubmitInput struct {
 	Quiet bool `json:"quiet,omitempty"`
 	// Attempts counts the earlier submissions of the job.
 	Attempts int `json:"attempts,omitempty"`
+	// Run is the only run that may send: the first of its chain, or one that has read
+	// what the earlier ones paid. It is data, so that the copy of a schedule in the
+	// history of a reset run still names the run that made it. Empty means any: the
+	// input of lumaflow v0.1.
+	Run string `json:"run,omitempty"`
 }
 
 // Submitted is an accepted, paid task.
@@ -61,11 +65,15 @@ type Hold struct {
 
 // Submit makes the one paid request of a job. A call sends at most one POST, and
 // only after the server has stored evidence of the intent. It returns the
-// application errors Held, NotSent, SubmitRefused, SubmitUnknown and VideoExpired.
+// application errors Held, NotSent, SubmitRefused, SubmitUnknown, VideoExpired and
+// LaterRun.
 func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, error) {
 	attempt, err := a.newAttempt(ctx, input)
 	if err != nil {
 		return Submitted{}, err
+	}
+	if run := attempt.info.WorkflowExecution.RunID; input.Run != "" && input.Run != run {
+		return Submitted{}, permanent(LaterRun, "nothing is submitted: an earlier run of the job may have paid", nil)
 	}
 	switch attempt.evidence.Phase {
 	case PhaseAccepted:
@@ -111,6 +119,7 @@ type attempt struct {
 	input    SubmitInput
 	info     activity.Info
 	evidence Evidence
+	fresh    freshness
 }
 
 // newAttempt continues the evidence of the attempt before. If that can't be
@@ -125,50 +134,4 @@ func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) (*attemp
 	}
 	t.evidence.Settings = a.settings(ctx)
 	return t, nil
-}
-
-// fence stores on the server that this attempt is about to send. Without that
-// record nothing may be sent: a worker that dies from here on leaves evidence,
-// and an attempt that timed out while its process was suspended gets NotFound and
-// sends nothing.
-func (t *attempt) fence(ctx context.Context) error {
-	t.evidence.Phase, t.evidence.At = PhaseSending, t.options.Now()
-	t.evidence.Attempts++
-	bounded, cancel := context.WithTimeout(ctx, SubmissionTimeout)
-	defer cancel()
-	err := t.record(bounded)
-	if err == nil {
-		return nil
-	}
-	// The server may have stored the evidence despite the error (a cancelled or
-	// paused job, a lost answer), so it is revoked.
-	t.evidence.Attempts--
-	t.storeOutcome(ctx, PhaseRefused, "")
-	if isNotFound(err) {
-		return fmt.Errorf("submit for %s: the attempt was given up before it sent anything: %w", t.info.WorkflowExecution.ID, err)
-	}
-	if temporal.IsCanceledError(err) {
-		return err
-	}
-	return t.notSent(err)
-}
-
-// send makes the request and refreshes the evidence while it runs.
-func (t *attempt) send(ctx context.Context) (string, error) {
-	// A cancelled job or a stopping worker must not break a request that may
-	// already be charged: only its own time limit ends it.
-	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), SubmissionTimeout)
-	defer cancel()
-	request := kie.SubmitRequest{Prompt: t.input.Prompt, VideoURL: t.input.VideoURL, Watermark: t.input.Watermark}
-	if t.options.Callbacks != nil {
-		request.CallbackURL = t.options.Callbacks.URL(t.info.Namespace, t.info.WorkflowExecution.ID)
-	}
-	refresh := func() {
-		if err := t.recordBounded(ctx); err != nil {
-			activity.GetLogger(ctx).Warn("could not refresh the evidence of a submission in flight", "error", err)
-		}
-	}
-	return withTicker(evidenceInterval, refresh, func() (string, error) {
-		return t.options.Provider.Submit(sending, request)
-	})
 }

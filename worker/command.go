@@ -15,6 +15,7 @@ import (
 	"lumaflow/activities"
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/telemetry"
 	"lumaflow/internal/telemetry/metrics"
 	"lumaflow/internal/temporal/dial"
@@ -89,7 +90,9 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	defer temporal.close()
 	// 5. The activities, which need both.
-	options.Recorder = temporal.worker
+	reader := runs.Reader{Server: temporal.reader, Data: server.Codec.ForClient().Data}
+	options.Recorder, options.Runs = temporal.worker, reader
+	options.Collector = runs.Collector{Starter: temporal.reader, Reader: reader, TaskQueue: c.TaskQueue}
 	options.SearchAttributes = NewAttributeProbe(temporal.worker, server.Namespace, logger).Available
 	acts, err := activities.New(options)
 	if err != nil {

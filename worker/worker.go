@@ -96,6 +96,7 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 		OnFatalError:                       sendTo(fatal),
 	})
 	workflows.Register(jobs)
+	jobs.RegisterActivity(acts.EarlierRuns)
 	jobs.RegisterActivity(acts.Identify)
 	jobs.RegisterActivity(acts.Poll)
 	jobs.RegisterActivity(acts.Download)

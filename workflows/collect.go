@@ -79,8 +79,9 @@ func downloadFailure(ctx workflow.Context, task *paidTask, err error) error {
 		return failure{
 			errorType: DownloadRejected,
 			taskID:    task.id,
-			text:      causeText(err),
-			next:      "kie.ai keeps the video for 14 days; when the cause is fixed, collect it without paying again: " + collectCommand(task.id),
+			text:      causeText(err) + "; kie.ai keeps the video for 14 days, and collecting it when the cause is fixed costs nothing",
+			next:      collectCommand(task.id),
+			paidOpen:  true,
 		}
 	case activities.MediaGone:
 		return failure{

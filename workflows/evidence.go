@@ -18,6 +18,13 @@ var EvidenceSignal = signals.Signal[activities.Evidence]{
 	Description: "a worker reports the outcome of a submission whose attempt timed out",
 }
 
+// IntentSignal is one value for both ends of the intent to submit. A worker sends
+// it before the first byte of a paid request.
+var IntentSignal = signals.Signal[activities.Evidence]{
+	Name:        activities.IntentSignal,
+	Description: "a worker is about to submit the task to kie.ai",
+}
+
 // unknownSubmission is a submission that may or may not have created a task.
 type unknownSubmission struct {
 	evidence activities.Evidence
@@ -47,21 +54,21 @@ func (u unknownSubmission) provenBy(evidence activities.Evidence) bool {
 
 // applyEvidence processes late evidence about the earlier submissions. It
 // returns the task of an unknown submission if the evidence proves one.
-func (j *job) applyEvidence(evidence activities.Evidence) *paidTask {
+func (j *job) applyEvidence(ctx workflow.Context, evidence activities.Evidence) *paidTask {
 	switch {
 	case !j.payments.removeProven(evidence):
 		j.payments.addAccepted(evidence)
 	case evidence.Phase == activities.PhaseAccepted:
-		return j.accept(evidence.Submitted())
+		return j.accept(ctx, evidence.Submitted())
 	}
 	return nil
 }
 
 // applyReceivedEvidence processes the late evidence received so far, up to the
 // first that proves a task.
-func (j *job) applyReceivedEvidence() *paidTask {
+func (j *job) applyReceivedEvidence(ctx workflow.Context) *paidTask {
 	for evidence, ok := j.evidence.next(); ok; evidence, ok = j.evidence.next() {
-		if found := j.applyEvidence(evidence); found != nil {
+		if found := j.applyEvidence(ctx, evidence); found != nil {
 			return found
 		}
 	}
@@ -70,9 +77,12 @@ func (j *job) applyReceivedEvidence() *paidTask {
 
 // drainSignals processes the signals that are left, so that the run closes
 // without an unprocessed signal and its final text is complete.
-func (j *job) drainSignals() {
+func (j *job) drainSignals(ctx workflow.Context) {
+	for _, ok := j.intents.try(); ok; _, ok = j.intents.try() {
+	}
 	for callback, ok := j.callbacks.try(); ok; callback, ok = j.callbacks.try() {
 		j.payments.addCandidate(callback.TaskID, j.status.TaskID)
+		j.addStray(ctx, callback.TaskID)
 	}
 	for evidence, ok := j.evidence.next(); ok; evidence, ok = j.evidence.next() {
 		j.payments.removeProven(evidence)

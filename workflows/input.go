@@ -40,13 +40,13 @@ func ParseInput(data []byte) (ModifyVideoInput, error) {
 	type plain ModifyVideoInput
 	var input plain
 	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&input); err != nil {
 		return ModifyVideoInput{}, malformedError(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return ModifyVideoInput{}, errors.New("the input is more than one JSON object")
 	}
+	input.unknownField = unknownField(data)
 	if err := ModifyVideoInput(input).Validate(); err != nil {
 		return ModifyVideoInput{}, err
 	}
@@ -59,15 +59,19 @@ func (in *ModifyVideoInput) UnmarshalJSON(data []byte) error {
 	type plain ModifyVideoInput
 	if err := json.Unmarshal(data, (*plain)(in)); err != nil {
 		in.malformed = err
+		return nil
 	}
+	in.unknownField = unknownField(data)
 	return nil
 }
 
 // Validate returns an error about the first invalid field. The error starts with
 // the JSON name of the field, unless the input is malformed.
 func (in ModifyVideoInput) Validate() error {
-	_, err := in.terms()
-	return err
+	if _, err := in.terms(); err != nil {
+		return err
+	}
+	return in.unknownField
 }
 
 // ValidateBeforeUpload is Validate without the video's address and expiry, which

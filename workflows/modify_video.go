@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid"
 )
 
 // Register adds the workflows to a worker, a test environment or a replayer. On
@@ -96,7 +97,15 @@ type job struct {
 	until       time.Time
 	callbacks   inbox[Callback]
 	evidence    inbox[activities.Evidence]
-	payments    payments
+	intents     inbox[activities.Evidence]
+	// sender is the run that may submit.
+	sender   string
+	payments payments
+	strays   strays
+	// endedAt is the end of the task in kie.ai's record; zero until it is known.
+	endedAt time.Time
+	// facts are the payments that the memo of the run has.
+	facts       paid.Facts
 	resolutions workflow.Channel
 	// windowClosed rejects further resolutions: the recovery window is over and
 	// only pending activities, updates and signals can still prove the outcome.
@@ -122,13 +131,18 @@ func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
 		status:      Status{Videos: []Video{}},
 		callbacks:   newInbox(ctx, CallbackSignal),
 		evidence:    newInbox(ctx, EvidenceSignal),
+		intents:     newInbox(ctx, IntentSignal),
+		sender:      workflow.GetInfo(ctx).FirstRunID,
 		resolutions: workflow.NewBufferedChannel(ctx, 1),
 	}
 	if err := j.handleMessages(ctx); err != nil {
 		return nil, err
 	}
 	var err error
-	if j.terms, err = input.terms(); err != nil {
+	if j.terms, err = input.terms(); err == nil {
+		err = checkStart(ctx, input)
+	}
+	if err != nil {
 		return nil, j.fail(ctx, failure{errorType: InvalidRequest, text: err.Error(), next: "correct the input and start the job again"})
 	}
 	j.until = workflow.Now(ctx).Add(j.terms.deadline)

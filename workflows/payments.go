@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid/runs"
 )
 
 // maxCandidates bounds the task ids that a job identifies for an unknown
@@ -23,6 +24,11 @@ type payments struct {
 	// candidates are the tasks that callbacks named and that the record did not
 	// deny: each may belong to an unknown submission.
 	candidates []string
+	// named are tasks that callbacks on the job's URL named, and whose record could
+	// not be read or proves nothing.
+	named []string
+	// collected are the tasks of accepted that another job collects.
+	collected []string
 }
 
 // hasUnknown reports whether the outcome of an earlier submission is unknown.
@@ -66,6 +72,29 @@ func (p *payments) addCandidate(taskID, ownTaskID string) {
 	}
 }
 
+func (p *payments) addNamed(taskID string) {
+	if !slices.Contains(p.candidates, taskID) && !slices.Contains(p.named, taskID) {
+		p.named = append(p.named, taskID)
+	}
+}
+
+func (p *payments) dropCandidate(taskID string) {
+	p.candidates = slices.DeleteFunc(p.candidates, func(candidate string) bool { return candidate == taskID })
+}
+
+func (p *payments) setCollected(taskID string) {
+	if !slices.Contains(p.collected, taskID) {
+		p.collected = append(p.collected, taskID)
+	}
+}
+
+// open are the tasks beside the job's own that are paid, or may be, and that no job
+// collects.
+func (p *payments) open(ownTaskID string) []string {
+	tasks := slices.DeleteFunc(p.acceptedBeside(ownTaskID), func(taskID string) bool { return slices.Contains(p.collected, taskID) })
+	return append(append(tasks, p.candidates...), p.named...)
+}
+
 // acceptedBeside returns the tasks that are paid beside the job's own.
 func (p *payments) acceptedBeside(ownTaskID string) []string {
 	return slices.DeleteFunc(slices.Clone(p.accepted), func(taskID string) bool { return taskID == ownTaskID })
@@ -73,13 +102,17 @@ func (p *payments) acceptedBeside(ownTaskID string) []string {
 
 // any reports whether a task beside the job's own is paid or may be.
 func (p *payments) any(ownTaskID string) bool {
-	return p.hasUnknown() || len(p.acceptedBeside(ownTaskID)) > 0
+	return p.hasUnknown() || len(p.acceptedBeside(ownTaskID)) > len(p.collected)
 }
 
 // text lists the payments as sentences to append to the final text of the job.
 func (p *payments) text(ownTaskID string) string {
 	var text strings.Builder
 	for _, taskID := range p.acceptedBeside(ownTaskID) {
+		if slices.Contains(p.collected, taskID) {
+			text.WriteString(". Another submission of this job was accepted, too: job " + runs.CollectorID(taskID) + " collects its task " + taskID)
+			continue
+		}
 		text.WriteString(". Another submission of this job was accepted, too: collect it with " + collectCommand(taskID))
 	}
 	if p.hasUnknown() {
@@ -88,6 +121,10 @@ func (p *payments) text(ownTaskID string) string {
 			text.WriteString("; it may be one of these tasks: " + strings.Join(p.candidates, ", "))
 		}
 		text.WriteString("; collect it with " + collectCommand("TASKID"))
+	}
+	if len(p.named) > 0 {
+		text.WriteString(". Callbacks of this job named other tasks, whose records prove nothing: " + strings.Join(p.named, ", ") +
+			"; collect one with " + collectCommand("TASKID"))
 	}
 	return text.String()
 }

@@ -3,10 +3,12 @@ package workflows
 import (
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid/runs"
 )
 
 // a stays nil: its methods serve as activity references.
@@ -27,6 +29,16 @@ func submitPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 		WaitForCancellation:    true,
 		Summary:                "submit to kie.ai (the one paid request)",
 		RetryPolicy:            backoff("TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat", "PanicError"),
+	})
+}
+
+// earlierRunsPolicy is for reading the earlier runs of the job from Temporal.
+func earlierRunsPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
+		StartToCloseTimeout:    time.Minute,
+		Summary:                "read the payments of the earlier runs of this job",
+		RetryPolicy:            backoff(),
 	})
 }
 
@@ -88,6 +100,16 @@ func receiptPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 		Summary:                "write the receipt",
 		RetryPolicy:            backoff(),
 	})
+}
+
+// collectorOptions are for the job that collects a task beside this job's own.
+func collectorOptions(taskID string) workflow.ChildWorkflowOptions {
+	return workflow.ChildWorkflowOptions{
+		WorkflowID:            runs.CollectorID(taskID),
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		StaticSummary:         "collect task " + taskID,
+	}
 }
 
 // backoff grows the interval from a second to a minute.

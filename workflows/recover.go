@@ -16,15 +16,22 @@ import (
 // adopted task, or nil without an error if the job may submit again.
 func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*paidTask, error) {
 	search := &proofSearch{job: j, unknown: unknown, windowEnd: unknown.sentAt(ctx).Add(j.terms.recoveryWindow)}
-	j.enter(ctx, StageSubmitUnknown, search.describe())
+	j.enterWithNext(ctx, StageSubmitUnknown, search.describe(), search.next())
+	j.rememberIntent(ctx, unknown.evidence.At)
 	metrics.Submissions.Add(workflow.GetMetricsHandler(ctx), 1, metrics.SubmissionUnknown)
-	ctx, stop := workflow.WithCancel(ctx)
-	defer stop()
-	if err := search.run(ctx); err != nil {
+	searching, stop := workflow.WithCancel(ctx)
+	err := search.run(searching)
+	stop()
+	if err != nil {
 		return nil, err
 	}
 	switch {
 	case search.found != nil:
+		for _, c := range search.candidates {
+			if c.state != candidateDenied {
+				j.addStray(ctx, c.taskID)
+			}
+		}
 		return search.found, nil
 	case search.notCreated:
 		return nil, nil
@@ -38,8 +45,9 @@ func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*pai
 	case search.action == WriteOff:
 		return nil, failure{
 			errorType: SubmitUnknown,
-			text:      "the operator wrote off a submission with an unknown outcome (" + unknown.Error() + ")",
-			next:      "if the task appears at https://kie.ai/logs, collect it: lumaflow submit --task-id TASKID",
+			text:      "the operator wrote off a submission with an unknown outcome (" + unknown.Error() + "); if its task appears at https://kie.ai/logs, collecting it costs nothing",
+			next:      collectCommand("TASKID"),
+			paidOpen:  true, writtenOff: true,
 		}
 	default:
 		return nil, search.failure()
@@ -53,7 +61,7 @@ func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
 	if !j.payments.hasUnknown() {
 		return nil, nil
 	}
-	if found := j.applyReceivedEvidence(); found != nil {
+	if found := j.applyReceivedEvidence(ctx); found != nil {
 		attachCallback(ctx, found, j.callbacks.deferred)
 		return found, nil
 	}
@@ -66,11 +74,15 @@ func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
 			TaskID:    callback.TaskID,
 			Own:       true,
 			NotBefore: j.notBefore(ctx, j.payments.unknown[0]),
+			Prompt:    j.input.Prompt,
+			VideoURL:  j.input.VideoURL,
+			Ended:     true,
 		}).Get(ctx, &identified)
 		switch {
 		case err == nil:
 			found := j.adoptIdentified(ctx, identified)
 			found.submittedAt, found.callback = j.payments.removeOldestUnknown().sentAt(ctx), &callback
+			j.remember(ctx, found)
 			return found, nil
 		case temporal.IsCanceledError(err):
 			return nil, err

@@ -100,6 +100,7 @@ func (s *proofSearch) addSources(ctx workflow.Context) {
 		s.action = decided.action
 		if decided.adopts != nil {
 			s.found = s.job.adoptIdentified(ctx, *decided.adopts)
+			s.job.remember(ctx, s.found)
 		}
 	})
 	s.selector.AddFuture(timer, func(timer workflow.Future) {
@@ -141,6 +142,9 @@ func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Ca
 		TaskID:    taskID,
 		Own:       true,
 		NotBefore: s.job.notBefore(ctx, s.unknown),
+		Prompt:    s.job.input.Prompt,
+		VideoURL:  s.job.input.VideoURL,
+		Ended:     callback != nil,
 	})
 	s.selector.AddFuture(record, func(record workflow.Future) {
 		var identified activities.Identified
@@ -156,6 +160,7 @@ func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Ca
 		if s.found == nil {
 			s.found = s.job.adoptIdentified(ctx, identified)
 			s.found.submittedAt, s.found.callback = s.unknown.sentAt(ctx), callback
+			s.job.remember(ctx, s.found)
 		}
 	})
 }
@@ -178,14 +183,14 @@ func (s *proofSearch) applyDeferredEvidence(ctx workflow.Context) {
 func (s *proofSearch) applyEvidence(ctx workflow.Context, evidence activities.Evidence) {
 	switch {
 	case s.unknown.provenBy(evidence) && evidence.Phase == activities.PhaseAccepted:
-		s.found = s.job.accept(evidence.Submitted())
+		s.found = s.job.accept(ctx, evidence.Submitted())
 	case s.unknown.provenBy(evidence):
 		s.notCreated = true
 	case processesEachSignal(ctx):
-		s.endWithEarlier(s.job.applyEvidence(evidence))
+		s.endWithEarlier(s.job.applyEvidence(ctx, evidence))
 	default:
 		s.job.evidence.deferred = append(s.job.evidence.deferred, evidence)
-		s.endWithEarlier(s.job.applyReceivedEvidence())
+		s.endWithEarlier(s.job.applyReceivedEvidence(ctx))
 	}
 }
 
@@ -233,22 +238,33 @@ func (s *proofSearch) describe() string {
 	} else {
 		text += fmt.Sprintf("; no callbacks are configured, so look at https://kie.ai/logs before %s", until)
 	}
-	return text + " or for: lumaflow resolve " + s.job.id + " --adopt TASKID, --resubmit or --write-off"
+	return text + " or for: " + s.next()
+}
+
+// next is the command of an operator in the stage submit-unknown.
+func (s *proofSearch) next() string {
+	return "lumaflow resolve " + s.job.id + " --adopt TASKID, --resubmit or --write-off"
 }
 
 // failure ends a job whose recovery window is over without proof.
 func (s *proofSearch) failure() error {
 	text := "it is not known whether kie.ai accepted the submission (" + s.unknown.Error() + ") and no proof came in " + shortDuration(s.job.terms.recoveryWindow)
+	var possible []string
 	if len(s.candidates) > 0 {
 		var taskIDs []string
 		for _, c := range s.candidates {
 			taskIDs = append(taskIDs, c.taskID)
+			if c.state != candidateDenied {
+				possible = append(possible, c.taskID)
+			}
 		}
 		text += "; these tasks were named, but kie.ai's record did not confirm them: " + strings.Join(taskIDs, ", ")
 	}
 	return failure{
 		errorType: SubmitUnknown,
-		text:      text,
-		next:      "look for the task at https://kie.ai/logs; if it is there, collect it without paying again: lumaflow submit --task-id TASKID",
+		text:      text + "; look for the task at https://kie.ai/logs: collecting it costs nothing",
+		next:      collectCommand("TASKID"),
+		paidOpen:  true,
+		possible:  possible,
 	}
 }

@@ -20,6 +20,12 @@ var (
 // enter begins a stage and publishes it: in the status query, in the Temporal UI
 // and, if the namespace has them, in the search attributes.
 func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
+	j.enterWithNext(ctx, stage, detail, "")
+}
+
+// enterWithNext is enter with the next command, which the detail contains.
+func (j *job) enterWithNext(ctx workflow.Context, stage Stage, detail, next string) {
+	j.status.Next = next
 	if j.status.Stage != stage {
 		j.status.Since = workflow.Now(ctx).UTC()
 	}
@@ -41,22 +47,16 @@ func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
 // current details. It adds no event to the history.
 func (j *job) setDetail(ctx workflow.Context, detail string) {
 	j.status.Detail = detail
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", j.status.Stage, j.status.Since.Format(time.RFC3339), commandAsCode(detail)))
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", j.status.Stage, j.status.Since.Format(time.RFC3339), commandAsCode(detail, j.status.Next)))
 }
 
-// commandAsCode marks the command in a text as Markdown code. The UI renders
-// current details as Markdown and turns the two hyphens of a flag into a dash
-// elsewhere.
-func commandAsCode(detail string) string {
-	start := strings.Index(detail, "lumaflow ")
-	if start < 0 {
+// commandAsCode marks a command in a text as Markdown code. The UI renders current
+// details as Markdown and turns the two hyphens of a flag into a dash elsewhere.
+func commandAsCode(detail, command string) string {
+	if !strings.HasPrefix(command, "lumaflow ") {
 		return detail
 	}
-	command, rest := detail[start:], ""
-	if end := strings.IndexAny(command, ";."); end >= 0 {
-		command, rest = command[:end], command[end:]
-	}
-	return detail[:start] + "`" + command + "`" + rest
+	return strings.ReplaceAll(detail, command, "`"+command+"`")
 }
 
 // currentStatus is the answer to the status query.
@@ -79,19 +79,20 @@ func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideo
 	if j.input.TaskID == "" {
 		countDelay(ctx, result.CompletedAt)
 	}
-	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID))
+	j.settleStrays(ctx)
+	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID), "")
 	return result
 }
 
 // end enters a final stage, waits for running updates and drains the signals. It
 // returns text with the payments that are known then.
-func (j *job) end(ctx workflow.Context, stage Stage, text string) string {
-	j.drainSignals()
-	j.enter(ctx, stage, text+j.payments.text(j.status.TaskID))
+func (j *job) end(ctx workflow.Context, stage Stage, text, next string) string {
+	j.drainSignals(ctx)
+	j.enterWithNext(ctx, stage, text+j.payments.text(j.status.TaskID), next)
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		workflow.GetLogger(ctx).Warn("job ends while an update is running", "error", err)
 	}
-	j.drainSignals()
+	j.drainSignals(ctx)
 	j.setDetail(ctx, text+j.payments.text(j.status.TaskID))
 	return j.status.Detail
 }

@@ -73,6 +73,7 @@ func (j *job) complete(ctx workflow.Context, task *paidTask, finished activities
 	if callback != nil && finished.Polls <= activities.QuickAsks {
 		completed.wokenBy = wokenByCallback
 	}
+	j.endedAt = finished.CompletedAt
 	countWakeup(ctx, completed, j.settings.Callbacks && !task.adopted && callback == nil)
 	return completed
 }
@@ -137,8 +138,9 @@ func (j *job) isAbout(ctx workflow.Context, task *paidTask, callback Callback) b
 	if callback.TaskID == task.id {
 		return true
 	}
-	workflow.GetLogger(ctx).Warn("callback for another task ignored", "taskId", task.id, "callbackTaskId", callback.TaskID)
+	workflow.GetLogger(ctx).Warn("callback for another task", "taskId", task.id, "callbackTaskId", callback.TaskID)
 	j.payments.addCandidate(callback.TaskID, j.status.TaskID)
+	j.addStray(ctx, callback.TaskID)
 	return false
 }
 

@@ -45,11 +45,11 @@ var (
 func (c *Client) Submit(ctx context.Context, request SubmitRequest) (taskID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, submitTimeout)
 	defer cancel()
-	body, err := encode(lumaSubmission(request))
+	body, err := encode(request.lumaSubmission())
 	if err != nil {
 		return "", &Error{Op: opSubmit, Class: NotSent, Err: err}
 	}
-	response, sent, err := c.postOnce(ctx, lumaSubmitPath, body)
+	response, sent, err := c.postOnce(ctx, lumaSubmitPath, body, request.Permit)
 	if err != nil {
 		failed := &Error{Op: opSubmit, Class: NotSent, Err: withoutURL(err)}
 		if sent {
@@ -62,8 +62,8 @@ func (c *Client) Submit(ctx context.Context, request SubmitRequest) (taskID stri
 
 // postOnce sends the one POST. If it fails, sent reports whether any byte of the
 // request may have left this machine.
-func (c *Client) postOnce(ctx context.Context, path string, body []byte) (response *http.Response, sent bool, err error) {
-	observed := new(wire)
+func (c *Client) postOnce(ctx context.Context, path string, body []byte, permit func() error) (response *http.Response, sent bool, err error) {
+	observed := &wire{permit: permit}
 	request, err := http.NewRequestWithContext(observed.watch(ctx), http.MethodPost, c.api.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, false, err

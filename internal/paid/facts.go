@@ -36,6 +36,12 @@ type Facts struct {
 	EndedAt time.Time `json:"endedAt,omitzero"`
 }
 
+// Equal reports whether two values hold the same facts.
+func (f Facts) Equal(other Facts) bool {
+	same := f.SubmittedAt.Equal(other.SubmittedAt) && f.EndedAt.Equal(other.EndedAt) && slices.Equal(f.OtherTasks, other.OtherTasks)
+	return same && f.TaskID == other.TaskID && f.PaidOpen == other.PaidOpen && f.Next == other.Next && f.WrittenOff == other.WrittenOff
+}
+
 // Names reports whether the facts name a task.
 func (f Facts) Names(taskID string) bool {
 	return taskID != "" && (f.TaskID == taskID || slices.Contains(f.OtherTasks, taskID))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -99,6 +100,59 @@ func (r Reader) All(ctx context.Context, workflowID string) (all []*workflowpb.W
 		}
 	}
 	return all, nil
+}
+
+// Intent is the intent of a submission to send, as a signal in the history.
+type Intent struct {
+	ID       string
+	At       time.Time
+	Attempts int
+}
+
+// Intents returns the intents in the history of a run since the schedule of an
+// activity, the oldest first. Temporal keeps the order in which it accepted them.
+func (r Reader) Intents(ctx context.Context, workflowID, runID, activityID string) (intents []Intent, err error) {
+	events := r.Server.GetWorkflowHistory(ctx, workflowID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	scheduled := false
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return nil, fmt.Errorf("read the history of %s: %w", workflowID, err)
+		}
+		if event.GetActivityTaskScheduledEventAttributes().GetActivityId() == activityID {
+			scheduled = true
+		}
+		signal := event.GetWorkflowExecutionSignaledEventAttributes()
+		if !scheduled || signal.GetSignalName() != intentSignal {
+			continue
+		}
+		// An intent that can't be decoded is another attempt's.
+		var declared evidence
+		_ = r.Data.FromPayloads(signal.GetInput(), &declared)
+		intents = append(intents, Intent{ID: declared.Intent, At: declared.At, Attempts: declared.Attempts})
+	}
+	return intents, nil
+}
+
+// Claimant returns another job that lists a task as its own; empty if there is none
+// or if the namespace lacks the search attribute of tasks.
+func (r Reader) Claimant(ctx context.Context, taskID, exceptWorkflowID string) (workflowID string, err error) {
+	page, err := r.Server.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		PageSize: 10,
+		Query:    equals(taskAttribute, taskID),
+	})
+	if _, missing := errors.AsType[*serviceerror.InvalidArgument](err); missing {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("list the jobs of task %s: %w", taskID, err)
+	}
+	for _, info := range page.GetExecutions() {
+		if id := info.GetExecution().GetWorkflowId(); id != exceptWorkflowID && id != CollectorID(taskID) {
+			return id, nil
+		}
+	}
+	return "", nil
 }
 
 // notFound reports whether the server has no such run.

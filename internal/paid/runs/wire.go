@@ -18,6 +18,8 @@ const (
 	evidenceSignal = "evidence"
 	intentSignal   = "intent"
 
+	taskAttribute = "LumaTaskId"
+
 	phaseAccepted = "accepted"
 	phaseRefused  = "refused"
 )
@@ -42,6 +44,7 @@ type evidence struct {
 	TaskID   string    `json:"taskId"`
 	At       time.Time `json:"at"`
 	Attempts int       `json:"attempts"`
+	Intent   string    `json:"intent"`
 }
 
 func (e evidence) submission() Submission {
