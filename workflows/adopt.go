@@ -30,7 +30,7 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 			next:      "check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it",
 		}
 	default:
-		return nil, overdue(taskID, err)
+		return nil, j.overdue(ctx, taskID, err)
 	}
 }
 

@@ -26,6 +26,9 @@ type failure struct {
 	paidOpen bool
 	// possible are tasks that the unknown submission may have created.
 	possible []string
+	// retryable leaves a further run to the retry policy that a client gave the job: it
+	// adopts what this one paid.
+	retryable bool
 	// writtenOff means that an operator gave up the submission.
 	writtenOff bool
 }
@@ -72,7 +75,10 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 		failed.errorType = SubmitUnknown
 	}
 	countJob(ctx, failed.errorType)
-	return temporal.NewNonRetryableApplicationError(text, failed.errorType, nil, j.failureFacts(failed))
+	return temporal.NewApplicationErrorWithOptions(text, failed.errorType, temporal.ApplicationErrorOptions{
+		NonRetryable: !failed.retryable,
+		Details:      []any{j.failureFacts(failed)},
+	})
 }
 
 // failureFacts are the payments of a run that ends without its video.
@@ -94,9 +100,11 @@ func (j *job) failureFacts(failed failure) paid.Facts {
 	}
 }
 
-// overdue is the failure of a task whose result was not stored by the deadline.
-func overdue(taskID string, err error) error {
+// overdue is the failure of a task whose result was not stored by the deadline, or
+// by the end of a shorter timeout of the run.
+func (j *job) overdue(ctx workflow.Context, taskID string, err error) error {
 	return failure{
+		retryable: workflow.Now(ctx).Before(j.until),
 		errorType: ResultOverdue,
 		taskID:    taskID,
 		text:      "no result was stored in time: " + causeText(err) + "; the task may still succeed, kie.ai keeps media for 14 days, and collecting it costs nothing",

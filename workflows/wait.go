@@ -53,7 +53,7 @@ func (j *job) awaitEnd(ctx workflow.Context, task *paidTask) (completion, error)
 	for interruptions := 0; ; interruptions++ {
 		finished, interruption, err := j.poll(ctx, task, callback, interruptions < maxInterruptions)
 		if err != nil {
-			return completion{}, j.pollFailure(task, err)
+			return completion{}, j.pollFailure(ctx, task, err)
 		}
 		if interruption == nil {
 			return j.complete(ctx, task, finished, callback), nil
@@ -145,7 +145,7 @@ func (j *job) isAbout(ctx workflow.Context, task *paidTask, callback Callback) b
 }
 
 // pollFailure maps an error of Poll to the failure of the job.
-func (j *job) pollFailure(task *paidTask, err error) error {
+func (j *job) pollFailure(ctx workflow.Context, task *paidTask, err error) error {
 	if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok && failed.HasDetails() {
 		var polls int
 		if failed.Details(&polls) == nil {
@@ -162,6 +162,6 @@ func (j *job) pollFailure(task *paidTask, err error) error {
 	case temporal.IsCanceledError(err):
 		return err
 	default:
-		return overdue(task.id, err)
+		return j.overdue(ctx, task.id, err)
 	}
 }

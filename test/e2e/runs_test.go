@@ -1,0 +1,137 @@
+package e2e_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	sdk "go.temporal.io/sdk/temporal"
+
+	"lumaflow/internal/kie/kietest"
+	"lumaflow/workflows"
+)
+
+// reset resets a job by Temporal's CLI and returns when the new run is the latest.
+func (w *world) reset(id, kind string) {
+	w.t.Helper()
+	got := w.temporalCLI("workflow", "reset", "--workflow-id", id, "--type", kind, "--reason", "e2e")
+	require.Zero(w.t, got.code, got.err)
+}
+
+// paidOnce waits for the end of a job: its video is stored and paid once.
+func (w *world) paidOnce(id, prompt string) workflows.ModifyVideoResult {
+	w.t.Helper()
+	result, err := w.result(id)
+	require.NoError(w.t, err, id)
+	w.verified(result, w.charge(prompt))
+	require.Equal(w.t, 1, w.ledger().Charges)
+	return result
+}
+
+// A run that is reset, however far it was, collects the task that it paid before.
+func TestReset(t *testing.T) {
+	t.Parallel()
+	t.Run("a done job", func(t *testing.T) {
+		t.Parallel()
+		w := enter(t, setup{})
+		w.start("e2e-reset-done", jobInput("reset done"))
+		first := w.paidOnce("e2e-reset-done", "reset done")
+		w.reset("e2e-reset-done", "FirstWorkflowTask")
+		require.Equal(t, first.TaskID, w.paidOnce("e2e-reset-done", "reset done").TaskID)
+	})
+	for name, kind := range map[string]string{"first": "FirstWorkflowTask", "last": "LastWorkflowTask"} {
+		t.Run("while the task renders, "+name, func(t *testing.T) {
+			t.Parallel()
+			w := enter(t, setup{})
+			id := "e2e-reset-rendering-" + name
+			prompt := id + " [render: held]"
+			w.start(id, jobInput(prompt))
+			w.awaitJobStage(id, workflows.StageWaiting)
+			w.reset(id, kind)
+			w.awaitJobStage(id, workflows.StageWaiting)
+			w.control("release", struct{}{})
+			w.paidOnce(id, prompt)
+		})
+		t.Run("while the request is in flight, "+name, func(t *testing.T) {
+			t.Parallel()
+			w := enter(t, setup{})
+			id := "e2e-reset-in-flight-" + name
+			prompt := id + " [fault: " + kietest.SlowResponse + "]"
+			w.start(id, jobInput(prompt))
+			w.until("the request is in flight", func() bool { return w.charged(prompt) })
+			w.reset(id, kind)
+			w.paidOnce(id, prompt)
+		})
+	}
+}
+
+// awaitStage waits until a job is in a stage.
+func (w *world) awaitJobStage(id string, stage workflows.Stage) {
+	w.t.Helper()
+	w.until(id+" is "+string(stage), func() bool {
+		status, ok := w.status(id)
+		return ok && status.Stage == stage
+	})
+}
+
+// The runs of a retry policy pay once.
+func TestRetryPolicy(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{simulate: []string{"--render", "12s"}})
+	const id = "e2e-retried"
+	run, err := w.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: id, TaskQueue: w.taskQueue, WorkflowRunTimeout: 7 * time.Second,
+		RetryPolicy: &sdk.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 3},
+	}, workflows.ModifyVideoName, workflows.ModifyVideoInput{Prompt: id, VideoURL: "https://cdn.example.org/in.mp4"})
+	require.NoError(t, err)
+	first := run.GetRunID()
+	w.paidOnce(id, id)
+	described, err := w.client.DescribeWorkflow(t.Context(), id, "")
+	require.NoError(t, err)
+	require.NotEqual(t, first, described.WorkflowExecution.RunID, "it was retried")
+}
+
+// A cron schedule would pay at each firing.
+func TestCronSchedule(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	const id = "e2e-cron"
+	run, err := w.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: id, TaskQueue: w.taskQueue, CronSchedule: "@every 1s",
+	}, workflows.ModifyVideoName, workflows.ModifyVideoInput{Prompt: id, VideoURL: "https://cdn.example.org/in.mp4"})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = w.client.TerminateWorkflow(t.Context(), id, "", "end of the test") })
+	w.until("the first firing ends", func() bool {
+		described, err := w.client.DescribeWorkflow(t.Context(), id, run.GetRunID())
+		return err == nil && described.WorkflowCloseTime != nil
+	})
+	err = w.client.GetWorkflow(t.Context(), id, run.GetRunID()).GetWithOptions(t.Context(), nil, client.WorkflowRunGetOptions{DisableFollowingRuns: true})
+	require.ErrorContains(t, err, "each firing would pay")
+	require.Zero(t, w.ledger().Charges)
+}
+
+// The worker dies while its request is in flight, and an operator resets the
+// evidence that it left.
+func TestEvidenceIsReset(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	const id = "e2e-evidence-reset"
+	prompt := id + " [fault: " + kietest.SlowResponse + "] [render: held]"
+	w.start(id, jobInput(prompt))
+	w.until("the request is in flight", func() bool { return w.charged(prompt) })
+	w.worker.kill()
+	described, err := w.client.DescribeWorkflow(t.Context(), id, "")
+	require.NoError(t, err)
+	pending := described.RawResponse.GetPendingActivities()
+	require.Len(t, pending, 1)
+	activity := []string{"--workflow-id", id, "--activity-id", pending[0].GetActivityId()}
+	got := w.temporalCLI(append([]string{"activity", "pause"}, activity...)...)
+	require.Zero(t, got.code, got.err)
+	got = w.temporalCLI(append([]string{"activity", "unpause", "--reset-attempts", "--reset-heartbeats"}, activity...)...)
+	require.Zero(t, got.code, got.err)
+	w.startWorker()
+	w.awaitJobStage(id, workflows.StageSubmitUnknown)
+	w.control("release", struct{}{})
+	w.paidOnce(id, prompt)
+}
