@@ -51,9 +51,9 @@ type recorder struct {
 	refuse      map[activities.Phase]error
 	unavailable map[activities.Phase]int
 	signalError error
-	// latestError is the error for a signal to the latest run, if it is another,
-	// intentError that for an intent.
-	latestError, intentError error
+	// runError and latestError are the errors for a signal to the run that submitted
+	// and to the latest run, intentError is that for an intent.
+	runError, latestError, intentError error
 	// ledger takes the intents.
 	ledger *ledger
 }
@@ -87,7 +87,10 @@ func (r *recorder) SignalWorkflow(_ context.Context, workflowID, runID, signalNa
 		return serviceerror.NewInvalidArgument("unexpected signal")
 	}
 	err := r.signalError
-	if runID == "" && r.latestError != nil {
+	switch {
+	case runID != "" && r.runError != nil:
+		err = r.runError
+	case runID == "" && r.latestError != nil:
 		err = r.latestError
 	}
 	if err == nil {
