@@ -30,8 +30,15 @@ type AttributeProbe struct {
 	namespace string
 	logger    *slog.Logger
 
+	// renewing makes requests one at a time; mu protects the rest.
+	renewing sync.Mutex
+
 	mu        sync.Mutex
 	available bool
+	// requested is the time of the last request of Current.
+	requested time.Time
+	requests  sync.WaitGroup
+	closed    bool
 	// failed suppresses further warnings until a request succeeds.
 	failed  bool
 	expires time.Time
@@ -46,13 +53,23 @@ func NewAttributeProbe(c client.Client, namespace string, logger *slog.Logger) *
 // one request a minute, and keeps the last answer while requests fail.
 func (p *AttributeProbe) Available(ctx context.Context) bool {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if time.Now().Before(p.expires) {
-		return p.available
+	fresh, available := time.Now().Before(p.expires), p.available
+	p.mu.Unlock()
+	if fresh {
+		return available
 	}
+	return p.renew(ctx)
+}
+
+// renew requests the attributes and returns the current answer.
+func (p *AttributeProbe) renew(ctx context.Context) bool {
+	p.renewing.Lock()
+	defer p.renewing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
 	defer cancel()
 	missing, mistyped, err := MissingAttributes(ctx, p.client, p.namespace)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err != nil {
 		p.expires = time.Now().Add(attributesRetry)
 		if !p.failed && !p.available {
@@ -66,6 +83,32 @@ func (p *AttributeProbe) Available(ctx context.Context) bool {
 	p.expires = time.Now().Add(attributesTTL)
 	p.available = len(missing)+len(mistyped) == 0
 	return p.available
+}
+
+// Current returns the last answer without blocking, and lets a request renew it if
+// it is older than attributesRetry: a workflow task that set an attribute which is
+// gone is tried again after some seconds.
+func (p *AttributeProbe) Current() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); !p.closed && now.Sub(p.requested) >= attributesRetry {
+		p.requested = now
+		p.requests.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), attributesTimeout)
+			defer cancel()
+			p.renew(ctx)
+		})
+	}
+	// Until the first answer another worker's is taken.
+	return p.available || p.expires.IsZero()
+}
+
+// Close waits for the requests of Current. Later calls of Current send none.
+func (p *AttributeProbe) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.requests.Wait()
 }
 
 // MissingAttributes lists the search attributes of lumaflow that a namespace

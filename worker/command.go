@@ -93,7 +93,9 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	reader := runs.Reader{Server: temporal.reader, Data: server.Codec.ForClient().Data}
 	options.Recorder, options.Runs = temporal.worker, reader
 	options.Collector = runs.Collector{Starter: temporal.reader, Reader: reader, TaskQueue: c.TaskQueue}
-	options.SearchAttributes = NewAttributeProbe(temporal.worker, server.Namespace, logger).Available
+	attributes := NewAttributeProbe(temporal.worker, server.Namespace, logger)
+	defer attributes.Close()
+	options.SearchAttributes = attributes.Available
 	acts, err := activities.New(options)
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
@@ -106,6 +108,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		SubmitsPerSecond: c.SubmitsPerSecond,
 		Version:          version,
 		Logger:           logger,
+		SearchAttributes: attributes.Current,
 		Started: func() {
 			observed.Readiness.Begin(
 				telemetry.Check{Name: "temporal", Probe: temporal.reachable},

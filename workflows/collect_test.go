@@ -215,11 +215,11 @@ func TestInvalidInput(t *testing.T) {
 
 func TestUnknownFields(t *testing.T) {
 	for field, problem := range map[string]string{
-		"video_url":   "video_url is no field of the input: did you mean videoUrl?",
-		"task_id":     "task_id is no field of the input: did you mean taskId?",
-		"promt":       "promt is no field of the input: did you mean prompt?",
-		"onUnknown":   "onUnknown is no field of the input: use prompt, ",
-		"temperature": "temperature is no field of the input: use prompt, videoUrl, ",
+		"video_url":                           "video_url is no field of the input: did you mean videoUrl?",
+		"task_id":                             "task_id is no field of the input: did you mean taskId?",
+		"promt":                               "promt is no field of the input: did you mean prompt?",
+		"onUnknown":                           "onUnknown is no field of the input: use prompt, ",
+		"temperature":                         "temperature is no field of the input: use prompt, videoUrl, ",
 		strings.Repeat("x", 1000) + "\\u0000": strings.Repeat("x", 40) + " is no field",
 	} {
 		input := `{"prompt":"p","videoUrl":"https://x.example.org","` + field + `":"typo"}`

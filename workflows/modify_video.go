@@ -17,19 +17,31 @@ import (
 // Register adds the workflows to a worker, a test environment or a replayer. On
 // versioned workers a job is pinned to the version that it started on: it ends
 // within days, and no later version has to replay it.
-func Register(registry worker.WorkflowRegistry) {
-	registry.RegisterWorkflowWithOptions(ModifyVideo, workflow.RegisterOptions{
+//
+// attributes reports without blocking whether the namespace has lumaflow's search
+// attributes now; nil means that it has. A replay does not call it.
+func Register(registry worker.WorkflowRegistry, attributes func() bool) {
+	run := Workflows{Attributes: attributes}
+	registry.RegisterWorkflowWithOptions(run.ModifyVideo, workflow.RegisterOptions{
 		Name:               ModifyVideoName,
 		VersioningBehavior: workflow.VersioningBehaviorPinned,
 	})
+}
+
+// Workflows holds what the workflows need from their worker. Its methods are the
+// workflows.
+type Workflows struct {
+	// Attributes reports whether the namespace has lumaflow's search attributes; nil
+	// means that it has.
+	Attributes func() bool
 }
 
 // ModifyVideo turns a prompt and a video into verified files. It makes at most
 // one paid submission unless an operator, or the input, permits another. It ends
 // with stored files or with an application error that names the task and the next
 // command.
-func ModifyVideo(ctx workflow.Context, input ModifyVideoInput) (ModifyVideoResult, error) {
-	j, err := newJob(ctx, input)
+func (w Workflows) ModifyVideo(ctx workflow.Context, input ModifyVideoInput) (ModifyVideoResult, error) {
+	j, err := newJob(ctx, input, w.Attributes)
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
@@ -92,12 +104,14 @@ type job struct {
 	terms    jobTerms
 	status   Status
 	settings activities.Settings
+	// attributes reports whether the namespace has the search attributes.
+	attributes func() bool
 	// until is the deadline of the current phase: until a task is accepted, and from
 	// then on until its result is stored.
-	until       time.Time
-	callbacks   inbox[Callback]
-	evidence    inbox[activities.Evidence]
-	intents     inbox[activities.Evidence]
+	until     time.Time
+	callbacks inbox[Callback]
+	evidence  inbox[activities.Evidence]
+	intents   inbox[activities.Evidence]
 	// sender is the run that may submit.
 	sender   string
 	payments payments
@@ -124,8 +138,9 @@ type paidTask struct {
 
 // newJob installs the handlers before the first blocking call and validates the
 // input.
-func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
+func newJob(ctx workflow.Context, input ModifyVideoInput, attributes func() bool) (*job, error) {
 	j := &job{
+		attributes:  attributes,
 		id:          workflow.GetInfo(ctx).WorkflowExecution.ID,
 		input:       input,
 		status:      Status{Videos: []Video{}},

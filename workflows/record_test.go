@@ -105,7 +105,7 @@ func (r *recorder) startWorkers(t *testing.T) {
 	options := worker.Options{DisableRegistrationAliasing: true, MaxHeartbeatThrottleInterval: time.Second}
 	jobs := worker.New(r.client, workflows.DefaultTaskQueue, options)
 	submissions := worker.New(r.client, workflows.SubmitTaskQueue(workflows.DefaultTaskQueue), options)
-	workflows.Register(jobs)
+	workflows.Register(jobs, nil)
 	r.activities.register(jobs)
 	r.activities.register(submissions)
 	for _, w := range []worker.Worker{jobs, submissions} {

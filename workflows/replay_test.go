@@ -91,19 +91,19 @@ func TestReplayDetectsIncompatibleChanges(t *testing.T) {
 			if err := workflow.Sleep(ctx, time.Second); err != nil {
 				return workflows.ModifyVideoResult{}, err
 			}
-			return workflows.ModifyVideo(ctx, input)
+			return workflows.Workflows{}.ModifyVideo(ctx, input)
 		},
 		"a completion at the start": func(workflow.Context, workflows.ModifyVideoInput) (result workflows.ModifyVideoResult, err error) {
 			return result, nil
 		},
 		"no completion": func(ctx workflow.Context, input workflows.ModifyVideoInput) (result workflows.ModifyVideoResult, err error) {
 			// The change drops the result.
-			_, _ = workflows.ModifyVideo(ctx, input)
+			_, _ = workflows.Workflows{}.ModifyVideo(ctx, input)
 			ctx, _ = workflow.NewDisconnectedContext(ctx)
 			return result, workflow.Await(ctx, func() bool { return false })
 		},
 		"failure and completion swapped": func(ctx workflow.Context, input workflows.ModifyVideoInput) (result workflows.ModifyVideoResult, err error) {
-			if _, err = workflows.ModifyVideo(ctx, input); err == nil {
+			if _, err = (workflows.Workflows{}).ModifyVideo(ctx, input); err == nil {
 				return result, workflow.ErrCanceled
 			}
 			return result, nil

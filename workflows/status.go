@@ -31,7 +31,7 @@ func (j *job) enterWithNext(ctx workflow.Context, stage Stage, detail, next stri
 	}
 	j.status.Stage = stage
 	j.setDetail(ctx, detail)
-	if !j.settings.SearchAttributes {
+	if !j.settings.SearchAttributes || !j.attributesExist(ctx) {
 		return
 	}
 	updates := []temporal.SearchAttributeUpdate{stageAttribute.ValueSet(string(stage))}
@@ -41,6 +41,25 @@ func (j *job) enterWithNext(ctx workflow.Context, stage Stage, detail, next stri
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
 	}
+}
+
+// attributesExist reports whether the namespace still has the search attributes. A
+// workflow task that sets a missing one fails until the attribute is back; its next
+// attempt reads the state anew. Only a change adds a marker to the history. Runs of
+// lumaflow v0.1 have none.
+func (j *job) attributesExist(ctx workflow.Context) bool {
+	if !j.settings.Facts {
+		return true
+	}
+	same := func(a, b any) bool { return a == b }
+	exist := true
+	current := workflow.MutableSideEffect(ctx, "search-attributes", func(workflow.Context) any {
+		return j.attributes == nil || j.attributes()
+	}, same)
+	if err := current.Get(&exist); err != nil {
+		workflow.GetLogger(ctx).Warn("the state of the search attributes is unreadable", "error", err)
+	}
+	return exist
 }
 
 // setDetail publishes a text about the stage in the status query and the

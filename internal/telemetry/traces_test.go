@@ -145,7 +145,7 @@ func TestHistoriesReplayWithTracing(t *testing.T) {
 		traces := received.tracing(t)
 		replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{Interceptors: forWorker(traces)})
 		require.NoError(t, err)
-		workflows.Register(replayer)
+		workflows.Register(replayer, nil)
 		for _, file := range files {
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file), file)
 		}

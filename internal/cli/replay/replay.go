@@ -75,7 +75,7 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 		return fmt.Errorf("replay: %w", err)
 	}
 	if options.Register == nil {
-		options.Register = workflows.Register
+		options.Register = func(registry worker.WorkflowRegistry) { workflows.Register(registry, nil) }
 	}
 	options.Register(replayer)
 	done := make(chan error, 1)
