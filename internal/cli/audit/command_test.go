@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -176,15 +177,31 @@ func TestPrintErrorIsReturned(t *testing.T) {
 	}
 }
 
-func TestBar(t *testing.T) {
+func TestSummary(t *testing.T) {
 	t.Parallel()
-	var screen bytes.Buffer
-	show, end := audit.Bar(&screen, 100)
-	show(storeaudit.Progress{Receipts: 3, AllReceipts: 10})
-	show(storeaudit.Progress{Receipts: 10, AllReceipts: 10, Files: 1, Bytes: 500_000_000, AllBytes: 2_000_000_000, Problems: 1})
-	end()
-	shown := screen.String()
-	assert.Contains(t, shown, "500 MB of 2.0 GB, 1 problem")
-	assert.Contains(t, shown, "===>---")
 	assert.Equal(t, "3 of 10 receipts", audit.Summary(storeaudit.Progress{Receipts: 3, AllReceipts: 10}))
+	assert.Equal(t, "500 MB of 2.0 GB, 1 problem", audit.Summary(storeaudit.Progress{Receipts: 10, AllReceipts: 10, Bytes: 500_000_000, AllBytes: 2_000_000_000, Problems: 1}))
+}
+
+// Every line fits 100 columns; --json has the names and ids whole.
+func TestTableFits100Columns(t *testing.T) {
+	t.Parallel()
+	const task = "0123456789abcdef0123456789abcdef"
+	shelf := newFolder(t)
+	shelf.job(task, "video")
+	shelf.remove("luma_result_" + task + "_1.mp4")
+	shelf.write(strings.Repeat("x", 200)+"\n.mp4", "video")
+	audited := func(json bool) string {
+		out, err := printed(t, func(streams command.Streams) error {
+			return (&audit.Command{OutputURL: shelf.path, Grace: grace, JSON: json}).Run(t.Context(), streams)
+		})
+		require.Error(t, err)
+		return out
+	}
+	table := audited(false)
+	assert.Contains(t, table, "0123…cdef.json lists it")
+	for line := range strings.Lines(table) {
+		assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), 100, line)
+	}
+	assert.Contains(t, audited(true), `"luma_result_`+task+`_1.mp4"`)
 }

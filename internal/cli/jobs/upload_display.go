@@ -1,7 +1,6 @@
-package clip
+package jobs
 
 import (
-	"fmt"
 	"io"
 	"path/filepath"
 	"time"
@@ -11,81 +10,74 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/cli/terminal"
+	"lumaflow/internal/clip"
 	"lumaflow/internal/oneline"
 )
 
-// nameWidth bounds the file name in a line on a terminal, in columns.
-const nameWidth = 24
+// uploadName bounds the file name in front of the bar of an upload, in columns.
+const uploadName = 24
 
-// progress displays an upload.
-type progress interface {
-	// begin starts an attempt. The attempt calls sent with every increment.
-	begin() (sent func(bytes int64))
-	// failed reports a failed attempt and the pause before the next.
-	failed(err error, pause time.Duration)
-	// end leaves the last state on display.
-	end(uploaded bool)
-}
-
-func newProgress(out io.Writer, clip *Clip) progress {
-	if command.IsTerminal(out) {
-		return newBar(out, clip)
+// NewUploadDisplay shows the upload of a clip on w: on a terminal as a bar, else as
+// a line for each attempt.
+func NewUploadDisplay(w io.Writer, video *clip.Clip) clip.Progress {
+	if terminal.Is(w) {
+		return newUploadBar(w, video)
 	}
-	return lines{out, clip}
+	return uploadLog{w, video}
 }
 
-// lines is the progress for logs and pipes.
-type lines struct {
-	out  io.Writer
-	clip *Clip
+// uploadLog is the display for logs and pipes.
+type uploadLog struct {
+	out   io.Writer
+	video *clip.Clip
 }
 
-func (l lines) begin() func(int64) {
-	_, _ = fmt.Fprintf(l.out, "uploading %s (%s)\n", l.clip, humanize.Bytes(uint64(l.clip.size)))
+func (l uploadLog) Begin() func(int64) {
+	message(l.out, "uploading %s (%s)", l.video, humanize.Bytes(uint64(l.video.Bytes())))
 	return func(int64) {}
 }
 
-func (l lines) failed(err error, pause time.Duration) {
-	_, _ = fmt.Fprintln(l.out, failedLine(err, pause))
+func (l uploadLog) Failed(err error, pause time.Duration) {
+	writeFailedUpload(l.out, err, pause)
 }
 
-func (l lines) end(bool) {}
+func (l uploadLog) End(bool) {}
 
-func failedLine(err error, pause time.Duration) string {
-	return fmt.Sprintf("the upload failed (%s), next attempt in %v", oneline.Clean(err.Error()), pause.Round(100*time.Millisecond))
+func writeFailedUpload(out io.Writer, err error, pause time.Duration) {
+	message(out, "the upload failed (%s), next attempt in %v", oneline.Clean(err.Error()), pause.Round(100*time.Millisecond))
 }
 
-// bar is the progress for terminals.
-type bar struct {
+// uploadBar is the display for terminals.
+type uploadBar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
-	size      int64
+	bytes     int64
 }
 
-func newBar(out io.Writer, clip *Clip, options ...mpb.ContainerOption) *bar {
+func newUploadBar(out io.Writer, video *clip.Clip, options ...mpb.ContainerOption) *uploadBar {
 	container := mpb.New(append([]mpb.ContainerOption{mpb.WithOutput(out)}, options...)...)
 	// A bar with a total completes as soon as it is full. This one has none at
 	// first, because a full bar may have to return to 0 for the next attempt.
-	return &bar{container, container.New(0, mpb.BarStyle(),
-		mpb.PrependDecorators(decor.Name("uploading "+runewidth.Truncate(filepath.Base(clip.String()), nameWidth, "…")+" ")),
+	return &uploadBar{container, container.New(0, mpb.BarStyle(),
+		mpb.PrependDecorators(decor.Name("uploading "+runewidth.Truncate(filepath.Base(video.String()), uploadName, "…")+" ")),
 		mpb.AppendDecorators(decor.CountersKiloByte("% .1f of % .1f")),
-	), clip.size}
+	), video.Bytes()}
 }
 
-func (b *bar) begin() func(int64) {
-	b.bar.SetTotal(b.size, false)
+func (b *uploadBar) Begin() func(int64) {
+	b.bar.SetTotal(b.bytes, false)
 	b.bar.SetCurrent(0)
 	return b.bar.IncrInt64
 }
 
-func (b *bar) failed(err error, pause time.Duration) {
-	_, _ = fmt.Fprintln(b.container, failedLine(err, pause))
+func (b *uploadBar) Failed(err error, pause time.Duration) {
+	writeFailedUpload(b.container, err, pause)
 }
 
-func (b *bar) end(uploaded bool) {
+func (b *uploadBar) End(uploaded bool) {
 	if uploaded {
-		b.bar.SetTotal(b.size, true)
+		b.bar.SetTotal(b.bytes, true)
 	} else {
 		b.bar.Abort(false)
 	}
