@@ -18,7 +18,7 @@ import (
 
 const name = storetest.Name
 
-var read, list = storetest.Read, storetest.List
+var list = storetest.List
 
 func open(t testing.TB, url string) store.Store {
 	t.Helper()
