@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/clip"
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie"
@@ -118,7 +119,7 @@ func (s *system) source(ctx context.Context, own *clip.Clip, progress io.Writer)
 		return workflows.ModifyVideoInput{}, fmt.Errorf("upload %s: %w", own, err)
 	}
 	defer provider.CloseIdleConnections()
-	hosted, err := own.Upload(ctx, provider, progress)
+	hosted, err := own.Upload(ctx, provider, jobs.NewUploadDisplay(progress, own))
 	if err != nil {
 		return workflows.ModifyVideoInput{}, err
 	}

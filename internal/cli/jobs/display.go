@@ -7,7 +7,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
@@ -23,7 +23,7 @@ type Display[T any] interface {
 // NewDisplay shows the jobs with these ids on w: on a terminal as one line for
 // each job, which is updated in place, else as one log line for each change.
 func NewDisplay(w io.Writer, ids []string) Display[starter.Progress] {
-	if command.IsTerminal(w) {
+	if terminal.Is(w) {
 		return newBars(w, ids)
 	}
 	return &jobLog{out: w, last: map[string]string{}}

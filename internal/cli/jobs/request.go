@@ -196,7 +196,7 @@ func (s *submission) through(jobs *starter.Starter, out io.Writer) *starter.Star
 		return jobs
 	}
 	return jobs.Uploading(func(ctx context.Context) (url string, expires time.Time, err error) {
-		hosted, err := s.video.Upload(ctx, s.client, out)
+		hosted, err := s.video.Upload(ctx, s.client, NewUploadDisplay(out, s.video))
 		return hosted.URL, hosted.Expires, err
 	})
 }
