@@ -50,7 +50,7 @@ Examples:
 
 // report is the JSON output.
 type report struct {
-	Counts
+	tally
 	// Breaks is the first job that would break.
 	Breaks *BreakError `json:"breaks,omitempty"`
 }
@@ -74,7 +74,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 
 func (c *Command) run(ctx context.Context, service Temporal, options Options, streams command.Streams) error {
 	display := newProgress(streams.Err)
-	counts, err := Check(ctx, service, Selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, display.update)
+	counts, err := checkJobs(ctx, service, selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, display.update)
 	display.close()
 	broken, breaks := errors.AsType[*BreakError](err)
 	switch {
@@ -100,8 +100,8 @@ func (c *Command) run(ctx context.Context, service Temporal, options Options, st
 }
 
 // conclusion is the last line of the text output.
-func (c *Command) conclusion(counts Counts) string {
-	if counts == (Counts{}) {
+func (c *Command) conclusion(counts tally) string {
+	if counts == (tally{}) {
 		where := "in this namespace"
 		if c.TaskQueue != "" {
 			where = "on task queue " + oneline.Clean(c.TaskQueue)
@@ -116,8 +116,8 @@ func (c *Command) conclusion(counts Counts) string {
 }
 
 // String gives the number of open and closed jobs.
-func (c Counts) String() string {
-	return fmt.Sprintf("%d open and %d closed %s", c.Open, c.Closed, english.PluralWord(c.Closed, "job", ""))
+func (t tally) String() string {
+	return fmt.Sprintf("%d open and %d closed %s", t.Open, t.Closed, english.PluralWord(t.Closed, "job", ""))
 }
 
 // advice is the error of the command: the job, the reason and the next step.
@@ -132,12 +132,12 @@ func (e *BreakError) advice() error {
 type progress struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
-	counts    atomic.Pointer[Counts]
+	counts    atomic.Pointer[tally]
 }
 
 func newProgress(out io.Writer) *progress {
 	p := &progress{}
-	p.counts.Store(&Counts{})
+	p.counts.Store(&tally{})
 	if !command.IsTerminal(out) {
 		return p
 	}
@@ -148,7 +148,7 @@ func newProgress(out io.Writer) *progress {
 }
 
 // update is safe for concurrent use.
-func (p *progress) update(counts Counts) { p.counts.Store(&counts) }
+func (p *progress) update(counts tally) { p.counts.Store(&counts) }
 
 // close removes the line from the terminal.
 func (p *progress) close() {
