@@ -90,7 +90,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	defer temporal.close()
 	// 5. The activities, which need both.
 	options.Recorder = temporal.worker
-	options.SearchAttributes = NewAttributeProbe(temporal.worker, server.Namespace, logger).Available
+	options.SearchAttributes = newAttributeProbe(temporal.worker, server.Namespace, logger).available
 	acts, err := activities.New(options)
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
