@@ -48,7 +48,7 @@ Examples:
 // was charged once.
 func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) {
 	if strings.TrimSpace(c.Prompt) == "" {
-		return command.Usagef("--prompt is blank: say what to change in the video")
+		return command.Usagef("--prompt is blank: describe the change to the video")
 	}
 	own, err := c.openClip(ctx)
 	if err != nil {
