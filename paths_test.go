@@ -48,7 +48,7 @@ func TestPathsOfThePagesExist(t *testing.T) {
 	assert.Greater(t, checked, 50)
 }
 
-// isRepositoryPath reports whether a text looks like a path of the repository: it
+// isRepositoryPath reports whether a text has the form of a path of the repository: it
 // begins with a folder of it, or names a source file.
 func isRepositoryPath(text string) bool {
 	if !pathForm.MatchString(text) {

@@ -85,8 +85,8 @@ func (t *attempt) storeOutcome(ctx context.Context, phase Phase, taskID string) 
 	}
 }
 
-// requestsEnd reports whether the error only asks the attempt to end, because an
-// operator cancelled, paused or reset it: Temporal has stored the evidence.
+// requestsEnd reports whether the error only ends the attempt, because an operator
+// cancelled, paused or reset it: Temporal has stored the evidence.
 func requestsEnd(err error) bool {
 	return temporal.IsCanceledError(err) || errors.Is(err, activity.ErrActivityPaused) || errors.Is(err, activity.ErrActivityReset)
 }
