@@ -51,7 +51,7 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 	switch {
 	case err == nil:
 	case kie.ClassOf(err) != kie.NotFound:
-		return Identified{}, retryable(ProviderUnavailable, "ask kie.ai about task "+input.TaskID, err, delay)
+		return Identified{}, retryable(ProviderUnavailable, "read kie.ai's record of task "+input.TaskID, err, delay)
 	case a.options.Now().Sub(info.ScheduledTime) < identifyGrace:
 		return Identified{}, retryable(ProviderUnavailable, noRecord+" yet", err, delay)
 	default:

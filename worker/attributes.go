@@ -22,50 +22,50 @@ const (
 	attributesRetry = 5 * time.Second
 )
 
-// AttributeProbe caches whether a namespace has lumaflow's search attributes. A
+// attributeProbe caches whether a namespace has lumaflow's search attributes. A
 // job must not set one that is missing: that would block its workflow task. It is
 // safe for concurrent use.
-type AttributeProbe struct {
+type attributeProbe struct {
 	client    client.Client
 	namespace string
 	logger    *slog.Logger
 
-	mu        sync.Mutex
-	available bool
+	mu   sync.Mutex
+	both bool
 	// failed suppresses further warnings until a request succeeds.
 	failed  bool
 	expires time.Time
 }
 
-// NewAttributeProbe returns a probe of the namespace. It sends no request yet.
-func NewAttributeProbe(c client.Client, namespace string, logger *slog.Logger) *AttributeProbe {
-	return &AttributeProbe{client: c, namespace: namespace, logger: logger}
+// newAttributeProbe returns a probe of the namespace. It sends no request yet.
+func newAttributeProbe(c client.Client, namespace string, logger *slog.Logger) *attributeProbe {
+	return &attributeProbe{client: c, namespace: namespace, logger: logger}
 }
 
-// Available reports whether the namespace has both attributes. It sends at most
+// available reports whether the namespace has both attributes. It sends at most
 // one request a minute, and keeps the last answer while requests fail.
-func (p *AttributeProbe) Available(ctx context.Context) bool {
+func (p *attributeProbe) available(ctx context.Context) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if time.Now().Before(p.expires) {
-		return p.available
+		return p.both
 	}
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
 	defer cancel()
 	missing, mistyped, err := MissingAttributes(ctx, p.client, p.namespace)
 	if err != nil {
 		p.expires = time.Now().Add(attributesRetry)
-		if !p.failed && !p.available {
+		if !p.failed && !p.both {
 			p.failed = true
 			p.logger.Warn("Temporal does not list the search attributes of the namespace: until it does, jobs go without and can't be found by stage or task",
 				"namespace", p.namespace, "error", err)
 		}
-		return p.available
+		return p.both
 	}
 	p.failed = false
 	p.expires = time.Now().Add(attributesTTL)
-	p.available = len(missing)+len(mistyped) == 0
-	return p.available
+	p.both = len(missing)+len(mistyped) == 0
+	return p.both
 }
 
 // MissingAttributes lists the search attributes of lumaflow that a namespace

@@ -48,8 +48,7 @@ answers and OUTPUT_URL can be written.
 With TEMPORAL_DEPLOYMENT_NAME the worker has a version, and an open job stays with the version it began on. New jobs
 start on a version once an operator has made it current; until then the log warns and names the command.
 
-Secrets (KIE_API_KEY, CALLBACK_SECRET, CODEC_KEYS) belong in the environment, not in flags: other users of the machine
-can read the arguments of a process.
+` + command.SecretsHelp + `
 
 Examples:
   KIE_API_KEY=… lumaflow worker
@@ -90,7 +89,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	defer temporal.close()
 	// 5. The activities, which need both.
 	options.Recorder = temporal.worker
-	options.SearchAttributes = NewAttributeProbe(temporal.worker, server.Namespace, logger).Available
+	options.SearchAttributes = newAttributeProbe(temporal.worker, server.Namespace, logger).available
 	acts, err := activities.New(options)
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)

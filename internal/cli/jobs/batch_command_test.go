@@ -193,7 +193,7 @@ func TestBatchCommand(t *testing.T) {
 			streams, out, _ := newStreams("")
 			one := batch(func(c *jobs.BatchCommand) { c.AtOnce = 1 })
 			err := one.RunOn(ctx, starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "stopped watching; of 2 jobs, going on by themselves: 1, not started: 1; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
+			require.EqualError(t, err, "stopped watching; of 2 jobs, continuing by themselves: 1, not started: 1; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
 			require.Equal(t, command.ExitFailed, command.ExitCode(err))
 			require.Equal(t, "LINE  JOB                                   STATE        TIME  TASK\n"+
 				"1     "+terminal.Shorten(jobID, 36)+"  running      1m0s  "+terminal.Shorten("task-of-"+jobID, 37)+"\n"+
@@ -208,7 +208,7 @@ func TestBatchCommand(t *testing.T) {
 			streams, _, _ := newStreams("")
 			short := batch(func(c *jobs.BatchCommand) { c.Timeout = time.Minute })
 			err := short.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "stopped watching after 1m0s; of 2 jobs, going on by themselves: 2; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
+			require.EqualError(t, err, "stopped watching after 1m0s; of 2 jobs, continuing by themselves: 2; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
 		})
 	})
 

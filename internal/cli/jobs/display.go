@@ -70,7 +70,7 @@ func stageText(progress starter.Progress) string {
 	return string(progress.State)
 }
 
-// noteText is what the job waits for, or why there is no newer report on it.
+// noteText is the detail of the stage, or the cause of a missing report.
 func noteText(progress starter.Progress) string {
 	switch {
 	case !progress.State.Open():

@@ -47,7 +47,7 @@ Examples:
 
 // report is the JSON output.
 type report struct {
-	Counts
+	tally
 	// Breaks is the first job that would break.
 	Breaks *BreakError `json:"breaks,omitempty"`
 }
@@ -71,8 +71,8 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 
 func (c *Command) run(ctx context.Context, service Temporal, options Options, streams command.Streams) error {
 	// Without a bar, since there is no total: jobs are replayed while they are listed.
-	display := terminal.NewProgress(streams.Err, func(counts Counts) string { return "replayed " + counts.String() }, nil)
-	counts, err := Check(ctx, service, Selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, display.Show)
+	display := terminal.NewProgress(streams.Err, func(counts tally) string { return "replayed " + counts.String() }, nil)
+	counts, err := checkJobs(ctx, service, selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, display.Show)
 	display.Close()
 	broken, breaks := errors.AsType[*BreakError](err)
 	switch {
@@ -98,8 +98,8 @@ func (c *Command) run(ctx context.Context, service Temporal, options Options, st
 }
 
 // conclusion is the last line of the text output.
-func (c *Command) conclusion(counts Counts) string {
-	if counts == (Counts{}) {
+func (c *Command) conclusion(counts tally) string {
+	if counts == (tally{}) {
 		where := "in this namespace"
 		if c.TaskQueue != "" {
 			where = "on task queue " + oneline.Clean(c.TaskQueue)
@@ -114,8 +114,8 @@ func (c *Command) conclusion(counts Counts) string {
 }
 
 // String gives the number of open and closed jobs.
-func (c Counts) String() string {
-	return fmt.Sprintf("%d open and %d closed %s", c.Open, c.Closed, english.PluralWord(c.Closed, "job", ""))
+func (t tally) String() string {
+	return fmt.Sprintf("%d open and %d closed %s", t.Open, t.Closed, english.PluralWord(t.Closed, "job", ""))
 }
 
 // advice is the error of the command: the job, the reason and the next step.
