@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,21 +18,24 @@ const (
 	temporalSDK = "go.temporal.io/"
 	temporalCLI = "github.com/temporalio/"
 	mp4Library  = "github.com/abema/go-mp4"
-	progressBar = "github.com/vbauerster/mpb"
 	flagParser  = "github.com/alecthomas/kong"
 )
 
+// terminal is the libraries of terminals, for internal/cli alone.
+var terminal = []string{"github.com/vbauerster/mpb", "github.com/mattn/go-runewidth", "golang.org/x/term"}
+
 func TestLinkedPackages(t *testing.T) {
 	withoutTemporal := []string{temporalSDK, temporalCLI}
+	withoutTerminal := func(paths ...string) []string { return slices.Concat(paths, terminal) }
 	tests := map[string][]string{
-		"./webhook":             {"lumaflow/internal/fetch", "lumaflow/internal/store", "lumaflow/activities", "lumaflow/starter", mp4Library, progressBar},
-		"./worker":              {"lumaflow/internal/cli", "lumaflow/internal/kie/kietest", "lumaflow/webhook", progressBar},
-		"./starter":             {"lumaflow/internal/cli", "lumaflow/internal/kie/kietest", "lumaflow/webhook", flagParser, progressBar},
-		"./workflows":           {"lumaflow/starter", "lumaflow/webhook", "lumaflow/internal/cli", flagParser, progressBar},
-		"./activities":          {"lumaflow/workflows", "lumaflow/starter", "lumaflow/webhook", "lumaflow/internal/cli", progressBar},
+		"./webhook":             withoutTerminal("lumaflow/internal/fetch", "lumaflow/internal/store", "lumaflow/activities", "lumaflow/starter", mp4Library),
+		"./worker":              withoutTerminal("lumaflow/internal/cli", "lumaflow/internal/kie/kietest", "lumaflow/webhook"),
+		"./starter":             withoutTerminal("lumaflow/internal/cli", "lumaflow/internal/kie/kietest", "lumaflow/webhook", flagParser),
+		"./workflows":           withoutTerminal("lumaflow/starter", "lumaflow/webhook", "lumaflow/internal/cli", flagParser),
+		"./activities":          withoutTerminal("lumaflow/workflows", "lumaflow/starter", "lumaflow/webhook", "lumaflow/internal/cli"),
 		"./internal/callback":   withoutTemporal,
-		"./internal/clip":       withoutTemporal,
-		"./internal/command/…":  withoutTemporal,
+		"./internal/clip":       withoutTerminal(withoutTemporal...),
+		"./internal/command/…":  withoutTerminal(withoutTemporal...),
 		"./internal/fetch":      withoutTemporal,
 		"./internal/kie/…":      withoutTemporal,
 		"./internal/media":      withoutTemporal,

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -26,10 +27,10 @@ const (
 
 var update = flag.Bool("update", false, "write "+configurationPage)
 
-// setting is an environment variable with the commands that read it.
+// setting is an environment variable as one or more commands read it. Commands
+// with another flag, default or help text have a setting of their own.
 type setting struct {
 	variable, flag, defaultValue, help string
-	commands                           []string
 }
 
 // TestConfigurationPage compares docs/configuration.md with the command line's
@@ -55,30 +56,24 @@ func TestConfigurationPage(t *testing.T) {
 }
 
 func writeVariables(page io.Writer, root *kong.Node) {
-	var settings []*setting
+	commands := map[setting][]string{}
+	total := map[string]int{}
 	visit(root, "", func(name string, value *kong.Value, flag string) {
 		for _, variable := range value.Tag.Envs {
-			s := &setting{variable, flag, value.Default, help(value), []string{name}}
-			i := slices.IndexFunc(settings, func(other *setting) bool { return other.variable == s.variable })
-			if i < 0 {
-				settings = append(settings, s)
-				continue
-			}
-			// The worker's text is about the setting, those of others about their use.
-			if name == "worker" {
-				settings[i].help = s.help
-			}
-			settings[i].commands = append(settings[i].commands, name)
-			settings[i].defaultValue = cmp.Or(settings[i].defaultValue, s.defaultValue)
+			s := setting{variable, flag, value.Default, help(value)}
+			commands[s] = append(commands[s], name)
+			total[variable]++
 		}
 	})
-	slices.SortFunc(settings, func(a, b *setting) int { return strings.Compare(a.variable, b.variable) })
+	settings := slices.SortedFunc(maps.Keys(commands), func(a, b setting) int {
+		return cmp.Or(strings.Compare(a.variable, b.variable), len(commands[b])-len(commands[a]), strings.Compare(a.help, b.help))
+	})
 
-	_, _ = fmt.Fprint(page, generatedFrom+"\n| variable | flag | default | commands | meaning |\n|---|---|---|---|---|\n")
+	_, _ = fmt.Fprint(page, generatedFrom+"\n| variable | flag or argument | default | commands | meaning |\n|---|---|---|---|---|\n")
 	for _, s := range settings {
-		slices.Sort(s.commands)
-		names := strings.Join(slices.Compact(s.commands), ", ")
-		if len(s.commands) > 7 {
+		slices.Sort(commands[s])
+		names := strings.Join(commands[s], ", ")
+		if len(commands[s]) > 7 && len(commands[s]) == total[s.variable] {
 			names = "all that log"
 		}
 		_, _ = fmt.Fprintf(page, "| `%s` | `%s` | %s | %s | %s |\n", s.variable, s.flag, code(s.defaultValue), names, s.help)

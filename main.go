@@ -49,12 +49,12 @@ type commands struct {
 	Batch       jobs.BatchCommand   `cmd:"" help:"Run many jobs."`
 	Rescue      jobs.RescueCommand  `cmd:"" help:"Collect tasks that any other tool submitted, free of charge."`
 	Resolve     jobs.ResolveCommand `cmd:"" help:"Resolve a submission with an unknown outcome."`
-	Doctor      doctor.Command      `cmd:"" help:"Check the setup from end to end and say what to do."`
+	Doctor      doctor.Command      `cmd:"" help:"Check the setup from end to end and name the next step."`
 	Audit       audit.Command       `cmd:"" help:"Verify stored videos against their receipts, offline."`
 	ReplayCheck replay.Command      `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
 	CodecServer codecserver.Command `cmd:"" help:"Decrypt for Temporal's UI and CLI."`
 	Simulate    simulate.Command    `cmd:"" help:"Run the simulated kie.ai alone."`
-	Health      health.Command      `cmd:"" help:"Ask a running lumaflow how it is, for health checks."`
+	Health      health.Command      `cmd:"" help:"Request a health endpoint, for health checks."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }

@@ -84,7 +84,8 @@ type Activities struct {
 	options Options
 }
 
-// New checks the options and returns the activities.
+// New returns the activities. Its error means that a required option is missing, the
+// poll interval is not positive or the poll delay is negative.
 func New(options Options) (*Activities, error) {
 	switch {
 	case options.Provider == nil, options.Fetcher == nil, options.Store == nil, options.Recorder == nil, options.Runs == nil, options.Collector == nil:

@@ -127,7 +127,7 @@ func detail(cause error) string {
 	}
 }
 
-// retryAfter returns the delay that kie.ai's answer asked for, or zero.
+// retryAfter returns the delay of the Retry-After header of kie.ai's answer, or zero.
 func retryAfter(err error) time.Duration {
 	if failed, ok := errors.AsType[*kie.Error](err); ok {
 		return failed.RetryAfter

@@ -62,10 +62,10 @@ func (e Evidence) Submitted() Submitted {
 }
 
 const (
-	// recordTimeout bounds one request that stores evidence.
-	recordTimeout = 10 * time.Second
-	// minRecordBackoff and maxRecordBackoff bound the pauses between the requests.
-	minRecordBackoff, maxRecordBackoff = 100 * time.Millisecond, 10 * time.Second
+	// storeTimeout bounds one request that stores evidence.
+	storeTimeout = 10 * time.Second
+	// minStoreBackoff and maxStoreBackoff bound the pauses between the requests.
+	minStoreBackoff, maxStoreBackoff = 100 * time.Millisecond, 10 * time.Second
 )
 
 // storeOutcome stores the outcome of the submission. Until then only this worker
@@ -75,7 +75,7 @@ const (
 func (t *attempt) storeOutcome(ctx context.Context, phase Phase, taskID string) {
 	t.evidence.Phase, t.evidence.TaskID = phase, taskID
 	stopping := activity.GetWorkerStopChannel(ctx)
-	for pause := minRecordBackoff; ; pause = min(2*pause, maxRecordBackoff) {
+	for pause := minStoreBackoff; ; pause = min(2*pause, maxStoreBackoff) {
 		err := t.recordBounded(ctx)
 		if isNotFound(err) {
 			err = t.deliver(ctx)
@@ -92,8 +92,8 @@ func (t *attempt) storeOutcome(ctx context.Context, phase Phase, taskID string) 
 	}
 }
 
-// requestsEnd reports whether the error only asks the attempt to end, because an
-// operator cancelled, paused or reset it: Temporal has stored the evidence.
+// requestsEnd reports whether the error only ends the attempt, because an operator
+// cancelled, paused or reset it: Temporal has stored the evidence.
 func requestsEnd(err error) bool {
 	return temporal.IsCanceledError(err) || errors.Is(err, activity.ErrActivityPaused) || errors.Is(err, activity.ErrActivityReset)
 }
@@ -111,7 +111,7 @@ func (t *attempt) logLostOutcome(ctx context.Context, err error) {
 
 // recordBounded is record without the cancellation of ctx and with a timeout.
 func (t *attempt) recordBounded(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	return t.record(ctx)
 }
@@ -130,7 +130,7 @@ func (t *attempt) record(ctx context.Context) error {
 // deliver passes the outcome of a given-up attempt on: to its run, else to the
 // latest run of the job, else to the collector of late tasks.
 func (t *attempt) deliver(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	job := t.info.WorkflowExecution
 	for _, runID := range []string{job.RunID, ""} {

@@ -69,7 +69,7 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 	switch {
 	case err == nil:
 	case kie.ClassOf(err) != kie.NotFound:
-		return Identified{}, retryable(ProviderUnavailable, "ask kie.ai about task "+input.TaskID, err, delay)
+		return Identified{}, retryable(ProviderUnavailable, "read kie.ai's record of task "+input.TaskID, err, delay)
 	case age < grace:
 		return Identified{}, retryable(ProviderUnavailable, noRecord+" yet", err, delay)
 	default:

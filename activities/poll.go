@@ -132,7 +132,7 @@ func (p poll) retry(errorType, message string, minDelay time.Duration) error {
 		return permanent(ResultOverdue, "the deadline passed: "+message, nil, p.attempt)
 	}
 	interval := p.options.PollInterval
-	delay := interval + rand.N(interval/5+1) - interval/10 //nolint:gosec // jitter needs no secret randomness
+	delay := interval + rand.N(interval/5+1) - interval/10
 	if p.input.WokenByCallback && p.attempt < QuickAsks {
 		delay = min(delay, time.Second<<p.attempt)
 	}

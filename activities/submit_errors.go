@@ -21,7 +21,7 @@ func (t *attempt) expired(why string, cause error) error {
 // thousand jobs do not submit at once when the network is back.
 func (t *attempt) notSent(cause error) error {
 	ceiling := min(time.Second<<min(t.info.Attempt, 6), time.Minute)
-	delay := time.Second/2 + rand.N(ceiling) //nolint:gosec // jitter needs no secret randomness
+	delay := time.Second/2 + rand.N(ceiling)
 	if t.options.Now().Add(delay).After(t.input.Until) {
 		return t.expired("kie.ai could not be reached before", cause)
 	}

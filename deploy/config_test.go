@@ -49,6 +49,6 @@ func TestMissingSettingsAreNamed(t *testing.T) {
 		env := filepath.Join(t.TempDir(), "env")
 		require.NoError(t, os.WriteFile(env, []byte(strings.Join(settings, "\n")), 0o600))
 		_, err := s.run(t.Context(), s.tool[0], append(s.tool[1:len(s.tool):len(s.tool)], "--env-file", env, "config")...)
-		require.ErrorContains(t, err, "set "+missing+" in .env, .env.example tells how")
+		require.ErrorContains(t, err, "set "+missing+" in .env, see .env.example")
 	}
 }

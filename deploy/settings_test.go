@@ -34,9 +34,9 @@ func TestEnvExample(t *testing.T) {
 			assert.Equal(t, text, documented[name], "the default of %s", name)
 		case ":?":
 			assert.True(t, required[name] && documented[name] == "", "%s must be empty and uncommented", name)
-			assert.Equal(t, "set "+name+" in .env, .env.example tells how", text)
+			assert.Equal(t, "set "+name+" in .env, see .env.example", text)
 		case "?":
-			assert.Equal(t, "set "+name+" in .env, .env.example tells how", text)
+			assert.Equal(t, "set "+name+" in .env, see .env.example", text)
 		}
 	}
 	used := content(t, "docker-compose.yml")

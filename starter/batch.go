@@ -101,7 +101,7 @@ func (b *batchRun) run(ctx context.Context) error {
 		case b.fatal != nil:
 			return b.fatal
 		case b.unanswered != nil && time.Since(b.answeredAt) >= outage:
-			return &requestError{"Temporal has not answered for " + outage.String() + "; the started jobs go on by themselves, run the same command again to resume the batch", b.unanswered}
+			return &requestError{"Temporal has not answered for " + outage.String() + "; the started jobs continue by themselves, run the same command again to resume the batch", b.unanswered}
 		case ended && len(b.queue) > 0 && b.unanswered == nil:
 			// Ended jobs make room for others without a pause.
 			continue

@@ -21,7 +21,7 @@ const queryPause = 30 * time.Second
 // startOne starts one job. The error is one that concerns all jobs.
 func (b *batchRun) startOne(ctx context.Context, job int) error {
 	order, outcome := b.orders[job], &b.outcomes[job]
-	started, err := b.starter.submit(ctx, submission{id: outcome.WorkflowID, input: order.Input, payOnce: !b.options.RetryFailed})
+	started, err := b.starter.submit(ctx, startRequest{id: outcome.WorkflowID, input: order.Input, payOnce: !b.options.RetryFailed})
 	paid, isPaid := errors.AsType[*PaidError](err)
 	switch {
 	case err == nil:

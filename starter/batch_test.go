@@ -189,8 +189,8 @@ func TestRunBatchThroughAnOutage(t *testing.T) {
 	}{
 		{"at the start", 0, time.Minute, 3, "", 0, 0},
 		{"while jobs run", time.Second, time.Minute, 3, "", 0, 0},
-		{"a long outage", time.Second, time.Hour, 3, "Temporal has not answered for 5m0s; the started jobs go on by themselves, run the same command again to resume the batch", 3, 0},
-		{"a long outage from the start", 0, time.Hour, 1, "Temporal has not answered for 5m0s; the started jobs go on by themselves, run the same command again to resume the batch", 0, 1},
+		{"a long outage", time.Second, time.Hour, 3, "Temporal has not answered for 5m0s; the started jobs continue by themselves, run the same command again to resume the batch", 3, 0},
+		{"a long outage from the start", 0, time.Hour, 1, "Temporal has not answered for 5m0s; the started jobs continue by themselves, run the same command again to resume the batch", 0, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestRunBatchThroughAnOutage(t *testing.T) {
 				outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(test.jobs), starter.BatchOptions{AtOnce: 10, Show: func(tally starter.Tally) {
 					notes = append(notes, tally.Note)
 				}})
-				require.Contains(t, notes, "Temporal does not answer; the jobs go on, the requests are retried")
+				require.Contains(t, notes, "Temporal does not answer; the jobs continue, the requests are retried")
 				states := map[starter.State]int{}
 				for _, outcome := range outcomes {
 					states[outcome.State]++

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
 
+	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 )
 
@@ -85,20 +86,20 @@ func (s *Starter) listPages(ctx context.Context, query string, limit int) (entri
 }
 
 func (f Filter) query() string {
-	terms := []string{workflows.Equals("WorkflowType", workflows.ModifyVideoName)}
+	terms := []string{visibility.Equals("WorkflowType", workflows.ModifyVideoName)}
 	switch {
 	case f.Open:
-		terms = append(terms, workflows.Equals("ExecutionStatus", "Running"))
+		terms = append(terms, visibility.Equals("ExecutionStatus", "Running"))
 	case f.Closed:
 		terms = append(terms, "ExecutionStatus != 'Running'")
 	case f.Failed:
 		terms = append(terms, "ExecutionStatus IN ('Failed', 'Canceled', 'Terminated', 'TimedOut')")
 	}
 	if f.Stage != "" {
-		terms = append(terms, workflows.Equals(workflows.StageAttribute, string(f.Stage)))
+		terms = append(terms, visibility.Equals(workflows.StageAttribute, string(f.Stage)))
 	}
 	if f.TaskQueue != "" {
-		terms = append(terms, workflows.Equals("TaskQueue", f.TaskQueue))
+		terms = append(terms, visibility.Equals("TaskQueue", f.TaskQueue))
 	}
 	return strings.Join(terms, " AND ")
 }
@@ -113,7 +114,7 @@ func (f Filter) listError(err error) error {
 
 func newEntry(info *workflowpb.WorkflowExecutionInfo) Entry {
 	job := newReport(info)
-	stage := workflows.Stage(workflows.Attribute(info, workflows.StageAttribute))
+	stage := workflows.Stage(visibility.Attribute(info, workflows.StageAttribute))
 	switch {
 	case job.State == StateCompleted:
 		stage = workflows.StageDone

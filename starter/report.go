@@ -28,7 +28,7 @@ type Report struct {
 	// Pending are the activities of an open job that failed and are retried, or all
 	// of its pending activities if Status is nil.
 	Pending []Pending `json:"pending,omitempty"`
-	// Note explains why Status is missing, and what to do.
+	// Note is the reason for a missing Status, and the next step.
 	Note string `json:"note,omitempty"`
 }
 

@@ -19,8 +19,8 @@ import (
 const (
 	// riskTimeout bounds the search for videos at risk.
 	riskTimeout = 2 * time.Minute
-	// maxCandidates bounds the open jobs, and the closed ones, of one search.
-	maxCandidates = 50_000
+	// maxJobs bounds the open jobs, and the closed ones, of one search.
+	maxJobs = 50_000
 	// maxTaskDuration is the time after which a task counts as finished although no
 	// record of its end was read. kie.ai documents 2 to 20 minutes.
 	maxTaskDuration = time.Hour
@@ -43,8 +43,8 @@ type Risk struct {
 	Failure string `json:"failure,omitempty"`
 	// CountedFrom is the event at the time Since: the end of the task, or an earlier
 	// one if the end is unknown.
-	CountedFrom Clock     `json:"countedFrom"`
-	Since       time.Time `json:"since"`
+	CountedFrom CountStart `json:"countedFrom"`
+	Since       time.Time  `json:"since"`
 	// DeletedAt is kie.MediaKept after Since. It is too early by the duration of the
 	// task if Since is the submission.
 	DeletedAt time.Time `json:"deletedAt"`
@@ -52,16 +52,16 @@ type Risk struct {
 	HoursLeft int `json:"hoursLeft"`
 }
 
-// Clock is the event from which the time of a video is counted.
-type Clock string
+// CountStart is the event from which the time of a video is counted.
+type CountStart string
 
 const (
 	// FromEnd is the end of the task in kie.ai's record.
-	FromEnd Clock = "finished"
+	FromEnd CountStart = "finished"
 	// FromSubmission is the submission of the task.
-	FromSubmission Clock = "submitted"
+	FromSubmission CountStart = "submitted"
 	// FromJob is the start of the job. A task of another submitter may be older.
-	FromJob Clock = "job-start"
+	FromJob CountStart = "job-start"
 )
 
 // Risks is the result of a search for videos at risk.
@@ -134,13 +134,13 @@ func (r runTasks) atRisk() []*historyTask {
 	return slices.DeleteFunc(slices.Clone(r.all), func(t *historyTask) bool { return t.noVideo || !t.own && !named })
 }
 
-// accuracy orders the clocks.
-func (c Clock) accuracy() int {
-	return slices.Index([]Clock{FromJob, FromSubmission, FromEnd}, c)
+// accuracy orders the starts of the count.
+func (c CountStart) accuracy() int {
+	return slices.Index([]CountStart{FromJob, FromSubmission, FromEnd}, c)
 }
 
 // merged is one task of two jobs: that of the open job, which collects it, with
-// the more accurate clock.
+// the more accurate start of the count.
 func merged(a, b Risk) Risk {
 	if b.State.Open() && !a.State.Open() {
 		a, b = b, a

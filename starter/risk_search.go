@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/kie"
+	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 )
 
@@ -47,7 +48,7 @@ func (r *riskSearch) list(ctx context.Context, filter RiskFilter) error {
 		Filter{Open: true, TaskQueue: filter.TaskQueue}.query(),
 		Filter{Failed: true, TaskQueue: filter.TaskQueue}.query() + " AND CloseTime > '" + oldest + "'",
 	} {
-		entries, more, err := r.starter.listPages(ctx, query, maxCandidates)
+		entries, more, err := r.starter.listPages(ctx, query, maxJobs)
 		if err != nil {
 			return failed("list the jobs", err)
 		}
@@ -175,7 +176,7 @@ func (r *riskSearch) listed(ctx context.Context, taskID string) (bool, error) {
 	}
 	page, err := r.starter.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: 1,
-		Query:    Filter{}.query() + " AND " + workflows.Equals("ExecutionStatus", "Completed") + " AND " + workflows.Equals(workflows.TaskIDAttribute, taskID),
+		Query:    Filter{}.query() + " AND " + visibility.Equals("ExecutionStatus", "Completed") + " AND " + visibility.Equals(workflows.TaskIDAttribute, taskID),
 	})
 	if is[*serviceerror.InvalidArgument](err) {
 		r.noTaskAttribute.Store(true)
@@ -201,7 +202,7 @@ func (r *riskSearch) notes() []string {
 		add("not shown: the youngest jobs, which were not read within %s: %d of %d", riskTimeout, n, len(r.candidates))
 	}
 	if r.truncated {
-		add("not shown: the oldest jobs, beyond the first %d", maxCandidates)
+		add("not shown: the oldest jobs, beyond the first %d", maxJobs)
 	}
 	if r.noTaskAttribute.Load() && len(r.found) > 0 {
 		add("may be collected already: tasks that a job with another id than that of `lumaflow rescue` stored; to find those jobs the namespace needs the search attribute %s", workflows.TaskIDAttribute)

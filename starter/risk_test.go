@@ -33,7 +33,7 @@ func TestAtRisk(t *testing.T) {
 	tests := []struct {
 		name string
 		jobs func(*startertest.Temporal)
-		// want are task, clock and hours left of the results.
+		// want are task, start of the count and hours left of the results.
 		want []string
 	}{
 		{"no jobs", func(*startertest.Temporal) {}, nil},
@@ -209,7 +209,7 @@ func TestAtRisk(t *testing.T) {
 	}
 }
 
-// A task of two jobs is listed once: with the open job and the more accurate clock.
+// A task of two jobs is listed once: with the open job and the more accurate start of the count.
 func TestAtRiskShowsATaskOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)

@@ -15,12 +15,13 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 )
 
 // Status reports on the latest run of a job. It queries an open job; if no worker
-// answers, the report holds what Temporal has stored, and what to do. The error is
-// ErrNoJob if there is no such job.
+// answers, the report holds the state that Temporal has stored, and the next step. The
+// error is ErrNoJob if there is no such job.
 func (s *Starter) Status(ctx context.Context, id string) (Report, error) {
 	return s.report(ctx, id, "")
 }
@@ -58,7 +59,7 @@ func newReport(info *workflowpb.WorkflowExecutionInfo) Report {
 		WorkflowID: info.GetExecution().GetWorkflowId(),
 		RunID:      info.GetExecution().GetRunId(),
 		State:      stateOf(info.GetStatus()),
-		TaskID:     workflows.Attribute(info, workflows.TaskIDAttribute),
+		TaskID:     visibility.Attribute(info, workflows.TaskIDAttribute),
 		StartedAt:  info.GetStartTime().AsTime(),
 	}
 	if info.GetCloseTime() != nil {
@@ -111,7 +112,7 @@ func (s *Starter) query(ctx context.Context, id, runID string) (workflows.Status
 // storedStage is the stage of an open job without a query: from its search
 // attribute or its pending activities. It is empty if neither shows it.
 func storedStage(described *workflowservice.DescribeWorkflowExecutionResponse) workflows.Stage {
-	if stage := workflows.Attribute(described.GetWorkflowExecutionInfo(), workflows.StageAttribute); stage != "" {
+	if stage := visibility.Attribute(described.GetWorkflowExecutionInfo(), workflows.StageAttribute); stage != "" {
 		return workflows.Stage(stage)
 	}
 	for _, pending := range described.GetPendingActivities() {
@@ -161,7 +162,7 @@ func (s *Starter) pending(unended []*workflowpb.PendingActivityInfo) []Pending {
 	return all
 }
 
-// queryNote describes a failed query and what to do about it.
+// queryNote describes a failed query and the next step.
 func (s *Starter) queryNote(ctx context.Context, queue workerQueue, err error) string {
 	if note := s.noWorkerNote(ctx, queue); note != "" {
 		return note

@@ -24,17 +24,17 @@ const startAttempts = 3
 // jobs are found during the retention time of the namespace only; after that, the
 // same request starts a new job.
 func (s *Starter) Submit(ctx context.Context, input workflows.ModifyVideoInput, key string) (Job, error) {
-	return s.submit(ctx, submission{id: JobID(input, key), input: input})
+	return s.submit(ctx, startRequest{id: JobID(input, key), input: input})
 }
 
 // SubmitAs is Submit with a job id of the caller's choice. An existing job with
 // that id must have the same request.
 func (s *Starter) SubmitAs(ctx context.Context, id string, input workflows.ModifyVideoInput) (Job, error) {
-	return s.submit(ctx, submission{id: id, input: input, chosenID: true})
+	return s.submit(ctx, startRequest{id: id, input: input, chosenID: true})
 }
 
-// submission is a job to start or to find.
-type submission struct {
+// startRequest is a job to start or to find.
+type startRequest struct {
 	id    string
 	input workflows.ModifyVideoInput
 	// chosenID means that the id is not derived from the input, so that an existing
@@ -45,7 +45,7 @@ type submission struct {
 	payOnce bool
 }
 
-func (s *Starter) submit(ctx context.Context, sub submission) (Job, error) {
+func (s *Starter) submit(ctx context.Context, sub startRequest) (Job, error) {
 	if s.upload != nil {
 		existing, err := s.findOrUpload(ctx, &sub)
 		if err != nil || existing.Existing {
@@ -67,7 +67,7 @@ func (s *Starter) submit(ctx context.Context, sub submission) (Job, error) {
 
 // findOrUpload uploads the video of a job that is to be started and sets its
 // address.
-func (s *Starter) findOrUpload(ctx context.Context, sub *submission) (existing Job, err error) {
+func (s *Starter) findOrUpload(ctx context.Context, sub *startRequest) (existing Job, err error) {
 	if err := sub.input.ValidateBeforeUpload(); err != nil {
 		return Job{}, err
 	}
@@ -81,7 +81,7 @@ func (s *Starter) findOrUpload(ctx context.Context, sub *submission) (existing J
 }
 
 // startOrFind repeats find after an upload, which takes minutes.
-func (s *Starter) startOrFind(ctx context.Context, sub submission) (Job, error) {
+func (s *Starter) startOrFind(ctx context.Context, sub startRequest) (Job, error) {
 	job, reuse, err := s.find(ctx, sub)
 	if err != nil || job.Existing {
 		return job, err
@@ -94,7 +94,7 @@ func (s *Starter) startOrFind(ctx context.Context, sub submission) (Job, error) 
 // find returns an existing job that is not to be started again, or the policy for
 // its start: another run may follow only one that failed and has left nothing
 // paid.
-func (s *Starter) find(ctx context.Context, sub submission) (existing Job, reuse enumspb.WorkflowIdReusePolicy, err error) {
+func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reuse enumspb.WorkflowIdReusePolicy, err error) {
 	described, err := s.describe(ctx, sub.id, "")
 	if errors.Is(err, ErrNoJob) {
 		// Another client may start the job, which may fail after it paid, before
@@ -129,7 +129,7 @@ func (s *Starter) find(ctx context.Context, sub submission) (existing Job, reuse
 	return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, nil
 }
 
-func (s *Starter) start(ctx context.Context, sub submission, reuse enumspb.WorkflowIdReusePolicy) (Job, error) {
+func (s *Starter) start(ctx context.Context, sub startRequest, reuse enumspb.WorkflowIdReusePolicy) (Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	run, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{

@@ -62,7 +62,7 @@ func (b *batchRun) tally() Tally {
 	switch {
 	case len(b.open)+len(b.queue) == 0:
 	case b.unanswered != nil || b.retries > 0:
-		tally.Note = "Temporal does not answer; the jobs go on, the requests are retried"
+		tally.Note = "Temporal does not answer; the jobs continue, the requests are retried"
 	default:
 		tally.Note = cmp.Or(b.workerNote, details[workflows.StageSubmitUnknown], details[workflows.StageHeld], failing)
 	}

@@ -177,7 +177,7 @@ func (s *Starter) awaitTemporal(ctx context.Context, run Report) error {
 			return context.Cause(ctx)
 		case time.Since(began) >= outage:
 			id := oneline.Clean(run.WorkflowID)
-			return &requestError{"Temporal has not answered for " + outage.String() + "; job " + id + " goes on by itself, wait for it again with: lumaflow wait " + id, err}
+			return &requestError{"Temporal has not answered for " + outage.String() + "; job " + id + " continues by itself, wait for it again with: lumaflow wait " + id, err}
 		}
 	}
 }

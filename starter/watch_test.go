@@ -203,7 +203,7 @@ func TestWatchEndsAfterLongOutage(t *testing.T) {
 		began := time.Now()
 		fake.Do(func() { fake.Down = serviceerror.NewUnavailable("gone") })
 		<-w.done
-		require.ErrorContains(t, w.err, "Temporal has not answered for 5m0s; job "+jobID+" goes on by itself")
+		require.ErrorContains(t, w.err, "Temporal has not answered for 5m0s; job "+jobID+" continues by itself")
 		require.InDelta(t, starter.Outage.Seconds(), time.Since(began).Seconds(), 60)
 	})
 }

@@ -112,9 +112,9 @@ func (s *Starter) workflowTaskNote(ctx context.Context, described *workflowservi
 // match.
 const nondeterminism = "[TMPRL1100]"
 
-// explain adds to an error of a worker what to do if the worker runs other code
-// than the job began with. A pinned job is served by its own version alone, so
-// there the code of the version has changed.
+// explain adds the next step to an error of a worker that runs other code than the
+// job began with. A pinned job is served by its own version alone, so there the code
+// of the version has changed.
 func (q workerQueue) explain(text string) string {
 	if !strings.Contains(text, nondeterminism) {
 		return text

@@ -42,7 +42,7 @@ the webhook runs; SIGTERM drains it within 20 seconds. With METRICS_LISTEN, a se
 /healthz, and /readyz, which is 200 while Temporal answers and 503 otherwise and from SIGTERM on. The webhook then accepts
 callbacks for 5 more seconds before it drains, so that a load balancer that checks /readyz switches in time.
 
-Set secrets in the environment, not by flags: other users of the machine can read the arguments of a process.
+` + command.SecretsHelp + `
 
 Examples:
   CALLBACK_SECRET=$(openssl rand -base64 48) lumaflow webhook

@@ -144,7 +144,7 @@ func TestCommand(t *testing.T) {
 
 	assert.Greater(t, time.Duration(server.timeout.Load()), 8*time.Second, "timeout of the signal")
 
-	assert.Contains(t, log.String(), `verdict="job is over"`)
+	assert.Contains(t, log.String(), `reason="job is over"`)
 	assert.NotContains(t, log.String(), secret)
 	assert.NotContains(t, log.String(), f.token("over"))
 }

@@ -29,7 +29,8 @@ const (
 // original: while the original is in flight, the duplicate waits for its result.
 type limiter struct {
 	flights singleflight.Group
-	// accepted has the time of each accepted callback.
+	// accepted has the time of each accepted callback. (expirable.LRU, which drops
+	// old entries, starts a goroutine that can't be ended.)
 	accepted *lru.Cache[string, time.Time]
 
 	mu      sync.Mutex

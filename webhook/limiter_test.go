@@ -71,7 +71,7 @@ func TestDuplicatesAreSuppressed(t *testing.T) {
 			requireAnswer(t, same(), 200, "received")
 		}
 		assert.Len(t, f.temporal.recorded(), 1)
-		assert.Equal(t, 99, strings.Count(f.log.String(), "verdict=duplicate"))
+		assert.Equal(t, 99, strings.Count(f.log.String(), "reason=duplicate"))
 
 		different := []string{success("u"), `{"code":500,"data":{"taskId":"t"}}`}
 		for i, body := range different {

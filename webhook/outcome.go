@@ -17,37 +17,37 @@ import (
 // outcome is the result of one callback: its HTTP answer, log line and metric.
 type outcome struct {
 	status int
-	// answer is the status text of the HTTP answer, verdict its finer form in the
+	// answer is the status text of the HTTP answer, reason its finer form in the
 	// log and label its value in metrics.
-	answer, verdict, label string
-	retryAfter             time.Duration
+	answer, reason, label string
+	retryAfter            time.Duration
 	// cause goes to the log only.
 	cause error
 	// probe marks a request that carries a doctor's job id.
 	probe bool
 }
 
-func received(verdict, label string) outcome {
-	return outcome{status: http.StatusOK, answer: "received", verdict: verdict, label: label}
+func received(reason, label string) outcome {
+	return outcome{status: http.StatusOK, answer: "received", reason: reason, label: label}
 }
 
 // unauthorized has one answer for all causes, so that a forger learns nothing
 // from it.
-func unauthorized(verdict, label string, cause error) outcome {
-	return outcome{status: http.StatusUnauthorized, answer: "unauthorized", verdict: verdict, label: label, cause: cause}
+func unauthorized(reason, label string, cause error) outcome {
+	return outcome{status: http.StatusUnauthorized, answer: "unauthorized", reason: reason, label: label, cause: cause}
 }
 
-func rejected(status int, verdict string, cause error) outcome {
+func rejected(status int, reason string, cause error) outcome {
 	label := metrics.CallbackMalformed
 	if status == http.StatusRequestEntityTooLarge {
 		label = metrics.CallbackTooLarge
 	}
-	return outcome{status: status, answer: verdict, verdict: verdict, label: label, cause: cause}
+	return outcome{status: status, answer: reason, reason: reason, label: label, cause: cause}
 }
 
 // retryLater is a 503, after which kie.ai repeats the callback.
-func retryLater(verdict, label string, after time.Duration, cause error) outcome {
-	return outcome{status: http.StatusServiceUnavailable, answer: "try again", verdict: verdict, label: label, retryAfter: after, cause: cause}
+func retryLater(reason, label string, after time.Duration, cause error) outcome {
+	return outcome{status: http.StatusServiceUnavailable, answer: "try again", reason: reason, label: label, retryAfter: after, cause: cause}
 }
 
 func (o outcome) write(w http.ResponseWriter) {
@@ -72,7 +72,7 @@ func respond(w http.ResponseWriter, status int, text string) {
 // doctor provokes rejections. Job ids of the doctor's form name no job, so a
 // forged probe hides no callback of a job.
 func (o outcome) asProbe() outcome {
-	o.verdict, o.probe = "probe: "+o.verdict, true
+	o.reason, o.probe = "probe: "+o.reason, true
 	return o
 }
 
@@ -97,7 +97,7 @@ const (
 )
 
 func (o outcome) log(ctx context.Context, logger *slog.Logger, d delivery) {
-	attributes := []slog.Attr{slog.String("verdict", o.verdict), slog.Int("status", o.status)}
+	attributes := []slog.Attr{slog.String("reason", o.reason), slog.Int("status", o.status)}
 	if d.authentic {
 		attributes = append(attributes, slog.String("job", truncate(d.workflowID, maxLoggedID)))
 	} else {

@@ -180,7 +180,7 @@ func TestCallbackBecomesSignal(t *testing.T) {
 
 	lines := strings.Split(strings.TrimSpace(f.log.String()), "\n")
 	require.Len(t, lines, 1)
-	assert.Contains(t, lines[0], "level=INFO msg=callback verdict=signalled status=200 job=jobs/1 task=task-1 code=200")
+	assert.Contains(t, lines[0], "level=INFO msg=callback reason=signalled status=200 job=jobs/1 task=task-1 code=200")
 }
 
 // Probes of the doctor get the answers of callbacks, but log no warning.
@@ -201,13 +201,13 @@ func TestProbes(t *testing.T) {
 	}
 	assert.Len(t, f.temporal.recorded(), 100, "each valid probe signals")
 	for line := range strings.Lines(f.log.String()) {
-		assert.Regexp(t, `level=INFO msg=callback verdict="probe: .*job=.*lumaflow-doctor\.`, line)
+		assert.Regexp(t, `level=INFO msg=callback reason="probe: .*job=.*lumaflow-doctor\.`, line)
 	}
 
 	unsigned := newFixture(t)
 	unsigned.temporal.answer = func(context.Context) error { return serviceerror.NewUnavailable("down") }
 	requireAnswer(t, unsigned.post(t, callback.ProbeID(), success("t")), 503, "try again")
-	assert.Contains(t, unsigned.log.String(), `level=ERROR msg=callback verdict="probe: Temporal did not take the signal"`)
+	assert.Contains(t, unsigned.log.String(), `level=ERROR msg=callback reason="probe: Temporal did not take the signal"`)
 }
 
 func TestSignalIsBoundedAndHoldsNoToken(t *testing.T) {

@@ -22,10 +22,10 @@ const (
 	attributesRetry = 5 * time.Second
 )
 
-// AttributeProbe caches whether a namespace has lumaflow's search attributes. A
+// attributeProbe caches whether a namespace has lumaflow's search attributes. A
 // job must not set one that is missing: that would block its workflow task. It is
 // safe for concurrent use.
-type AttributeProbe struct {
+type attributeProbe struct {
 	client    client.Client
 	namespace string
 	logger    *slog.Logger
@@ -33,9 +33,9 @@ type AttributeProbe struct {
 	// renewing makes requests one at a time; mu protects the rest.
 	renewing sync.Mutex
 
-	mu        sync.Mutex
-	available bool
-	// requested is the time of the last request of Current.
+	mu   sync.Mutex
+	both bool
+	// requested is the time of the last request of current.
 	requested time.Time
 	requests  sync.WaitGroup
 	closed    bool
@@ -44,16 +44,16 @@ type AttributeProbe struct {
 	expires time.Time
 }
 
-// NewAttributeProbe returns a probe of the namespace. It sends no request yet.
-func NewAttributeProbe(c client.Client, namespace string, logger *slog.Logger) *AttributeProbe {
-	return &AttributeProbe{client: c, namespace: namespace, logger: logger}
+// newAttributeProbe returns a probe of the namespace. It sends no request yet.
+func newAttributeProbe(c client.Client, namespace string, logger *slog.Logger) *attributeProbe {
+	return &attributeProbe{client: c, namespace: namespace, logger: logger}
 }
 
-// Available reports whether the namespace has both attributes. It sends at most
+// available reports whether the namespace has both attributes. It sends at most
 // one request a minute, and keeps the last answer while requests fail.
-func (p *AttributeProbe) Available(ctx context.Context) bool {
+func (p *attributeProbe) available(ctx context.Context) bool {
 	p.mu.Lock()
-	fresh, available := time.Now().Before(p.expires), p.available
+	fresh, available := time.Now().Before(p.expires), p.both
 	p.mu.Unlock()
 	if fresh {
 		return available
@@ -62,7 +62,7 @@ func (p *AttributeProbe) Available(ctx context.Context) bool {
 }
 
 // renew requests the attributes and returns the current answer.
-func (p *AttributeProbe) renew(ctx context.Context) bool {
+func (p *attributeProbe) renew(ctx context.Context) bool {
 	p.renewing.Lock()
 	defer p.renewing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
@@ -72,23 +72,23 @@ func (p *AttributeProbe) renew(ctx context.Context) bool {
 	defer p.mu.Unlock()
 	if err != nil {
 		p.expires = time.Now().Add(attributesRetry)
-		if !p.failed && !p.available {
+		if !p.failed && !p.both {
 			p.failed = true
 			p.logger.Warn("Temporal does not list the search attributes of the namespace: until it does, jobs go without and can't be found by stage or task",
 				"namespace", p.namespace, "error", err)
 		}
-		return p.available
+		return p.both
 	}
 	p.failed = false
 	p.expires = time.Now().Add(attributesTTL)
-	p.available = len(missing)+len(mistyped) == 0
-	return p.available
+	p.both = len(missing)+len(mistyped) == 0
+	return p.both
 }
 
-// Current returns the last answer without blocking, and lets a request renew it if
+// current returns the last answer without blocking, and lets a request renew it if
 // it is older than attributesRetry: a workflow task that set an attribute which is
 // gone is tried again after some seconds.
-func (p *AttributeProbe) Current() bool {
+func (p *attributeProbe) current() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now := time.Now(); !p.closed && now.Sub(p.requested) >= attributesRetry {
@@ -100,11 +100,11 @@ func (p *AttributeProbe) Current() bool {
 		})
 	}
 	// Until the first answer another worker's is taken.
-	return p.available || p.expires.IsZero()
+	return p.both || p.expires.IsZero()
 }
 
-// Close waits for the requests of Current. Later calls of Current send none.
-func (p *AttributeProbe) Close() {
+// close waits for the requests of current. Later calls of current send none.
+func (p *attributeProbe) close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()

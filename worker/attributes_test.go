@@ -43,11 +43,11 @@ func TestSearchAttributesAreCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &namespace{err: serviceerror.NewUnavailable("unavailable")}
 		log := &logBuffer{}
-		probe := worker.NewAttributeProbe(n, "default", slog.New(slog.NewTextHandler(log, nil)))
+		available := worker.SearchAttributes(n, "default", slog.New(slog.NewTextHandler(log, nil)))
 		requireAvailable := func(after time.Duration, want bool, requests int) {
 			t.Helper()
 			time.Sleep(after)
-			require.Equal(t, want, probe.Available(t.Context()))
+			require.Equal(t, want, available(t.Context()))
 			require.Equal(t, requests, n.requests)
 		}
 		requireAvailable(0, false, 1)

@@ -49,8 +49,7 @@ answers and OUTPUT_URL can be written.
 With TEMPORAL_DEPLOYMENT_NAME the worker has a version, and an open job stays with the version it began on. New jobs
 start on a version once an operator has made it current; until then the log warns and names the command.
 
-Secrets (KIE_API_KEY, CALLBACK_SECRET, CODEC_KEYS) belong in the environment, not in flags: other users of the machine
-can read the arguments of a process.
+` + command.SecretsHelp + `
 
 Examples:
   KIE_API_KEY=… lumaflow worker
@@ -93,9 +92,9 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	reader := runs.Reader{Server: temporal.reader, Data: server.Codec.ForClient().Data}
 	options.Recorder, options.Runs = temporal.worker, reader
 	options.Collector = runs.Collector{Starter: temporal.reader, Reader: reader, TaskQueue: c.TaskQueue}
-	attributes := NewAttributeProbe(temporal.worker, server.Namespace, logger)
-	defer attributes.Close()
-	options.SearchAttributes = attributes.Available
+	attributes := newAttributeProbe(temporal.worker, server.Namespace, logger)
+	defer attributes.close()
+	options.SearchAttributes = attributes.available
 	acts, err := activities.New(options)
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
@@ -108,7 +107,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		SubmitsPerSecond: c.SubmitsPerSecond,
 		Version:          version,
 		Logger:           logger,
-		SearchAttributes: attributes.Current,
+		SearchAttributes: attributes.current,
 		Started: func() {
 			observed.Readiness.Begin(
 				telemetry.Check{Name: "temporal", Probe: temporal.reachable},

@@ -21,7 +21,7 @@ const (
 	statusFailures = 15
 )
 
-// describeVersion asks Temporal for the description of one version.
+// describeVersion returns the description of one version.
 type describeVersion func(context.Context) (client.WorkerDeploymentVersionDescription, error)
 
 // logVersionStatus logs whether the version gets new jobs, at the start and on

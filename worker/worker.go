@@ -75,7 +75,7 @@ func Run(ctx context.Context, c client.Client, acts *activities.Activities, opti
 	select {
 	case <-ctx.Done():
 	case err = <-fatal:
-		err = fmt.Errorf("the worker on task queue %s can't go on: %w", options.TaskQueue, err)
+		err = fmt.Errorf("the worker on task queue %s can't continue: %w", options.TaskQueue, err)
 	}
 	if options.Draining != nil {
 		options.Draining()

@@ -10,7 +10,7 @@ import (
 // adopt adopts the task that the input names.
 func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 	j.status.TaskID = taskID
-	j.enter(ctx, StageWaiting, "asking kie.ai about task "+taskID)
+	j.enter(ctx, StageWaiting, "reading kie.ai's record of task "+taskID)
 	var identified activities.Identified
 	err := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, j.terms.deadline), a.Identify,
 		activities.IdentifyInput{TaskID: taskID}).Get(ctx, &identified)

@@ -29,7 +29,7 @@ const (
 // alone.
 func SubmitTaskQueue(taskQueue string) string { return taskQueue + "-submit" }
 
-// ModifyVideoInput asks for one modified video. Prompt and VideoURL are
+// ModifyVideoInput is the request for one modified video. Prompt and VideoURL are
 // required, unless TaskID is set: then the job adopts that task, submits
 // nothing and costs nothing.
 type ModifyVideoInput struct {

@@ -148,7 +148,7 @@ func (in ModifyVideoInput) checkAdoption() error {
 func (in ModifyVideoInput) checkSubmission() error {
 	switch {
 	case strings.TrimSpace(in.Prompt) == "":
-		return fieldError("prompt", "is blank: say what to change in the video")
+		return fieldError("prompt", "is blank: describe the change to the video")
 	case !utf8.ValidString(in.Prompt):
 		return fieldError("prompt", "is not valid UTF-8")
 	case len(in.Prompt) > maxPromptBytes:

@@ -17,7 +17,7 @@ import (
 func (j *job) handleMessages(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, StatusQuery,
 		func() (Status, error) { return j.currentStatus(), nil },
-		workflow.QueryHandlerOptions{Description: "stage, task id, what is happening and what to do"})
+		workflow.QueryHandlerOptions{Description: "stage, task id, current activity and next command"})
 	if err != nil {
 		return err
 	}

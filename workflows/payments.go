@@ -34,6 +34,15 @@ type payments struct {
 // hasUnknown reports whether the outcome of an earlier submission is unknown.
 func (p *payments) hasUnknown() bool { return len(p.unknown) > 0 }
 
+// oldestUnknown returns the first submission with an unknown outcome: an earlier
+// one, or else the latest.
+func (p *payments) oldestUnknown(latest unknownSubmission) unknownSubmission {
+	if p.hasUnknown() {
+		return p.unknown[0]
+	}
+	return latest
+}
+
 func (p *payments) addUnknown(unknown unknownSubmission) {
 	p.unknown = append(p.unknown, unknown)
 }

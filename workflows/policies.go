@@ -42,17 +42,17 @@ func earlierRunsPolicy(ctx workflow.Context, deadline time.Time) workflow.Contex
 	})
 }
 
-// recordTimeout bounds one read of a record. The client ends it after 25 s, so a
+// readTimeout bounds one read of a record. The client ends it after 25 s, so a
 // longer one means a dead worker.
-const recordTimeout = 30 * time.Second
+const readTimeout = 30 * time.Second
 
 // identifyPolicy is for reading one record. The attempts end after within, and not
 // before a minute has passed.
 func identifyPolicy(ctx workflow.Context, taskID string, within time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: max(within, time.Minute),
-		StartToCloseTimeout:    recordTimeout,
-		Summary:                "ask kie.ai about task " + taskID,
+		StartToCloseTimeout:    readTimeout,
+		Summary:                "read kie.ai's record of task " + taskID,
 		RetryPolicy:            constantInterval(5 * time.Second),
 	})
 }
@@ -63,7 +63,7 @@ func identifyPolicy(ctx workflow.Context, taskID string, within time.Duration) w
 func pollPolicy(ctx workflow.Context, taskID string, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
-		StartToCloseTimeout:    recordTimeout,
+		StartToCloseTimeout:    readTimeout,
 		Summary:                "poll task " + taskID + " until it has ended",
 		RetryPolicy:            constantInterval(30 * time.Second),
 	})

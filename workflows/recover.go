@@ -73,7 +73,7 @@ func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
 		err := workflow.ExecuteActivity(identifyPolicy(ctx, callback.TaskID, 0), a.Identify, activities.IdentifyInput{
 			TaskID:    callback.TaskID,
 			Own:       true,
-			NotBefore: j.notBefore(ctx, j.payments.unknown[0]),
+			NotBefore: notBefore(ctx, j.payments.unknown[0]),
 			Prompt:    j.input.Prompt,
 			VideoURL:  j.input.VideoURL,
 			Ended:     true,
@@ -97,11 +97,8 @@ func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
 // workers.
 const clockSkew = 15 * time.Minute
 
-// notBefore is a time before the first submission of this run. An earlier run of
-// the job had the same callback URL, and its tasks are not this run's.
-func (j *job) notBefore(ctx workflow.Context, unknown unknownSubmission) time.Time {
-	if j.payments.hasUnknown() {
-		unknown = j.payments.unknown[0]
-	}
-	return unknown.sentAt(ctx).Add(-clockSkew)
+// notBefore is a time before the submission. The job's earlier runs had the same
+// callback URL, and their tasks are not this run's.
+func notBefore(ctx workflow.Context, submission unknownSubmission) time.Time {
+	return submission.sentAt(ctx).Add(-clockSkew)
 }

@@ -36,7 +36,7 @@ func resubmitScenarios() []scenario {
 		},
 		{
 			name:     "foreign-callback-does-not-stop-a-resubmission",
-			about:    "a callback for a task of another job interrupts the held resubmission, which then goes on",
+			about:    "a callback for a task of another job interrupts the held resubmission, which then continues",
 			input:    request,
 			submit:   []submitCall{losesAnswer(""), staysHeld(time.Minute), accepts},
 			identify: []identifyCall{notIdentified(activities.ForeignTask, "the task was not submitted by this job")},
@@ -49,7 +49,7 @@ func resubmitScenarios() []scenario {
 		},
 		{
 			name:   "late-evidence-saves-a-payment",
-			about:  "the worker of the lost submission tells its task while the second is held, which is then not sent",
+			about:  "the worker of the lost submission reports its task while the second is held, which is then not sent",
 			input:  request,
 			submit: []submitCall{losesAnswer(""), staysHeld(time.Minute)},
 			drive: func(rec *recording) {
@@ -60,7 +60,7 @@ func resubmitScenarios() []scenario {
 		},
 		{
 			name:   "late-evidence-when-both-are-lost",
-			about:  "two submissions are lost; the worker of the first tells its task, and the second stays named",
+			about:  "two submissions are lost; the worker of the first reports its task, and the second stays named",
 			input:  request,
 			submit: []submitCall{losesAnswer(""), losesAnswer("")},
 			drive: func(rec *recording) {

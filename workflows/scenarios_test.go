@@ -58,7 +58,7 @@ func plainScenarios() []scenario {
 			identify: []identifyCall{identifies},
 		},
 		{
-			name:    "receipt-written-persistently",
+			name:    "receipt-written-by-an-activity",
 			about:   "the store does not take the receipt at once, so writing it becomes an activity",
 			input:   request,
 			receipt: []receiptCall{notWritten, notWritten, written},

@@ -37,8 +37,8 @@ func timeoutScenarios() []scenario {
 			drive:  callBackWhenWaiting,
 		},
 		{
-			name:   "worker-died-while-sending-told-accepted",
-			about:  "the evidence says only that it was sending; the worker was cut off and later tells the task itself",
+			name:   "worker-died-while-sending-late-evidence-accepted",
+			about:  "the evidence is that it was sending; the worker was cut off and later reports the task",
 			input:  request,
 			submit: []submitCall{timesOutWith(activities.PhaseSending, "")},
 			drive: func(rec *recording) {
@@ -48,8 +48,8 @@ func timeoutScenarios() []scenario {
 			},
 		},
 		{
-			name:   "worker-died-while-sending-told-refused",
-			about:  "the worker was cut off and later tells that nothing was created, so it is sent again",
+			name:   "worker-died-while-sending-late-evidence-refused",
+			about:  "the worker was cut off and later reports that nothing was created, so it is sent again",
 			input:  request,
 			submit: []submitCall{timesOutWith(activities.PhaseSending, ""), accepts},
 			drive: func(rec *recording) {

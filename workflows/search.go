@@ -17,7 +17,7 @@ type proofSearch struct {
 	unknown   unknownSubmission
 	windowEnd time.Time
 	selector  workflow.Selector
-	// candidates are the tasks that the record is asked about, in order.
+	// candidates are the tasks whose record is read, in order.
 	candidates []*candidate
 	// callbacks are the callbacks received, at most maxCandidates.
 	callbacks []Callback
@@ -128,7 +128,7 @@ func (s *proofSearch) await(ctx workflow.Context) error {
 	return nil
 }
 
-// identify asks the record whether this job submitted a task. It runs once for
+// identify reads the record of a task that this job may have submitted, once for
 // each task.
 func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Callback) {
 	known := slices.ContainsFunc(s.candidates, func(c *candidate) bool { return c.taskID == taskID })
@@ -141,7 +141,7 @@ func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Ca
 	record := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, within), a.Identify, activities.IdentifyInput{
 		TaskID:    taskID,
 		Own:       true,
-		NotBefore: s.job.notBefore(ctx, s.unknown),
+		NotBefore: notBefore(ctx, s.job.payments.oldestUnknown(s.unknown)),
 		Prompt:    s.job.input.Prompt,
 		VideoURL:  s.job.input.VideoURL,
 		Ended:     callback != nil,

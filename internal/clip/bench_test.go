@@ -37,7 +37,7 @@ func BenchmarkClip(b *testing.B) {
 			for b.Loop() {
 				opened, err := clip.Open(b.Context(), path)
 				require.NoError(b, err)
-				_, err = opened.Upload(b.Context(), client, io.Discard)
+				_, err = opened.Upload(b.Context(), client, new(events))
 				require.NoError(b, err)
 				require.NoError(b, opened.Close())
 			}

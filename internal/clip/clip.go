@@ -81,6 +81,9 @@ func (c *Clip) check(ctx context.Context) error {
 // SHA256 is the hash of the content in lower-case hexadecimal.
 func (c *Clip) SHA256() string { return c.sha256 }
 
+// Bytes is the size of the content.
+func (c *Clip) Bytes() int64 { return c.size }
+
 // String is the path as the user gave it, in one line.
 func (c *Clip) String() string { return oneline.Clean(c.path) }
 

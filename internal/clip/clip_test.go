@@ -19,6 +19,7 @@ import (
 
 	"lumaflow/internal/clip"
 	"lumaflow/internal/command"
+	"lumaflow/test/mp4test"
 )
 
 func TestOpen(t *testing.T) {
@@ -63,7 +64,7 @@ func TestUnsuitableFiles(t *testing.T) {
 	dangling := filepath.Join(folder, "dangling.mp4")
 	require.NoError(t, os.Symlink(filepath.Join(folder, "none"), dangling))
 	good := lasting(time.Second)
-	audio := join(atom("ftyp", []byte("M4A \x00\x00\x00\x00M4A ")), atom("moov", atom("mvhd", make([]byte, 100)), atom("trak", atom("tkhd", make([]byte, 84)))))
+	audio := join(mp4test.FileType("M4A "), mp4test.Movie(0, 0, 0, 0))
 	tests := []struct{ name, path, text string }{
 		{"missing", filepath.Join(folder, "none.mp4"), "there is no file " + folder},
 		{"in a file", filepath.Join(large, "a.mp4"), "can't be read: not a directory"},
@@ -76,7 +77,7 @@ func TestUnsuitableFiles(t *testing.T) {
 		{"text of a few bytes", file(t, "a.mp4", []byte("hello\n")), "does not begin like an MP4 or MOV"},
 		{"web page", file(t, "a.mov", []byte("<html>\n\x1b[31m")), "is not a complete MP4, MOV or AVI"},
 		{"truncated", file(t, "a.mp4", good[:len(good)-1]), "is not a complete MP4, MOV or AVI: the video is cut off"},
-		{"still picture", file(t, "a.heic", atom("ftyp", []byte("heic\x00\x00\x00\x00heic"))), "has no moov"},
+		{"still picture", file(t, "a.heic", mp4test.FileType("heic")), "has no moov"},
 		{"audio", file(t, "a.m4a", audio), "has no picture track"},
 		{"eleven seconds", file(t, "a.mp4", lasting(11*time.Second)), "lasts 11s and kie.ai takes at most 10s: cut it first"},
 		{"a little too long", file(t, "a.mp4", lasting(10*time.Second+10*time.Millisecond)), "lasts 10.01s and kie.ai takes at most 10s"},

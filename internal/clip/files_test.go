@@ -10,26 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/clip"
+	"lumaflow/test/mp4test"
 )
-
-// atom is an MP4 box.
-func atom(kind string, parts ...[]byte) []byte {
-	var payload []byte
-	for _, part := range parts {
-		payload = append(payload, part...)
-	}
-	return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(payload))), kind...), payload...)
-}
 
 // lasting is an MP4 of this duration with a picture of 64 x 36 pixels.
 func lasting(duration time.Duration) []byte {
-	mvhd, tkhd := make([]byte, 100), make([]byte, 84)
-	binary.BigEndian.PutUint32(mvhd[12:], 90_000)
-	binary.BigEndian.PutUint32(mvhd[16:], uint32(duration*90_000/time.Second))
-	binary.BigEndian.PutUint32(tkhd[76:], 64<<16)
-	binary.BigEndian.PutUint32(tkhd[80:], 36<<16)
-	return join(atom("ftyp", []byte("isom\x00\x00\x00\x00isom")),
-		atom("moov", atom("mvhd", mvhd), atom("trak", atom("tkhd", tkhd))), atom("mdat", make([]byte, 100)))
+	return join(mp4test.FileType("isom"), mp4test.Movie(uint32(duration*90_000/time.Second), 90_000, 64, 36), mp4test.Atom("mdat", make([]byte, 100)))
 }
 
 func join(parts ...[]byte) []byte {

@@ -33,6 +33,16 @@ type Host interface {
 	Upload(ctx context.Context, upload kie.Upload) (kie.Uploaded, error)
 }
 
+// Progress displays an upload.
+type Progress interface {
+	// Begin starts an attempt, which calls sent with every increment.
+	Begin() (sent func(bytes int64))
+	// Failed reports a failed attempt and the pause before the next.
+	Failed(err error, pause time.Duration)
+	// End leaves the last state on display.
+	End(uploaded bool)
+}
+
 // Hosted is an uploaded clip.
 type Hosted struct {
 	// URL is the address for the submission.
@@ -41,31 +51,29 @@ type Hosted struct {
 	Expires time.Time
 }
 
-// Upload streams the clip to kie.ai under a unique name and writes the progress to
-// out: as a bar if that is a terminal, else as plain lines. kie.ai can't resume an
+// Upload streams the clip to kie.ai under a unique name. kie.ai can't resume an
 // upload, so one that fails temporarily, or stalls for two minutes, starts from
 // the first byte, at most five times within six hours. The uploaded bytes have the
 // hash of the clip, or Upload fails.
-func (c *Clip) Upload(ctx context.Context, host Host, out io.Writer) (Hosted, error) {
+func (c *Clip) Upload(ctx context.Context, host Host, progress Progress) (Hosted, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, uploadTimeout, fmt.Errorf("it took more than %v", uploadTimeout))
 	defer cancel()
-	display := newProgress(out, c)
 	for attempt := 1; ; attempt++ {
-		hosted, err := c.upload(ctx, host, display.begin())
+		hosted, err := c.upload(ctx, host, progress.Begin())
 		if err == nil {
-			display.end(true)
+			progress.End(true)
 			return hosted, nil
 		}
 		pause, retry := pauseAfter(err, attempt)
 		if retry && ctx.Err() == nil {
-			display.failed(err, pause)
+			progress.Failed(err, pause)
 			select {
 			case <-time.After(pause):
 				continue
 			case <-ctx.Done():
 			}
 		}
-		display.end(false)
+		progress.End(false)
 		return Hosted{}, c.notUploaded(ctx, err, attempt)
 	}
 }

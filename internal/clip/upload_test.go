@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +56,27 @@ func failAfter(bytes int64, class kie.Class, code int) func(context.Context, kie
 	}
 }
 
+// events is a clip.Progress that records its calls.
+type events struct {
+	all      []string
+	sent     atomic.Int64
+	onFailed func()
+}
+
+func (e *events) Begin() func(int64) {
+	e.all = append(e.all, "begin")
+	return func(bytes int64) { e.sent.Add(bytes) }
+}
+
+func (e *events) Failed(err error, pause time.Duration) {
+	e.all = append(e.all, fmt.Sprintf("failed: %v; pause %v", err, pause))
+	if e.onFailed != nil {
+		e.onFailed()
+	}
+}
+
+func (e *events) End(uploaded bool) { e.all = append(e.all, fmt.Sprintf("end %t", uploaded)) }
+
 func TestUpload(t *testing.T) {
 	t.Parallel()
 	content := lasting(time.Second)
@@ -61,13 +85,14 @@ func TestUpload(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			to := &host{}
 			to.script = append(to.script, to.accept)
-			var out bytes.Buffer
-			hosted, err := opened.Upload(t.Context(), to, &out)
+			var progress events
+			hosted, err := opened.Upload(t.Context(), to, &progress)
 			require.NoError(t, err)
 			assert.Equal(t, clip.Hosted{URL: link, Expires: time.Now().Add(24*time.Hour - clip.FetchMargin)}, hosted)
 			assert.Equal(t, []string{want}, to.names)
 			assert.Equal(t, [][]byte{content}, to.bodies)
-			assert.Equal(t, "uploading "+opened.String()+" (344 B)\n", out.String())
+			assert.Equal(t, []string{"begin", "end true"}, progress.all)
+			assert.Equal(t, opened.Bytes(), progress.sent.Load())
 		})
 	}
 }
@@ -80,22 +105,22 @@ func TestUploadRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &host{}
 		to.script = append(to.script, failAfter(0, kie.Temporary, 0), failAfter(100, kie.Temporary, 500), failAfter(1<<20, kie.Temporary, 429), to.accept)
-		var out bytes.Buffer
+		var progress events
 		begun := time.Now()
-		hosted, err := opened.Upload(t.Context(), to, &out)
+		hosted, err := opened.Upload(t.Context(), to, &progress)
 		require.NoError(t, err)
 		assert.Equal(t, link, hosted.URL)
 		assert.Equal(t, [][]byte{content}, to.bodies)
 		assert.GreaterOrEqual(t, time.Since(begun), 10*time.Second, "a 429 delays by ten seconds")
 		assert.Less(t, time.Since(begun), 20*time.Second)
-		assert.Regexp(t, `^uploading \S+ \(344 B\)
-the upload failed \(upload: no usable answer: connection reset by peer\), next attempt in \S+
-uploading \S+ \(344 B\)
-the upload failed \(upload: no usable answer, HTTP 500: connection reset by peer\), next attempt in \S+
-uploading \S+ \(344 B\)
-the upload failed \(.*\), next attempt in 10s
-uploading \S+ \(344 B\)
-$`, out.String())
+		assert.Regexp(t, `^begin
+failed: upload: no usable answer: connection reset by peer; pause \S+
+begin
+failed: upload: no usable answer, HTTP 500: connection reset by peer; pause \S+
+begin
+failed: .*; pause 10s
+begin
+end true$`, strings.Join(progress.all, "\n"))
 	})
 }
 
@@ -134,26 +159,28 @@ func TestUploadFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				to := &host{script: []func(context.Context, kie.Upload) (kie.Uploaded, error){test.upload}}
-				_, err := opened.Upload(t.Context(), to, io.Discard)
+				var progress events
+				_, err := opened.Upload(t.Context(), to, &progress)
 				require.ErrorContains(t, err, test.text)
 				require.ErrorContains(t, err, opened.String()+" was not uploaded, so nothing was submitted: ")
 				assert.Equal(t, command.ExitFailed, command.ExitCode(err))
 				assert.NotContains(t, err.Error(), "\n")
 				assert.Len(t, to.names, test.attempts)
+				assert.Equal(t, "end false", progress.all[len(progress.all)-1])
 			})
 		})
 	}
 
 	t.Run("kept for less than a day", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			hosted, err := opened.Upload(t.Context(), &host{script: []func(context.Context, kie.Upload) (kie.Uploaded, error){until(time.Hour)}}, io.Discard)
+			hosted, err := opened.Upload(t.Context(), &host{script: []func(context.Context, kie.Upload) (kie.Uploaded, error){until(time.Hour)}}, new(events))
 			require.NoError(t, err)
 			assert.Equal(t, time.Now().Add(time.Hour-clip.FetchMargin), hosted.Expires)
 		})
 	})
 	t.Run("kept for longer than a day", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			hosted, err := opened.Upload(t.Context(), &host{script: []func(context.Context, kie.Upload) (kie.Uploaded, error){until(72 * time.Hour)}}, io.Discard)
+			hosted, err := opened.Upload(t.Context(), &host{script: []func(context.Context, kie.Upload) (kie.Uploaded, error){until(72 * time.Hour)}}, new(events))
 			require.NoError(t, err)
 			assert.Equal(t, time.Now().Add(24*time.Hour-clip.FetchMargin), hosted.Expires, "kie.ai documents different lifetimes, the shortest counts")
 		})
@@ -176,7 +203,7 @@ func TestUploadCanceled(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(5*time.Second, cancel)
 				begun := time.Now()
-				_, err := opened.Upload(ctx, &host{script: []func(context.Context, kie.Upload) (kie.Uploaded, error){upload}}, io.Discard)
+				_, err := opened.Upload(ctx, &host{script: []func(context.Context, kie.Upload) (kie.Uploaded, error){upload}}, new(events))
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorContains(t, err, "was interrupted, nothing was submitted")
 				assert.Equal(t, 5*time.Second, time.Since(begun))
@@ -204,7 +231,7 @@ func TestFileChangesBeforeTheUpload(t *testing.T) {
 			require.NoError(t, change(path))
 			to := &host{}
 			to.script = append(to.script, to.accept)
-			_, err := opened.Upload(t.Context(), to, io.Discard)
+			_, err := opened.Upload(t.Context(), to, new(events))
 			require.ErrorContains(t, err, "the file has changed since it was checked")
 			assert.Len(t, to.names, 1)
 		})
@@ -240,30 +267,15 @@ func TestUploadToAnotherServer(t *testing.T) {
 			defer client.CloseIdleConnections()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			var out bytes.Buffer
-			_, err = opened.Upload(ctx, client, cancelAt{&out, "next attempt", cancel})
+			progress := events{onFailed: cancel} // no pause before the next attempt
+			_, err = opened.Upload(ctx, client, &progress)
 			require.Error(t, err)
 			require.Equal(t, 1, requests)
-			for _, text := range []string{err.Error(), out.String()} {
+			for _, text := range append(progress.all, err.Error()) {
 				require.NotContains(t, text, key)
 				require.NotContains(t, text, "sign=")
 			}
-			require.Contains(t, err.Error()+out.String(), test.text)
+			require.Contains(t, err.Error()+strings.Join(progress.all, "\n"), test.text)
 		})
 	}
-}
-
-// cancelAt cancels when a text is written, so that a test skips the pause before
-// the next attempt.
-type cancelAt struct {
-	io.Writer
-	text   string
-	cancel context.CancelFunc
-}
-
-func (w cancelAt) Write(line []byte) (int, error) {
-	if bytes.Contains(line, []byte(w.text)) {
-		w.cancel()
-	}
-	return w.Writer.Write(line)
 }

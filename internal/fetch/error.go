@@ -52,7 +52,6 @@ type Error struct {
 	Err        error
 }
 
-// Error returns one line.
 func (e *Error) Error() string {
 	var line strings.Builder
 	line.WriteString("download")
@@ -68,7 +67,6 @@ func (e *Error) Error() string {
 	return line.String()
 }
 
-// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // KindOf returns the kind of an error of this package. Other errors are Disk if

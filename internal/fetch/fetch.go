@@ -59,7 +59,9 @@ type Fetcher struct {
 }
 
 // New checks the options, proves that the work directory can be written and
-// removes work files from it that are older than 15 days.
+// removes work files from it that are older than 15 days. Errors are for the operator:
+// a missing or unwritable work directory, a malformed host in AllowHosts, a negative
+// StallTimeout or MaxBytes.
 func New(options Options) (*Fetcher, error) {
 	if options.WorkDir == "" {
 		return nil, errors.New("no work directory for partial downloads: set WORK_DIR")

@@ -3,7 +3,6 @@ package fetch_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/fetch"
+	"lumaflow/test/mp4test"
 )
 
 const (
@@ -28,36 +28,14 @@ const (
 	etag   = `"v1"`
 )
 
-// atom is an MP4 box with a payload of these parts.
-func atom(kind string, parts ...[]byte) []byte {
-	payload := bytes.Join(parts, nil)
-	header := binary.BigEndian.AppendUint32(nil, uint32(8+len(payload)))
-	return append(append(header, kind...), payload...)
-}
-
-func fileType(brand string) []byte {
-	return atom("ftyp", []byte(brand), make([]byte, 4), []byte(brand))
-}
-
-// movieHeader declares 9.96 s and 1280 x 720 pixels.
-func movieHeader() []byte {
-	mvhd := make([]byte, 100)
-	binary.BigEndian.PutUint32(mvhd[12:], 1000)
-	binary.BigEndian.PutUint32(mvhd[16:], 9960)
-	tkhd := make([]byte, 84)
-	binary.BigEndian.PutUint32(tkhd[76:], 1280<<16)
-	binary.BigEndian.PutUint32(tkhd[80:], 720<<16)
-	return atom("moov", atom("mvhd", mvhd), atom("trak", atom("tkhd", tkhd)))
-}
-
 // video is a well-formed MP4 of exactly size bytes. Each seed gives different
 // content of the same length.
 func video(size int, seed uint64) []byte {
-	head := append(fileType("isom"), movieHeader()...)
+	head := append(mp4test.FileType("isom"), mp4test.Movie(9960, 1000, 1280, 720)...)
 	media := make([]byte, size-len(head)-8)
 	random := rand.NewChaCha8([32]byte{byte(seed)})
 	_, _ = random.Read(media)
-	return append(head, atom("mdat", media)...)
+	return append(head, mp4test.Atom("mdat", media)...)
 }
 
 func sum(data []byte) string {

@@ -72,7 +72,6 @@ type Error struct {
 	Err error
 }
 
-// Error returns one plain line.
 func (e *Error) Error() string {
 	var line strings.Builder
 	line.WriteString(e.Op)
@@ -98,7 +97,6 @@ func (e *Error) Error() string {
 	return line.String()
 }
 
-// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Delay is the wait before the same request may be repeated: the delay of the

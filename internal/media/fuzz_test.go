@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lumaflow/internal/media"
+	"lumaflow/test/mp4test"
 )
 
 func FuzzInspectMP4(f *testing.F) {
@@ -18,7 +19,7 @@ func FuzzInspectMP4(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	f.Add(bytes.Join([][]byte{fileType("isom"), movieHeader(), atom("mdat", make([]byte, 500))}, nil))
+	f.Add(bytes.Join([][]byte{fileType("isom"), mp4test.Movie(9960, 1000, 1280, 720), atom("mdat", make([]byte, 500))}, nil))
 	f.Add(append(fileType("qt  "), "\x00\x00\x00\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff"...))
 	f.Add(append(fileType("isom"), "\x00\x00\x00\x00moov\x00\x00\x00\x00trak"...))
 	f.Add([]byte("<!DOCTYPE html>"))

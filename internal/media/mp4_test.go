@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/media"
+	"lumaflow/test/mp4test"
 )
 
 // The moov box of clip.mp4 is the last, so no missing byte goes unnoticed.
@@ -29,7 +30,7 @@ func TestTruncatedMP4(t *testing.T) {
 func TestInspectMP4(t *testing.T) {
 	t.Parallel()
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
-	mp4, mov, movie := fileType("isom"), fileType("qt  "), movieHeader()
+	mp4, mov, movie := fileType("isom"), fileType("qt  "), mp4test.Movie(9960, 1000, 1280, 720)
 	mdat := atom("mdat", make([]byte, 100))
 	header := func(size uint32, kind string) []byte {
 		return append(binary.BigEndian.AppendUint32(nil, size), kind...)

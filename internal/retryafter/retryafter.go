@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Delay returns the delay that Retry-After asks for, at most longest. It is zero
+// Delay returns the delay in Retry-After, at most longest. It is zero
 // without the header, and if the header is neither a number of seconds nor a
 // date (RFC 9110, section 10.2.3). A date is compared with the response's own
 // Date header, so that a wrong clock on this machine does not matter; without

@@ -26,7 +26,7 @@ func logOpenTelemetry(logger *slog.Logger) {
 	limit := rate.Sometimes{Interval: exportErrorInterval}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		limit.Do(func() {
-			logger.Warn("traces are not complete; jobs go on", "error", oneline.Truncate(err.Error(), maxOTelText))
+			logger.Warn("traces are not complete; jobs continue", "error", oneline.Truncate(err.Error(), maxOTelText))
 		})
 	}))
 	otel.SetLogger(logr.New(settingsErrors{logger}))

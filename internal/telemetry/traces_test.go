@@ -221,5 +221,5 @@ func TestUnreachableCollector(t *testing.T) {
 	_, err = env.ExecuteActivity(noop)
 	require.NoError(t, err)
 	traces.Close()
-	assert.Contains(t, log.String(), "traces are not complete; jobs go on")
+	assert.Contains(t, log.String(), "traces are not complete; jobs continue")
 }

@@ -143,7 +143,7 @@ func TestInterruptedRescue(t *testing.T) {
 	running := start(t, w.env, "rescue", task)
 	running.awaitOutput("0 of 1 done, 1 (started|waiting)")
 	running.signal(syscall.SIGINT)
-	running.awaitOutput("stopped watching; of 1 job, going on by themselves: 1; .*lumaflow list --open")
+	running.awaitOutput("stopped watching; of 1 job, continuing by themselves: 1; .*lumaflow list --open")
 	require.Equal(t, 1, running.exitCode())
 
 	got := w.run("rescue", task)

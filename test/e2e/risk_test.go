@@ -81,8 +81,8 @@ func TestAtRisk(t *testing.T) {
 			require.Equal(t, workflows.ResultOverdue, risks[overdue].Failure)
 			require.Equal(t, starter.FailureTerminated, risks[noCallback].Failure)
 			require.Equal(t, workflows.StageCollecting, risks[collecting].Stage)
-			for task, clock := range map[string]starter.Clock{overdue: starter.FromEnd, collecting: starter.FromEnd, noCallback: starter.FromSubmission} {
-				require.Equal(t, clock, risks[task].CountedFrom)
+			for task, start := range map[string]starter.CountStart{overdue: starter.FromEnd, collecting: starter.FromEnd, noCallback: starter.FromSubmission} {
+				require.Equal(t, start, risks[task].CountedFrom)
 				require.Equal(t, 335, risks[task].HoursLeft)
 			}
 			shown := w.run("list", "--at-risk")

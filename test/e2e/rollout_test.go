@@ -53,6 +53,9 @@ func TestRollout(t *testing.T) {
 	for _, fault := range []string{kietest.CallbackLost, kietest.ResponseLost, kietest.Stall, kietest.SlowResponse} {
 		id := "e2e-rollout-in-flight-" + fault
 		inFlight[id] = id + " [size: 4MB] [fault: " + fault + "]"
+		if fault == kietest.CallbackLost {
+			inFlight[id] += " [render: held]"
+		}
 		w.start(id, jobInput(inFlight[id]))
 	}
 	stream := w.keepStarting("e2e-rollout-load", 400*time.Millisecond)
@@ -73,6 +76,7 @@ func TestRollout(t *testing.T) {
 	})
 	w.runSuggested(command)
 	switched := time.Now()
+	w.control("release", struct{}{})
 
 	// The old worker is killed and replaced.
 	old.kill()

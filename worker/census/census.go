@@ -82,7 +82,7 @@ type Options struct {
 
 // Census holds the state between two counts. It is not safe for concurrent use.
 type Census struct {
-	Options
+	options Options
 	// counts is the number of complete counts.
 	counts int
 	// failed suppresses further warnings until a count succeeds.
@@ -99,7 +99,7 @@ func New(options Options) *Census {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Census{Options: options}
+	return &Census{options: options}
 }
 
 // Run counts twice a minute, in turn with the other workers, until ctx ends.
@@ -119,7 +119,7 @@ func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(
 			c.forget(handover, handover)
 		}
 		// Jitter spreads workers that started together.
-		pause := interval - interval/10 + rand.N(interval/5) //nolint:gosec // jitter needs no secret randomness
+		pause := interval - interval/10 + rand.N(interval/5)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -131,7 +131,7 @@ func (c *Census) repeat(ctx context.Context, interval time.Duration, count func(
 func (c *Census) try(ctx context.Context, count func(context.Context) error) {
 	err := count(ctx)
 	if err != nil && ctx.Err() == nil && !c.failed {
-		c.Logger.Warn("the jobs can't be counted; gauges keep their values for some minutes and are NaN then", "error", err)
+		c.options.Logger.Warn("the jobs can't be counted; gauges keep their values for some minutes and are NaN then", "error", err)
 	}
 	c.failed = err != nil
 }
@@ -147,16 +147,16 @@ func (c *Census) Count(ctx context.Context) error {
 
 // forget sets gauges to NaN whose values are older than the given ages.
 func (c *Census) forget(openAge, mediaAge time.Duration) {
-	if !c.openAt.IsZero() && c.Now().Sub(c.openAt) > openAge {
+	if !c.openAt.IsZero() && c.options.Now().Sub(c.openAt) > openAge {
 		c.openAt = time.Time{}
-		metrics.Jobs.Forget(c.Metrics)
-		metrics.ChargesUnresolved.Forget(c.Metrics)
-		metrics.OldestJob.Forget(c.Metrics)
+		metrics.Jobs.Forget(c.options.Metrics)
+		metrics.ChargesUnresolved.Forget(c.options.Metrics)
+		metrics.OldestJob.Forget(c.options.Metrics)
 	}
-	if !c.mediaAt.IsZero() && c.Now().Sub(c.mediaAt) > mediaAge {
+	if !c.mediaAt.IsZero() && c.options.Now().Sub(c.mediaAt) > mediaAge {
 		c.mediaAt = time.Time{}
-		metrics.MediaAtRisk.Forget(c.Metrics)
-		metrics.MediaHoursLeft.Forget(c.Metrics)
+		metrics.MediaAtRisk.Forget(c.options.Metrics)
+		metrics.MediaHoursLeft.Forget(c.options.Metrics)
 	}
 }
 
@@ -166,21 +166,21 @@ func (c *Census) count(ctx context.Context) error {
 		return fmt.Errorf("count the open jobs: %w", err)
 	}
 	for _, stage := range metrics.Jobs.Values {
-		metrics.Jobs.Set(c.Metrics, float64(open.stages[stage]), stage)
+		metrics.Jobs.Set(c.options.Metrics, float64(open.stages[stage]), stage)
 	}
-	metrics.ChargesUnresolved.Set(c.Metrics, float64(open.stages[string(workflows.StageSubmitUnknown)]))
+	metrics.ChargesUnresolved.Set(c.options.Metrics, float64(open.stages[string(workflows.StageSubmitUnknown)]))
 	age := time.Duration(0)
 	if !open.oldest.IsZero() {
-		age = max(c.Now().Sub(open.oldest), 0)
+		age = max(c.options.Now().Sub(open.oldest), 0)
 	}
-	metrics.OldestJob.Set(c.Metrics, age.Seconds())
-	c.openAt = c.Now()
+	metrics.OldestJob.Set(c.options.Metrics, age.Seconds())
+	c.openAt = c.options.Now()
 	if c.counts%mediaEvery == 0 || c.mediaAt.IsZero() {
 		if err := c.countMedia(ctx); err != nil {
 			return err
 		}
 	}
-	metrics.CensusTime.Set(c.Metrics, float64(c.Now().Unix()))
+	metrics.CensusTime.Set(c.options.Metrics, float64(c.options.Now().Unix()))
 	c.counts++
 	return nil
 }

@@ -187,6 +187,8 @@ type fixture struct {
 	recorder metricstest.Recorder
 	log      *bytes.Buffer
 	now      time.Time
+	// clock returns now, unless a test replaces it.
+	clock func() time.Time
 }
 
 func newFixture(t *testing.T, jobs ...job) *fixture {
@@ -198,6 +200,7 @@ func newFixture(t *testing.T, jobs ...job) *fixture {
 		log:      &bytes.Buffer{},
 		now:      now,
 	}
+	f.clock = func() time.Time { return f.now }
 	f.Census = census.New(census.Options{
 		Temporal:  f.temporal,
 		Jobs:      f.media,
@@ -206,7 +209,7 @@ func newFixture(t *testing.T, jobs ...job) *fixture {
 		TaskQueue: "o'queue",
 		Metrics:   f.recorder,
 		Logger:    slog.New(slog.NewTextHandler(f.log, nil)),
-		Now:       func() time.Time { return f.now },
+		Now:       func() time.Time { return f.clock() },
 	})
 	return f
 }

@@ -24,25 +24,25 @@ const (
 // deletes the first. From day 7 on the log warns of them, also of those of ended
 // jobs.
 func (c *Census) countMedia(ctx context.Context) error {
-	risks, err := c.Jobs.AtRisk(ctx, starter.RiskFilter{TaskQueue: c.TaskQueue, Limit: math.MaxInt32})
+	risks, err := c.options.Jobs.AtRisk(ctx, starter.RiskFilter{TaskQueue: c.options.TaskQueue, Limit: math.MaxInt32})
 	if err != nil {
 		return fmt.Errorf("search for videos that are not stored: %w", err)
 	}
 	hoursLeft, late := math.Inf(1), 0
 	for _, risk := range risks.Found {
-		hours := max(risk.DeletedAt.Sub(c.Now()).Hours(), 0)
+		hours := max(risk.DeletedAt.Sub(c.options.Now()).Hours(), 0)
 		hoursLeft = min(hoursLeft, hours)
 		if hours <= urgent.Hours() {
 			late++
 		}
 	}
-	if late > 0 && c.Now().Sub(c.warnedAt) >= warnInterval {
-		c.warnedAt = c.Now()
-		c.Logger.Warn("finished videos are not stored and kie.ai deletes them 14 days after their tasks ended",
+	if late > 0 && c.options.Now().Sub(c.warnedAt) >= warnInterval {
+		c.warnedAt = c.options.Now()
+		c.options.Logger.Warn("finished videos are not stored and kie.ai deletes them 14 days after their tasks ended",
 			"videos", late, "hoursLeft", int(hoursLeft), "next", "lumaflow list --at-risk")
 	}
-	metrics.MediaAtRisk.Set(c.Metrics, float64(len(risks.Found)))
-	metrics.MediaHoursLeft.Set(c.Metrics, hoursLeft)
-	c.mediaAt = c.Now()
+	metrics.MediaAtRisk.Set(c.options.Metrics, float64(len(risks.Found)))
+	metrics.MediaHoursLeft.Set(c.options.Metrics, hoursLeft)
+	c.mediaAt = c.options.Now()
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/telemetry/metrics"
+	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 )
 
@@ -31,13 +32,13 @@ func (c *Census) countOpen(ctx context.Context) (*openJobs, error) {
 	defer cancel()
 	open := &openJobs{stages: map[string]int{}}
 	request := &workflowservice.ListWorkflowExecutionsRequest{
-		Query: workflows.Equals("WorkflowType", workflows.ModifyVideoName) + " AND " +
-			workflows.Equals("TaskQueue", c.TaskQueue) + " AND " + workflows.Equals("ExecutionStatus", "Running"),
+		Query: visibility.Equals("WorkflowType", workflows.ModifyVideoName) + " AND " +
+			visibility.Equals("TaskQueue", c.options.TaskQueue) + " AND " + visibility.Equals("ExecutionStatus", "Running"),
 		PageSize: listPage,
 	}
 	var withoutStage []*commonpb.WorkflowExecution
 	for listed := 0; ; {
-		page, err := c.Temporal.ListWorkflow(ctx, request)
+		page, err := c.options.Temporal.ListWorkflow(ctx, request)
 		if err != nil {
 			return nil, err
 		}
@@ -46,7 +47,7 @@ func (c *Census) countOpen(ctx context.Context) (*openJobs, error) {
 			if open.oldest.IsZero() || started.Before(open.oldest) {
 				open.oldest = started
 			}
-			if stage := workflows.Attribute(info, workflows.StageAttribute); stage != "" {
+			if stage := visibility.Attribute(info, workflows.StageAttribute); stage != "" {
 				open.add(stage)
 			} else {
 				withoutStage = append(withoutStage, info.GetExecution())
@@ -57,7 +58,7 @@ func (c *Census) countOpen(ctx context.Context) (*openJobs, error) {
 			break
 		}
 		if listed >= maxOpen {
-			total, err := c.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: request.Query})
+			total, err := c.options.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: request.Query})
 			if err != nil {
 				return nil, err
 			}
@@ -106,7 +107,7 @@ func (c *Census) queryStages(ctx context.Context, jobs []*commonpb.WorkflowExecu
 func (c *Census) queryStatus(ctx context.Context, job *commonpb.WorkflowExecution) (status workflows.Status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	value, err := c.Temporal.QueryWorkflow(ctx, job.GetWorkflowId(), job.GetRunId(), workflows.StatusQuery)
+	value, err := c.options.Temporal.QueryWorkflow(ctx, job.GetWorkflowId(), job.GetRunId(), workflows.StatusQuery)
 	if err != nil {
 		return status, err
 	}

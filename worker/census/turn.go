@@ -29,8 +29,8 @@ func Identity(identity string, exportsMetrics bool) string {
 // for 90 seconds. If Temporal does not list the pollers, this worker counts: two
 // counts do less harm than none.
 func (c *Census) hasTurn(ctx context.Context) bool {
-	preceded, err := c.Pollers.Any(ctx, func(poller *taskqueuepb.PollerInfo) bool {
-		return precedes(poller.GetIdentity(), c.Identity)
+	preceded, err := c.options.Pollers.Any(ctx, func(poller *taskqueuepb.PollerInfo) bool {
+		return precedes(poller.GetIdentity(), c.options.Identity)
 	})
 	return err != nil || !preceded
 }

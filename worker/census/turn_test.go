@@ -53,7 +53,7 @@ func TestGaugesWithoutTheTurn(t *testing.T) {
 		f := newFixture(t, job{id: "a", age: time.Hour, attribute: workflows.StageWaiting})
 		f.polling.set("4@host@metrics")
 		start := time.Now()
-		f.Now = func() time.Time { return f.now.Add(time.Since(start)) }
+		f.clock = func() time.Time { return f.now.Add(time.Since(start)) }
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {

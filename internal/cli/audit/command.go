@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/command"
 	"lumaflow/internal/oneline"
 	"lumaflow/internal/store"
@@ -30,7 +31,8 @@ func (Command) Help() string {
 	return `Reads every receipt, hashes every file that it lists, and reports the files that are missing, changed, truncated or
 listed by no receipt. It changes nothing, and needs neither Temporal nor kie.ai. Jobs may run during the audit: files that
 are still being written are left out, and a young video whose receipt may still come is shown as pending, which is no
-problem. Links are not followed; hidden files and folders are not read.
+problem. Links are not followed; hidden files and folders are not read. A table that is too wide for the terminal, or for
+100 columns elsewhere, shortens ids and details; --json has them whole.
 
 The exit code is 0 if every file is as it was stored, and 1 if there is a problem or the audit could not be finished.
 
@@ -61,10 +63,10 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 }
 
 func (c *Command) run(ctx context.Context, opened audit.Store, options audit.Options, streams command.Streams) error {
-	display := newDisplay(streams.Err)
-	options.OnProgress = display.update
+	display := terminal.NewProgress(streams.Err, summary, func(p audit.Progress) (reached, all int64) { return p.Bytes, p.AllBytes })
+	options.OnProgress = display.Show
 	report, err := audit.Run(ctx, opened, options)
-	display.close()
+	display.Close()
 	if printErr := c.print(streams, report); printErr != nil {
 		return printErr
 	}

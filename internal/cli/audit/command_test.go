@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,7 @@ import (
 	"lumaflow/internal/cli/audit"
 	"lumaflow/internal/command"
 	storeaudit "lumaflow/internal/store/audit"
+	"lumaflow/test/storetest"
 )
 
 // printed runs a command and returns its standard output. The command must leave
@@ -33,23 +35,23 @@ func printed(t *testing.T, run func(command.Streams) error) (string, error) {
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
+	shelf := storetest.NewFolder(t)
 	audited := func() (string, error) {
 		return printed(t, func(streams command.Streams) error {
-			return (&audit.Command{OutputURL: shelf.path, Grace: grace}).Run(t.Context(), streams)
+			return (&audit.Command{OutputURL: shelf.Path, Grace: grace}).Run(t.Context(), streams)
 		})
 	}
 	out, err := audited()
 	require.NoError(t, err)
 	assert.Equal(t, "there are no receipts: nothing was audited\n", out)
 
-	shelf.job("t", strings.Repeat("v", 100_000))
+	shelf.Job("t", strings.Repeat("v", 100_000))
 	out, err = audited()
 	require.NoError(t, err)
 	assert.Equal(t, "audited 1 receipt and 1 file (100 kB): all is as it was stored\n", out)
 
-	shelf.video("luma_result_y_1.mp4", "young")
-	shelf.aged("luma_result_y_1.mp4", 90*time.Second+time.Second/2)
+	shelf.Video("luma_result_y_1.mp4", "young")
+	shelf.Age("luma_result_y_1.mp4", 90*time.Second+time.Second/2)
 	out, err = audited()
 	require.NoError(t, err, "a pending video is no problem")
 	assert.Equal(t, `FOUND    FILE                 TASK  DETAIL
@@ -57,8 +59,8 @@ pending  luma_result_y_1.mp4  -     stored 1m30s ago, its receipt may still come
 audited 1 receipt and 1 file (100 kB): all is as it was stored
 `, out)
 
-	shelf.write(video, "short")
-	shelf.write("\x1b[2Jodd\nname", "short")
+	shelf.Write(video, "short")
+	shelf.Write("\x1b[2Jodd\nname", "short")
 	out, err = audited()
 	assert.Equal(t, `FOUND      FILE                 TASK  DETAIL
 unlisted   [2Jodd name          -     no receipt lists it; "\x1b[2Jodd\nname" is no plain file name
@@ -73,20 +75,20 @@ audited 1 receipt and 1 file (5 B)
 
 func TestJSON(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
+	shelf := storetest.NewFolder(t)
 	audited := func() (string, error) {
 		return printed(t, func(streams command.Streams) error {
-			return (&audit.Command{OutputURL: "file://" + shelf.path, Grace: grace, JSON: true}).Run(t.Context(), streams)
+			return (&audit.Command{OutputURL: "file://" + shelf.Path, Grace: grace, JSON: true}).Run(t.Context(), streams)
 		})
 	}
 	out, err := audited()
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"receipts":0,"files":0,"bytes":0,"complete":true,"problems":[],"notes":[]}`, out)
 
-	shelf.job("t", "video")
-	shelf.remove(video)
-	shelf.video("luma_result_y_1.mp4", "young")
-	shelf.aged("luma_result_y_1.mp4", 90*time.Second+time.Second/2)
+	shelf.Job("t", "video")
+	shelf.Remove(video)
+	shelf.Video("luma_result_y_1.mp4", "young")
+	shelf.Age("luma_result_y_1.mp4", 90*time.Second+time.Second/2)
 	out, err = audited()
 	require.Error(t, err)
 	assert.Equal(t, command.ExitFailed, command.ExitCode(err))
@@ -127,19 +129,19 @@ func TestUsageErrors(t *testing.T) {
 // An interrupted audit prints its findings so far.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
-	shelf.job("a", "video")
-	shelf.job("b", "video")
-	shelf.remove("luma_result_a_1.mp4")
+	shelf := storetest.NewFolder(t)
+	shelf.Job("a", "video")
+	shelf.Job("b", "video")
+	shelf.Remove("luma_result_a_1.mp4")
 	audited := func(json bool, onOpen func() error) (string, error) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		onB := intercepted{Store: shelf, onOpen: func(name string) (io.ReadCloser, error) {
+		onB := storetest.Hooked{Store: shelf, OnOpen: func(name string) (io.ReadCloser, error) {
 			if name != "luma_result_b_1.mp4" {
 				return nil, nil
 			}
 			cancel()
-			return endless{}, onOpen()
+			return &storetest.Endless{}, onOpen()
 		}}
 		return printed(t, func(streams command.Streams) error {
 			return (&audit.Command{Parallel: 1, JSON: json}).RunOn(ctx, onB, streams)
@@ -168,23 +170,39 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on 
 
 func TestPrintErrorIsReturned(t *testing.T) {
 	t.Parallel()
-	shelf := newFolder(t)
-	shelf.job("t", "video")
+	shelf := storetest.NewFolder(t)
+	shelf.Job("t", "video")
 	for _, json := range []bool{false, true} {
-		err := (&audit.Command{OutputURL: shelf.path, JSON: json}).Run(t.Context(), command.Streams{Out: full{}, Err: io.Discard})
+		err := (&audit.Command{OutputURL: shelf.Path, JSON: json}).Run(t.Context(), command.Streams{Out: full{}, Err: io.Discard})
 		require.ErrorContains(t, err, "no space left on device")
 	}
 }
 
-func TestBar(t *testing.T) {
+func TestSummary(t *testing.T) {
 	t.Parallel()
-	var screen bytes.Buffer
-	show, end := audit.Bar(&screen, 100)
-	show(storeaudit.Progress{Receipts: 3, AllReceipts: 10})
-	show(storeaudit.Progress{Receipts: 10, AllReceipts: 10, Files: 1, Bytes: 500_000_000, AllBytes: 2_000_000_000, Problems: 1})
-	end()
-	shown := screen.String()
-	assert.Contains(t, shown, "500 MB of 2.0 GB, 1 problem")
-	assert.Contains(t, shown, "===>---")
 	assert.Equal(t, "3 of 10 receipts", audit.Summary(storeaudit.Progress{Receipts: 3, AllReceipts: 10}))
+	assert.Equal(t, "500 MB of 2.0 GB, 1 problem", audit.Summary(storeaudit.Progress{Receipts: 10, AllReceipts: 10, Bytes: 500_000_000, AllBytes: 2_000_000_000, Problems: 1}))
+}
+
+// Every line fits 100 columns; --json has the names and ids whole.
+func TestTableFits100Columns(t *testing.T) {
+	t.Parallel()
+	const task = "0123456789abcdef0123456789abcdef"
+	shelf := storetest.NewFolder(t)
+	shelf.Job(task, "video")
+	shelf.Remove("luma_result_" + task + "_1.mp4")
+	shelf.Write(strings.Repeat("x", 200)+"\n.mp4", "video")
+	audited := func(json bool) string {
+		out, err := printed(t, func(streams command.Streams) error {
+			return (&audit.Command{OutputURL: shelf.Path, Grace: grace, JSON: json}).Run(t.Context(), streams)
+		})
+		require.Error(t, err)
+		return out
+	}
+	table := audited(false)
+	assert.Contains(t, table, "0123…cdef.json lists it")
+	for line := range strings.Lines(table) {
+		assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), 100, line)
+	}
+	assert.Contains(t, audited(true), `"luma_result_`+task+`_1.mp4"`)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/clip"
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie"
@@ -28,7 +29,7 @@ const (
 type Command struct {
 	Video     string `placeholder:"FILE" help:"Run it on this clip of yours (MP4, MOV or AVI, at most 500 MB and 10 s)."`
 	Prompt    string `default:"Turn the street into a snowy winter night" help:"What to change in the video."`
-	OutputURL string `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Where finished videos go: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
+	OutputURL string `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Destination of finished videos: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
 	UIPort    int    `placeholder:"PORT" help:"Port of the Temporal UI. Default: 8233, or a free one if that is taken."`
 	Keep      bool   `help:"Stay up when the jobs are done, until Ctrl-C."`
 }
@@ -48,7 +49,7 @@ Examples:
 // was charged once.
 func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) {
 	if strings.TrimSpace(c.Prompt) == "" {
-		return command.Usagef("--prompt is blank: say what to change in the video")
+		return command.Usagef("--prompt is blank: describe the change to the video")
 	}
 	own, err := c.openClip(ctx)
 	if err != nil {
@@ -118,7 +119,7 @@ func (s *system) source(ctx context.Context, own *clip.Clip, progress io.Writer)
 		return workflows.ModifyVideoInput{}, fmt.Errorf("upload %s: %w", own, err)
 	}
 	defer provider.CloseIdleConnections()
-	hosted, err := own.Upload(ctx, provider, progress)
+	hosted, err := own.Upload(ctx, provider, jobs.NewUploadDisplay(progress, own))
 	if err != nil {
 		return workflows.ModifyVideoInput{}, err
 	}

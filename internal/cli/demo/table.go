@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
+
+	"github.com/dustin/go-humanize"
+
+	"lumaflow/internal/cli/terminal"
 )
 
 // print prints the outcomes, the bill and the locations. A failed print does not
@@ -36,30 +39,19 @@ func (s *system) print(w io.Writer, outcomes []*outcome) {
 // renderTable renders a line for each outcome, at most 100 columns wide, and counts
 // the verified files.
 func renderTable(outcomes []*outcome) (table string, verified int) {
-	var text strings.Builder
-	aligned := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	// A strings.Builder returns no errors.
-	_, _ = io.WriteString(aligned, "JOB\tPROBLEM\tRECOVERY\tFILE\tSIZE\n")
+	var rows []terminal.Row
 	for _, o := range outcomes {
 		recovery, file, size := "NOT RECOVERED", "-", "-"
 		if o.err == nil {
 			video := o.report.Result.Videos[0]
 			_, file = split(video.Location)
-			recovery, file = o.recovery, shortenID(file, o.report.Result.TaskID)
-			size = fmt.Sprintf("%.1f kB", float64(video.Bytes)/1000)
+			recovery, size = o.recovery, humanize.Bytes(uint64(video.Bytes))
 			verified++
 		}
-		_, _ = fmt.Fprintf(aligned, "%s\t%s\t%s\t%s\t%s\n", o.scenario.name, o.scenario.problem, recovery, file, size)
+		rows = append(rows, terminal.Row{Cells: []string{o.scenario.name, o.scenario.problem, recovery, file, size}})
 	}
-	_ = aligned.Flush()
+	var text strings.Builder
+	// A strings.Builder returns no errors.
+	_ = terminal.WriteTable(&text, []string{"JOB", "PROBLEM", "RECOVERY", "FILE", "SIZE"}, rows)
 	return text.String(), verified
-}
-
-// shortenID cuts out the middle of a long task id in a file name.
-func shortenID(file, taskID string) string {
-	const kept = 4
-	if len(taskID) <= 2*kept+1 {
-		return file
-	}
-	return strings.Replace(file, taskID, taskID[:kept]+"…"+taskID[len(taskID)-kept:], 1)
 }

@@ -46,9 +46,3 @@ func TestTableFitsIn100Columns(t *testing.T) {
 	assert.Contains(t, table, "NOT RECOVERED")
 	t.Log(table)
 }
-
-func TestShortenID(t *testing.T) {
-	t.Parallel()
-	assert.Equal(t, "luma_result_123456789_1.mp4", shortenID("luma_result_123456789_1.mp4", "123456789"))
-	assert.Equal(t, "luma_result_1234…7890_1.mp4", shortenID("luma_result_1234567890_1.mp4", "1234567890"))
-}

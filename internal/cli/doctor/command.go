@@ -45,11 +45,11 @@ func (Command) Help() string {
   output       videos can be stored and read, the disk has free space
   work         partial downloads can be written, the disk has free space
 
-Each line is ok, warn or fail, with what to do. The exit code is 1 if any check fails. doctor starts no job, submits nothing
+Each line is ok, warn or fail, with the next step. The exit code is 1 if any check fails. doctor starts no job, submits nothing
 and costs nothing: it posts callbacks for jobs that don't exist, whose ids begin with "lumaflow-doctor.". The results hold
 for this machine: run it where the workers run, and with --only where the webhook runs.
 
-Give secrets in the environment, not in flags: other users of the machine can read the arguments of a process.
+` + command.SecretsHelp + `
 
 Examples:
   lumaflow doctor

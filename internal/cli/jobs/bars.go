@@ -9,6 +9,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 )
@@ -72,7 +73,7 @@ func newJobBar(container *mpb.Progress, id string) *jobBar {
 		return decor.Any(func(decor.Statistics) string { return text(job.current()) },
 			decor.WC{W: width, C: decor.DSyncSpaceR})
 	}
-	short := shorten(oneline.Clean(id), barID)
+	short := terminal.Shorten(oneline.Clean(id), barID)
 	job.bar = container.New(0, job,
 		mpb.PrependDecorators(
 			column(0, func(starter.Progress) string { return short }),

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/cli/jobs"
+	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/test/startertest"
@@ -154,8 +155,8 @@ func TestBatchCommand(t *testing.T) {
 		streams, out, messages := newStreams("")
 		require.NoError(t, batch(nil).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
 		require.Equal(t, "LINE  JOB                                    STATE      TIME  TASK\n"+
-			"1     "+jobID+"  completed  1s    "+jobs.Shorten("task-of-"+jobID, 38)+"\n"+
-			"3     "+rainID+"  completed  1s    "+jobs.Shorten("task-of-"+rainID, 38)+"\n", out.String())
+			"1     "+jobID+"  completed  1s    "+terminal.Shorten("task-of-"+jobID, 38)+"\n"+
+			"3     "+rainID+"  completed  1s    "+terminal.Shorten("task-of-"+rainID, 38)+"\n", out.String())
 		require.Equal(t, begin+"2 of 2 done\n", messages.String())
 		require.Len(t, fake.Starts, 2)
 
@@ -192,11 +193,11 @@ func TestBatchCommand(t *testing.T) {
 			streams, out, _ := newStreams("")
 			one := batch(func(c *jobs.BatchCommand) { c.AtOnce = 1 })
 			err := one.RunOn(ctx, starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "stopped watching; of 2 jobs, going on by themselves: 1, not started: 1; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
+			require.EqualError(t, err, "stopped watching; of 2 jobs, continuing by themselves: 1, not started: 1; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
 			require.Equal(t, command.ExitFailed, command.ExitCode(err))
 			require.Equal(t, "LINE  JOB                                   STATE        TIME  TASK\n"+
-				"1     "+jobs.Shorten(jobID, 36)+"  running      1m0s  "+jobs.Shorten("task-of-"+jobID, 37)+"\n"+
-				"3     "+jobs.Shorten(rainID, 36)+"  not-started  -     -\n", out.String())
+				"1     "+terminal.Shorten(jobID, 36)+"  running      1m0s  "+terminal.Shorten("task-of-"+jobID, 37)+"\n"+
+				"3     "+terminal.Shorten(rainID, 36)+"  not-started  -     -\n", out.String())
 		})
 	})
 
@@ -207,7 +208,7 @@ func TestBatchCommand(t *testing.T) {
 			streams, _, _ := newStreams("")
 			short := batch(func(c *jobs.BatchCommand) { c.Timeout = time.Minute })
 			err := short.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "stopped watching after 1m0s; of 2 jobs, going on by themselves: 2; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
+			require.EqualError(t, err, "stopped watching after 1m0s; of 2 jobs, continuing by themselves: 2; the same command resumes the batch, `lumaflow list --open` shows the open jobs")
 		})
 	})
 

@@ -10,7 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/cli/terminal"
 	"lumaflow/starter"
 )
 
@@ -20,7 +20,7 @@ const tallyInterval = 10 * time.Second
 // newBatchDisplay shows the counts of a batch on w: on a terminal as one bar with
 // two lines of text, else as a log line at intervals.
 func newBatchDisplay(w io.Writer, total int) Display[starter.Tally] {
-	if command.IsTerminal(w) {
+	if terminal.Is(w) {
 		return newBatchBar(w, total)
 	}
 	return &batchLog{out: w}

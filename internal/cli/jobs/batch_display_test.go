@@ -51,7 +51,7 @@ func TestTallyOnATerminal(t *testing.T) {
 		tally starter.Tally
 		want  []string
 	}{
-		{"under way", starter.Tally{Total: 10, Completed: 4, Failed: 1, NotStarted: 5, Note: "kie.ai holds the job: no credit; nothing is charged, and it goes on by itself"}, []string{
+		{"under way", starter.Tally{Total: 10, Completed: 4, Failed: 1, NotStarted: 5, Note: "kie.ai holds the job: no credit; nothing is charged, and it continues by itself"}, []string{
 			"5/10 [=========================>--------------------------]",
 			"4 of 10 done, 1 failed, 5 not started yet",
 			"kie.ai holds the job: no credit; nothing is charged, and it…",

@@ -66,7 +66,7 @@ func unfinishedBatch(outcomes []starter.Outcome, stop string) error {
 			notStarted++
 		}
 	}
-	text := fmt.Sprintf("%s; of %s, going on by themselves: %d", stop, english.Plural(len(outcomes), "job", ""), open)
+	text := fmt.Sprintf("%s; of %s, continuing by themselves: %d", stop, english.Plural(len(outcomes), "job", ""), open)
 	if notStarted > 0 {
 		text += fmt.Sprintf(", not started: %d", notStarted)
 	}

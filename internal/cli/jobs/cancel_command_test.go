@@ -13,7 +13,7 @@ import (
 	"lumaflow/workflows"
 )
 
-const cancelled = "job " + jobID + " was cancelled; kie.ai has no cancel, so task " + taskID + " goes on and is paid"
+const cancelled = "job " + jobID + " was cancelled; kie.ai has no cancel, so task " + taskID + " continues and is paid"
 
 func TestCancel(t *testing.T) {
 	waiting := workflows.Status{Stage: workflows.StageWaiting, TaskID: taskID}

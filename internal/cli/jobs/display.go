@@ -7,7 +7,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"lumaflow/internal/command"
+	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
@@ -23,7 +23,7 @@ type Display[T any] interface {
 // NewDisplay shows the jobs with these ids on w: on a terminal as one line for
 // each job, which is updated in place, else as one log line for each change.
 func NewDisplay(w io.Writer, ids []string) Display[starter.Progress] {
-	if command.IsTerminal(w) {
+	if terminal.Is(w) {
 		return newBars(w, ids)
 	}
 	return &jobLog{out: w, last: map[string]string{}}
@@ -70,7 +70,7 @@ func stageText(progress starter.Progress) string {
 	return string(progress.State)
 }
 
-// noteText is what the job waits for, or why there is no newer report on it.
+// noteText is the detail of the stage, or the cause of a missing report.
 func noteText(progress starter.Progress) string {
 	switch {
 	case !progress.State.Open():

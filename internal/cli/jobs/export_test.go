@@ -6,6 +6,7 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 
+	"lumaflow/internal/clip"
 	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/workflows"
@@ -20,8 +21,6 @@ var (
 	WriteRisks    = writeRisks
 	ReadBatch     = readBatch
 	ReadTasks     = readTasks
-	Shorten       = shorten
-	Wrap          = wrap
 )
 
 const (
@@ -42,6 +41,11 @@ func BatchDisplay(out io.Writer, total int) Display[starter.Tally] {
 
 func BatchTerminal(out io.Writer, width, total int) Display[starter.Tally] {
 	return newBatchBar(out, total, mpb.WithWidth(width), mpb.WithAutoRefresh())
+}
+
+// UploadTerminal returns the display of an upload for terminals.
+func UploadTerminal(out io.Writer, width int, video *clip.Clip) clip.Progress {
+	return newUploadBar(out, video, mpb.WithWidth(width), mpb.WithAutoRefresh())
 }
 
 func (c *SubmitCommand) Request(ctx context.Context, stdin io.Reader) (workflows.ModifyVideoInput, error) {

@@ -84,7 +84,7 @@ func TestBatchLines(t *testing.T) {
 			"standard input line 2: it is the same job as line 1 but differs in how it is run; give it a key of its own for another, paid take; nothing is started"},
 		{"nothing", " \n\n", nil, 0, "standard input holds no job: write one JSON object a line"},
 		{"no prompt", snow + "}\n{\"videoUrl\":\"https://example.org/in.mp4\"}", nil, 0,
-			"standard input line 2: prompt is blank: say what to change in the video; nothing is started"},
+			"standard input line 2: prompt is blank: describe the change to the video; nothing is started"},
 		{"an unknown field", `{"promt":"snow"}`, nil, 0, `standard input line 1: the input is malformed: unknown field "promt"; nothing is started`},
 		{"a key of another kind", snow + `,"key":2}`, nil, 0, "standard input line 1: key is not a string; nothing is started"},
 		{"a field of another kind", `{"prompt":7}`, nil, 0, "standard input line 1: the input is malformed: prompt is a number, not a string; nothing is started"},
@@ -92,7 +92,7 @@ func TestBatchLines(t *testing.T) {
 			"standard input line 1: the input is malformed: unexpected EOF (one JSON object a line is expected); 2 more lines can't be used either, nothing is started"},
 		{"one array of jobs", "[" + snow + "}]", nil, 0,
 			"standard input line 1: the input is malformed: it is not an object but of type array (one JSON object a line is expected); nothing is started"},
-		{"null", "null", nil, 0, "standard input line 1: prompt is blank: say what to change in the video (one JSON object a line is expected); nothing is started"},
+		{"null", "null", nil, 0, "standard input line 1: prompt is blank: describe the change to the video (one JSON object a line is expected); nothing is started"},
 		{"a text", "once upon a time", nil, 0,
 			"standard input line 1: the input is malformed: invalid character 'o' looking for beginning of value (one JSON object a line is expected); nothing is started"},
 	}

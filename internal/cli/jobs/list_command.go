@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/command"
 	"lumaflow/internal/oneline"
 	"lumaflow/starter"
@@ -134,19 +135,19 @@ func (c *ListCommand) runAtRisk(ctx context.Context, s *starter.Starter, streams
 
 // writeRisks prints videos at risk for people.
 func writeRisks(out io.Writer, risks []starter.Risk, now time.Time) error {
-	var rows []row
+	var rows []terminal.Row
 	for _, risk := range risks {
 		// The stage of an open job, or the failure of a closed one.
 		reason := risk.Failure
 		if risk.State.Open() {
 			reason = string(risk.Stage)
 		}
-		rows = append(rows, row{cells: []string{
+		rows = append(rows, terminal.Row{Cells: []string{
 			fmt.Sprintf("%dh", risk.HoursLeft), fmt.Sprintf("%s %s ago", risk.CountedFrom, age(now.Sub(risk.Since))),
 			oneline.Clean(risk.TaskID), oneline.Clean(risk.WorkflowID), string(risk.State), cmp.Or(oneline.Clean(reason), "-"),
 		}})
 	}
-	return writeTable(out, []string{"LEFT", "COUNTED FROM", "TASK", "JOB", "STATE", "WHY"}, rows)
+	return terminal.WriteTable(out, []string{"LEFT", "COUNTED FROM", "TASK", "JOB", "STATE", "WHY"}, rows)
 }
 
 // writeNextCommands prints the next command for the videos at risk.

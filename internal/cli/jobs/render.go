@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
@@ -55,7 +56,7 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 		add("pending", pendingText(pending, now))
 	}
 	add("note", report.Note)
-	return writeFields(out, fields)
+	return terminal.WriteFields(out, fields)
 }
 
 // stateText is the state of a job and its duration.
@@ -90,14 +91,14 @@ func pendingText(pending starter.Pending, now time.Time) string {
 
 // writeEntries prints a list of jobs for people.
 func writeEntries(out io.Writer, entries []starter.Entry, now time.Time) error {
-	var rows []row
+	var rows []terminal.Row
 	for _, entry := range entries {
-		rows = append(rows, row{cells: []string{
+		rows = append(rows, terminal.Row{Cells: []string{
 			oneline.Clean(entry.WorkflowID), string(entry.State), cmp.Or(string(entry.Stage), "-"),
 			cmp.Or(oneline.Clean(entry.TaskID), "-"), age(now.Sub(entry.StartedAt)),
 		}})
 	}
-	return writeTable(out, []string{"JOB", "STATE", "STAGE", "TASK", "AGE"}, rows)
+	return terminal.WriteTable(out, []string{"JOB", "STATE", "STAGE", "TASK", "AGE"}, rows)
 }
 
 // writeResults prints jobs for people after a wait.
@@ -118,7 +119,7 @@ func writeOutcomes(out io.Writer, outcomes []starter.Outcome, now time.Time) err
 	if len(outcomes) == 0 || outcomes[0].Line == 0 {
 		hidden = 1
 	}
-	var rows []row
+	var rows []terminal.Row
 	for _, outcome := range outcomes {
 		duration := "-"
 		if !outcome.StartedAt.IsZero() {
@@ -132,15 +133,15 @@ func writeOutcomes(out io.Writer, outcomes []starter.Outcome, now time.Time) err
 			strconv.Itoa(outcome.Line), oneline.Clean(outcome.WorkflowID), string(outcome.State), duration,
 			cmp.Or(oneline.Clean(outcome.TaskID), "-"),
 		}
-		line := row{cells: cells[hidden:]}
+		line := terminal.Row{Cells: cells[hidden:]}
 		if outcome.Result != nil {
 			for _, video := range outcome.Result.Videos {
-				line.below = append(line.below, oneline.Clean(video.Location))
+				line.Below = append(line.Below, oneline.Clean(video.Location))
 			}
 		}
 		rows = append(rows, line)
 	}
-	return writeTable(out, titles[hidden:], rows)
+	return terminal.WriteTable(out, titles[hidden:], rows)
 }
 
 // seconds is a duration in whole seconds. Clocks of two machines may differ, so a

@@ -21,8 +21,8 @@ import (
 const maxInput = 1 << 20
 
 // request reads the job from the flags. Errors are usage errors that name the
-// flag. The caller closes the submission.
-func (c *SubmitCommand) request(ctx context.Context, stdin io.Reader) (*submission, error) {
+// flag. The caller closes the job request.
+func (c *SubmitCommand) request(ctx context.Context, stdin io.Reader) (*jobRequest, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -37,14 +37,14 @@ func (c *SubmitCommand) request(ctx context.Context, stdin io.Reader) (*submissi
 	if err != nil {
 		return nil, command.Usagef("--input: %w", err)
 	}
-	return &submission{input: input}, nil
+	return &jobRequest{input: input}, nil
 }
 
-func (c *SubmitCommand) requestInFlags(ctx context.Context) (*submission, error) {
+func (c *SubmitCommand) requestInFlags(ctx context.Context) (*jobRequest, error) {
 	if err := c.checkJob(); err != nil {
 		return nil, err
 	}
-	request := &submission{input: c.input()}
+	request := &jobRequest{input: c.input()}
 	path, local, err := clip.Local(c.Video)
 	if err != nil {
 		return nil, fmt.Errorf("--video: %w", err)
@@ -161,8 +161,8 @@ type uploadFlags struct {
 	KieUploadBaseURL string `env:"KIE_UPLOAD_BASE_URL" default:"https://kieai.redpandaai.co" placeholder:"URL" help:"Address of kie.ai's File Upload API (${default})."`
 }
 
-// submission is the input of a job, with its video if that is a file here.
-type submission struct {
+// jobRequest is the input of a job, with its video if that is a file here.
+type jobRequest struct {
 	input  workflows.ModifyVideoInput
 	video  *clip.Clip
 	client *kie.Client
@@ -170,7 +170,7 @@ type submission struct {
 
 // addVideo opens and checks a video file. Errors about the key and the address are
 // usage errors.
-func (s *submission) addVideo(ctx context.Context, path string, flags uploadFlags) (err error) {
+func (s *jobRequest) addVideo(ctx context.Context, path string, flags uploadFlags) (err error) {
 	if flags.KieAPIKey == "" {
 		return command.Usagef("KIE_API_KEY is not set, and a file has to be uploaded to kie.ai: make a key at https://kie.ai/api-key")
 	}
@@ -191,17 +191,17 @@ func (s *submission) addVideo(ctx context.Context, path string, flags uploadFlag
 
 // through returns a job client that uploads the file, if there is one, before it
 // starts a job. Progress goes to out.
-func (s *submission) through(jobs *starter.Starter, out io.Writer) *starter.Starter {
+func (s *jobRequest) through(jobs *starter.Starter, out io.Writer) *starter.Starter {
 	if s.video == nil {
 		return jobs
 	}
 	return jobs.Uploading(func(ctx context.Context) (url string, expires time.Time, err error) {
-		hosted, err := s.video.Upload(ctx, s.client, out)
+		hosted, err := s.video.Upload(ctx, s.client, NewUploadDisplay(out, s.video))
 		return hosted.URL, hosted.Expires, err
 	})
 }
 
-func (s *submission) close() {
+func (s *jobRequest) close() {
 	if s.video != nil {
 		_ = s.video.Close()
 	}

@@ -43,8 +43,7 @@ A file is checked, and uploaded to kie.ai under KIE_API_KEY, which costs nothing
 content: the same file is the same job at any path, and is not uploaded again. kie.ai keeps uploads for a day; a job
 that could not be submitted until then fails unpaid, and the same command uploads the file again.
 
-Secrets (KIE_API_KEY, CALLBACK_SECRET, CODEC_KEYS) belong in the environment, not in flags, because other users of the
-machine can read the arguments of a process.
+` + command.SecretsHelp + `
 
 The job's id is printed on standard output, messages on standard error.
 

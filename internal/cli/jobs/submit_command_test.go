@@ -109,7 +109,7 @@ func TestSubmitCommandThatWaits(t *testing.T) {
 		s := starter.New(fake, starter.Options{})
 		streams, out, messages := newStreams("")
 		err := waiting.RunOn(t.Context(), s, streams)
-		require.EqualError(t, err, "stopped waiting after 10s: job "+jobID+" goes on by itself; wait for it again with: lumaflow wait "+jobID)
+		require.EqualError(t, err, "stopped waiting after 10s: job "+jobID+" continues by itself; wait for it again with: lumaflow wait "+jobID)
 		var printed map[string]any
 		require.NoError(t, json.Unmarshal(out.Bytes(), &printed))
 		require.Equal(t, "running", printed["state"])

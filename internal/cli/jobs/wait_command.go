@@ -118,11 +118,11 @@ func unfinishedWait(reports []starter.Report, stop string) error {
 	case len(open) == 0:
 		return errors.New(stop)
 	case len(open) == 1:
-		return fmt.Errorf("%s: job %s goes on by itself; wait for it again with: lumaflow wait %s", stop, open[0], open[0])
+		return fmt.Errorf("%s: job %s continues by itself; wait for it again with: lumaflow wait %s", stop, open[0], open[0])
 	case len(open) <= maxNamed:
-		return fmt.Errorf("%s: %d of %d jobs go on by themselves; wait for them again with: lumaflow wait %s", stop, len(open), len(reports), strings.Join(open, " "))
+		return fmt.Errorf("%s: %d of %d jobs continue by themselves; wait for them again with: lumaflow wait %s", stop, len(open), len(reports), strings.Join(open, " "))
 	default:
-		return fmt.Errorf("%s: %d of %d jobs go on by themselves; see them with: lumaflow list --open", stop, len(open), len(reports))
+		return fmt.Errorf("%s: %d of %d jobs continue by themselves; see them with: lumaflow list --open", stop, len(open), len(reports))
 	}
 }
 

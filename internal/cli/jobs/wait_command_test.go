@@ -45,12 +45,12 @@ func TestWaitCommand(t *testing.T) {
 		{
 			"time is up", jobs.WaitCommand{IDs: []string{"c"}, Timeout: time.Minute},
 			"JOB  STATE    TIME  TASK\nc    running  1m0s  -\n",
-			"c held after 0s\n", "stopped waiting after 1m0s: job c goes on by itself; wait for it again with: lumaflow wait c",
+			"c held after 0s\n", "stopped waiting after 1m0s: job c continues by itself; wait for it again with: lumaflow wait c",
 		},
 		{
 			"time is up by default", jobs.WaitCommand{IDs: []string{"c"}},
 			"JOB  STATE    TIME     TASK\nc    running  72h0m0s  -\n",
-			"c held after 0s\n", "stopped waiting after 72h0m0s: job c goes on by itself; wait for it again with: lumaflow wait c",
+			"c held after 0s\n", "stopped waiting after 72h0m0s: job c continues by itself; wait for it again with: lumaflow wait c",
 		},
 		{
 			"as JSON", jobs.WaitCommand{IDs: []string{"b"}, JSON: true},
@@ -109,9 +109,9 @@ func TestWaitCommandThatIsInterrupted(t *testing.T) {
 		jobs int
 		err  string
 	}{
-		{1, "stopped waiting: job a goes on by itself; wait for it again with: lumaflow wait a"},
-		{3, "stopped waiting: 3 of 3 jobs go on by themselves; wait for them again with: lumaflow wait a b c"},
-		{6, "stopped waiting: 6 of 6 jobs go on by themselves; see them with: lumaflow list --open"},
+		{1, "stopped waiting: job a continues by itself; wait for it again with: lumaflow wait a"},
+		{3, "stopped waiting: 3 of 3 jobs continue by themselves; wait for them again with: lumaflow wait a b c"},
+		{6, "stopped waiting: 6 of 6 jobs continue by themselves; see them with: lumaflow list --open"},
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 )
 
@@ -31,22 +32,22 @@ const (
 	historyTimeout = time.Minute
 )
 
-// Temporal is the part of client.Client that Check needs.
+// Temporal is the part of client.Client that a check needs.
 type Temporal interface {
 	ListWorkflow(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
 	GetWorkflowHistory(ctx context.Context, workflowID, runID string, isLongPoll bool, filterType enumspb.HistoryEventFilterType) client.HistoryEventIterator
 }
 
-// Selection selects the jobs to replay: all open jobs and the latest closed ones.
-type Selection struct {
+// selection selects the jobs to replay: all open jobs and the latest closed ones.
+type selection struct {
 	// Closed is the number of closed jobs.
 	Closed int
 	// TaskQueue selects jobs by task queue; empty means all.
 	TaskQueue string
 }
 
-// Counts counts the replayed jobs.
-type Counts struct {
+// tally counts the replayed jobs.
+type tally struct {
 	Open   int `json:"open"`
 	Closed int `json:"closed"`
 	// Gone counts the jobs that were deleted between their listing and the read of
@@ -54,17 +55,17 @@ type Counts struct {
 	Gone int `json:"gone"`
 }
 
-// Check replays the selected jobs and stops at the first that would break, with a
-// *BreakError. Any other error means that the check is incomplete. Temporal's
+// checkJobs replays the selected jobs and stops at the first that would break, with
+// a *BreakError. Any other error means that the check is incomplete. Temporal's
 // lists lag by up to a few seconds, and a job that ends during the check may be
 // replayed twice. Progress may be nil; it is called concurrently.
-func Check(ctx context.Context, service Temporal, selection Selection, options Options, progress func(Counts)) (Counts, error) {
+func checkJobs(ctx context.Context, service Temporal, selected selection, options Options, progress func(tally)) (tally, error) {
 	replays, ctx := errgroup.WithContext(ctx)
 	replays.SetLimit(concurrency)
 	c := &check{temporal: service, options: options, replays: replays, progress: progress}
-	err := c.list(ctx, selection.query("CloseTime IS NULL"), -1, &c.counts.Open)
-	if err == nil && selection.Closed > 0 {
-		err = c.list(ctx, selection.query("CloseTime IS NOT NULL"), selection.Closed, &c.counts.Closed)
+	err := c.list(ctx, selected.query("CloseTime IS NULL"), -1, &c.counts.Open)
+	if err == nil && selected.Closed > 0 {
+		err = c.list(ctx, selected.query("CloseTime IS NOT NULL"), selected.Closed, &c.counts.Closed)
 	}
 	// A failed replay cancels the listing, so its error is the cause.
 	if failed := replays.Wait(); failed != nil {
@@ -73,10 +74,10 @@ func Check(ctx context.Context, service Temporal, selection Selection, options O
 	return c.counts, err
 }
 
-func (s Selection) query(state string) string {
-	terms := []string{workflows.Equals("WorkflowType", workflows.ModifyVideoName), state}
+func (s selection) query(state string) string {
+	terms := []string{visibility.Equals("WorkflowType", workflows.ModifyVideoName), state}
 	if s.TaskQueue != "" {
-		terms = append(terms, workflows.Equals("TaskQueue", s.TaskQueue))
+		terms = append(terms, visibility.Equals("TaskQueue", s.TaskQueue))
 	}
 	return strings.Join(terms, " AND ")
 }
@@ -85,10 +86,10 @@ type check struct {
 	temporal Temporal
 	options  Options
 	replays  *errgroup.Group
-	progress func(Counts)
+	progress func(tally)
 
 	mu     sync.Mutex
-	counts Counts
+	counts tally
 }
 
 // list replays the jobs of a query as it reads the pages, at most limit of them

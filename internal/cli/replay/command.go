@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"sync/atomic"
 
 	"github.com/dustin/go-humanize/english"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 	"go.temporal.io/sdk/contrib/envconfig"
 
+	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/command"
 	"lumaflow/internal/oneline"
 	"lumaflow/internal/temporal/dial"
@@ -50,7 +47,7 @@ Examples:
 
 // report is the JSON output.
 type report struct {
-	Counts
+	tally
 	// Breaks is the first job that would break.
 	Breaks *BreakError `json:"breaks,omitempty"`
 }
@@ -73,9 +70,10 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 }
 
 func (c *Command) run(ctx context.Context, service Temporal, options Options, streams command.Streams) error {
-	display := newProgress(streams.Err)
-	counts, err := Check(ctx, service, Selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, display.update)
-	display.close()
+	// Without a bar, since there is no total: jobs are replayed while they are listed.
+	display := terminal.NewProgress(streams.Err, func(counts tally) string { return "replayed " + counts.String() }, nil)
+	counts, err := checkJobs(ctx, service, selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, display.Show)
+	display.Close()
 	broken, breaks := errors.AsType[*BreakError](err)
 	switch {
 	case breaks: // a result of the check
@@ -100,8 +98,8 @@ func (c *Command) run(ctx context.Context, service Temporal, options Options, st
 }
 
 // conclusion is the last line of the text output.
-func (c *Command) conclusion(counts Counts) string {
-	if counts == (Counts{}) {
+func (c *Command) conclusion(counts tally) string {
+	if counts == (tally{}) {
 		where := "in this namespace"
 		if c.TaskQueue != "" {
 			where = "on task queue " + oneline.Clean(c.TaskQueue)
@@ -116,8 +114,8 @@ func (c *Command) conclusion(counts Counts) string {
 }
 
 // String gives the number of open and closed jobs.
-func (c Counts) String() string {
-	return fmt.Sprintf("%d open and %d closed %s", c.Open, c.Closed, english.PluralWord(c.Closed, "job", ""))
+func (t tally) String() string {
+	return fmt.Sprintf("%d open and %d closed %s", t.Open, t.Closed, english.PluralWord(t.Closed, "job", ""))
 }
 
 // advice is the error of the command: the job, the reason and the next step.
@@ -125,35 +123,4 @@ func (e *BreakError) advice() error {
 	return fmt.Errorf("job %s (run %s) would break under this build: %s. Next: don't deploy it while such jobs are open; "+
 		"guard the changed code in workflows/ with workflow.GetVersion, or keep the old workers running until those jobs have ended",
 		oneline.Clean(e.WorkflowID), e.RunID, strings.TrimSuffix(e.Reason, "."))
-}
-
-// progress shows the number of replayed jobs on a terminal; elsewhere it prints
-// nothing. It has no total: jobs are replayed while they are listed.
-type progress struct {
-	container *mpb.Progress
-	bar       *mpb.Bar
-	counts    atomic.Pointer[Counts]
-}
-
-func newProgress(out io.Writer) *progress {
-	p := &progress{}
-	p.counts.Store(&Counts{})
-	if !command.IsTerminal(out) {
-		return p
-	}
-	p.container = mpb.New(mpb.WithOutput(out))
-	p.bar = p.container.New(0, mpb.SpinnerStyle(), mpb.BarWidth(1), mpb.BarRemoveOnComplete(),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return "replayed " + p.counts.Load().String() })))
-	return p
-}
-
-// update is safe for concurrent use.
-func (p *progress) update(counts Counts) { p.counts.Store(&counts) }
-
-// close removes the line from the terminal.
-func (p *progress) close() {
-	if p.container != nil {
-		p.bar.Abort(true)
-		p.container.Wait()
-	}
 }

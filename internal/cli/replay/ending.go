@@ -51,9 +51,9 @@ func (e *ending) compare(recorded enumspb.EventType) error {
 	case e.kind == recorded:
 		return nil
 	case e.kind == 0:
-		return fmt.Errorf("its history ends with %s, this build goes on", recorded)
+		return fmt.Errorf("its history ends with %s, this build continues", recorded)
 	case recorded == 0:
-		return fmt.Errorf("its history goes on where this build ends it with %s", e.kind)
+		return fmt.Errorf("its history continues where this build ends it with %s", e.kind)
 	default:
 		return fmt.Errorf("its history ends with %s, this build ends it with %s", recorded, e.kind)
 	}

@@ -67,11 +67,11 @@ func TestReasons(t *testing.T) {
 		{"an end too early", "woken-by-callback", enumspb.EVENT_TYPE_TIMER_STARTED, func(ctx workflow.Context, in input) (result result, err error) {
 			return result, nil
 		}, "its history has ActivityTaskScheduled Submit (event 5), which this build does not do there"},
-		{"an end where it goes on", "woken-by-callback", enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, func(ctx workflow.Context, _ input) (result result, err error) {
+		{"an end where it continues", "woken-by-callback", enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, func(ctx workflow.Context, _ input) (result result, err error) {
 			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
 			workflow.ExecuteActivity(ctx, "Submit")
 			return result, nil
-		}, "its history goes on where this build ends it with WorkflowExecutionCompleted"},
+		}, "its history continues where this build ends it with WorkflowExecutionCompleted"},
 		{"another end of a success", "woken-by-callback", 0, otherEnd(workflow.ErrCanceled),
 			"its history ends with WorkflowExecutionCompleted, this build ends it with WorkflowExecutionCanceled"},
 		{"another end of a failure", "refused", 0, otherEnd(nil),
@@ -112,7 +112,7 @@ func TestUnfinishedHistories(t *testing.T) {
 		"a job terminated before its first workflow task": end(upTo(whole, 2), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED),
 		"a job that ran out of time":                      end(through(t, whole, enumspb.EVENT_TYPE_TIMER_STARTED), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT),
 		"an unhandled cancel request":                     through(t, recorded(t, "cancelled-while-waiting"), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED),
-		"an unhandled evidence signal":                    through(t, recorded(t, "worker-died-while-sending-told-accepted"), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED),
+		"an unhandled evidence signal":                    through(t, recorded(t, "worker-died-while-sending-late-evidence-accepted"), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED),
 	}
 	for name, history := range tests {
 		t.Run(name, func(t *testing.T) {

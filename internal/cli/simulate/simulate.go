@@ -47,7 +47,7 @@ to the given callback URLs only. GET /_sim/ledger returns the bill, POST /_sim/t
 {"faults":["reset"],"rate":0.5} changes the random faults, POST /_sim/keys {"apiKeys":["a","b"],"hmacKey":"c"} changes the accepted
 API keys, the signing key, or both.
 
-Give secrets in the environment, not in flags: other users of the machine can read the arguments of a process.
+` + command.SecretsHelp + `
 
 Examples:
 

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"lumaflow/internal/paid"
+	"lumaflow/internal/temporal/visibility"
 )
 
 // Server is the part of client.Client that reads runs.
@@ -88,7 +89,7 @@ const maxRuns = 5000
 // All returns the runs of an id that visibility lists, of all chains, the latest
 // first, at most maxRuns.
 func (r Reader) All(ctx context.Context, workflowID string) (all []*workflowpb.WorkflowExecutionInfo, err error) {
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: equals("WorkflowId", workflowID)}
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: visibility.Equals("WorkflowId", workflowID)}
 	for len(all) < maxRuns {
 		page, err := r.Server.ListWorkflow(ctx, request)
 		if err != nil {
@@ -139,7 +140,7 @@ func (r Reader) Intents(ctx context.Context, workflowID, runID, activityID strin
 func (r Reader) Claimant(ctx context.Context, taskID, exceptWorkflowID string) (workflowID string, err error) {
 	page, err := r.Server.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: 10,
-		Query:    equals(taskAttribute, taskID),
+		Query:    visibility.Equals(taskAttribute, taskID),
 	})
 	if _, missing := errors.AsType[*serviceerror.InvalidArgument](err); missing {
 		return "", nil

@@ -1,9 +1,6 @@
 package runs
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // The names and payloads of a job's history that payments are read from. Package
 // workflows and package activities write them; the tests there hold that they
@@ -49,8 +46,4 @@ type evidence struct {
 
 func (e evidence) submission() Submission {
 	return Submission{At: e.At, Attempts: e.Attempts, TaskID: e.TaskID}
-}
-
-func equals(attribute, value string) string {
-	return attribute + " = '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
 }

@@ -21,6 +21,7 @@ import (
 
 	"lumaflow/internal/store"
 	"lumaflow/internal/store/audit"
+	"lumaflow/test/storetest"
 )
 
 // BenchmarkAudit runs lumaflow, sha256sum and openssl on the same files, with
@@ -31,13 +32,13 @@ import (
 //	go test ./internal/store/audit -run '^$' -bench 'BenchmarkAudit$' -benchtime 5x
 func BenchmarkAudit(b *testing.B) {
 	const files, size = 16, 64 << 20
-	f := newFolder(b)
+	f := storetest.NewFolder(b)
 	var names []string
 	for i := range files {
 		task := strconv.Itoa(i)
 		name := store.VideoName("", task, 1, ".mp4")
-		f.write(name, noise(size, uint64(i)))
-		f.receipt(task, f.listed(name)...)
+		f.Write(name, noise(size, uint64(i)))
+		f.AddReceipt(task, f.Listed(name)...)
 		names = append(names, name)
 	}
 	lumaflow := filepath.Join(b.TempDir(), "lumaflow")
@@ -51,7 +52,7 @@ func BenchmarkAudit(b *testing.B) {
 		command []string
 		shares  [][]string
 	}{
-		{"lumaflow", []string{lumaflow, "audit"}, [][]string{{f.path}}},
+		{"lumaflow", []string{lumaflow, "audit"}, [][]string{{f.Path}}},
 		{"sha256sum", []string{"sha256sum"}, shares},
 		{"openssl", []string{"openssl", "dgst", "-sha256"}, shares},
 	} {
@@ -66,7 +67,7 @@ func BenchmarkAudit(b *testing.B) {
 				for _, share := range program.shares {
 					all.Go(func() {
 						cmd := exec.CommandContext(b.Context(), program.command[0], slices.Concat(program.command[1:], share)...)
-						cmd.Dir = f.path
+						cmd.Dir = f.Path
 						if output, err := cmd.CombinedOutput(); err != nil {
 							b.Errorf("%v: %.500s", err, output)
 						}
@@ -87,9 +88,9 @@ func BenchmarkAudit(b *testing.B) {
 func BenchmarkAuditMemory(b *testing.B) {
 	for _, receipts := range []int{1_000, 10_000} {
 		b.Run(fmt.Sprintf("receipts=%d", receipts), func(b *testing.B) {
-			f := newFolder(b)
+			f := storetest.NewFolder(b)
 			for i := range receipts {
-				writeJob(b, f.path, i)
+				writeJob(b, f.Path, i)
 			}
 			var most uint64
 			for b.Loop() {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/store/audit"
+	"lumaflow/test/storetest"
 )
 
 const video, second, receipt = "luma_result_t_1.mp4", "luma_result_t_2.mp4", "luma_result_t.json"
@@ -26,18 +27,18 @@ func TestConcurrentChanges(t *testing.T) {
 	tests := []struct {
 		name string
 		// happens runs before the first video is opened.
-		happens  func(*folder)
+		happens  func(*storetest.Folder)
 		problems []audit.Finding
 		notes    []audit.Finding
 	}{
 		{
 			name:     "a video vanishes",
-			happens:  func(f *folder) { f.remove(video) },
+			happens:  func(f *storetest.Folder) { f.Remove(video) },
 			problems: []audit.Finding{{Kind: audit.Missing, File: video, Receipt: receipt, TaskID: "t", Detail: receipt + " lists it"}},
 		},
 		{
 			name:    "a task is removed",
-			happens: func(f *folder) { f.remove(video); f.remove(second); f.remove(receipt) },
+			happens: func(f *storetest.Folder) { f.Remove(video); f.Remove(second); f.Remove(receipt) },
 			notes: []audit.Finding{
 				{Kind: audit.Vanished, File: receipt, Detail: "it was there when the audit began"},
 				{Kind: audit.Vanished, File: video, Detail: "it has gone while the audit ran; there is no " + receipt},
@@ -46,22 +47,22 @@ func TestConcurrentChanges(t *testing.T) {
 		},
 		{
 			name:    "a task is collected again, with other bytes",
-			happens: func(f *folder) { f.job("t", "another encoding", "second") },
+			happens: func(f *storetest.Folder) { f.Job("t", "another encoding", "second") },
 		},
 		{
 			name:    "a task is collected again, and not whole",
-			happens: func(f *folder) { f.job("t", "another encoding", "second"); f.write(video, "anoth") },
+			happens: func(f *storetest.Folder) { f.Job("t", "another encoding", "second"); f.Write(video, "anoth") },
 			problems: []audit.Finding{{Kind: audit.Truncated, File: video, Receipt: receipt, TaskID: "t",
 				Detail: "5 of 16 bytes are there"}},
 		},
 		{
 			name:    "a receipt leaves the video out",
-			happens: func(f *folder) { f.write(video, "other"); f.receipt("t", f.listed(second)...) },
+			happens: func(f *storetest.Folder) { f.Write(video, "other"); f.AddReceipt("t", f.Listed(second)...) },
 			notes:   []audit.Finding{{Kind: audit.Pending, File: video, Detail: "stored 0s ago, its receipt may still come"}},
 		},
 		{
 			name:    "a receipt breaks",
-			happens: func(f *folder) { f.write(video, "vidEo"); f.write(receipt, "") },
+			happens: func(f *storetest.Folder) { f.Write(video, "vidEo"); f.Write(receipt, "") },
 			problems: []audit.Finding{{Kind: audit.Changed, File: video, Receipt: receipt,
 				Detail: "its bytes are not those that were stored"}},
 		},
@@ -69,10 +70,10 @@ func TestConcurrentChanges(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			f := newFolder(t)
-			f.job("t", "video", "second")
+			f := storetest.NewFolder(t)
+			f.Job("t", "video", "second")
 			var once sync.Once
-			report := run(t, tampered{Store: f, onOpen: func(string) (io.ReadCloser, error) {
+			report := run(t, storetest.Hooked{Store: f, OnOpen: func(string) (io.ReadCloser, error) {
 				once.Do(func() { test.happens(f) })
 				return nil, nil
 			}})
@@ -87,13 +88,13 @@ func TestConcurrentChanges(t *testing.T) {
 func TestReceiptWrittenDuringTheAudit(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{"video", "vidEo"} {
-		f := newFolder(t)
-		f.job("w", "all is well")
-		f.video(video, content)
-		f.aged(video, 48*time.Hour)
-		report := run(t, tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
+		f := storetest.NewFolder(t)
+		f.Job("w", "all is well")
+		f.Video(video, content)
+		f.Age(video, 48*time.Hour)
+		report := run(t, storetest.Hooked{Store: f, OnOpen: func(name string) (io.ReadCloser, error) {
 			if name == "luma_result_w_1.mp4" {
-				f.receipt("t", listing(video, "video"))
+				f.AddReceipt("t", listing(video, "video"))
 			}
 			return nil, nil
 		}})
@@ -109,10 +110,10 @@ func TestReceiptWrittenDuringTheAudit(t *testing.T) {
 
 func TestReceiptRemovedDuringTheAudit(t *testing.T) {
 	t.Parallel()
-	f := newFolder(t)
-	f.job("t", "video")
-	report := run(t, tampered{Store: f, onReceipt: func(name string) error {
-		_ = os.Remove(f.at(name))
+	f := storetest.NewFolder(t)
+	f.Job("t", "video")
+	report := run(t, storetest.Hooked{Store: f, OnReceipt: func(name string) error {
+		_ = os.Remove(f.At(name))
 		return nil
 	}})
 	assert.Equal(t, []audit.Finding{{Kind: audit.Missing, File: receipt, Detail: "it was there when the audit began"}}, report.Problems)
@@ -125,9 +126,9 @@ type undated struct{ io.ReadCloser }
 // A store without modification times has no pending videos.
 func TestVideoOfUnknownAge(t *testing.T) {
 	t.Parallel()
-	f := newFolder(t)
-	f.video(video, "video")
-	report := run(t, tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
+	f := storetest.NewFolder(t)
+	f.Video(video, "video")
+	report := run(t, storetest.Hooked{Store: f, OnOpen: func(name string) (io.ReadCloser, error) {
 		file, err := f.Open(t.Context(), name)
 		return undated{file}, err
 	}})
@@ -151,13 +152,13 @@ func (b *breaking) Close() error { return nil }
 
 func TestUnreadableFiles(t *testing.T) {
 	t.Parallel()
-	f := newFolder(t)
-	f.job("t", "video")
-	f.job("u", "video")
-	f.job("w", "all is well")
-	f.video("luma_result_x_1.mp4", "no receipt, and can't be read")
+	f := storetest.NewFolder(t)
+	f.Job("t", "video")
+	f.Job("u", "video")
+	f.Job("w", "all is well")
+	f.Video("luma_result_x_1.mp4", "no receipt, and can't be read")
 	refused := &fs.PathError{Op: "open", Path: "p", Err: fs.ErrPermission}
-	report := run(t, tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
+	report := run(t, storetest.Hooked{Store: f, OnOpen: func(name string) (io.ReadCloser, error) {
 		switch name {
 		case video:
 			return &breaking{left: 1 << 20}, nil
@@ -176,19 +177,19 @@ func TestUnreadableFiles(t *testing.T) {
 // An audit ends with one error if the store becomes unreadable.
 func TestStoreBecomesUnreadable(t *testing.T) {
 	t.Parallel()
-	f := newFolder(t)
+	f := storetest.NewFolder(t)
 	for i := range 200 {
-		f.job(fmt.Sprintf("%03d", i), "video")
+		f.Job(fmt.Sprintf("%03d", i), "video")
 	}
 	var once sync.Once
-	report, err := audit.Run(t.Context(), tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
+	report, err := audit.Run(t.Context(), storetest.Hooked{Store: f, OnOpen: func(name string) (io.ReadCloser, error) {
 		if name >= "luma_result_100" {
-			once.Do(func() { assert.NoError(t, os.Rename(f.path, f.path+"-gone")) })
+			once.Do(func() { assert.NoError(t, os.Rename(f.Path, f.Path+"-gone")) })
 		}
 		return nil, nil
 	}}, audit.Options{Parallel: 1})
-	t.Cleanup(func() { _ = os.RemoveAll(f.path + "-gone") })
-	require.EqualError(t, err, "list "+f.path+": no such file or directory")
+	t.Cleanup(func() { _ = os.RemoveAll(f.Path + "-gone") })
+	require.EqualError(t, err, "list "+f.Path+": no such file or directory")
 	assert.False(t, report.Complete)
 	assert.Equal(t, 200, report.Receipts)
 	assert.Len(t, report.Problems, 19)
@@ -198,23 +199,17 @@ func TestStoreBecomesUnreadable(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist, "it is not an empty store")
 }
 
-// endless is a file without an end.
-type endless struct{ reads int }
-
-func (e *endless) Read(p []byte) (int, error) { e.reads++; return len(p), nil }
-func (e *endless) Close() error               { return nil }
-
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	f := newFolder(t)
-	f.job("a", "missing")
-	f.job("b", "endless")
-	f.job("c", "never reached")
-	f.write("unlisted.mp4", "x")
-	f.remove("luma_result_a_1.mp4")
+	f := storetest.NewFolder(t)
+	f.Job("a", "missing")
+	f.Job("b", "endless")
+	f.Job("c", "never reached")
+	f.Write("unlisted.mp4", "x")
+	f.Remove("luma_result_a_1.mp4")
 	ctx, cancel := context.WithCancel(t.Context())
-	file := &endless{}
-	report, err := audit.Run(ctx, tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
+	file := &storetest.Endless{}
+	report, err := audit.Run(ctx, storetest.Hooked{Store: f, OnOpen: func(name string) (io.ReadCloser, error) {
 		if name != "luma_result_b_1.mp4" {
 			return nil, nil
 		}
@@ -222,7 +217,7 @@ func TestInterrupted(t *testing.T) {
 		return file, nil
 	}}, audit.Options{Parallel: 1})
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Equal(t, 1, file.reads)
+	assert.Equal(t, 1, file.Reads)
 	assert.False(t, report.Complete)
 	assert.Equal(t, 3, report.Receipts)
 	require.Len(t, report.Problems, 1)
@@ -249,15 +244,15 @@ func TestInterrupted(t *testing.T) {
 // Parallel bounds the open files.
 func TestParallel(t *testing.T) {
 	t.Parallel()
-	f := newFolder(t)
+	f := storetest.NewFolder(t)
 	for i := range 12 {
-		f.job(strconv.Itoa(i), "video")
+		f.Job(strconv.Itoa(i), "video")
 	}
 	var mu sync.Mutex
 	open, most := 0, 0
 	enough := make(chan struct{})
 	var once sync.Once
-	report, err := audit.Run(t.Context(), tampered{Store: f, onOpen: func(name string) (io.ReadCloser, error) {
+	report, err := audit.Run(t.Context(), storetest.Hooked{Store: f, OnOpen: func(name string) (io.ReadCloser, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if open++; open > most {
@@ -287,13 +282,13 @@ func (h *held) Close() error               { h.closed(); return h.ReadCloser.Clo
 // Audits run while workers store videos.
 func TestDuringStores(t *testing.T) {
 	t.Parallel()
-	f := newFolder(t)
+	f := storetest.NewFolder(t)
 	done := make(chan struct{})
 	var workers sync.WaitGroup
 	for worker := range 3 {
 		workers.Go(func() {
 			for i := range 20 {
-				f.job(fmt.Sprintf("%d-%d", worker, i), "first", "second")
+				f.Job(fmt.Sprintf("%d-%d", worker, i), "first", "second")
 			}
 		})
 	}

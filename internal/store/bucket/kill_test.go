@@ -19,6 +19,7 @@ import (
 
 	"lumaflow/internal/store"
 	"lumaflow/test/s3test"
+	"lumaflow/test/storetest"
 )
 
 const (
@@ -116,7 +117,7 @@ func TestKilledDuringAWrite(t *testing.T) {
 			require.NoError(t, err)
 			stored := server.Objects()
 			assert.Len(t, stored, 1)
-			assert.Equal(t, put.SHA256, sum([]byte(stored[name])))
+			assert.Equal(t, put.SHA256, storetest.Sum([]byte(stored[name])))
 			server.NoMultipartUploads()
 		})
 	}

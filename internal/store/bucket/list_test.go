@@ -1,7 +1,6 @@
 package bucket_test
 
 import (
-	"context"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -77,18 +76,4 @@ func TestMissingBucket(t *testing.T) {
 	require.ErrorContains(t, err, "NoSuchBucket")
 	_, err = opened.PutVideo(t.Context(), name, source(t, []byte("video")))
 	require.ErrorContains(t, err, "NoSuchBucket")
-}
-
-func TestOpenMissingFile(t *testing.T) {
-	inEveryCloud(t, func(t *testing.T, opened store.Store, root string) {
-		_, err := opened.Open(t.Context(), name)
-		require.ErrorIs(t, err, fs.ErrNotExist)
-		canceled, cancel := context.WithCancel(t.Context())
-		cancel()
-		for _, err := range opened.List(canceled) {
-			require.ErrorIs(t, err, context.Canceled)
-		}
-		_, err = opened.Open(canceled, name)
-		require.ErrorIs(t, err, context.Canceled)
-	})
 }

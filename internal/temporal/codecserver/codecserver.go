@@ -151,7 +151,7 @@ func notAllowed(w http.ResponseWriter, methods ...string) {
 }
 
 func (h *handler) reject(w http.ResponseWriter, r *http.Request, status int, reason string) {
-	h.options.Logger.WarnContext(r.Context(), "request refused", "status", status, "why", reason,
+	h.options.Logger.WarnContext(r.Context(), "request refused", "status", status, "reason", reason,
 		"from", r.RemoteAddr, "origin", r.Header.Get("Origin"))
 	http.Error(w, reason, status)
 }

@@ -82,7 +82,7 @@ func requireEnd(t *testing.T, pid string) {
 	require.Eventually(t, func() bool {
 		state, _ := exec.Command("/bin/ps", "-o", "stat=", "-p", pid).Output()
 		return len(state) == 0 || state[0] == 'Z'
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 // requireCLI finds or builds Temporal's CLI; -short skips the test.

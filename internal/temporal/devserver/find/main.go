@@ -11,7 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"lumaflow/internal/temporal/devserver" //nolint:depguard // This program is for tests and scripts.
+	"lumaflow/internal/temporal/devserver"
 )
 
 func main() {
