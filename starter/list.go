@@ -55,32 +55,33 @@ type Entry struct {
 func (s *Starter) List(ctx context.Context, filter Filter) (entries []Entry, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	entries, more, err = s.listPages(ctx, filter.query(), filter.Limit)
+	listed, more, err := s.listRuns(ctx, filter.query(), filter.Limit)
 	if err != nil {
 		return nil, false, filter.listError(err)
+	}
+	entries = make([]Entry, len(listed))
+	for i, info := range listed {
+		entries[i] = newEntry(info)
 	}
 	s.queryStages(ctx, entries)
 	return entries, more, nil
 }
 
-// listPages reads the pages of a list up to a limit.
-func (s *Starter) listPages(ctx context.Context, query string, limit int) (entries []Entry, more bool, err error) {
+// listRuns reads the pages of a list up to a limit.
+func (s *Starter) listRuns(ctx context.Context, query string, limit int) (listed []*workflowpb.WorkflowExecutionInfo, more bool, err error) {
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query}
-	entries = []Entry{}
 	for {
-		request.PageSize = int32(min(limit+1-len(entries), listPageSize)) //nolint:gosec // at most listPageSize
+		request.PageSize = int32(min(limit+1-len(listed), listPageSize)) //nolint:gosec // at most listPageSize
 		page, err := s.temporal.ListWorkflow(ctx, request)
 		if err != nil {
 			return nil, false, err
 		}
-		for _, info := range page.GetExecutions() {
-			entries = append(entries, newEntry(info))
-		}
+		listed = append(listed, page.GetExecutions()...)
 		switch request.NextPageToken = page.GetNextPageToken(); {
-		case len(entries) > limit:
-			return entries[:limit], true, nil
+		case len(listed) > limit:
+			return listed[:limit], true, nil
 		case len(request.NextPageToken) == 0:
-			return entries, false, nil
+			return listed, false, nil
 		}
 	}
 }

@@ -2,7 +2,6 @@ package starter
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -40,21 +39,18 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
-// is reports whether a job ended with a failure of one of the types.
-func (f *Failure) is(types ...string) bool { return f != nil && slices.Contains(types, f.Type) }
-
-// leavesNoVideo reports whether the type of a failure proves that no task of the
-// job has a video.
-func (f *Failure) leavesNoVideo() bool {
-	return f.is(workflows.GenerationFailed, workflows.SubmitRefused, workflows.InvalidRequest)
-}
-
 // The failure types of jobs that did not end by themselves.
 const (
 	FailureCanceled   = "Canceled"
 	FailureTerminated = "Terminated"
 	FailureTimedOut   = "TimedOut"
+	// failureOther is the type of a failure without one.
+	failureOther = "Failed"
 )
+
+var endTypes = map[State]string{
+	StateCanceled: FailureCanceled, StateTerminated: FailureTerminated, StateTimedOut: FailureTimedOut,
+}
 
 // The failure types of jobs of a batch that could not be started, or not be
 // watched to their end.

@@ -13,14 +13,16 @@ import (
 
 	"lumaflow/internal/kie"
 	"lumaflow/internal/oneline"
-	"lumaflow/workflows"
+	"lumaflow/internal/paid/runs"
 )
 
 const (
 	// riskTimeout bounds the search for videos at risk.
 	riskTimeout = 2 * time.Minute
-	// maxJobs bounds the open jobs, and the closed ones, of one search.
-	maxJobs = 50_000
+	// maxJobs bounds the open jobs, and the closed ones, of one search, maxNamed the
+	// jobs that one of its notes names.
+	maxJobs  = 50_000
+	maxNamed = 20
 	// maxTaskDuration is the time after which a task counts as finished although no
 	// record of its end was read. kie.ai documents 2 to 20 minutes.
 	maxTaskDuration = time.Hour
@@ -77,8 +79,8 @@ type Risks struct {
 // AtRisk finds the videos that no job has stored although their task has ended or
 // may have: those of jobs that ended without their video, and those of open jobs
 // that are collecting, or whose task was submitted more than an hour ago. Videos
-// that another job has collected are left out. It reads the history of every such
-// job, the oldest first, for at most two minutes.
+// that a later run or another job has stored are left out. It reads the memo or the
+// end of every such job, the oldest first, for at most two minutes.
 func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) {
 	bounded, cancel := context.WithTimeout(ctx, riskTimeout)
 	defer cancel()
@@ -103,35 +105,22 @@ func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) 
 	return risks, nil
 }
 
-// newRisk computes the time left for a task of a job.
-func newRisk(entry Entry, tasks runTasks, task *historyTask, now time.Time) Risk {
-	risk := Risk{Entry: entry, CountedFrom: FromJob, Since: entry.StartedAt}
-	risk.TaskID = task.id
-	if tasks.failure != nil {
-		risk.Failure = tasks.failure.Type
-	}
-	switch {
-	case !task.endedAt.IsZero():
-		risk.CountedFrom, risk.Since = FromEnd, task.endedAt
-	case !task.submittedAt.IsZero():
-		risk.CountedFrom, risk.Since = FromSubmission, task.submittedAt
+// newRisk computes the time left for a payment. Only the task of the run has times:
+// another one may be older.
+func newRisk(entry Entry, payment runs.Payment, now time.Time) Risk {
+	risk := Risk{Entry: entry, Failure: endType(payment.Run), CountedFrom: FromJob, Since: entry.StartedAt}
+	risk.TaskID = payment.TaskID
+	switch facts := payment.Run.Facts; {
+	case facts.TaskID != "" && facts.TaskID != payment.TaskID:
+	case !facts.EndedAt.IsZero():
+		risk.CountedFrom, risk.Since = FromEnd, facts.EndedAt
+	case !facts.SubmittedAt.IsZero():
+		risk.CountedFrom, risk.Since = FromSubmission, facts.SubmittedAt
 	}
 	risk.Since = risk.Since.UTC()
 	risk.DeletedAt = risk.Since.Add(kie.MediaKept)
 	risk.HoursLeft = int(risk.DeletedAt.Sub(now) / time.Hour)
 	return risk
-}
-
-// atRisk are the tasks whose videos the run may have left at kie.ai.
-func (r runTasks) atRisk() []*historyTask {
-	if r.failure.leavesNoVideo() {
-		return nil
-	}
-	owned := slices.ContainsFunc(r.all, func(t *historyTask) bool { return t.own })
-	// A task that was only named may be that of the submission with an unknown
-	// outcome, unless the job has found that.
-	named := r.failure.is(workflows.SubmitUnknown) || r.unknown && !owned
-	return slices.DeleteFunc(slices.Clone(r.all), func(t *historyTask) bool { return t.noVideo || !t.own && !named })
 }
 
 // accuracy orders the starts of the count.

@@ -38,7 +38,7 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 		report.Status = &status
 		report.TaskID = cmp.Or(status.TaskID, report.TaskID)
 	} else if report.TaskID == "" {
-		s.findTaskID(ctx, &report)
+		s.findTaskID(ctx, described.GetWorkflowExecutionInfo(), &report)
 	}
 	switch {
 	case !report.State.Open():
@@ -68,10 +68,12 @@ func newReport(info *workflowpb.WorkflowExecutionInfo) Report {
 	return report
 }
 
-// findTaskID sets the task id from the history, as far as that can be read.
-func (s *Starter) findTaskID(ctx context.Context, report *Report) {
-	if tasks, err := s.readTasks(ctx, report.WorkflowID, report.RunID); err == nil {
-		report.TaskID = cmp.Or(tasks.taskID, report.TaskID)
+// findTaskID sets the task that the run has on record, as far as that can be read.
+func (s *Starter) findTaskID(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, report *Report) {
+	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
+	defer cancel()
+	if run, err := s.runs.Run(ctx, info); err == nil {
+		report.TaskID = cmp.Or(run.Facts.TaskID, report.TaskID)
 	}
 }
 

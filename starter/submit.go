@@ -116,13 +116,15 @@ func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reu
 	}
 	// Adopting a task pays nothing.
 	if sub.input.TaskID == "" {
-		if err := s.addEnd(ctx, &last); err != nil {
-			return Job{}, reuse, err
+		if sub.payOnce && last.State == StateFailed {
+			if err := s.addEnd(ctx, &last); err != nil {
+				return Job{}, reuse, err
+			}
+			if last.Failure.Type == workflows.GenerationFailed {
+				return existing, reuse, nil
+			}
 		}
-		if sub.payOnce && last.Failure.is(workflows.GenerationFailed) {
-			return existing, reuse, nil
-		}
-		if err := s.checkUnpaid(ctx, last); err != nil {
+		if err := s.checkUnpaid(ctx, described.GetWorkflowExecutionInfo()); err != nil {
 			return Job{}, reuse, err
 		}
 	}

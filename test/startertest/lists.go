@@ -43,7 +43,11 @@ func (f *Temporal) ListWorkflow(ctx context.Context, in *workflowservice.ListWor
 	})
 	slices.SortFunc(runs, func(a, b *Run) int { return strings.Compare(key(a), key(b)) })
 	page := &workflowservice.ListWorkflowExecutionsResponse{}
-	for _, run := range runs[:min(len(runs), int(in.GetPageSize()), 2)] {
+	size := 2
+	if in.GetPageSize() > 0 {
+		size = min(size, int(in.GetPageSize()))
+	}
+	for _, run := range runs[:min(len(runs), size)] {
 		page.Executions = append(page.Executions, run.info())
 		page.NextPageToken = []byte(key(run))
 	}
@@ -52,10 +56,11 @@ func (f *Temporal) ListWorkflow(ctx context.Context, in *workflowservice.ListWor
 
 var (
 	closedAfter = regexp.MustCompile(`CloseTime > '([^']+)'`)
+	ofJob       = regexp.MustCompile(`WorkflowId = '([^']+)'`)
 	ofTask      = regexp.MustCompile(`LumaTaskId = '([^']+)'`)
 )
 
-// selected evaluates the conditions that package starter uses in list queries.
+// selected evaluates the conditions that the job client uses in list queries.
 func (r *Run) selected(query string) bool {
 	open := r.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	switch {
@@ -69,6 +74,9 @@ func (r *Run) selected(query string) bool {
 		if err != nil || !r.Closed.After(limit) {
 			return false
 		}
+	}
+	if job := ofJob.FindStringSubmatch(query); job != nil && r.ID != job[1] {
+		return false
 	}
 	task := ofTask.FindStringSubmatch(query)
 	return task == nil || r.Attributes["LumaTaskId"] == task[1]
