@@ -91,7 +91,7 @@ type Cancellation struct {
 // Cancel requests the cancellation of a job and, if a worker serves it, waits at
 // most ten seconds for its end.
 func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
-	before, err := s.Status(ctx, id)
+	before, err := s.report(ctx, id, "")
 	if err != nil || !before.State.Open() {
 		return Cancellation{Report: before, Already: err == nil}, err
 	}

@@ -159,26 +159,35 @@ func alreadyStarted(err error) bool {
 	return is[*serviceerror.WorkflowExecutionAlreadyStarted](err)
 }
 
-// checkSameRequest compares an input with that of an existing job, which is the
-// first event of its history.
+// checkSameRequest compares an input with that of an existing job.
 func (s *Starter) checkSameRequest(ctx context.Context, job Report, input workflows.ModifyVideoInput) error {
+	id := oneline.Clean(job.WorkflowID)
+	existing, decoded, err := s.input(ctx, job)
+	switch {
+	case err != nil:
+		return failed("read the request of job "+id, err)
+	case decoded != nil:
+		return fmt.Errorf("job %s exists and its request can't be read (%s): choose another --id", id, errorText(decoded))
+	case JobID(existing, "") != JobID(input, ""):
+		return fmt.Errorf("job %s exists with another request: choose another --id, or see it with: lumaflow status %s", id, id)
+	default:
+		return nil
+	}
+}
+
+// input returns the input of a run, which is in the first event of its history.
+// Decoded is the error of an input that can't be read.
+func (s *Starter) input(ctx context.Context, run Report) (input workflows.ModifyVideoInput, decoded, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	id := oneline.Clean(job.WorkflowID)
-	events := s.temporal.GetWorkflowHistory(ctx, job.WorkflowID, job.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := s.temporal.GetWorkflowHistory(ctx, run.WorkflowID, run.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	if !events.HasNext() {
-		return nil
+		return input, errors.New("its history is empty"), nil
 	}
 	first, err := events.Next()
 	if err != nil {
-		return failed("read the request of job "+id, err)
+		return input, nil, err
 	}
-	var existing workflows.ModifyVideoInput
-	if err := s.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &existing); err != nil {
-		return fmt.Errorf("job %s exists and its request can't be read (%s): choose another --id", id, errorText(err))
-	}
-	if JobID(existing, "") != JobID(input, "") {
-		return fmt.Errorf("job %s exists with another request: choose another --id, or see it with: lumaflow status %s", id, id)
-	}
-	return nil
+	decoded = s.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input)
+	return input, decoded, nil
 }

@@ -210,9 +210,9 @@ func (w *watchedJob) poll(ctx context.Context) Progress {
 		described, _ := w.starter.describe(ctx, w.job.WorkflowID, w.job.RunID)
 		progress.Bytes, progress.Total = w.starter.downloaded(described, status.Videos)
 		for _, failing := range w.starter.failing(described) {
-			if !failing.NextAttempt.IsZero() {
-				// The failure is shown in place of the bar until the retry.
-				progress.Detail, progress.Total = failing.retryText(), -1
+			if !failing.NextAttempt.IsZero() || failing.Next != "" {
+				// It is shown in place of the bar until the retry.
+				progress.Detail, progress.Total = failing.text(), -1
 			}
 		}
 	}

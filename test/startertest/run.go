@@ -45,6 +45,8 @@ type Run struct {
 	Answer func() (workflows.Status, error)
 	// Versioning pins the run to a worker version.
 	Versioning *workflowpb.WorkflowExecutionVersioningInfo
+	// RunTimeout and ExecutionTimeout are those of the start; zero means none.
+	RunTimeout, ExecutionTimeout time.Duration
 	// WorkflowTaskAttempt is the attempt of the pending workflow task.
 	WorkflowTaskAttempt int32
 	// Update handles a resolution; if it is nil, the update times out.

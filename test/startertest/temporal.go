@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lumaflow/workflows"
 )
@@ -120,6 +121,9 @@ func (f *Temporal) DescribeWorkflow(_ context.Context, id, runID string) (*clien
 	}
 	return &client.WorkflowExecutionDescription{RawResponse: &workflowservice.DescribeWorkflowExecutionResponse{
 		WorkflowExecutionInfo: found.info(), PendingActivities: found.Pending,
+		ExecutionConfig: &workflowpb.WorkflowExecutionConfig{
+			WorkflowRunTimeout: durationpb.New(found.RunTimeout), WorkflowExecutionTimeout: durationpb.New(found.ExecutionTimeout),
+		},
 		PendingWorkflowTask: &workflowpb.PendingWorkflowTaskInfo{Attempt: found.WorkflowTaskAttempt},
 	}}, nil
 }
