@@ -37,7 +37,9 @@ type Run struct {
 	Attributes map[string]string
 	// Memo holds what the run has paid; FirstRunID is the first run of its chain, by
 	// default the run itself.
-	Memo       *paid.Facts
+	Memo *paid.Facts
+	// Codec encodes the memo; nil leaves it as it is.
+	Codec      func(*commonpb.Payload) *commonpb.Payload
 	FirstRunID string
 	History    *History
 	Pending    []*workflowpb.PendingActivityInfo
@@ -101,7 +103,11 @@ func (r *Run) info() *workflowpb.WorkflowExecutionInfo {
 		FirstRunId:     cmp.Or(r.FirstRunID, r.RunID),
 	}
 	if r.Memo != nil {
-		info.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{paid.MemoKey: r.payload(r.Memo)}}
+		memo := r.payload(r.Memo)
+		if r.Codec != nil {
+			memo = r.Codec(memo)
+		}
+		info.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{paid.MemoKey: memo}}
 	}
 	if !r.Closed.IsZero() {
 		info.CloseTime = timestamppb.New(r.Closed)
