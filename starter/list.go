@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -35,6 +36,9 @@ type Filter struct {
 	TaskQueue string
 	// Limit is the greatest number of jobs, the newest first.
 	Limit int
+	// Queries bounds the queries for the stages of open jobs that their search
+	// attributes lack; zero means Limit.
+	Queries int
 }
 
 // Entry is one job of a list.
@@ -63,8 +67,19 @@ func (s *Starter) List(ctx context.Context, filter Filter) (entries []Entry, mor
 	for i, info := range listed {
 		entries[i] = newEntry(info)
 	}
-	s.queryStages(ctx, entries)
+	s.queryStages(ctx, entries, cmp.Or(filter.Queries, filter.Limit))
 	return entries, more, nil
+}
+
+// Count counts jobs, without a limit.
+func (s *Starter) Count(ctx context.Context, filter Filter) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	counted, err := s.temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: filter.query()})
+	if err != nil {
+		return 0, filter.listError(err)
+	}
+	return int(counted.GetCount()), nil
 }
 
 // listRuns reads the pages of a list up to a limit.
@@ -125,13 +140,14 @@ func newEntry(info *workflowpb.WorkflowExecutionInfo) Entry {
 	return Entry{job.WorkflowID, job.RunID, job.State, stage, job.TaskID, job.StartedAt, job.ClosedAt}
 }
 
-// queryStages queries the open jobs without a stage. After one query without an
-// answer it makes no more: the other jobs most likely lack their worker as well,
-// and the list does not wait for each.
-func (s *Starter) queryStages(ctx context.Context, entries []Entry) {
+// queryStages queries the open jobs without a stage, at most limit. One stuck job
+// proves nothing about the others. After several queries without an answer it makes
+// no more: the other jobs most likely lack their worker as well, and the list does not
+// wait for each.
+func (s *Starter) queryStages(ctx context.Context, entries []Entry, limit int) {
 	ctx, cancel := context.WithTimeout(ctx, stageTimeout)
 	defer cancel()
-	var unanswered atomic.Bool
+	var unanswered atomic.Int32
 	var queries errgroup.Group
 	queries.SetLimit(maxConcurrent)
 	for i := range entries {
@@ -139,13 +155,16 @@ func (s *Starter) queryStages(ctx context.Context, entries []Entry) {
 		if !entry.State.Open() || entry.Stage != "" {
 			continue
 		}
+		if limit--; limit < 0 {
+			break
+		}
 		queries.Go(func() error {
-			if unanswered.Load() {
+			if unanswered.Load() >= maxConcurrent {
 				return nil
 			}
 			status, err := s.query(ctx, entry.WorkflowID, entry.RunID)
 			if err != nil {
-				unanswered.Store(true)
+				unanswered.Add(1)
 				return nil
 			}
 			entry.Stage, entry.TaskID = status.Stage, status.TaskID

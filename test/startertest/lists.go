@@ -54,6 +54,19 @@ func (f *Temporal) ListWorkflow(ctx context.Context, in *workflowservice.ListWor
 	return page, nil
 }
 
+// CountWorkflow counts the runs that a list would have.
+func (f *Temporal) CountWorkflow(_ context.Context, in *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	counted := &workflowservice.CountWorkflowExecutionsResponse{}
+	for _, run := range f.Runs {
+		if run.selected(in.GetQuery()) {
+			counted.Count++
+		}
+	}
+	return counted, f.ListError
+}
+
 var (
 	closedAfter = regexp.MustCompile(`CloseTime > '([^']+)'`)
 	ofJob       = regexp.MustCompile(`WorkflowId = '([^']+)'`)
