@@ -3,53 +3,58 @@ package starter
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/kie"
 	"lumaflow/internal/oneline"
 	"lumaflow/internal/paid/runs"
+	"lumaflow/workflows"
 )
 
 const (
-	// riskTimeout bounds the search for videos at risk.
+	// riskTimeout bounds a search for videos at risk, maxJobs its open jobs and its
+	// closed ones, maxNamed the jobs that one of its notes names.
 	riskTimeout = 2 * time.Minute
-	// maxJobs bounds the open jobs, and the closed ones, of one search, maxNamed the
-	// jobs that one of its notes names.
-	maxJobs  = 50_000
-	maxNamed = 20
+	maxJobs     = 50_000
+	maxNamed    = 20
 	// maxTaskDuration is the time after which a task counts as finished although no
 	// record of its end was read. kie.ai documents 2 to 20 minutes.
 	maxTaskDuration = time.Hour
 )
 
-// RiskFilter selects videos at risk.
+// RiskFilter selects videos at risk: by the task queue of the job, empty for all, and
+// at most Limit, those with the least time left first.
 type RiskFilter struct {
-	// TaskQueue selects by the task queue of the job; empty means all.
 	TaskQueue string
-	// Limit is the greatest number of videos, those with the least time left first.
-	Limit int
+	Limit     int
 }
 
 // Risk is a task that has ended, or may have, and whose video no job has stored.
-// kie.ai deletes it at DeletedAt.
 type Risk struct {
 	// Entry is the job, whose fields the JSON holds directly.
 	Entry
 	// Failure is the type of the job's failure; empty if it is open.
 	Failure string `json:"failure,omitempty"`
-	// CountedFrom is the event at the time Since: the end of the task, or an earlier
-	// one if the end is unknown.
+	TimeLeft
+}
+
+// TimeLeft is the time until kie.ai deletes a video: kie.MediaKept after Since, the
+// time of the event CountedFrom. It is too short by the duration of the task if that is
+// the submission.
+type TimeLeft struct {
 	CountedFrom CountStart `json:"countedFrom"`
 	Since       time.Time  `json:"since"`
-	// DeletedAt is kie.MediaKept after Since. It is too early by the duration of the
-	// task if Since is the submission.
-	DeletedAt time.Time `json:"deletedAt"`
+	DeletedAt   time.Time  `json:"deletedAt"`
 	// HoursLeft are the whole hours until DeletedAt.
 	HoursLeft int `json:"hoursLeft"`
 }
@@ -57,59 +62,163 @@ type Risk struct {
 // CountStart is the event from which the time of a video is counted.
 type CountStart string
 
+// The end of the task in kie.ai's record, or else its submission, or else the start of
+// the job. A task of another submitter may be older than that.
 const (
-	// FromEnd is the end of the task in kie.ai's record.
-	FromEnd CountStart = "finished"
-	// FromSubmission is the submission of the task.
+	FromEnd        CountStart = "finished"
 	FromSubmission CountStart = "submitted"
-	// FromJob is the start of the job. A task of another submitter may be older.
-	FromJob CountStart = "job-start"
+	FromJob        CountStart = "job-start"
 )
 
-// Risks is the result of a search for videos at risk.
+// Risks is the result of a search for videos at risk. More means that there are others
+// beyond the limit, Notes describe, in a plain line each, what the search lacks.
 type Risks struct {
-	// Found are the videos, those with the least time left first.
 	Found []Risk
-	// More means that there are others beyond the limit.
-	More bool
-	// Notes describe, in a plain line each, what the search could not cover.
+	More  bool
 	Notes []string
 }
 
+// riskSearch is one search for videos at risk.
+type riskSearch struct {
+	starter *Starter
+	now     time.Time
+
+	mu sync.Mutex
+	// found are the videos at risk by their task, expired the tasks whose video kie.ai
+	// has deleted, nameless the ended jobs that may have paid for a task with an unknown
+	// id, read the jobs whose runs are read.
+	found                   map[string]Risk
+	expired, nameless, read map[string]bool
+	// missed are runs beyond the time limit, unread those that could not be read, with
+	// one of the errors.
+	missed, unread int
+	readErr        string
+	// noTaskAttribute means that the namespace can't list jobs by their task.
+	noTaskAttribute bool
+}
+
 // AtRisk finds the videos that no job has stored although their task has ended or
-// may have: those of jobs that ended without their video, and those of open jobs
-// that are collecting, or whose task was submitted more than an hour ago. Videos
-// that a later run or another job has stored are left out. It reads the memo or the
-// end of every such job, the oldest first, for at most two minutes.
+// may have: those of runs that ended without their video, and those of open jobs that
+// are collecting, or whose task was submitted more than an hour ago. It reads the memo
+// or the end of each run, the oldest first, for at most two minutes.
 func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) {
 	bounded, cancel := context.WithTimeout(ctx, riskTimeout)
 	defer cancel()
-	search := &riskSearch{starter: s, now: time.Now(), found: map[string]Risk{}}
-	if err := search.list(bounded, filter); err != nil {
-		return Risks{}, err
+	search := &riskSearch{
+		starter: s, now: time.Now(), found: map[string]Risk{},
+		expired: map[string]bool{}, nameless: map[string]bool{}, read: map[string]bool{},
 	}
-	search.examineAll(bounded)
+	candidates, truncated, err := search.list(bounded, filter)
+	if err != nil {
+		return Risks{}, failed("list the jobs", err)
+	}
+	var examinations errgroup.Group
+	examinations.SetLimit(maxConcurrent)
+	for _, info := range candidates {
+		examinations.Go(func() error {
+			search.count(bounded, search.examine(bounded, info))
+			return nil
+		})
+	}
+	// The errors are counted.
+	_ = examinations.Wait()
 	if ctx.Err() != nil {
 		return Risks{}, failed("search for videos at risk", context.Cause(ctx))
 	}
 	found := slices.SortedFunc(maps.Values(search.found), func(a, b Risk) int {
 		return cmp.Or(a.DeletedAt.Compare(b.DeletedAt), strings.Compare(a.TaskID, b.TaskID))
 	})
-	risks := Risks{Found: append([]Risk{}, found...), Notes: search.notes()}
-	if note := s.retentionNote(ctx); note != "" {
-		risks.Notes = append(risks.Notes, note)
-	}
-	if len(risks.Found) > filter.Limit {
-		risks.Found, risks.More = risks.Found[:filter.Limit], true
-	}
-	return risks, nil
+	// An empty list is [] in JSON.
+	shown := append([]Risk{}, found[:min(len(found), filter.Limit)]...)
+	return Risks{shown, len(found) > filter.Limit, append(search.notes(len(candidates), truncated), s.retentionNotes(ctx)...)}, nil
 }
 
-// newRisk computes the time left for a payment. Only the task of the run has times:
-// another one may be older.
-func newRisk(entry Entry, payment runs.Payment, now time.Time) Risk {
-	risk := Risk{Entry: entry, Failure: endType(payment.Run), CountedFrom: FromJob, Since: entry.StartedAt}
-	risk.TaskID = payment.TaskID
+// list returns the runs that may have left a video. Lists lack the stage of open ones
+// without lumaflow's search attributes. A task ends at most maxTaskDuration after its
+// job.
+func (r *riskSearch) list(ctx context.Context, filter RiskFilter) (candidates []*workflowpb.WorkflowExecutionInfo, truncated bool, err error) {
+	oldest := r.now.Add(-kie.MediaKept - maxTaskDuration).UTC().Format(time.RFC3339)
+	for _, query := range []string{
+		Filter{Open: true, TaskQueue: filter.TaskQueue}.query(),
+		Filter{Failed: true, TaskQueue: filter.TaskQueue}.query() + " AND CloseTime > '" + oldest + "'",
+	} {
+		listed, more, err := r.starter.listRuns(ctx, query, maxJobs)
+		if err != nil {
+			return nil, false, err
+		}
+		candidates, truncated = append(candidates, listed...), truncated || more
+	}
+	candidates = slices.DeleteFunc(candidates, func(info *workflowpb.WorkflowExecutionInfo) bool {
+		entry := newEntry(info)
+		return entry.Stage != "" && r.running(entry, entry.StartedAt)
+	})
+	slices.SortFunc(candidates, func(a, b *workflowpb.WorkflowExecutionInfo) int {
+		return a.GetStartTime().AsTime().Compare(b.GetStartTime().AsTime())
+	})
+	return candidates, truncated, nil
+}
+
+// running reports whether the task of an open job, submitted at a time, is taken to
+// be still running.
+func (r *riskSearch) running(entry Entry, submittedAt time.Time) bool {
+	return entry.State.Open() && entry.Stage != workflows.StageCollecting && r.now.Sub(submittedAt) < maxTaskDuration
+}
+
+// count counts the error of one examination.
+func (r *riskSearch) count(ctx context.Context, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err == nil, notFound(err), errors.Is(err, ErrNoJob):
+	case ctx.Err() != nil:
+		r.missed++
+	default:
+		r.unread++
+		r.readErr = errorText(err)
+	}
+}
+
+// examine adds the videos that a job has left, if one of its runs may have left one.
+func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	run, err := r.starter.runs.Run(ctx, info)
+	if err != nil || !run.Facts.PaidOpen {
+		return err
+	}
+	if risk, err := r.risk(ctx, runs.Payment{Run: run, TaskID: run.Facts.TaskID}); err != nil || r.running(risk.Entry, risk.Since) {
+		return err
+	}
+	id := info.GetExecution().GetWorkflowId()
+	r.mu.Lock()
+	read := r.read[id]
+	r.read[id] = true
+	r.mu.Unlock()
+	if read {
+		return nil
+	}
+	job, err := r.starter.runs.Job(ctx, id, run)
+	for _, payment := range job.Payments() {
+		if err == nil && !payment.Stored && !payment.NoVideo && payment.Run.Facts.PaidOpen {
+			err = r.add(ctx, payment)
+		}
+	}
+	return err
+}
+
+// risk returns a payment as a video at risk, with the stage of an open run. Only the
+// task of the run has times: another one may be older.
+func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, error) {
+	risk := Risk{newEntry(payment.Run.Info), endType(payment.Run), TimeLeft{CountedFrom: FromJob}}
+	if risk.State.Open() && risk.Stage == "" {
+		described, err := r.starter.describe(ctx, risk.WorkflowID, risk.RunID)
+		if err != nil {
+			return risk, err
+		}
+		risk.Stage = storedStage(described)
+	}
+	risk.TaskID, risk.Since = payment.TaskID, risk.StartedAt
 	switch facts := payment.Run.Facts; {
 	case facts.TaskID != "" && facts.TaskID != payment.TaskID:
 	case !facts.EndedAt.IsZero():
@@ -119,40 +228,91 @@ func newRisk(entry Entry, payment runs.Payment, now time.Time) Risk {
 	}
 	risk.Since = risk.Since.UTC()
 	risk.DeletedAt = risk.Since.Add(kie.MediaKept)
-	risk.HoursLeft = int(risk.DeletedAt.Sub(now) / time.Hour)
-	return risk
+	risk.HoursLeft = int(risk.DeletedAt.Sub(r.now) / time.Hour)
+	return risk, nil
 }
 
-// accuracy orders the starts of the count.
-func (c CountStart) accuracy() int {
-	return slices.Index([]CountStart{FromJob, FromSubmission, FromEnd}, c)
-}
-
-// merged is one task of two jobs: that of the open job, which collects it, with
-// the more accurate start of the count.
-func merged(a, b Risk) Risk {
-	if b.State.Open() && !a.State.Open() {
-		a, b = b, a
+// add adds a payment unless its task is running or another job has an end for it. Of
+// a task of two jobs the open job, which collects it, and the shorter time are shown.
+func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
+	risk, err := r.risk(ctx, payment)
+	if err != nil || r.running(risk.Entry, risk.Since) {
+		return err
 	}
-	if b.CountedFrom.accuracy() > a.CountedFrom.accuracy() {
-		a.CountedFrom, a.Since, a.DeletedAt, a.HoursLeft = b.CountedFrom, b.Since, b.DeletedAt, b.HoursLeft
+	settled, complete := false, true
+	if risk.TaskID != "" {
+		settled, complete, err = r.starter.runs.Settled(ctx, risk.TaskID)
 	}
-	return a
+	if err != nil || settled {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.noTaskAttribute = r.noTaskAttribute || !complete
+	other, found := r.found[risk.TaskID]
+	switch {
+	case !risk.DeletedAt.After(r.now):
+		r.expired[risk.TaskID] = true
+		return nil
+	case risk.TaskID == "":
+		if !risk.State.Open() && !payment.Run.Facts.WrittenOff {
+			r.nameless[oneline.Clean(risk.WorkflowID)] = true
+		}
+		return nil
+	case found:
+		left := risk.TimeLeft
+		if other.Since.Before(risk.Since) {
+			left = other.TimeLeft
+		}
+		if other.State.Open() {
+			risk = other
+		}
+		risk.TimeLeft = left
+	}
+	r.found[risk.TaskID] = risk
+	return nil
 }
 
-// retentionNote describes a namespace that deletes closed jobs before kie.ai
-// deletes their videos.
-func (s *Starter) retentionNote(ctx context.Context) string {
+// notes describe the jobs and videos that are missing from the result.
+func (r *riskSearch) notes(candidates int, truncated bool) (notes []string) {
+	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	if n := len(r.expired); n > 0 {
+		add("not shown: videos whose 14 days at kie.ai are over: %d", n)
+	}
+	if names := slices.Sorted(maps.Keys(r.nameless)); len(names) > 0 {
+		if more := len(names) - maxNamed; more > 0 {
+			names = append(names[:maxNamed-1], fmt.Sprintf("%s and %d more", names[maxNamed-1], more))
+		}
+		add("not shown: tasks with an unknown id that ended jobs may have paid: %s; look for them at https://kie.ai/logs and collect each at no cost with: lumaflow submit --task-id TASKID", strings.Join(names, ", "))
+	}
+	if r.unread > 0 {
+		add("not shown: jobs that could not be read: %d (%s)", r.unread, r.readErr)
+	}
+	if r.missed > 0 {
+		add("not shown: the youngest jobs, which were not read within %s: %d of %d", riskTimeout, r.missed, candidates)
+	}
+	if truncated {
+		add("not shown: the oldest jobs, beyond the first %d", maxJobs)
+	}
+	if r.noTaskAttribute && len(r.found) > 0 {
+		add("may be collected already: tasks that a job with another id than that of `lumaflow rescue` stored; to find those jobs the namespace needs the search attribute %s", workflows.TaskIDAttribute)
+	}
+	return notes
+}
+
+// retentionNotes describe a namespace that deletes closed jobs before kie.ai deletes
+// their videos.
+func (s *Starter) retentionNotes(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	described, err := s.temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: s.namespace})
 	if err != nil {
-		return "not shown: jobs whose retention time is over; the retention time of the namespace could not be read (" + errorText(err) + ")"
+		return []string{"not shown: jobs whose retention time is over; the retention time of the namespace could not be read (" + errorText(err) + ")"}
 	}
-	retention := described.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration()
+	retention, namespace := described.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), oneline.Clean(s.namespace)
 	if retention >= kie.MediaKept {
-		return ""
+		return nil
 	}
-	return fmt.Sprintf("not shown: jobs that ended more than %dh ago, which namespace %s deletes; to keep them as long as kie.ai keeps videos: temporal operator namespace update --namespace %s --retention 15d",
-		retention/time.Hour, oneline.Clean(s.namespace), oneline.Clean(s.namespace))
+	return []string{fmt.Sprintf("not shown: jobs that ended more than %dh ago, which namespace %s deletes; to keep them as long as kie.ai keeps videos: temporal operator namespace update --namespace %s --retention 15d",
+		retention/time.Hour, namespace, namespace)}
 }

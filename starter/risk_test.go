@@ -210,12 +210,12 @@ func TestAtRisk(t *testing.T) {
 	}
 }
 
-// A task of two jobs is listed once: with the open job and the more accurate start of the count.
+// A task of two jobs is listed once: with the open job and the shorter time.
 func TestAtRiskShowsATaskOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.AcceptedTask("failed", "t", ages(3*day, 3*day, 2*day)).FailYesterday(workflows.ResultOverdue)
-		fake.AcceptedTask("open", "t", ages(2*day, 2*day, 0)).InStage(workflows.StageWaiting)
+		fake.AcceptedTask("open", "t", ages(day, day, 0)).InStage(workflows.StageWaiting)
 		risks, err := starter.New(fake, starter.Options{}).AtRisk(t.Context(), starter.RiskFilter{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, risks.Found, 1)

@@ -71,7 +71,7 @@ func TestManyJobs(t *testing.T) {
 func TestMediaAtRisk(t *testing.T) {
 	t.Parallel()
 	f := newFixture()
-	f.jobs.found = []starter.Risk{{DeletedAt: now.Add(90 * time.Minute)}, {DeletedAt: now.Add(100 * time.Hour)}}
+	f.jobs.found = []starter.Risk{expiring(now.Add(90 * time.Minute)), expiring(now.Add(100 * time.Hour))}
 	require.NoError(t, f.Count(t.Context()))
 	f.assertGauges(t, map[string]float64{
 		"media_at_risk":    2,
@@ -110,7 +110,7 @@ func TestWarningBeforeDeletion(t *testing.T) {
 		}
 		return strings.Count(f.log.String(), "\n")
 	}
-	young, old, older := starter.Risk{DeletedAt: now.Add(7*day + time.Minute)}, starter.Risk{DeletedAt: now.Add(7 * day)}, starter.Risk{DeletedAt: now.Add(90 * time.Minute)}
+	young, old, older := expiring(now.Add(7*day+time.Minute)), expiring(now.Add(7*day)), expiring(now.Add(90*time.Minute))
 	assert.Zero(t, warnings())
 	assert.Zero(t, warnings(young))
 	assert.Equal(t, 1, warnings(older, old, young))

@@ -66,6 +66,10 @@ func (j *jobs) AtRisk(_ context.Context, filter starter.RiskFilter) (starter.Ris
 	return starter.Risks{Found: j.found}, j.riskErr
 }
 
+func expiring(at time.Time) starter.Risk {
+	return starter.Risk{TimeLeft: starter.TimeLeft{DeletedAt: at}}
+}
+
 // polling holds the identities of the workers that poll the task queue.
 type polling struct {
 	mu         sync.Mutex
