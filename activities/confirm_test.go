@@ -31,10 +31,10 @@ func TestConfirm(t *testing.T) {
 			acts := f.register(t)
 			value, err := f.ExecuteLocalActivity(acts.Confirm, taskID)
 			require.NoError(t, err)
-			var finished *activities.Finished
+			var finished activities.Finished
 			require.NoError(t, value.Get(&finished))
-			require.Equal(t, test.finished, finished != nil)
-			if finished != nil {
+			require.Equal(t, test.finished, finished.TaskID == taskID)
+			if test.finished {
 				require.Equal(t, links, finished.ResultURLs)
 				require.Equal(t, 1, finished.Polls)
 			}
