@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -141,4 +142,89 @@ func TestEvidenceIsReset(t *testing.T) {
 	w.awaitJobStage(id, workflows.StageSubmitUnknown)
 	w.control("release", struct{}{})
 	w.paidOnce(id, prompt)
+}
+
+// Temporal's other commands on a submission in flight never lead to a second
+// payment. The job stands in submit-unknown until the callback of the task comes, or
+// has the outcome from the worker that sent it.
+func TestCommandsOnASubmission(t *testing.T) {
+	t.Parallel()
+	type job struct{ id, activityID string }
+	commands := map[string]struct {
+		// killed is whether the worker dies before the commands.
+		killed   bool
+		commands func(job) [][]string
+	}{
+		"reset without signals": {false, func(j job) [][]string {
+			return [][]string{{"workflow", "reset", "--workflow-id", j.id, "--type", "FirstWorkflowTask", "--reapply-exclude", "All", "--reason", "e2e"}}
+		}},
+		"reset by query": {false, func(j job) [][]string {
+			return [][]string{{"workflow", "reset", "--query", "WorkflowId = '" + j.id + "'", "--type", "FirstWorkflowTask", "--reason", "e2e", "--yes"}}
+		}},
+		"activity reset": {true, func(j job) [][]string {
+			return [][]string{{"activity", "reset", "--workflow-id", j.id, "--activity-id", j.activityID, "--reset-heartbeats"}}
+		}},
+		"activity update-options": {true, func(j job) [][]string {
+			return [][]string{{"activity", "update-options", "--workflow-id", j.id, "--activity-id", j.activityID,
+				"--heartbeat-timeout", "2s", "--retry-maximum-attempts", "10", "--retry-initial-interval", "1s"}}
+		}},
+		"activity fail": {false, func(j job) [][]string {
+			return [][]string{{"activity", "fail", "--workflow-id", j.id, "--activity-id", j.activityID, "--reason", "e2e"}}
+		}},
+	}
+	for name, test := range commands {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := enter(t, setup{})
+			j := job{id: "e2e-command-" + strings.ReplaceAll(name, " ", "-")}
+			prompt := j.id + " [fault: " + kietest.SlowResponse + "] [render: held]"
+			w.start(j.id, jobInput(prompt))
+			w.until("the request is in flight", func() bool { return w.charged(prompt) })
+			described, err := w.client.DescribeWorkflow(t.Context(), j.id, "")
+			require.NoError(t, err)
+			pending := described.RawResponse.GetPendingActivities()
+			require.Len(t, pending, 1)
+			j.activityID = pending[0].GetActivityId()
+			if test.killed {
+				w.worker.kill()
+			}
+			for _, command := range test.commands(j) {
+				got := w.temporalCLI(command...)
+				require.Zero(t, got.code, got.err)
+			}
+			if test.killed {
+				w.startWorker()
+			}
+			w.until("the job has its task, or waits for it", func() bool {
+				status, ok := w.status(j.id)
+				return ok && (status.Stage == workflows.StageWaiting || status.Stage == workflows.StageSubmitUnknown)
+			})
+			w.control("release", struct{}{})
+			w.paidOnce(j.id, prompt)
+		})
+	}
+}
+
+// The payments of a deleted run are unknown to later ones: they submit nothing.
+func TestEarlierRunIsDeleted(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	const id = "e2e-earlier-run-deleted"
+	w.start(id, jobInput(id))
+	first, err := w.client.DescribeWorkflow(t.Context(), id, "")
+	require.NoError(t, err)
+	task := w.paidOnce(id, id).TaskID
+	w.worker.kill()
+	w.reset(id, "FirstWorkflowTask")
+	got := w.temporalCLI("workflow", "delete", "--workflow-id", id, "--run-id", first.WorkflowExecution.RunID)
+	require.Zero(t, got.code, got.err)
+	w.until("the first run is deleted", func() bool {
+		_, err := w.client.DescribeWorkflow(t.Context(), id, first.WorkflowExecution.RunID)
+		return err != nil
+	})
+	w.startWorker()
+	w.awaitJobStage(id, workflows.StageSubmitUnknown)
+	resolved := w.run("resolve", id, "--adopt", task)
+	require.Zero(t, resolved.code, resolved.err)
+	w.paidOnce(id, id)
 }
