@@ -19,7 +19,7 @@ func (j *job) adoptEarlierRuns(ctx workflow.Context) (*paidTask, error) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, unknownSubmission{cause: "the earlier runs of this job could not be read: " + causeText(err)}
+		return nil, unknownSubmission{cause: "the earlier runs of this job could not be read: " + causeText(err), earlierRun: true}
 	}
 	j.applySettings(earlier.Settings)
 	j.sender = earlier.RunID
@@ -36,7 +36,7 @@ func (j *job) adoptEarlierRuns(ctx workflow.Context) (*paidTask, error) {
 		}
 		return nil, unknownSubmission{
 			evidence: activities.Evidence{Phase: activities.PhaseSending, At: unknown.At, Attempts: unknown.Attempts, TaskID: unknown.TaskID, Settings: earlier.Settings},
-			cause:    cause,
+			cause:    cause, earlierRun: true,
 		}
 	}
 	return nil, nil
