@@ -51,3 +51,30 @@ func TestSubmitAfterAnEarlierRunPaid(t *testing.T) {
 	require.Equal(t, 1, again.code, "the job is paid, whichever job stored its video")
 	require.Equal(t, 1, w.ledger().Charges)
 }
+
+var unpauseCommand = regexp.MustCompile("paused; continue it with: temporal (activity unpause [^;\n]+)")
+
+// status shows a paused activity with the command that continues it, and a start with
+// a timeout that is too short.
+func TestStatusShowsDangers(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{env: []string{"POLL_AFTER=1s"}})
+	const id, prompt = "e2e-paused", "paused [render: held]"
+	got := w.temporalCLI("workflow", "start", "--task-queue", w.taskQueue, "--type", workflows.ModifyVideoName, "--workflow-id", id,
+		"--run-timeout", "1h", "--input", jobInput(prompt))
+	require.Zero(t, got.code, got.err)
+	w.until("the job polls", func() bool {
+		return w.temporalCLI("activity", "pause", "--workflow-id", id, "--activity-type", "Poll").code == 0
+	})
+	shown := w.run("status", id)
+	require.Zero(t, shown.code, shown.err)
+	require.Contains(t, shown.out, "run timeout 1h0m0s, which is shorter than its deadline of 24h0m0s")
+	next := unpauseCommand.FindStringSubmatch(shown.out)
+	require.NotNil(t, next, shown.out)
+	got = w.temporalCLI(strings.Fields(next[1])...)
+	require.Zero(t, got.code, got.err)
+	shown = w.run("status", id)
+	require.NotContains(t, shown.out, "paused; continue")
+	w.control("release", struct{}{})
+	w.paidOnce(id, prompt)
+}
