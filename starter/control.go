@@ -107,7 +107,7 @@ func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
 	waiting, cancel := context.WithTimeout(ctx, cancelWait)
 	defer cancel()
 	// The report has the end, or shows that the job is still open.
-	_, _ = s.lastEvent(waiting, before, true)
+	_, _ = s.runs.End(waiting, id, before.RunID, true)
 	after, err := s.report(ctx, id, before.RunID)
 	after.TaskID = cmp.Or(after.TaskID, before.TaskID)
 	return Cancellation{Report: after}, err

@@ -3,7 +3,6 @@ package starter
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -12,26 +11,11 @@ import (
 	"lumaflow/internal/paid/runs"
 )
 
-// lastEvent returns the event that closed a run. With wait it blocks until the run
-// closes, else the run must have closed.
-func (s *Starter) lastEvent(ctx context.Context, run Report, wait bool) (last *historypb.HistoryEvent, err error) {
-	events := s.temporal.GetWorkflowHistory(ctx, run.WorkflowID, run.RunID, wait, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
-	for events.HasNext() {
-		if last, err = events.Next(); err != nil {
-			return nil, fmt.Errorf("read how %s ended: %w", run.WorkflowID, err)
-		}
-	}
-	if last == nil {
-		return nil, fmt.Errorf("read how %s ended: the run has not ended", run.WorkflowID)
-	}
-	return last, nil
-}
-
 // addEnd adds the result or the failure of a closed job.
 func (s *Starter) addEnd(ctx context.Context, report *Report) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	event, err := s.lastEvent(ctx, *report, false)
+	event, err := s.runs.End(ctx, report.WorkflowID, report.RunID, false)
 	if err != nil {
 		return failed("find out how job "+oneline.Clean(report.WorkflowID)+" ended", err)
 	}
@@ -57,18 +41,18 @@ func (s *Starter) failure(event *historypb.HistoryEvent) *Failure {
 		return &Failure{cmp.Or(failure.GetApplicationFailureInfo().GetType(), failureOther), innermost(s.failures.FailureToError(failure))}
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
 		text := "it was cancelled"
-		// The first detail is the message of the job.
 		if details := event.GetWorkflowExecutionCanceledEventAttributes().GetDetails(); len(details.GetPayloads()) > 0 {
+			// The first detail is the message of the job, if it left one.
 			_ = s.data.FromPayloads(details, &text)
 		}
 		return &Failure{FailureCanceled, oneline.Clean(text)}
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
 		terminated, text := event.GetWorkflowExecutionTerminatedEventAttributes(), "it was terminated in Temporal"
-		if terminated.GetIdentity() != "" {
-			text += " by " + oneline.Clean(terminated.GetIdentity())
+		if by := terminated.GetIdentity(); by != "" {
+			text += " by " + oneline.Clean(by)
 		}
-		if terminated.GetReason() != "" {
-			text += " (" + oneline.Clean(terminated.GetReason()) + ")"
+		if reason := terminated.GetReason(); reason != "" {
+			text += " (" + oneline.Clean(reason) + ")"
 		}
 		return &Failure{FailureTerminated, text}
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:

@@ -45,25 +45,20 @@ type Risk struct {
 	Entry
 	// Failure is the type of the job's failure; empty if it is open.
 	Failure string `json:"failure,omitempty"`
-	TimeLeft
-}
-
-// TimeLeft is the time until kie.ai deletes a video: kie.MediaKept after Since, the
-// time of the event CountedFrom. It is too short by the duration of the task if that is
-// the submission.
-type TimeLeft struct {
+	// CountedFrom is the event at the time Since: the end of the task in kie.ai's
+	// record, or else its submission, or else the start of the job.
 	CountedFrom CountStart `json:"countedFrom"`
 	Since       time.Time  `json:"since"`
-	DeletedAt   time.Time  `json:"deletedAt"`
-	// HoursLeft are the whole hours until DeletedAt.
-	HoursLeft int `json:"hoursLeft"`
+	// DeletedAt is kie.MediaKept after Since: too early by the duration of the task if
+	// that is the submission. HoursLeft are the whole hours until then.
+	DeletedAt time.Time `json:"deletedAt"`
+	HoursLeft int       `json:"hoursLeft"`
 }
 
 // CountStart is the event from which the time of a video is counted.
 type CountStart string
 
-// The end of the task in kie.ai's record, or else its submission, or else the start of
-// the job. A task of another submitter may be older than that.
+// A task of another submitter may be older than the start of the job.
 const (
 	FromEnd        CountStart = "finished"
 	FromSubmission CountStart = "submitted"
@@ -84,13 +79,11 @@ type riskSearch struct {
 	now     time.Time
 
 	mu sync.Mutex
-	// found are the videos at risk by their task, expired the tasks whose video kie.ai
-	// has deleted, nameless the ended jobs that may have paid for a task with an unknown
-	// id, read the jobs whose runs are read.
-	found                   map[string]Risk
-	expired, nameless, read map[string]bool
-	// missed are runs beyond the time limit, unread those that could not be read, with
-	// one of the errors.
+	// found are the payments that are open, by their task or else by their job, read
+	// the jobs whose runs are read.
+	found map[string]Risk
+	read  map[string]bool
+	// missed are runs beyond the time limit, unread those that failed with readErr.
 	missed, unread int
 	readErr        string
 	// noTaskAttribute means that the namespace can't list jobs by their task.
@@ -104,10 +97,7 @@ type riskSearch struct {
 func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) {
 	bounded, cancel := context.WithTimeout(ctx, riskTimeout)
 	defer cancel()
-	search := &riskSearch{
-		starter: s, now: time.Now(), found: map[string]Risk{},
-		expired: map[string]bool{}, nameless: map[string]bool{}, read: map[string]bool{},
-	}
+	search := &riskSearch{starter: s, now: time.Now(), found: map[string]Risk{}, read: map[string]bool{}}
 	candidates, truncated, err := search.list(bounded, filter)
 	if err != nil {
 		return Risks{}, failed("list the jobs", err)
@@ -125,37 +115,35 @@ func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) 
 	if ctx.Err() != nil {
 		return Risks{}, failed("search for videos at risk", context.Cause(ctx))
 	}
-	found := slices.SortedFunc(maps.Values(search.found), func(a, b Risk) int {
-		return cmp.Or(a.DeletedAt.Compare(b.DeletedAt), strings.Compare(a.TaskID, b.TaskID))
-	})
-	// An empty list is [] in JSON.
-	shown := append([]Risk{}, found[:min(len(found), filter.Limit)]...)
-	return Risks{shown, len(found) > filter.Limit, append(search.notes(len(candidates), truncated), s.retentionNotes(ctx)...)}, nil
+	risks := search.result(len(candidates), truncated)
+	if note := s.retentionNote(ctx); note != "" {
+		risks.Notes = append(risks.Notes, note)
+	}
+	if len(risks.Found) > filter.Limit {
+		risks.Found, risks.More = risks.Found[:filter.Limit], true
+	}
+	return risks, nil
 }
 
-// list returns the runs that may have left a video. Lists lack the stage of open ones
-// without lumaflow's search attributes. A task ends at most maxTaskDuration after its
-// job.
+// list returns the runs that may have left a video, the oldest first. Lists lack the
+// stage of open ones without lumaflow's search attributes. A task ends at most
+// maxTaskDuration after its job.
 func (r *riskSearch) list(ctx context.Context, filter RiskFilter) (candidates []*workflowpb.WorkflowExecutionInfo, truncated bool, err error) {
-	oldest := r.now.Add(-kie.MediaKept - maxTaskDuration).UTC().Format(time.RFC3339)
-	for _, query := range []string{
-		Filter{Open: true, TaskQueue: filter.TaskQueue}.query(),
-		Filter{Failed: true, TaskQueue: filter.TaskQueue}.query() + " AND CloseTime > '" + oldest + "'",
-	} {
-		listed, more, err := r.starter.listRuns(ctx, query, maxJobs)
-		if err != nil {
-			return nil, false, err
-		}
-		candidates, truncated = append(candidates, listed...), truncated || more
+	open, more, err := r.starter.listRuns(ctx, Filter{Open: true, TaskQueue: filter.TaskQueue}.query(), maxJobs)
+	if err != nil {
+		return nil, false, err
 	}
-	candidates = slices.DeleteFunc(candidates, func(info *workflowpb.WorkflowExecutionInfo) bool {
+	open = slices.DeleteFunc(open, func(info *workflowpb.WorkflowExecutionInfo) bool {
 		entry := newEntry(info)
 		return entry.Stage != "" && r.running(entry, entry.StartedAt)
 	})
+	oldest := r.now.Add(-kie.MediaKept - maxTaskDuration).UTC().Format(time.RFC3339)
+	ended, moreEnded, err := r.starter.listRuns(ctx, Filter{Failed: true, TaskQueue: filter.TaskQueue}.query()+" AND CloseTime > '"+oldest+"'", maxJobs)
+	candidates = append(open, ended...)
 	slices.SortFunc(candidates, func(a, b *workflowpb.WorkflowExecutionInfo) int {
 		return a.GetStartTime().AsTime().Compare(b.GetStartTime().AsTime())
 	})
-	return candidates, truncated, nil
+	return candidates, more || moreEnded, err
 }
 
 // running reports whether the task of an open job, submitted at a time, is taken to
@@ -210,7 +198,7 @@ func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecu
 // risk returns a payment as a video at risk, with the stage of an open run. Only the
 // task of the run has times: another one may be older.
 func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, error) {
-	risk := Risk{newEntry(payment.Run.Info), endType(payment.Run), TimeLeft{CountedFrom: FromJob}}
+	risk := Risk{Entry: newEntry(payment.Run.Info), Failure: endType(payment.Run), CountedFrom: FromJob}
 	if risk.State.Open() && risk.Stage == "" {
 		described, err := r.starter.describe(ctx, risk.WorkflowID, risk.RunID)
 		if err != nil {
@@ -232,11 +220,12 @@ func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, erro
 	return risk, nil
 }
 
-// add adds a payment unless its task is running or another job has an end for it. Of
-// a task of two jobs the open job, which collects it, and the shorter time are shown.
+// add adds a payment unless its task is running, an open job searches for it, an
+// operator has given it up or another job has an end for it. Of a task of two jobs the
+// open job, which collects it, and the shorter time are shown.
 func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
 	risk, err := r.risk(ctx, payment)
-	if err != nil || r.running(risk.Entry, risk.Since) {
+	if err != nil || r.running(risk.Entry, risk.Since) || risk.TaskID == "" && (payment.Run.Open() || payment.Run.Facts.WrittenOff) {
 		return err
 	}
 	settled, complete := false, true
@@ -249,70 +238,67 @@ func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.noTaskAttribute = r.noTaskAttribute || !complete
-	other, found := r.found[risk.TaskID]
-	switch {
-	case !risk.DeletedAt.After(r.now):
-		r.expired[risk.TaskID] = true
-		return nil
-	case risk.TaskID == "":
-		if !risk.State.Open() && !payment.Run.Facts.WrittenOff {
-			r.nameless[oneline.Clean(risk.WorkflowID)] = true
-		}
-		return nil
-	case found:
-		left := risk.TimeLeft
+	key := cmp.Or(risk.TaskID, "job "+risk.WorkflowID)
+	if other, found := r.found[key]; found {
 		if other.Since.Before(risk.Since) {
-			left = other.TimeLeft
+			risk, other = other, risk
 		}
 		if other.State.Open() {
-			risk = other
+			risk.Entry, risk.Failure = other.Entry, other.Failure
 		}
-		risk.TimeLeft = left
 	}
-	r.found[risk.TaskID] = risk
+	r.found[key] = risk
 	return nil
 }
 
-// notes describe the jobs and videos that are missing from the result.
-func (r *riskSearch) notes(candidates int, truncated bool) (notes []string) {
-	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	if n := len(r.expired); n > 0 {
-		add("not shown: videos whose 14 days at kie.ai are over: %d", n)
-	}
-	if names := slices.Sorted(maps.Keys(r.nameless)); len(names) > 0 {
-		if more := len(names) - maxNamed; more > 0 {
-			names = append(names[:maxNamed-1], fmt.Sprintf("%s and %d more", names[maxNamed-1], more))
+// result sorts the payments, with notes on the jobs and videos that it lacks.
+func (r *riskSearch) result(candidates int, truncated bool) Risks {
+	// An empty list is [] in JSON.
+	risks, expired, nameless := Risks{Found: []Risk{}}, 0, []string{}
+	for _, risk := range slices.SortedFunc(maps.Values(r.found), func(a, b Risk) int {
+		return cmp.Or(a.DeletedAt.Compare(b.DeletedAt), strings.Compare(a.TaskID, b.TaskID), strings.Compare(a.WorkflowID, b.WorkflowID))
+	}) {
+		switch {
+		case !risk.DeletedAt.After(r.now):
+			expired++
+		case risk.TaskID == "":
+			nameless = append(nameless, oneline.Clean(risk.WorkflowID))
+		default:
+			risks.Found = append(risks.Found, risk)
 		}
-		add("not shown: tasks with an unknown id that ended jobs may have paid: %s; look for them at https://kie.ai/logs and collect each at no cost with: lumaflow submit --task-id TASKID", strings.Join(names, ", "))
 	}
-	if r.unread > 0 {
-		add("not shown: jobs that could not be read: %d (%s)", r.unread, r.readErr)
+	note := func(set bool, format string, args ...any) {
+		if set {
+			risks.Notes = append(risks.Notes, fmt.Sprintf(format, args...))
+		}
 	}
-	if r.missed > 0 {
-		add("not shown: the youngest jobs, which were not read within %s: %d of %d", riskTimeout, r.missed, candidates)
+	note(expired > 0, "not shown: videos whose 14 days at kie.ai are over: %d", expired)
+	names := strings.Join(nameless[:min(len(nameless), maxNamed)], ", ")
+	if more := len(nameless) - maxNamed; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
 	}
-	if truncated {
-		add("not shown: the oldest jobs, beyond the first %d", maxJobs)
-	}
-	if r.noTaskAttribute && len(r.found) > 0 {
-		add("may be collected already: tasks that a job with another id than that of `lumaflow rescue` stored; to find those jobs the namespace needs the search attribute %s", workflows.TaskIDAttribute)
-	}
-	return notes
+	note(names != "", "not shown: tasks with an unknown id that ended jobs may have paid: %s; look for them at https://kie.ai/logs and collect each at no cost with: lumaflow submit --task-id TASKID", names)
+	note(r.unread > 0, "not shown: jobs that could not be read: %d (%s)", r.unread, r.readErr)
+	note(r.missed > 0, "not shown: the youngest jobs, which were not read within %s: %d of %d", riskTimeout, r.missed, candidates)
+	note(truncated, "not shown: the oldest jobs, beyond the first %d", maxJobs)
+	note(r.noTaskAttribute && len(risks.Found) > 0, "may be collected already: tasks that a job with another id than that of `lumaflow rescue` stored; to find those jobs the namespace needs the search attribute %s", workflows.TaskIDAttribute)
+	return risks
 }
 
-// retentionNotes describe a namespace that deletes closed jobs before kie.ai deletes
+// retentionNote describes a namespace that deletes closed jobs before kie.ai deletes
 // their videos.
-func (s *Starter) retentionNotes(ctx context.Context) []string {
+func (s *Starter) retentionNote(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	described, err := s.temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: s.namespace})
 	if err != nil {
-		return []string{"not shown: jobs whose retention time is over; the retention time of the namespace could not be read (" + errorText(err) + ")"}
+		return "not shown: jobs whose retention time is over; the retention time of the namespace could not be read (" + errorText(err) + ")"
 	}
-	retention, namespace := described.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), oneline.Clean(s.namespace)
+	retention := described.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration()
 	if retention >= kie.MediaKept {
-		return nil
+		return ""
 	}
-	return []string{fmt.Sprintf("not shown: jobs that ended more than %dh ago, which namespace %s deletes; to keep them as long as kie.ai keeps videos: temporal operator namespace update --namespace %s --retention 15d",
-		retention/time.Hour, namespace, namespace)}
+	const format = "not shown: jobs that ended more than %[1]dh ago, which namespace %[2]s deletes; " +
+		"to keep them as long as kie.ai keeps videos: temporal operator namespace update --namespace %[2]s --retention 15d"
+	return fmt.Sprintf(format, retention/time.Hour, oneline.Clean(s.namespace))
 }

@@ -143,7 +143,7 @@ func (w *watchedJob) untilEnd(ctx context.Context, show func(Progress)) error {
 // restarts.
 func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
 	for {
-		_, err := s.lastEvent(ctx, run, true)
+		_, err := s.runs.End(ctx, run.WorkflowID, run.RunID, true)
 		switch {
 		case err == nil:
 			return nil

@@ -67,7 +67,7 @@ func (j *jobs) AtRisk(_ context.Context, filter starter.RiskFilter) (starter.Ris
 }
 
 func expiring(at time.Time) starter.Risk {
-	return starter.Risk{TimeLeft: starter.TimeLeft{DeletedAt: at}}
+	return starter.Risk{DeletedAt: at}
 }
 
 // polling holds the identities of the workers that poll the task queue.

@@ -28,7 +28,7 @@ func TestTablesFit100Columns(t *testing.T) {
 		for name, write := range map[string]func(io.Writer) error{
 			"list": func(out io.Writer) error { return jobs.WriteEntries(out, []starter.Entry{entry}, noon) },
 			"list --at-risk": func(out io.Writer) error {
-				risk := starter.Risk{Entry: entry, Failure: workflows.DownloadRejected, TimeLeft: starter.TimeLeft{CountedFrom: starter.FromSubmission, Since: noon.Add(-300 * time.Hour), HoursLeft: 335}}
+				risk := starter.Risk{Entry: entry, Failure: workflows.DownloadRejected, CountedFrom: starter.FromSubmission, Since: noon.Add(-300 * time.Hour), HoursLeft: 335}
 				return jobs.WriteRisks(out, []starter.Risk{risk}, noon)
 			},
 			"wait": func(out io.Writer) error { return jobs.WriteResults(out, []starter.Report{report}, noon) },

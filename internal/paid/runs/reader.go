@@ -62,16 +62,28 @@ func (r Reader) Run(ctx context.Context, info *workflowpb.WorkflowExecutionInfo)
 	return run, err
 }
 
+// End returns the event that closed a run. With wait it blocks until the run closes,
+// else the run must have closed.
+func (r Reader) End(ctx context.Context, workflowID, runID string, wait bool) (last *historypb.HistoryEvent, err error) {
+	events := r.Server.GetWorkflowHistory(ctx, workflowID, runID, wait, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
+	for events.HasNext() {
+		if last, err = events.Next(); err != nil {
+			return nil, fmt.Errorf("read how %s ended: %w", workflowID, err)
+		}
+	}
+	if last == nil {
+		return nil, fmt.Errorf("read how %s ended: the run has not ended", workflowID)
+	}
+	return last, nil
+}
+
 // readEnd reads the last event of a run that ended by itself. ok is false if it has
 // no payments, as the failures of lumaflow v0.1.
 func (r Reader) readEnd(ctx context.Context, run *Run) (ok bool, err error) {
 	execution := run.Info.GetExecution()
-	events := r.Server.GetWorkflowHistory(ctx, execution.GetWorkflowId(), execution.GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
-	var last *historypb.HistoryEvent
-	for events.HasNext() {
-		if last, err = events.Next(); err != nil {
-			return false, fmt.Errorf("read the end of %s: %w", execution.GetWorkflowId(), err)
-		}
+	last, err := r.End(ctx, execution.GetWorkflowId(), execution.GetRunId(), false)
+	if err != nil {
+		return false, err
 	}
 	if completed := last.GetWorkflowExecutionCompletedEventAttributes(); completed != nil {
 		var result taskRef
