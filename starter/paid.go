@@ -39,17 +39,21 @@ func (e *PaidError) Error() string {
 		oneline.Clean(e.WorkflowID), end, paid, search, oneline.Clean(e.Next))
 }
 
-// checkUnpaid returns a *PaidError unless it is certain that another run does not
-// pay a second time. It reads all runs of the id that Temporal has: the last one, which
-// has ended, may not be the one that paid.
-func (s *Starter) checkUnpaid(ctx context.Context, last *workflowpb.WorkflowExecutionInfo) error {
+// checkUnpaid returns a *PaidError unless it is certain that a run with this id does
+// not pay a second time. It reads all runs that Temporal has: the last one, which has
+// ended and is nil if it is deleted, may not be the one that paid.
+func (s *Starter) checkUnpaid(ctx context.Context, id string, last *workflowpb.WorkflowExecutionInfo) error {
 	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
 	defer cancel()
-	id := last.GetExecution().GetWorkflowId()
+	var known []runs.Run
+	var err error
+	if last != nil {
+		known = make([]runs.Run, 1)
+		known[0], err = s.runs.Run(ctx, last)
+	}
 	var job runs.Job
-	known, err := s.runs.Run(ctx, last)
 	if err == nil {
-		job, err = s.runs.Job(ctx, id, known)
+		job, err = s.runs.Job(ctx, id, known...)
 	}
 	if err != nil {
 		return failed("find out whether job "+oneline.Clean(id)+" has paid for a task", err)

@@ -166,7 +166,7 @@ func (r *riskSearch) count(ctx context.Context, err error) {
 	}
 }
 
-// examine adds the videos that a job has left, if one of its runs may have left one.
+// examine adds the videos that a job has left, if the run may have left one.
 func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -179,14 +179,22 @@ func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecu
 		return err
 	}
 	id := info.GetExecution().GetWorkflowId()
-	r.mu.Lock()
-	read := r.read[id]
-	r.read[id] = true
-	r.mu.Unlock()
-	if read {
-		return nil
+	latest, err := r.starter.describe(ctx, id, "")
+	if err != nil {
+		return err
 	}
-	job, err := r.starter.runs.Job(ctx, id, run)
+	job := runs.Job{run}
+	if last := latest.GetWorkflowExecutionInfo(); last.GetExecution().GetRunId() != last.GetFirstRunId() || last.GetFirstRunId() != info.GetExecution().GetRunId() {
+		// Temporal limits lists to 10 a second, so that jobs of one run have none.
+		r.mu.Lock()
+		read := r.read[id]
+		r.read[id] = true
+		r.mu.Unlock()
+		if read {
+			return nil
+		}
+		job, err = r.starter.runs.Job(ctx, id, run)
+	}
 	for _, payment := range job.Payments() {
 		if err == nil && !payment.Stored && !payment.NoVideo && payment.Run.Facts.PaidOpen {
 			err = r.add(ctx, payment)

@@ -91,6 +91,21 @@ func TestSubmitReadsAllRuns(t *testing.T) {
 	}
 }
 
+// Temporal has no latest run of an id whose last run is deleted.
+func TestSubmitAfterTheLastRunIsDeleted(t *testing.T) {
+	fake := startertest.New(t)
+	fake.Job(jobID)
+	endedRun(fake, statusFailed, workflows.ResultOverdue, paid.Facts{TaskID: "t", PaidOpen: true})
+	delete(fake.Runs, jobID)
+	s := starter.New(fake, starter.Options{})
+	var paid *starter.PaidError
+	_, err := s.Submit(t.Context(), request, "")
+	require.ErrorAs(t, err, &paid)
+	require.Equal(t, "t", paid.TaskID)
+	_, err = s.Submit(t.Context(), workflows.ModifyVideoInput{TaskID: "t"}, "")
+	require.NoError(t, err, "adopting a task pays nothing")
+}
+
 // Of all runs of a job, only the tasks that no run has stored are at risk.
 func TestAtRiskReadsAllRuns(t *testing.T) {
 	at := func(age time.Duration) time.Time { return time.Now().Add(-age) }

@@ -97,9 +97,13 @@ func (s *Starter) startOrFind(ctx context.Context, sub startRequest) (Job, error
 func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reuse enumspb.WorkflowIdReusePolicy, err error) {
 	described, err := s.describe(ctx, sub.id, "")
 	if errors.Is(err, ErrNoJob) {
+		// The last run may be deleted, and an earlier one may have paid.
+		if err = nil; sub.input.TaskID == "" {
+			err = s.checkUnpaid(ctx, sub.id, nil)
+		}
 		// Another client may start the job, which may fail after it paid, before
 		// this one starts it.
-		return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, nil
+		return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, err
 	}
 	if err != nil {
 		return Job{}, reuse, err
@@ -124,7 +128,7 @@ func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reu
 				return existing, reuse, nil
 			}
 		}
-		if err := s.checkUnpaid(ctx, described.GetWorkflowExecutionInfo()); err != nil {
+		if err := s.checkUnpaid(ctx, sub.id, described.GetWorkflowExecutionInfo()); err != nil {
 			return Job{}, reuse, err
 		}
 	}

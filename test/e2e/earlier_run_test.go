@@ -49,6 +49,14 @@ func TestSubmitAfterAnEarlierRunPaid(t *testing.T) {
 
 	again := w.run(submit...)
 	require.Equal(t, 1, again.code, "the job is paid, whichever job stored its video")
+
+	// Temporal forgets the last run.
+	got := w.temporalCLI("workflow", "delete", "--workflow-id", id)
+	require.Zero(t, got.code, got.err)
+	w.until("the last run is deleted", func() bool { return w.run("status", id).code != 0 })
+	again = w.run(submit...)
+	require.Equal(t, 1, again.code, again.err)
+	require.Contains(t, again.err, "task "+task+" is paid")
 	require.Equal(t, 1, w.ledger().Charges)
 }
 

@@ -2,6 +2,7 @@ package startertest
 
 import (
 	"context"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,8 +35,10 @@ func (f *Temporal) ListWorkflow(ctx context.Context, in *workflowservice.ListWor
 		return nil, serviceerror.NewInvalidArgument("invalid query: column name is not a valid search attribute")
 	}
 	runs := slices.Clone(f.EarlierRuns)
-	for _, run := range f.Runs {
-		runs = append(runs, run)
+	if job := ofJob.FindStringSubmatch(in.GetQuery()); job != nil && f.Runs[job[1]] != nil {
+		runs = append(runs, f.Runs[job[1]])
+	} else if job == nil {
+		runs = slices.AppendSeq(runs, maps.Values(f.Runs))
 	}
 	key := func(r *Run) string { return r.ID + "/" + r.RunID }
 	runs = slices.DeleteFunc(runs, func(r *Run) bool {
