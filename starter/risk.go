@@ -178,13 +178,13 @@ func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecu
 	if risk, err := r.risk(ctx, runs.Payment{Run: run, TaskID: run.Facts.TaskID}); err != nil || r.running(risk.Entry, risk.Since) {
 		return err
 	}
-	id := info.GetExecution().GetWorkflowId()
+	id, runID := info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()
 	latest, err := r.starter.describe(ctx, id, "")
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNoJob) {
 		return err
 	}
 	job := runs.Job{run}
-	if last := latest.GetWorkflowExecutionInfo(); last.GetExecution().GetRunId() != last.GetFirstRunId() || last.GetFirstRunId() != info.GetExecution().GetRunId() {
+	if last := latest.GetWorkflowExecutionInfo(); last.GetExecution().GetRunId() != runID || last.GetFirstRunId() != runID {
 		// Temporal limits lists to 10 a second, so that jobs of one run have none.
 		r.mu.Lock()
 		read := r.read[id]
@@ -193,14 +193,19 @@ func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecu
 		if read {
 			return nil
 		}
-		job, err = r.starter.runs.Job(ctx, id, run)
-	}
-	for _, payment := range job.Payments() {
-		if err == nil && !payment.Stored && !payment.NoVideo && payment.Run.Facts.PaidOpen {
-			err = r.add(ctx, payment)
+		if job, err = r.starter.runs.Job(ctx, id, run); err != nil {
+			return err
 		}
 	}
-	return err
+	for _, payment := range job.Payments() {
+		if payment.Stored || payment.NoVideo || !payment.Run.Facts.PaidOpen {
+			continue
+		}
+		if err := r.add(ctx, payment); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // risk returns a payment as a video at risk, with the stage of an open run. Only the

@@ -149,6 +149,15 @@ func TestAtRiskReadsAllRuns(t *testing.T) {
 			adopting.History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "no", paid.Facts{TaskID: "t"}))
 			adopting.End(statusFailed, time.Minute)
 		}, nil},
+		{"the last run is deleted", func(f *startertest.Temporal) {
+			endedRun(f, statusFailed, workflows.ResultOverdue, paid.Facts{TaskID: "t", PaidOpen: true, EndedAt: at(2 * day)})
+			delete(f.Runs, jobID)
+		}, []string{"t finished 288h ResultOverdue"}},
+		{"one run", func(f *startertest.Temporal) {
+			last := f.Job(jobID)
+			last.History.EndFailed(startertest.ApplicationError(workflows.ResultOverdue, "no", paid.Facts{TaskID: "t", PaidOpen: true, EndedAt: at(2 * day)}))
+			last.End(statusFailed, time.Minute)
+		}, []string{"t finished 288h ResultOverdue"}},
 		{"media that are gone", func(f *startertest.Temporal) {
 			endedRun(f, statusFailed, workflows.ResultOverdue, paid.Facts{TaskID: "t"})
 		}, nil},

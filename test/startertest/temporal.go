@@ -114,7 +114,7 @@ func (f *Temporal) DescribeWorkflow(_ context.Context, id, runID string) (*clien
 	defer f.mu.Unlock()
 	found, err := f.find(id)
 	if earlier := f.earlier(id, runID); earlier != nil {
-		found = earlier
+		found, err = earlier, nil
 	}
 	if err != nil {
 		return nil, err
@@ -251,7 +251,7 @@ func (i *iterator) load() {
 	i.fake.mu.Lock()
 	found, err := i.fake.find(i.id)
 	if earlier := i.fake.earlier(i.id, i.runID); earlier != nil {
-		found = earlier
+		found, err = earlier, nil
 	}
 	i.fake.mu.Unlock()
 	if err != nil {
