@@ -80,14 +80,10 @@ func (r Reader) History(ctx context.Context, workflowID, runID string) (History,
 // Facts are the payments of the run.
 func (h History) Facts() paid.Facts {
 	var facts paid.Facts
-	owned := false
-	for _, t := range h.tasks {
-		owned = owned || t.own
-	}
 	for _, t := range h.tasks {
 		// A task that was only named may be that of the submission with an unknown
-		// outcome, unless the run has found that.
-		open := !t.noVideo && (t.own || h.Unknown != nil && !owned)
+		// outcome.
+		open := !t.noVideo && (t.own || h.Unknown != nil || h.closed == "SubmitUnknown")
 		switch {
 		case t.own && t.id == h.taskID:
 			facts.TaskID, facts.SubmittedAt, facts.EndedAt = t.id, t.submittedAt, t.endedAt
@@ -103,8 +99,16 @@ func (h History) Facts() paid.Facts {
 			facts.SubmittedAt = h.Unknown.At
 		}
 	}
-	if slices.Contains([]string{"GenerationFailed", "InvalidRequest", "SubmitRefused"}, h.closed) && h.Unknown == nil && len(facts.OtherTasks) == 0 {
-		facts.PaidOpen = false
+	switch h.closed {
+	case "GenerationFailed", "InvalidRequest", "SubmitRefused":
+		facts.PaidOpen = h.Unknown != nil || len(facts.OtherTasks) > 0
+	case "SubmitUnknown", "ResultOverdue", "DownloadRejected":
+		// The type of the failure proves it, whatever the history lacks.
+		facts.PaidOpen = true
+	}
+	if facts.PaidOpen && facts.TaskID != "" && h.task(facts.TaskID).noVideo {
+		// Another submission is open, not that of the task.
+		facts.TaskID, facts.SubmittedAt, facts.EndedAt = "", time.Time{}, time.Time{}
 	}
 	return facts
 }
