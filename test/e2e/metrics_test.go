@@ -112,7 +112,7 @@ func TestMetricsOfARun(t *testing.T) {
 	require.NoError(t, err)
 	minter, err := callback.NewMinter(w.webhookURL, secrets)
 	require.NoError(t, err)
-	response, err := http.Post(minter.URL("default", w.taskQueue+"-left"), "application/json", bytes.NewReader([]byte(`{"code":200,"data":{"taskId":"`+w.charge("left [size: 40MB] [fault: stall]").TaskID+`"}}`)))
+	response, err := http.Post(minter.URL("default", w.taskQueue+"-left"), "application/json", bytes.NewReader([]byte(`{"code":500,"data":{"taskId":"`+w.charge("left [size: 40MB] [fault: stall]").TaskID+`"}}`)))
 	require.NoError(t, err)
 	_ = response.Body.Close()
 
