@@ -43,7 +43,7 @@ func unprovenTaskError() error {
 }
 
 // A callback on the job's own URL for another task starts a job that collects it if
-// its record says that it is the job's.
+// the record proves that it is the job's.
 func TestCallbackForAnotherTask(t *testing.T) {
 	tests := []struct {
 		name      string

@@ -158,8 +158,8 @@ func (c collection) claimed(ctx context.Context) (Outcome, error) {
 // maxEarlierRuns bounds the runs of a job that are read for one proof.
 const maxEarlierRuns = 20
 
-// endedEarlier reports whether an earlier run of the job has an end for the task: a
-// run that was reset after it had stored the video, say.
+// endedEarlier reports whether an earlier run of the job has an end for the task, for
+// example a run that was reset after it had stored the video.
 func (c collection) endedEarlier(ctx context.Context, latest *workflowpb.WorkflowExecutionInfo) (bool, error) {
 	all, err := c.Reader.All(ctx, c.workflowID)
 	if err != nil {

@@ -22,7 +22,7 @@ const (
 
 // mark records a task that is not to be collected as the memo of a collecting job
 // that never runs. The list of paid videos without a file then has it, and
-// `lumaflow submit --task-id` starts that job anew.
+// `lumaflow submit --task-id` starts that job.
 func (c collection) mark(ctx context.Context) (Outcome, error) {
 	outcome, err := c.known(ctx)
 	if err != nil || outcome != "" {
