@@ -71,13 +71,13 @@ var jobs = []struct {
 		s.add(job, failed, unknown).memo(unknown)
 	}, outcome: runs.Collecting, queue: "queue-of-job"},
 
-	{name: "v0.1: unknown", arrange: func(t *testing.T, s *server) { s.addRecorded(t, job, failed, "lost-response-window-ended") }, outcome: runs.Collecting, queue: "queue-of-job"},
-	{name: "v0.1: overdue", arrange: func(t *testing.T, s *server) { s.addRecorded(t, job, failed, "result-overdue") }, outcome: runs.Collecting, queue: "queue-of-job"},
-	{name: "v0.1: generation failed", arrange: func(t *testing.T, s *server) { s.addRecorded(t, job, failed, "generation-failed") }, outcome: runs.Stored},
-	{name: "v0.1: completed", arrange: func(t *testing.T, s *server) { s.addRecorded(t, job, completed, "woken-by-callback") }, outcome: runs.Stored},
-	{name: "v0.1: written off", arrange: func(t *testing.T, s *server) { s.addRecorded(t, job, failed, "operator-writes-off") }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
-	{name: "v0.1: cancelled", arrange: func(t *testing.T, s *server) { s.addRecorded(t, job, cancelled, "cancelled-while-lost") }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
-	{name: "v0.1: terminated, the task on record", arrange: func(t *testing.T, s *server) { s.addRecorded(t, job, terminated, "cancelled-while-waiting") }, outcome: runs.AtRisk},
+	{name: "v0.1: unknown", arrange: func(t *testing.T, s *server) { s.addRecorded(t, failed, "lost-response-window-ended") }, outcome: runs.Collecting, queue: "queue-of-job"},
+	{name: "v0.1: overdue", arrange: func(t *testing.T, s *server) { s.addRecorded(t, failed, "result-overdue") }, outcome: runs.Collecting, queue: "queue-of-job"},
+	{name: "v0.1: generation failed", arrange: func(t *testing.T, s *server) { s.addRecorded(t, failed, "generation-failed") }, outcome: runs.Stored},
+	{name: "v0.1: completed", arrange: func(t *testing.T, s *server) { s.addRecorded(t, completed, "woken-by-callback") }, outcome: runs.Stored},
+	{name: "v0.1: written off", arrange: func(t *testing.T, s *server) { s.addRecorded(t, failed, "operator-writes-off") }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
+	{name: "v0.1: cancelled", arrange: func(t *testing.T, s *server) { s.addRecorded(t, cancelled, "cancelled-while-lost") }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
+	{name: "v0.1: terminated, the task on record", arrange: func(t *testing.T, s *server) { s.addRecorded(t, terminated, "cancelled-while-waiting") }, outcome: runs.AtRisk},
 
 	{name: "another job has stored the task", arrange: func(_ *testing.T, s *server) {
 		s.add(job, failed, unknown)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,13 +48,12 @@ type run struct {
 }
 
 // memo sets the facts in the memo.
-func (r *run) memo(facts paid.Facts) *run {
+func (r *run) memo(facts paid.Facts) {
 	payload, err := data.ToPayload(facts)
 	if err != nil {
 		panic(err)
 	}
 	r.info.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{paid.MemoKey: payload}}
-	return r
 }
 
 // server is a Temporal server. It applies the id policies of starts.
@@ -102,12 +102,12 @@ func (s *server) add(id string, status enumspb.WorkflowExecutionStatus, end ...a
 	return s.addRun(id, status, []*historypb.HistoryEvent{event})
 }
 
-// addRecorded adds a run with a recorded history of lumaflow v0.1.
-func (s *server) addRecorded(t *testing.T, id string, status enumspb.WorkflowExecutionStatus, name string) *run {
+// addRecorded adds a run of job with a recorded history of lumaflow v0.1.
+func (s *server) addRecorded(t *testing.T, status enumspb.WorkflowExecutionStatus, name string) {
 	t.Helper()
 	history, err := historyfile.Read(filepath.Join("../../../workflows/testdata/histories", name+".json"))
 	require.NoError(t, err)
-	return s.addRun(id, status, history.GetEvents())
+	s.addRun(job, status, history.GetEvents())
 }
 
 func (s *server) addRun(id string, status enumspb.WorkflowExecutionStatus, events []*historypb.HistoryEvent) *run {
@@ -138,8 +138,8 @@ func (s *server) fail(method string) error {
 }
 
 func (s *server) find(id, runID string) (*run, error) {
-	for i := len(s.runs[id]) - 1; i >= 0; i-- {
-		if found := s.runs[id][i]; runID == "" || found.info.GetExecution().GetRunId() == runID {
+	for _, found := range slices.Backward(s.runs[id]) {
+		if runID == "" || found.info.GetExecution().GetRunId() == runID {
 			return found, nil
 		}
 	}
@@ -203,9 +203,9 @@ func (s *server) ListWorkflow(_ context.Context, request *workflowservice.ListWo
 	}
 	var page workflowservice.ListWorkflowExecutionsResponse
 	for id, all := range s.runs {
-		for i := len(all) - 1; i >= 0; i-- {
-			if request.GetQuery() == visibility.Equals("WorkflowId", id) || request.GetQuery() == visibility.Equals("LumaTaskId", all[i].task) {
-				page.Executions = append(page.Executions, all[i].info)
+		for _, listed := range slices.Backward(all) {
+			if request.GetQuery() == visibility.Equals("WorkflowId", id) || request.GetQuery() == visibility.Equals("LumaTaskId", listed.task) {
+				page.Executions = append(page.Executions, listed.info)
 			}
 		}
 	}
