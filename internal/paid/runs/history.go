@@ -31,6 +31,9 @@ type History struct {
 	previous []string
 	// closed is the type of the application failure that ended the run.
 	closed string
+	// writtenOff means that an operator gave up a submission with an unknown outcome,
+	// which ends the run.
+	writtenOff bool
 }
 
 // Submission is a paid request of a run.
@@ -79,7 +82,7 @@ func (r Reader) History(ctx context.Context, workflowID, runID string) (History,
 
 // Facts are the payments of the run.
 func (h History) Facts() paid.Facts {
-	var facts paid.Facts
+	facts := paid.Facts{WrittenOff: h.writtenOff}
 	for _, t := range h.tasks {
 		// A task that was only named may be that of the submission with an unknown
 		// outcome.
@@ -182,6 +185,8 @@ func (s *scan) read(event *historypb.HistoryEvent) {
 		s.follow(event.GetWorkflowTaskFailedEventAttributes().GetBaseRunId())
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 		s.readSignal(event.GetWorkflowExecutionSignaledEventAttributes())
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+		s.readUpdate(event.GetWorkflowExecutionUpdateAcceptedEventAttributes())
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
 		s.found.closed = event.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetApplicationFailureInfo().GetType()
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
@@ -235,6 +240,13 @@ func (s *scan) readSignal(signal *historypb.WorkflowExecutionSignaledEventAttrib
 		if late, ok := decode[evidence](s, signal.GetInput()); ok && late.Phase == phaseAccepted {
 			s.found.task(late.TaskID).submittedAt = late.At
 		}
+	}
+}
+
+func (s *scan) readUpdate(update *historypb.WorkflowExecutionUpdateAcceptedEventAttributes) {
+	input := update.GetAcceptedRequest().GetInput()
+	if resolved, _ := decode[resolution](s, input.GetArgs()); input.GetName() == resolveUpdate && resolved.Action == writeOffAction {
+		s.found.writtenOff = true
 	}
 }
 
