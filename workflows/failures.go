@@ -89,9 +89,14 @@ func (j *job) failureFacts(failed failure) paid.Facts {
 			others = append(others, taskID)
 		}
 	}
+	taskID, othersOpen := cmp.Or(failed.taskID, j.status.TaskID), j.payments.any(j.status.TaskID) || len(others) > 0
+	if !failed.paidOpen && othersOpen {
+		// The task of the job has no video; what is open is another submission.
+		taskID = ""
+	}
 	return paid.Facts{
-		TaskID:      cmp.Or(failed.taskID, j.status.TaskID),
-		PaidOpen:    failed.paidOpen || j.payments.any(j.status.TaskID) || len(others) > 0,
+		TaskID:      taskID,
+		PaidOpen:    failed.paidOpen || othersOpen,
 		OtherTasks:  others,
 		Next:        failed.next,
 		WrittenOff:  failed.writtenOff,

@@ -68,10 +68,12 @@ func (in *ModifyVideoInput) UnmarshalJSON(data []byte) error {
 // Validate returns an error about the first invalid field. The error starts with
 // the JSON name of the field, unless the input is malformed.
 func (in ModifyVideoInput) Validate() error {
-	if _, err := in.terms(); err != nil {
-		return err
+	// A misspelled field comes first: the required one that it means is missing.
+	if in.unknownField != nil {
+		return in.unknownField
 	}
-	return in.unknownField
+	_, err := in.terms()
+	return err
 }
 
 // ValidateBeforeUpload is Validate without the video's address and expiry, which

@@ -154,8 +154,8 @@ func newJob(ctx workflow.Context, input ModifyVideoInput, attributes func() bool
 		return nil, err
 	}
 	var err error
-	if j.terms, err = input.terms(); err == nil {
-		err = checkStart(ctx, input)
+	if err = checkStart(ctx, input); err == nil {
+		j.terms, err = input.terms()
 	}
 	if err != nil {
 		return nil, j.fail(ctx, failure{errorType: InvalidRequest, text: err.Error(), next: "correct the input and start the job again"})

@@ -113,7 +113,7 @@ func TestCronSchedule(t *testing.T) {
 	require.True(t, events.HasNext())
 	last, err := events.Next()
 	require.NoError(t, err)
-	failure := last.GetWorkflowExecutionContinuedAsNewEventAttributes().GetFailure()
+	failure := last.GetWorkflowExecutionContinuedAsNewEventAttributes().GetFailure() //nolint:staticcheck // deprecated for all but cron
 	require.Equal(t, workflows.InvalidRequest, failure.GetApplicationFailureInfo().GetType())
 	require.Contains(t, failure.GetMessage(), "each firing would pay")
 	require.Zero(t, w.ledger().Charges)
