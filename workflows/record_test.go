@@ -1,7 +1,9 @@
 package workflows_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,7 +11,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -52,23 +53,36 @@ func TestRecordHistories(t *testing.T) {
 		for _, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				history := recorder.record(t, s)
-				s.save(t, history)
+				for i, history := range recorder.record(t, s) {
+					s.save(t, s.fileNames()[i], history)
+				}
 			})
 		}
 	})
 }
 
-func (s scenario) save(t *testing.T, history *historypb.History) {
+// fileNames are the names of the scenario's histories, without suffix.
+func (s scenario) fileNames() []string {
+	if s.runs == 0 {
+		return []string{s.name}
+	}
+	names := make([]string, s.runs)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s.run-%d", s.name, i+1)
+	}
+	return names
+}
+
+func (s scenario) save(t *testing.T, name string, history *historypb.History) {
 	t.Helper()
-	path := filepath.Join(histories, s.name)
+	path := filepath.Join(histories, name)
 	require.NoError(t, historyfile.Write(path+".json", history))
-	require.NoError(t, os.WriteFile(path+".txt", []byte(s.text(history)), 0o600))
+	require.NoError(t, os.WriteFile(path+".txt", []byte(s.text(name, history)), 0o600))
 }
 
 // text is the readable form of a history, with the scenario as its heading.
-func (s scenario) text(history *historypb.History) string {
-	return "# " + s.name + ": " + s.about + "\n\n" + historyfile.Text(history)
+func (s scenario) text(name string, history *historypb.History) string {
+	return "# " + name + ": " + s.about + "\n\n" + historyfile.Text(history)
 }
 
 // recorder runs scenarios on a dev server.
@@ -114,27 +128,39 @@ func (r *recorder) startWorkers(t *testing.T) {
 	}
 }
 
-// record runs a scenario to its end and checks the result.
-func (r *recorder) record(t *testing.T, s scenario) *historypb.History {
+// record runs a scenario to the end of its latest run, checks the result and
+// returns the histories of the runs, the first first.
+func (r *recorder) record(t *testing.T, s scenario) []*historypb.History {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), recordTime)
 	defer cancel()
 	rec := &recording{t: t, ctx: ctx, client: r.client, scenario: s, calls: map[string]int{}, gate: make(chan struct{})}
 	r.activities.add(rec)
-	run, err := r.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: s.name, TaskQueue: workflows.DefaultTaskQueue,
-	}, workflows.ModifyVideoName, s.input)
-	require.NoError(t, err)
+	rec.start(s.input)
 	if s.drive != nil {
 		s.drive(rec)
 	}
-	rec.checkEnd(run.Get(ctx, nil))
-	history := &historypb.History{}
-	events := r.client.GetWorkflowHistory(ctx, s.name, run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for events.HasNext() {
-		event, err := events.Next()
-		require.NoError(t, err)
-		history.Events = append(history.Events, event)
+	rec.checkEnd(r.client.GetWorkflow(ctx, s.name, "").Get(ctx, nil))
+	var recorded []*historypb.History
+	for i := 0; i < len(rec.runIDs) && i < len(s.fileNames()); i++ {
+		history := rec.history(rec.runIDs[i])
+		recorded = append(recorded, history)
+		if next := nextRun(history); next != "" {
+			rec.runIDs = append(rec.runIDs, next)
+		}
 	}
-	return history
+	require.Len(t, recorded, len(s.fileNames()))
+	return recorded
+}
+
+// nextRun is the run that Temporal started when the run ended: that of a retry
+// policy or of a cron schedule; empty if there is none.
+func nextRun(history *historypb.History) string {
+	last := history.GetEvents()[len(history.GetEvents())-1]
+	return cmp.Or(
+		last.GetWorkflowExecutionCompletedEventAttributes().GetNewExecutionRunId(),
+		last.GetWorkflowExecutionFailedEventAttributes().GetNewExecutionRunId(),
+		last.GetWorkflowExecutionTimedOutEventAttributes().GetNewExecutionRunId(),
+		last.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId(),
+	)
 }

@@ -17,9 +17,12 @@ import (
 	"lumaflow/workflows"
 )
 
-// canceled is the result of a cancelled job. The other results are types of
-// failures, or empty for a job that succeeds.
-const canceled = "Canceled"
+// canceled and terminated are the results of jobs that a person ended. The other
+// results are types of failures, or empty for a job that succeeds.
+const (
+	canceled   = "Canceled"
+	terminated = "Terminated"
+)
 
 // scenario is a scripted job.
 type scenario struct {
@@ -35,9 +38,14 @@ type scenario struct {
 	poll     []pollCall
 	download []downloadCall
 	receipt  []receiptCall
+	// options changes the options of the start; nil keeps them.
+	options func(*client.StartWorkflowOptions)
+	// runs is the number of runs that are saved, each with a history of its own; 0
+	// means one.
+	runs int
 	// drive sends signals, updates and cancels to the job.
 	drive func(*recording)
-	// result is empty, canceled or the type of the failure.
+	// result is empty, canceled, terminated or the type of the failure.
 	result string
 }
 
@@ -49,6 +57,9 @@ type recording struct {
 	scenario scenario
 	// gate blocks calls until drive closes it.
 	gate chan struct{}
+
+	// runIDs are the runs that the recording started, the first first.
+	runIDs []string
 
 	mu    sync.Mutex
 	calls map[string]int
@@ -178,12 +189,15 @@ func (rec *recording) checkEnd(err error) {
 	rec.t.Helper()
 	var failed *temporal.ApplicationError
 	var cancelled *temporal.CanceledError
+	var ended *temporal.TerminatedError
 	end := ""
 	switch {
 	case errors.As(err, &failed):
 		end = failed.Type()
 	case errors.As(err, &cancelled):
 		end = canceled
+	case errors.As(err, &ended):
+		end = terminated
 	default:
 		require.NoError(rec.t, err)
 	}
