@@ -30,6 +30,8 @@ func (j *job) adoptEarlierRuns(ctx workflow.Context) (*paidTask, error) {
 		return j.adoptEarlierTask(ctx, earlier.Tasks[0].TaskID, earlier), nil
 	}
 	if unknown := earlier.Unknown; unknown != nil {
+		// A submission of this run continues the count.
+		j.recordAttempts(earlier.Settings, unknown.Attempts)
 		cause := "an earlier run of this job began to send"
 		if earlier.Unread != "" {
 			cause = fmt.Sprintf("an earlier run of this job, %s, is deleted", earlier.Unread)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,7 +90,12 @@ func (s scenario) text(name string, history *historypb.History) string {
 type recorder struct {
 	client     client.Client
 	activities *scriptedActivities
+	// attributes is false if the workers on vanishingQueue find no search attributes.
+	attributes atomic.Bool
 }
+
+// vanishingQueue is the task queue of jobs that lose their search attributes.
+const vanishingQueue = "lumaflow-vanishing"
 
 func newRecorder(t *testing.T) *recorder {
 	t.Helper()
@@ -110,16 +116,18 @@ func newRecorder(t *testing.T) *recorder {
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	r := &recorder{client: temporal, activities: &scriptedActivities{recordings: map[string]*recording{}}}
-	r.startWorkers(t)
+	r.attributes.Store(true)
+	r.startWorkers(t, workflows.DefaultTaskQueue, nil)
+	r.startWorkers(t, vanishingQueue, r.attributes.Load)
 	return r
 }
 
-func (r *recorder) startWorkers(t *testing.T) {
+func (r *recorder) startWorkers(t *testing.T, taskQueue string, attributes func() bool) {
 	t.Helper()
 	options := worker.Options{DisableRegistrationAliasing: true, MaxHeartbeatThrottleInterval: time.Second}
-	jobs := worker.New(r.client, workflows.DefaultTaskQueue, options)
-	submissions := worker.New(r.client, workflows.SubmitTaskQueue(workflows.DefaultTaskQueue), options)
-	workflows.Register(jobs, nil)
+	jobs := worker.New(r.client, taskQueue, options)
+	submissions := worker.New(r.client, workflows.SubmitTaskQueue(taskQueue), options)
+	workflows.Register(jobs, attributes)
 	r.activities.register(jobs)
 	r.activities.register(submissions)
 	for _, w := range []worker.Worker{jobs, submissions} {
@@ -134,7 +142,7 @@ func (r *recorder) record(t *testing.T, s scenario) []*historypb.History {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), recordTime)
 	defer cancel()
-	rec := &recording{t: t, ctx: ctx, client: r.client, scenario: s, calls: map[string]int{}, gate: make(chan struct{})}
+	rec := &recording{t: t, ctx: ctx, client: r.client, scenario: s, calls: map[string]int{}, gate: make(chan struct{}), attributes: &r.attributes}
 	r.activities.add(rec)
 	rec.start(s.input)
 	if s.drive != nil {

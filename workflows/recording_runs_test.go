@@ -48,18 +48,53 @@ func (rec *recording) awaitRunEnd() {
 
 // resetToFirst resets the job to its first workflow task, resetToLast to its last
 // one, as "temporal workflow reset" does. A running run is terminated.
-func (rec *recording) resetToFirst() { rec.reset(false) }
-func (rec *recording) resetToLast()  { rec.reset(true) }
-
-func (rec *recording) reset(toLast bool) {
+func (rec *recording) resetToFirst() {
 	rec.t.Helper()
-	latest := rec.runIDs[len(rec.runIDs)-1]
-	var point int64
-	for _, event := range rec.history(latest).GetEvents() {
-		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED && (point == 0 || toLast) {
-			point = event.GetEventId()
+	rec.reset(rec.workflowTasks()[0])
+}
+
+func (rec *recording) resetToLast() {
+	rec.t.Helper()
+	tasks := rec.workflowTasks()
+	rec.reset(tasks[len(tasks)-1])
+}
+
+// workflowTasks are the completed workflow tasks of the latest run.
+func (rec *recording) workflowTasks() (eventIDs []int64) {
+	for _, event := range rec.history(rec.runIDs[len(rec.runIDs)-1]).GetEvents() {
+		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			eventIDs = append(eventIDs, event.GetEventId())
 		}
 	}
+	return eventIDs
+}
+
+// resetBefore resets the job to the workflow task after that which scheduled the
+// nth call of an activity, from 0: the new run has a copy of the schedule.
+func (rec *recording) resetBefore(name string, nth int) {
+	rec.t.Helper()
+	var scheduled int64
+	for _, event := range rec.history(rec.runIDs[len(rec.runIDs)-1]).GetEvents() {
+		if event.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() != name {
+			continue
+		}
+		if nth == 0 {
+			scheduled = event.GetEventId()
+		}
+		nth--
+	}
+	for _, eventID := range rec.workflowTasks() {
+		if scheduled > 0 && eventID > scheduled {
+			rec.reset(eventID)
+			return
+		}
+	}
+	require.Fail(rec.t, "no workflow task follows the schedule", name)
+}
+
+func (rec *recording) reset(point int64) {
+	rec.t.Helper()
+	latest := rec.runIDs[len(rec.runIDs)-1]
 	reset, err := rec.client.WorkflowService().ResetWorkflowExecution(rec.ctx, &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace:                 namespace,
 		WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: rec.scenario.name, RunId: latest},

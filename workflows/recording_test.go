@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,9 @@ type scenario struct {
 	poll     []pollCall
 	download []downloadCall
 	receipt  []receiptCall
+	earlier  []earlierCall
+	// collects are the tasks that jobs of their own collect.
+	collects []string
 	// options changes the options of the start; nil keeps them.
 	options func(*client.StartWorkflowOptions)
 	// runs is the number of runs that are saved, each with a history of its own; 0
@@ -58,6 +62,9 @@ type recording struct {
 	// gate blocks calls until drive closes it.
 	gate chan struct{}
 
+	// attributes is false if the namespace has lost lumaflow's search attributes, for
+	// workers on vanishingQueue.
+	attributes *atomic.Bool
 	// runIDs are the runs that the recording started, the first first.
 	runIDs []string
 
@@ -206,5 +213,6 @@ func (rec *recording) checkEnd(err error) {
 
 // scenarios are all jobs that are recorded and replayed.
 func scenarios() []scenario {
-	return slices.Concat(plainScenarios(), waitScenarios(), lostScenarios(), timeoutScenarios(), resubmitScenarios(), failureScenarios(), cancelScenarios())
+	return slices.Concat(plainScenarios(), waitScenarios(), lostScenarios(), timeoutScenarios(), resubmitScenarios(), failureScenarios(), cancelScenarios(),
+		laterRunScenarios(), intentScenarios(), strayScenarios())
 }

@@ -36,11 +36,11 @@ type History struct {
 // Submission is a paid request of a run.
 type Submission struct {
 	// At is the time at which the request began; zero if no evidence of it is left.
-	At time.Time
+	At time.Time `json:"at,omitzero"`
 	// Attempts counts the requests of the run until then.
-	Attempts int
+	Attempts int `json:"attempts,omitempty"`
 	// TaskID is a task that an unclear answer named.
-	TaskID string
+	TaskID string `json:"taskId,omitempty"`
 }
 
 // task is a task that a history names.
