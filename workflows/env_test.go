@@ -52,6 +52,7 @@ func newJobEnv(t *testing.T) *jobEnv {
 func (env *jobEnv) prepare() {
 	workflows.Register(env.TestWorkflowEnvironment, nil)
 	env.RegisterActivity(a.Submit)
+	env.RegisterActivity(a.EarlierRuns)
 	env.RegisterActivity(a.Identify)
 	env.RegisterActivity(a.Poll)
 	env.RegisterActivity(a.Download)

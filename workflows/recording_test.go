@@ -110,14 +110,22 @@ func (rec *recording) eventually(description string, condition func() bool) {
 func (rec *recording) awaitStage(stage workflows.Stage, submissions int) {
 	rec.t.Helper()
 	rec.eventually("stage "+string(stage), func() bool {
-		var status workflows.Status
-		answer, err := rec.client.QueryWorkflow(rec.ctx, rec.scenario.name, "", workflows.StatusQuery)
-		if err != nil || answer.Get(&status) != nil || status.Stage != stage || status.SubmitAttempts < submissions {
+		status := rec.status()
+		if status.Stage != stage || status.SubmitAttempts < submissions {
 			return false
 		}
 		job, err := rec.client.DescribeWorkflow(rec.ctx, rec.scenario.name, "")
 		return err == nil && job.RawResponse.GetPendingWorkflowTask() == nil
 	})
+}
+
+// status is the answer of the job; its stage is empty if it can't be read.
+func (rec *recording) status() (status workflows.Status) {
+	answer, err := rec.client.QueryWorkflow(rec.ctx, rec.scenario.name, "", workflows.StatusQuery)
+	if err != nil || answer.Get(&status) != nil {
+		return workflows.Status{}
+	}
+	return status
 }
 
 // awaitStart waits until an activity has started.

@@ -22,8 +22,8 @@ func reads(earlier func(*recording) runs.Earlier) earlierCall {
 	}
 }
 
-// paid are earlier runs that paid for tasks.
-func paid(taskIDs ...string) earlierCall {
+// earlierPaid are earlier runs that paid for tasks.
+func earlierPaid(taskIDs ...string) earlierCall {
 	return reads(func(rec *recording) (earlier runs.Earlier) {
 		for _, taskID := range taskIDs {
 			earlier.Tasks = append(earlier.Tasks, runs.Task{TaskID: taskID, SubmittedAt: rec.firstSubmission().At})
@@ -60,7 +60,7 @@ func laterRunScenarios() []scenario {
 			input:    request,
 			settings: keepsFacts,
 			submit:   []submitCall{intending(accepts)},
-			earlier:  []earlierCall{paid(ourTask)},
+			earlier:  []earlierCall{earlierPaid(ourTask)},
 			drive: func(rec *recording) {
 				callBackWhenWaiting(rec)
 				rec.awaitRunEnd()
@@ -73,7 +73,7 @@ func laterRunScenarios() []scenario {
 			input:    request,
 			settings: keepsFacts,
 			submit:   []submitCall{intending(accepts)},
-			earlier:  []earlierCall{paid(ourTask)},
+			earlier:  []earlierCall{earlierPaid(ourTask)},
 			poll:     []pollCall{finishesWhenOpened, finishes(resultURL)},
 			drive: func(rec *recording) {
 				rec.awaitStage(workflows.StageWaiting, 1)
@@ -89,7 +89,7 @@ func laterRunScenarios() []scenario {
 			input:    request,
 			settings: keepsFacts,
 			submit:   []submitCall{accepts},
-			earlier:  []earlierCall{paid(ourTask, "a1000000000000000000000000000000")},
+			earlier:  []earlierCall{earlierPaid(ourTask, "a1000000000000000000000000000000")},
 			collects: []string{"a1000000000000000000000000000000"},
 			drive: func(rec *recording) {
 				rec.awaitStage(workflows.StageWaiting, 1)
@@ -179,7 +179,7 @@ func laterRunScenarios() []scenario {
 				options.RetryPolicy = &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 2}
 			},
 			submit:  []submitCall{intending(accepts)},
-			earlier: []earlierCall{paid(ourTask)},
+			earlier: []earlierCall{earlierPaid(ourTask)},
 			drive: func(rec *recording) {
 				rec.awaitStage(workflows.StageWaiting, 1)
 				rec.awaitRunEnd()
@@ -191,7 +191,7 @@ func laterRunScenarios() []scenario {
 			input:    request,
 			settings: keepsFacts,
 			submit:   []submitCall{holds(402, "not enough credits"), staysHeld(time.Minute), intending(acceptsWhenOpened)},
-			earlier:  []earlierCall{paidNothing, paid(ourTask)},
+			earlier:  []earlierCall{paidNothing, earlierPaid(ourTask)},
 			drive: func(rec *recording) {
 				rec.awaitRetry("Submit")
 				rec.resetToFirst()

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"lumaflow/activities"
 	"lumaflow/internal/paid/runs"
@@ -42,6 +43,27 @@ func strayScenarios() []scenario {
 				rec.awaitStart("Poll")
 				close(rec.gate)
 				rec.awaitCollector(strayTask("b1"))
+			},
+		},
+		{
+			name:     "strays-that-are-collected-already",
+			about:    "a callback names another task of the job, which a job of its own has collected before",
+			input:    request,
+			settings: keepsFacts,
+			submit:   []submitCall{intending(accepts)},
+			identify: []identifyCall{identifiesAs("b4")},
+			collects: []string{strayTask("b4")},
+			drive: func(rec *recording) {
+				_, err := rec.client.ExecuteWorkflow(rec.ctx, client.StartWorkflowOptions{
+					ID: runs.CollectorID(strayTask("b4")), TaskQueue: workflows.DefaultTaskQueue,
+				}, workflows.ModifyVideoName, workflows.ModifyVideoInput{TaskID: strayTask("b4")})
+				require.NoError(rec.t, err)
+				rec.awaitCollector(strayTask("b4"))
+				rec.awaitStage(workflows.StageWaiting, 1)
+				rec.sendSuccess(strayTask("b4"))
+				rec.sendSuccess(ourTask)
+				rec.awaitRunEnd()
+				require.Contains(rec.t, rec.status().Detail, "collects its task "+strayTask("b4"))
 			},
 		},
 		{
