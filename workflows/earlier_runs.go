@@ -18,6 +18,7 @@ func (j *job) adoptEarlierRuns(ctx workflow.Context) (*paidTask, error) {
 	if temporal.IsCanceledError(err) {
 		return nil, err
 	}
+	j.payments.unread = false
 	if err != nil {
 		return nil, unknownSubmission{cause: "the earlier runs of this job could not be read: " + causeText(err)}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
 	"lumaflow/internal/paid/runs"
@@ -156,7 +157,7 @@ func TestAnswersAboutEarlierRunsAreNotReused(t *testing.T) {
 
 func TestCancelWhileReadingTheEarlierRuns(t *testing.T) {
 	env := newJobEnv(t)
-	env.onSubmit(laterRun)
+	env.onSubmit(laterRun).withInfo(func(info *workflow.Info) { info.FirstRunID = "first" })
 	env.OnActivity(a.EarlierRuns, anything).Return(func(context.Context) (activities.Earlier, error) {
 		return activities.Earlier{}, temporal.NewApplicationErrorWithOptions("down", activities.ProviderUnavailable, temporal.ApplicationErrorOptions{NextRetryDelay: time.Hour})
 	})
@@ -164,4 +165,6 @@ func TestCancelWhileReadingTheEarlierRuns(t *testing.T) {
 	env.run(request)
 	var canceled *temporal.CanceledError
 	require.ErrorAs(t, env.GetWorkflowError(), &canceled)
+	require.Contains(t, env.status().Detail, "a task may exist")
+	require.True(t, factsOf(t, env.GetWorkflowError()).PaidOpen)
 }

@@ -51,6 +51,10 @@ func newJobEnv(t *testing.T) *jobEnv {
 
 func (env *jobEnv) prepare() {
 	workflows.Register(env.TestWorkflowEnvironment, nil)
+	env.prepareActivities()
+}
+
+func (env *jobEnv) prepareActivities() {
 	env.RegisterActivity(a.Submit)
 	env.RegisterActivity(a.EarlierRuns)
 	env.RegisterActivity(a.Identify)

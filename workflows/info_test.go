@@ -14,36 +14,37 @@ type (
 
 func asError[T error](err error, target *T) bool { return errors.As(err, target) }
 
-func interceptors(all ...interceptor.WorkerInterceptor) []interceptor.WorkerInterceptor { return all }
-
-// cronInfo has every workflow find that it was started with a cron schedule, which
-// the test environment does not support.
-type cronInfo struct {
+// changedInfo has every workflow find another start than the test environment
+// supports.
+type changedInfo struct {
 	interceptor.WorkerInterceptorBase
+	change func(*workflow.Info)
 }
 
-func (*cronInfo) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	inbound := &cronInbound{}
+func (c *changedInfo) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	inbound := &changedInbound{change: c.change}
 	inbound.Next = next
 	return inbound
 }
 
-type cronInbound struct {
+type changedInbound struct {
 	interceptor.WorkflowInboundInterceptorBase
+	change func(*workflow.Info)
 }
 
-func (i *cronInbound) Init(next interceptor.WorkflowOutboundInterceptor) error {
-	outbound := &cronOutbound{}
+func (i *changedInbound) Init(next interceptor.WorkflowOutboundInterceptor) error {
+	outbound := &changedOutbound{change: i.change}
 	outbound.Next = next
 	return i.Next.Init(outbound)
 }
 
-type cronOutbound struct {
+type changedOutbound struct {
 	interceptor.WorkflowOutboundInterceptorBase
+	change func(*workflow.Info)
 }
 
-func (o *cronOutbound) GetInfo(ctx workflow.Context) *workflow.Info {
+func (o *changedOutbound) GetInfo(ctx workflow.Context) *workflow.Info {
 	info := *o.Next.GetInfo(ctx)
-	info.CronSchedule = "@daily"
+	o.change(&info)
 	return &info
 }

@@ -7,8 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
 	"lumaflow/internal/paid/runs"
@@ -113,10 +112,8 @@ func TestStraysAreBounded(t *testing.T) {
 
 // Each firing of a cron schedule would pay.
 func TestCronSchedule(t *testing.T) {
-	var suite testsuite.WorkflowTestSuite
-	env := &jobEnv{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t}
-	env.prepare()
-	env.SetWorkerOptions(worker.Options{Interceptors: interceptors(&cronInfo{})})
+	env := newJobEnv(t)
+	env.withInfo(func(info *workflow.Info) { info.CronSchedule = "@daily" })
 	env.onSubmit()
 	env.run(request).failsWith(workflows.InvalidRequest, "the job has a cron schedule, and each firing would pay")
 	require.Zero(t, env.submissions)
