@@ -101,6 +101,7 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 	workflows.Register(jobs, options.SearchAttributes)
 	jobs.RegisterActivity(acts.EarlierRuns)
 	jobs.RegisterActivity(acts.Identify)
+	jobs.RegisterActivity(acts.Confirm)
 	jobs.RegisterActivity(acts.Poll)
 	jobs.RegisterActivity(acts.Download)
 	jobs.RegisterActivity(acts.WriteReceipt)

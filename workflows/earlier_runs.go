@@ -20,7 +20,7 @@ func (j *job) adoptEarlierRuns(ctx workflow.Context) (*paidTask, error) {
 	}
 	j.payments.unread = false
 	if err != nil {
-		return nil, unknownSubmission{cause: "the earlier runs of this job could not be read: " + causeText(err)}
+		return nil, unknownSubmission{cause: "the earlier runs of this job could not be read: " + causeText(err), earlierRun: true}
 	}
 	j.applySettings(earlier.Settings)
 	j.sender = earlier.RunID
@@ -59,7 +59,7 @@ func unknownOf(earlier activities.Earlier) *unknownSubmission {
 		evidence: activities.Evidence{
 			Phase: activities.PhaseSending, At: submission.At, Attempts: submission.Attempts, TaskID: submission.TaskID, Settings: earlier.Settings,
 		},
-		cause: cause,
+		cause: cause, earlierRun: true,
 	}
 }
 

@@ -57,6 +57,7 @@ func (env *jobEnv) prepare() {
 func (env *jobEnv) prepareActivities() {
 	env.RegisterActivity(a.Submit)
 	env.RegisterActivity(a.EarlierRuns)
+	env.RegisterActivity(a.Confirm)
 	env.RegisterActivity(a.Identify)
 	env.RegisterActivity(a.Poll)
 	env.RegisterActivity(a.Download)

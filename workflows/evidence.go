@@ -29,6 +29,9 @@ var IntentSignal = signals.Signal[activities.Evidence]{
 type unknownSubmission struct {
 	evidence activities.Evidence
 	cause    string
+	// earlierRun means that a run before this one made it, at a time that may be long
+	// ago or unknown.
+	earlierRun bool
 }
 
 func (u unknownSubmission) Error() string {
@@ -44,6 +47,15 @@ func (u unknownSubmission) sentAt(ctx workflow.Context) time.Time {
 		return workflow.Now(ctx)
 	}
 	return u.evidence.At
+}
+
+// windowStart is the start of the recovery window: the attempt, or the time at which
+// a later run finds it.
+func (u unknownSubmission) windowStart(ctx workflow.Context) time.Time {
+	if u.earlierRun {
+		return workflow.Now(ctx)
+	}
+	return u.sentAt(ctx)
 }
 
 // provenBy reports whether late evidence proves the outcome of this submission.

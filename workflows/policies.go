@@ -82,6 +82,16 @@ func downloadPolicy(ctx workflow.Context, summary string, deadline time.Time) wo
 	})
 }
 
+// confirmPolicy is for one read of the record within the workflow task that received
+// the callback.
+func confirmPolicy(ctx workflow.Context, taskID string) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		ScheduleToCloseTimeout: 5 * time.Second,
+		Summary:                "confirm the end of task " + taskID,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+}
+
 // localReceiptPolicy is for one attempt to write the receipt within the workflow
 // task.
 func localReceiptPolicy(ctx workflow.Context) workflow.Context {

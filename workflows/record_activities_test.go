@@ -25,6 +25,7 @@ type (
 	downloadCall = activityCall[activities.DownloadInput, activities.Downloaded]
 	receiptCall  = activityCall[activities.ReceiptInput, struct{}]
 	earlierCall  = activityCall[struct{}, activities.Earlier]
+	confirmCall  = activityCall[string, activities.Finished]
 )
 
 // scriptedActivities run the activities of all recordings.
@@ -55,6 +56,7 @@ func (sa *scriptedActivities) register(w worker.ActivityRegistry) {
 		}
 		return submit(ctx, in)
 	}, as("Submit"))
+	w.RegisterActivityWithOptions(scripted(sa, "Confirm", func(s scenario) []confirmCall { return s.confirm }, confirms), as("Confirm"))
 	earlier := scripted(sa, "EarlierRuns", func(s scenario) []earlierCall { return s.earlier }, nil)
 	w.RegisterActivityWithOptions(func(ctx context.Context) (activities.Earlier, error) { return earlier(ctx, struct{}{}) }, as("EarlierRuns"))
 	w.RegisterActivityWithOptions(scripted(sa, "Identify", func(s scenario) []identifyCall { return s.identify }, nil), as("Identify"))
@@ -170,6 +172,16 @@ func notIdentified(errorType, message string) identifyCall {
 	return func(context.Context, *recording, activities.IdentifyInput) (activities.Identified, error) {
 		return activities.Identified{}, nonRetryable(errorType, message)
 	}
+}
+
+// confirms is a record that has the end of the task when the callback comes.
+func confirms(_ context.Context, _ *recording, taskID string) (activities.Finished, error) {
+	return activities.Finished{TaskID: taskID, ResultURLs: []string{resultURL}, CompletedAt: time.Now().UTC(), Polls: 1}, nil
+}
+
+// confirmsNothing leaves the decision to Poll.
+func confirmsNothing(context.Context, *recording, string) (none activities.Finished, err error) {
+	return none, nil
 }
 
 // finishes is a record of a task that succeeded.

@@ -40,6 +40,7 @@ type scenario struct {
 	download []downloadCall
 	receipt  []receiptCall
 	earlier  []earlierCall
+	confirm  []confirmCall
 	// collects are the tasks that jobs of their own collect.
 	collects []string
 	// options changes the options of the start; nil keeps them.

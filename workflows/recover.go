@@ -15,7 +15,7 @@ import (
 // the worker that sent it, or the decision of an operator. It returns the
 // adopted task, or nil without an error if the job may submit again.
 func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*paidTask, error) {
-	search := &proofSearch{job: j, unknown: unknown, windowEnd: unknown.sentAt(ctx).Add(j.terms.recoveryWindow)}
+	search := &proofSearch{job: j, unknown: unknown, windowEnd: unknown.windowStart(ctx).Add(j.terms.recoveryWindow)}
 	j.enterWithNext(ctx, StageSubmitUnknown, search.describe(), search.next())
 	j.rememberIntent(ctx, unknown.evidence.At)
 	metrics.Submissions.Add(workflow.GetMetricsHandler(ctx), 1, metrics.SubmissionUnknown)
@@ -100,5 +100,8 @@ const clockSkew = 15 * time.Minute
 // notBefore is a time before the submission. The job's earlier runs had the same
 // callback URL, and their tasks are not this run's.
 func notBefore(ctx workflow.Context, submission unknownSubmission) time.Time {
+	if submission.earlierRun && submission.evidence.At.IsZero() {
+		return time.Time{}
+	}
 	return submission.sentAt(ctx).Add(-clockSkew)
 }

@@ -71,6 +71,7 @@ func intentScenarios() []scenario {
 			about:    "the first request is held, so that the memo no longer has an intent, and the second is accepted",
 			input:    request,
 			settings: keepsFacts,
+			confirm:  []confirmCall{confirmsNothing},
 			submit:   []submitCall{intending(holds(402, "not enough credits")), intending(accepts)},
 			drive:    callBackWhenWaiting,
 		},

@@ -130,13 +130,13 @@ func laterRunScenarios() []scenario {
 		},
 		{
 			name: "later-run-without-proof", runs: 2,
-			about:    "a job is reset while its submission is unknown, and no proof comes in the window",
+			about:    "a job whose submission is unknown has ended and is reset: no proof comes in the window of the new run either",
 			input:    withShortWindow(""),
 			settings: keepsFacts,
 			submit:   []submitCall{losesAnswer("")},
 			earlier:  []earlierCall{began},
 			drive: func(rec *recording) {
-				rec.awaitStage(workflows.StageSubmitUnknown, 1)
+				rec.awaitRunEnd()
 				rec.resetToFirst()
 			},
 			result: workflows.SubmitUnknown,

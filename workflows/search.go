@@ -67,7 +67,7 @@ func (s *proofSearch) run(ctx workflow.Context) error {
 	if err := s.await(ctx); err != nil {
 		return err
 	}
-	if !s.ended() && s.timerErr == nil && s.job.terms.resubmit && !s.hasCandidate(candidateUnreadable) {
+	if !s.ended() && s.timerErr == nil && s.job.terms.resubmit && !s.unknown.earlierRun && !s.hasCandidate(candidateUnreadable) {
 		s.action = Resubmit
 	}
 	// Proof that has arrived prevents a second payment.

@@ -50,6 +50,9 @@ func (j *job) awaitEnd(ctx workflow.Context, task *paidTask) (completion, error)
 			return completion{}, err
 		}
 	}
+	if finished, confirmed := j.confirm(ctx, task, callback); confirmed {
+		return j.complete(ctx, task, finished, callback), nil
+	}
 	for interruptions := 0; ; interruptions++ {
 		finished, interruption, err := j.poll(ctx, task, callback, interruptions < maxInterruptions)
 		if err != nil {
@@ -60,6 +63,16 @@ func (j *job) awaitEnd(ctx workflow.Context, task *paidTask) (completion, error)
 		}
 		callback = interruption
 	}
+}
+
+// confirm returns the end of a task that a callback reports if the record confirms
+// it at once. Runs of lumaflow v0.1 only poll.
+func (j *job) confirm(ctx workflow.Context, task *paidTask, callback *Callback) (finished activities.Finished, confirmed bool) {
+	if callback == nil || !j.settings.Facts {
+		return finished, false
+	}
+	err := workflow.ExecuteLocalActivity(confirmPolicy(ctx, task.id), a.Confirm, task.id).Get(ctx, &finished)
+	return finished, err == nil && finished.TaskID != ""
 }
 
 // complete counts the end of a task and what woke the job.

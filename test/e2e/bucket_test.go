@@ -122,7 +122,7 @@ func TestWorkerKilledDuringUpload(t *testing.T) {
 	require.Contains(t, healthy.out, "audited 1 receipt and 1 file")
 	name := path.Base(result.Videos[0].Location)
 	server.PutObject("videos/"+name, "damaged")
-	damaged := w.run("audit")
+	damaged := w.run("audit", "--json")
 	require.Equal(t, 1, damaged.code)
 	require.Contains(t, damaged.out, name)
 }

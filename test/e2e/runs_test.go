@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	sdk "go.temporal.io/sdk/temporal"
 
@@ -13,9 +15,9 @@ import (
 )
 
 // reset resets a job by Temporal's CLI and returns when the new run is the latest.
-func (w *world) reset(id, kind string) {
+func (w *world) reset(id, kind string, more ...string) {
 	w.t.Helper()
-	got := w.temporalCLI("workflow", "reset", "--workflow-id", id, "--type", kind, "--reason", "e2e")
+	got := w.temporalCLI(append([]string{"workflow", "reset", "--workflow-id", id, "--type", kind, "--reason", "e2e"}, more...)...)
 	require.Zero(w.t, got.code, got.err)
 }
 
@@ -106,8 +108,14 @@ func TestCronSchedule(t *testing.T) {
 		described, err := w.client.DescribeWorkflow(t.Context(), id, run.GetRunID())
 		return err == nil && described.WorkflowCloseTime != nil
 	})
-	err = w.client.GetWorkflow(t.Context(), id, run.GetRunID()).GetWithOptions(t.Context(), nil, client.WorkflowRunGetOptions{DisableFollowingRuns: true})
-	require.ErrorContains(t, err, "each firing would pay")
+	// Temporal continues a cron workflow whatever its end is.
+	events := w.client.GetWorkflowHistory(t.Context(), id, run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
+	require.True(t, events.HasNext())
+	last, err := events.Next()
+	require.NoError(t, err)
+	failure := last.GetWorkflowExecutionContinuedAsNewEventAttributes().GetFailure()
+	require.Equal(t, workflows.InvalidRequest, failure.GetApplicationFailureInfo().GetType())
+	require.Contains(t, failure.GetMessage(), "each firing would pay")
 	require.Zero(t, w.ledger().Charges)
 }
 
@@ -134,4 +142,90 @@ func TestEvidenceIsReset(t *testing.T) {
 	w.awaitJobStage(id, workflows.StageSubmitUnknown)
 	w.control("release", struct{}{})
 	w.paidOnce(id, prompt)
+}
+
+// Temporal's other commands on a submission in flight never lead to a second
+// payment. The job stands in submit-unknown until the callback of the task comes, or
+// has the outcome from the worker that sent it.
+func TestCommandsOnASubmission(t *testing.T) {
+	t.Parallel()
+	type job struct{ id, activityID string }
+	commands := map[string]struct {
+		// killed is whether the worker dies before the commands.
+		killed   bool
+		commands func(job) [][]string
+	}{
+		"reset without signals": {false, func(j job) [][]string {
+			return [][]string{{"workflow", "reset", "--workflow-id", j.id, "--type", "FirstWorkflowTask", "--reapply-exclude", "All", "--reason", "e2e"}}
+		}},
+		"reset by query": {false, func(j job) [][]string {
+			return [][]string{{"workflow", "reset", "--query", "WorkflowId = '" + j.id + "'", "--type", "FirstWorkflowTask", "--reason", "e2e", "--yes"}}
+		}},
+		"activity reset": {true, func(j job) [][]string {
+			return [][]string{{"activity", "reset", "--workflow-id", j.id, "--activity-id", j.activityID, "--reset-heartbeats"}}
+		}},
+		"activity update-options": {true, func(j job) [][]string {
+			return [][]string{{"activity", "update-options", "--workflow-id", j.id, "--activity-id", j.activityID,
+				"--heartbeat-timeout", "2s", "--retry-maximum-attempts", "10", "--retry-initial-interval", "1s"}}
+		}},
+		"activity fail": {false, func(j job) [][]string {
+			return [][]string{{"activity", "fail", "--workflow-id", j.id, "--activity-id", j.activityID, "--reason", "e2e"}}
+		}},
+	}
+	for name, test := range commands {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := enter(t, setup{})
+			j := job{id: "e2e-command-" + strings.ReplaceAll(name, " ", "-")}
+			prompt := j.id + " [fault: " + kietest.SlowResponse + "] [render: held]"
+			w.start(j.id, jobInput(prompt))
+			w.until("the request is in flight", func() bool { return w.charged(prompt) })
+			described, err := w.client.DescribeWorkflow(t.Context(), j.id, "")
+			require.NoError(t, err)
+			pending := described.RawResponse.GetPendingActivities()
+			require.Len(t, pending, 1)
+			j.activityID = pending[0].GetActivityId()
+			if test.killed {
+				w.worker.kill()
+			}
+			for _, command := range test.commands(j) {
+				got := w.temporalCLI(command...)
+				require.Zero(t, got.code, got.err)
+			}
+			if test.killed {
+				w.startWorker()
+			}
+			w.until("the job has its task, or waits for it", func() bool {
+				status, ok := w.status(j.id)
+				return ok && (status.Stage == workflows.StageWaiting || status.Stage == workflows.StageSubmitUnknown)
+			})
+			w.control("release", struct{}{})
+			w.paidOnce(j.id, prompt)
+		})
+	}
+}
+
+// The payments of a deleted run are unknown to later ones: they submit nothing.
+func TestEarlierRunIsDeleted(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	const id = "e2e-earlier-run-deleted"
+	w.start(id, jobInput(id))
+	first, err := w.client.DescribeWorkflow(t.Context(), id, "")
+	require.NoError(t, err)
+	task := w.paidOnce(id, id).TaskID
+	w.worker.kill()
+	// Else the callback, which a reset applies again, would prove the task.
+	w.reset(id, "FirstWorkflowTask", "--reapply-exclude", "All")
+	got := w.temporalCLI("workflow", "delete", "--workflow-id", id, "--run-id", first.WorkflowExecution.RunID)
+	require.Zero(t, got.code, got.err)
+	w.until("the first run is deleted", func() bool {
+		_, err := w.client.DescribeWorkflow(t.Context(), id, first.WorkflowExecution.RunID)
+		return err != nil
+	})
+	w.startWorker()
+	w.awaitJobStage(id, workflows.StageSubmitUnknown)
+	resolved := w.run("resolve", id, "--adopt", task)
+	require.Zero(t, resolved.code, resolved.err)
+	w.paidOnce(id, id)
 }

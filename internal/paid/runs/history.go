@@ -155,7 +155,7 @@ func (h *History) ownTask(id string) *task {
 	return own
 }
 
-// adopt adds the task that the run polls. Unless the run has received it as
+// adopt adds the task that the run polls or has in its memo. Unless the run has received it as
 // accepted, it is the task of the unknown submission.
 func (h *History) adopt(id string) {
 	if !h.task(id).own {
@@ -198,6 +198,10 @@ func (s *scan) read(event *historypb.HistoryEvent) {
 		s.follow(started.GetContinuedExecutionRunId())
 		if input, ok := decode[taskRef](s, started.GetInput()); ok && input.TaskID != "" {
 			s.found.ownTask(input.TaskID)
+		}
+	case enumspb.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
+		if facts, ok := paid.FromMemo(event.GetWorkflowPropertiesModifiedEventAttributes().GetUpsertedMemo(), s.reader.Data); ok && facts.TaskID != "" {
+			s.found.adopt(facts.TaskID)
 		}
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
 		s.follow(event.GetWorkflowTaskFailedEventAttributes().GetBaseRunId())

@@ -35,11 +35,13 @@ func startProcess(log io.Writer, path string, arguments ...string) (*process, er
 	p.cmd.SysProcAttr = ownSession()
 	p.cmd.Stderr = &p.output
 	p.cmd.WaitDelay = outputDelay
-	if err := p.cmd.Start(); err != nil {
+	release, err := gated(p.cmd)
+	if err != nil {
 		guard.dismiss()
 		return nil, err
 	}
 	guard.watch(p.cmd.Process.Pid)
+	release()
 	go func() {
 		// The exit status has no meaning for a server that is stopped.
 		_ = p.cmd.Wait()

@@ -4,6 +4,7 @@ package devserver
 
 import (
 	"errors"
+	"os/exec"
 	"syscall"
 )
 
@@ -13,6 +14,8 @@ type guard struct{}
 func newGuard() (guard, error) { return guard{}, nil }
 
 func (guard) watch(int) {}
+
+func gated(cmd *exec.Cmd) (release func(), err error) { return func() {}, cmd.Start() }
 
 func (guard) dismiss() {}
 

@@ -39,6 +39,28 @@ func newGuard() (guard, error) {
 
 func (g guard) watch(pid int) { _, _ = fmt.Fprintln(g.stdin, pid) }
 
+// gateScript waits for a line on its standard input and becomes the program in its
+// arguments. Without the line it ends.
+const gateScript = `read -r _ || exit
+exec "$0" "$@" </dev/null
+`
+
+// gated starts a program that waits until release: an owner that dies before the
+// guard has the process id leaves no process.
+func gated(cmd *exec.Cmd) (release func(), err error) {
+	cmd.Args = append([]string{"/bin/sh", "-c", gateScript, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	gate, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	release = func() {
+		_, _ = fmt.Fprintln(gate)
+		_ = gate.Close()
+	}
+	return release, cmd.Start()
+}
+
 // dismiss ends the guard, which then kills nothing.
 func (g guard) dismiss() {
 	_ = g.cmd.Process.Kill()
