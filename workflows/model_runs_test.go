@@ -110,7 +110,8 @@ func (m *model) beginRun(terminates bool) {
 		m.applySignalsAgain()
 	}
 	if terminates {
-		m.RegisterDelayedCallback(func() { m.SignalWorkflow(terminateSignal, nil) }, m.moment("reset"))
+		// After the start no activity is running then.
+		m.RegisterDelayedCallback(func() { m.SignalWorkflow(terminateSignal, nil) }, m.moment("reset")+time.Second)
 	}
 }
 
@@ -184,6 +185,14 @@ func (m *model) begin(in activities.SubmitInput, phase activities.Phase, taskID 
 	// Each attempt has a time of its own.
 	evidence.At, evidence.Attempts = evidence.At.Add(time.Duration(m.submissions)), in.Attempts+1
 	return evidence
+}
+
+// adopts records the task that the open run has.
+func (m *model) adopts(taskID string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.knownTask = taskID
+	m.run().adopts(taskID, m.Now())
 }
 
 // lose is a submission with an unknown outcome, which created a task or did not.

@@ -25,7 +25,11 @@ func (m *model) scriptSubmissions() {
 	if m.allowed > 1 || m.cancelled {
 		latency = 0
 	}
+	env := m.TestWorkflowEnvironment
 	m.OnActivity(a.Submit, anything, anything).After(latency).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
+		if env != m.TestWorkflowEnvironment {
+			return activities.Submitted{}, errTerminated // The reset was faster.
+		}
 		if m.isLaterRun(in) {
 			return laterRun(in)
 		}
@@ -124,11 +128,16 @@ func (m *model) scriptSubmissions() {
 
 func (m *model) scriptRecords() {
 	next := m.script("records", "finished", "finished", "finished", "pending", "failed", "overdue", "timed out", "out of reach")
+	confirms := m.script("confirms", "nothing", "nothing", "finished")
+	m.OnActivity(a.Confirm, anything, anything).Return(func(_ ctx, taskID string) (none activities.Finished, err error) {
+		m.adopts(taskID)
+		if confirms() == "nothing" {
+			return none, nil
+		}
+		return finished(taskID, 1), nil
+	})
 	m.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
-		m.mu.Lock()
-		m.knownTask = in.TaskID
-		m.run().adopts(in.TaskID, m.Now())
-		m.mu.Unlock()
+		m.adopts(in.TaskID)
 		require.NotContains(m.r, in.CallbackURLs, failureURL, "the links of a failure callback are not used")
 		switch next() {
 		case "timed out":
