@@ -91,6 +91,37 @@ func TestLaterRunSubmitsNothingWithoutProof(t *testing.T) {
 	}
 }
 
+// The input's permission to submit again is about the submissions of the run itself.
+func TestLaterRunDoesNotSubmitByTheInput(t *testing.T) {
+	env := newJobEnv(t)
+	env.onSubmit(laterRun).onEarlierRuns(runs.Earlier{Unknown: &runs.Submission{At: env.Now(), Attempts: 1}}, nil)
+	input := request
+	input.OnUnknownSubmit = "resubmit"
+	env.run(input).failsWith(workflows.SubmitUnknown)
+	require.Equal(t, 1, env.submissions)
+}
+
+// An earlier run submitted again after a submission with an unknown outcome.
+func TestLaterRunNamesTheUnknownSubmissionBesideATask(t *testing.T) {
+	env := newJobEnv(t)
+	env.onSubmit(laterRun).onPoll().onStore()
+	env.onEarlierRuns(runs.Earlier{Tasks: []runs.Task{{TaskID: ourTask}}, Unknown: &runs.Submission{At: env.Now(), Attempts: 2}}, nil)
+	env.run(request).succeeds()
+	require.Contains(t, env.status().Detail, "An earlier submission of this job may be paid, too")
+	require.Equal(t, 2, env.status().SubmitAttempts)
+}
+
+// A later run that no worker submits for has not read what the earlier ones paid.
+func TestLaterRunWithoutAWorkerMayBePaid(t *testing.T) {
+	env := newJobEnv(t).withInfo(func(info *workflow.Info) { info.FirstRunID = "first" })
+	noWorker := env.timesOut(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START)
+	env.onSubmit(noWorker, noWorker, noWorker)
+	input := request
+	input.Deadline = "1ns"
+	env.run(input).failsWith(workflows.SubmitUnknown, "An earlier run of this job may have paid")
+	require.True(t, factsOf(t, env.GetWorkflowError()).PaidOpen)
+}
+
 func TestLateProofReachesALaterRun(t *testing.T) {
 	at := time.Date(2026, 11, 27, 3, 0, 0, 0, time.UTC)
 	began := runs.Earlier{Unknown: &runs.Submission{At: at, Attempts: 1}}

@@ -182,7 +182,7 @@ func (m *model) scriptDownloads() {
 func (m *model) sendCallbacks() {
 	for range rapid.IntRange(0, 6).Draw(m.r, "callbacks") {
 		callback := workflows.Callback{
-			TaskID:     rapid.SampledFrom([]string{ourTask, ourTask, secondTask, foreignTask, otherTask, ""}).Draw(m.r, "task"),
+			TaskID:     rapid.SampledFrom([]string{ourTask, ourTask, secondTask, secondTask, foreignTask, otherTask, ""}).Draw(m.r, "task"),
 			Code:       rapid.SampledFrom([]int{200, 500, 501, 0}).Draw(m.r, "code"),
 			ResultURLs: []string{successURL},
 		}

@@ -81,7 +81,7 @@ func newModel(t *testing.T, r *rapid.T) *model {
 
 func (m *model) runRandomJob() {
 	input := request
-	if m.chance("input resubmits", 4) {
+	if m.chance("input resubmits", 3) {
 		input.OnUnknownSubmit = "resubmit"
 		m.allowed = 1000
 	}
