@@ -203,6 +203,7 @@ func (m *model) lose(in activities.SubmitInput, created bool) activities.Evidenc
 		evidence = m.charge(in)
 		evidence.Phase = activities.PhaseSending
 	}
+	m.lostTwice = m.lostTwice || m.run().unknown != nil
 	m.run().unknown, m.run().inherited = &runs.Submission{At: evidence.At, Attempts: evidence.Attempts}, false
 	return evidence
 }
@@ -255,7 +256,7 @@ func (m *model) accounts(taskID string) bool {
 	var failed *temporal.ApplicationError
 	detail := m.status().Detail
 	adoptedOthers := m.knownTask != "" && !slices.Contains(m.charges, m.knownTask)
-	return adoptedOthers || slices.Contains(m.collected, taskID) || strings.Contains(detail, taskID) ||
+	return adoptedOthers || m.lostTwice && len(m.runs) > 1 || slices.Contains(m.collected, taskID) || strings.Contains(detail, taskID) ||
 		errors.As(err, &failed) && failed.Type() == workflows.SubmitUnknown ||
 		strings.Contains(detail, "earlier submission of this job may be paid") || strings.Contains(detail, "a task may exist")
 }

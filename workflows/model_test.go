@@ -50,6 +50,13 @@ type model struct {
 	mu sync.Mutex
 	// timedOut are the attempts whose worker died during the submission, in order.
 	timedOut []attempt
+	// paidAfterProof means that the job submitted after late evidence had proved a
+	// task.
+	paidAfterProof bool
+	// lostTwice means that one run has lost two submissions. The history of a run
+	// keeps the last one only, so that a later run may find the task of one and not
+	// name the other.
+	lostTwice bool
 	// adoptable are the tasks that operators decided to adopt.
 	adoptable []string
 	// runs are what the histories of the runs hold; the last is the open one.
@@ -104,6 +111,7 @@ func (m *model) runRandomJob() {
 		m.ExecuteWorkflow(underTest, input)
 		require.True(m.r, m.IsWorkflowCompleted())
 		require.LessOrEqual(m.r, len(m.charges), m.allowed, "charges of one job")
+		require.False(m.r, m.paidAfterProof, "nothing is paid again after late evidence has proved a task")
 		if !errors.Is(m.GetWorkflowError(), errTerminated) && !isTerminated(m.GetWorkflowError()) {
 			m.checkEnd()
 		}
