@@ -21,6 +21,10 @@ const (
 	identifyGrace = 2 * time.Minute
 	// identifyInterval is the pause between two reads.
 	identifyInterval = 5 * time.Second
+
+	// IdentifyTime is the least time that the attempts of Identify need for each of
+	// its answers about a task that a callback names.
+	IdentifyTime = echoGrace + 30*time.Second
 )
 
 // IdentifyInput names a task that a job may adopt.

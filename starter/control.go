@@ -91,7 +91,7 @@ type Cancellation struct {
 // Cancel requests the cancellation of a job and, if a worker serves it, waits at
 // most ten seconds for its end.
 func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
-	before, err := s.Status(ctx, id)
+	before, err := s.report(ctx, id, "")
 	if err != nil || !before.State.Open() {
 		return Cancellation{Report: before, Already: err == nil}, err
 	}
@@ -107,7 +107,7 @@ func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
 	waiting, cancel := context.WithTimeout(ctx, cancelWait)
 	defer cancel()
 	// The report has the end, or shows that the job is still open.
-	_, _ = s.lastEvent(waiting, before, true)
+	_, _ = s.runs.End(waiting, id, before.RunID, true)
 	after, err := s.report(ctx, id, before.RunID)
 	after.TaskID = cmp.Or(after.TaskID, before.TaskID)
 	return Cancellation{Report: after}, err

@@ -1,13 +1,11 @@
 package starter
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"strings"
 
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows"
 )
 
@@ -29,25 +27,14 @@ type Job struct {
 // address of a video whose content is known.
 func JobID(input workflows.ModifyVideoInput, key string) string {
 	if input.TaskID != "" {
-		return "luma-" + digest("adopt", input.TaskID, key)
+		return runs.JobID("adopt", input.TaskID, key)
 	}
 	video := input.VideoURL
 	if input.VideoSHA256 != "" {
 		// No valid address begins like that.
 		video = "sha256:" + input.VideoSHA256
 	}
-	return "luma-" + digest("submit", input.Prompt, video, input.Watermark, key)
-}
-
-// digest is the first half of the SHA-256 over the fields. Each is prefixed with
-// its length as 8 bytes, big-endian, so that different lists of fields differ.
-func digest(fields ...string) string {
-	hash := sha256.New()
-	for _, field := range fields {
-		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(field))))
-		hash.Write([]byte(field))
-	}
-	return hex.EncodeToString(hash.Sum(nil)[:sha256.Size/2])
+	return runs.JobID("submit", input.Prompt, video, input.Watermark, key)
 }
 
 const (

@@ -143,7 +143,7 @@ func (w *watchedJob) untilEnd(ctx context.Context, show func(Progress)) error {
 // restarts.
 func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
 	for {
-		_, err := s.lastEvent(ctx, run, true)
+		_, err := s.runs.End(ctx, run.WorkflowID, run.RunID, true)
 		switch {
 		case err == nil:
 			return nil
@@ -210,9 +210,9 @@ func (w *watchedJob) poll(ctx context.Context) Progress {
 		described, _ := w.starter.describe(ctx, w.job.WorkflowID, w.job.RunID)
 		progress.Bytes, progress.Total = w.starter.downloaded(described, status.Videos)
 		for _, failing := range w.starter.failing(described) {
-			if !failing.NextAttempt.IsZero() {
-				// The failure is shown in place of the bar until the retry.
-				progress.Detail, progress.Total = failing.retryText(), -1
+			if !failing.NextAttempt.IsZero() || failing.Next != "" {
+				// It is shown in place of the bar until the retry.
+				progress.Detail, progress.Total = failing.text(), -1
 			}
 		}
 	}

@@ -60,8 +60,7 @@ func (c *connection) close() {
 // delete.
 func (c *connection) startCensus(ctx context.Context, taskQueue string, observed *telemetry.Telemetry, logger *slog.Logger) (stop func()) {
 	jobs := census.New(census.Options{
-		Temporal: c.reader,
-		Jobs:     starter.New(c.reader, starter.Options{Namespace: c.server.Namespace, Codec: c.server.Codec}),
+		Jobs: starter.New(c.reader, starter.Options{Namespace: c.server.Namespace, Codec: c.server.Codec}),
 		Pollers: pollers.Queue{
 			Service: c.reader.WorkflowService(), Namespace: c.server.Namespace, Name: taskQueue, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
 		},

@@ -92,7 +92,7 @@ func (j *job) applyReceivedEvidence(ctx workflow.Context) *paidTask {
 func (j *job) drainSignals(ctx workflow.Context) {
 	for _, ok := j.intents.try(); ok; _, ok = j.intents.try() {
 	}
-	for callback, ok := j.callbacks.try(); ok; callback, ok = j.callbacks.try() {
+	for callback, ok := j.callbacks.next(); ok; callback, ok = j.callbacks.next() {
 		j.payments.addCandidate(callback.TaskID, j.status.TaskID)
 		j.addStray(ctx, callback.TaskID)
 	}

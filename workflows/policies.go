@@ -47,10 +47,10 @@ func earlierRunsPolicy(ctx workflow.Context, deadline time.Time) workflow.Contex
 const readTimeout = 30 * time.Second
 
 // identifyPolicy is for reading one record. The attempts end after within, and not
-// before a minute has passed.
+// before activities.IdentifyTime has passed.
 func identifyPolicy(ctx workflow.Context, taskID string, within time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		ScheduleToCloseTimeout: max(within, time.Minute),
+		ScheduleToCloseTimeout: max(within, activities.IdentifyTime),
 		StartToCloseTimeout:    readTimeout,
 		Summary:                "read kie.ai's record of task " + taskID,
 		RetryPolicy:            constantInterval(5 * time.Second),

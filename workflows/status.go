@@ -110,11 +110,13 @@ func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideo
 // returns text with the payments that are known then.
 func (j *job) end(ctx workflow.Context, stage Stage, text, next string) string {
 	j.drainSignals(ctx)
+	j.nameStrays(ctx)
 	j.enterWithNext(ctx, stage, text+j.payments.text(j.status.TaskID), next)
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		workflow.GetLogger(ctx).Warn("job ends while an update is running", "error", err)
 	}
 	j.drainSignals(ctx)
+	j.nameStrays(ctx)
 	j.setDetail(ctx, text+j.payments.text(j.status.TaskID))
 	return j.status.Detail
 }

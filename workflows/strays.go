@@ -49,21 +49,30 @@ func (j *job) addStray(ctx workflow.Context, taskID string) {
 // settleStrays gives every paid task beside the job's own a job that collects it,
 // and drops those that are not the job's. The rest is named at the end.
 func (j *job) settleStrays(ctx workflow.Context) {
-	j.drainSignals(ctx)
-	for ; j.strays.settled < len(j.strays.tasks); j.drainSignals(ctx) {
-		j.settle(ctx, j.strays.tasks[j.strays.settled])
-		j.strays.settled++
-	}
-	for _, taskID := range j.payments.acceptedBeside(j.status.TaskID) {
-		if !collectsStrays(ctx) {
-			return
-		}
-		if err := j.startCollector(ctx, taskID); err != nil {
-			workflow.GetLogger(ctx).Warn("no job collects a paid task", "taskId", taskID, "error", err)
+	tried := map[string]bool{}
+	for {
+		j.drainSignals(ctx)
+		if j.strays.settled < len(j.strays.tasks) {
+			j.settle(ctx, j.strays.tasks[j.strays.settled])
+			j.strays.settled++
 			continue
 		}
-		j.payments.setCollected(taskID)
+		paidTasks := j.payments.acceptedBeside(j.status.TaskID)
+		next := slices.IndexFunc(paidTasks, func(taskID string) bool { return !tried[taskID] })
+		if next < 0 || !collectsStrays(ctx) {
+			return
+		}
+		tried[paidTasks[next]] = true
+		j.collectStray(ctx, paidTasks[next])
 	}
+}
+
+func (j *job) collectStray(ctx workflow.Context, taskID string) {
+	if err := j.startCollector(ctx, taskID); err != nil {
+		workflow.GetLogger(ctx).Warn("no job collects a paid task", "taskId", taskID, "error", err)
+		return
+	}
+	j.payments.setCollected(taskID)
 }
 
 // settle waits for the record of a stray.
@@ -82,7 +91,8 @@ func (j *job) settle(ctx workflow.Context, named *stray) {
 	}
 }
 
-// nameStrays names the strays of a job that a person ended. They are not collected.
+// nameStrays names the strays that are not settled: those of a job that a person
+// ended, which are not collected, and those that arrive in the last moment.
 func (j *job) nameStrays(ctx workflow.Context) {
 	for _, named := range j.strays.tasks[j.strays.settled:] {
 		if named.record.IsReady() {

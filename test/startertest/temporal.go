@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lumaflow/workflows"
 )
@@ -97,16 +98,32 @@ func (f *Temporal) find(id string) (*Run, error) {
 	return found, nil
 }
 
-// DescribeWorkflow describes the run in Runs, whatever the run id.
-func (f *Temporal) DescribeWorkflow(_ context.Context, id, _ string) (*client.WorkflowExecutionDescription, error) {
+// earlier returns one of EarlierRuns; nil if there is none.
+func (f *Temporal) earlier(id, runID string) *Run {
+	i := slices.IndexFunc(f.EarlierRuns, func(r *Run) bool { return r.ID == id && r.RunID == runID })
+	if i < 0 {
+		return nil
+	}
+	return f.EarlierRuns[i]
+}
+
+// DescribeWorkflow describes the run in EarlierRuns with the run id, or else the one
+// in Runs.
+func (f *Temporal) DescribeWorkflow(_ context.Context, id, runID string) (*client.WorkflowExecutionDescription, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	found, err := f.find(id)
+	if earlier := f.earlier(id, runID); earlier != nil {
+		found, err = earlier, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &client.WorkflowExecutionDescription{RawResponse: &workflowservice.DescribeWorkflowExecutionResponse{
 		WorkflowExecutionInfo: found.info(), PendingActivities: found.Pending,
+		ExecutionConfig: &workflowpb.WorkflowExecutionConfig{
+			WorkflowRunTimeout: durationpb.New(found.RunTimeout), WorkflowExecutionTimeout: durationpb.New(found.ExecutionTimeout),
+		},
 		PendingWorkflowTask: &workflowpb.PendingWorkflowTaskInfo{Attempt: found.WorkflowTaskAttempt},
 	}}, nil
 }
@@ -233,8 +250,8 @@ func (i *iterator) load() {
 	i.loaded = true
 	i.fake.mu.Lock()
 	found, err := i.fake.find(i.id)
-	if earlier := slices.IndexFunc(i.fake.EarlierRuns, func(r *Run) bool { return r.ID == i.id && r.RunID == i.runID }); earlier >= 0 {
-		found = i.fake.EarlierRuns[earlier]
+	if earlier := i.fake.earlier(i.id, i.runID); earlier != nil {
+		found, err = earlier, nil
 	}
 	i.fake.mu.Unlock()
 	if err != nil {

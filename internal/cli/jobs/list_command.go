@@ -37,9 +37,9 @@ func (ListCommand) Help() string {
 	return `Lists the jobs of the namespace, whichever client started them. Temporal's lists lag a moment behind the jobs.
 A table that is too wide for the terminal, or for 100 columns elsewhere, shortens ids; --json has them whole.
 
-With --at-risk it reads the histories of the jobs that ended without their video in the last 14 days, and of those that
+With --at-risk it reads the payments of the jobs that ended without their video in the last 14 days, and of those that
 are collecting or whose task was submitted more than an hour ago. It shows the tasks that have ended, or may have, and
-that no job has collected since. kie.ai deletes media 14 days after their task ended. Where only the submission is
+that no job has stored, in any of its runs. kie.ai deletes media 14 days after their task ended. Where only the submission is
 recorded, the time left is counted from that, and is too short by the duration of the task.
 
 Examples:

@@ -76,7 +76,7 @@ func TestInvalidRequests(t *testing.T) {
 		{"long id", jobs.SubmitCommand{Prompt: "p", Video: video, ID: strings.Repeat("i", 1001)}, "", "--id must be at most 1000 bytes"},
 		{"blank id", jobs.SubmitCommand{Prompt: "p", Video: video, ID: " "}, "", "--id must be"},
 		{"JSON and flags", jobs.SubmitCommand{Input: "{}", Name: "n"}, "", "--input holds the whole job"},
-		{"unknown field", jobs.SubmitCommand{Input: `{"prompt":"p","videoUrl":"` + video + `","vide":1}`}, "", `--input: the input is malformed: unknown field "vide"`},
+		{"unknown field", jobs.SubmitCommand{Input: `{"prompt":"p","videoUrl":"` + video + `","vide":1}`}, "", "--input: vide is no field of the input: use prompt, videoUrl, "},
 		{"two values", jobs.SubmitCommand{Input: "-"}, `{"prompt":"p","videoUrl":"` + video + `"}{}`, "--input: the input is more than one JSON object"},
 		{"no JSON", jobs.SubmitCommand{Input: "-"}, "", "--input: the input is malformed"},
 		{"blank prompt in JSON", jobs.SubmitCommand{Input: `{"videoUrl":"` + video + `"}`}, "", "--input: prompt is blank"},

@@ -36,6 +36,9 @@ type History struct {
 	inherited, settled bool
 	// closed is the type of the application failure that ended the run.
 	closed string
+	// writtenOff means that an operator gave up a submission with an unknown outcome,
+	// which ends the run.
+	writtenOff bool
 }
 
 // Submission is a paid request of a run.
@@ -104,15 +107,11 @@ func (h *History) applyProof() {
 
 // Facts are the payments of the run.
 func (h History) Facts() paid.Facts {
-	var facts paid.Facts
-	owned := false
-	for _, t := range h.tasks {
-		owned = owned || t.own
-	}
+	facts := paid.Facts{WrittenOff: h.writtenOff}
 	for _, t := range h.tasks {
 		// A task that was only named may be that of the submission with an unknown
-		// outcome, unless the run has found that.
-		open := !t.noVideo && (t.own || h.Unknown != nil && !owned)
+		// outcome.
+		open := !t.noVideo && (t.own || h.Unknown != nil || h.closed == "SubmitUnknown")
 		switch {
 		case t.own && t.id == h.taskID:
 			facts.TaskID, facts.SubmittedAt, facts.EndedAt = t.id, t.submittedAt, t.endedAt
@@ -128,8 +127,16 @@ func (h History) Facts() paid.Facts {
 			facts.SubmittedAt = h.Unknown.At
 		}
 	}
-	if slices.Contains([]string{"GenerationFailed", "InvalidRequest", "SubmitRefused"}, h.closed) && h.Unknown == nil && len(facts.OtherTasks) == 0 {
-		facts.PaidOpen = false
+	switch h.closed {
+	case "GenerationFailed", "InvalidRequest", "SubmitRefused":
+		facts.PaidOpen = h.Unknown != nil || len(facts.OtherTasks) > 0
+	case "SubmitUnknown", "ResultOverdue", "DownloadRejected":
+		// The type of the failure proves it, whatever the history lacks.
+		facts.PaidOpen = true
+	}
+	if facts.PaidOpen && facts.TaskID != "" && h.task(facts.TaskID).noVideo {
+		// Another submission is open, not that of the task.
+		facts.TaskID, facts.SubmittedAt, facts.EndedAt = "", time.Time{}, time.Time{}
 	}
 	return facts
 }
@@ -207,6 +214,8 @@ func (s *scan) read(event *historypb.HistoryEvent) {
 		s.follow(event.GetWorkflowTaskFailedEventAttributes().GetBaseRunId())
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 		s.readSignal(event.GetWorkflowExecutionSignaledEventAttributes())
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+		s.readUpdate(event.GetWorkflowExecutionUpdateAcceptedEventAttributes())
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
 		s.found.closed = event.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetApplicationFailureInfo().GetType()
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
@@ -275,6 +284,13 @@ func (h *History) addProof(late evidence) {
 	}
 	h.proven = append(h.proven, late.At)
 	h.applyProof()
+}
+
+func (s *scan) readUpdate(update *historypb.WorkflowExecutionUpdateAcceptedEventAttributes) {
+	input := update.GetAcceptedRequest().GetInput()
+	if resolved, _ := decode[resolution](s, input.GetArgs()); input.GetName() == resolveUpdate && resolved.Action == writeOffAction {
+		s.found.writtenOff = true
+	}
 }
 
 func (s *scan) readScheduled(event *historypb.ActivityTaskScheduledEventAttributes) *activity {

@@ -34,53 +34,73 @@ type Reader struct {
 	Data converter.DataConverter
 }
 
-// Facts returns the payments of one run: from its memo or its end or, if they hold
-// none, from its history. The error wraps *serviceerror.NotFound if the run is
-// deleted.
+// Facts returns the payments of one run, as Run does.
 func (r Reader) Facts(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (paid.Facts, error) {
-	memo, inMemo := paid.FromMemo(info.GetMemo(), r.Data)
+	run, err := r.Run(ctx, info)
+	return run.Facts, err
+}
+
+// Run reads one run: its payments are those of its memo or its end or, if they hold
+// none, of its history. The error wraps *serviceerror.NotFound if the run is deleted.
+func (r Reader) Run(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (Run, error) {
+	run := Run{Info: info}
 	switch info.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		if ended, ok, err := r.end(ctx, info); ok || err != nil {
-			return ended, err
+		if ok, err := r.readEnd(ctx, &run); ok || err != nil {
+			return run, err
 		}
 	default:
-		if inMemo && memo.TaskID != "" {
-			return memo, nil
-		}
-		if inMemo && info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-			return memo, nil
+		// The history of a run that was ended from outside may name the task that its
+		// memo lacks.
+		if memo, ok := paid.FromMemo(info.GetMemo(), r.Data); ok && (memo.TaskID != "" || run.Open()) {
+			run.Facts = memo
+			return run, nil
 		}
 	}
 	history, err := r.History(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId())
-	return history.Facts(), err
+	run.Facts = history.Facts()
+	return run, err
 }
 
-// end returns the payments in the last event of a run that ended by itself. ok is
-// false for a run of lumaflow v0.1, whose failures hold none.
-func (r Reader) end(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (facts paid.Facts, ok bool, err error) {
-	events := r.Server.GetWorkflowHistory(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
-	var last *historypb.HistoryEvent
+// End returns the event that closed a run. With wait it blocks until the run closes,
+// else the run must have closed.
+func (r Reader) End(ctx context.Context, workflowID, runID string, wait bool) (last *historypb.HistoryEvent, err error) {
+	events := r.Server.GetWorkflowHistory(ctx, workflowID, runID, wait, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
 	for events.HasNext() {
 		if last, err = events.Next(); err != nil {
-			return paid.Facts{}, false, fmt.Errorf("read the end of %s: %w", info.GetExecution().GetWorkflowId(), err)
+			return nil, fmt.Errorf("read how %s ended: %w", workflowID, err)
 		}
+	}
+	if last == nil {
+		return nil, fmt.Errorf("read how %s ended: the run has not ended", workflowID)
+	}
+	return last, nil
+}
+
+// readEnd reads the last event of a run that ended by itself. ok is false if it has
+// no payments, as the failures of lumaflow v0.1.
+func (r Reader) readEnd(ctx context.Context, run *Run) (ok bool, err error) {
+	execution := run.Info.GetExecution()
+	last, err := r.End(ctx, execution.GetWorkflowId(), execution.GetRunId(), false)
+	if err != nil {
+		return false, err
 	}
 	if completed := last.GetWorkflowExecutionCompletedEventAttributes(); completed != nil {
-		var result struct {
-			TaskID string `json:"taskId"`
-		}
+		var result taskRef
 		if err := r.Data.FromPayloads(completed.GetResult(), &result); err != nil {
-			return paid.Facts{}, false, fmt.Errorf("read the result of %s: %w", info.GetExecution().GetWorkflowId(), err)
+			return false, fmt.Errorf("read the result of %s: %w", execution.GetWorkflowId(), err)
 		}
-		return paid.Facts{TaskID: result.TaskID}, true, nil
+		run.Facts.TaskID = result.TaskID
+		return true, nil
 	}
-	details := last.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetApplicationFailureInfo().GetDetails()
+	failure := last.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetApplicationFailureInfo()
+	run.Failure = failure.GetType()
+	details := failure.GetDetails()
 	if canceled := last.GetWorkflowExecutionCanceledEventAttributes(); canceled != nil {
 		details = canceled.GetDetails()
 	}
-	facts, ok = paid.FromDetails(details, r.Data)
-	return facts, ok, nil
+	run.Facts, ok = paid.FromDetails(details, r.Data)
+	return ok, nil
 }
 
 // maxRuns bounds the runs of one id that All returns.

@@ -15,6 +15,9 @@ const (
 	evidenceSignal = "evidence"
 	intentSignal   = "intent"
 
+	resolveUpdate  = "resolve"
+	writeOffAction = "write-off"
+
 	taskAttribute = "LumaTaskId"
 
 	phaseAccepted = "accepted"
@@ -23,6 +26,10 @@ const (
 
 type taskRef struct {
 	TaskID string `json:"taskId"`
+}
+
+type resolution struct {
+	Action string `json:"action"`
 }
 
 type submitInput struct {
