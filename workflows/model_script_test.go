@@ -38,7 +38,9 @@ func (m *model) scriptSubmissions() {
 		defer m.mu.Unlock()
 		m.paidAfterProof = m.paidAfterProof || before(m.provenAt, m.Now()) > 0
 		outcome := next()
-		if outcome == "in flight" && !m.terminates {
+		// The test environment drops an attempt in flight that is cancelled, by the job or
+		// by a signal about an earlier submission. The server waits for its outcome.
+		if outcome == "in flight" && (!m.terminates || m.cancelled || m.unknownOutcomes > 0) {
 			outcome = "died sending"
 		}
 		switch outcome {
