@@ -216,6 +216,10 @@ func (m *model) scriptEarlierRuns() {
 		case "down":
 			return activities.Earlier{}, temporal.NewApplicationError("down", activities.ProviderUnavailable)
 		case "unreadable":
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			// One unknown submission stands for all of the earlier runs.
+			m.lostTwice = m.lostTwice || len(m.charges) > 1
 			return activities.Earlier{}, temporal.NewNonRetryableApplicationError("unreadable", "Odd", nil)
 		}
 		m.mu.Lock()
