@@ -18,28 +18,49 @@ func (j *job) adoptEarlierRuns(ctx workflow.Context) (*paidTask, error) {
 	if temporal.IsCanceledError(err) {
 		return nil, err
 	}
+	j.payments.unread = false
 	if err != nil {
 		return nil, unknownSubmission{cause: "the earlier runs of this job could not be read: " + causeText(err), earlierRun: true}
 	}
 	j.applySettings(earlier.Settings)
 	j.sender = earlier.RunID
+	unknown := unknownOf(earlier)
+	if unknown != nil {
+		// A submission of this run continues the count.
+		j.recordAttempts(earlier.Settings, unknown.evidence.Attempts)
+	}
 	if len(earlier.Tasks) > 0 {
 		for _, task := range earlier.Tasks[1:] {
 			j.payments.addAccepted(activities.Evidence{Phase: activities.PhaseAccepted, TaskID: task.TaskID})
 		}
+		if unknown != nil {
+			j.payments.addUnknown(*unknown)
+		}
 		return j.adoptEarlierTask(ctx, earlier.Tasks[0].TaskID, earlier), nil
 	}
-	if unknown := earlier.Unknown; unknown != nil {
-		cause := "an earlier run of this job began to send"
-		if earlier.Unread != "" {
-			cause = fmt.Sprintf("an earlier run of this job, %s, is deleted", earlier.Unread)
-		}
-		return nil, unknownSubmission{
-			evidence: activities.Evidence{Phase: activities.PhaseSending, At: unknown.At, Attempts: unknown.Attempts, TaskID: unknown.TaskID, Settings: earlier.Settings},
-			cause:    cause, earlierRun: true,
-		}
+	if unknown != nil {
+		return nil, *unknown
 	}
 	return nil, nil
+}
+
+// unknownOf is the submission of the earlier runs that has no known outcome; nil if
+// there is none.
+func unknownOf(earlier activities.Earlier) *unknownSubmission {
+	submission := earlier.Unknown
+	if submission == nil {
+		return nil
+	}
+	cause := "an earlier run of this job began to send"
+	if earlier.Unread != "" {
+		cause = fmt.Sprintf("an earlier run of this job, %s, is deleted", earlier.Unread)
+	}
+	return &unknownSubmission{
+		evidence: activities.Evidence{
+			Phase: activities.PhaseSending, At: submission.At, Attempts: submission.Attempts, TaskID: submission.TaskID, Settings: earlier.Settings,
+		},
+		cause: cause, earlierRun: true,
+	}
 }
 
 // adoptEarlierTask makes the task of an earlier run the job's own. It may have

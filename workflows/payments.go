@@ -29,6 +29,8 @@ type payments struct {
 	named []string
 	// collected are the tasks of accepted that another job collects.
 	collected []string
+	// unread means that the run has not read what the earlier runs of the job paid.
+	unread bool
 }
 
 // hasUnknown reports whether the outcome of an earlier submission is unknown.
@@ -111,7 +113,7 @@ func (p *payments) acceptedBeside(ownTaskID string) []string {
 
 // any reports whether a task beside the job's own is paid or may be.
 func (p *payments) any(ownTaskID string) bool {
-	return p.hasUnknown() || len(p.acceptedBeside(ownTaskID)) > len(p.collected)
+	return p.unread || p.hasUnknown() || len(p.acceptedBeside(ownTaskID)) > len(p.collected)
 }
 
 // text lists the payments as sentences to append to the final text of the job.
@@ -123,6 +125,9 @@ func (p *payments) text(ownTaskID string) string {
 			continue
 		}
 		text.WriteString(". Another submission of this job was accepted, too: collect it with " + collectCommand(taskID))
+	}
+	if p.unread {
+		text.WriteString(". An earlier run of this job may have paid: look at https://kie.ai/logs; collect its task with " + collectCommand("TASKID"))
 	}
 	if p.hasUnknown() {
 		text.WriteString(". An earlier submission of this job may be paid, too: look at https://kie.ai/logs")

@@ -85,9 +85,12 @@ func (j *job) currentStatus() Status {
 	return status
 }
 
-// applySettings stores the settings of the worker that ran an activity of the job.
+// applySettings stores the settings of the worker that ran an activity of the job. A
+// run that keeps its payments in the memo does so to its end: during an upgrade an
+// activity of it may run on a worker of lumaflow v0.1.
 func (j *job) applySettings(settings activities.Settings) {
 	if settings != (activities.Settings{}) {
+		settings.Facts = settings.Facts || j.settings.Facts
 		j.settings = settings
 	}
 }

@@ -24,6 +24,7 @@ const (
 // job. It returns unknownSubmission if a task with an unknown id may exist.
 func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 	j.enter(ctx, StageSubmitting, "submitting the task to kie.ai")
+	j.payments.unread = j.isLaterRun(ctx)
 	s := j.newSubmission()
 	for {
 		// Proof of an earlier submission prevents a second payment.
@@ -36,6 +37,14 @@ func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 			return task, err
 		}
 	}
+}
+
+// isLaterRun reports whether the run follows others whose payments it has not read.
+// Only texts and the details of a failure may depend on it: a reset copies the
+// events of a run into one with another id.
+func (j *job) isLaterRun(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.WorkflowExecution.RunID != info.FirstRunID && info.FirstRunID != "" && j.sender == info.FirstRunID
 }
 
 // submission is a series of attempts to have one task accepted.

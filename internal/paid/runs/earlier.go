@@ -120,6 +120,9 @@ func (c *chain) earlier(runID string) Earlier {
 				merged.Tasks = append(merged.Tasks, Task{TaskID: t.id, SubmittedAt: t.submittedAt})
 			}
 		}
+		if run.history.settled {
+			merged.Unknown = nil
+		}
 		if run.history.Unknown != nil {
 			merged.Unknown = run.history.Unknown
 		}

@@ -29,6 +29,11 @@ type History struct {
 	// previous are the runs that this one follows: the one that it was reset from,
 	// and the one that it retries or continues.
 	previous []string
+	// proven are the times of the submissions whose outcome late evidence proves.
+	proven []time.Time
+	// inherited means that Unknown is of an earlier run, settled that this run found
+	// its outcome.
+	inherited, settled bool
 	// closed is the type of the application failure that ended the run.
 	closed string
 	// writtenOff means that an operator gave up a submission with an unknown outcome,
@@ -39,11 +44,11 @@ type History struct {
 // Submission is a paid request of a run.
 type Submission struct {
 	// At is the time at which the request began; zero if no evidence of it is left.
-	At time.Time
+	At time.Time `json:"at,omitzero"`
 	// Attempts counts the requests of the run until then.
-	Attempts int
+	Attempts int `json:"attempts,omitempty"`
 	// TaskID is a task that an unclear answer named.
-	TaskID string
+	TaskID string `json:"taskId,omitempty"`
 }
 
 // task is a task that a history names.
@@ -74,10 +79,30 @@ func (r Reader) History(ctx context.Context, workflowID, runID string) (History,
 	}
 	for _, running := range scan.running {
 		if running.name == submitName && running.maySend() {
-			scan.found.Unknown = &running.intent
+			scan.found.setUnknown(running.intent)
 		}
 	}
+	scan.found.applyProof()
 	return scan.found, nil
+}
+
+// setUnknown stores a submission of this run that has no outcome.
+func (h *History) setUnknown(submission Submission) {
+	h.Unknown, h.inherited = &submission, false
+}
+
+// settle drops the unknown submission, whose outcome the run has found.
+func (h *History) settle() {
+	h.settled = h.settled || h.inherited && h.Unknown != nil
+	h.Unknown = nil
+}
+
+// applyProof drops the unknown submission if late evidence proves its outcome. The
+// evidence may precede the end of the attempt that it is about.
+func (h *History) applyProof() {
+	if h.Unknown != nil && slices.ContainsFunc(h.proven, h.Unknown.At.Equal) {
+		h.settle()
+	}
 }
 
 // Facts are the payments of the run.
@@ -137,11 +162,11 @@ func (h *History) ownTask(id string) *task {
 	return own
 }
 
-// adopt adds the task that the run polls. Unless the run has received it as
+// adopt adds the task that the run polls or has in its memo. Unless the run has received it as
 // accepted, it is the task of the unknown submission.
 func (h *History) adopt(id string) {
 	if !h.task(id).own {
-		h.Unknown = nil
+		h.settle()
 	}
 	h.ownTask(id)
 }
@@ -180,6 +205,10 @@ func (s *scan) read(event *historypb.HistoryEvent) {
 		s.follow(started.GetContinuedExecutionRunId())
 		if input, ok := decode[taskRef](s, started.GetInput()); ok && input.TaskID != "" {
 			s.found.ownTask(input.TaskID)
+		}
+	case enumspb.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
+		if facts, ok := paid.FromMemo(event.GetWorkflowPropertiesModifiedEventAttributes().GetUpsertedMemo(), s.reader.Data); ok && facts.TaskID != "" {
+			s.found.adopt(facts.TaskID)
 		}
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
 		s.follow(event.GetWorkflowTaskFailedEventAttributes().GetBaseRunId())
@@ -237,10 +266,24 @@ func (s *scan) readSignal(signal *historypb.WorkflowExecutionSignaledEventAttrib
 			}
 		}
 	case evidenceSignal:
-		if late, ok := decode[evidence](s, signal.GetInput()); ok && late.Phase == phaseAccepted {
-			s.found.task(late.TaskID).submittedAt = late.At
+		if late, ok := decode[evidence](s, signal.GetInput()); ok {
+			s.found.addProof(late)
 		}
 	}
+}
+
+// addProof adds late evidence, which counts as proof: the task is paid by this job.
+func (h *History) addProof(late evidence) {
+	switch {
+	case late.Phase == phaseAccepted && late.TaskID != "":
+		taskID := cmp.Or(h.taskID, late.TaskID)
+		h.ownTask(late.TaskID).submittedAt = late.At
+		h.taskID = taskID
+	case late.Phase != phaseRefused:
+		return
+	}
+	h.proven = append(h.proven, late.At)
+	h.applyProof()
 }
 
 func (s *scan) readUpdate(update *historypb.WorkflowExecutionUpdateAcceptedEventAttributes) {
@@ -272,7 +315,7 @@ func (s *scan) readResult(ended *activity, result *commonpb.Payloads) {
 		if submitted, ok := decode[taskTimes](s, result); ok {
 			s.found.ownTask(submitted.TaskID).submittedAt = submitted.SubmittedAt
 		} else {
-			s.found.Unknown = &Submission{}
+			s.found.setUnknown(Submission{})
 		}
 	case pollName, identifyName:
 		if read, ok := decode[taskTimes](s, result); ok {
@@ -292,7 +335,8 @@ func (h *History) addEarlier(earlier Earlier) {
 		h.ownTask(t.TaskID).submittedAt = t.SubmittedAt
 	}
 	if earlier.Unknown != nil {
-		h.Unknown = earlier.Unknown
+		h.Unknown, h.inherited = earlier.Unknown, true
+		h.applyProof()
 	}
 }
 
@@ -319,7 +363,7 @@ func (s *scan) readSubmitFailure(ended *activity, failure *failurepb.Failure) {
 			// A submission records evidence before it sends anything. The intent stands
 			// where the evidence can be erased.
 			if ended.intended {
-				s.found.Unknown = &ended.intent
+				s.found.setUnknown(ended.intent)
 			}
 			return
 		}
@@ -333,12 +377,11 @@ func (s *scan) readSubmitFailure(ended *activity, failure *failurepb.Failure) {
 	last, ok := decode[evidence](s, details)
 	switch {
 	case len(details.GetPayloads()) == 0 || !ok:
-		s.found.Unknown = &ended.intent
+		s.found.setUnknown(ended.intent)
 	case last.Phase == phaseAccepted:
 		s.found.ownTask(last.TaskID).submittedAt = last.At
 	case last.Phase != phaseRefused:
-		unknown := last.submission()
-		s.found.Unknown = &unknown
+		s.found.setUnknown(last.submission())
 		s.found.task(last.TaskID).submittedAt = last.At
 	}
 }

@@ -66,7 +66,7 @@ var recordedPayments = map[string]string{
 	"unknown-task":                   "fedcba9876543210fedcba9876543210",
 	"uploaded-video-expired":         "",
 
-	"before-hear-each-word.late-evidence-behind-that-of-others": "open others " + recordedTask + " submitted",
+	"before-hear-each-word.late-evidence-behind-that-of-others": "open " + recordedTask + " submitted",
 }
 
 // The payments of recorded runs come from their end or, for runs of lumaflow v0.1,
