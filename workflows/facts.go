@@ -10,7 +10,7 @@ import (
 
 // remember stores the task of the job in its memo.
 func (j *job) remember(ctx workflow.Context, task *paidTask) {
-	j.setFacts(ctx, paid.Facts{TaskID: task.id, PaidOpen: true, SubmittedAt: task.submittedAt})
+	j.setFacts(ctx, paid.Facts{TaskID: task.id, PaidOpen: true, SubmittedAt: task.submittedAt, EndedAt: j.endedAt})
 }
 
 // rememberIntent stores in the memo that a task with an unknown id may be paid.

@@ -105,7 +105,9 @@ func TestMemo(t *testing.T) {
 		stored := env.memos()
 		env.OnActivity(a.Identify, anything, anything).Return(activities.Identified{TaskID: ourTask, Settings: keptFacts}, nil)
 		env.onPoll().onStore().run(workflows.ModifyVideoInput{TaskID: ourTask}).succeeds()
-		require.Equal(t, []paid.Facts{task}, *stored)
+		ended := task
+		ended.EndedAt = finished(ourTask, 1).CompletedAt
+		require.Equal(t, []paid.Facts{task, ended}, *stored)
 	})
 }
 

@@ -87,6 +87,10 @@ func (j *job) complete(ctx workflow.Context, task *paidTask, finished activities
 		completed.wokenBy = wokenByCallback
 	}
 	j.endedAt = finished.CompletedAt
+	if j.input.TaskID != "" && !j.endedAt.IsZero() {
+		// A task of any other submitter may have ended long ago.
+		j.remember(ctx, task)
+	}
 	countWakeup(ctx, completed, j.settings.Callbacks && !task.adopted && callback == nil)
 	return completed
 }
