@@ -75,6 +75,7 @@ const (
 func (t *attempt) storeOutcome(ctx context.Context, phase Phase, taskID string) {
 	t.evidence.Phase, t.evidence.TaskID = phase, taskID
 	stopping := activity.GetWorkerStopChannel(ctx)
+	logged := false
 	for pause := minStoreBackoff; ; pause = min(2*pause, maxStoreBackoff) {
 		err := t.recordBounded(ctx)
 		if isNotFound(err) {
@@ -83,10 +84,14 @@ func (t *attempt) storeOutcome(ctx context.Context, phase Phase, taskID string) 
 		if err == nil || requestsEnd(err) {
 			return
 		}
+		if !logged {
+			// This process alone has the outcome now, and may be killed.
+			t.logLostOutcome(ctx, err)
+			logged = true
+		}
 		select {
 		case <-time.After(pause):
 		case <-stopping:
-			t.logLostOutcome(ctx, err)
 			return
 		}
 	}
@@ -98,15 +103,15 @@ func requestsEnd(err error) bool {
 	return temporal.IsCanceledError(err) || errors.Is(err, activity.ErrActivityPaused) || errors.Is(err, activity.ErrActivityReset)
 }
 
-// logLostOutcome logs an outcome that could be stored nowhere else.
+// logLostOutcome logs an outcome that is stored nowhere else yet.
 func (t *attempt) logLostOutcome(ctx context.Context, err error) {
 	logger := activity.GetLogger(ctx)
 	if t.evidence.Phase == PhaseAccepted {
-		logger.Error("kie.ai accepted a task but Temporal did not store its id; if the job does not show it, adopt it",
+		logger.Error("kie.ai accepted a task but Temporal has not stored its id; it is sent again until the worker stops; if the job does not show it then, adopt it",
 			"taskId", t.evidence.TaskID, "error", err)
 		return
 	}
-	logger.Warn("Temporal did not store that a submission left nothing open", "error", err)
+	logger.Warn("Temporal has not stored that a submission left nothing open", "error", err)
 }
 
 // recordBounded is record without the cancellation of ctx and with a timeout.

@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	// declareTimeout bounds the wait until an intent is readable. Temporal buffers a
-	// signal while a workflow task runs; its timeout is 10 s.
-	declareTimeout = 30 * time.Second
+	// declareTimeout bounds the wait until an intent is readable, well inside the
+	// heartbeat timeout. Temporal buffers a signal while a workflow task runs; the
+	// next attempt reads one that took longer.
+	declareTimeout = 10 * time.Second
 	// declarePause is the pause between two reads.
 	declarePause = 100 * time.Millisecond
 	// fenceLifetime is the age at which a stored heartbeat no longer proves that the
@@ -74,35 +75,43 @@ func (t *attempt) declare(ctx context.Context) error {
 	if t.evidence.Intent == "" {
 		t.evidence.Intent = rand.Text()
 	}
-	job := t.info.WorkflowExecution
-	if err := t.signal(ctx, job.RunID, IntentSignal); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
-	for {
-		intents, err := t.options.Runs.Intents(ctx, job.ID, job.RunID, t.info.ActivityID)
-		if err != nil {
-			return fmt.Errorf("read the intents of %s: %w", job.ID, err)
-		}
-		for i, intent := range intents {
-			switch {
-			case intent.ID != t.evidence.Intent:
-			case i == 0:
-				t.evidence.Declared = true
-				return nil
-			default:
-				first := intents[0]
-				t.evidence.At, t.evidence.Attempts, t.evidence.Intent = first.At, max(first.Attempts, 1), first.ID
-				return errDeclared
-			}
+	// An earlier attempt may have signalled it and not read it back.
+	found, err := t.readIntent(ctx)
+	if err == nil && !found {
+		err = t.signal(ctx, t.info.WorkflowExecution.RunID, IntentSignal)
+	}
+	for err == nil && !found {
+		if found, err = t.readIntent(ctx); err != nil || found {
+			break
 		}
 		select {
 		case <-time.After(declarePause):
 		case <-ctx.Done():
-			return fmt.Errorf("the intent of %s is not readable: %w", job.ID, context.Cause(ctx))
+			err = fmt.Errorf("the intent of %s is not readable: %w", t.info.WorkflowExecution.ID, context.Cause(ctx))
 		}
 	}
+	t.evidence.Declared = err == nil
+	return err
+}
+
+// readIntent reports whether the history has the intent of this activity as the
+// first. It returns errDeclared if another attempt's is the first.
+func (t *attempt) readIntent(ctx context.Context) (found bool, err error) {
+	job := t.info.WorkflowExecution
+	intents, err := t.options.Runs.Intents(ctx, job.ID, job.RunID, t.info.ActivityID)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("read the intents of %s: %w", job.ID, err)
+	case len(intents) == 0:
+		return false, nil
+	case intents[0].ID == t.evidence.Intent:
+		return true, nil
+	}
+	first := intents[0]
+	t.evidence.At, t.evidence.Attempts, t.evidence.Intent = first.At, max(first.Attempts, 1), first.ID
+	return false, errDeclared
 }
 
 // permit allows the first byte of the request only while the attempt is the
@@ -123,7 +132,8 @@ func (t *attempt) permit(ctx context.Context) error {
 type freshness struct {
 	mu sync.Mutex
 	at time.Time
-	// gone is the error of a heartbeat that the server rejected.
+	// gone is the error of a heartbeat that the server rejected, or answered with a
+	// cancel, pause or reset.
 	gone error
 }
 
@@ -168,7 +178,7 @@ func (t *attempt) send(ctx context.Context) (string, error) {
 	}
 	refresh := func() {
 		err := t.recordBounded(ctx)
-		if isNotFound(err) {
+		if isNotFound(err) || requestsEnd(err) {
 			t.fresh.lose(err)
 		}
 		if err != nil {

@@ -49,12 +49,12 @@ func TestIntent(t *testing.T) {
 		{name: "the first attempt declares it", sent: 1, declared: 1},
 		{name: "a retry of a refused attempt keeps it", sent: 1, declared: 1, intents: []runs.Intent{earlier},
 			evidence: &activities.Evidence{Phase: activities.PhaseRefused, Intent: "earlier", Declared: true}},
-		{name: "a retry of an attempt that could not store it declares the same", sent: 1, declared: 2, intents: []runs.Intent{earlier},
+		{name: "a retry of an attempt that could not read it back finds it", sent: 1, declared: 1, intents: []runs.Intent{earlier},
 			evidence: &activities.Evidence{Phase: activities.PhaseRefused, Intent: "earlier"}},
-		{name: "an attempt whose evidence was reset is unknown", declared: 2, intents: []runs.Intent{earlier}, errorType: activities.SubmitUnknown},
+		{name: "an attempt whose evidence was reset is unknown", declared: 1, intents: []runs.Intent{earlier}, errorType: activities.SubmitUnknown},
 		{name: "the run is over", refused: serviceerror.NewNotFound("closed"), errorType: "wrapError"},
 		{name: "Temporal does not take it", refused: serviceerror.NewUnavailable("unavailable"), errorType: activities.NotSent},
-		{name: "the history can't be read", declared: 1, unread: serviceerror.NewUnavailable("unavailable"), errorType: activities.NotSent},
+		{name: "the history can't be read", unread: serviceerror.NewUnavailable("unavailable"), errorType: activities.NotSent},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

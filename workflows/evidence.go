@@ -58,10 +58,20 @@ func (u unknownSubmission) windowStart(ctx workflow.Context) time.Time {
 	return u.sentAt(ctx)
 }
 
-// provenBy reports whether late evidence proves the outcome of this submission.
+// provenBy reports whether late evidence proves the outcome of this submission. The
+// intent is that of the activity, of which at most one attempt is accepted; the time
+// is that of the attempt, which alone a refusal is about.
 func (u unknownSubmission) provenBy(evidence activities.Evidence) bool {
-	conclusive := evidence.Phase == activities.PhaseAccepted && evidence.TaskID != "" || evidence.Phase == activities.PhaseRefused
-	return conclusive && !evidence.At.IsZero() && evidence.At.Equal(u.evidence.At)
+	sameAttempt := !evidence.At.IsZero() && evidence.At.Equal(u.evidence.At)
+	switch evidence.Phase {
+	case activities.PhaseAccepted:
+		sameIntent := evidence.Intent != "" && evidence.Intent == u.evidence.Intent
+		return evidence.TaskID != "" && (sameAttempt || sameIntent)
+	case activities.PhaseRefused:
+		return sameAttempt
+	default:
+		return false
+	}
 }
 
 // applyEvidence processes late evidence about the earlier submissions. It

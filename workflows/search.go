@@ -188,6 +188,7 @@ func (s *proofSearch) applyEvidence(ctx workflow.Context, evidence activities.Ev
 		s.notCreated = true
 	case processesEachSignal(ctx):
 		s.endWithEarlier(s.job.applyEvidence(ctx, evidence))
+		s.adoptAccepted(ctx, evidence)
 	default:
 		s.job.evidence.deferred = append(s.job.evidence.deferred, evidence)
 		s.endWithEarlier(s.job.applyReceivedEvidence(ctx))
@@ -202,6 +203,24 @@ func (s *proofSearch) endWithEarlier(earlier *paidTask) {
 	}
 	s.found = earlier
 	s.job.payments.addUnknown(s.unknown)
+}
+
+// adoptAccepted ends the search with a task that a worker reports as accepted,
+// whatever submission it is of: nothing else may be paid while the job has a task. The
+// outcome of the submission in question remains unknown, unless nothing identifies it.
+func (s *proofSearch) adoptAccepted(ctx workflow.Context, evidence activities.Evidence) {
+	if s.ended() || evidence.Phase != activities.PhaseAccepted || evidence.TaskID == "" || !adoptsAnyAccepted(ctx) {
+		return
+	}
+	if !s.unknown.evidence.At.IsZero() {
+		s.job.payments.addUnknown(s.unknown)
+	}
+	s.found = s.job.accept(ctx, evidence.Submitted())
+}
+
+// adoptsAnyAccepted is false for runs of lumaflow v0.1, which only named such a task.
+func adoptsAnyAccepted(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "adopt-any-accepted", workflow.DefaultVersion, 1) > workflow.DefaultVersion
 }
 
 func (s *proofSearch) hasCandidate(state candidateState) bool {
