@@ -18,6 +18,18 @@ func (j *job) rememberIntent(ctx workflow.Context, at time.Time) {
 	j.setFacts(ctx, paid.Facts{PaidOpen: true, SubmittedAt: at})
 }
 
+// rememberRest stores in the memo of a job with its video what else is paid, or may
+// be, and collected by no job: a result has no details.
+func (j *job) rememberRest(ctx workflow.Context) {
+	others := j.payments.open(j.status.TaskID)
+	if len(others) == 0 && !j.payments.hasUnknown() {
+		return
+	}
+	facts := j.facts
+	facts.PaidOpen, facts.OtherTasks = true, others
+	j.setFacts(ctx, facts)
+}
+
 // setFacts stores the payments of the run in its memo. Runs of lumaflow v0.1 have
 // none: only activities and intents of later workers switch it on.
 func (j *job) setFacts(ctx workflow.Context, facts paid.Facts) {

@@ -116,6 +116,8 @@ type job struct {
 	sender   string
 	payments payments
 	strays   strays
+	// lookups counts the records that were read between two submissions.
+	lookups int
 	// endedAt is the end of the task in kie.ai's record; zero until it is known.
 	endedAt time.Time
 	// facts are the payments that the memo of the run has.

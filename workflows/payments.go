@@ -12,6 +12,10 @@ import (
 // submission, and those that its final text lists.
 const maxCandidates = 20
 
+// maxLookups bounds the records that a run reads because callbacks named their tasks:
+// made-up ids, which the record denies, take no place from genuine ones until then.
+const maxLookups = 200
+
 // payments are what a job has paid, or may have paid, beside its own task. No
 // end of the job may hide any of them.
 type payments struct {

@@ -69,6 +69,11 @@ func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
 		if callback.TaskID == "" {
 			continue
 		}
+		if j.lookups >= maxLookups {
+			j.payments.addCandidate(callback.TaskID, j.status.TaskID)
+			continue
+		}
+		j.lookups++
 		var identified activities.Identified
 		err := workflow.ExecuteActivity(identifyPolicy(ctx, callback.TaskID, 0), a.Identify, activities.IdentifyInput{
 			TaskID:    callback.TaskID,

@@ -132,7 +132,7 @@ func (s *proofSearch) await(ctx workflow.Context) error {
 // each task.
 func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Callback) {
 	known := slices.ContainsFunc(s.candidates, func(c *candidate) bool { return c.taskID == taskID })
-	if taskID == "" || known || len(s.candidates) >= maxCandidates {
+	if taskID == "" || known || !s.hasPlace(ctx) {
 		return
 	}
 	named := &candidate{taskID: taskID, callback: callback}
@@ -163,6 +163,22 @@ func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Ca
 			s.job.remember(ctx, s.found)
 		}
 	})
+}
+
+// hasPlace reports whether the record of one more task may be read. Runs of lumaflow
+// v0.1 count the denied tasks, too.
+func (s *proofSearch) hasPlace(ctx workflow.Context) bool {
+	if len(s.candidates) < maxCandidates {
+		return true
+	}
+	open := 0
+	for _, c := range s.candidates {
+		if c.state != candidateDenied {
+			open++
+		}
+	}
+	return open < maxCandidates && len(s.candidates) < maxLookups &&
+		workflow.GetVersion(ctx, "denied-candidates-leave", workflow.DefaultVersion, 1) > workflow.DefaultVersion
 }
 
 // applyDeferredEvidence processes the evidence that arrived during the

@@ -102,6 +102,7 @@ func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideo
 		countDelay(ctx, result.CompletedAt)
 	}
 	j.settleStrays(ctx)
+	j.rememberRest(ctx)
 	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID), "")
 	return result
 }

@@ -30,10 +30,25 @@ func (s *strays) has(taskID string) bool {
 	return slices.ContainsFunc(s.tasks, func(known *stray) bool { return known.taskID == taskID })
 }
 
-// addStray reads the record of a task that a callback named. At most maxCandidates
-// are read, so that a flood of made-up ids costs no more.
+// hasPlace reports whether the record of one more task may be read.
+func (s *strays) hasPlace(ctx workflow.Context) bool {
+	open := 0
+	for _, known := range s.tasks {
+		if !known.record.IsReady() || !isDenied(known.record.Get(ctx, nil)) {
+			open++
+		}
+	}
+	return open < maxCandidates && len(s.tasks) < maxLookups
+}
+
+// addStray reads the record of a task that a callback named. The number of reads is
+// bounded, so that a flood of made-up ids costs no more; tasks beyond it are logged.
 func (j *job) addStray(ctx workflow.Context, taskID string) {
-	if taskID == "" || taskID == j.status.TaskID || len(j.strays.tasks) >= maxCandidates || j.strays.has(taskID) || !collectsStrays(ctx) {
+	if taskID == "" || taskID == j.status.TaskID || j.strays.has(taskID) || !collectsStrays(ctx) {
+		return
+	}
+	if !j.strays.hasPlace(ctx) {
+		workflow.GetLogger(ctx).Warn("callbacks name too many tasks: this one is not looked up", "taskId", taskID)
 		return
 	}
 	record := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, 0), a.Identify, activities.IdentifyInput{
