@@ -71,8 +71,8 @@ func (p *payments) removeOldestUnknown() unknownSubmission {
 	return oldest
 }
 
-// addAccepted adds the task that evidence proves to be paid. Workers signal only
-// the run that they submitted for, so the task is one of this run.
+// addAccepted adds the task that evidence proves to be paid. Workers signal the run
+// that they submitted for or, if that is over, a later run of the same job.
 func (p *payments) addAccepted(evidence activities.Evidence) {
 	if evidence.Phase == activities.PhaseAccepted && evidence.TaskID != "" && len(p.accepted) < maxCandidates && !slices.Contains(p.accepted, evidence.TaskID) {
 		p.accepted = append(p.accepted, evidence.TaskID)
