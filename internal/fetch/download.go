@@ -78,19 +78,7 @@ func (d *download) request(ctx context.Context) error {
 	}
 	defer response.Body.Close()
 
-	incoming := transfer{download: d, response: response, watchdog: watchdog}
-	switch {
-	case response.StatusCode == http.StatusOK:
-		return incoming.full(ctx)
-	case response.StatusCode == http.StatusPartialContent && resuming:
-		return incoming.part(ctx, from)
-	case response.StatusCode == http.StatusPartialContent:
-		return d.fail(Transient, response.StatusCode, errors.New("the server sent a range that was not requested"))
-	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable && resuming:
-		return incoming.unsatisfiable()
-	default:
-		return statusError(response)
-	}
+	return transfer{download: d, response: response, watchdog: watchdog}.receive(ctx, from, resuming)
 }
 
 // verify accepts the complete work file or drops it.
