@@ -24,6 +24,9 @@ type download struct {
 	work     *partial
 	// etag is the tag of the last response, weak ones included.
 	etag string
+	// label is what the last response calls its bytes, empty if that is no reason for
+	// doubt. It is named if the bytes are no video.
+	label string
 }
 
 // run completes the work file and verifies it.
@@ -105,6 +108,9 @@ func (d *download) verify(ctx context.Context) (media.Video, error) {
 func (d *download) reject(status int, err error) error {
 	if failed := d.work.restart("", -1); failed != nil {
 		return d.fail(Disk, status, failed)
+	}
+	if d.label != "" {
+		err = fmt.Errorf("%w; the server labels it %s", err, d.label)
 	}
 	return d.fail(Rejected, status, err)
 }

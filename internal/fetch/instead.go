@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"lumaflow/internal/coding"
 )
 
 const (
@@ -64,6 +66,24 @@ func insteadOfVideo(body *bufio.Reader) string {
 		// length of an atom.
 		return ""
 	}
+}
+
+// codings are the registered content codings that change the bytes.
+var codings = []string{"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"}
+
+// doubtfulLabel returns the labels of a response that no video should have.
+func doubtfulLabel(header http.Header) string {
+	var labels []string
+	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if kind, _, _ := strings.Cut(mediaType, "/"); err == nil && len(mediaType) <= maxTitle && kind != "video" && mediaType != "application/octet-stream" {
+		labels = append(labels, mediaType)
+	}
+	for _, name := range codings {
+		if coding.Labelled(header, name) {
+			labels = append(labels, name)
+		}
+	}
+	return strings.Join(labels, ", ")
 }
 
 // labelledText reports whether the Content-Type is that of a page or a message.

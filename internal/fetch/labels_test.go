@@ -169,6 +169,33 @@ func TestInsteadOfVideo(t *testing.T) {
 	}
 }
 
+// Bytes that can't be recognized are verified, and their labels named.
+func TestLabelsOfRejectedBytes(t *testing.T) {
+	t.Parallel()
+	unknown := bytes.Repeat([]byte("\x01\x02\x03\xf0"), 1000)
+	for name, test := range map[string]struct {
+		header []string
+		text   string
+	}{
+		"brotli":   {[]string{"Content-Type", "text/html; charset=utf-8", "Content-Encoding", "br"}, "; the server labels it text/html, br"},
+		"zip":      {[]string{"Content-Type", "application/x-lzip"}, "; the server labels it application/x-lzip"},
+		"hostile":  {[]string{"Content-Type", "x/y z; a=" + secret, "Content-Encoding", secret}, ""},
+		"video":    {[]string{"Content-Type", "video/mp4", "Content-Encoding", "aws-chunked"}, ""},
+		"no label": {[]string{"Content-Type", "application/octet-stream"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := newOrigin(t, answer(200, unknown, false, test.header...))
+			_, err := newFetcher(t).Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
+			assert.Equal(t, fetch.Rejected, fetch.KindOf(err), "%v", err)
+			require.Error(t, err)
+			assert.True(t, strings.HasSuffix(err.Error(), test.text), err.Error())
+			assert.Equal(t, test.text != "", strings.Contains(err.Error(), "labels"))
+			assertClean(t, err)
+		})
+	}
+}
+
 // No byte of a compressed or a foreign range enters the file.
 func TestRangesThatMayBeForeign(t *testing.T) {
 	t.Parallel()

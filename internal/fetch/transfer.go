@@ -44,7 +44,7 @@ func (t transfer) receive(ctx context.Context, from int64, resuming bool) error 
 	case status < 200 || status > 299 || t.response.Body == http.NoBody && status != http.StatusOK && status != http.StatusPartialContent:
 		return statusError(t.response)
 	}
-	t.received = &counter{reader: t.response.Body}
+	t.received = &counter{reader: t.response.Body, progress: t.watchdog.Progress}
 	var err error
 	if t.body, t.coding, err = coding.NewReader(t.received, t.response.Header); err != nil {
 		return t.unreadable(ctx, err)
@@ -91,7 +91,7 @@ func (t transfer) whole(ctx context.Context, span contentRange, ranged bool) err
 	if err := t.check(total); err != nil {
 		return err
 	}
-	t.download.etag = tag
+	t.download.etag, t.download.label = tag, doubtfulLabel(t.response.Header)
 	if !strong {
 		tag = ""
 	}
@@ -114,7 +114,7 @@ func (t transfer) part(ctx context.Context, span contentRange, from int64) error
 	work := t.download.work
 	tag, _ := entityTag(t.response.Header.Get("ETag"))
 	switch {
-	case t.coding != "" || coding.Labelled(t.response.Header, "gzip", "x-gzip", "deflate", "br", "zstd", "compress"):
+	case t.coding != "" || coding.Labelled(t.response.Header, codings...):
 		return fmt.Errorf("%w: the range may be one of the compressed file", errRestart)
 	case labelledText(t.response.Header) && insteadOfVideo(t.body) != "":
 		return fmt.Errorf("%w: %s came instead of the range", errRestart, insteadOfVideo(t.body))
@@ -197,7 +197,6 @@ func (t transfer) store(ctx context.Context, expected int64) error {
 			return t.download.reject(status, fmt.Errorf("its %s coding expands more than %d times, as that of no video", t.coding, bombRatio))
 		}
 		if n > 0 {
-			t.watchdog.Progress()
 			if err := work.append(buffer[:n]); err != nil {
 				return t.download.fail(Disk, 0, err)
 			}
@@ -236,14 +235,18 @@ func (t transfer) unreadable(ctx context.Context, cause error) error {
 	return t.download.fail(Transient, 0, plain(cmp.Or(context.Cause(ctx), cause)))
 }
 
-// counter counts the bytes that are read.
+// counter counts the bytes that are read and reports each progress.
 type counter struct {
-	reader io.Reader
-	bytes  int64
+	reader   io.Reader
+	bytes    int64
+	progress func()
 }
 
 func (c *counter) Read(into []byte) (int, error) {
 	n, err := c.reader.Read(into)
 	c.bytes += int64(n)
+	if n > 0 {
+		c.progress()
+	}
 	return n, err
 }

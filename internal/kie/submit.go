@@ -87,8 +87,7 @@ func (c *Client) postOnce(ctx context.Context, path string, body []byte) (respon
 // submitted returns the task id in the answer to a submission, or classifies the
 // answer.
 func (a answer) submitted() (taskID string, err error) {
-	id, accepted := firstTaskID(a.fields, a.data), a.success()
-	var cause error = errRefusalWithTask
+	id, accepted, cause := firstTaskID(a.fields, a.data), a.success(), errRefusalWithTask
 	if id == "" && (a.err != nil || accepted) {
 		found := a.candidate()
 		id, accepted, cause = found.id, found.accepted, cmp.Or(a.err, errUnusualTask)
