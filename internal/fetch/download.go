@@ -18,15 +18,15 @@ var errRestart = errors.New("restart from the first byte")
 
 // download is one attempt.
 type download struct {
-	fetcher  *Fetcher
+	fetcher *Fetcher
+	// label is what the last response calls its bytes, empty if that is no reason for
+	// doubt. It is named if the bytes are no video.
+	label    string
 	link     *url.URL
 	progress func(done, total int64)
 	work     *partial
 	// etag is the tag of the last response, weak ones included.
 	etag string
-	// label is what the last response calls its bytes, empty if that is no reason for
-	// doubt. It is named if the bytes are no video.
-	label string
 }
 
 // run completes the work file and verifies it.
