@@ -31,8 +31,10 @@ func beginsFile(head []byte) bool { return len(head) >= 8 && string(head[4:8]) =
 // firstAtoms are the types of atoms that video files begin with.
 var firstAtoms = []string{"ftyp", "styp", "moov", "mdat", "free", "skip", "wide", "pnot", "uuid"}
 
+// opensLikeVideo reports whether bytes begin with such an atom and are no text that
+// happens to have its type, such as "Get free …".
 func opensLikeVideo(head []byte) bool {
-	return len(head) >= 8 && slices.Contains(firstAtoms, string(head[4:8]))
+	return len(head) >= 8 && slices.Contains(firstAtoms, string(head[4:8])) && !strings.HasPrefix(http.DetectContentType(head), "text/")
 }
 
 // insteadOfVideo names a body that is provably no video, empty if it may be one. A

@@ -142,6 +142,7 @@ func TestInsteadOfVideo(t *testing.T) {
 		"XML":                  {"<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>", []string{"Content-Type", "video/mp4"}, "an XML document came"},
 		"JSON":                 {"\n{\"code\":404,\"msg\":\"gone\"}", []string{"Content-Type", "application/octet-stream"}, "a JSON document came"},
 		"text":                 {"no such file", nil, "plain text came"},
+		"text like an atom":    {"Get free videos here", nil, "plain text came"},
 		"image":                {"\x89PNG\r\n\x1a\n\x00\x00", []string{"Content-Type", "video/mp4"}, "an image (image/png) came"},
 		"PDF":                  {"%PDF-1.7\n\x00", nil, "a file of the type application/pdf came"},
 		"malformed gzip":       {"\x1f\x8b\x08\x02" + strings.Repeat("\x00", 30), []string{"Content-Encoding", "gzip"}, "its gzip coding is malformed"},
