@@ -18,7 +18,10 @@ var errRestart = errors.New("restart from the first byte")
 
 // download is one attempt.
 type download struct {
-	fetcher  *Fetcher
+	fetcher *Fetcher
+	// label is what the last response calls its bytes, empty if that is no reason for
+	// doubt. It is named if the bytes are no video.
+	label    string
 	link     *url.URL
 	progress func(done, total int64)
 	work     *partial
@@ -78,19 +81,7 @@ func (d *download) request(ctx context.Context) error {
 	}
 	defer response.Body.Close()
 
-	incoming := transfer{download: d, response: response, watchdog: watchdog}
-	switch {
-	case response.StatusCode == http.StatusOK:
-		return incoming.full(ctx)
-	case response.StatusCode == http.StatusPartialContent && resuming:
-		return incoming.part(ctx, from)
-	case response.StatusCode == http.StatusPartialContent:
-		return d.fail(Transient, response.StatusCode, errors.New("the server sent a range that was not requested"))
-	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable && resuming:
-		return incoming.unsatisfiable()
-	default:
-		return statusError(response)
-	}
+	return transfer{download: d, response: response, watchdog: watchdog}.receive(ctx, from, resuming)
 }
 
 // verify accepts the complete work file or drops it.
@@ -117,6 +108,9 @@ func (d *download) verify(ctx context.Context) (media.Video, error) {
 func (d *download) reject(status int, err error) error {
 	if failed := d.work.restart("", -1); failed != nil {
 		return d.fail(Disk, status, failed)
+	}
+	if d.label != "" {
+		err = fmt.Errorf("%w; the server labels it %s", err, d.label)
 	}
 	return d.fail(Rejected, status, err)
 }
