@@ -2,7 +2,6 @@ package media
 
 import (
 	"encoding/binary"
-	"math"
 
 	"github.com/abema/go-mp4"
 )
@@ -106,7 +105,7 @@ func (f *fragment) readHead(found box) error {
 	}
 	switch {
 	case header.CheckFlag(headBaseOffset):
-		if header.BaseDataOffset > math.MaxInt64 {
+		if header.BaseDataOffset > uint64(f.index.reader.size) { //nolint:gosec // not negative
 			return problemf(CutOff, found.start, "the video is cut off: samples are at byte %d, and the file has %d", header.BaseDataOffset, f.index.reader.size)
 		}
 		f.base = int64(header.BaseDataOffset)

@@ -27,7 +27,7 @@ func inspectMP4(r *reader, delivered bool) (Video, error) {
 		}
 		if duration := x.durationOf(t); duration > longest {
 			longest = duration
-			video.Frame = toDuration(t.units/t.samples, t.scale)
+			video.Frame = toDuration(t.units, t.scale) / time.Duration(t.samples) //nolint:gosec // below 2^60 bytes
 		}
 	}
 	if video.Duration = x.longest(); video.Duration == 0 {

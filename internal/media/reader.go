@@ -73,7 +73,7 @@ type table struct {
 func (r *reader) table(within box, skip, count, width int64) (*table, error) {
 	at := within.payload + skip
 	if room := within.end - at; count > math.MaxInt64/width || count*width > room {
-		return nil, problemf(Malformed, within.payload, "its %s box at byte %d has no room for the %d entries that it declares", within.kind(), within.start, count)
+		return nil, problemf(Malformed, within.payload, "its %s box at byte %d declares more entries than it has bytes", within.kind(), within.start)
 	}
 	return &table{reader: r, at: at, end: at + count*width}, nil
 }

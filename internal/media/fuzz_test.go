@@ -1,0 +1,82 @@
+package media_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"lumaflow/internal/media"
+)
+
+// seeds are the files of the corpus and headers at the limits of their fields.
+func seeds(f *testing.F) {
+	f.Helper()
+	for name := range corpus(f) {
+		f.Add(testdata(f, "corpus/"+name))
+	}
+	good := tenSeconds.Bytes()
+	f.Add(good)
+	f.Add(with(f, good, "stsz", 4, 1<<32-1, 1<<32-1))
+	f.Add(with(f, good, "stsc", 4, 1, 1, 1<<32-1))
+	f.Add(with(f, good, "stco", 4, 1<<32-1))
+	f.Add(with(f, good, "stts", 4, 2, 1<<32-1, 1<<32-1))
+	f.Add(append(fileType("qt  "), "\x00\x00\x00\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff"...))
+	f.Add(append(fileType("isom"), "\x00\x00\x00\x00moov\x00\x00\x00\x00trak"...))
+	f.Add([]byte("RIFF\x24\x00\x00\x00AVI LIST\x04\x00\x00\x00hdrlLIST\x04\x00\x00\x00movi"))
+	f.Add([]byte("RIFF\xff\xff\xff\xffAVI LIST\x00\x00\x00\x00hdrlavih"))
+	f.Add([]byte("<!DOCTYPE html>"))
+	f.Add([]byte{})
+}
+
+// A file that is accepted has what makes up a video, and none is accepted after it
+// is refused as delivered.
+func FuzzInspectMP4(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		found, err := media.InspectMP4(bytes.NewReader(data), int64(len(data)))
+		delivered, deliveredErr := media.InspectDelivered(bytes.NewReader(data), int64(len(data)))
+		if err == nil && (deliveredErr != nil || found != delivered) {
+			t.Errorf("%+v alone, %+v and %v as delivered", found, delivered, deliveredErr)
+		}
+		checkResult(t, data, found, err)
+		checkResult(t, data, delivered, deliveredErr)
+		if err == nil && found.Extension == ".avi" {
+			t.Error("an AVI")
+		}
+	})
+}
+
+// Inspect names a container that the bytes contain, or returns an error.
+func FuzzInspect(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		found, err := media.Inspect(bytes.NewReader(data), int64(len(data)))
+		checkResult(t, data, found, err)
+	})
+}
+
+func checkResult(t *testing.T, data []byte, found media.Video, err error) {
+	t.Helper()
+	if err != nil {
+		failed, ok := errors.AsType[*media.Error](err)
+		switch {
+		case found != (media.Video{}) || !ok:
+			t.Errorf("an error of type %T and %+v", err, found)
+		case failed.Offset < 0 || failed.Offset > int64(len(data)) || failed.Problem == "" || failed.Error() == "":
+			t.Errorf("an error without a place or reason: %#v", failed)
+		}
+		return
+	}
+	if found.Duration < 0 || found.Frame < 0 || found.Width < 0 || found.Height < 0 || found.Width > 1<<16 || found.Height > 1<<16 {
+		t.Errorf("impossible: %+v", found)
+	}
+	required := map[string][]string{".mp4": {"ftyp", "moov", "vide"}, ".mov": {"moov", "vide"}, ".avi": {"RIFF", "AVI ", "vids"}}[found.Extension]
+	if required == nil {
+		t.Errorf("extension %q", found.Extension)
+	}
+	for _, part := range required {
+		if !bytes.Contains(data, []byte(part)) {
+			t.Errorf("accepted as %s without %s", found.Extension, part)
+		}
+	}
+}
