@@ -11,6 +11,8 @@ import (
 type fragmented struct {
 	// extended means that the movie declares fragments.
 	extended bool
+	// last is the last fragment (moof box).
+	last box
 	// declared is the duration of the movie with its fragments, in units of the movie
 	// header, 0 if not declared.
 	declared uint64
@@ -55,7 +57,7 @@ func (x *index) readMark(found box) error {
 		}
 		return nil
 	}
-	if len(x.fragments) > 0 {
+	if x.last.path != "" {
 		return nil
 	}
 	// The fields before the references are of 32 bits in version 0. (ISO/IEC 14496-12,
@@ -92,14 +94,10 @@ func (x *index) readMark(found box) error {
 // last fragment, a duration that the fragments reach, or a list of all fragments. A
 // list of one may be that of its own fragment alone.
 func (x *index) checkFinish(longest time.Duration) error {
-	if !x.extended && len(x.fragments) == 0 {
+	if !x.extended && x.last.path == "" {
 		return nil
 	}
-	var last int64
-	if len(x.fragments) > 0 {
-		last = x.fragments[len(x.fragments)-1].start
-	}
-	if x.mark > last || x.listed > 1 && x.indexed >= x.mediaEnd {
+	if x.mark > x.last.start || x.listed > 1 && x.indexed >= x.mediaEnd {
 		return nil
 	}
 	declared := toDuration(max(x.declared, x.duration), x.scale)

@@ -46,7 +46,10 @@ type fragment struct {
 // duration of the tracks. Screen recorders write such files; their movie header
 // covers the beginning at best.
 func (x *index) readFragments() error {
-	for _, moof := range x.fragments {
+	for _, moof := range x.boxes {
+		if moof.path != "moof" {
+			continue
+		}
 		f := &fragment{index: x, moof: moof, base: moof.start, next: moof.start}
 		if _, err := x.reader.walk(box{payload: moof.start, end: moof.end}, fragmentContainers, f.visit); err != nil {
 			return err

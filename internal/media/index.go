@@ -26,10 +26,8 @@ type index struct {
 	// scale and duration are those of the movie header.
 	scale    uint32
 	duration uint64
-	// fragments are the moof boxes. extends are the defaults of their samples, by
-	// track; a file that declares them has fragments.
-	fragments []box
-	extends   map[uint32]sampleDefaults
+	// extends are the defaults of the samples in fragments, by track.
+	extends map[uint32]sampleDefaults
 	fragmented
 }
 
@@ -87,7 +85,7 @@ func (x *index) scan() error {
 			}
 			x.movie = found
 		case "moof":
-			x.fragments = append(x.fragments, found)
+			x.last = found
 		case "mfra", "sidx":
 			return x.readMark(found)
 		case "mdat":

@@ -6,7 +6,7 @@
 //
 // An inspection reads the index only, whatever the size of the file, and decodes no
 // samples: damage inside the media data goes unnoticed. Its memory and time are
-// bounded, whatever the file claims: at most 65,536 box headers and 32 MB of tables.
+// bounded, whatever the file claims: at most 65,536 box headers and 16 MB of tables.
 package media
 
 import (

@@ -11,6 +11,8 @@ import (
 const (
 	handlerPicture = "vide"
 	handlerSound   = "soun"
+	// maxTracks bounds the memory of an index. Files of editors have some ten.
+	maxTracks = 1000
 )
 
 // movieContainers are the boxes whose boxes are read.
@@ -47,6 +49,9 @@ func (x *index) readMovie() error {
 			}
 			return nil
 		case "moov/trak":
+			if len(x.tracks) == maxTracks {
+				return problemf(Excessive, found.start, "it has more than %d tracks", maxTracks)
+			}
 			current = &track{tables: map[string]box{}}
 			x.tracks = append(x.tracks, current)
 			return nil

@@ -13,7 +13,7 @@ const (
 	maxHeaders = 1 << 16
 	// maxIndexBytes bounds the bytes of tables that are read of one file. Ten seconds
 	// of video have some kB.
-	maxIndexBytes = 32 << 20
+	maxIndexBytes = 16 << 20
 	// windowSize is the number of bytes of a table that are in memory.
 	windowSize = 8 << 10
 )
