@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"lumaflow/internal/stall"
 )
@@ -145,6 +146,7 @@ func (t transfer) finish(ctx context.Context, cause error) error {
 	case work.length >= 0 && work.size < work.length:
 		return t.download.fail(Transient, 0, fmt.Errorf("the connection ended after %d of %d bytes", work.size, work.length))
 	default:
+		t.download.framed = slices.Contains(t.response.TransferEncoding, "chunked")
 		return nil
 	}
 }
