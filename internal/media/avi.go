@@ -26,6 +26,8 @@ type stream struct {
 	scale, rate uint32
 	// frames is the declared number of frames.
 	frames uint32
+	// described means that the format of the stream is there.
+	described bool
 }
 
 // avi is an AVI file: its headers, and the frames of its first picture stream.
@@ -38,8 +40,10 @@ type avi struct {
 	interval uint32
 	frames   uint64
 	bytes    int64
-	// open is the place of the media list if its header declares no length.
-	open int64
+	// mediaEnd is the declared end of the last media list. open means that the list
+	// declares no length, or that bytes within it are no chunk.
+	mediaEnd int64
+	open     bool
 }
 
 // chunk is the place of one chunk. end is that of the next one.
@@ -67,11 +71,13 @@ func inspectAVI(r *reader) (Video, error) {
 		return Video{}, problemf(NoIndex, 0, "it has no AVI header")
 	case a.picture < 0:
 		return Video{}, problemf(NoPicture, 0, "it has no picture stream")
+	case !a.streams[a.picture].described:
+		return Video{}, problemf(NoPicture, 0, "its picture stream names no format")
 	case a.bytes == 0:
 		return Video{}, problemf(NoPicture, 0, "its picture stream has no data")
 	}
 	pictures := a.streams[a.picture]
-	if a.open > 0 && pictures.frames < unknownFrames && a.frames < uint64(pictures.frames) {
+	if a.open && pictures.frames < unknownFrames && a.frames < uint64(pictures.frames) {
 		return Video{}, problemf(CutOff, r.size, "the video is cut off: it has %d of %d frames", a.frames, pictures.frames)
 	}
 	video := Video{Extension: ".avi"}
@@ -91,6 +97,7 @@ func (a *avi) readAll() error {
 	for at, end := int64(listHeader), a.reader.size; end-at >= chunkHeader; {
 		found, err := a.chunk(at)
 		if err != nil || found.id == "" {
+			a.open = a.open || at < a.mediaEnd
 			return err
 		}
 		if err := a.visit(found); err != nil {
@@ -144,9 +151,15 @@ func (a *avi) visit(found chunk) error {
 	case "LIST movi":
 		switch {
 		case found.size == 0 || found.size == unknownSize:
-			a.open = found.start
-		case found.start+chunkHeader+int64(found.size) > a.reader.size:
-			return problemf(CutOff, a.reader.size, "the video is cut off: its media end at byte %d, and the file has %d", found.start+chunkHeader+int64(found.size), a.reader.size)
+			a.open = true
+		default:
+			if a.mediaEnd = found.start + chunkHeader + int64(found.size); a.mediaEnd > a.reader.size {
+				return problemf(CutOff, a.reader.size, "the video is cut off: its media end at byte %d, and the file has %d", a.mediaEnd, a.reader.size)
+			}
+		}
+	case "strf":
+		if last := len(a.streams) - 1; last >= 0 {
+			a.streams[last].described = true
 		}
 	default:
 		return a.count(found)

@@ -24,6 +24,13 @@ func little(t testing.TB, data []byte, text string, offset int, value uint32) []
 	return changed
 }
 
+// zeros returns a copy with a hole.
+func zeros(data []byte, at, size int) []byte {
+	changed := bytes.Clone(data)
+	clear(changed[at : at+size])
+	return changed
+}
+
 // Sizes of the header that a program did not fill in are unknown.
 func TestAVI(t *testing.T) {
 	t.Parallel()
@@ -57,6 +64,8 @@ func TestAVI(t *testing.T) {
 		{"no media", good[:bytes.Index(good, []byte("movi"))-8], media.NoPicture, 0},
 		{"no header", good[:12], media.NoIndex, 0},
 		{"headers that are cut off", good[:100], media.NoIndex, 0},
+		{"no format", bytes.Replace(good, []byte("strf"), []byte("JUNK"), 1), media.NoPicture, 0},
+		{"zeros in place of frames", zeros(good, bytes.LastIndex(good, []byte("00dc"))-300, 200), media.CutOff, 0},
 		{"sound alone", bytes.Replace(good, []byte("vids"), []byte("auds"), 1), media.NoPicture, 0},
 		{"WAV", testdata(t, "corpus/other.wav"), media.NotVideo, 0},
 		{"short stream header", little(t, good, "strh", 0, 20), media.Malformed, 0},

@@ -162,6 +162,9 @@ func (f *fragment) readRun(found box) error {
 	if err != nil {
 		return err
 	}
+	if err := f.index.checkHole(f.track, place); err != nil {
+		return err
+	}
 	f.next = place.end
 	f.track.extend(uint64(count), bytes, units)
 	return nil

@@ -28,6 +28,8 @@ type index struct {
 	duration uint64
 	// extends are the defaults of the samples in fragments, by track.
 	extends map[uint32]sampleDefaults
+	// probes counts the samples of which the first bytes have been read.
+	probes int
 	fragmented
 }
 

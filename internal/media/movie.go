@@ -110,7 +110,8 @@ func (x *index) readDescription(t *track, found box) error {
 	if err != nil {
 		return err
 	}
-	if binary.BigEndian.Uint32(head[count:]) == 0 {
+	if size := int64(binary.BigEndian.Uint32(head[entry:])); binary.BigEndian.Uint32(head[count:]) == 0 ||
+		size < 2*smallHeader || size > found.end-found.payload-entry {
 		return nil
 	}
 	t.codec = string(head[entry+4 : entry+8])
@@ -131,11 +132,13 @@ func (x *index) readEdits(t *track, found box) error {
 	if head[0] == 1 {
 		width = 8
 	}
-	edits, err := x.reader.table(found, 8, int64(binary.BigEndian.Uint32(head[4:])), int64(2*width+4))
+	// Players ignore the entries that are missing.
+	count := min(int64(binary.BigEndian.Uint32(head[4:])), (found.end-found.payload-8)/int64(2*width+4))
+	edits, err := x.reader.table(found, 8, count, int64(2*width+4))
 	if err != nil {
 		return err
 	}
-	for count := binary.BigEndian.Uint32(head[4:]); count > 0; count-- {
+	for ; count > 0; count-- {
 		entry, err := edits.next(2*width + 4)
 		if err != nil {
 			return err

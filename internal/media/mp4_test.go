@@ -64,7 +64,7 @@ func TestLayouts(t *testing.T) {
 		{"movie header of another version", with(t, good, "mvhd", 0, 9<<24), plain},
 		{"movie header without a duration", with(t, good, "mvhd", 16, 0), plain},
 		{"movie header with another duration", with(t, good, "mvhd", 16, 20_000), plain},
-		{"size in the sample description", with(t, with(t, good, "tkhd", 76, 0, 0), "avc1", 24, 640<<16|360), func() media.Video {
+		{"size in the sample description", with(t, with(t, good, "tkhd", 76, 0, 0), "raw ", 24, 640<<16|360), func() media.Video {
 			small := plain
 			small.Width, small.Height = 640, 360
 			return small
@@ -110,6 +110,11 @@ func TestProblems(t *testing.T) {
 		{"no chunks", without(t, good, "stco"), media.Malformed, "no place"},
 		{"no runs of chunks", without(t, good, "stsc"), media.Malformed, "no place"},
 		{"fewer places than samples", with(t, good, "stsc", 12, 100), media.Malformed, "140 samples of its track 1 have no place"},
+		{"no samples in the first chunk", with(t, good, "stsc", 8, 2), media.Malformed, "first samples"},
+		{"no durations", without(t, good, "stts"), media.Malformed, "no durations"},
+		{"no entries of durations", with(t, good, "stts", 4, 0), media.Malformed, "no durations"},
+		{"description without a size", with(t, good, "stsd", 8, 1), media.NoPicture, "no codec"},
+		{"description that is too long", with(t, good, "stsd", 8, 1000), media.NoPicture, "no codec"},
 		{"no codec", with(t, good, "stsd", 4, 0), media.NoPicture, "no codec"},
 		{"more sizes than bytes", with(t, good, "stsz", 8, math.MaxUint32), media.Malformed, "more entries than it has bytes"},
 		{"more chunks than bytes", with(t, good, "stco", 4, math.MaxUint32), media.Malformed, "more entries"},
@@ -167,12 +172,14 @@ func TestDurations(t *testing.T) {
 		{"durations of more samples than there are", movie(set("stts", 8, math.MaxUint32, 1000, math.MaxUint32, 1000)), 240 * time.Second},
 		{"endless", movie(set("mdhd", 12, 1), set("stts", 8, 240, math.MaxUint32, 0, 0)), 365 * 24 * time.Hour},
 		{"no time scale", movie(set("mdhd", 12, 0)), 9960 * time.Millisecond},
-		{"neither durations nor a movie header", without(t, without(t, movie(), "stts"), "mvhd"), 0},
-		{"movie header without a duration", without(t, movie(set("mvhd", 16, math.MaxUint32)), "stts"), 0},
+		{"samples without durations", movie(set("stts", 8, 240, 0, 0, 0)), 9960 * time.Millisecond},
+		{"neither durations nor a movie header", without(t, movie(set("stts", 8, 240, 0, 0, 0)), "mvhd"), 0},
+		{"movie header without a duration", movie(set("stts", 8, 240, 0, 0, 0), set("mvhd", 16, math.MaxUint32)), 0},
 		{"edit list", movie(edits(0, 1, 4000, 0, 1<<16)), 4 * time.Second},
 		{"edit list with a delay", movie(edits(0, 2, 3000, math.MaxUint32, 1<<16, 4000, 0, 1<<16)), 4 * time.Second},
 		{"edit list of version 1", movie(edits(1<<24, 1, 0, 4000, 0, 0, 1<<16)), 4 * time.Second},
 		{"edit list without a duration", movie(edits(0, 1, 0, 0, 1<<16)), 9960 * time.Millisecond},
+		{"edit list that is too short", movie(edits(0, 9, 4000, 0, 1<<16)), 4 * time.Second},
 		{"edit list beyond the samples", movie(edits(0, 1, 20_000, 0, 1<<16)), 9960 * time.Millisecond},
 	}
 	for _, test := range tests {

@@ -26,7 +26,11 @@ func (x *index) readSamples(t *track) error {
 		if err != nil {
 			return err
 		}
-		if _, err := x.span(t, offset, bytes); err != nil {
+		place, err := x.span(t, offset, bytes)
+		if err != nil {
+			return err
+		}
+		if err := x.checkHole(t, place); err != nil {
 			return err
 		}
 		t.samples += uint64(samples)
@@ -141,6 +145,9 @@ func (x *index) chunks(t *track) (*chunks, error) {
 	if err := c.readRun(); err != nil {
 		return nil, err
 	}
+	if c.nextNumber > 1 {
+		return nil, problemf(Malformed, runs.start, "the first samples of its track %d have no place", t.id)
+	}
 	c.samples = c.nextSamples
 	return c, c.readRun()
 }
@@ -187,13 +194,17 @@ func (c *chunks) next() (offset uint64, samples uint32, err error) {
 // sampleUnits adds up the durations of the samples, in units of the track. (ISO/IEC
 // 14496-12, 8.6.1.2)
 func (x *index) sampleUnits(t *track) (units uint64, err error) {
+	missing := problemf(Malformed, x.movie.start, "the samples of its track %d have no durations", t.id)
 	found, ok := t.tables["stts"]
 	if !ok {
-		return 0, nil
+		return 0, missing
 	}
 	runs, count, err := x.entries(found, 8)
 	if err != nil {
 		return 0, err
+	}
+	if count == 0 {
+		return 0, missing
 	}
 	for left := t.samples; count > 0 && left > 0; count-- {
 		entry, err := runs.next(8)

@@ -61,7 +61,7 @@ func (m Movie) index(mediaAt uint32) []byte {
 	sizes[frames-1] += uint32(len(m.Media)) % frames
 	return Atom("moov", Atom("mvhd", mvhd), Atom("trak", Atom("tkhd", tkhd), Atom("mdia",
 		Atom("mdhd", mdhd), Atom("hdlr", hdlr), Atom("minf", Atom("stbl",
-			Atom("stsd", Numbers(0, 1), Atom("avc1", make([]byte, 78))),
+			Atom("stsd", Numbers(0, 1), Atom("raw ", make([]byte, 78))),
 			Atom("stts", Numbers(0, 2, frames-1, each, 1, m.Duration-each*(frames-1))),
 			Atom("stsc", Numbers(0, 1, 1, frames, 1)),
 			Atom("stsz", Numbers(0, 0, frames), Numbers(sizes...)),
