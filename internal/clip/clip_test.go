@@ -89,7 +89,7 @@ func TestUnsuitableFiles(t *testing.T) {
 		{"AVI of eleven seconds", file(t, "a.avi", avi(40_000, 275)), "lasts 11s and"},
 		{"slide show of eleven seconds", file(t, "a.avi", avi(1_000_000, 11)), "lasts 11s and"},
 		{"AVI of excessive duration", file(t, "a.avi", avi(math.MaxUint32, 10_000)), "lasts 8760h0m0s"},
-		{"truncated AVI", file(t, "a.avi", avi(40_000, 25)[:400]), "is not a complete MP4, MOV or AVI: the video is cut off"},
+		{"truncated AVI", file(t, "a.avi", avi(40_000, 25)[:420]), "is not a complete MP4, MOV or AVI: the video is cut off"},
 		{"AVI with another first list", file(t, "a.avi", riff("RIFF", "AVI ", riff("LIST", "movi"))), "it has no AVI header"},
 		{"AVI without lists", file(t, "a.avi", riff("RIFF", "AVI ")), "it has no AVI header"},
 		{"AVI with a short header", file(t, "a.avi", riff("RIFF", "AVI ", riff("LIST", "hdrl", riff("strh", "", make([]byte, 20))))), "is too short"},

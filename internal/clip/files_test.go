@@ -39,7 +39,7 @@ func avi(microseconds, frames uint32) []byte {
 	binary.LittleEndian.PutUint32(stream[32:], frames)
 	content := bytes.Repeat(riff("00dc", "", []byte("ab")), int(frames))
 	return riff("RIFF", "AVI ",
-		riff("LIST", "hdrl", riff("avih", "", header), riff("LIST", "strl", riff("strh", "", stream))), riff("LIST", "movi", content))
+		riff("LIST", "hdrl", riff("avih", "", header), riff("LIST", "strl", riff("strh", "", stream), riff("strf", ""))), riff("LIST", "movi", content))
 }
 
 // riff is a RIFF chunk. A chunk that is a list has a kind.
