@@ -149,8 +149,8 @@ func (a *avi) visit(found chunk) error {
 		}
 		a.streams = append(a.streams, stream{scale: header[5], rate: header[6], frames: header[8]})
 	case "LIST movi":
-		switch {
-		case found.size == 0 || found.size == unknownSize:
+		switch found.size {
+		case 0, unknownSize:
 			a.open = true
 		default:
 			if a.mediaEnd = found.start + chunkHeader + int64(found.size); a.mediaEnd > a.reader.size {

@@ -33,30 +33,26 @@ type box struct {
 func (b box) kind() string { return b.path[strings.LastIndexByte(b.path, '/')+1:] }
 
 // walk calls visit for each box within another, then for the boxes within it if its
-// path is one of containers, and returns the place at which it ends: that of the
-// first bytes that are no box. QuickTime ends a container with four zero bytes;
-// messengers, editors and cameras add bytes of their own.
-func (r *reader) walk(within box, containers []string, visit func(box) error) (end int64, err error) {
-	at := within.payload
-	for at < within.end {
+// path is one of containers. It ends at the first bytes that are no box: QuickTime
+// ends a container with four zero bytes; messengers, editors and cameras add bytes of
+// their own.
+func (r *reader) walk(within box, containers []string, visit func(box) error) error {
+	for at := within.payload; at < within.end; {
 		found, ok, err := r.box(at, within)
-		if err != nil {
-			return at, err
-		}
-		if !ok {
-			break
+		if err != nil || !ok {
+			return err
 		}
 		if err := visit(found); err != nil {
-			return at, err
+			return err
 		}
 		if slices.Contains(containers, found.path) {
-			if _, err := r.walk(found, containers, visit); err != nil {
-				return at, err
+			if err := r.walk(found, containers, visit); err != nil {
+				return err
 			}
 		}
 		at = found.end
 	}
-	return at, nil
+	return nil
 }
 
 // box reads the header of a box. ok is false if none begins here.
@@ -85,7 +81,7 @@ func (r *reader) box(at int64, within box) (found box, ok bool, err error) {
 			return box{}, false, nil
 		}
 		found.payload = at + largeHeader
-		size = int64(min(binary.BigEndian.Uint64(header[8:]), math.MaxInt64)) //nolint:gosec // it fits
+		size = int64(min(binary.BigEndian.Uint64(header[8:]), math.MaxInt64))
 	}
 	if size < found.payload-at {
 		return box{}, false, nil

@@ -33,8 +33,9 @@ type fragmentTime struct {
 type fragment struct {
 	index *index
 	moof  box
-	// track is that of the current traf box, nil before its header and if the movie
-	// has no such track.
+	// headed means that the current traf box has its header. track is that of the
+	// header, nil if the movie has no such picture or sound track.
+	headed   bool
 	track    *track
 	defaults sampleDefaults
 	// base is the place that the offsets of the current traf are relative to, next
@@ -51,7 +52,7 @@ func (x *index) readFragments() error {
 			continue
 		}
 		f := &fragment{index: x, moof: moof, base: moof.start, next: moof.start}
-		if _, err := x.reader.walk(box{payload: moof.start, end: moof.end}, fragmentContainers, f.visit); err != nil {
+		if err := x.reader.walk(box{payload: moof.start, end: moof.end}, fragmentContainers, f.visit); err != nil {
 			return err
 		}
 	}
@@ -67,7 +68,7 @@ func (x *index) readFragments() error {
 func (f *fragment) visit(found box) error {
 	switch found.path {
 	case "moof/traf":
-		f.track, f.base = nil, f.next
+		f.headed, f.track, f.base = false, nil, f.next
 	case "moof/traf/tfhd":
 		return f.readHead(found)
 	case "moof/traf/tfdt":
@@ -80,6 +81,9 @@ func (f *fragment) visit(found box) error {
 		}
 		f.track.seek(base.GetBaseMediaDecodeTime())
 	case "moof/traf/trun":
+		if !f.headed {
+			return problemf(Malformed, found.start, "its trun box at byte %d follows no tfhd box", found.start)
+		}
 		if f.track == nil {
 			return nil
 		}
@@ -99,7 +103,11 @@ func (f *fragment) readHead(found box) error {
 			break
 		}
 	}
-	f.defaults = f.index.extends[header.TrackID]
+	f.headed = true
+	var extended bool
+	if f.defaults, extended = f.index.extends[header.TrackID]; !extended && f.track != nil {
+		return problemf(Malformed, found.start, "its track %d has a fragment at byte %d and no trex box", f.track.id, f.moof.start)
+	}
 	if header.CheckFlag(headDuration) {
 		f.defaults.duration = header.DefaultSampleDuration
 	}
@@ -111,7 +119,7 @@ func (f *fragment) readHead(found box) error {
 		if header.BaseDataOffset > uint64(f.index.reader.size) { //nolint:gosec // not negative
 			return problemf(CutOff, found.start, "the video is cut off: samples are at byte %d, and the file has %d", header.BaseDataOffset, f.index.reader.size)
 		}
-		f.base = int64(header.BaseDataOffset)
+		f.base = int64(header.BaseDataOffset) //nolint:gosec // within the file
 	case header.CheckFlag(headBaseIsMoof):
 		f.base = f.moof.start
 	}
@@ -158,7 +166,7 @@ func (f *fragment) readRun(found box) error {
 			return err
 		}
 	}
-	place, err := f.index.span(f.track, uint64(start), bytes) //nolint:gosec // not negative
+	place, err := f.index.span(f.track, uint64(start), bytes)
 	if err != nil {
 		return err
 	}

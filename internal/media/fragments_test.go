@@ -71,7 +71,6 @@ func TestFragmentedDuration(t *testing.T) {
 		{"excerpt of a longer recording", none, 0, [][]byte{moof(head, from(100_000), run(25))}, time.Second},
 		{"gap", none, 0, [][]byte{moof(head, from(0), run(25)), moof(head, from(5000), run(25))}, 6 * time.Second},
 		{"unknown track beside it", none, 0, [][]byte{moof(head, run(25)), moof(atom("tfhd", numbers(0x20000, 7)), run(1<<31))}, time.Second},
-		{"run before its header", none, 0, [][]byte{moof(head, run(25)), moof(run(1<<31), head)}, time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -103,6 +102,7 @@ func TestFragmentProblems(t *testing.T) {
 		{"samples at their own fragment", [][]byte{moof(head, atom("trun", numbers(0, 25)))}, media.Malformed},
 		{"base behind the file", [][]byte{moof(atom("tfhd", numbers(1, 1, 1<<31, 0)), run)}, media.CutOff},
 		{"base that wraps around", [][]byte{moof(atom("tfhd", numbers(1, 1, 1<<31-1, 1<<32-1)), run)}, media.CutOff},
+		{"run before its header", [][]byte{moof(run, head)}, media.Malformed},
 		{"short run", [][]byte{moof(head, atom("trun", numbers(0)))}, media.Malformed},
 		{"short header", [][]byte{moof(atom("tfhd", numbers(0)), run)}, media.Malformed},
 		{"missing media", [][]byte{moof(head, atom("trun", numbers(1, mediaSize/10+1, 200)))}, media.CutOff},
@@ -116,6 +116,9 @@ func TestFragmentProblems(t *testing.T) {
 			require.Zero(t, got)
 		})
 	}
+	data := without(t, fragmentedMovie(t, 0, 0, none, moof(head, run)), "trex")
+	_, err := media.InspectDelivered(bytes.NewReader(data), int64(len(data)))
+	requireProblem(t, media.Malformed, err)
 }
 
 // A fragmented file without a mark of its end may have lost fragments. Bytes whose

@@ -67,7 +67,7 @@ func (x *index) tolerate(t *track, err error) error {
 // ignore all others.
 func (x *index) scan() error {
 	var first, last box
-	_, err := x.reader.walk(box{end: x.reader.size}, nil, func(found box) error {
+	err := x.reader.walk(box{end: x.reader.size}, nil, func(found box) error {
 		if first.path == "" {
 			first = found
 		}

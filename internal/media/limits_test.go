@@ -107,7 +107,7 @@ func TestBadInput(t *testing.T) {
 		{"chunk that wraps around", repeated{tables("co64", 0, 1<<25), numbers(1<<32-1, 1<<32-1)}, media.CutOff},
 		{"more chunks than a file has", repeated{tables("stco", 0, 1<<32-1), numbers(4000)}, media.Malformed},
 		{"many sizes", repeated{with(t, tables("stco", 0, 1), "stsz", 8, 1<<32-1), []byte{1}}, media.Malformed},
-		{"fragments of many samples", repeated{append(bytes.Clone(good), fragment...), []byte{0}}, media.CutOff},
+		{"fragments of many samples", repeated{fragmentedMovie(t, 0, 0, mp4test.Movie{Scale: 1000}, fragment), []byte{0}}, media.CutOff},
 		{"one sample of the largest size", repeated{with(t, good, "stsz", 4, 1<<32-1, 1), []byte{0}}, media.CutOff},
 		{"long list of fragments", repeated{slices.Concat(good, header(0, "sidx"), numbers(0, 1, 1, 0, 0, 1<<16-1)), numbers(1 << 30)}, media.CutOff},
 		{"empty chunks", repeated{slices.Concat([]byte("RIFF\x00\x00\x00\x00AVI ")), []byte("LIST\x04\x00\x00\x00movi")}, media.Excessive},

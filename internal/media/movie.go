@@ -40,7 +40,7 @@ type track struct {
 // readMovie reads the tracks of the moov box.
 func (x *index) readMovie() error {
 	var current *track
-	_, err := x.reader.walk(box{start: x.movie.start, payload: x.movie.start, end: x.movie.end}, movieContainers, func(found box) error {
+	return x.reader.walk(box{start: x.movie.start, payload: x.movie.start, end: x.movie.end}, movieContainers, func(found box) error {
 		switch found.path {
 		case "moov/mvhd":
 			var header mp4.Mvhd
@@ -61,7 +61,6 @@ func (x *index) readMovie() error {
 			return x.readTrack(current, found)
 		}
 	})
-	return err
 }
 
 // readTrack reads a box of a track.

@@ -22,6 +22,9 @@ func inspectMP4(r *reader, delivered bool) (Video, error) {
 		if t.codec == "" {
 			return Video{}, problemf(NoPicture, x.movie.start, "its picture track %d names no codec", t.id)
 		}
+		if t.edited > 0 && x.scale == 0 {
+			return Video{}, problemf(Malformed, x.movie.start, "the edit list of its track %d has no time scale (mvhd box)", t.id)
+		}
 		if t.width*t.height > video.Width*video.Height {
 			video.Width, video.Height = t.width, t.height
 		}

@@ -122,6 +122,7 @@ func TestProblems(t *testing.T) {
 		{"samples larger than the file", with(t, good, "stsz", 4, math.MaxUint32), media.CutOff, "cut off"},
 		{"samples behind the file", with(t, good, "stco", 8, math.MaxUint32), media.CutOff, "cut off"},
 		{"samples in the index", with(t, good, "stco", 8, 0), media.Malformed, `where its ftyp box is`},
+		{"edit list without a movie header", without(t, testdata(t, "corpus/b-frames.mp4"), "mvhd"), media.Malformed, "no time scale"},
 		{"short track header", with(t, good, "tkhd", -8, 40), media.Malformed, "tkhd"},
 		{"short handler", with(t, good, "hdlr", -8, 12), media.Malformed, "too short"},
 	}
