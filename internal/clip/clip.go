@@ -129,10 +129,10 @@ func (c *Clip) inspect() error {
 	video, err := media.Inspect(c.file, c.size)
 	if failed, ok := errors.AsType[*media.Error](err); ok {
 		switch failed.Problem {
-		case media.NotVideo:
-			return command.Usagef("%s is no MP4, MOV or AVI: %w", c, err)
 		case media.NoPicture:
 			return command.Usagef("%s has no picture, and kie.ai modifies videos: %w", c, err)
+		case media.Excessive:
+			return command.Usagef("%s can't be checked: %w: if it lasts more than %v, cut it first: %s", c, err, maxDuration, c.ffmpeg("-t 9.9", "-cut.mp4"))
 		case media.Unfinished:
 			return command.Usagef("%s is not a complete MP4, MOV or AVI: %w; if it plays to its end, upload a copy of it: %s", c, err, c.ffmpeg("-c copy", "-copy.mp4"))
 		default:

@@ -1,6 +1,7 @@
 package clip_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -75,9 +76,9 @@ func TestUnsuitableFiles(t *testing.T) {
 		{"folder", folder, "is a folder: name one video file"},
 		{"empty", file(t, "a.mp4", nil), "is empty"},
 		{"too large", large, "has 500 MB and kie.ai takes at most 500 MB"},
-		{"text", file(t, "a.mp4", []byte("Not a video at all.\n")), "is no MP4, MOV or AVI: it does not begin like an MP4 or MOV"},
+		{"text", file(t, "a.mp4", []byte("Not a video at all.\n")), "is not a complete MP4, MOV or AVI: it does not begin like an MP4 or MOV"},
 		{"text of a few bytes", file(t, "a.mp4", []byte("hello\n")), "does not begin like an MP4 or MOV"},
-		{"web page", file(t, "a.mov", []byte("<html>\n\x1b[31m")), "is no MP4, MOV or AVI"},
+		{"web page", file(t, "a.mov", []byte("<html>\n\x1b[31m")), "is not a complete MP4, MOV or AVI"},
 		{"truncated", file(t, "a.mp4", good[:len(good)-1]), "is not a complete MP4, MOV or AVI: the video is cut off"},
 		{"still picture", file(t, "a.heic", mp4test.FileType("heic")), "it has no index (moov box)"},
 		{"audio", testdata + "field/bad-audio-only.mp4", "has no picture, and kie.ai modifies videos: it has no picture track"},
@@ -89,6 +90,7 @@ func TestUnsuitableFiles(t *testing.T) {
 		{"AVI of eleven seconds", file(t, "a.avi", avi(40_000, 275)), "lasts 11s and"},
 		{"slide show of eleven seconds", file(t, "a.avi", avi(1_000_000, 11)), "lasts 11s and"},
 		{"AVI of excessive duration", file(t, "a.avi", avi(math.MaxUint32, 10_000)), "lasts 8760h0m0s"},
+		{"an excess of boxes", file(t, "a.mp4", append(lasting(time.Second), bytes.Repeat(mp4test.Atom("free"), 1<<16)...)), "can't be checked: it has more than 65536 boxes: if it lasts more than 10s, cut it first: ffmpeg -i"},
 		{"truncated AVI", file(t, "a.avi", avi(40_000, 25)[:420]), "is not a complete MP4, MOV or AVI: the video is cut off"},
 		{"AVI with another first list", file(t, "a.avi", riff("RIFF", "AVI ", riff("LIST", "movi"))), "it has no AVI header"},
 		{"AVI without lists", file(t, "a.avi", riff("RIFF", "AVI ")), "it has no AVI header"},

@@ -124,6 +124,9 @@ type span struct{ start, end int64 }
 // span checks the place of samples of a track.
 func (x *index) span(t *track, start, bytes uint64) (span, error) {
 	size := uint64(x.reader.size) //nolint:gosec // not negative
+	if bytes == 0 {
+		start = min(start, size)
+	}
 	if start > size || bytes > size-start {
 		return span{}, problemf(CutOff, x.reader.size, "the video is cut off: %d bytes of its track %d are at byte %d, and the file has %d", bytes, t.id, start, size)
 	}
