@@ -17,8 +17,8 @@ import (
 // Video describes an inspected file.
 type Video struct {
 	// Duration is that of the longest picture or sound track, as its samples and its
-	// edit list give it; that of the movie header if no track gives one. It is 0 if
-	// the file has none.
+	// edit list give it, or that of the movie header if it is longer. It is 0 if the
+	// file has none.
 	Duration time.Duration
 	// Frame is the mean duration of a frame of the longest picture track, 0 if it is
 	// not known.

@@ -33,15 +33,13 @@ func inspectMP4(r *reader, delivered bool) (Video, error) {
 			video.Frame = toDuration(t.units, t.scale) / time.Duration(t.samples) //nolint:gosec // below 2^60 bytes
 		}
 	}
-	if video.Duration = x.longest(); video.Duration == 0 {
-		video.Duration = toDuration(x.duration, x.scale)
+	longest = x.longest()
+	if !delivered {
+		if err := x.checkFinish(longest); err != nil {
+			return Video{}, err
+		}
 	}
-	if delivered {
-		return video, nil
-	}
-	if err := x.checkFinish(video.Duration); err != nil {
-		return Video{}, err
-	}
+	video.Duration = max(longest, toDuration(x.duration, x.scale))
 	return video, nil
 }
 

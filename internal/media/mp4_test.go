@@ -63,7 +63,7 @@ func TestLayouts(t *testing.T) {
 		{"no movie header", without(t, good, "mvhd"), plain},
 		{"movie header of another version", with(t, good, "mvhd", 0, 9<<24), plain},
 		{"movie header without a duration", with(t, good, "mvhd", 16, 0), plain},
-		{"movie header with another duration", with(t, good, "mvhd", 16, 20_000), plain},
+		{"movie header with a shorter duration", with(t, good, "mvhd", 16, 5000), plain},
 		{"size in the sample description", with(t, with(t, good, "tkhd", 76, 0, 0), "raw ", 24, 640<<16|360), func() media.Video {
 			small := plain
 			small.Width, small.Height = 640, 360
@@ -168,7 +168,9 @@ func TestDurations(t *testing.T) {
 		want time.Duration
 	}{
 		{"samples", movie(), 9960 * time.Millisecond},
-		{"odd time scale", movie(set("mdhd", 12, 30000)), 332 * time.Millisecond},
+		{"odd time scale", movie(set("mvhd", 16, 0), set("mdhd", 12, 30000)), 332 * time.Millisecond},
+		{"longer movie header", movie(set("mvhd", 16, 20_000)), 20 * time.Second},
+		{"shorter movie header", movie(set("mvhd", 16, 20)), 9960 * time.Millisecond},
 		{"long run of samples", movie(set("stts", 8, 240, 1000, 0, 0)), 240 * time.Second},
 		{"durations of more samples than there are", movie(set("stts", 8, math.MaxUint32, 1000, math.MaxUint32, 1000)), 240 * time.Second},
 		{"endless", movie(set("mdhd", 12, 1), set("stts", 8, 240, math.MaxUint32, 0, 0)), 365 * 24 * time.Hour},
@@ -176,12 +178,12 @@ func TestDurations(t *testing.T) {
 		{"samples without durations", movie(set("stts", 8, 240, 0, 0, 0)), 9960 * time.Millisecond},
 		{"neither durations nor a movie header", without(t, movie(set("stts", 8, 240, 0, 0, 0)), "mvhd"), 0},
 		{"movie header without a duration", movie(set("stts", 8, 240, 0, 0, 0), set("mvhd", 16, math.MaxUint32)), 0},
-		{"edit list", movie(edits(0, 1, 4000, 0, 1<<16)), 4 * time.Second},
-		{"edit list with a delay", movie(edits(0, 2, 3000, math.MaxUint32, 1<<16, 4000, 0, 1<<16)), 4 * time.Second},
-		{"edit list of version 1", movie(edits(1<<24, 1, 0, 4000, 0, 0, 1<<16)), 4 * time.Second},
-		{"edit list without a duration", movie(edits(0, 1, 0, 0, 1<<16)), 9960 * time.Millisecond},
-		{"edit list that is too short", movie(edits(0, 9, 4000, 0, 1<<16)), 4 * time.Second},
-		{"edit list beyond the samples", movie(edits(0, 1, 20_000, 0, 1<<16)), 9960 * time.Millisecond},
+		{"edit list", movie(set("mvhd", 16, 0), edits(0, 1, 4000, 0, 1<<16)), 4 * time.Second},
+		{"edit list with a delay", movie(set("mvhd", 16, 0), edits(0, 2, 3000, math.MaxUint32, 1<<16, 4000, 0, 1<<16)), 4 * time.Second},
+		{"edit list of version 1", movie(set("mvhd", 16, 0), edits(1<<24, 1, 0, 4000, 0, 0, 1<<16)), 4 * time.Second},
+		{"edit list without a duration", movie(set("mvhd", 16, 0), edits(0, 1, 0, 0, 1<<16)), 9960 * time.Millisecond},
+		{"edit list that is too short", movie(set("mvhd", 16, 0), edits(0, 9, 4000, 0, 1<<16)), 4 * time.Second},
+		{"edit list beyond the samples", movie(set("mvhd", 16, 0), edits(0, 1, 20_000, 0, 1<<16)), 9960 * time.Millisecond},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
