@@ -15,7 +15,8 @@ import (
 	"lumaflow/internal/media"
 )
 
-// The field cases stand for files of public reports. Their names begin with their
+// The field cases stand for files of public reports. They are output of ffmpeg with
+// some bytes changed, nothing in them is anybody's. Their names begin with their
 // verdict; ffmpeg decodes every frame of the good and valid ones.
 func TestFieldCases(t *testing.T) {
 	t.Parallel()

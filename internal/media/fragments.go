@@ -105,7 +105,8 @@ func (f *fragment) readHead(found box) error {
 	}
 	f.headed = true
 	var extended bool
-	if f.defaults, extended = f.index.extends[header.TrackID]; !extended && f.track != nil {
+	f.defaults, extended = f.index.extends[header.TrackID]
+	if !extended && f.track != nil && f.track.handler == handlerPicture {
 		return problemf(Malformed, found.start, "its track %d has a fragment at byte %d and no trex box", f.track.id, f.moof.start)
 	}
 	if header.CheckFlag(headDuration) {
