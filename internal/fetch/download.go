@@ -27,6 +27,8 @@ type download struct {
 	work     *partial
 	// etag is the tag of the last response, weak ones included.
 	etag string
+	// framed means that the transfer coding of the last body marked its end.
+	framed bool
 }
 
 // run completes the work file and verifies it.
@@ -86,14 +88,18 @@ func (d *download) request(ctx context.Context) error {
 
 // verify accepts the complete work file or drops it.
 func (d *download) verify(ctx context.Context) (media.Video, error) {
-	video, err := media.InspectMP4(d.work.file, d.work.size)
-	var malformed media.MalformedError
+	inspect := media.InspectMP4
+	if d.work.length >= 0 || d.framed {
+		inspect = media.InspectDelivered
+	}
+	video, err := inspect(d.work.file, d.work.size)
+	failed, malformed := errors.AsType[*media.Error](err)
 	switch {
-	case errors.Is(err, media.ErrTruncated) && d.work.length < 0:
-		// The response declared no length, so only the boxes show that it ended
+	case malformed && d.work.length < 0 && (failed.Problem == media.CutOff || failed.Problem == media.Unfinished):
+		// The response declared no length, so only the index shows that it ended
 		// early.
-		return media.Video{}, d.fail(Transient, 0, fmt.Errorf("the connection ended after %d bytes, before the file did", d.work.size))
-	case errors.As(err, &malformed):
+		return media.Video{}, d.fail(Transient, 0, fmt.Errorf("the connection ended after %d bytes, before the file did: %w", d.work.size, err))
+	case malformed:
 		return media.Video{}, d.reject(0, err)
 	case err != nil:
 		return media.Video{}, d.localFailure(ctx, err)

@@ -1,6 +1,6 @@
 // Package fetch downloads one URL into one verified local file. It resumes the
 // partial file of an earlier attempt, also of a process that was killed, hashes
-// the bytes that it writes, accepts only a complete MP4 or MOV, and dials only
+// the bytes that it writes, accepts only an MP4 or MOV with a picture and all of its samples, and dials only
 // addresses of the public internet.
 package fetch
 

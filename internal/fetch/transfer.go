@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"lumaflow/internal/coding"
 	"lumaflow/internal/stall"
@@ -223,6 +224,7 @@ func (t transfer) finish(ctx context.Context, cause error) error {
 	case work.length >= 0 && work.size < work.length:
 		return t.download.fail(Transient, 0, fmt.Errorf("the connection ended after %d of %d bytes", work.size, work.length))
 	default:
+		t.download.framed = slices.Contains(t.response.TransferEncoding, "chunked")
 		return nil
 	}
 }
