@@ -237,7 +237,7 @@ func (m *model) sendOutcome(late attempt) {
 	} else {
 		evidence.Phase, evidence.TaskID = activities.PhaseRefused, ""
 		m.refusedAt = append(m.refusedAt, m.Now())
-		m.run().refuses(evidence)
+		m.run().proves(evidence)
 	}
 	m.signal(workflows.EvidenceSignal.Name, evidence)
 }

@@ -179,7 +179,8 @@ func (s *proofSearch) applyDeferredEvidence(ctx workflow.Context) {
 }
 
 // applyEvidence processes late evidence. About this submission it ends the
-// search; about an earlier one it may prove a task.
+// search; about an earlier one it may prove a task. A later run adopts each task that
+// is proven to be paid: the submission that it searches for may have no time.
 func (s *proofSearch) applyEvidence(ctx workflow.Context, evidence activities.Evidence) {
 	switch {
 	case s.unknown.provenBy(evidence) && evidence.Phase == activities.PhaseAccepted:
@@ -187,7 +188,11 @@ func (s *proofSearch) applyEvidence(ctx workflow.Context, evidence activities.Ev
 	case s.unknown.provenBy(evidence):
 		s.notCreated = true
 	case processesEachSignal(ctx):
-		s.endWithEarlier(s.job.applyEvidence(ctx, evidence))
+		earlier := s.job.applyEvidence(ctx, evidence)
+		if earlier == nil && s.unknown.earlierRun && evidence.Phase == activities.PhaseAccepted && evidence.TaskID != "" {
+			earlier = s.job.accept(ctx, evidence.Submitted())
+		}
+		s.endWithEarlier(earlier)
 	default:
 		s.job.evidence.deferred = append(s.job.evidence.deferred, evidence)
 		s.endWithEarlier(s.job.applyReceivedEvidence(ctx))
@@ -201,7 +206,9 @@ func (s *proofSearch) endWithEarlier(earlier *paidTask) {
 		return
 	}
 	s.found = earlier
-	s.job.payments.addUnknown(s.unknown)
+	if !s.unknown.several {
+		s.job.payments.addUnknown(s.unknown)
+	}
 }
 
 func (s *proofSearch) hasCandidate(state candidateState) bool {
