@@ -127,9 +127,11 @@ func (m *model) beginRun(terminates bool) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	previous := m.TestWorkflowEnvironment
+	m.mu.Lock()
 	m.TestWorkflowEnvironment = suite.NewTestWorkflowEnvironment()
-	m.prepareActivities()
 	m.runs = append(m.runs, &runRecord{})
+	m.mu.Unlock()
+	m.prepareActivities()
 	runID := m.runID()
 	m.withInfo(func(info *workflow.Info) { info.FirstRunID, info.WorkflowExecution.RunID = "run-1", runID })
 	m.RegisterWorkflowWithOptions(m.jobUnderTest, workflow.RegisterOptions{Name: underTest})
@@ -218,12 +220,15 @@ func (m *model) begin(in activities.SubmitInput, phase activities.Phase, taskID 
 	return evidence
 }
 
-// adopts records the task that the open run has.
-func (m *model) adopts(taskID string) {
+// adopts records the task that the run in env has. A reset may be faster than the
+// activity of the run before.
+func (m *model) adopts(env *testsuite.TestWorkflowEnvironment, taskID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.knownTask = taskID
-	m.run().adopts(taskID, m.Now())
+	if env == m.TestWorkflowEnvironment {
+		m.knownTask = taskID
+		m.run().adopts(taskID, m.Now())
+	}
 }
 
 // lose is a submission with an unknown outcome, which created a task or did not.
@@ -240,6 +245,7 @@ func (m *model) lose(in activities.SubmitInput, created bool) activities.Evidenc
 
 // scriptEarlierRuns answers with what the histories of the earlier runs hold.
 func (m *model) scriptEarlierRuns() {
+	env := m.TestWorkflowEnvironment
 	next := m.script("earlier runs", "answered", "answered", "answered", "answered", "down", "unreadable")
 	m.OnActivity(a.EarlierRuns, anything).Return(func(context.Context) (activities.Earlier, error) {
 		switch next() {
@@ -250,6 +256,9 @@ func (m *model) scriptEarlierRuns() {
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		if env != m.TestWorkflowEnvironment {
+			return activities.Earlier{}, errTerminated
+		}
 		return activities.Earlier{Earlier: m.earlier(), Settings: keptFacts}, nil
 	})
 }
