@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
@@ -123,6 +124,22 @@ func TestOneTaskDoesNotSettleUnreadableRuns(t *testing.T) {
 			require.Contains(t, env.status().Detail, mayBePaid)
 		})
 	}
+}
+
+// Evidence that settles the only lost submission leaves no search to a callback that
+// arrives with it.
+func TestRefusalBesideACallbackBeforeTheNextSubmission(t *testing.T) {
+	env := newJobEnv(t)
+	lost := env.evidence(activities.PhaseSending, "")
+	env.onSubmit(env.fails(activities.SubmitUnknown, lost), func(activities.SubmitInput) (activities.Submitted, error) {
+		env.SignalWorkflow(workflows.CallbackSignal.Name, workflows.Callback{TaskID: otherTask, Code: 200})
+		env.SignalWorkflow(workflows.EvidenceSignal.Name, refused(lost))
+		return env.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT)(activities.SubmitInput{})
+	}, env.accepted(ourTask)).onIdentify(otherTask, foreignTaskError()).onPoll().onStore()
+	env.sendResolution(time.Minute, workflows.Resolution{Action: workflows.Resubmit})
+	env.sendSuccess(20*time.Minute, ourTask)
+	require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
+	require.Equal(t, 3, env.submissions)
 }
 
 // A callback is taken for the second submission, and evidence shows that it was the

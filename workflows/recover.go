@@ -70,7 +70,12 @@ func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
 		attachCallback(ctx, found, j.callbacks.deferred)
 		return found, nil
 	}
-	for callback, ok := j.callbacks.next(); ok; callback, ok = j.callbacks.next() {
+	// The evidence may have settled all of them.
+	for j.payments.hasUnknown() {
+		callback, ok := j.callbacks.next()
+		if !ok {
+			break
+		}
 		if callback.TaskID == "" {
 			continue
 		}
