@@ -295,7 +295,7 @@ func (m *model) accounts(taskID string) bool {
 	adoptedOthers := m.knownTask != "" && !slices.Contains(m.charges, m.knownTask)
 	return adoptedOthers || slices.Contains(m.collected, taskID) || strings.Contains(detail, taskID) ||
 		errors.As(err, &failed) && failed.Type() == workflows.SubmitUnknown ||
-		strings.Contains(detail, "earlier submission of this job may be paid") || strings.Contains(detail, "a task may exist")
+		strings.Contains(detail, "earlier submission of this job may be paid") || strings.Contains(detail, "earlier run of this job may have paid") || strings.Contains(detail, "a task may exist")
 }
 
 // checkPayments checks the job after its last run.
