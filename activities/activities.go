@@ -45,6 +45,9 @@ type Runs interface {
 	Intents(ctx context.Context, workflowID, runID, activityID string) ([]runs.Intent, error)
 	// Earlier is what the other runs of the chain of a run have paid.
 	Earlier(ctx context.Context, workflowID, runID string) (runs.Earlier, error)
+	// First is the first run of the chain of a run; empty if the server does not report
+	// it.
+	First(ctx context.Context, workflowID, runID string) (firstRunID string, err error)
 	// Claimant is another job that has a task; empty if none is known.
 	Claimant(ctx context.Context, taskID, exceptWorkflowID string) (workflowID string, err error)
 }

@@ -111,9 +111,11 @@ func (r *recorder) phases() []activities.Phase {
 
 // ledger is what the server has on record about the runs of a job.
 type ledger struct {
-	intents   []runs.Intent
-	earlier   runs.Earlier
-	claimant  string
+	intents  []runs.Intent
+	earlier  runs.Earlier
+	claimant string
+	// first is the first run of the chain.
+	first     string
 	collected []string
 	err       error
 }
@@ -125,6 +127,8 @@ func (l *ledger) Intents(context.Context, string, string, string) ([]runs.Intent
 func (l *ledger) Earlier(context.Context, string, string) (runs.Earlier, error) {
 	return l.earlier, l.err
 }
+
+func (l *ledger) First(context.Context, string, string) (string, error) { return l.first, l.err }
 
 func (l *ledger) Claimant(context.Context, string, string) (string, error) { return l.claimant, l.err }
 

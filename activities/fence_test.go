@@ -2,33 +2,105 @@ package activities_test
 
 import (
 	"context"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/converter"
 
 	"lumaflow/activities"
 	"lumaflow/internal/kie"
 	"lumaflow/internal/paid/runs"
+	"lumaflow/test/historyfile"
 )
 
 // testRun is the run id of the SDK's test environment.
 const testRun = "default-test-run-id"
 
-// A run other than the one that may send submits nothing, whatever evidence it has.
+// A run other than the one that may send submits nothing. The input of lumaflow v0.1
+// does not name that run: it is the first of the chain.
 func TestLaterRunSendsNothing(t *testing.T) {
+	tests := []struct {
+		name, run, first string
+		unread           error
+		sent             int
+		errorType        string
+	}{
+		{"named: this run", testRun, "another", nil, 1, ""},
+		{"named: another run", "another", testRun, nil, 0, activities.LaterRun},
+		{"v0.1: the first run", "", testRun, nil, 1, ""},
+		{"v0.1: a later run", "", "another", nil, 0, activities.LaterRun},
+		{"v0.1: the server does not report the first run", "", "", nil, 1, ""},
+		{"v0.1: the first run can't be read", "", testRun, serviceerror.NewUnavailable("unavailable"), 0, "wrapError"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.ledger.first, f.ledger.err = test.first, test.unread
+			sent := f.answerSubmissions(taskID, nil)
+			input := f.submitInput()
+			input.Run = test.run
+			_, err := f.submit(t, input)
+			require.Equal(t, test.sent, *sent)
+			if test.errorType == "" {
+				require.NoError(t, err)
+				return
+			}
+			failed := failedAs(t, err)
+			require.Equal(t, test.errorType, failed.Type())
+			require.Equal(t, test.unread == nil, failed.NonRetryable())
+			require.Empty(t, f.recorder.phases())
+			require.Empty(t, f.ledger.intents)
+		})
+	}
+}
+
+// A worker of lumaflow v0.1 sends for any run, so the evidence of a later run counts.
+func TestLaterRunKeepsItsEvidence(t *testing.T) {
 	f := newFixture(t)
+	f.ledger.first = "another"
 	sent := f.answerSubmissions(taskID, nil)
-	input := f.submitInput()
-	input.Run = "the first run"
-	_, err := f.submit(t, input)
-	failed := failedAs(t, err)
-	require.Equal(t, activities.LaterRun, failed.Type())
-	require.True(t, failed.NonRetryable())
+	f.SetHeartbeatDetails(activities.Evidence{Phase: activities.PhaseAccepted, TaskID: taskID, Attempts: 1})
+	submitted, err := f.submit(t, f.submitInput())
+	require.NoError(t, err)
+	require.Equal(t, taskID, submitted.TaskID)
 	require.Zero(t, *sent)
-	require.Empty(t, f.recorder.phases())
-	require.Empty(t, f.ledger.intents)
+}
+
+// A run of lumaflow v0.1 was reset past the schedule of its submission, and the copy
+// reaches a worker of this release.
+func TestCopiedScheduleOfAnOldReleaseSendsNothing(t *testing.T) {
+	for _, name := range []string{"reset-while-in-flight", "reset-while-it-submits-again", "retry-policy", "cron"} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.ledger.first = "the first run"
+			sent := f.answerSubmissions(taskID, nil)
+			input := lastSubmission(t, "v0.1."+name+".run-2")
+			require.Empty(t, input.Run)
+			f.now = input.Until.Add(-time.Hour)
+			_, err := f.submit(t, input)
+			require.Equal(t, activities.LaterRun, failedAs(t, err).Type())
+			require.Zero(t, *sent)
+		})
+	}
+}
+
+// lastSubmission is the input of the last submission in a recorded history.
+func lastSubmission(t *testing.T, name string) (input activities.SubmitInput) {
+	t.Helper()
+	history, err := historyfile.Read(filepath.Join("../workflows/testdata/histories", name+".json"))
+	require.NoError(t, err)
+	for _, event := range slices.Backward(history.GetEvents()) {
+		if scheduled := event.GetActivityTaskScheduledEventAttributes(); scheduled.GetActivityType().GetName() == "Submit" {
+			require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(scheduled.GetInput(), &input))
+			return input
+		}
+	}
+	require.Fail(t, "the history has no submission", name)
+	return input
 }
 
 // An attempt sends only if the history of its run has its intent, and no earlier

@@ -38,8 +38,8 @@ type SubmitInput struct {
 	Attempts int `json:"attempts,omitempty"`
 	// Run is the only run that may send: the first of its chain, or one that has read
 	// what the earlier ones paid. It is data, so that the copy of a schedule in the
-	// history of a reset run still names the run that made it. Empty means any: the
-	// input of lumaflow v0.1.
+	// history of a reset run still names the run that made it. Empty, in the input of
+	// lumaflow v0.1, means the first of the chain.
 	Run string `json:"run,omitempty"`
 }
 
@@ -72,14 +72,15 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	if err != nil {
 		return Submitted{}, err
 	}
-	if run := attempt.info.WorkflowExecution.RunID; input.Run != "" && input.Run != run {
-		return Submitted{}, permanent(LaterRun, "nothing is submitted: an earlier run of the job may have paid", nil)
-	}
+	// The evidence comes first: a worker of lumaflow v0.1 sends for any run.
 	switch attempt.evidence.Phase {
 	case PhaseAccepted:
 		return attempt.evidence.Submitted(), nil
 	case PhaseSending:
 		return Submitted{}, attempt.unknown(errors.New("an earlier attempt began to send and left no outcome"))
+	}
+	if err := attempt.checkRun(ctx); err != nil {
+		return Submitted{}, err
 	}
 	if input.Held != nil && a.options.Now().Before(input.Held.Until) {
 		return Submitted{}, attempt.waitFor(*input.Held)
@@ -111,6 +112,22 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	default:
 		return Submitted{}, attempt.unknown(err)
 	}
+}
+
+// checkRun returns LaterRun unless the attempt belongs to the run that may send. If
+// that can't be read, the server retries.
+func (t *attempt) checkRun(ctx context.Context) error {
+	job, sender := t.info.WorkflowExecution, t.input.Run
+	if sender == "" {
+		var err error
+		if sender, err = t.options.Runs.First(ctx, job.ID, job.RunID); err != nil {
+			return fmt.Errorf("nothing is sent, because the first run of the job can't be read: %w", err)
+		}
+	}
+	if sender != "" && sender != job.RunID {
+		return permanent(LaterRun, "nothing is submitted: an earlier run of the job may have paid", nil)
+	}
+	return nil
 }
 
 // attempt is one attempt to submit and its evidence.

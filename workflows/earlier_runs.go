@@ -20,47 +20,42 @@ func (j *job) adoptEarlierRuns(ctx workflow.Context) (*paidTask, error) {
 	}
 	j.payments.unread = false
 	if err != nil {
-		return nil, unknownSubmission{cause: "the earlier runs of this job could not be read: " + causeText(err), earlierRun: true}
+		return nil, unknownSubmission{cause: "the earlier runs of this job could not be read: " + causeText(err), earlierRun: true, several: true}
 	}
 	j.applySettings(earlier.Settings)
 	j.sender = earlier.RunID
 	unknown := unknownOf(earlier)
-	if unknown != nil {
+	for _, submission := range unknown {
 		// A submission of this run continues the count.
-		j.recordAttempts(earlier.Settings, unknown.evidence.Attempts)
+		j.recordAttempts(earlier.Settings, submission.evidence.Attempts)
 	}
-	if len(earlier.Tasks) > 0 {
-		for _, task := range earlier.Tasks[1:] {
-			j.payments.addAccepted(activities.Evidence{Phase: activities.PhaseAccepted, TaskID: task.TaskID})
-		}
-		if unknown != nil {
-			j.payments.addUnknown(*unknown)
-		}
-		return j.adoptEarlierTask(ctx, earlier.Tasks[0].TaskID, earlier), nil
+	j.payments.setEarlier(unknown)
+	if len(earlier.Tasks) == 0 {
+		return nil, j.payments.nextUndecided()
 	}
-	if unknown != nil {
-		return nil, *unknown
+	for _, task := range earlier.Tasks[1:] {
+		j.payments.addAccepted(activities.Evidence{Phase: activities.PhaseAccepted, TaskID: task.TaskID})
 	}
-	return nil, nil
+	return j.adoptEarlierTask(ctx, earlier.Tasks[0].TaskID, earlier), nil
 }
 
-// unknownOf is the submission of the earlier runs that has no known outcome; nil if
-// there is none.
-func unknownOf(earlier activities.Earlier) *unknownSubmission {
-	submission := earlier.Unknown
-	if submission == nil {
-		return nil
+// unknownOf are the submissions of the earlier runs that have no known outcome, the
+// oldest first.
+func unknownOf(earlier activities.Earlier) []unknownSubmission {
+	var all []unknownSubmission
+	for _, submission := range earlier.Unknown {
+		cause := "an earlier run of this job began to send"
+		if submission.At.IsZero() && earlier.Unread != "" {
+			cause = fmt.Sprintf("an earlier run of this job, %s, is deleted", earlier.Unread)
+		}
+		all = append(all, unknownSubmission{
+			evidence: activities.Evidence{
+				Phase: activities.PhaseSending, At: submission.At, Attempts: submission.Attempts, TaskID: submission.TaskID, Settings: earlier.Settings,
+			},
+			cause: cause, earlierRun: true, undecided: true,
+		})
 	}
-	cause := "an earlier run of this job began to send"
-	if earlier.Unread != "" {
-		cause = fmt.Sprintf("an earlier run of this job, %s, is deleted", earlier.Unread)
-	}
-	return &unknownSubmission{
-		evidence: activities.Evidence{
-			Phase: activities.PhaseSending, At: submission.At, Attempts: submission.Attempts, TaskID: submission.TaskID, Settings: earlier.Settings,
-		},
-		cause: cause, earlierRun: true,
-	}
+	return all
 }
 
 // adoptEarlierTask makes the task of an earlier run the job's own. It may have

@@ -67,8 +67,8 @@ func TestLaterRunSubmitsNothingWithoutProof(t *testing.T) {
 		err     error
 		cause   string
 	}{
-		"an earlier run began to send": {runs.Earlier{Unknown: &runs.Submission{At: at, Attempts: 2}}, nil, "an earlier run of this job began to send"},
-		"an earlier run is deleted":    {runs.Earlier{Unknown: &runs.Submission{}, Unread: "run-1"}, nil, "an earlier run of this job, run-1, is deleted"},
+		"an earlier run began to send": {runs.Earlier{Unknown: []runs.Submission{{At: at, Attempts: 2}}}, nil, "an earlier run of this job began to send"},
+		"an earlier run is deleted":    {runs.Earlier{Unknown: []runs.Submission{{}}, Unread: "run-1"}, nil, "an earlier run of this job, run-1, is deleted"},
 		"they can't be read": {runs.Earlier{}, temporal.NewNonRetryableApplicationError("no access", "Odd", nil),
 			"the earlier runs of this job could not be read: no access"},
 		"no worker reads them": {runs.Earlier{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, nil),
@@ -94,7 +94,7 @@ func TestLaterRunSubmitsNothingWithoutProof(t *testing.T) {
 // The input's permission to submit again is about the submissions of the run itself.
 func TestLaterRunDoesNotSubmitByTheInput(t *testing.T) {
 	env := newJobEnv(t)
-	env.onSubmit(laterRun).onEarlierRuns(runs.Earlier{Unknown: &runs.Submission{At: env.Now(), Attempts: 1}}, nil)
+	env.onSubmit(laterRun).onEarlierRuns(runs.Earlier{Unknown: []runs.Submission{{At: env.Now(), Attempts: 1}}}, nil)
 	input := request
 	input.OnUnknownSubmit = "resubmit"
 	env.run(input).failsWith(workflows.SubmitUnknown)
@@ -105,7 +105,7 @@ func TestLaterRunDoesNotSubmitByTheInput(t *testing.T) {
 func TestLaterRunNamesTheUnknownSubmissionBesideATask(t *testing.T) {
 	env := newJobEnv(t)
 	env.onSubmit(laterRun).onPoll().onStore()
-	env.onEarlierRuns(runs.Earlier{Tasks: []runs.Task{{TaskID: ourTask}}, Unknown: &runs.Submission{At: env.Now(), Attempts: 2}}, nil)
+	env.onEarlierRuns(runs.Earlier{Tasks: []runs.Task{{TaskID: ourTask}}, Unknown: []runs.Submission{{At: env.Now(), Attempts: 2}}}, nil)
 	env.run(request).succeeds()
 	require.Contains(t, env.status().Detail, "An earlier submission of this job may be paid, too")
 	require.Equal(t, 2, env.status().SubmitAttempts)
@@ -124,7 +124,7 @@ func TestLaterRunWithoutAWorkerMayBePaid(t *testing.T) {
 
 func TestLateProofReachesALaterRun(t *testing.T) {
 	at := time.Date(2026, 11, 27, 3, 0, 0, 0, time.UTC)
-	began := runs.Earlier{Unknown: &runs.Submission{At: at, Attempts: 1}}
+	began := runs.Earlier{Unknown: []runs.Submission{{At: at, Attempts: 1}}}
 	t.Run("by evidence", func(t *testing.T) {
 		env := newJobEnv(t)
 		env.SetStartTime(at)

@@ -32,6 +32,11 @@ type unknownSubmission struct {
 	// earlierRun means that a run before this one made it, at a time that may be long
 	// ago or unknown.
 	earlierRun bool
+	// undecided means that no search for its outcome has ended and that nothing may be
+	// sent before.
+	undecided bool
+	// several means that it stands for all earlier runs, whose payments can't be read.
+	several bool
 }
 
 func (u unknownSubmission) Error() string {
@@ -78,7 +83,7 @@ func (u unknownSubmission) provenBy(evidence activities.Evidence) bool {
 // returns the task of an unknown submission if the evidence proves one.
 func (j *job) applyEvidence(ctx workflow.Context, evidence activities.Evidence) *paidTask {
 	switch {
-	case !j.payments.removeProven(evidence):
+	case !j.payments.removeProven(evidence, j.status.TaskID):
 		j.payments.addAccepted(evidence)
 	case evidence.Phase == activities.PhaseAccepted:
 		return j.accept(ctx, evidence.Submitted())
@@ -107,7 +112,7 @@ func (j *job) drainSignals(ctx workflow.Context) {
 		j.addStray(ctx, callback.TaskID)
 	}
 	for evidence, ok := j.evidence.next(); ok; evidence, ok = j.evidence.next() {
-		j.payments.removeProven(evidence)
+		j.payments.removeProven(evidence, j.status.TaskID)
 		j.payments.addAccepted(evidence)
 	}
 }

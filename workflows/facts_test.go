@@ -84,7 +84,7 @@ func TestMemo(t *testing.T) {
 			env.onSubmit(laterRun).onEarlierRuns(runs.Earlier{Tasks: []runs.Task{{TaskID: ourTask}}}, nil)
 		}, request, []paid.Facts{task}},
 		{"an unknown submission of an earlier run", func(env *jobEnv) {
-			env.onSubmit(laterRun).onEarlierRuns(runs.Earlier{Unknown: &runs.Submission{At: env.Now()}}, nil).onIdentify(ourTask, nil).sendSuccess(time.Minute, ourTask)
+			env.onSubmit(laterRun).onEarlierRuns(runs.Earlier{Unknown: []runs.Submission{{At: env.Now()}}}, nil).onIdentify(ourTask, nil).sendSuccess(time.Minute, ourTask)
 		}, request, []paid.Facts{intent, task}},
 		{"a worker of lumaflow v0.1", func(env *jobEnv) {
 			env.onSubmit(env.accepted(ourTask)).sendSuccess(time.Minute, ourTask)

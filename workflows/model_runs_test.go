@@ -52,30 +52,61 @@ type modelSignal struct {
 // runRecord is what the history of a run holds about its payments: package runs
 // reads the same from a real one.
 type runRecord struct {
-	tasks   []runs.Task
-	unknown *runs.Submission
-	// inherited means that unknown is of an earlier run, settled that the run found
-	// its outcome.
-	inherited, settled bool
+	tasks []runs.Task
+	// lost are the submissions with an unknown outcome, by their time.
+	lost []runs.Submission
+	// proven are the tasks that late evidence names, by the time of the submission;
+	// empty if it created none.
+	proven map[time.Time]string
+	// assumed are the tasks that the run adopted without proof.
+	assumed []string
 }
 
 func (h *runRecord) accepts(evidence activities.Evidence) {
 	h.add(evidence.TaskID, evidence.At)
-	h.refuses(evidence)
+	h.proves(evidence)
 }
 
-// refuses removes the unknown submission that evidence is about.
-func (h *runRecord) refuses(evidence activities.Evidence) {
-	if h.unknown != nil && h.unknown.At.Equal(evidence.At) {
-		h.unknown, h.settled = nil, h.inherited
+// proves records the outcome of a submission.
+func (h *runRecord) proves(evidence activities.Evidence) {
+	if h.proven == nil {
+		h.proven = map[time.Time]string{}
+	}
+	h.proven[evidence.At.UTC().Round(0)] = evidence.TaskID
+}
+
+func (h *runRecord) loses(submissions ...runs.Submission) {
+	for _, lost := range submissions {
+		if !slices.ContainsFunc(h.lost, func(known runs.Submission) bool { return known.At.Equal(lost.At) }) {
+			h.lost = append(h.lost, lost)
+		}
 	}
 }
 
 func (h *runRecord) adopts(taskID string, now time.Time) {
 	if h.add(taskID, now) {
-		h.settled = h.inherited && h.unknown != nil
-		h.unknown = nil
+		h.assumed = append(h.assumed, taskID)
 	}
+}
+
+// unknown are the lost submissions but the proven ones, and but one for each task
+// that was assumed to be that of a lost submission, the oldest first.
+func (h *runRecord) unknown() []runs.Submission {
+	assumed := map[string]bool{}
+	for _, taskID := range h.assumed {
+		assumed[taskID] = true
+	}
+	var unknown []runs.Submission
+	for _, lost := range h.lost {
+		taskID, proven := h.proven[lost.At.UTC().Round(0)]
+		if proven {
+			delete(assumed, taskID)
+		} else {
+			unknown = append(unknown, lost)
+		}
+	}
+	slices.SortFunc(unknown, func(a, b runs.Submission) int { return a.At.Compare(b.At) })
+	return unknown[min(len(assumed), len(unknown)):]
 }
 
 // add reports whether the task is new.
@@ -96,9 +127,11 @@ func (m *model) beginRun(terminates bool) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	previous := m.TestWorkflowEnvironment
+	m.mu.Lock()
 	m.TestWorkflowEnvironment = suite.NewTestWorkflowEnvironment()
-	m.prepareActivities()
 	m.runs = append(m.runs, &runRecord{})
+	m.mu.Unlock()
+	m.prepareActivities()
 	runID := m.runID()
 	m.withInfo(func(info *workflow.Info) { info.FirstRunID, info.WorkflowExecution.RunID = "run-1", runID })
 	m.RegisterWorkflowWithOptions(m.jobUnderTest, workflow.RegisterOptions{Name: underTest})
@@ -187,12 +220,15 @@ func (m *model) begin(in activities.SubmitInput, phase activities.Phase, taskID 
 	return evidence
 }
 
-// adopts records the task that the open run has.
-func (m *model) adopts(taskID string) {
+// adopts records the task that the run in env has. A reset may be faster than the
+// activity of the run before.
+func (m *model) adopts(env *testsuite.TestWorkflowEnvironment, taskID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.knownTask = taskID
-	m.run().adopts(taskID, m.Now())
+	if env == m.TestWorkflowEnvironment {
+		m.knownTask = taskID
+		m.run().adopts(taskID, m.Now())
+	}
 }
 
 // lose is a submission with an unknown outcome, which created a task or did not.
@@ -203,51 +239,48 @@ func (m *model) lose(in activities.SubmitInput, created bool) activities.Evidenc
 		evidence = m.charge(in)
 		evidence.Phase = activities.PhaseSending
 	}
-	m.lostTwice = m.lostTwice || m.run().unknown != nil
-	m.run().unknown, m.run().inherited = &runs.Submission{At: evidence.At, Attempts: evidence.Attempts}, false
+	m.run().loses(runs.Submission{At: evidence.At, Attempts: evidence.Attempts})
 	return evidence
 }
 
 // scriptEarlierRuns answers with what the histories of the earlier runs hold.
 func (m *model) scriptEarlierRuns() {
+	env := m.TestWorkflowEnvironment
 	next := m.script("earlier runs", "answered", "answered", "answered", "answered", "down", "unreadable")
 	m.OnActivity(a.EarlierRuns, anything).Return(func(context.Context) (activities.Earlier, error) {
 		switch next() {
 		case "down":
 			return activities.Earlier{}, temporal.NewApplicationError("down", activities.ProviderUnavailable)
 		case "unreadable":
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			// One unknown submission stands for all of the earlier runs.
-			m.lostTwice = m.lostTwice || len(m.charges) > 1
 			return activities.Earlier{}, temporal.NewNonRetryableApplicationError("unreadable", "Odd", nil)
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		if env != m.TestWorkflowEnvironment {
+			return activities.Earlier{}, errTerminated
+		}
 		return activities.Earlier{Earlier: m.earlier(), Settings: keptFacts}, nil
 	})
 }
 
 // earlier merges the records of the earlier runs, as package runs does.
 func (m *model) earlier() runs.Earlier {
-	merged := runs.Earlier{RunID: m.runID(), Runs: len(m.runs) - 1}
 	all := &runRecord{}
 	for _, run := range m.runs[:len(m.runs)-1] {
 		for _, task := range run.tasks {
 			all.add(task.TaskID, task.SubmittedAt)
 		}
-		if run.settled {
-			merged.Unknown = nil
-		}
-		if run.unknown != nil {
-			merged.Unknown = run.unknown
+		all.loses(run.lost...)
+		all.assumed = append(all.assumed, run.assumed...)
+		for at, taskID := range run.proven {
+			all.proves(activities.Evidence{At: at, TaskID: taskID})
 		}
 	}
-	merged.Tasks = all.tasks
+	merged := runs.Earlier{RunID: m.runID(), Runs: len(m.runs) - 1, Tasks: all.tasks, Unknown: all.unknown()}
 	for _, task := range merged.Tasks {
 		m.run().add(task.TaskID, task.SubmittedAt)
 	}
-	m.run().unknown, m.run().inherited = merged.Unknown, merged.Unknown != nil
+	m.run().loses(merged.Unknown...)
 	return merged
 }
 
@@ -260,9 +293,9 @@ func (m *model) accounts(taskID string) bool {
 	var failed *temporal.ApplicationError
 	detail := m.status().Detail
 	adoptedOthers := m.knownTask != "" && !slices.Contains(m.charges, m.knownTask)
-	return adoptedOthers || m.lostTwice && len(m.runs) > 1 || slices.Contains(m.collected, taskID) || strings.Contains(detail, taskID) ||
+	return adoptedOthers || slices.Contains(m.collected, taskID) || strings.Contains(detail, taskID) ||
 		errors.As(err, &failed) && failed.Type() == workflows.SubmitUnknown ||
-		strings.Contains(detail, "earlier submission of this job may be paid") || strings.Contains(detail, "a task may exist")
+		strings.Contains(detail, "earlier submission of this job may be paid") || strings.Contains(detail, "earlier run of this job may have paid") || strings.Contains(detail, "a task may exist")
 }
 
 // checkPayments checks the job after its last run.

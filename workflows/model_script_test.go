@@ -27,6 +27,8 @@ func (m *model) scriptSubmissions() {
 	}
 	env := m.TestWorkflowEnvironment
 	m.OnActivity(a.Submit, anything, anything).After(latency).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
 		if env != m.TestWorkflowEnvironment {
 			return activities.Submitted{}, errTerminated // The reset was faster.
 		}
@@ -34,8 +36,6 @@ func (m *model) scriptSubmissions() {
 			return laterRun(in)
 		}
 		m.submissions++
-		m.mu.Lock()
-		defer m.mu.Unlock()
 		m.paidAfterProof = m.paidAfterProof || before(m.provenAt, m.Now()) > 0
 		outcome := next()
 		// The test environment drops an attempt in flight that is cancelled, by the job or
@@ -131,15 +131,16 @@ func (m *model) scriptSubmissions() {
 func (m *model) scriptRecords() {
 	next := m.script("records", "finished", "finished", "finished", "pending", "failed", "overdue", "timed out", "out of reach")
 	confirms := m.script("confirms", "nothing", "nothing", "finished")
+	env := m.TestWorkflowEnvironment
 	m.OnActivity(a.Confirm, anything, anything).Return(func(_ ctx, taskID string) (none activities.Finished, err error) {
-		m.adopts(taskID)
+		m.adopts(env, taskID)
 		if confirms() == "nothing" {
 			return none, nil
 		}
 		return finished(taskID, 1), nil
 	})
 	m.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
-		m.adopts(in.TaskID)
+		m.adopts(env, in.TaskID)
 		require.NotContains(m.r, in.CallbackURLs, failureURL, "the links of a failure callback are not used")
 		switch next() {
 		case "timed out":
@@ -237,7 +238,7 @@ func (m *model) sendOutcome(late attempt) {
 	} else {
 		evidence.Phase, evidence.TaskID = activities.PhaseRefused, ""
 		m.refusedAt = append(m.refusedAt, m.Now())
-		m.run().refuses(evidence)
+		m.run().proves(evidence)
 	}
 	m.signal(workflows.EvidenceSignal.Name, evidence)
 }

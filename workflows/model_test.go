@@ -53,10 +53,6 @@ type model struct {
 	// paidAfterProof means that the job submitted after late evidence had proved a
 	// task.
 	paidAfterProof bool
-	// lostTwice means that one run has lost two submissions. The history of a run
-	// keeps the last one only, so that a later run may find the task of one and not
-	// name the other.
-	lostTwice bool
 	// adoptable are the tasks that operators decided to adopt.
 	adoptable []string
 	// runs are what the histories of the runs hold; the last is the open one.

@@ -90,9 +90,12 @@ func (j *job) obtainTask(ctx workflow.Context) (*paidTask, error) {
 		if !ok {
 			return task, err
 		}
-		found, err := j.recoverTask(ctx, unknown)
-		if found != nil || err != nil {
-			return found, err
+		for ok {
+			task, err = j.recoverTask(ctx, unknown)
+			unknown, ok = errors.AsType[unknownSubmission](err)
+		}
+		if task != nil || err != nil {
+			return task, err
 		}
 	}
 }

@@ -19,8 +19,8 @@ const maxLookups = 200
 // payments are what a job has paid, or may have paid, beside its own task. No
 // end of the job may hide any of them.
 type payments struct {
-	// unknown are earlier submissions with an unknown outcome, oldest first. The
-	// job has submitted again after each of them.
+	// unknown are earlier submissions with an unknown outcome, oldest first. The job
+	// has submitted again after each of them, or has yet to search for its outcome.
 	unknown []unknownSubmission
 	// accepted are the tasks that late evidence proves to be paid. The job's own
 	// may be among them.
@@ -40,24 +40,62 @@ type payments struct {
 // hasUnknown reports whether the outcome of an earlier submission is unknown.
 func (p *payments) hasUnknown() bool { return len(p.unknown) > 0 }
 
-// oldestUnknown returns the first submission with an unknown outcome: an earlier
-// one, or else the latest.
-func (p *payments) oldestUnknown(latest unknownSubmission) unknownSubmission {
-	if p.hasUnknown() {
+// oldestUnknown returns the first submission with an unknown outcome. One of an
+// earlier run is searched before all others, one of this run after them.
+func (p *payments) oldestUnknown(searched unknownSubmission) unknownSubmission {
+	if p.hasUnknown() && !searched.earlierRun {
 		return p.unknown[0]
 	}
-	return latest
+	return searched
 }
 
+// addUnknown adds a submission after which the job may submit again, or which it
+// leaves open at its end.
 func (p *payments) addUnknown(unknown unknownSubmission) {
+	unknown.undecided = false
+	if unknown.earlierRun {
+		p.unknown = slices.Insert(p.unknown, 0, unknown)
+		return
+	}
 	p.unknown = append(p.unknown, unknown)
 }
 
+// setEarlier replaces the unknown submissions of the earlier runs. A reset copies
+// those of a run into the next one.
+func (p *payments) setEarlier(earlier []unknownSubmission) {
+	own := slices.DeleteFunc(p.unknown, func(known unknownSubmission) bool {
+		return known.earlierRun || slices.ContainsFunc(earlier, func(unknown unknownSubmission) bool {
+			return !unknown.evidence.At.IsZero() && unknown.evidence.At.Equal(known.evidence.At)
+		})
+	})
+	p.unknown = slices.Concat(earlier, own)
+}
+
+// nextUndecided removes and returns the oldest submission that has to be searched
+// for; nil if there is none.
+func (p *payments) nextUndecided() error {
+	next := slices.IndexFunc(p.unknown, func(unknown unknownSubmission) bool { return unknown.undecided })
+	if next < 0 {
+		return nil
+	}
+	unknown := p.unknown[next]
+	p.unknown = slices.Delete(p.unknown, next, next+1)
+	return unknown
+}
+
+// permitNext has the job submit again in spite of its unknown submissions.
+func (p *payments) permitNext() {
+	for i := range p.unknown {
+		p.unknown[i].undecided = false
+	}
+}
+
 // removeProven removes the unknown submission whose outcome evidence proves, and
-// reports whether there was one.
-func (p *payments) removeProven(evidence activities.Evidence) bool {
+// reports whether there was one. The job's own task has been counted as that of one of
+// them already.
+func (p *payments) removeProven(evidence activities.Evidence, ownTaskID string) bool {
 	proven := slices.IndexFunc(p.unknown, func(unknown unknownSubmission) bool { return unknown.provenBy(evidence) })
-	if proven < 0 {
+	if proven < 0 || ownTaskID != "" && evidence.TaskID == ownTaskID {
 		return false
 	}
 	p.unknown = slices.Delete(p.unknown, proven, proven+1)

@@ -13,7 +13,8 @@ import (
 // recoverTask searches for proof of the outcome of an unknown submission: a callback
 // on this job's own URL that the provider's record confirms, late evidence of
 // the worker that sent it, or the decision of an operator. It returns the
-// adopted task, or nil without an error if the job may submit again.
+// adopted task, or nil without an error if the job may submit again. Its error is the
+// next unknownSubmission if there is one to search for.
 func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*paidTask, error) {
 	search := &proofSearch{job: j, unknown: unknown, windowEnd: unknown.windowStart(ctx).Add(j.terms.recoveryWindow)}
 	j.enterWithNext(ctx, StageSubmitUnknown, search.describe(), search.next())
@@ -27,6 +28,9 @@ func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*pai
 	}
 	switch {
 	case search.found != nil:
+		if unknown.several { // The task is that of one.
+			j.payments.addUnknown(unknown)
+		}
 		for _, c := range search.candidates {
 			if c.state != candidateDenied {
 				j.addStray(ctx, c.taskID)
@@ -34,9 +38,10 @@ func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*pai
 		}
 		return search.found, nil
 	case search.notCreated:
-		return nil, nil
+		return nil, j.payments.nextUndecided()
 	case search.action == Resubmit:
 		j.payments.addUnknown(unknown)
+		j.payments.permitNext()
 		// Candidates without a result are identified before anything is paid.
 		j.callbacks.deferred = append(j.callbacks.deferred, search.pendingCallbacks()...)
 		// The new submission has a deadline of its own.
@@ -65,7 +70,12 @@ func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
 		attachCallback(ctx, found, j.callbacks.deferred)
 		return found, nil
 	}
-	for callback, ok := j.callbacks.next(); ok; callback, ok = j.callbacks.next() {
+	// The evidence may have settled all of them.
+	for j.payments.hasUnknown() {
+		callback, ok := j.callbacks.next()
+		if !ok {
+			break
+		}
 		if callback.TaskID == "" {
 			continue
 		}

@@ -35,7 +35,7 @@ func earlierPaid(taskIDs ...string) earlierCall {
 // began are earlier runs that began to send and have no outcome.
 var began = reads(func(rec *recording) runs.Earlier {
 	first := rec.firstSubmission()
-	return runs.Earlier{Unknown: &runs.Submission{At: first.At, Attempts: first.Attempts}}
+	return runs.Earlier{Unknown: []runs.Submission{{At: first.At, Attempts: first.Attempts}}}
 })
 
 // paidNothing are earlier runs that sent nothing.

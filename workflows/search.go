@@ -195,7 +195,8 @@ func (s *proofSearch) applyDeferredEvidence(ctx workflow.Context) {
 }
 
 // applyEvidence processes late evidence. About this submission it ends the
-// search; about an earlier one it may prove a task.
+// search; about an earlier one it may prove a task. A later run adopts each task that
+// is proven to be paid: the submission that it searches for may have no time.
 func (s *proofSearch) applyEvidence(ctx workflow.Context, evidence activities.Evidence) {
 	switch {
 	case s.unknown.provenBy(evidence) && evidence.Phase == activities.PhaseAccepted:
@@ -218,20 +219,27 @@ func (s *proofSearch) endWithEarlier(earlier *paidTask) {
 		return
 	}
 	s.found = earlier
-	s.job.payments.addUnknown(s.unknown)
+	if !s.unknown.several {
+		s.job.payments.addUnknown(s.unknown)
+	}
 }
 
 // adoptAccepted ends the search with a task that a worker reports as accepted,
 // whatever submission it is of: nothing else may be paid while the job has a task. The
 // outcome of the submission in question remains unknown, unless nothing identifies it.
 func (s *proofSearch) adoptAccepted(ctx workflow.Context, evidence activities.Evidence) {
-	if s.ended() || evidence.Phase != activities.PhaseAccepted || evidence.TaskID == "" || !adoptsAnyAccepted(ctx) {
+	if s.ended() || evidence.Phase != activities.PhaseAccepted || evidence.TaskID == "" {
 		return
 	}
-	if !s.unknown.evidence.At.IsZero() {
-		s.job.payments.addUnknown(s.unknown)
+	if !s.unknown.earlierRun && !adoptsAnyAccepted(ctx) {
+		return
 	}
-	s.found = s.job.accept(ctx, evidence.Submitted())
+	accepted := s.job.accept(ctx, evidence.Submitted())
+	if s.unknown.evidence.At.IsZero() {
+		s.found = accepted
+		return
+	}
+	s.endWithEarlier(accepted)
 }
 
 // adoptsAnyAccepted is false for runs of lumaflow v0.1, which only named such a task.

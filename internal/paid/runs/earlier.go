@@ -17,10 +17,11 @@ type Earlier struct {
 	Runs int `json:"runs"`
 	// Tasks are the paid tasks, the oldest first.
 	Tasks []Task `json:"tasks,omitempty"`
-	// Unknown is a submission with an unknown outcome; nil if there is none. Its time
-	// is zero if the run that made it can't be read.
-	Unknown *Submission `json:"unknown,omitempty"`
-	// Unread is a run that Temporal has deleted: what it paid is unknown.
+	// Unknown are the submissions with an unknown outcome, the oldest first. Those of
+	// a run that can't be read come first and have no time.
+	Unknown []Submission `json:"unknown,omitempty"`
+	// Unread is a run that Temporal has deleted: what it paid is unknown. Of several it
+	// is the last one read.
 	Unread string `json:"unread,omitempty"`
 }
 
@@ -35,11 +36,11 @@ type Task struct {
 // past, and visibility lacks deleted runs and, for moments, the youngest. So both
 // are read.
 func (r Reader) Earlier(ctx context.Context, workflowID, runID string) (Earlier, error) {
-	described, err := r.Server.DescribeWorkflow(ctx, workflowID, runID)
+	firstRunID, err := r.First(ctx, workflowID, runID)
 	if err != nil {
-		return Earlier{}, fmt.Errorf("describe %s: %w", workflowID, err)
+		return Earlier{}, err
 	}
-	chain := chain{reader: r, workflowID: workflowID, firstRunID: described.RawResponse.GetWorkflowExecutionInfo().GetFirstRunId(), seen: map[string]bool{}}
+	chain := chain{reader: r, workflowID: workflowID, firstRunID: firstRunID, seen: map[string]bool{}}
 	own, err := r.History(ctx, workflowID, runID)
 	if err != nil {
 		return Earlier{}, err
@@ -64,6 +65,16 @@ func (r Reader) Earlier(ctx context.Context, workflowID, runID string) (Earlier,
 	return chain.earlier(runID), nil
 }
 
+// First is the first run of the chain of a run; empty if the server does not report
+// it.
+func (r Reader) First(ctx context.Context, workflowID, runID string) (firstRunID string, err error) {
+	described, err := r.Server.DescribeWorkflow(ctx, workflowID, runID)
+	if err != nil {
+		return "", fmt.Errorf("describe %s: %w", workflowID, err)
+	}
+	return described.RawResponse.GetWorkflowExecutionInfo().GetFirstRunId(), nil
+}
+
 // chain collects the runs of one chain.
 type chain struct {
 	reader     Reader
@@ -71,7 +82,8 @@ type chain struct {
 	firstRunID string
 	seen       map[string]bool
 	runs       []chainRun
-	unread     string
+	// unread are the runs that Temporal has deleted.
+	unread []string
 }
 
 type chainRun struct {
@@ -87,7 +99,7 @@ func (c *chain) read(ctx context.Context, runID string) (previous []string, err 
 	c.seen[runID] = true
 	described, err := c.reader.Server.DescribeWorkflow(ctx, c.workflowID, runID)
 	if notFound(err) {
-		c.unread = runID
+		c.unread = append(c.unread, runID)
 		return nil, nil
 	}
 	if err != nil {
@@ -99,7 +111,7 @@ func (c *chain) read(ctx context.Context, runID string) (previous []string, err 
 	}
 	history, err := c.reader.History(ctx, c.workflowID, runID)
 	if notFound(err) {
-		c.unread = runID
+		c.unread = append(c.unread, runID)
 		return nil, nil
 	}
 	if err != nil {
@@ -112,7 +124,8 @@ func (c *chain) read(ctx context.Context, runID string) (previous []string, err 
 // earlier merges the runs, the oldest first.
 func (c *chain) earlier(runID string) Earlier {
 	slices.SortFunc(c.runs, func(a, b chainRun) int { return a.startedAt.Compare(b.startedAt) })
-	merged := Earlier{RunID: runID, Runs: len(c.runs), Unread: c.unread}
+	merged := Earlier{RunID: runID, Runs: len(c.runs)}
+	var all outcomes
 	for _, run := range c.runs {
 		for _, t := range run.history.tasks {
 			named := slices.ContainsFunc(merged.Tasks, func(known Task) bool { return known.TaskID == t.id })
@@ -120,16 +133,13 @@ func (c *chain) earlier(runID string) Earlier {
 				merged.Tasks = append(merged.Tasks, Task{TaskID: t.id, SubmittedAt: t.submittedAt})
 			}
 		}
-		if run.history.settled {
-			merged.Unknown = nil
-		}
-		if run.history.Unknown != nil {
-			merged.Unknown = run.history.Unknown
-		}
+		all.merge(run.history.outcomes)
 	}
-	if c.unread != "" && merged.Unknown == nil {
-		merged.Unknown = &Submission{}
+	for _, unread := range c.unread {
+		merged.Unread = unread
+		all.lose(Submission{})
 	}
+	merged.Unknown = all.unknown()
 	return merged
 }
 

@@ -20,8 +20,9 @@ const maxTasks = 100
 
 // History is what the history of a run holds about its payments.
 type History struct {
-	// Unknown is the last submission with an unknown outcome; nil if there is none.
-	Unknown *Submission
+	// Unknown are the submissions with an unknown outcome, the oldest first; those
+	// without a time come before all others.
+	Unknown []Submission
 	// tasks are in the order in which the history names them.
 	tasks []*task
 	// taskID is the last task that the run had.
@@ -29,26 +30,12 @@ type History struct {
 	// previous are the runs that this one follows: the one that it was reset from,
 	// and the one that it retries or continues.
 	previous []string
-	// proven are the times of the submissions whose outcome late evidence proves.
-	proven []time.Time
-	// inherited means that Unknown is of an earlier run, settled that this run found
-	// its outcome.
-	inherited, settled bool
+	outcomes outcomes
 	// closed is the type of the application failure that ended the run.
 	closed string
 	// writtenOff means that an operator gave up a submission with an unknown outcome,
 	// which ends the run.
 	writtenOff bool
-}
-
-// Submission is a paid request of a run.
-type Submission struct {
-	// At is the time at which the request began; zero if no evidence of it is left.
-	At time.Time `json:"at,omitzero"`
-	// Attempts counts the requests of the run until then.
-	Attempts int `json:"attempts,omitempty"`
-	// TaskID is a task that an unclear answer named.
-	TaskID string `json:"taskId,omitempty"`
 }
 
 // task is a task that a history names.
@@ -79,30 +66,11 @@ func (r Reader) History(ctx context.Context, workflowID, runID string) (History,
 	}
 	for _, running := range scan.running {
 		if running.name == submitName && running.maySend() {
-			scan.found.setUnknown(running.intent)
+			scan.found.outcomes.lose(running.intent)
 		}
 	}
-	scan.found.applyProof()
+	scan.found.Unknown = scan.found.outcomes.unknown()
 	return scan.found, nil
-}
-
-// setUnknown stores a submission of this run that has no outcome.
-func (h *History) setUnknown(submission Submission) {
-	h.Unknown, h.inherited = &submission, false
-}
-
-// settle drops the unknown submission, whose outcome the run has found.
-func (h *History) settle() {
-	h.settled = h.settled || h.inherited && h.Unknown != nil
-	h.Unknown = nil
-}
-
-// applyProof drops the unknown submission if late evidence proves its outcome. The
-// evidence may precede the end of the attempt that it is about.
-func (h *History) applyProof() {
-	if h.Unknown != nil && slices.ContainsFunc(h.proven, h.Unknown.At.Equal) {
-		h.settle()
-	}
 }
 
 // Facts are the payments of the run.
@@ -111,7 +79,7 @@ func (h History) Facts() paid.Facts {
 	for _, t := range h.tasks {
 		// A task that was only named may be that of the submission with an unknown
 		// outcome.
-		open := !t.noVideo && (t.own || h.Unknown != nil || h.closed == "SubmitUnknown")
+		open := !t.noVideo && (t.own || len(h.Unknown) > 0 || h.closed == "SubmitUnknown")
 		switch {
 		case t.own && t.id == h.taskID:
 			facts.TaskID, facts.SubmittedAt, facts.EndedAt = t.id, t.submittedAt, t.endedAt
@@ -121,15 +89,15 @@ func (h History) Facts() paid.Facts {
 			facts.OtherTasks = append(facts.OtherTasks, t.id)
 		}
 	}
-	if h.Unknown != nil {
+	if len(h.Unknown) > 0 {
 		facts.PaidOpen = true
 		if facts.TaskID == "" {
-			facts.SubmittedAt = h.Unknown.At
+			facts.SubmittedAt = h.Unknown[len(h.Unknown)-1].At
 		}
 	}
 	switch h.closed {
 	case "GenerationFailed", "InvalidRequest", "SubmitRefused":
-		facts.PaidOpen = h.Unknown != nil || len(facts.OtherTasks) > 0
+		facts.PaidOpen = len(h.Unknown) > 0 || len(facts.OtherTasks) > 0
 	case "SubmitUnknown", "ResultOverdue", "DownloadRejected":
 		// The type of the failure proves it, whatever the history lacks.
 		facts.PaidOpen = true
@@ -163,10 +131,10 @@ func (h *History) ownTask(id string) *task {
 }
 
 // adopt adds the task that the run polls or has in its memo. Unless the run has received it as
-// accepted, it is the task of the unknown submission.
+// accepted, it is the task of a submission with an unknown outcome.
 func (h *History) adopt(id string) {
 	if !h.task(id).own {
-		h.settle()
+		h.outcomes.assume(id)
 	}
 	h.ownTask(id)
 }
@@ -282,8 +250,7 @@ func (h *History) addProof(late evidence) {
 	case late.Phase != phaseRefused:
 		return
 	}
-	h.proven = append(h.proven, late.At)
-	h.applyProof()
+	h.outcomes.proofs = append(h.outcomes.proofs, late)
 }
 
 func (s *scan) readUpdate(update *historypb.WorkflowExecutionUpdateAcceptedEventAttributes) {
@@ -315,7 +282,7 @@ func (s *scan) readResult(ended *activity, result *commonpb.Payloads) {
 		if submitted, ok := decode[taskTimes](s, result); ok {
 			s.found.ownTask(submitted.TaskID).submittedAt = submitted.SubmittedAt
 		} else {
-			s.found.setUnknown(Submission{})
+			s.found.outcomes.lose(Submission{})
 		}
 	case pollName, identifyName:
 		if read, ok := decode[taskTimes](s, result); ok {
@@ -334,10 +301,7 @@ func (h *History) addEarlier(earlier Earlier) {
 	for _, t := range earlier.Tasks {
 		h.ownTask(t.TaskID).submittedAt = t.SubmittedAt
 	}
-	if earlier.Unknown != nil {
-		h.Unknown, h.inherited = earlier.Unknown, true
-		h.applyProof()
-	}
+	h.outcomes.inherit(earlier.Unknown)
 }
 
 func (s *scan) readFailure(ended *activity, failure *failurepb.Failure) {
@@ -363,7 +327,7 @@ func (s *scan) readSubmitFailure(ended *activity, failure *failurepb.Failure) {
 			// A submission records evidence before it sends anything. The intent stands
 			// where the evidence can be erased.
 			if ended.intended {
-				s.found.setUnknown(ended.intent)
+				s.found.outcomes.lose(ended.intent)
 			}
 			return
 		}
@@ -377,11 +341,11 @@ func (s *scan) readSubmitFailure(ended *activity, failure *failurepb.Failure) {
 	last, ok := decode[evidence](s, details)
 	switch {
 	case len(details.GetPayloads()) == 0 || !ok:
-		s.found.setUnknown(ended.intent)
+		s.found.outcomes.lose(ended.intent)
 	case last.Phase == phaseAccepted:
 		s.found.ownTask(last.TaskID).submittedAt = last.At
 	case last.Phase != phaseRefused:
-		s.found.setUnknown(last.submission())
+		s.found.outcomes.lose(last.submission())
 		s.found.task(last.TaskID).submittedAt = last.At
 	}
 }
