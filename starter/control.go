@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows"
 )
 
@@ -66,7 +67,7 @@ func resolveError(id, missing string, err error) error {
 	switch {
 	case isRefused:
 		message = "not resolved: " + oneline.Clean(refused.Message())
-	case notFound(err):
+	case runs.NotFound(err):
 		message = fmt.Sprintf("job %s has just ended, there is nothing to resolve", id)
 	case interrupted(err):
 		message = fmt.Sprintf("interrupted: job %s may still take the decision", id)
@@ -98,7 +99,7 @@ func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
 	requesting, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	// A job that has ended since is reported with its state.
-	if err := s.temporal.CancelWorkflow(requesting, id, before.RunID); err != nil && !notFound(err) {
+	if err := s.temporal.CancelWorkflow(requesting, id, before.RunID); err != nil && !runs.NotFound(err) {
 		return Cancellation{Report: before}, failed("cancel job "+oneline.Clean(id), err)
 	}
 	if before.Status == nil {

@@ -1,10 +1,6 @@
 package starter
 
 import (
-	"encoding/json"
-	"strings"
-
-	"lumaflow/internal/oneline"
 	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows"
 )
@@ -37,29 +33,11 @@ func JobID(input workflows.ModifyVideoInput, key string) string {
 	return runs.JobID("submit", input.Prompt, video, input.Watermark, key)
 }
 
-const (
-	// summaryRunes bounds the part of a prompt in the summary.
-	summaryRunes = 100
-	// summaryBytes keeps the encoded summary below the 400 bytes that Temporal
-	// accepts, with room for the payload's metadata and for encryption.
-	summaryBytes = 240
-)
-
 // summary is the line that identifies a job in the Temporal UI: the beginning of
 // the prompt, or the task to collect.
 func summary(input workflows.ModifyVideoInput) string {
-	text := oneline.Clean(input.Prompt)
 	if input.TaskID != "" {
-		text = "collect task " + oneline.Clean(input.TaskID)
+		return runs.Summary("collect task " + input.TaskID)
 	}
-	runes := []rune(text)
-	for limit := min(summaryRunes, len(runes)); ; limit-- {
-		if limit < len(runes) {
-			text = strings.TrimSpace(string(runes[:limit])) + "…"
-		}
-		encoded, err := json.Marshal(text)
-		if limit == 0 || err == nil && len(encoded) <= summaryBytes {
-			return text
-		}
-	}
+	return runs.Summary(input.Prompt)
 }

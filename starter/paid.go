@@ -1,15 +1,16 @@
 package starter
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid"
 	"lumaflow/internal/paid/runs"
 )
 
@@ -62,10 +63,30 @@ func (s *Starter) checkUnpaid(ctx context.Context, id string, last *workflowpb.W
 	if len(payments) == 0 {
 		return nil
 	}
-	paid := payments[max(slices.IndexFunc(payments, func(p runs.Payment) bool { return p.TaskID != "" && !p.Stored }), 0)]
-	next := "lumaflow submit --task-id " + cmp.Or(paid.TaskID, "TASKID")
-	if facts := paid.Run.Facts; facts.TaskID == paid.TaskID && strings.HasPrefix(facts.Next, "lumaflow ") {
+	owed := payments[max(slices.IndexFunc(payments, func(p runs.Payment) bool { return p.TaskID != "" && !p.Stored }), 0)]
+	next := paid.CollectCommand(owed.TaskID)
+	if facts := owed.Run.Facts; facts.TaskID == owed.TaskID && strings.HasPrefix(facts.Next, "lumaflow ") {
 		next = facts.Next
 	}
-	return &PaidError{id, paid.TaskID, next, stateOf(paid.Run.Info.GetStatus()), endType(paid.Run)}
+	return &PaidError{id, owed.TaskID, next, stateOf(owed.Run.Info.GetStatus()), endType(owed.Run)}
+}
+
+// lookupTimeout bounds the list of a job that is new, as far as Temporal has it.
+const lookupTimeout = 5 * time.Second
+
+// checkForgotten is checkUnpaid for an id without a latest run: a person may have
+// deleted it, and an earlier one may have paid. Nearly always the id is new, so that
+// a derived one does not depend on visibility: a list that fails is an empty one.
+func (s *Starter) checkForgotten(ctx context.Context, sub startRequest) error {
+	listing, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	listed, err := s.runs.All(listing, sub.id)
+	switch {
+	case err != nil && sub.chosenID:
+		return failed("find out whether job "+oneline.Clean(sub.id)+" has paid for a task", err)
+	case len(listed) == 0:
+		return nil
+	default:
+		return s.checkUnpaid(ctx, sub.id, nil)
+	}
 }

@@ -4,29 +4,24 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	workflowpb "go.temporal.io/api/workflow/v1"
-	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/kie"
-	"lumaflow/internal/oneline"
 	"lumaflow/internal/paid/runs"
+	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 )
 
 const (
-	// riskTimeout bounds a search for videos at risk, maxJobs its open jobs and its
-	// closed ones, maxNamed the jobs that one of its notes names.
+	// riskTimeout bounds a search for videos at risk, maxJobs its open jobs, its failed
+	// and its completed ones.
 	riskTimeout = 2 * time.Minute
 	maxJobs     = 50_000
-	maxNamed    = 20
 	// maxTaskDuration is the time after which a task counts as finished although no
 	// record of its end was read. kie.ai documents 2 to 20 minutes.
 	maxTaskDuration = time.Hour
@@ -43,7 +38,8 @@ type RiskFilter struct {
 type Risk struct {
 	// Entry is the job, whose fields the JSON holds directly.
 	Entry
-	// Failure is the type of the job's failure; empty if it is open.
+	// Failure is the type of the job's failure; empty if it is open or has completed
+	// with another task.
 	Failure string `json:"failure,omitempty"`
 	// CountedFrom is the event at the time Since: the end of the task in kie.ai's
 	// record, or else its submission, or else the start of the job.
@@ -91,9 +87,10 @@ type riskSearch struct {
 }
 
 // AtRisk finds the videos that no job has stored although their task has ended or
-// may have: those of runs that ended without their video, and those of open jobs that
-// are collecting, or whose task was submitted more than an hour ago. It reads the memo
-// or the end of each run, the oldest first, for at most two minutes.
+// may have: those of runs that ended without their video, those that a completed run
+// paid for beside its own, and those of open jobs that are collecting, or whose task was
+// submitted more than an hour ago. It reads the memo or the end of each run, the oldest
+// first, for at most two minutes.
 func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) {
 	bounded, cancel := context.WithTimeout(ctx, riskTimeout)
 	defer cancel()
@@ -138,12 +135,20 @@ func (r *riskSearch) list(ctx context.Context, filter RiskFilter) (candidates []
 		return entry.Stage != "" && r.running(entry, entry.StartedAt)
 	})
 	oldest := r.now.Add(-kie.MediaKept - maxTaskDuration).UTC().Format(time.RFC3339)
-	ended, moreEnded, err := r.starter.listRuns(ctx, Filter{Failed: true, TaskQueue: filter.TaskQueue}.query()+" AND CloseTime > '"+oldest+"'", maxJobs)
-	candidates = append(open, ended...)
+	since := " AND CloseTime > '" + oldest + "'"
+	ended, moreEnded, err := r.starter.listRuns(ctx, Filter{Failed: true, TaskQueue: filter.TaskQueue}.query()+since, maxJobs)
+	if err != nil {
+		return nil, false, err
+	}
+	completed, moreCompleted, err := r.starter.listRuns(ctx, Filter{Closed: true, TaskQueue: filter.TaskQueue}.query()+
+		" AND "+visibility.Equals("ExecutionStatus", "Completed")+since, maxJobs)
+	// Nearly all of them have left nothing, which the memo in the list shows.
+	completed = slices.DeleteFunc(completed, func(info *workflowpb.WorkflowExecutionInfo) bool { return !r.starter.runs.LeavesPayments(info) })
+	candidates = slices.Concat(open, ended, completed)
 	slices.SortFunc(candidates, func(a, b *workflowpb.WorkflowExecutionInfo) int {
 		return a.GetStartTime().AsTime().Compare(b.GetStartTime().AsTime())
 	})
-	return candidates, more || moreEnded, err
+	return candidates, more || moreEnded || moreCompleted, err
 }
 
 // running reports whether the task of an open job, submitted at a time, is taken to
@@ -157,7 +162,7 @@ func (r *riskSearch) count(ctx context.Context, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case err == nil, notFound(err), errors.Is(err, ErrNoJob):
+	case err == nil, runs.NotFound(err), errors.Is(err, ErrNoJob):
 	case ctx.Err() != nil:
 		r.missed++
 	default:
@@ -262,56 +267,4 @@ func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
 	}
 	r.found[key] = risk
 	return nil
-}
-
-// result sorts the payments, with notes on the jobs and videos that it lacks.
-func (r *riskSearch) result(candidates int, truncated bool) Risks {
-	// An empty list is [] in JSON.
-	risks, expired, nameless := Risks{Found: []Risk{}}, 0, []string{}
-	for _, risk := range slices.SortedFunc(maps.Values(r.found), func(a, b Risk) int {
-		return cmp.Or(a.DeletedAt.Compare(b.DeletedAt), strings.Compare(a.TaskID, b.TaskID), strings.Compare(a.WorkflowID, b.WorkflowID))
-	}) {
-		switch {
-		case !risk.DeletedAt.After(r.now):
-			expired++
-		case risk.TaskID == "":
-			nameless = append(nameless, oneline.Clean(risk.WorkflowID))
-		default:
-			risks.Found = append(risks.Found, risk)
-		}
-	}
-	note := func(set bool, format string, args ...any) {
-		if set {
-			risks.Notes = append(risks.Notes, fmt.Sprintf(format, args...))
-		}
-	}
-	note(expired > 0, "not shown: videos whose 14 days at kie.ai are over: %d", expired)
-	names := strings.Join(nameless[:min(len(nameless), maxNamed)], ", ")
-	if more := len(nameless) - maxNamed; more > 0 {
-		names += fmt.Sprintf(" and %d more", more)
-	}
-	note(names != "", "not shown: tasks with an unknown id that ended jobs may have paid: %s; look for them at https://kie.ai/logs and collect each at no cost with: lumaflow submit --task-id TASKID", names)
-	note(r.unread > 0, "not shown: jobs that could not be read: %d (%s)", r.unread, r.readErr)
-	note(r.missed > 0, "not shown: the youngest jobs, which were not read within %s: %d of %d", riskTimeout, r.missed, candidates)
-	note(truncated, "not shown: the oldest jobs, beyond the first %d", maxJobs)
-	note(r.noTaskAttribute && len(risks.Found) > 0, "may be collected already: tasks that a job with another id than that of `lumaflow rescue` stored; to find those jobs the namespace needs the search attribute %s", workflows.TaskIDAttribute)
-	return risks
-}
-
-// retentionNote describes a namespace that deletes closed jobs before kie.ai deletes
-// their videos.
-func (s *Starter) retentionNote(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	described, err := s.temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: s.namespace})
-	if err != nil {
-		return "not shown: jobs whose retention time is over; the retention time of the namespace could not be read (" + errorText(err) + ")"
-	}
-	retention := described.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration()
-	if retention >= kie.MediaKept {
-		return ""
-	}
-	const format = "not shown: jobs that ended more than %[1]dh ago, which namespace %[2]s deletes; " +
-		"to keep them as long as kie.ai keeps videos: temporal operator namespace update --namespace %[2]s --retention 15d"
-	return fmt.Sprintf(format, retention/time.Hour, oneline.Clean(s.namespace))
 }

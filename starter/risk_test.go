@@ -45,6 +45,11 @@ func TestAtRisk(t *testing.T) {
 		{"completed", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", finished).End(statusCompleted, day).History.EndCompleted(workflows.ModifyVideoResult{TaskID: "t"})
 		}, nil},
+		{"completed, with a task left behind more than 14 days ago", func(f *startertest.Temporal) {
+			run := f.AcceptedTask("job", "t", ages(20*day, 20*day, 19*day)).End(statusCompleted, day)
+			run.Memo = &paid.Facts{TaskID: "t", PaidOpen: true, OtherTasks: []string{"u"}}
+			run.History.EndCompleted(workflows.ModifyVideoResult{TaskID: "t"})
+		}, nil},
 		{"overdue, end unknown", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", startertest.Ages{Started: 4 * day, Accepted: 3 * day}).FailYesterday(workflows.ResultOverdue)
 		}, []string{fromSubmission}},
@@ -270,6 +275,11 @@ func TestAtRiskNotes(t *testing.T) {
 			f.Runs["job-21"].History.EndFailed(startertest.ApplicationError(workflows.SubmitUnknown, "lost", paid.Facts{PaidOpen: true, WrittenOff: true}))
 		}, nil, 0, nameless + "job-00, job-01, job-02, job-03, job-04, job-05, job-06, job-07, job-08, job-09, job-10, job-11, job-12, job-13, job-14, " +
 			"job-15, job-16, job-17, job-18, job-19 and 1 more" + find},
+		{"completed with an unknown submission left", func(f *startertest.Temporal) {
+			run := f.AcceptedTask("job", "t", finished).End(statusCompleted, day)
+			run.Memo = &paid.Facts{TaskID: "t", PaidOpen: true, Unresolved: true}
+			run.History.EndCompleted(workflows.ModifyVideoResult{TaskID: "t"})
+		}, nil, 0, nameless + "job" + find},
 		{"deleted by kie.ai", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", ages(15*day, 15*day, 14*day+time.Hour)).FailYesterday(workflows.ResultOverdue)
 		}, nil, 0, "not shown: videos whose 14 days at kie.ai are over: 1"},

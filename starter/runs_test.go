@@ -158,6 +158,10 @@ func TestAtRiskReadsAllRuns(t *testing.T) {
 			last.History.EndFailed(startertest.ApplicationError(workflows.ResultOverdue, "no", paid.Facts{TaskID: "t", PaidOpen: true, EndedAt: at(2 * day)}))
 			last.End(statusFailed, time.Minute)
 		}, []string{"t finished 288h ResultOverdue"}},
+		{"tasks that a completed run left behind", func(f *startertest.Temporal) {
+			endedRun(f, statusCompleted, "", paid.Facts{TaskID: "t", PaidOpen: true, EndedAt: at(2 * day), OtherTasks: []string{"u", "v"}})
+			f.CollectedTask("v", "")
+		}, []string{"u job-start 335h "}},
 		{"media that are gone", func(f *startertest.Temporal) {
 			endedRun(f, statusFailed, workflows.ResultOverdue, paid.Facts{TaskID: "t"})
 		}, nil},

@@ -15,6 +15,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 )
@@ -88,7 +89,7 @@ func (s *Starter) describe(ctx context.Context, id, runID string) (*workflowserv
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	description, err := s.temporal.DescribeWorkflow(ctx, id, runID)
-	if notFound(err) {
+	if runs.NotFound(err) {
 		return nil, noJob(id)
 	}
 	if err != nil {

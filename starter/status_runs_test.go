@@ -31,6 +31,7 @@ func endedRun(f *startertest.Temporal, status enumspb.WorkflowExecutionStatus, e
 	case statusFailed:
 		run.History.EndFailed(startertest.ApplicationError(errorType, "no", facts))
 	case statusCompleted:
+		run.Memo = &facts
 		run.History.EndCompleted(workflows.ModifyVideoResult{TaskID: facts.TaskID})
 	case statusCanceled:
 		run.History.EndCanceled("cancelled", facts)

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows"
 )
 
@@ -97,9 +98,8 @@ func (s *Starter) startOrFind(ctx context.Context, sub startRequest) (Job, error
 func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reuse enumspb.WorkflowIdReusePolicy, err error) {
 	described, err := s.describe(ctx, sub.id, "")
 	if errors.Is(err, ErrNoJob) {
-		// The last run may be deleted, and an earlier one may have paid.
 		if err = nil; sub.input.TaskID == "" {
-			err = s.checkUnpaid(ctx, sub.id, nil)
+			err = s.checkForgotten(ctx, sub)
 		}
 		// Another client may start the job, which may fail after it paid, before
 		// this one starts it.
@@ -108,7 +108,12 @@ func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reu
 	if err != nil {
 		return Job{}, reuse, err
 	}
-	last := newReport(described.GetWorkflowExecutionInfo())
+	info := described.GetWorkflowExecutionInfo()
+	last := newReport(info)
+	if sub.id == runs.CollectorID(sub.input.TaskID) && runs.IsMark(info) {
+		// Its process died before it terminated the mark, which has not begun.
+		return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, s.endMark(ctx, last)
+	}
 	existing = Job{Report: last, Existing: true}
 	if last.State.Open() || last.State == StateCompleted {
 		if sub.chosenID {
@@ -128,11 +133,22 @@ func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reu
 				return existing, reuse, nil
 			}
 		}
-		if err := s.checkUnpaid(ctx, sub.id, described.GetWorkflowExecutionInfo()); err != nil {
+		if err := s.checkUnpaid(ctx, sub.id, info); err != nil {
 			return Job{}, reuse, err
 		}
 	}
 	return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, nil
+}
+
+// endMark terminates a mark, so that its job can start.
+func (s *Starter) endMark(ctx context.Context, mark Report) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := s.temporal.TerminateWorkflow(ctx, mark.WorkflowID, mark.RunID, "a person starts the job")
+	if err != nil && !runs.NotFound(err) {
+		return failed("start job "+oneline.Clean(mark.WorkflowID), err)
+	}
+	return nil
 }
 
 func (s *Starter) start(ctx context.Context, sub startRequest, reuse enumspb.WorkflowIdReusePolicy) (Job, error) {

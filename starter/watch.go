@@ -13,6 +13,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/workflows"
 )
@@ -149,7 +150,7 @@ func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case notFound(err):
+		case runs.NotFound(err):
 			return noJob(run.WorkflowID)
 		case rejected(err):
 			return failed("wait for job "+oneline.Clean(run.WorkflowID), err)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/internal/callback"
 	"lumaflow/internal/kie"
@@ -145,7 +144,7 @@ func (h *handler) signal(ctx context.Context, d delivery, decoded kie.Callback) 
 // deleted, is late proof of a paid task: it goes to the collector.
 func (h *handler) deliver(ctx context.Context, d delivery, decoded kie.Callback) (outcome, error) {
 	err := h.options.Signaler.SignalCallback(ctx, d.workflowID, payload(d, decoded))
-	if _, over := errors.AsType[*serviceerror.NotFound](err); !over {
+	if !runs.NotFound(err) {
 		return received("signalled", metrics.CallbackAccepted), err
 	}
 	if callback.IsProbe(d.workflowID) {

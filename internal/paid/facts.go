@@ -4,6 +4,7 @@
 package paid
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -26,6 +27,9 @@ type Facts struct {
 	// OtherTasks are tasks beside TaskID that are paid by this job, or may be, and that
 	// no job is collecting.
 	OtherTasks []string `json:"otherTasks,omitempty"`
+	// Unresolved means that beside TaskID a submission of the run has no known outcome:
+	// a paid task with an unknown id may exist.
+	Unresolved bool `json:"unresolved,omitempty"`
 	// Next is the command to use next, or a sentence if there is none.
 	Next string `json:"next,omitempty"`
 	// WrittenOff means that an operator gave up an unknown submission.
@@ -39,7 +43,8 @@ type Facts struct {
 // Equal reports whether two values hold the same facts.
 func (f Facts) Equal(other Facts) bool {
 	same := f.SubmittedAt.Equal(other.SubmittedAt) && f.EndedAt.Equal(other.EndedAt) && slices.Equal(f.OtherTasks, other.OtherTasks)
-	return same && f.TaskID == other.TaskID && f.PaidOpen == other.PaidOpen && f.Next == other.Next && f.WrittenOff == other.WrittenOff
+	same = same && f.PaidOpen == other.PaidOpen && f.Unresolved == other.Unresolved && f.WrittenOff == other.WrittenOff
+	return same && f.TaskID == other.TaskID && f.Next == other.Next
 }
 
 // Names reports whether the facts name a task.
@@ -48,7 +53,13 @@ func (f Facts) Names(taskID string) bool {
 }
 
 // Unknown reports whether a paid task with an unknown id may exist.
-func (f Facts) Unknown() bool { return f.PaidOpen && f.TaskID == "" }
+func (f Facts) Unknown() bool { return f.Unresolved || f.PaidOpen && f.TaskID == "" }
+
+// CollectCommand is the command that collects a task at no cost. An empty id stands
+// for one that the reader has to find.
+func CollectCommand(taskID string) string {
+	return "lumaflow submit --task-id " + cmp.Or(taskID, "TASKID")
+}
 
 // FromMemo returns the facts in a memo. ok is false if the memo has none that data
 // decodes: that of a run of lumaflow v0.1, or one before its first paid request.

@@ -28,11 +28,13 @@ var Request = workflows.ModifyVideoInput{Prompt: "snow", VideoURL: Video}
 
 // Run is one run of a job.
 type Run struct {
-	ID, RunID  string
-	Type       string
-	TaskQueue  string
-	Status     enumspb.WorkflowExecutionStatus
-	Started    time.Time
+	ID, RunID string
+	Type      string
+	TaskQueue string
+	Status    enumspb.WorkflowExecutionStatus
+	Started   time.Time
+	// StartDelay is the time from the start to the first workflow task.
+	StartDelay time.Duration
 	Closed     time.Time
 	Attributes map[string]string
 	// Memo holds what the run has paid; FirstRunID is the first run of its chain, by
@@ -99,6 +101,7 @@ func (r *Run) info() *workflowpb.WorkflowExecutionInfo {
 		TaskQueue:      r.TaskQueue,
 		Status:         r.Status,
 		StartTime:      timestamppb.New(r.Started),
+		ExecutionTime:  timestamppb.New(r.Started.Add(r.StartDelay)),
 		VersioningInfo: r.Versioning,
 		FirstRunId:     cmp.Or(r.FirstRunID, r.RunID),
 	}

@@ -36,13 +36,14 @@ type Temporal struct {
 	// recorded.
 	OnStart func(id string, input workflows.ModifyVideoInput)
 
-	// Starts and Inputs record the starts, Cancels the canceled runs, Queries and
-	// PageSizes the list requests.
-	Starts    []client.StartWorkflowOptions
-	Inputs    []workflows.ModifyVideoInput
-	Cancels   []string
-	Queries   []string
-	PageSizes []int
+	// Starts and Inputs record the starts, Cancels and Terminations the canceled and
+	// the terminated runs, Queries and PageSizes the list requests.
+	Starts       []client.StartWorkflowOptions
+	Inputs       []workflows.ModifyVideoInput
+	Cancels      []string
+	Terminations []string
+	Queries      []string
+	PageSizes    []int
 	// StatusQueries counts the queries, Completed the jobs that CompleteAfter has
 	// completed.
 	StatusQueries, Completed int
@@ -188,6 +189,24 @@ func (f *Temporal) CancelWorkflow(_ context.Context, id, runID string) error {
 		return err
 	}
 	f.Cancels = append(f.Cancels, id+"/"+runID)
+	return nil
+}
+
+// TerminateWorkflow terminates a run.
+func (f *Temporal) TerminateWorkflow(_ context.Context, id, runID, reason string, _ ...any) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found, err := f.find(id)
+	if err != nil {
+		return err
+	}
+	require.NotEmpty(f.t, reason)
+	require.Equal(f.t, found.RunID, runID)
+	if found.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return serviceerror.NewNotFound("workflow execution already completed")
+	}
+	f.Terminations = append(f.Terminations, id+"/"+runID)
+	found.End(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, time.Since(found.Started))
 	return nil
 }
 

@@ -137,10 +137,12 @@ func (c *ListCommand) runAtRisk(ctx context.Context, s *starter.Starter, streams
 func writeRisks(out io.Writer, risks []starter.Risk, now time.Time) error {
 	var rows []terminal.Row
 	for _, risk := range risks {
-		// The stage of an open job, or the failure of a closed one.
 		reason := risk.Failure
-		if risk.State.Open() {
+		switch {
+		case risk.State.Open():
 			reason = string(risk.Stage)
+		case risk.State == starter.StateCompleted:
+			reason = "second task"
 		}
 		rows = append(rows, terminal.Row{Cells: []string{
 			fmt.Sprintf("%dh", risk.HoursLeft), fmt.Sprintf("%s %s ago", risk.CountedFrom, age(now.Sub(risk.Since))),

@@ -6,6 +6,7 @@ import (
 
 	"lumaflow/internal/command"
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -77,7 +78,7 @@ func (c *ResolveCommand) run(ctx context.Context, s *starter.Starter, resolution
 	case workflows.Resubmit:
 		message(streams.Err, "job %s submits again, which pays twice if the first submission was accepted; wait for it with: lumaflow wait %s", id, id)
 	case workflows.WriteOff:
-		message(streams.Err, "job %s is written off; if its task appears at https://kie.ai/logs, collect it with: lumaflow submit --task-id TASKID", id)
+		message(streams.Err, "job %s is written off; if its task appears at https://kie.ai/logs, collect it with: %s", id, paid.CollectCommand(""))
 	}
 	return nil
 }

@@ -60,6 +60,9 @@ type cluster struct {
 	// errors are the errors of the next calls of a method. A nil one lets a call
 	// pass.
 	errors map[string][]error
+	lists  int
+	// hangs means that lists answer only at the end of their context.
+	hangs bool
 }
 
 func newCluster() *cluster {
@@ -104,7 +107,7 @@ func (s *cluster) addRecorded(t *testing.T, status enumspb.WorkflowExecutionStat
 }
 
 func (s *cluster) addRun(id string, status enumspb.WorkflowExecutionStatus, events []*historypb.HistoryEvent) *clusterRun {
-	now := timestamppb.New(time.Date(2026, 11, 27, 0, 0, len(s.runs[id]), 0, time.UTC))
+	now := timestamppb.New(time.Now().Add(time.Duration(len(s.runs[id])) * time.Second))
 	added := &clusterRun{events: events, info: &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: fmt.Sprintf("%s-%d", id, len(s.runs[id]))},
 		Status:    status, TaskQueue: "queue-of-" + id, StartTime: now, ExecutionTime: now,
@@ -169,16 +172,21 @@ func (s *cluster) GetWorkflowHistory(_ context.Context, id, runID string, _ bool
 	return &iterator{events: events}
 }
 
-func (s *cluster) ListWorkflow(_ context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+func (s *cluster) ListWorkflow(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.lists++
+	if s.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if err := s.fail("list"); err != nil {
 		return nil, err
 	}
 	var page workflowservice.ListWorkflowExecutionsResponse
 	for id, all := range s.runs {
 		for _, listed := range slices.Backward(all) {
-			if request.GetQuery() == visibility.Equals("WorkflowId", id) || request.GetQuery() == visibility.Equals("LumaTaskId", listed.task) {
+			if strings.Contains(request.GetQuery(), visibility.Equals("WorkflowId", id)) || strings.Contains(request.GetQuery(), visibility.Equals("LumaTaskId", listed.task)) {
 				page.Executions = append(page.Executions, listed.info)
 			}
 		}

@@ -5,13 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
-
-	"lumaflow/internal/paid"
 )
 
 // modifyVideoName is the workflow type of jobs.
@@ -70,48 +69,35 @@ type collection struct {
 }
 
 func (c collection) run(ctx context.Context) (Outcome, error) {
-	job, err := c.latest(ctx, c.workflowID)
-	switch {
-	case err != nil:
-		return "", err
-	case job == nil:
-		return c.collect(ctx)
-	case open(job):
-		return "", ErrOpen
-	}
-	c.TaskQueue = cmp.Or(job.GetTaskQueue(), c.TaskQueue)
-	facts, err := c.facts(ctx, job)
+	info, err := c.latest(ctx, c.workflowID)
 	if err != nil {
 		return "", err
 	}
-	ended := facts.hasEnded(c.taskID)
-	if !ended {
-		ended, err = c.endedEarlier(ctx, job)
+	if open(info) {
+		return "", ErrOpen
 	}
+	c.TaskQueue = cmp.Or(info.GetTaskQueue(), c.TaskQueue)
+	job, err := c.read(ctx, info)
 	switch {
 	case err != nil:
 		return "", err
-	case ended:
+	case job.endOf(c.taskID) != noEnd:
 		return Stored, nil
-	case !endedByPerson(job, facts.Facts):
-		return c.collect(ctx)
-	case facts.PaidOpen && facts.Names(c.taskID):
+	}
+	outcome, err := c.known(ctx)
+	if err == nil && outcome == "" {
+		outcome, err = c.listed(ctx, info)
+	}
+	switch {
+	case err != nil || outcome != "":
+		return outcome, err
+	case !endedByPerson(job):
+		return Collecting, c.start(ctx)
+	case job.Facts.PaidOpen && job.Facts.Names(c.taskID):
 		return AtRisk, nil
 	default:
 		return c.mark(ctx)
 	}
-}
-
-// collect starts the collecting job unless another job has the task.
-func (c collection) collect(ctx context.Context) (Outcome, error) {
-	outcome, err := c.known(ctx)
-	if err == nil && outcome == "" {
-		outcome, err = c.claimed(ctx)
-	}
-	if err != nil || outcome != "" {
-		return outcome, err
-	}
-	return Collecting, c.start(ctx)
 }
 
 // known is the outcome that the collecting job itself stands for; empty if it has
@@ -121,60 +107,60 @@ func (c collection) known(ctx context.Context) (Outcome, error) {
 	switch {
 	case err != nil || collector == nil:
 		return "", err
-	case marking(collector):
+	case IsMark(collector):
 		return AtRisk, c.endMark(ctx, collector.GetExecution().GetRunId())
 	case open(collector):
 		return Collecting, nil
 	case collector.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return Stored, nil
-	case endedByPerson(collector, paid.Facts{}):
+	case endedByPerson(Run{Info: collector}):
 		return AtRisk, nil
 	default:
 		return "", nil
 	}
 }
 
-// claimed is the outcome that another job which has the task stands for; empty if
-// there is none.
-func (c collection) claimed(ctx context.Context) (Outcome, error) {
-	claimant, err := c.Reader.Claimant(ctx, c.taskID, c.workflowID)
-	if err != nil || claimant == "" {
-		return "", err
-	}
-	job, err := c.latest(ctx, claimant)
-	switch {
-	case err != nil || job == nil:
-		return "", err
-	case open(job):
-		return Collecting, nil
-	}
-	facts, err := c.facts(ctx, job)
-	if err != nil || !facts.hasEnded(c.taskID) {
-		return "", err
-	}
-	return Stored, nil
-}
+const (
+	// maxClaims bounds the runs that are read for one proof.
+	maxClaims = 30
+	// claimsTimeout leaves the rest of a delivery's time to the start of the
+	// collecting job.
+	claimsTimeout = 3 * time.Second
+)
 
-// maxEarlierRuns bounds the runs of a job that are read for one proof.
-const maxEarlierRuns = 20
-
-// endedEarlier reports whether an earlier run of the job has an end for the task, for
-// example a run that was reset after it had stored the video.
-func (c collection) endedEarlier(ctx context.Context, latest *workflowpb.WorkflowExecutionInfo) (bool, error) {
-	all, err := c.Reader.All(ctx, c.workflowID)
+// listed is the outcome that another run stands for; empty if there is none: an
+// earlier run of the job, as one that was reset after it had stored the video, or
+// another job that has the task. To collect a task twice costs nothing, so that a
+// proof does not depend on lists.
+func (c collection) listed(ctx context.Context, latest *workflowpb.WorkflowExecutionInfo) (Outcome, error) {
+	listing, cancel := context.WithTimeout(ctx, claimsTimeout)
+	defer cancel()
+	claims, err := c.Reader.claims(listing, c.workflowID, c.taskID)
 	if err != nil {
-		return false, err
+		return "", nil //nolint:nilerr // as if there were no other run
 	}
-	for _, run := range all[:min(len(all), maxEarlierRuns)] {
-		if open(run) || run.GetExecution().GetRunId() == latest.GetExecution().GetRunId() {
+	seen := map[string]bool{CollectorID(c.taskID): true, latest.GetExecution().GetRunId(): true}
+	for _, info := range claims {
+		id, runID := info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()
+		if seen[id] || seen[runID] {
 			continue
 		}
-		facts, err := c.facts(ctx, run)
-		if err != nil || facts.hasEnded(c.taskID) {
-			return err == nil, err
+		seen[runID] = true
+		if id != c.workflowID {
+			// Lists lag behind.
+			seen[id] = true
+			if info, err = c.latest(ctx, id); err != nil {
+				return "", err
+			}
+			if open(info) {
+				return Collecting, nil
+			}
+		}
+		if run, err := c.read(ctx, info); err != nil || run.endOf(c.taskID) != noEnd {
+			return Stored, err
 		}
 	}
-	return false, nil
+	return "", nil
 }
 
 // start starts the collecting job. It leaves one that is open or has completed.
@@ -184,7 +170,7 @@ func (c collection) start(ctx context.Context) error {
 		TaskQueue:                c.TaskQueue,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
-		StaticSummary:            "collect task " + c.taskID,
+		StaticSummary:            Summary("collect task " + c.taskID),
 	}, modifyVideoName, taskRef{TaskID: c.taskID})
 	if err != nil && !alreadyStarted(err) {
 		return fmt.Errorf("start the collecting job: %w", err)
@@ -195,7 +181,7 @@ func (c collection) start(ctx context.Context) error {
 // latest is the latest run of a job; nil if there is none.
 func (c collection) latest(ctx context.Context, workflowID string) (*workflowpb.WorkflowExecutionInfo, error) {
 	described, err := c.Starter.DescribeWorkflow(ctx, workflowID, "")
-	if notFound(err) {
+	if NotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -204,40 +190,26 @@ func (c collection) latest(ctx context.Context, workflowID string) (*workflowpb.
 	return described.RawResponse.GetWorkflowExecutionInfo(), nil
 }
 
-// closedFacts are the payments of a run that is over.
-type closedFacts struct{ paid.Facts }
-
-// hasEnded reports whether the run has an end for a task: its stored video, or that
-// it has none.
-func (f closedFacts) hasEnded(taskID string) bool { return f.TaskID == taskID && !f.PaidOpen }
-
-// facts are zero if the run is deleted.
-func (c collection) facts(ctx context.Context, run *workflowpb.WorkflowExecutionInfo) (closedFacts, error) {
-	facts, err := c.Reader.Facts(ctx, run)
-	if notFound(err) {
-		return closedFacts{}, nil
+// read reads a run that is over. It is empty if the run is deleted.
+func (c collection) read(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (Run, error) {
+	if info == nil {
+		return Run{}, nil
 	}
-	return closedFacts{facts}, err
+	run, err := c.Reader.Run(ctx, info)
+	if NotFound(err) {
+		return Run{Info: info}, nil
+	}
+	return run, err
 }
 
 // endedByPerson reports whether an operator ended the job: late proof does not
 // overrule that.
-func endedByPerson(job *workflowpb.WorkflowExecutionInfo, facts paid.Facts) bool {
-	switch job.GetStatus() {
+func endedByPerson(run Run) bool {
+	switch run.Info.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED:
 		return true
 	default:
-		return facts.WrittenOff
-	}
-}
-
-// open reports whether a run accepts signals.
-func open(run *workflowpb.WorkflowExecutionInfo) bool {
-	switch run.GetStatus() {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
-		return true
-	default:
-		return false
+		return run.Facts.WrittenOff
 	}
 }
 

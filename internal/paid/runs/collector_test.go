@@ -1,11 +1,15 @@
 package runs_test
 
 import (
+	"context"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/internal/paid"
@@ -83,6 +87,17 @@ var jobs = []struct {
 		s.add(job, failed, unknown)
 		s.add("another", completed, result{task}).task = task
 	}, outcome: runs.Stored},
+	{name: "the second of two other jobs has stored the task", arrange: func(_ *testing.T, s *cluster) {
+		s.add(job, failed, unknown)
+		s.add("another", failed, paidTask).task = task
+		s.add("yet another", completed, result{task}).task = task
+	}, outcome: runs.Stored},
+	{name: "another job of a deleted job has stored the task", arrange: func(_ *testing.T, s *cluster) {
+		s.add("another", completed, result{task}).task = task
+	}, outcome: runs.Stored},
+	{name: "completed, and another task is left", arrange: func(_ *testing.T, s *cluster) {
+		s.add(job, completed, result{task}).memo(paid.Facts{TaskID: task, PaidOpen: true, OtherTasks: []string{other}})
+	}, outcome: runs.Stored},
 	{name: "another job works on the task", arrange: func(_ *testing.T, s *cluster) {
 		s.add(job, failed, unknown)
 		s.add("another", running).task = task
@@ -129,6 +144,7 @@ func TestCollect(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, test.outcome, outcome)
 			}
+			assert.LessOrEqual(t, s.lists, 2, "at most one list for each proof")
 			if test.queue == "" {
 				assert.Empty(t, s.starts)
 				return
@@ -152,7 +168,7 @@ func requireMarked(t *testing.T, s *cluster) {
 	t.Helper()
 	latest := s.latest(runs.CollectorID(task)).info
 	require.Equal(t, terminated, latest.GetStatus())
-	require.Greater(t, latest.GetExecutionTime().AsTime().Sub(latest.GetStartTime().AsTime()), 300*time.Hour)
+	require.Equal(t, time.Hour, latest.GetExecutionTime().AsTime().Sub(latest.GetStartTime().AsTime()))
 	facts, ok := paid.FromMemo(latest.GetMemo(), data)
 	require.True(t, ok)
 	require.Equal(t, task, facts.TaskID)
@@ -194,8 +210,6 @@ func TestCollectIsRepeated(t *testing.T) {
 	}{
 		{"the job can't be described", "describe", []error{errDown}, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
 		{"its end can't be read", "history", []error{errDown}, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
-		{"its earlier runs can't be listed", "list", []error{errDown}, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
-		{"other jobs of the task can't be listed", "list", []error{nil, errDown}, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
 		{"the collecting job can't be described", "describe", []error{nil, errDown}, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
 		{"the collecting job can't be started", "start", []error{errDown}, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
 		{"the mark can't be started", "start", []error{errDown}, func(s *cluster) { s.add(job, terminated).memo(unknown) }, runs.AtRisk},
@@ -246,11 +260,82 @@ func TestConcurrentProof(t *testing.T) {
 	}
 }
 
+// The collecting job is free and idempotent, so that proof does not depend on lists.
+func TestCollectWithoutLists(t *testing.T) {
+	tests := []struct {
+		name    string
+		arrange func(s *cluster)
+		outcome runs.Outcome
+	}{
+		{"failed", func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
+		{"deleted", func(*cluster) {}, runs.Collecting},
+		{"ended by a person", func(s *cluster) { s.add(job, terminated).memo(unknown) }, runs.AtRisk},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := newCluster()
+			test.arrange(s)
+			s.errors["list"] = []error{serviceerror.NewUnavailable("no visibility")}
+			outcome, err := s.collector().Collect(t.Context(), job, task)
+			require.NoError(t, err)
+			require.Equal(t, test.outcome, outcome)
+			require.Len(t, s.starts, 1)
+			require.Empty(t, s.errors["list"])
+		})
+	}
+}
+
+// A list that hangs leaves time for the start of the collecting job.
+func TestCollectWithASlowList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newCluster()
+		s.add(job, failed, unknown)
+		s.hangs = true
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		outcome, err := s.collector().Collect(ctx, job, task)
+		require.NoError(t, err)
+		require.Equal(t, runs.Collecting, outcome)
+	})
+}
+
+// A mark whose process died before it was terminated is a job like any other once it
+// has begun.
+func TestCollectAfterAMarkHasBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newCluster()
+		s.add(job, terminated).memo(unknown)
+		s.errors["terminate"] = []error{serviceerror.NewUnavailable("killed")}
+		_, err := s.collector().Collect(t.Context(), job, task)
+		require.Error(t, err)
+		require.True(t, runs.IsMark(s.latest(runs.CollectorID(task)).info))
+		time.Sleep(time.Hour)
+		require.False(t, runs.IsMark(s.latest(runs.CollectorID(task)).info))
+		outcome, err := s.collector().Collect(t.Context(), job, task)
+		require.NoError(t, err)
+		require.Equal(t, runs.Collecting, outcome)
+		require.Empty(t, s.terminations)
+	})
+}
+
+// Temporal rejects a summary of more than 400 bytes.
+func TestCollectATaskWithALongID(t *testing.T) {
+	long := strings.Repeat("雪", 500)
+	for _, status := range []enumspb.WorkflowExecutionStatus{failed, terminated} {
+		s := newCluster()
+		s.add(job, status, unknown).memo(unknown)
+		_, err := s.collector().Collect(t.Context(), job, long)
+		require.NoError(t, err)
+		require.Len(t, s.starts, 1)
+		require.Less(t, len(s.starts[0].StaticSummary), 300)
+	}
+}
+
 // Namespaces without lumaflow's search attributes can't list the jobs of a task.
 func TestCollectWithoutSearchAttributes(t *testing.T) {
 	s := newCluster()
 	s.add(job, failed, unknown)
-	s.errors["list"] = []error{nil, serviceerror.NewInvalidArgument("no mapping for LumaTaskId")}
+	s.errors["list"] = []error{serviceerror.NewInvalidArgument("no mapping for LumaTaskId")}
 	outcome, err := s.collector().Collect(t.Context(), job, task)
 	require.NoError(t, err)
 	require.Equal(t, runs.Collecting, outcome)

@@ -26,6 +26,7 @@ func summary(facts paid.Facts) string {
 	add(facts.PaidOpen, "open")
 	add(facts.TaskID != "", facts.TaskID)
 	add(len(facts.OtherTasks) > 0, "others "+strings.Join(facts.OtherTasks, ","))
+	add(facts.Unresolved, "unresolved")
 	add(!facts.SubmittedAt.IsZero(), "submitted")
 	add(!facts.EndedAt.IsZero(), "ended")
 	return strings.Join(parts, " ")

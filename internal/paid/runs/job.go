@@ -2,12 +2,10 @@ package runs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
@@ -25,20 +23,46 @@ type Run struct {
 	firstRunID string
 }
 
-// Open reports whether the run has not ended.
-func (r Run) Open() bool {
-	status := r.Info.GetStatus()
-	return status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || status == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
+// Open reports whether the run has not ended: it accepts signals.
+func (r Run) Open() bool { return open(r.Info) }
+
+func open(run *workflowpb.WorkflowExecutionInfo) bool {
+	switch run.GetStatus() {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
+		return true
+	default:
+		return false
+	}
 }
 
-// stored reports whether the run has stored the video of a task, noVideo whether the
-// task has none.
-func (r Run) stored(taskID string) bool {
-	return r.Facts.TaskID == taskID && r.Info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
-}
+// taskEnd is what a run has found to be the end of a task.
+type taskEnd int
 
-func (r Run) noVideo(taskID string) bool {
-	return r.Facts.TaskID == taskID && !r.Facts.PaidOpen && r.Failure == "GenerationFailed"
+const (
+	// noEnd means that the task is open, or not that of the run.
+	noEnd taskEnd = iota
+	// stored means that the run has stored the video, failed that the generation
+	// failed.
+	stored
+	failed
+	// gone means that kie.ai has no video, or no record, of the task.
+	gone
+)
+
+// endOf returns the end of a task in the run.
+func (r Run) endOf(taskID string) taskEnd {
+	switch {
+	case taskID == "" || r.Facts.TaskID != taskID || r.Open():
+		return noEnd
+	case r.Info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return stored
+	case r.Facts.PaidOpen:
+		return noEnd
+	case r.Failure == "GenerationFailed":
+		return failed
+	default:
+		return gone
+	}
 }
 
 // tasks are the tasks that the run may have paid; an empty id is a task with an
@@ -49,7 +73,8 @@ func (r Run) tasks() (tasks []string) {
 		tasks = append(tasks, r.Facts.TaskID)
 	}
 	tasks = append(tasks, r.Facts.OtherTasks...)
-	if r.Facts.Unknown() && len(tasks) == 0 {
+	// A task that was only named may be that of the unknown submission.
+	if r.Facts.Unresolved || r.Facts.Unknown() && len(tasks) == 0 {
 		tasks = append(tasks, "")
 	}
 	return tasks
@@ -81,8 +106,8 @@ func (j Job) Payments() (payments []Payment) {
 			case known < 0:
 				payments = append(payments, Payment{
 					Run: run, TaskID: taskID,
-					Stored:  slices.ContainsFunc(j, func(r Run) bool { return taskID != "" && r.stored(taskID) }),
-					NoVideo: slices.ContainsFunc(j, func(r Run) bool { return taskID != "" && r.noVideo(taskID) }),
+					Stored:  slices.ContainsFunc(j, func(r Run) bool { return r.endOf(taskID) == stored }),
+					NoVideo: slices.ContainsFunc(j, func(r Run) bool { return r.endOf(taskID) == failed }),
 				})
 			default:
 				payments[known].Run.Facts = withTimes(payments[known], run.Facts)
@@ -110,7 +135,8 @@ func withTimes(payment Payment, earlier paid.Facts) paid.Facts {
 // earlier run: each run of a chain begins with what the earlier ones have paid.
 func (j Job) continues(earlier Run) bool {
 	return slices.ContainsFunc(j, func(later Run) bool {
-		return earlier.firstRunID != "" && later.firstRunID == earlier.firstRunID && (later.Facts.TaskID != "" || later.Facts.Unknown())
+		adopts := later.Facts.TaskID != "" && later.Facts.TaskID != earlier.Facts.TaskID
+		return earlier.firstRunID != "" && later.firstRunID == earlier.firstRunID && (adopts || later.Facts.Unknown())
 	})
 }
 
@@ -127,7 +153,7 @@ func (r Reader) Job(ctx context.Context, workflowID string, known ...Run) (Job, 
 			continue
 		}
 		run, err := r.Run(ctx, info)
-		if notFound(err) {
+		if NotFound(err) {
 			continue
 		}
 		if err != nil {
@@ -148,7 +174,7 @@ func (r Reader) readChains(ctx context.Context, job Job) error {
 	for i, run := range job {
 		execution := run.Info.GetExecution()
 		described, err := r.Server.DescribeWorkflow(ctx, execution.GetWorkflowId(), execution.GetRunId())
-		if err != nil && !notFound(err) {
+		if err != nil && !NotFound(err) {
 			return fmt.Errorf("describe run %s of %s: %w", execution.GetRunId(), execution.GetWorkflowId(), err)
 		}
 		if err == nil {
@@ -164,15 +190,15 @@ func (r Reader) readChains(ctx context.Context, job Job) error {
 // because the namespace lacks the search attribute of tasks.
 func (r Reader) Settled(ctx context.Context, taskID string) (settled, complete bool, err error) {
 	described, err := r.Server.DescribeWorkflow(ctx, CollectorID(taskID), "")
-	if err != nil && !notFound(err) {
+	if err != nil && !NotFound(err) {
 		return false, false, fmt.Errorf("describe the job that collects task %s: %w", taskID, err)
 	}
 	if err == nil {
 		run, err := r.Run(ctx, described.RawResponse.GetWorkflowExecutionInfo())
-		if err != nil && !notFound(err) {
+		if err != nil && !NotFound(err) {
 			return false, false, err
 		}
-		if run.stored(taskID) || run.noVideo(taskID) {
+		if run.endOf(taskID) != noEnd {
 			return true, true, nil
 		}
 	}
@@ -181,7 +207,7 @@ func (r Reader) Settled(ctx context.Context, taskID string) (settled, complete b
 		Query: visibility.Equals("WorkflowType", modifyVideoName) + " AND " + visibility.Equals("ExecutionStatus", "Completed") +
 			" AND " + visibility.Equals(taskAttribute, taskID),
 	})
-	if _, missing := errors.AsType[*serviceerror.InvalidArgument](err); missing {
+	if invalid(err) {
 		return false, false, nil
 	}
 	if err != nil {

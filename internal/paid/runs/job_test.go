@@ -48,6 +48,29 @@ func polls(taskID string) *historypb.HistoryEvent {
 	}
 }
 
+// noVideo is the failed end of the poll.
+func noVideo() *historypb.HistoryEvent {
+	return &historypb.HistoryEvent{
+		EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+		Attributes: &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{ActivityTaskFailedEventAttributes: &historypb.ActivityTaskFailedEventAttributes{
+			ScheduledEventId: 5, Failure: &failurepb.Failure{FailureInfo: &failurepb.Failure_ApplicationFailureInfo{ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{
+				Type: "GenerationFailed",
+			}}},
+		}},
+	}
+}
+
+// submits is the schedule of a submission that has no end and, as one of lumaflow
+// v0.1, may have sent its request.
+func submits() *historypb.HistoryEvent {
+	return &historypb.HistoryEvent{
+		EventId: 6, EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+		Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{
+			ActivityType: &commonpb.ActivityType{Name: "Submit"},
+		}},
+	}
+}
+
 func done(taskID string) *historypb.HistoryEvent {
 	return &historypb.HistoryEvent{
 		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
@@ -69,7 +92,7 @@ func fails(errorType string, details ...any) *historypb.HistoryEvent {
 }
 
 // A run is read from its memo or its end; its history is read only without them, or
-// if the memo of a run that was ended from outside names no task.
+// with the memo of a run that was ended from outside.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	known, unknown := paid.Facts{TaskID: "t", PaidOpen: true}, paid.Facts{PaidOpen: true}
@@ -82,11 +105,32 @@ func TestRun(t *testing.T) {
 		{"open", func(s *server) *run { return s.add("job", "r", 0, running, started()).remember(known) }, "open t", 0},
 		{"open, submitting", func(s *server) *run { return s.add("job", "r", 0, running, started()).remember(unknown) }, "open", 0},
 		{"open, without a memo", func(s *server) *run { return s.add("job", "r", 0, running, started(), polls("t")) }, "open t", 1},
-		{"terminated", func(s *server) *run { return s.add("job", "r", 0, terminated, started()).remember(known) }, "open t", 0},
+		{"terminated", func(s *server) *run { return s.add("job", "r", 0, terminated, started()).remember(known) }, "open t", 1},
+		{"terminated, another task in its history", func(s *server) *run {
+			return s.add("job", "r", 0, terminated, started(), polls("u")).remember(known)
+		}, "open t others u", 1},
+		{"timed out, another task and an unknown submission in its history", func(s *server) *run {
+			return s.add("job", "r", 0, timedOut, started(), polls("u"), polls("t"), submits()).remember(known)
+		}, "open t others u unresolved", 1},
+		{"terminated, its task has no video", func(s *server) *run {
+			return s.add("job", "r", 0, terminated, started(), polls("t"), noVideo()).remember(known)
+		}, "t", 1},
+		{"terminated, its task has no video and a submission is unknown", func(s *server) *run {
+			return s.add("job", "r", 0, terminated, started(), polls("t"), noVideo(), submits()).remember(known)
+		}, "open", 1},
+		{"terminated, without a memo", func(s *server) *run {
+			return s.add("job", "r", 0, terminated, started(), polls("t"), submits())
+		}, "open t unresolved", 1},
 		{"terminated, while its callback was read", func(s *server) *run {
 			return s.add("job", "r", 0, terminated, started(), polls("t")).remember(unknown)
 		}, "open t", 1},
 		{"completed", func(s *server) *run { return s.add("job", "r", 0, completed, started(), done("t")).remember(known) }, "t", 0},
+		{"completed, another task left", func(s *server) *run {
+			return s.add("job", "r", 0, completed, started(), done("t")).remember(paid.Facts{TaskID: "t", PaidOpen: true, OtherTasks: []string{"u"}})
+		}, "open t others u", 0},
+		{"completed, an unknown submission left", func(s *server) *run {
+			return s.add("job", "r", 0, completed, started(), done("t")).remember(paid.Facts{TaskID: "t", PaidOpen: true, Unresolved: true})
+		}, "open t unresolved", 0},
 		{"failed", func(s *server) *run {
 			return s.add("job", "r", 0, failed, started(), fails("SubmitUnknown", paid.Facts{TaskID: "t", PaidOpen: true, OtherTasks: []string{"u"}})).remember(known)
 		}, "open t others u", 0},
@@ -165,6 +209,17 @@ func TestPayments(t *testing.T) {
 			s.add("job", "1", 0, failed, lost)
 			s.add("job", "2", 1, completed, done("t"))
 		}, "2:t stored, 1:"},
+		{"completed, with another task and an unknown submission", func(s *server) {
+			s.add("job", "1", 0, completed, done("t")).remember(paid.Facts{TaskID: "t", PaidOpen: true, OtherTasks: []string{"u"}, Unresolved: true})
+		}, "1:t stored, 1:u, 1:"},
+		{"unknown beside a task, which a later run of the chain stores", func(s *server) {
+			s.add("job", "1", 0, failed, fails("ResultOverdue", paid.Facts{TaskID: "t", PaidOpen: true, Unresolved: true}))
+			s.add("job", "2", 1, completed, done("t")).info.FirstRunId = "1"
+		}, "2:t stored, 1:"},
+		{"unknown beside a task, and adopted by a later run of the chain", func(s *server) {
+			s.add("job", "1", 0, failed, fails("ResultOverdue", paid.Facts{TaskID: "t", PaidOpen: true, Unresolved: true}))
+			s.add("job", "2", 1, completed, done("u")).info.FirstRunId = "1"
+		}, "2:u stored, 1:t"},
 		{"unknown, then adopted by a later run of the chain", func(s *server) {
 			s.add("job", "1", 0, failed, lost)
 			s.add("job", "2", 1, completed, done("t")).info.FirstRunId = "1"
@@ -226,6 +281,9 @@ func TestSettled(t *testing.T) {
 		{"collected", func(s *server) { s.add(collector, "1", 0, completed, done("t")) }, true, true},
 		{"found to have failed", func(s *server) {
 			s.add(collector, "1", 0, failed, fails("GenerationFailed", paid.Facts{TaskID: "t"}))
+		}, true, true},
+		{"found to be gone", func(s *server) {
+			s.add(collector, "1", 0, failed, fails("ResultOverdue", paid.Facts{TaskID: "t"}))
 		}, true, true},
 		{"being collected", func(s *server) {
 			s.add(collector, "1", 0, running, started()).remember(paid.Facts{TaskID: "t", PaidOpen: true})

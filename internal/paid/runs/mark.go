@@ -14,8 +14,9 @@ import (
 
 const (
 	// markDelay keeps a marked job from its first workflow task until it is
-	// terminated, also if this process ends in between.
-	markDelay = 14 * 24 * time.Hour
+	// terminated. If this process ends in between, the job collects the task then,
+	// which costs nothing.
+	markDelay = time.Hour
 	// endedReason is the reason of the termination.
 	endedReason = "a person ended the job that paid for the task"
 )
@@ -24,19 +25,15 @@ const (
 // that never runs. The list of paid videos without a file then has it, and
 // `lumaflow submit --task-id` starts that job.
 func (c collection) mark(ctx context.Context) (Outcome, error) {
-	outcome, err := c.known(ctx)
-	if err != nil || outcome != "" {
-		return outcome, err
-	}
 	run, err := c.Starter.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       CollectorID(c.taskID),
 		TaskQueue:                                c.TaskQueue,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StartDelay:                               markDelay,
-		StaticSummary:                            "task " + c.taskID + " is not collected: " + endedReason,
+		StaticSummary:                            Summary("task " + c.taskID + " is not collected: a person ended its job"),
 		Memo: map[string]any{paid.MemoKey: paid.Facts{
-			TaskID: c.taskID, PaidOpen: true, EndedAt: time.Now().UTC(), Next: c.command(),
+			TaskID: c.taskID, PaidOpen: true, EndedAt: time.Now().UTC(), Next: paid.CollectCommand(c.taskID),
 		}},
 	}, modifyVideoName, taskRef{TaskID: c.taskID})
 	switch {
@@ -50,18 +47,18 @@ func (c collection) mark(ctx context.Context) (Outcome, error) {
 	return AtRisk, c.endMark(ctx, run.GetRunID())
 }
 
-// marking reports whether a run is a mark that is not terminated yet.
-func marking(run *workflowpb.WorkflowExecutionInfo) bool {
-	return open(run) && run.GetExecutionTime().AsTime().Sub(run.GetStartTime().AsTime()) >= markDelay
+// IsMark reports whether a collecting job is a mark that is not terminated yet. It has
+// not begun, and the task is not to be collected unless a person starts the job.
+func IsMark(collector *workflowpb.WorkflowExecutionInfo) bool {
+	begins, delay := collector.GetExecutionTime().AsTime(), collector.GetExecutionTime().AsTime().Sub(collector.GetStartTime().AsTime())
+	return open(collector) && collector.GetMemo().GetFields()[paid.MemoKey] != nil && delay >= markDelay && begins.After(time.Now())
 }
 
 // endMark terminates a mark, so that it never runs.
 func (c collection) endMark(ctx context.Context, runID string) error {
-	err := c.Starter.TerminateWorkflow(ctx, CollectorID(c.taskID), runID, endedReason+" "+c.workflowID+"; collect it with: "+c.command())
-	if err != nil && !notFound(err) {
+	err := c.Starter.TerminateWorkflow(ctx, CollectorID(c.taskID), runID, endedReason+" "+c.workflowID+"; collect it with: "+paid.CollectCommand(c.taskID))
+	if err != nil && !NotFound(err) {
 		return fmt.Errorf("record the task: %w", err)
 	}
 	return nil
 }
-
-func (c collection) command() string { return "lumaflow submit --task-id " + c.taskID }

@@ -17,7 +17,6 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"lumaflow/internal/paid"
-	"lumaflow/internal/temporal/visibility"
 )
 
 // Server is the part of client.Client that reads runs.
@@ -40,25 +39,25 @@ func (r Reader) Facts(ctx context.Context, info *workflowpb.WorkflowExecutionInf
 	return run.Facts, err
 }
 
-// Run reads one run: its payments are those of its memo or its end or, if they hold
-// none, of its history. The error wraps *serviceerror.NotFound if the run is deleted.
+// Run reads one run: its payments are those of its memo while it is open, those of
+// its end or, if that holds none, those of its history with its memo. The error wraps
+// *serviceerror.NotFound if the run is deleted.
 func (r Reader) Run(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (Run, error) {
 	run := Run{Info: info}
+	memo, remembers := paid.FromMemo(info.GetMemo(), r.Data)
 	switch info.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		if ok, err := r.readEnd(ctx, &run); ok || err != nil {
+		if ok, err := r.readEnd(ctx, &run, memo); ok || err != nil {
 			return run, err
 		}
 	default:
-		// The history of a run that was ended from outside may name the task that its
-		// memo lacks.
-		if memo, ok := paid.FromMemo(info.GetMemo(), r.Data); ok && (memo.TaskID != "" || run.Open()) {
+		if remembers && run.Open() {
 			run.Facts = memo
 			return run, nil
 		}
 	}
 	history, err := r.History(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId())
-	run.Facts = history.Facts()
+	run.Facts = history.withMemo(memo)
 	return run, err
 }
 
@@ -79,7 +78,7 @@ func (r Reader) End(ctx context.Context, workflowID, runID string, wait bool) (l
 
 // readEnd reads the last event of a run that ended by itself. ok is false if it has
 // no payments, as the failures of lumaflow v0.1.
-func (r Reader) readEnd(ctx context.Context, run *Run) (ok bool, err error) {
+func (r Reader) readEnd(ctx context.Context, run *Run, memo paid.Facts) (ok bool, err error) {
 	execution := run.Info.GetExecution()
 	last, err := r.End(ctx, execution.GetWorkflowId(), execution.GetRunId(), false)
 	if err != nil {
@@ -90,7 +89,7 @@ func (r Reader) readEnd(ctx context.Context, run *Run) (ok bool, err error) {
 		if err := r.Data.FromPayloads(completed.GetResult(), &result); err != nil {
 			return false, fmt.Errorf("read the result of %s: %w", execution.GetWorkflowId(), err)
 		}
-		run.Facts.TaskID = result.TaskID
+		run.Facts = completedFacts(result.TaskID, memo)
 		return true, nil
 	}
 	failure := last.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetApplicationFailureInfo()
@@ -101,26 +100,6 @@ func (r Reader) readEnd(ctx context.Context, run *Run) (ok bool, err error) {
 	}
 	run.Facts, ok = paid.FromDetails(details, r.Data)
 	return ok, nil
-}
-
-// maxRuns bounds the runs of one id that All returns.
-const maxRuns = 5000
-
-// All returns the runs of an id that visibility lists, of all chains, the latest
-// first, at most maxRuns.
-func (r Reader) All(ctx context.Context, workflowID string) (all []*workflowpb.WorkflowExecutionInfo, err error) {
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: visibility.Equals("WorkflowId", workflowID)}
-	for len(all) < maxRuns {
-		page, err := r.Server.ListWorkflow(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("list the runs of %s: %w", workflowID, err)
-		}
-		all = append(all, page.GetExecutions()...)
-		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
-			break
-		}
-	}
-	return all, nil
 }
 
 // Intent is the intent of a submission to send, as a signal in the history.
@@ -155,29 +134,10 @@ func (r Reader) Intents(ctx context.Context, workflowID, runID, activityID strin
 	return intents, nil
 }
 
-// Claimant returns another job that lists a task as its own; empty if there is none
-// or if the namespace lacks the search attribute of tasks.
-func (r Reader) Claimant(ctx context.Context, taskID, exceptWorkflowID string) (workflowID string, err error) {
-	page, err := r.Server.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: 10,
-		Query:    visibility.Equals(taskAttribute, taskID),
-	})
-	if _, missing := errors.AsType[*serviceerror.InvalidArgument](err); missing {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("list the jobs of task %s: %w", taskID, err)
-	}
-	for _, info := range page.GetExecutions() {
-		if id := info.GetExecution().GetWorkflowId(); id != exceptWorkflowID && id != CollectorID(taskID) {
-			return id, nil
-		}
-	}
-	return "", nil
-}
-
-// notFound reports whether the server has no such run.
-func notFound(err error) bool {
+// NotFound reports whether the server has no such run, or none that is open.
+func NotFound(err error) bool {
 	_, is := errors.AsType[*serviceerror.NotFound](err)
 	return is
 }
+
+func notFound(err error) bool { return NotFound(err) }
