@@ -26,7 +26,7 @@ func (j *job) rememberRest(ctx workflow.Context) {
 		return
 	}
 	facts := j.facts
-	facts.PaidOpen, facts.OtherTasks = true, others
+	facts.PaidOpen, facts.OtherTasks, facts.Unresolved = true, others, j.payments.hasUnknown()
 	j.setFacts(ctx, facts)
 }
 

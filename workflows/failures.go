@@ -146,7 +146,7 @@ func shortDuration(d time.Duration) string {
 	return text
 }
 
-func collectCommand(taskID string) string { return "lumaflow submit --task-id " + taskID }
+func collectCommand(taskID string) string { return paid.CollectCommand(taskID) }
 
 // errorType is the type of an activity's application error; empty for other errors.
 func errorType(err error) string {

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -31,25 +32,36 @@ type Task struct {
 	SubmittedAt time.Time `json:"submittedAt,omitzero"`
 }
 
-// Earlier reads all runs of the chain of a run but the run itself. Temporal has no
-// list of a chain: the links in the histories lack runs that an older one was reset
-// past, and visibility lacks deleted runs and, for moments, the youngest. So both
-// are read.
+// Earlier reads all runs of the chain of a run but the run itself, and the runs of
+// later chains of the same job: a run of an older chain may be reset after a later one
+// has paid. Temporal has no list of a chain: the links in the histories lack runs that
+// an older one was reset past, and visibility lacks deleted runs and, for moments, the
+// youngest. So both are read. An error means that the answer is not complete: a run
+// that is not listed yet, or a history that this worker can't decrypt.
 func (r Reader) Earlier(ctx context.Context, workflowID, runID string) (Earlier, error) {
-	firstRunID, err := r.First(ctx, workflowID, runID)
+	described, err := r.Server.DescribeWorkflow(ctx, workflowID, runID)
 	if err != nil {
-		return Earlier{}, err
+		return Earlier{}, fmt.Errorf("describe %s: %w", workflowID, err)
 	}
-	chain := chain{reader: r, workflowID: workflowID, firstRunID: firstRunID, seen: map[string]bool{}}
+	info := described.RawResponse.GetWorkflowExecutionInfo()
+	chain := chain{
+		reader: r, workflowID: workflowID, firstRunID: info.GetFirstRunId(), seen: map[string]bool{runID: true},
+		startedAt: cmp.Or(described.RawResponse.GetWorkflowExtendedInfo().GetOriginalStartTime(), info.GetStartTime()).AsTime(),
+	}
 	own, err := r.History(ctx, workflowID, runID)
 	if err != nil {
 		return Earlier{}, err
 	}
-	chain.seen[runID] = true
-	pending := append(slices.Clone(own.previous), chain.firstRunID)
+	if own.undecrypted != nil {
+		return Earlier{}, fmt.Errorf("read run %s of %s: %w", runID, workflowID, own.undecrypted)
+	}
+	pending := append([]string{chain.firstRunID}, own.previous...)
 	listed, err := r.list(ctx, workflowID)
 	if err != nil {
 		return Earlier{}, err
+	}
+	if !slices.Contains(listed, runID) {
+		return Earlier{}, fmt.Errorf("visibility does not list run %s of %s yet", runID, workflowID)
 	}
 	pending = append(pending, listed...)
 	for len(pending) > 0 {
@@ -80,8 +92,12 @@ type chain struct {
 	reader     Reader
 	workflowID string
 	firstRunID string
-	seen       map[string]bool
-	runs       []chainRun
+	// startedAt is the start of the first run.
+	startedAt time.Time
+	seen      map[string]bool
+	runs      []chainRun
+	// later are the runs of later chains.
+	later []chainRun
 	// unread are the runs that Temporal has deleted.
 	unread []string
 }
@@ -98,7 +114,7 @@ func (c *chain) read(ctx context.Context, runID string) (previous []string, err 
 	}
 	c.seen[runID] = true
 	described, err := c.reader.Server.DescribeWorkflow(ctx, c.workflowID, runID)
-	if notFound(err) {
+	if NotFound(err) {
 		c.unread = append(c.unread, runID)
 		return nil, nil
 	}
@@ -106,27 +122,48 @@ func (c *chain) read(ctx context.Context, runID string) (previous []string, err 
 		return nil, fmt.Errorf("describe run %s of %s: %w", runID, c.workflowID, err)
 	}
 	info := described.RawResponse.GetWorkflowExecutionInfo()
-	if info.GetFirstRunId() != c.firstRunID {
+	if runID == c.firstRunID {
+		c.startedAt = info.GetStartTime().AsTime()
+	}
+	own := info.GetFirstRunId() == c.firstRunID
+	if !own && info.GetStartTime().AsTime().Before(c.startedAt) {
 		return nil, nil
 	}
 	history, err := c.reader.History(ctx, c.workflowID, runID)
-	if notFound(err) {
+	if NotFound(err) {
 		c.unread = append(c.unread, runID)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	c.runs = append(c.runs, chainRun{startedAt: info.GetStartTime().AsTime(), history: history})
+	if history.undecrypted != nil {
+		return nil, fmt.Errorf("read run %s of %s: %w", runID, c.workflowID, history.undecrypted)
+	}
+	run := chainRun{startedAt: info.GetStartTime().AsTime(), history: history}
+	if !own {
+		c.later = append(c.later, run)
+		return nil, nil
+	}
+	c.runs = append(c.runs, run)
 	return history.previous, nil
 }
 
-// earlier merges the runs, the oldest first.
+// earlier merges the runs, the oldest first. Those of later chains count if the own
+// chain has no task: else they are further takes, with jobs of their own.
 func (c *chain) earlier(runID string) Earlier {
-	slices.SortFunc(c.runs, func(a, b chainRun) int { return a.startedAt.Compare(b.startedAt) })
-	merged := Earlier{RunID: runID, Runs: len(c.runs)}
+	merged := c.merge(runID, c.runs)
+	if len(merged.Tasks) == 0 && len(c.later) > 0 {
+		merged = c.merge(runID, append(c.runs, c.later...))
+	}
+	return merged
+}
+
+func (c *chain) merge(runID string, runs []chainRun) Earlier {
+	slices.SortFunc(runs, func(a, b chainRun) int { return a.startedAt.Compare(b.startedAt) })
+	merged := Earlier{RunID: runID, Runs: len(runs)}
 	var all outcomes
-	for _, run := range c.runs {
+	for _, run := range runs {
 		for _, t := range run.history.tasks {
 			named := slices.ContainsFunc(merged.Tasks, func(known Task) bool { return known.TaskID == t.id })
 			if t.own && !named {

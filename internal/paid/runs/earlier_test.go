@@ -136,7 +136,7 @@ func TestEarlier(t *testing.T) {
 				}
 			}
 			s.add("job", "last", 9, running, started()).info.FirstRunId = "1"
-			s.add("job", "of another chain", 10, failed, loses(8)...)
+			s.add("job", "of an earlier chain", -1, failed, loses(8)...)
 			earlier, err := s.reader().Earlier(t.Context(), "job", "last")
 			require.NoError(t, err)
 			require.Equal(t, test.want, earlierText(earlier))
@@ -146,6 +146,44 @@ func TestEarlier(t *testing.T) {
 		})
 	}
 }
+
+// A run of an older chain is reset after a later chain has paid.
+func TestLaterChain(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name       string
+		own, later []*historypb.HistoryEvent
+		want       string
+	}{
+		{"that paid", nil, takes("t"), "t"},
+		{"that began to send", nil, loses(8), "8"},
+		{"that paid nothing", nil, nil, ""},
+		{"while the own chain has a task", takes("t"), append(takes("u"), loses(8)...), "t"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := &server{}
+			s.add("job", "1", 0, failed, append([]*historypb.HistoryEvent{started()}, test.own...)...)
+			s.add("job", "2", 1, completed, append([]*historypb.HistoryEvent{started()}, test.later...)...)
+			s.add("job", "reset of 1", 2, running, started()).info.FirstRunId = "1"
+			earlier, err := s.reader().Earlier(t.Context(), "job", "reset of 1")
+			require.NoError(t, err)
+			require.Equal(t, test.want, earlierText(earlier))
+		})
+	}
+}
+
+// A run that visibility does not list yet may not be the only one.
+func TestVisibilityIsBehind(t *testing.T) {
+	t.Parallel()
+	s := &server{unlisted: []string{"1"}}
+	s.add("job", "1", 0, running, started())
+	_, err := s.reader().Earlier(t.Context(), "job", "1")
+	require.ErrorContains(t, err, "visibility does not list run 1 of job yet")
+}
+
+func takes(taskID string) []*historypb.HistoryEvent { return []*historypb.HistoryEvent{polls(taskID)} }
 
 func TestFirst(t *testing.T) {
 	t.Parallel()

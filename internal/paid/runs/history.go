@@ -3,6 +3,7 @@ package runs
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"lumaflow/internal/paid"
+	"lumaflow/internal/temporal/codec"
 )
 
 // maxTasks bounds the tasks of one history: callbacks can name any number.
@@ -31,6 +33,9 @@ type History struct {
 	// and the one that it retries or continues.
 	previous []string
 	outcomes outcomes
+	// undecrypted is the error about a payload whose key this process lacks; nil if it
+	// has all of them. What the payload holds counts as unknown.
+	undecrypted error
 	// closed is the type of the application failure that ended the run.
 	closed string
 	// writtenOff means that an operator gave up a submission with an unknown outcome,
@@ -163,6 +168,9 @@ func (a *activity) maySend() bool { return a.intended || !a.recordsIntent }
 
 func decode[T any](s *scan, payloads *commonpb.Payloads) (value T, ok bool) {
 	err := s.reader.Data.FromPayloads(payloads, &value)
+	if lacking, ok := errors.AsType[*codec.KeyError](err); ok {
+		s.found.undecrypted = lacking
+	}
 	return value, err == nil
 }
 

@@ -48,6 +48,6 @@ func (h History) withMemo(memo paid.Facts) paid.Facts {
 		memo.WrittenOff = facts.WrittenOff
 		facts = memo
 	}
-	facts.Unresolved = facts.TaskID != "" && h.Unknown != nil
+	facts.Unresolved = facts.TaskID != "" && len(h.Unknown) > 0
 	return facts
 }

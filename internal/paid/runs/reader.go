@@ -139,5 +139,3 @@ func NotFound(err error) bool {
 	_, is := errors.AsType[*serviceerror.NotFound](err)
 	return is
 }
-
-func notFound(err error) bool { return NotFound(err) }

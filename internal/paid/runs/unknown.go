@@ -50,8 +50,10 @@ func (o *outcomes) inherit(earlier []Submission) {
 	}
 }
 
+// assume adds a task that a run adopted. Without a lost submission before it, it
+// settles none.
 func (o *outcomes) assume(taskID string) {
-	if !slices.Contains(o.assumed, taskID) {
+	if len(o.lost)+o.inherited > len(o.assumed) && !slices.Contains(o.assumed, taskID) {
 		o.assumed = append(o.assumed, taskID)
 	}
 }
@@ -64,7 +66,9 @@ func (o *outcomes) merge(other outcomes) {
 	}
 	o.proofs = append(o.proofs, other.proofs...)
 	for _, taskID := range other.assumed {
-		o.assume(taskID)
+		if !slices.Contains(o.assumed, taskID) {
+			o.assumed = append(o.assumed, taskID)
+		}
 	}
 }
 
