@@ -50,7 +50,7 @@ func unknownOf(earlier activities.Earlier) []unknownSubmission {
 		}
 		all = append(all, unknownSubmission{
 			evidence: activities.Evidence{
-				Phase: activities.PhaseSending, At: submission.At, Attempts: submission.Attempts, TaskID: submission.TaskID, Settings: earlier.Settings,
+				Phase: activities.PhaseSending, At: submission.At, Attempts: submission.Attempts, TaskID: submission.TaskID, Intent: submission.Intent, Settings: earlier.Settings,
 			},
 			cause: cause, earlierRun: true, undecided: true,
 		})

@@ -13,6 +13,16 @@ type Submission struct {
 	Attempts int `json:"attempts,omitempty"`
 	// TaskID is a task that an unclear answer named.
 	TaskID string `json:"taskId,omitempty"`
+	// Intent identifies the attempts of one activity, of which at most one is accepted.
+	Intent string `json:"intent,omitempty"`
+}
+
+// provenBy reports whether late evidence is about the submission. A refusal is about
+// one attempt alone.
+func (s Submission) provenBy(proof evidence) bool {
+	sameAttempt := !s.At.IsZero() && s.At.Equal(proof.At)
+	sameIntent := s.Intent != "" && s.Intent == proof.Intent && proof.Phase == phaseAccepted
+	return sameAttempt || sameIntent
 }
 
 // outcomes are the submissions of a run, or of a chain, whose outcome was unknown at
@@ -78,7 +88,7 @@ func (o *outcomes) merge(other outcomes) {
 func (o *outcomes) unknown() []Submission {
 	open, assumed := append(make([]Submission, o.inherited), o.lost...), slices.Clone(o.assumed)
 	for _, proof := range o.proofs {
-		proven := slices.IndexFunc(open, func(s Submission) bool { return !s.At.IsZero() && s.At.Equal(proof.At) })
+		proven := slices.IndexFunc(open, func(s Submission) bool { return s.provenBy(proof) })
 		if proven >= 0 {
 			open = slices.Delete(open, proven, proven+1)
 			assumed = slices.DeleteFunc(assumed, func(taskID string) bool { return taskID == proof.TaskID })

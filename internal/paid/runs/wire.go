@@ -52,5 +52,5 @@ type evidence struct {
 }
 
 func (e evidence) submission() Submission {
-	return Submission{At: e.At, Attempts: e.Attempts, TaskID: e.TaskID}
+	return Submission{At: e.At, Attempts: e.Attempts, TaskID: e.TaskID, Intent: e.Intent}
 }
