@@ -26,7 +26,7 @@ func adopting(task string) string { return starter.JobID(workflows.ModifyVideoIn
 
 func TestRescueCommand(t *testing.T) {
 	t1, t2, t3 := adopting("t1"), adopting("t2"), adopting("t3")
-	const free = "; the same command tries again, at no cost"
+	const free = "; the same task ids can be given again, at no cost"
 	collected := func(f *startertest.Temporal, task string) {
 		f.Job(adopting(task)).End(statusCompleted, time.Minute).History.EndCompleted(workflows.ModifyVideoResult{
 			TaskID: task, Videos: []workflows.Video{{Location: "file:///videos/" + task + ".mp4"}},
