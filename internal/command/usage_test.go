@@ -68,7 +68,7 @@ func TestParseError(t *testing.T) {
 			_, err = parser.Parse(strings.Fields(test.args))
 			require.Error(t, err)
 			err = command.ParseError(err)
-			assert.EqualError(t, err, test.want)
+			require.EqualError(t, err, test.want)
 			assert.Equal(t, command.ExitUsage, command.ExitCode(err))
 		})
 	}
