@@ -27,6 +27,9 @@ func (b *batchRun) startOne(ctx context.Context, job int) error {
 	case err == nil:
 		outcome.RunID, outcome.StartedAt, outcome.Existing = started.RunID, started.StartedAt, started.Existing
 		outcome.State, outcome.Failure = StateRunning, nil
+		if !started.State.Open() {
+			return b.pollOne(ctx, job)
+		}
 	case isPaid:
 		outcome.State, outcome.TaskID, outcome.Existing = paid.State, paid.TaskID, true
 		outcome.Failure = &Failure{paid.FailureType, paid.Error()}

@@ -253,6 +253,7 @@ func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
 	if err != nil || settled {
 		return err
 	}
+	r.showCollector(ctx, &risk)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.noTaskAttribute = r.noTaskAttribute || !complete
@@ -267,4 +268,21 @@ func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
 	}
 	r.found[key] = risk
 	return nil
+}
+
+// showCollector shows the open job that collects the task of an ended one. Without an
+// answer of Temporal the ended job is shown.
+func (r *riskSearch) showCollector(ctx context.Context, risk *Risk) {
+	if risk.TaskID == "" || risk.State.Open() {
+		return
+	}
+	described, err := r.starter.describe(ctx, runs.CollectorID(risk.TaskID), "")
+	if err != nil {
+		return
+	}
+	entry := newEntry(described.GetWorkflowExecutionInfo())
+	if entry.State.Open() {
+		entry.Stage, entry.TaskID = cmp.Or(entry.Stage, storedStage(described)), risk.TaskID
+		risk.Entry, risk.Failure = entry, ""
+	}
 }

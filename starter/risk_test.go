@@ -230,6 +230,26 @@ func TestAtRiskShowsATaskOnce(t *testing.T) {
 	})
 }
 
+// The job of a rescue, which has not reached its download yet, stands for the ended one.
+func TestAtRiskShowsTheCollectingJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := startertest.New(t)
+		fake.AcceptedTask("failed", "t", ages(3*day, 3*day, 2*day)).FailYesterday(workflows.ResultOverdue)
+		rescue := starter.JobID(workflows.ModifyVideoInput{TaskID: "t"}, "")
+		fake.Job(rescue).InStage(workflows.StageWaiting)
+		risks, err := starter.New(fake, starter.Options{}).AtRisk(t.Context(), starter.RiskFilter{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, risks.Found, 1)
+		found := risks.Found[0]
+		require.Equal(t, rescue, found.WorkflowID)
+		require.Equal(t, starter.StateRunning, found.State)
+		require.Equal(t, workflows.StageWaiting, found.Stage)
+		require.Equal(t, "t", found.TaskID)
+		require.Empty(t, found.Failure)
+		require.Equal(t, starter.FromEnd, found.CountedFrom)
+	})
+}
+
 // Notes describe the gaps of the search.
 func TestAtRiskNotes(t *testing.T) {
 	const (

@@ -202,7 +202,7 @@ func (w *watchedJob) poll(ctx context.Context) Progress {
 		w.job.TaskID = cmp.Or(status.TaskID, w.job.TaskID)
 	}
 	progress := w.progress(time.Now())
-	progress.Silence = querySilence(err)
+	progress.Silence = w.silence(ctx, err)
 	if last := w.job.Status; last != nil {
 		progress.Stage, progress.TaskID, progress.Detail = last.Stage, last.TaskID, oneline.Clean(last.Detail)
 	}
@@ -218,6 +218,19 @@ func (w *watchedJob) poll(ctx context.Context) Progress {
 		}
 	}
 	return progress
+}
+
+// silence describes a failed query. A workflow task that fails in the workers is the
+// reason of a query without an answer.
+func (w *watchedJob) silence(ctx context.Context, err error) string {
+	if err != nil && ctx.Err() == nil {
+		if described, failed := w.starter.describe(ctx, w.job.WorkflowID, w.job.RunID); failed == nil {
+			if note := w.starter.workflowTaskNote(ctx, described, err); note != "" {
+				return note
+			}
+		}
+	}
+	return querySilence(err)
 }
 
 // querySilence describes a failed query in a few words.

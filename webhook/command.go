@@ -46,6 +46,7 @@ callbacks for 5 more seconds before it drains, so that a load balancer that chec
 A callback for a job that is over starts a job that collects the task, at no cost, unless a person ended the job: then
 lumaflow list --at-risk has the task.
 
+` + command.TemporalHelp + `
 ` + command.SecretsHelp + `
 
 Examples:

@@ -49,6 +49,7 @@ answers and OUTPUT_URL can be written.
 With TEMPORAL_DEPLOYMENT_NAME the worker has a version, and an open job stays with the version it began on. New jobs
 start on a version once an operator has made it current; until then the log warns and names the command.
 
+` + command.TemporalHelp + `
 ` + command.SecretsHelp + `
 
 Examples:

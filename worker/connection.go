@@ -30,7 +30,7 @@ type connection struct {
 func (c *Command) connect(ctx context.Context, server dial.Settings, observed *telemetry.Telemetry, logger *slog.Logger) (*connection, error) {
 	identity := census.Identity(dial.Identity(), observed.Measures())
 	options := dial.Options{
-		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Wait: dial.StartupWait,
+		Logger: slog.New(activityLog{logger.Handler()}), Identity: identity, Env: c.Env, Worker: true, Wait: dial.StartupWait,
 		Metrics: observed.Metrics(), Interceptors: observed.Interceptors(),
 	}
 	working, err := dial.Temporal(ctx, options)

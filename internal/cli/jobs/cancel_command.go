@@ -22,6 +22,8 @@ func (CancelCommand) Help() string {
 	return `The job stops waiting and collects nothing. kie.ai has no cancel: a task that was submitted continues, is paid,
 and can be collected later with lumaflow submit --task-id.
 
+` + command.TemporalHelp + `
+
 Example:
   lumaflow cancel luma-0123456789abcdef0123456789abcdef`
 }

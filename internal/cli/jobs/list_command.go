@@ -42,6 +42,8 @@ are collecting or whose task was submitted more than an hour ago. It shows the t
 that no job has stored, in any of its runs. kie.ai deletes media 14 days after their task ended. Where only the submission is
 recorded, the time left is counted from that, and is too short by the duration of the task.
 
+` + command.TemporalHelp + `
+
 Examples:
   lumaflow list
   lumaflow list --open

@@ -61,7 +61,7 @@ func TestInvalidRequests(t *testing.T) {
 		{"nothing", jobs.SubmitCommand{}, "", "the job is missing: give --prompt and --video"},
 		{"no prompt", jobs.SubmitCommand{Prompt: " \n", Video: video}, "", "--prompt is missing"},
 		{"no video", jobs.SubmitCommand{Prompt: "p"}, "", "--video is missing"},
-		{"a local file without a key", jobs.SubmitCommand{Prompt: "p", Video: "./in.mp4"}, "", "KIE_API_KEY is not set"},
+		{"no such video, without a key", jobs.SubmitCommand{Prompt: "p", Video: "./in.mp4"}, "", "--video: there is no file ./in.mp4"},
 		{"another scheme", jobs.SubmitCommand{Prompt: "p", Video: "ftp://secret@x/in.mp4"}, "", "--video: neither an http or https URL nor a file"},
 		{"no host", jobs.SubmitCommand{Prompt: "p", Video: "https:///secret.mp4"}, "", "--video is not an http or https address"},
 		{"not UTF-8", jobs.SubmitCommand{Prompt: "p\xff", Video: video}, "", "--prompt is not valid UTF-8"},

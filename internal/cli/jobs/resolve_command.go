@@ -26,6 +26,8 @@ func (ResolveCommand) Help() string {
 task at https://kie.ai/logs and decide. Without a decision the job continues by itself when its callback comes or its
 recovery window ends.
 
+` + command.TemporalHelp + `
+
 Examples:
   lumaflow resolve luma-0123456789abcdef0123456789abcdef --adopt 0123456789abcdef0123456789abcdef
   lumaflow resolve shot-7 --resubmit

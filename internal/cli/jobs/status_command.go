@@ -22,6 +22,8 @@ what Temporal has stored: whether the job is open and what it waits for. A job w
 example, is shown with the number of its runs and of the tasks that they have paid. The state is running, paused, completed, failed,
 canceled, terminated or timed-out.
 
+` + command.TemporalHelp + `
+
 Examples:
   lumaflow status luma-0123456789abcdef0123456789abcdef
   lumaflow status shot-7 --json`
