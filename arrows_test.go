@@ -35,6 +35,7 @@ func TestLinkedPackages(t *testing.T) {
 		"./activities":          withoutTerminal("lumaflow/workflows", "lumaflow/starter", "lumaflow/webhook", "lumaflow/internal/cli"),
 		"./internal/callback":   withoutTemporal,
 		"./internal/clip":       withoutTerminal(withoutTemporal...),
+		"./internal/coding":     withoutTemporal,
 		"./internal/command/…":  withoutTerminal(withoutTemporal...),
 		"./internal/fetch":      withoutTemporal,
 		"./internal/kie/…":      withoutTemporal,
@@ -43,6 +44,7 @@ func TestLinkedPackages(t *testing.T) {
 		"./internal/retryafter": withoutTemporal,
 		"./internal/stall":      withoutTemporal,
 		"./internal/store/…":    withoutTemporal,
+		"./internal/weburl":     withoutTemporal,
 	}
 	for pattern, forbidden := range tests {
 		t.Run(strings.TrimPrefix(pattern, "./"), func(t *testing.T) {

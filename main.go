@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, streams command.Streams) error {
 	}
 	chosen, err := parser.Parse(args)
 	if err != nil {
-		return command.Usagef("%w", err)
+		return command.ParseError(err)
 	}
 	return chosen.Run()
 }

@@ -11,6 +11,7 @@ import (
 	"lumaflow/internal/callback"
 	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/store"
 )
 
@@ -37,13 +38,34 @@ type Recorder interface {
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 }
 
-// Options are the dependencies of the activities. Provider, Fetcher, Store and
-// Recorder are required.
+// Runs reads the runs of a job. runs.Reader implements it.
+type Runs interface {
+	// Intents are the intents to send that the run has on record since the schedule
+	// of an activity, the oldest first.
+	Intents(ctx context.Context, workflowID, runID, activityID string) ([]runs.Intent, error)
+	// Earlier is what the other runs of the chain of a run have paid.
+	Earlier(ctx context.Context, workflowID, runID string) (runs.Earlier, error)
+	// First is the first run of the chain of a run; empty if the server does not report
+	// it.
+	First(ctx context.Context, workflowID, runID string) (firstRunID string, err error)
+	// Claimant is another job that has a task; empty if none is known.
+	Claimant(ctx context.Context, taskID, exceptWorkflowID string) (workflowID string, err error)
+}
+
+// Collector handles a paid task of a job that is over. runs.Collector implements it.
+type Collector interface {
+	Collect(ctx context.Context, workflowID, taskID string) (runs.Outcome, error)
+}
+
+// Options are the dependencies of the activities. Provider, Fetcher, Store,
+// Recorder, Runs and Collector are required.
 type Options struct {
-	Provider Provider
-	Fetcher  Fetcher
-	Store    store.Store
-	Recorder Recorder
+	Provider  Provider
+	Fetcher   Fetcher
+	Store     store.Store
+	Recorder  Recorder
+	Runs      Runs
+	Collector Collector
 	// Callbacks mints the callback URL of each job; nil means that no callbacks
 	// are received and jobs rely on polling.
 	Callbacks *callback.Minter
@@ -69,8 +91,8 @@ type Activities struct {
 // poll interval is not positive or the poll delay is negative.
 func New(options Options) (*Activities, error) {
 	switch {
-	case options.Provider == nil, options.Fetcher == nil, options.Store == nil, options.Recorder == nil:
-		return nil, errors.New("activities need a provider, a fetcher, a store and a recorder")
+	case options.Provider == nil, options.Fetcher == nil, options.Store == nil, options.Recorder == nil, options.Runs == nil, options.Collector == nil:
+		return nil, errors.New("activities need a provider, a fetcher, a store, a recorder, a reader of runs and a collector")
 	case options.PollInterval <= 0, options.PollAfter < 0:
 		return nil, errors.New("activities need a positive poll interval and no negative poll delay")
 	}
@@ -90,10 +112,13 @@ type Settings struct {
 	PollAfter time.Duration `json:"pollAfter,omitempty"`
 	// SearchAttributes means that the namespace has LumaStage and LumaTaskId.
 	SearchAttributes bool `json:"searchAttributes,omitempty"`
+	// Facts means that the run keeps its payments in its memo. Runs whose activities
+	// ran on lumaflow v0.1 do not, and replay without.
+	Facts bool `json:"facts,omitempty"`
 }
 
 func (a *Activities) settings(ctx context.Context) Settings {
-	settings := Settings{Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval}
+	settings := Settings{Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: true}
 	if settings.Callbacks {
 		settings.PollAfter = a.options.PollAfter
 	}

@@ -222,7 +222,11 @@ func (d *download) failed(ctx context.Context, err error) error {
 	}
 	activity.RecordHeartbeat(ctx, d.progress)
 	if d.progress.Rejections >= maxRejections && row.rejected {
-		return permanent(DownloadRejected, "kie.ai's link gives no video that can be stored", err)
+		message := "kie.ai's link gives no video that can be stored"
+		if kind == fetch.Forbidden {
+			message = "kie.ai's link to the video of task " + d.input.TaskID + " can't be used"
+		}
+		return permanent(DownloadRejected, message, err)
 	}
 	return d.retry(row.errorType, "", err, row.delay)
 }

@@ -3,6 +3,8 @@ package activities
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -30,6 +32,12 @@ const (
 	Held = "Held"
 	// NotSent means that a submission never left the worker.
 	NotSent = "NotSent"
+	// LaterRun means that nothing was submitted because the run is not the one that
+	// may send: an earlier run of the job may have paid.
+	LaterRun = "LaterRun"
+	// UnprovenTask means that kie.ai's record of a task neither proves nor denies that
+	// the task is this job's.
+	UnprovenTask = "UnprovenTask"
 	// VideoExpired means that nothing was submitted because kie.ai deletes the
 	// uploaded video before it could have fetched it.
 	VideoExpired = "VideoExpired"
@@ -107,18 +115,24 @@ func withCause(message string, cause error) string {
 // before it already gives.
 func detail(cause error) string {
 	failed, ok := errors.AsType[*kie.Error](cause)
-	switch {
-	case !ok:
-		return cause.Error()
-	case failed.Code != 0 && failed.Message != "":
-		return fmt.Sprintf("code %d (%s): %s", failed.Code, kie.Reason(failed.Code), failed.Message)
-	case failed.Code != 0:
-		return fmt.Sprintf("code %d (%s)", failed.Code, kie.Reason(failed.Code))
-	case failed.Err != nil:
-		return failed.Err.Error()
-	default:
+	if !ok {
 		return cause.Error()
 	}
+	var parts []string
+	// The code of success explains nothing.
+	if failed.Code != 0 && failed.Code != http.StatusOK {
+		parts = append(parts, fmt.Sprintf("code %d (%s)", failed.Code, kie.Reason(failed.Code)))
+	}
+	if failed.Err != nil {
+		parts = append(parts, failed.Err.Error())
+	}
+	if failed.Message != "" {
+		parts = append(parts, failed.Message)
+	}
+	if len(parts) == 0 {
+		return cause.Error()
+	}
+	return strings.Join(parts, ": ")
 }
 
 // retryAfter returns the delay of the Retry-After header of kie.ai's answer, or zero.

@@ -11,9 +11,16 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// EvidenceSignal is the name of the signal that carries the Evidence of an
-// attempt which Temporal has given up.
-const EvidenceSignal = "evidence"
+const (
+	// EvidenceSignal is the name of the signal that carries the Evidence of an
+	// attempt which Temporal has given up.
+	EvidenceSignal = "evidence"
+	// IntentSignal is the name of the signal that carries the Evidence of a submission
+	// that is about to send. Heartbeats can be reset and are lost with the run; a
+	// signal is history, which no command on an activity erases and which a reset
+	// applies again.
+	IntentSignal = "intent"
+)
 
 // Phase is the progress of an attempt to submit.
 type Phase string
@@ -43,6 +50,10 @@ type Evidence struct {
 	// Attempts counts the submissions of the job so far.
 	Attempts int      `json:"attempts"`
 	Settings Settings `json:"settings"`
+	// Intent identifies the intent of the activity's attempts, Declared means that the
+	// history of the run has it.
+	Intent   string `json:"intent,omitempty"`
+	Declared bool   `json:"declared,omitempty"`
 }
 
 // Submitted returns the task that evidence of PhaseAccepted proves.
@@ -60,26 +71,27 @@ const (
 // storeOutcome stores the outcome of the submission. Until then only this worker
 // has it, so it retries while Temporal is unavailable and the worker does not
 // stop. If Temporal has given the attempt up, the outcome goes to the job as a
-// signal.
+// signal. If the job is over, another job collects the task.
 func (t *attempt) storeOutcome(ctx context.Context, phase Phase, taskID string) {
 	t.evidence.Phase, t.evidence.TaskID = phase, taskID
 	stopping := activity.GetWorkerStopChannel(ctx)
+	logged := false
 	for pause := minStoreBackoff; ; pause = min(2*pause, maxStoreBackoff) {
 		err := t.recordBounded(ctx)
 		if isNotFound(err) {
-			err = t.signal(ctx)
+			err = t.deliver(ctx)
 		}
-		switch {
-		case err == nil, requestsEnd(err):
+		if err == nil || requestsEnd(err) {
 			return
-		case isNotFound(err):
+		}
+		if !logged {
+			// This process alone has the outcome now, and may be killed.
 			t.logLostOutcome(ctx, err)
-			return
+			logged = true
 		}
 		select {
 		case <-time.After(pause):
 		case <-stopping:
-			t.logLostOutcome(ctx, err)
 			return
 		}
 	}
@@ -91,15 +103,15 @@ func requestsEnd(err error) bool {
 	return temporal.IsCanceledError(err) || errors.Is(err, activity.ErrActivityPaused) || errors.Is(err, activity.ErrActivityReset)
 }
 
-// logLostOutcome logs an outcome that could be stored nowhere else.
+// logLostOutcome logs an outcome that is stored nowhere else yet.
 func (t *attempt) logLostOutcome(ctx context.Context, err error) {
 	logger := activity.GetLogger(ctx)
 	if t.evidence.Phase == PhaseAccepted {
-		logger.Error("kie.ai accepted a task but Temporal did not store its id; if the job does not show it, adopt it",
+		logger.Error("kie.ai accepted a task but Temporal has not stored its id; it is sent again until the worker stops; if the job does not show it then, adopt it",
 			"taskId", t.evidence.TaskID, "error", err)
 		return
 	}
-	logger.Warn("Temporal did not store that a submission left nothing open", "error", err)
+	logger.Warn("Temporal has not stored that a submission left nothing open", "error", err)
 }
 
 // recordBounded is record without the cancellation of ctx and with a timeout.
@@ -112,18 +124,43 @@ func (t *attempt) recordBounded(ctx context.Context) error {
 // record stores the evidence as the attempt's heartbeat. It returns NotFound if
 // Temporal has given the attempt up.
 func (t *attempt) record(ctx context.Context) error {
+	at := t.options.Now()
 	if err := t.options.Recorder.RecordActivityHeartbeat(ctx, t.info.TaskToken, t.evidence); err != nil {
 		return fmt.Errorf("record evidence %q for %s: %w", t.evidence.Phase, t.info.WorkflowExecution.ID, err)
 	}
+	t.fresh.renew(at)
 	return nil
 }
 
-func (t *attempt) signal(ctx context.Context) error {
+// deliver passes the outcome of a given-up attempt on: to its run, else to the
+// latest run of the job, else to the collector of late tasks.
+func (t *attempt) deliver(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	job := t.info.WorkflowExecution
-	if err := t.options.Recorder.SignalWorkflow(ctx, job.ID, job.RunID, EvidenceSignal, t.evidence); err != nil {
-		return fmt.Errorf("signal evidence %q to %s: %w", t.evidence.Phase, job.ID, err)
+	for _, runID := range []string{job.RunID, ""} {
+		err := t.signal(ctx, runID, EvidenceSignal)
+		if !isNotFound(err) {
+			return err
+		}
+	}
+	if t.evidence.Phase != PhaseAccepted {
+		return nil
+	}
+	outcome, err := t.options.Collector.Collect(ctx, job.ID, t.evidence.TaskID)
+	if err != nil {
+		return fmt.Errorf("collect task %s of %s: %w", t.evidence.TaskID, job.ID, err)
+	}
+	activity.GetLogger(ctx).Warn("kie.ai accepted a task after its job was over", "taskId", t.evidence.TaskID, "outcome", string(outcome))
+	return nil
+}
+
+// signal sends the evidence to a run of the job, or to the latest if runID is
+// empty.
+func (t *attempt) signal(ctx context.Context, runID, name string) error {
+	job := t.info.WorkflowExecution
+	if err := t.options.Recorder.SignalWorkflow(ctx, job.ID, runID, name, t.evidence); err != nil {
+		return fmt.Errorf("signal %s %q to %s: %w", name, t.evidence.Phase, job.ID, err)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"lumaflow/internal/callback"
 	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/store"
 	"lumaflow/test/metricstest"
 )
@@ -50,6 +51,11 @@ type recorder struct {
 	refuse      map[activities.Phase]error
 	unavailable map[activities.Phase]int
 	signalError error
+	// runError and latestError are the errors for a signal to the run that submitted
+	// and to the latest run, intentError is that for an intent.
+	runError, latestError, intentError error
+	// ledger takes the intents.
+	ledger *ledger
 }
 
 func (r *recorder) RecordActivityHeartbeat(_ context.Context, _ []byte, details ...any) error {
@@ -70,13 +76,27 @@ func (r *recorder) RecordActivityHeartbeat(_ context.Context, _ []byte, details 
 func (r *recorder) SignalWorkflow(_ context.Context, workflowID, runID, signalName string, arg any) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if workflowID == "" || runID == "" || signalName != activities.EvidenceSignal {
+	evidence := arg.(activities.Evidence)
+	switch {
+	case workflowID != "" && runID != "" && signalName == activities.IntentSignal:
+		if r.intentError == nil {
+			r.ledger.intents = append(r.ledger.intents, runs.Intent{ID: evidence.Intent, At: evidence.At, Attempts: evidence.Attempts})
+		}
+		return r.intentError
+	case workflowID == "" || signalName != activities.EvidenceSignal:
 		return serviceerror.NewInvalidArgument("unexpected signal")
 	}
-	if r.signalError == nil {
-		r.signalled = append(r.signalled, arg.(activities.Evidence))
+	err := r.signalError
+	switch {
+	case runID != "" && r.runError != nil:
+		err = r.runError
+	case runID == "" && r.latestError != nil:
+		err = r.latestError
 	}
-	return r.signalError
+	if err == nil {
+		r.signalled = append(r.signalled, evidence)
+	}
+	return err
 }
 
 func (r *recorder) phases() []activities.Phase {
@@ -87,6 +107,34 @@ func (r *recorder) phases() []activities.Phase {
 		phases = append(phases, evidence.Phase)
 	}
 	return phases
+}
+
+// ledger is what the server has on record about the runs of a job.
+type ledger struct {
+	intents  []runs.Intent
+	earlier  runs.Earlier
+	claimant string
+	// first is the first run of the chain.
+	first     string
+	collected []string
+	err       error
+}
+
+func (l *ledger) Intents(context.Context, string, string, string) ([]runs.Intent, error) {
+	return l.intents, l.err
+}
+
+func (l *ledger) Earlier(context.Context, string, string) (runs.Earlier, error) {
+	return l.earlier, l.err
+}
+
+func (l *ledger) First(context.Context, string, string) (string, error) { return l.first, l.err }
+
+func (l *ledger) Claimant(context.Context, string, string) (string, error) { return l.claimant, l.err }
+
+func (l *ledger) Collect(_ context.Context, _, taskID string) (runs.Outcome, error) {
+	l.collected = append(l.collected, taskID)
+	return runs.Collecting, l.err
 }
 
 type fetcher func(fetch.Request) (*fetch.File, error)
@@ -139,6 +187,7 @@ type fixture struct {
 	*testsuite.TestActivityEnvironment
 	provider *provider
 	recorder *recorder
+	ledger   *ledger
 	stored   *memoryStore
 	options  activities.Options
 	now      time.Time
@@ -152,13 +201,14 @@ func newFixture(t *testing.T) *fixture {
 	var suite testsuite.WorkflowTestSuite
 	lines := new(bytes.Buffer)
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewJSONHandler(lines, nil))))
-	measured := metricstest.New()
+	measured, records := metricstest.New(), &ledger{}
 	suite.SetMetricsHandler(measured)
 	f := &fixture{
 		log:                     lines,
 		TestActivityEnvironment: suite.NewTestActivityEnvironment(),
 		provider:                &provider{},
-		recorder:                &recorder{},
+		recorder:                &recorder{ledger: records},
+		ledger:                  records,
 		stored:                  &memoryStore{videos: map[string]store.Source{}, receipts: map[string]store.Receipt{}},
 		now:                     time.Now(),
 		measured:                measured,
@@ -172,6 +222,8 @@ func newFixture(t *testing.T) *fixture {
 		Fetcher:      fetcher(func(fetch.Request) (*fetch.File, error) { return nil, fs.ErrInvalid }),
 		Store:        f.stored,
 		Recorder:     f.recorder,
+		Runs:         f.ledger,
+		Collector:    f.ledger,
 		Callbacks:    minter,
 		Secrets:      secrets,
 		PollAfter:    10 * time.Minute,

@@ -10,11 +10,21 @@ import (
 )
 
 const (
+	// echoGrace is how long a record without a callback URL is read again: kie.ai's
+	// own sample of a record has none, so the URL may come late or never.
+	echoGrace = time.Minute
+	// endedGrace is identifyGrace for a task that a callback names: it has ended, so
+	// its record exists.
+	endedGrace = 20 * time.Second
 	// identifyGrace is how long a missing record is retried: kie.ai does not
 	// document whether a record is readable right after the submission.
 	identifyGrace = 2 * time.Minute
 	// identifyInterval is the pause between two reads.
 	identifyInterval = 5 * time.Second
+
+	// IdentifyTime is the least time that the attempts of Identify need for each of
+	// its answers about a task that a callback names.
+	IdentifyTime = echoGrace + 30*time.Second
 )
 
 // IdentifyInput names a task that a job may adopt.
@@ -28,6 +38,12 @@ type IdentifyInput struct {
 	// NotBefore rejects a task of an earlier run of the same job, whose callback
 	// URL is the same.
 	NotBefore time.Time `json:"notBefore,omitzero"`
+	// Prompt and VideoURL are the job's. With Own they decide about a record without a
+	// callback URL; empty ones decide nothing.
+	Prompt   string `json:"prompt,omitempty"`
+	VideoURL string `json:"videoUrl,omitempty"`
+	// Ended means that a callback named the task.
+	Ended bool `json:"ended,omitempty"`
 }
 
 // Identified is a task that exists.
@@ -41,24 +57,38 @@ type Identified struct {
 
 // Identify reads record-info to find out whether a task exists and, if Own is
 // set, whether it is this job's: kie.ai echoes the callback URL of the
-// submission, and only this job's contains its token. It returns the application
-// errors UnknownTask and ForeignTask; all other errors are retryable.
+// submission, and only this job's contains its token. A record without one is no
+// denial: the prompt, the video and the creation time decide then, unless another
+// job has the task. It returns the application errors UnknownTask, ForeignTask and
+// UnprovenTask; all other errors are retryable.
 func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identified, error) {
 	info := activity.GetInfo(ctx)
 	record, err := a.options.Provider.Record(ctx, input.TaskID)
 	noRecord := "kie.ai has no record of task " + input.TaskID
+	grace, age := identifyGrace, a.options.Now().Sub(info.ScheduledTime)
+	if input.Ended {
+		grace = endedGrace
+	}
 	delay := max(identifyInterval, retryAfter(err))
 	switch {
 	case err == nil:
 	case kie.ClassOf(err) != kie.NotFound:
 		return Identified{}, retryable(ProviderUnavailable, "read kie.ai's record of task "+input.TaskID, err, delay)
-	case a.options.Now().Sub(info.ScheduledTime) < identifyGrace:
+	case age < grace:
 		return Identified{}, retryable(ProviderUnavailable, noRecord+" yet", err, delay)
 	default:
 		return Identified{}, permanent(UnknownTask, noRecord, err)
 	}
-	if input.Own && !a.options.Secrets.Owns(record.CallbackURL, info.Namespace, info.WorkflowExecution.ID) {
+	switch echoes := record.CallbackURL != ""; {
+	case !input.Own:
+	case echoes && !a.options.Secrets.Owns(record.CallbackURL, info.Namespace, info.WorkflowExecution.ID):
 		return Identified{}, permanent(ForeignTask, "task "+input.TaskID+" was not submitted by this job", nil)
+	case !echoes && age < echoGrace:
+		return Identified{}, retryable(Pending, "the record of task "+input.TaskID+" has no callback URL yet", nil, identifyInterval)
+	case !echoes:
+		if err := a.proveByContent(ctx, input, record); err != nil {
+			return Identified{}, err
+		}
 	}
 	owner, verified := a.options.Secrets.Owner(record.CallbackURL, info.Namespace)
 	if input.NotAnothers && verified && owner != info.WorkflowExecution.ID {
@@ -74,4 +104,27 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 		CreatedAt: record.CreatedAt,
 		Settings:  a.settings(ctx),
 	}, nil
+}
+
+// proveByContent decides about a record without a callback URL. It returns nil if
+// the record is of this job's submission.
+func (a *Activities) proveByContent(ctx context.Context, input IdentifyInput, record kie.Record) error {
+	switch {
+	case input.Prompt == "" || record.Prompt == "" || record.VideoURL == "":
+		return permanent(UnprovenTask, "the record of task "+input.TaskID+" names no callback URL and no request", nil)
+	case record.Prompt != input.Prompt || record.VideoURL != input.VideoURL:
+		return permanent(ForeignTask, "task "+input.TaskID+" has another prompt or video than this job", nil)
+	case record.CreatedAt.IsZero():
+		return permanent(UnprovenTask, "the record of task "+input.TaskID+" names no callback URL and no time", nil)
+	case record.CreatedAt.Before(input.NotBefore):
+		return permanent(ForeignTask, "task "+input.TaskID+" was submitted before this attempt", nil)
+	}
+	claimant, err := a.options.Runs.Claimant(ctx, input.TaskID, activity.GetInfo(ctx).WorkflowExecution.ID)
+	switch {
+	case err != nil:
+		return retryable(ProviderUnavailable, "find other jobs with task "+input.TaskID, err, identifyInterval)
+	case claimant != "":
+		return permanent(ForeignTask, "task "+input.TaskID+" belongs to job "+claimant, nil)
+	}
+	return nil
 }

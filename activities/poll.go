@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -101,12 +102,24 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 		poll.memory.EmptySince = time.Time{}
 	case since.IsZero():
 		poll.memory.EmptySince = a.options.Now()
-		warnOfDeletion(ctx, a.options.Now(), input.TaskID, record.CompletedAt, time.Time{}, errNoLinks)
+		warnOfDeletion(ctx, a.options.Now(), input.TaskID, record.CompletedAt, time.Time{}, missingLinks(input.TaskID, record))
 	case a.options.Now().Sub(since) >= emptyGrace:
-		return Finished{}, permanent(ResultOverdue, errNoLinks.Error(), nil, poll.attempt)
+		return Finished{}, permanent(ResultOverdue, missingLinks(input.TaskID, record).Error(), nil, poll.attempt)
 	}
 	activity.RecordHeartbeat(ctx, poll.memory)
-	return Finished{}, poll.retry(Pending, fmt.Sprintf("kie.ai reports %s (flag %d)", record.State, record.Flag), 0)
+	message := fmt.Sprintf("kie.ai reports %s (flag %d)", record.State, record.Flag)
+	if len(record.UnusableLinks) > 0 {
+		message = missingLinks(input.TaskID, record).Error()
+	}
+	return Finished{}, poll.retry(Pending, message, 0)
+}
+
+// missingLinks is the error of a record of success without a link that can be fetched.
+func missingLinks(taskID string, record kie.Record) error {
+	if len(record.UnusableLinks) == 0 {
+		return errNoLinks
+	}
+	return fmt.Errorf("kie.ai reports success of task %s with a link that can't be used: %s", taskID, strings.Join(record.UnusableLinks, ", "))
 }
 
 // poll is one attempt.

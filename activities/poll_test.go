@@ -195,7 +195,13 @@ func TestIdentify(t *testing.T) {
 		{"any task", false, kie.Record{CallbackURL: others}, nil, 0, "", false},
 		{"this job's task", true, kie.Record{CallbackURL: ours}, nil, 0, "", false},
 		{"another job's task", true, kie.Record{CallbackURL: others}, nil, 0, activities.ForeignTask, true},
-		{"a task without a callback URL", true, kie.Record{}, nil, 0, activities.ForeignTask, true},
+		{"a record without a callback URL yet", true, kie.Record{Prompt: "p", VideoURL: "v", CreatedAt: f.now}, nil, 0, activities.Pending, false},
+		{"a record without a callback URL, but with this job's request", true, kie.Record{Prompt: "p", VideoURL: "v", CreatedAt: f.now}, nil, time.Hour, "", false},
+		{"another prompt", true, kie.Record{Prompt: "q", VideoURL: "v", CreatedAt: f.now}, nil, time.Hour, activities.ForeignTask, true},
+		{"another video", true, kie.Record{Prompt: "p", VideoURL: "w", CreatedAt: f.now}, nil, time.Hour, activities.ForeignTask, true},
+		{"the same request, but before this attempt", true, kie.Record{Prompt: "p", VideoURL: "v", CreatedAt: f.now.Add(-48 * time.Hour)}, nil, time.Hour, activities.ForeignTask, true},
+		{"the same request without a time", true, kie.Record{Prompt: "p", VideoURL: "v"}, nil, time.Hour, activities.UnprovenTask, true},
+		{"a record that names nothing", true, kie.Record{CreatedAt: f.now}, nil, time.Hour, activities.UnprovenTask, true},
 		{"a task of an earlier run", true, kie.Record{CallbackURL: ours, CreatedAt: f.now.Add(-49 * time.Hour)}, nil, 0, activities.ForeignTask, true},
 		{"a task of this run", true, kie.Record{CallbackURL: ours, CreatedAt: f.now}, nil, 0, "", false},
 		{"no record yet", false, kie.Record{}, &kie.Error{Class: kie.NotFound}, 0, activities.ProviderUnavailable, false},
@@ -208,7 +214,9 @@ func TestIdentify(t *testing.T) {
 			f.setRecord(test.record, test.err)
 			f.now = f.now.Add(test.after)
 			acts := f.register(t)
-			_, err := f.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: taskID, Own: test.own, NotBefore: f.now.Add(-48 * time.Hour)})
+			_, err := f.ExecuteActivity(acts.Identify, activities.IdentifyInput{
+				TaskID: taskID, Own: test.own, NotBefore: f.now.Add(-47 * time.Hour), Prompt: "p", VideoURL: "v",
+			})
 			if test.errorType == "" {
 				require.NoError(t, err)
 				return

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/internal/kie"
 )
@@ -37,6 +36,11 @@ type SubmitInput struct {
 	Quiet bool `json:"quiet,omitempty"`
 	// Attempts counts the earlier submissions of the job.
 	Attempts int `json:"attempts,omitempty"`
+	// Run is the only run that may send: the first of its chain, or one that has read
+	// what the earlier ones paid. It is data, so that the copy of a schedule in the
+	// history of a reset run still names the run that made it. Empty, in the input of
+	// lumaflow v0.1, means the first of the chain.
+	Run string `json:"run,omitempty"`
 }
 
 // Submitted is an accepted, paid task.
@@ -61,17 +65,22 @@ type Hold struct {
 
 // Submit makes the one paid request of a job. A call sends at most one POST, and
 // only after the server has stored evidence of the intent. It returns the
-// application errors Held, NotSent, SubmitRefused, SubmitUnknown and VideoExpired.
+// application errors Held, NotSent, SubmitRefused, SubmitUnknown, VideoExpired and
+// LaterRun.
 func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, error) {
 	attempt, err := a.newAttempt(ctx, input)
 	if err != nil {
 		return Submitted{}, err
 	}
+	// The evidence comes first: a worker of lumaflow v0.1 sends for any run.
 	switch attempt.evidence.Phase {
 	case PhaseAccepted:
 		return attempt.evidence.Submitted(), nil
 	case PhaseSending:
 		return Submitted{}, attempt.unknown(errors.New("an earlier attempt began to send and left no outcome"))
+	}
+	if err := attempt.checkRun(ctx); err != nil {
+		return Submitted{}, err
 	}
 	if input.Held != nil && a.options.Now().Before(input.Held.Until) {
 		return Submitted{}, attempt.waitFor(*input.Held)
@@ -105,12 +114,29 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	}
 }
 
+// checkRun returns LaterRun unless the attempt belongs to the run that may send. If
+// that can't be read, the server retries.
+func (t *attempt) checkRun(ctx context.Context) error {
+	job, sender := t.info.WorkflowExecution, t.input.Run
+	if sender == "" {
+		var err error
+		if sender, err = t.options.Runs.First(ctx, job.ID, job.RunID); err != nil {
+			return fmt.Errorf("nothing is sent, because the first run of the job can't be read: %w", err)
+		}
+	}
+	if sender != "" && sender != job.RunID {
+		return permanent(LaterRun, "nothing is submitted: an earlier run of the job may have paid", nil)
+	}
+	return nil
+}
+
 // attempt is one attempt to submit and its evidence.
 type attempt struct {
 	options  Options
 	input    SubmitInput
 	info     activity.Info
 	evidence Evidence
+	fresh    freshness
 }
 
 // newAttempt continues the evidence of the attempt before. If that can't be
@@ -125,50 +151,4 @@ func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) (*attemp
 	}
 	t.evidence.Settings = a.settings(ctx)
 	return t, nil
-}
-
-// fence stores on the server that this attempt is about to send. Without that
-// record nothing may be sent: a worker that dies from here on leaves evidence,
-// and an attempt that timed out while its process was suspended gets NotFound and
-// sends nothing.
-func (t *attempt) fence(ctx context.Context) error {
-	t.evidence.Phase, t.evidence.At = PhaseSending, t.options.Now()
-	t.evidence.Attempts++
-	bounded, cancel := context.WithTimeout(ctx, SubmissionTimeout)
-	defer cancel()
-	err := t.record(bounded)
-	if err == nil {
-		return nil
-	}
-	// The server may have stored the evidence despite the error (a cancelled or
-	// paused job, a lost answer), so it is revoked.
-	t.evidence.Attempts--
-	t.storeOutcome(ctx, PhaseRefused, "")
-	if isNotFound(err) {
-		return fmt.Errorf("submit for %s: the attempt was given up before it sent anything: %w", t.info.WorkflowExecution.ID, err)
-	}
-	if temporal.IsCanceledError(err) {
-		return err
-	}
-	return t.notSent(err)
-}
-
-// send makes the request and refreshes the evidence while it runs.
-func (t *attempt) send(ctx context.Context) (string, error) {
-	// A cancelled job or a stopping worker must not break a request that may
-	// already be charged: only its own time limit ends it.
-	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), SubmissionTimeout)
-	defer cancel()
-	request := kie.SubmitRequest{Prompt: t.input.Prompt, VideoURL: t.input.VideoURL, Watermark: t.input.Watermark}
-	if t.options.Callbacks != nil {
-		request.CallbackURL = t.options.Callbacks.URL(t.info.Namespace, t.info.WorkflowExecution.ID)
-	}
-	refresh := func() {
-		if err := t.recordBounded(ctx); err != nil {
-			activity.GetLogger(ctx).Warn("could not refresh the evidence of a submission in flight", "error", err)
-		}
-	}
-	return withTicker(evidenceInterval, refresh, func() (string, error) {
-		return t.options.Provider.Submit(sending, request)
-	})
 }

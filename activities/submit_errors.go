@@ -51,9 +51,16 @@ func (t *attempt) waitFor(hold Hold) error {
 }
 
 func (t *attempt) unknown(cause error) error {
+	message := "no usable answer"
 	if failed, ok := errors.AsType[*kie.Error](cause); ok {
 		// An answer that is no clear acceptance may still name a task.
 		t.evidence.TaskID = failed.TaskID
+		switch {
+		case failed.TaskID != "":
+			message = "kie.ai's answer names task " + failed.TaskID + " and is no clear acceptance"
+		case failed.HTTPStatus != 0:
+			message = "kie.ai's answer is neither a clear acceptance nor a refusal"
+		}
 	}
-	return permanent(SubmitUnknown, "no usable answer", cause, t.evidence)
+	return permanent(SubmitUnknown, message, cause, t.evidence)
 }

@@ -89,9 +89,9 @@ type batchRun struct {
 func (b *batchRun) run(ctx context.Context) error {
 	for {
 		b.unanswered = nil
-		b.startNext(ctx)
+		ended := b.startNext(ctx)
 		b.options.Show(b.tally())
-		ended := b.pollOpen(ctx)
+		ended = b.pollOpen(ctx) || ended
 		b.options.Show(b.tally())
 		switch {
 		case len(b.queue)+len(b.open) == 0:
@@ -161,9 +161,9 @@ func (b *batchRun) record(ctx context.Context, err error) {
 	}
 }
 
-// startNext starts as many jobs as may be open. Jobs whose start has no known
-// outcome return to the queue.
-func (b *batchRun) startNext(ctx context.Context) {
+// startNext starts as many jobs as may be open, and reports whether any had ended
+// before. Jobs whose start has no known outcome return to the queue.
+func (b *batchRun) startNext(ctx context.Context) (ended bool) {
 	room := min(max(b.options.AtOnce-len(b.open), 0), len(b.queue))
 	next := b.queue[:room]
 	b.queue = b.queue[room:]
@@ -171,13 +171,16 @@ func (b *batchRun) startNext(ctx context.Context) {
 	var repeat []int
 	for _, job := range next {
 		switch outcome := b.outcomes[job]; {
-		case outcome.RunID != "":
+		case outcome.RunID != "" && outcome.State.Open():
 			b.open = append(b.open, job)
+		case outcome.RunID != "":
+			ended = true
 		case outcome.Failure == nil || outcome.State == StateUnknown:
 			repeat = append(repeat, job)
 		}
 	}
 	b.queue = append(repeat, b.queue...)
+	return ended
 }
 
 // pollOpen polls the open jobs and reports whether any have ended.

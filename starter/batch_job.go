@@ -27,9 +27,12 @@ func (b *batchRun) startOne(ctx context.Context, job int) error {
 	case err == nil:
 		outcome.RunID, outcome.StartedAt, outcome.Existing = started.RunID, started.StartedAt, started.Existing
 		outcome.State, outcome.Failure = StateRunning, nil
+		if !started.State.Open() {
+			return b.pollOne(ctx, job)
+		}
 	case isPaid:
 		outcome.State, outcome.TaskID, outcome.Existing = paid.State, paid.TaskID, true
-		outcome.Failure = &Failure{paid.Failure.Type, paid.Error()}
+		outcome.Failure = &Failure{paid.FailureType, paid.Error()}
 	case concernsAll(err):
 		outcome.State, outcome.Failure = StateUnknown, &Failure{FailureNotStarted, err.Error()}
 		return err
@@ -66,7 +69,7 @@ func (b *batchRun) pollOne(ctx context.Context, job int) error {
 	}
 	if report.TaskID == "" {
 		// The end of a terminated run names no task.
-		b.starter.findTaskID(ctx, &report)
+		b.starter.findTaskID(ctx, described.GetWorkflowExecutionInfo(), &report)
 	}
 	outcome.Report = report
 	return nil

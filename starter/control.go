@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows"
 )
 
@@ -66,7 +67,7 @@ func resolveError(id, missing string, err error) error {
 	switch {
 	case isRefused:
 		message = "not resolved: " + oneline.Clean(refused.Message())
-	case notFound(err):
+	case runs.NotFound(err):
 		message = fmt.Sprintf("job %s has just ended, there is nothing to resolve", id)
 	case interrupted(err):
 		message = fmt.Sprintf("interrupted: job %s may still take the decision", id)
@@ -91,14 +92,14 @@ type Cancellation struct {
 // Cancel requests the cancellation of a job and, if a worker serves it, waits at
 // most ten seconds for its end.
 func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
-	before, err := s.Status(ctx, id)
+	before, err := s.report(ctx, id, "")
 	if err != nil || !before.State.Open() {
 		return Cancellation{Report: before, Already: err == nil}, err
 	}
 	requesting, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	// A job that has ended since is reported with its state.
-	if err := s.temporal.CancelWorkflow(requesting, id, before.RunID); err != nil && !notFound(err) {
+	if err := s.temporal.CancelWorkflow(requesting, id, before.RunID); err != nil && !runs.NotFound(err) {
 		return Cancellation{Report: before}, failed("cancel job "+oneline.Clean(id), err)
 	}
 	if before.Status == nil {
@@ -107,7 +108,7 @@ func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
 	waiting, cancel := context.WithTimeout(ctx, cancelWait)
 	defer cancel()
 	// The report has the end, or shows that the job is still open.
-	_, _ = s.lastEvent(waiting, before, true)
+	_, _ = s.runs.End(waiting, id, before.RunID, true)
 	after, err := s.report(ctx, id, before.RunID)
 	after.TaskID = cmp.Or(after.TaskID, before.TaskID)
 	return Cancellation{Report: after}, err

@@ -121,7 +121,8 @@ func TestStatusOfFailingWorkflowTask(t *testing.T) {
 	fails("the job waits for a worker that can read it:\n" + keyMissing)
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.Equal(t, "its workflow task fails in the workers: the job waits for a worker that can read it: "+keyMissing, report.Note)
+	const reason = "its workflow task fails in the workers: the job waits for a worker that can read it: " + keyMissing
+	require.Equal(t, reason, report.Note)
 
 	// Between two attempts the query has no answer.
 	job.Answer = func() (workflows.Status, error) {
@@ -130,7 +131,7 @@ func TestStatusOfFailingWorkflowTask(t *testing.T) {
 	job.WorkflowTaskAttempt = 3
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
-	require.Equal(t, "its workflow task fails in the workers: the job waits for a worker that can read it: "+keyMissing, report.Note)
+	require.Equal(t, reason, report.Note)
 	job.History.Add(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, &historypb.WorkflowTaskCompletedEventAttributes{})
 	report, err = starter.New(fake, starter.Options{}).Status(t.Context(), jobID)
 	require.NoError(t, err)
@@ -146,6 +147,25 @@ func TestStatusOfFailingWorkflowTask(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "its workflow task fails in the workers: [TMPRL1100] lookup failed; the workers run other code than the job began with: "+
 		"stop them and start the build that it began with as version v1 of deployment lumaflow; other code needs another TEMPORAL_WORKER_BUILD_ID", report.Note)
+}
+
+// A wait has the reason of the status.
+func TestWaitForFailingWorkflowTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := startertest.New(t)
+		job := fake.Job(jobID)
+		job.Answer = func() (workflows.Status, error) {
+			return workflows.Status{}, serviceerror.NewWorkflowNotReady("Unable to query workflow due to Workflow Task in failed state.")
+		}
+		job.History.Add(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, &historypb.WorkflowTaskFailedEventAttributes{
+			Failure: startertest.FailureOf(startertest.ApplicationError("PanicError", keyMissing)),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		w := watch(ctx, starter.New(fake, starter.Options{}))
+		require.Equal(t, "its workflow task fails in the workers: "+keyMissing, w.last().Silence)
+		cancel()
+		<-w.done
+	})
 }
 
 // An answer that can't be decrypted is reported as such, not as a missing worker.

@@ -67,8 +67,6 @@ func forbidden(err error) bool {
 	return code == codes.PermissionDenied || code == codes.Unauthenticated || code == codes.Unimplemented
 }
 
-func notFound(err error) bool { return is[*serviceerror.NotFound](err) }
-
 // is reports whether an error is, or wraps, one of type E.
 func is[E error](err error) bool {
 	_, found := errors.AsType[E](err)

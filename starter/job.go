@@ -1,13 +1,7 @@
 package starter
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
-	"strings"
-
-	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows"
 )
 
@@ -29,50 +23,21 @@ type Job struct {
 // address of a video whose content is known.
 func JobID(input workflows.ModifyVideoInput, key string) string {
 	if input.TaskID != "" {
-		return "luma-" + digest("adopt", input.TaskID, key)
+		return runs.JobID("adopt", input.TaskID, key)
 	}
 	video := input.VideoURL
 	if input.VideoSHA256 != "" {
 		// No valid address begins like that.
 		video = "sha256:" + input.VideoSHA256
 	}
-	return "luma-" + digest("submit", input.Prompt, video, input.Watermark, key)
+	return runs.JobID("submit", input.Prompt, video, input.Watermark, key)
 }
-
-// digest is the first half of the SHA-256 over the fields. Each is prefixed with
-// its length as 8 bytes, big-endian, so that different lists of fields differ.
-func digest(fields ...string) string {
-	hash := sha256.New()
-	for _, field := range fields {
-		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(field))))
-		hash.Write([]byte(field))
-	}
-	return hex.EncodeToString(hash.Sum(nil)[:sha256.Size/2])
-}
-
-const (
-	// summaryRunes bounds the part of a prompt in the summary.
-	summaryRunes = 100
-	// summaryBytes keeps the encoded summary below the 400 bytes that Temporal
-	// accepts, with room for the payload's metadata and for encryption.
-	summaryBytes = 240
-)
 
 // summary is the line that identifies a job in the Temporal UI: the beginning of
 // the prompt, or the task to collect.
 func summary(input workflows.ModifyVideoInput) string {
-	text := oneline.Clean(input.Prompt)
 	if input.TaskID != "" {
-		text = "collect task " + oneline.Clean(input.TaskID)
+		return runs.Summary("collect task " + input.TaskID)
 	}
-	runes := []rune(text)
-	for limit := min(summaryRunes, len(runes)); ; limit-- {
-		if limit < len(runes) {
-			text = strings.TrimSpace(string(runes[:limit])) + "…"
-		}
-		encoded, err := json.Marshal(text)
-		if limit == 0 || err == nil && len(encoded) <= summaryBytes {
-			return text
-		}
-	}
+	return runs.Summary(input.Prompt)
 }

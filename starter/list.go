@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -35,6 +36,9 @@ type Filter struct {
 	TaskQueue string
 	// Limit is the greatest number of jobs, the newest first.
 	Limit int
+	// Queries bounds the queries for the stages of open jobs that their search
+	// attributes lack; zero means Limit.
+	Queries int
 }
 
 // Entry is one job of a list.
@@ -55,32 +59,44 @@ type Entry struct {
 func (s *Starter) List(ctx context.Context, filter Filter) (entries []Entry, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	entries, more, err = s.listPages(ctx, filter.query(), filter.Limit)
+	listed, more, err := s.listRuns(ctx, filter.query(), filter.Limit)
 	if err != nil {
 		return nil, false, filter.listError(err)
 	}
-	s.queryStages(ctx, entries)
+	entries = make([]Entry, len(listed))
+	for i, info := range listed {
+		entries[i] = newEntry(info)
+	}
+	s.queryStages(ctx, entries, cmp.Or(filter.Queries, filter.Limit))
 	return entries, more, nil
 }
 
-// listPages reads the pages of a list up to a limit.
-func (s *Starter) listPages(ctx context.Context, query string, limit int) (entries []Entry, more bool, err error) {
+// Count counts jobs, without a limit.
+func (s *Starter) Count(ctx context.Context, filter Filter) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	counted, err := s.temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: filter.query()})
+	if err != nil {
+		return 0, filter.listError(err)
+	}
+	return int(counted.GetCount()), nil
+}
+
+// listRuns reads the pages of a list up to a limit.
+func (s *Starter) listRuns(ctx context.Context, query string, limit int) (listed []*workflowpb.WorkflowExecutionInfo, more bool, err error) {
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query}
-	entries = []Entry{}
 	for {
-		request.PageSize = int32(min(limit+1-len(entries), listPageSize)) //nolint:gosec // at most listPageSize
+		request.PageSize = int32(min(limit+1-len(listed), listPageSize)) //nolint:gosec // at most listPageSize
 		page, err := s.temporal.ListWorkflow(ctx, request)
 		if err != nil {
 			return nil, false, err
 		}
-		for _, info := range page.GetExecutions() {
-			entries = append(entries, newEntry(info))
-		}
+		listed = append(listed, page.GetExecutions()...)
 		switch request.NextPageToken = page.GetNextPageToken(); {
-		case len(entries) > limit:
-			return entries[:limit], true, nil
+		case len(listed) > limit:
+			return listed[:limit], true, nil
 		case len(request.NextPageToken) == 0:
-			return entries, false, nil
+			return listed, false, nil
 		}
 	}
 }
@@ -124,13 +140,14 @@ func newEntry(info *workflowpb.WorkflowExecutionInfo) Entry {
 	return Entry{job.WorkflowID, job.RunID, job.State, stage, job.TaskID, job.StartedAt, job.ClosedAt}
 }
 
-// queryStages queries the open jobs without a stage. After one query without an
-// answer it makes no more: the other jobs most likely lack their worker as well,
-// and the list does not wait for each.
-func (s *Starter) queryStages(ctx context.Context, entries []Entry) {
+// queryStages queries the open jobs without a stage, at most limit. One stuck job
+// proves nothing about the others. After several queries without an answer it makes
+// no more: the other jobs most likely lack their worker as well, and the list does not
+// wait for each.
+func (s *Starter) queryStages(ctx context.Context, entries []Entry, limit int) {
 	ctx, cancel := context.WithTimeout(ctx, stageTimeout)
 	defer cancel()
-	var unanswered atomic.Bool
+	var unanswered atomic.Int32
 	var queries errgroup.Group
 	queries.SetLimit(maxConcurrent)
 	for i := range entries {
@@ -138,13 +155,16 @@ func (s *Starter) queryStages(ctx context.Context, entries []Entry) {
 		if !entry.State.Open() || entry.Stage != "" {
 			continue
 		}
+		if limit--; limit < 0 {
+			break
+		}
 		queries.Go(func() error {
-			if unanswered.Load() {
+			if unanswered.Load() >= maxConcurrent {
 				return nil
 			}
 			status, err := s.query(ctx, entry.WorkflowID, entry.RunID)
 			if err != nil {
-				unanswered.Store(true)
+				unanswered.Add(1)
 				return nil
 			}
 			entry.Stage, entry.TaskID = status.Stage, status.TaskID

@@ -57,16 +57,53 @@ func TestListStages(t *testing.T) {
 	require.Equal(t, 1, fake.StatusQueries, "only the job with an unknown stage is queried")
 }
 
-// The time of a list does not grow with the number of jobs of a dead worker.
-func TestListStopsQueriesAfterOneFails(t *testing.T) {
-	fake := startertest.New(t)
-	for i := range 100 {
-		fake.Job(fmt.Sprintf("job-%03d", i))
+// The time of a list does not grow with the number of jobs of a dead worker, and one
+// stuck job hides none of the others.
+func TestListQueriesStages(t *testing.T) {
+	tests := []struct {
+		name           string
+		stuck, limit   int
+		queries, known int
+	}{
+		{"all", 0, 0, 100, 100},
+		{"some are stuck", 7, 0, 100, 93},
+		{"no worker", 100, 0, 15, 0},
+		{"with a limit", 0, 30, 30, 30},
 	}
-	entries, _, err := starter.New(fake, starter.Options{}).List(t.Context(), starter.Filter{Limit: 100})
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			fake := startertest.New(t)
+			for i := range 100 {
+				job := fake.Job(fmt.Sprintf("job-%03d", i))
+				if i >= test.stuck {
+					job.Answers(workflows.Status{Stage: workflows.StageWaiting})
+				}
+			}
+			entries, _, err := starter.New(fake, starter.Options{}).List(t.Context(), starter.Filter{Limit: 100, Queries: test.limit})
+			require.NoError(t, err)
+			known := 0
+			for _, entry := range entries {
+				if entry.Stage == workflows.StageWaiting {
+					known++
+				}
+			}
+			require.Equal(t, test.known, known)
+			require.LessOrEqual(t, fake.StatusQueries, test.queries)
+		})
+	}
+}
+
+func TestCount(t *testing.T) {
+	fake := startertest.New(t)
+	fake.Job("open")
+	fake.Job("done").End(statusCompleted, time.Minute)
+	s := starter.New(fake, starter.Options{})
+	count, err := s.Count(t.Context(), starter.Filter{Open: true, Limit: 0})
 	require.NoError(t, err)
-	require.Len(t, entries, 100)
-	require.LessOrEqual(t, fake.StatusQueries, 8)
+	require.Equal(t, 1, count)
+	fake.ListError = serviceerror.NewUnavailable("down")
+	_, err = s.Count(t.Context(), starter.Filter{})
+	require.ErrorContains(t, err, "list the jobs: Temporal does not answer")
 }
 
 func TestListStopsAtTheLimit(t *testing.T) {

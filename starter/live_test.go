@@ -97,6 +97,8 @@ func TestAgainstTemporal(t *testing.T) {
 		require.ErrorContains(t, err, "search-attribute create")
 	})
 
+	t.Run("a mark", func(t *testing.T) { startsAMarkedTask(t, temporal, s) })
+
 	t.Run("no worker", func(t *testing.T) {
 		idle := starter.New(temporal, starter.Options{TaskQueue: "idle"})
 		job, err := idle.Submit(t.Context(), request, "idle")

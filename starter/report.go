@@ -2,11 +2,11 @@ package starter
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/workflows"
 )
 
@@ -25,10 +25,13 @@ type Report struct {
 	Result *workflows.ModifyVideoResult `json:"result,omitempty"`
 	// Failure is set if it ended in any other way.
 	Failure *Failure `json:"failure,omitempty"`
-	// Pending are the activities of an open job that failed and are retried, or all
-	// of its pending activities if Status is nil.
+	// Pending are the activities of an open job that are paused, or failed and are
+	// retried, or all of its pending activities if Status is nil.
 	Pending []Pending `json:"pending,omitempty"`
-	// Note is the reason for a missing Status, and the next step.
+	// Runs is set if the job has several runs.
+	Runs *RunCount `json:"runs,omitempty"`
+	// Note is the reason for a missing Status, or a start that endangers the job, and
+	// the next step.
 	Note string `json:"note,omitempty"`
 }
 
@@ -40,21 +43,18 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
-// is reports whether a job ended with a failure of one of the types.
-func (f *Failure) is(types ...string) bool { return f != nil && slices.Contains(types, f.Type) }
-
-// leavesNoVideo reports whether the type of a failure proves that no task of the
-// job has a video.
-func (f *Failure) leavesNoVideo() bool {
-	return f.is(workflows.GenerationFailed, workflows.SubmitRefused, workflows.InvalidRequest)
-}
-
 // The failure types of jobs that did not end by themselves.
 const (
 	FailureCanceled   = "Canceled"
 	FailureTerminated = "Terminated"
 	FailureTimedOut   = "TimedOut"
+	// failureOther is the type of a failure without one.
+	failureOther = "Failed"
 )
+
+var endTypes = map[State]string{
+	StateCanceled: FailureCanceled, StateTerminated: FailureTerminated, StateTimedOut: FailureTimedOut,
+}
 
 // The failure types of jobs of a batch that could not be started, or not be
 // watched to their end.
@@ -72,10 +72,17 @@ type Pending struct {
 	LastFailure string `json:"lastFailure,omitempty"`
 	// NextAttempt is the time of the retry.
 	NextAttempt time.Time `json:"nextAttempt,omitzero"`
+	// Next is the command that continues a paused activity, else empty.
+	Next string `json:"next,omitempty"`
 }
 
-// retryText describes an activity that has failed.
-func (p Pending) retryText() string { return p.LastFailure + "; it is retried" }
+// text describes an activity that is paused or has failed.
+func (p Pending) text() string {
+	if p.Next != "" {
+		return "activity " + oneline.Clean(p.Activity) + " is paused; continue it with: " + p.Next
+	}
+	return p.LastFailure + "; it is retried"
+}
 
 // State is running or paused for an open job, else the way in which it ended. The
 // progress of an open job is its workflows.Stage.

@@ -3,97 +3,116 @@ package starter
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"maps"
+	"errors"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
-	"go.temporal.io/api/workflowservice/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/kie"
-	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
+	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 )
 
 const (
-	// riskTimeout bounds the search for videos at risk.
+	// riskTimeout bounds a search for videos at risk, maxJobs its open jobs, its failed
+	// and its completed ones.
 	riskTimeout = 2 * time.Minute
-	// maxJobs bounds the open jobs, and the closed ones, of one search.
-	maxJobs = 50_000
+	maxJobs     = 50_000
 	// maxTaskDuration is the time after which a task counts as finished although no
 	// record of its end was read. kie.ai documents 2 to 20 minutes.
 	maxTaskDuration = time.Hour
 )
 
-// RiskFilter selects videos at risk.
+// RiskFilter selects videos at risk: by the task queue of the job, empty for all, and
+// at most Limit, those with the least time left first.
 type RiskFilter struct {
-	// TaskQueue selects by the task queue of the job; empty means all.
 	TaskQueue string
-	// Limit is the greatest number of videos, those with the least time left first.
-	Limit int
+	Limit     int
 }
 
 // Risk is a task that has ended, or may have, and whose video no job has stored.
-// kie.ai deletes it at DeletedAt.
 type Risk struct {
 	// Entry is the job, whose fields the JSON holds directly.
 	Entry
-	// Failure is the type of the job's failure; empty if it is open.
+	// Failure is the type of the job's failure; empty if it is open or has completed
+	// with another task.
 	Failure string `json:"failure,omitempty"`
-	// CountedFrom is the event at the time Since: the end of the task, or an earlier
-	// one if the end is unknown.
+	// CountedFrom is the event at the time Since: the end of the task in kie.ai's
+	// record, or else its submission, or else the start of the job.
 	CountedFrom CountStart `json:"countedFrom"`
 	Since       time.Time  `json:"since"`
-	// DeletedAt is kie.MediaKept after Since. It is too early by the duration of the
-	// task if Since is the submission.
+	// DeletedAt is kie.MediaKept after Since: too early by the duration of the task if
+	// that is the submission. HoursLeft are the whole hours until then.
 	DeletedAt time.Time `json:"deletedAt"`
-	// HoursLeft are the whole hours until DeletedAt.
-	HoursLeft int `json:"hoursLeft"`
+	HoursLeft int       `json:"hoursLeft"`
 }
 
 // CountStart is the event from which the time of a video is counted.
 type CountStart string
 
+// A task of another submitter may be older than the start of the job.
 const (
-	// FromEnd is the end of the task in kie.ai's record.
-	FromEnd CountStart = "finished"
-	// FromSubmission is the submission of the task.
+	FromEnd        CountStart = "finished"
 	FromSubmission CountStart = "submitted"
-	// FromJob is the start of the job. A task of another submitter may be older.
-	FromJob CountStart = "job-start"
+	FromJob        CountStart = "job-start"
 )
 
-// Risks is the result of a search for videos at risk.
+// Risks is the result of a search for videos at risk. More means that there are others
+// beyond the limit, Notes describe, in a plain line each, what the search lacks.
 type Risks struct {
-	// Found are the videos, those with the least time left first.
 	Found []Risk
-	// More means that there are others beyond the limit.
-	More bool
-	// Notes describe, in a plain line each, what the search could not cover.
+	More  bool
 	Notes []string
 }
 
+// riskSearch is one search for videos at risk.
+type riskSearch struct {
+	starter *Starter
+	now     time.Time
+
+	mu sync.Mutex
+	// found are the payments that are open, by their task or else by their job, read
+	// the jobs whose runs are read.
+	found map[string]Risk
+	read  map[string]bool
+	// missed are runs beyond the time limit, unread those that failed with readErr.
+	missed, unread int
+	readErr        string
+	// noTaskAttribute means that the namespace can't list jobs by their task.
+	noTaskAttribute bool
+}
+
 // AtRisk finds the videos that no job has stored although their task has ended or
-// may have: those of jobs that ended without their video, and those of open jobs
-// that are collecting, or whose task was submitted more than an hour ago. Videos
-// that another job has collected are left out. It reads the history of every such
-// job, the oldest first, for at most two minutes.
+// may have: those of runs that ended without their video, those that a completed run
+// paid for beside its own, and those of open jobs that are collecting, or whose task was
+// submitted more than an hour ago. It reads the memo or the end of each run, the oldest
+// first, for at most two minutes.
 func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) {
 	bounded, cancel := context.WithTimeout(ctx, riskTimeout)
 	defer cancel()
-	search := &riskSearch{starter: s, now: time.Now(), found: map[string]Risk{}}
-	if err := search.list(bounded, filter); err != nil {
-		return Risks{}, err
+	search := &riskSearch{starter: s, now: time.Now(), found: map[string]Risk{}, read: map[string]bool{}}
+	candidates, truncated, err := search.list(bounded, filter)
+	if err != nil {
+		return Risks{}, failed("list the jobs", err)
 	}
-	search.examineAll(bounded)
+	var examinations errgroup.Group
+	examinations.SetLimit(maxConcurrent)
+	for _, info := range candidates {
+		examinations.Go(func() error {
+			search.count(bounded, search.examine(bounded, info))
+			return nil
+		})
+	}
+	// The errors are counted.
+	_ = examinations.Wait()
 	if ctx.Err() != nil {
 		return Risks{}, failed("search for videos at risk", context.Cause(ctx))
 	}
-	found := slices.SortedFunc(maps.Values(search.found), func(a, b Risk) int {
-		return cmp.Or(a.DeletedAt.Compare(b.DeletedAt), strings.Compare(a.TaskID, b.TaskID))
-	})
-	risks := Risks{Found: append([]Risk{}, found...), Notes: search.notes()}
+	risks := search.result(len(candidates), truncated)
 	if note := s.retentionNote(ctx); note != "" {
 		risks.Notes = append(risks.Notes, note)
 	}
@@ -103,67 +122,167 @@ func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) 
 	return risks, nil
 }
 
-// newRisk computes the time left for a task of a job.
-func newRisk(entry Entry, tasks runTasks, task *historyTask, now time.Time) Risk {
-	risk := Risk{Entry: entry, CountedFrom: FromJob, Since: entry.StartedAt}
-	risk.TaskID = task.id
-	if tasks.failure != nil {
-		risk.Failure = tasks.failure.Type
+// list returns the runs that may have left a video, the oldest first. Lists lack the
+// stage of open ones without lumaflow's search attributes. A task ends at most
+// maxTaskDuration after its job.
+func (r *riskSearch) list(ctx context.Context, filter RiskFilter) (candidates []*workflowpb.WorkflowExecutionInfo, truncated bool, err error) {
+	open, more, err := r.starter.listRuns(ctx, Filter{Open: true, TaskQueue: filter.TaskQueue}.query(), maxJobs)
+	if err != nil {
+		return nil, false, err
 	}
+	open = slices.DeleteFunc(open, func(info *workflowpb.WorkflowExecutionInfo) bool {
+		entry := newEntry(info)
+		return entry.Stage != "" && r.running(entry, entry.StartedAt)
+	})
+	oldest := r.now.Add(-kie.MediaKept - maxTaskDuration).UTC().Format(time.RFC3339)
+	since := " AND CloseTime > '" + oldest + "'"
+	ended, moreEnded, err := r.starter.listRuns(ctx, Filter{Failed: true, TaskQueue: filter.TaskQueue}.query()+since, maxJobs)
+	if err != nil {
+		return nil, false, err
+	}
+	completed, moreCompleted, err := r.starter.listRuns(ctx, Filter{Closed: true, TaskQueue: filter.TaskQueue}.query()+
+		" AND "+visibility.Equals("ExecutionStatus", "Completed")+since, maxJobs)
+	// Nearly all of them have left nothing, which the memo in the list shows.
+	completed = slices.DeleteFunc(completed, func(info *workflowpb.WorkflowExecutionInfo) bool { return !r.starter.runs.LeavesPayments(info) })
+	candidates = slices.Concat(open, ended, completed)
+	slices.SortFunc(candidates, func(a, b *workflowpb.WorkflowExecutionInfo) int {
+		return a.GetStartTime().AsTime().Compare(b.GetStartTime().AsTime())
+	})
+	return candidates, more || moreEnded || moreCompleted, err
+}
+
+// running reports whether the task of an open job, submitted at a time, is taken to
+// be still running.
+func (r *riskSearch) running(entry Entry, submittedAt time.Time) bool {
+	return entry.State.Open() && entry.Stage != workflows.StageCollecting && r.now.Sub(submittedAt) < maxTaskDuration
+}
+
+// count counts the error of one examination.
+func (r *riskSearch) count(ctx context.Context, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch {
-	case !task.endedAt.IsZero():
-		risk.CountedFrom, risk.Since = FromEnd, task.endedAt
-	case !task.submittedAt.IsZero():
-		risk.CountedFrom, risk.Since = FromSubmission, task.submittedAt
+	case err == nil, runs.NotFound(err), errors.Is(err, ErrNoJob):
+	case ctx.Err() != nil:
+		r.missed++
+	default:
+		r.unread++
+		r.readErr = errorText(err)
+	}
+}
+
+// examine adds the videos that a job has left, if the run may have left one.
+func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	run, err := r.starter.runs.Run(ctx, info)
+	if err != nil || !run.Facts.PaidOpen {
+		return err
+	}
+	if risk, err := r.risk(ctx, runs.Payment{Run: run, TaskID: run.Facts.TaskID}); err != nil || r.running(risk.Entry, risk.Since) {
+		return err
+	}
+	id, runID := info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()
+	latest, err := r.starter.describe(ctx, id, "")
+	if err != nil && !errors.Is(err, ErrNoJob) {
+		return err
+	}
+	job := runs.Job{run}
+	if last := latest.GetWorkflowExecutionInfo(); last.GetExecution().GetRunId() != runID || last.GetFirstRunId() != runID {
+		// Temporal limits lists to 10 a second, so that jobs of one run have none.
+		r.mu.Lock()
+		read := r.read[id]
+		r.read[id] = true
+		r.mu.Unlock()
+		if read {
+			return nil
+		}
+		if job, err = r.starter.runs.Job(ctx, id, run); err != nil {
+			return err
+		}
+	}
+	for _, payment := range job.Payments() {
+		if payment.Stored || payment.NoVideo || !payment.Run.Facts.PaidOpen {
+			continue
+		}
+		if err := r.add(ctx, payment); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// risk returns a payment as a video at risk, with the stage of an open run. Only the
+// task of the run has times: another one may be older.
+func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, error) {
+	risk := Risk{Entry: newEntry(payment.Run.Info), Failure: endType(payment.Run), CountedFrom: FromJob}
+	if risk.State.Open() && risk.Stage == "" {
+		described, err := r.starter.describe(ctx, risk.WorkflowID, risk.RunID)
+		if err != nil {
+			return risk, err
+		}
+		risk.Stage = storedStage(described)
+	}
+	risk.TaskID, risk.Since = payment.TaskID, risk.StartedAt
+	switch facts := payment.Run.Facts; {
+	case facts.TaskID != "" && facts.TaskID != payment.TaskID:
+	case !facts.EndedAt.IsZero():
+		risk.CountedFrom, risk.Since = FromEnd, facts.EndedAt
+	case !facts.SubmittedAt.IsZero():
+		risk.CountedFrom, risk.Since = FromSubmission, facts.SubmittedAt
 	}
 	risk.Since = risk.Since.UTC()
 	risk.DeletedAt = risk.Since.Add(kie.MediaKept)
-	risk.HoursLeft = int(risk.DeletedAt.Sub(now) / time.Hour)
-	return risk
+	risk.HoursLeft = int(risk.DeletedAt.Sub(r.now) / time.Hour)
+	return risk, nil
 }
 
-// atRisk are the tasks whose videos the run may have left at kie.ai.
-func (r runTasks) atRisk() []*historyTask {
-	if r.failure.leavesNoVideo() {
-		return nil
+// add adds a payment unless its task is running, an open job searches for it, an
+// operator has given it up or another job has an end for it. Of a task of two jobs the
+// open job, which collects it, and the shorter time are shown.
+func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
+	risk, err := r.risk(ctx, payment)
+	if err != nil || r.running(risk.Entry, risk.Since) || risk.TaskID == "" && (payment.Run.Open() || payment.Run.Facts.WrittenOff) {
+		return err
 	}
-	owned := slices.ContainsFunc(r.all, func(t *historyTask) bool { return t.own })
-	// A task that was only named may be that of the submission with an unknown
-	// outcome, unless the job has found that.
-	named := r.failure.is(workflows.SubmitUnknown) || r.unknown && !owned
-	return slices.DeleteFunc(slices.Clone(r.all), func(t *historyTask) bool { return t.noVideo || !t.own && !named })
-}
-
-// accuracy orders the starts of the count.
-func (c CountStart) accuracy() int {
-	return slices.Index([]CountStart{FromJob, FromSubmission, FromEnd}, c)
-}
-
-// merged is one task of two jobs: that of the open job, which collects it, with
-// the more accurate start of the count.
-func merged(a, b Risk) Risk {
-	if b.State.Open() && !a.State.Open() {
-		a, b = b, a
+	settled, complete := false, true
+	if risk.TaskID != "" {
+		settled, complete, err = r.starter.runs.Settled(ctx, risk.TaskID)
 	}
-	if b.CountedFrom.accuracy() > a.CountedFrom.accuracy() {
-		a.CountedFrom, a.Since, a.DeletedAt, a.HoursLeft = b.CountedFrom, b.Since, b.DeletedAt, b.HoursLeft
+	if err != nil || settled {
+		return err
 	}
-	return a
+	r.showCollector(ctx, &risk)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.noTaskAttribute = r.noTaskAttribute || !complete
+	key := cmp.Or(risk.TaskID, "job "+risk.WorkflowID)
+	if other, found := r.found[key]; found {
+		if other.Since.Before(risk.Since) {
+			risk, other = other, risk
+		}
+		if other.State.Open() {
+			risk.Entry, risk.Failure = other.Entry, other.Failure
+		}
+	}
+	r.found[key] = risk
+	return nil
 }
 
-// retentionNote describes a namespace that deletes closed jobs before kie.ai
-// deletes their videos.
-func (s *Starter) retentionNote(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	described, err := s.temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: s.namespace})
+// showCollector shows the open job that collects the task of an ended one. Without an
+// answer of Temporal the ended job is shown.
+func (r *riskSearch) showCollector(ctx context.Context, risk *Risk) {
+	if risk.TaskID == "" || risk.State.Open() {
+		return
+	}
+	described, err := r.starter.describe(ctx, runs.CollectorID(risk.TaskID), "")
 	if err != nil {
-		return "not shown: jobs whose retention time is over; the retention time of the namespace could not be read (" + errorText(err) + ")"
+		return
 	}
-	retention := described.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration()
-	if retention >= kie.MediaKept {
-		return ""
+	entry := newEntry(described.GetWorkflowExecutionInfo())
+	if entry.State.Open() {
+		entry.Stage, entry.TaskID = cmp.Or(entry.Stage, storedStage(described)), risk.TaskID
+		risk.Entry, risk.Failure = entry, ""
 	}
-	return fmt.Sprintf("not shown: jobs that ended more than %dh ago, which namespace %s deletes; to keep them as long as kie.ai keeps videos: temporal operator namespace update --namespace %s --retention 15d",
-		retention/time.Hour, oneline.Clean(s.namespace), oneline.Clean(s.namespace))
 }

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/test/startertest"
 	"lumaflow/workflows"
@@ -43,6 +44,11 @@ func TestAtRisk(t *testing.T) {
 		{"the generation failed", ended(workflows.GenerationFailed), nil},
 		{"completed", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", finished).End(statusCompleted, day).History.EndCompleted(workflows.ModifyVideoResult{TaskID: "t"})
+		}, nil},
+		{"completed, with a task left behind more than 14 days ago", func(f *startertest.Temporal) {
+			run := f.AcceptedTask("job", "t", ages(20*day, 20*day, 19*day)).End(statusCompleted, day)
+			run.Memo = &paid.Facts{TaskID: "t", PaidOpen: true, OtherTasks: []string{"u"}}
+			run.History.EndCompleted(workflows.ModifyVideoResult{TaskID: "t"})
 		}, nil},
 		{"overdue, end unknown", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", startertest.Ages{Started: 4 * day, Accepted: 3 * day}).FailYesterday(workflows.ResultOverdue)
@@ -116,7 +122,7 @@ func TestAtRisk(t *testing.T) {
 			run.History.Fail(run.History.Schedule("Poll", activities.PollInput{TaskID: "second"}), startertest.ApplicationError(activities.GenerationFailed, "moderated"))
 			run.History.Signal("evidence", activities.Evidence{Phase: activities.PhaseAccepted, TaskID: "t", At: time.Now().Add(-3 * day)})
 			run.FailYesterday(workflows.SubmitUnknown)
-		}, []string{fromSubmission}},
+		}, []string{"t job-start 240h"}},
 		{"callback with another task", func(f *startertest.Temporal) {
 			run := f.AcceptedTask("job", "t", finished)
 			run.History.Signal("callback", workflows.Callback{TaskID: "other"})
@@ -209,12 +215,12 @@ func TestAtRisk(t *testing.T) {
 	}
 }
 
-// A task of two jobs is listed once: with the open job and the more accurate start of the count.
+// A task of two jobs is listed once: with the open job and the shorter time.
 func TestAtRiskShowsATaskOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.AcceptedTask("failed", "t", ages(3*day, 3*day, 2*day)).FailYesterday(workflows.ResultOverdue)
-		fake.AcceptedTask("open", "t", ages(2*day, 2*day, 0)).InStage(workflows.StageWaiting)
+		fake.AcceptedTask("open", "t", ages(day, day, 0)).InStage(workflows.StageWaiting)
 		risks, err := starter.New(fake, starter.Options{}).AtRisk(t.Context(), starter.RiskFilter{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, risks.Found, 1)
@@ -224,8 +230,32 @@ func TestAtRiskShowsATaskOnce(t *testing.T) {
 	})
 }
 
+// The job of a rescue, which has not reached its download yet, stands for the ended one.
+func TestAtRiskShowsTheCollectingJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := startertest.New(t)
+		fake.AcceptedTask("failed", "t", ages(3*day, 3*day, 2*day)).FailYesterday(workflows.ResultOverdue)
+		rescue := starter.JobID(workflows.ModifyVideoInput{TaskID: "t"}, "")
+		fake.Job(rescue).InStage(workflows.StageWaiting)
+		risks, err := starter.New(fake, starter.Options{}).AtRisk(t.Context(), starter.RiskFilter{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, risks.Found, 1)
+		found := risks.Found[0]
+		require.Equal(t, rescue, found.WorkflowID)
+		require.Equal(t, starter.StateRunning, found.State)
+		require.Equal(t, workflows.StageWaiting, found.Stage)
+		require.Equal(t, "t", found.TaskID)
+		require.Empty(t, found.Failure)
+		require.Equal(t, starter.FromEnd, found.CountedFrom)
+	})
+}
+
 // Notes describe the gaps of the search.
 func TestAtRiskNotes(t *testing.T) {
+	const (
+		nameless = "not shown: tasks with an unknown id that ended jobs may have paid: "
+		find     = "; look for them at https://kie.ai/logs and collect each at no cost with: lumaflow submit --task-id TASKID"
+	)
 	finished := ages(3*day, 3*day, 2*day)
 	tests := []struct {
 		name    string
@@ -251,7 +281,25 @@ func TestAtRiskNotes(t *testing.T) {
 			run := f.Job("job")
 			run.Started = run.Started.Add(-2 * day)
 			run.FailYesterday(workflows.SubmitUnknown)
-		}, nil, 0, "not shown: jobs that failed with SubmitUnknown and named no task: 1; look for their tasks at https://kie.ai/logs"},
+		}, nil, 0, nameless + "job" + find},
+		{"ended from outside without a task", func(f *startertest.Temporal) {
+			for i := range 22 {
+				run := f.Job(fmt.Sprintf("job-%02d", i))
+				run.Memo = &paid.Facts{PaidOpen: true, SubmittedAt: run.Started.Add(-day)}
+				run.History.Schedule("Submit", map[string]string{"run": run.RunID})
+				run.History.Signal("intent", nil)
+				run.History.EndTerminated()
+				run.End([]enumspb.WorkflowExecutionStatus{statusTerminated, statusTimedOut}[i%2], time.Second)
+			}
+			f.Runs["job-21"].Status = statusFailed
+			f.Runs["job-21"].History.EndFailed(startertest.ApplicationError(workflows.SubmitUnknown, "lost", paid.Facts{PaidOpen: true, WrittenOff: true}))
+		}, nil, 0, nameless + "job-00, job-01, job-02, job-03, job-04, job-05, job-06, job-07, job-08, job-09, job-10, job-11, job-12, job-13, job-14, " +
+			"job-15, job-16, job-17, job-18, job-19 and 1 more" + find},
+		{"completed with an unknown submission left", func(f *startertest.Temporal) {
+			run := f.AcceptedTask("job", "t", finished).End(statusCompleted, day)
+			run.Memo = &paid.Facts{TaskID: "t", PaidOpen: true, Unresolved: true}
+			run.History.EndCompleted(workflows.ModifyVideoResult{TaskID: "t"})
+		}, nil, 0, nameless + "job" + find},
 		{"deleted by kie.ai", func(f *startertest.Temporal) {
 			f.AcceptedTask("job", "t", ages(15*day, 15*day, 14*day+time.Hour)).FailYesterday(workflows.ResultOverdue)
 		}, nil, 0, "not shown: videos whose 14 days at kie.ai are over: 1"},
@@ -283,10 +331,13 @@ func TestAtRiskNotes(t *testing.T) {
 	}
 }
 
-// slow is a Temporal that takes 50 seconds for a history.
+// slow is a Temporal that takes 50 seconds for a whole history.
 type slow struct{ *startertest.Temporal }
 
 func (s *slow) GetWorkflowHistory(ctx context.Context, id, runID string, wait bool, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	if filter == enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT {
+		return s.Temporal.GetWorkflowHistory(ctx, id, runID, wait, filter)
+	}
 	select {
 	case <-time.After(50 * time.Second):
 		return s.Temporal.GetWorkflowHistory(ctx, id, runID, wait, filter)

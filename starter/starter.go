@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/workflows"
 )
@@ -23,6 +24,8 @@ const (
 	// queryTimeout bounds a query. A worker answers within milliseconds; the SDK
 	// gives the request half of the timeout.
 	queryTimeout = 6 * time.Second
+	// historyTimeout bounds the read of the histories of one job.
+	historyTimeout = time.Minute
 	// defaultInterval is the time between two polls of a watched job.
 	defaultInterval = 2 * time.Second
 	// maxConcurrent bounds the concurrent requests for many jobs.
@@ -46,7 +49,9 @@ type Temporal interface {
 	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
 	UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error)
 	CancelWorkflow(ctx context.Context, workflowID, runID string) error
+	TerminateWorkflow(ctx context.Context, workflowID, runID, reason string, details ...any) error
 	ListWorkflow(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
+	CountWorkflow(ctx context.Context, request *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error)
 	WorkflowService() workflowservice.WorkflowServiceClient
 }
 
@@ -73,6 +78,7 @@ type Starter struct {
 	interval  time.Duration
 	data      converter.DataConverter
 	failures  converter.FailureConverter
+	runs      runs.Reader
 	upload    Upload
 }
 
@@ -99,5 +105,6 @@ func New(temporal Temporal, options Options) *Starter {
 		interval:  cmp.Or(max(options.Interval, 0), defaultInterval),
 		data:      converters.Data,
 		failures:  converters.Failures,
+		runs:      runs.Reader{Server: temporal, Data: converters.Data},
 	}
 }

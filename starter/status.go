@@ -15,15 +15,20 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 )
 
-// Status reports on the latest run of a job. It queries an open job; if no worker
+// Status reports on the latest run of a job, and counts the others. It queries an open job; if no worker
 // answers, the report holds the state that Temporal has stored, and the next step. The
 // error is ErrNoJob if there is no such job.
 func (s *Starter) Status(ctx context.Context, id string) (Report, error) {
-	return s.report(ctx, id, "")
+	report, err := s.report(ctx, id, "")
+	if err == nil {
+		s.addRuns(ctx, &report)
+	}
+	return report, err
 }
 
 // report is Status for one run, or for the latest if runID is empty.
@@ -38,20 +43,21 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 		report.Status = &status
 		report.TaskID = cmp.Or(status.TaskID, report.TaskID)
 	} else if report.TaskID == "" {
-		s.findTaskID(ctx, &report)
+		s.findTaskID(ctx, described.GetWorkflowExecutionInfo(), &report)
 	}
 	switch {
 	case !report.State.Open():
-		return report, s.addEnd(ctx, &report)
+		err = s.addEnd(ctx, &report)
 	case queryErr == nil:
 		report.Pending = s.failing(described)
 	default:
-		report.Pending = s.pending(described.GetPendingActivities())
+		report.Pending = s.pending(id, described.GetPendingActivities())
 		if report.Note = s.workflowTaskNote(ctx, described, queryErr); report.Note == "" {
 			report.Note = s.queryNote(ctx, queueOf(described), queryErr)
 		}
 	}
-	return report, nil
+	s.addTimeout(ctx, described, &report)
+	return report, err
 }
 
 func newReport(info *workflowpb.WorkflowExecutionInfo) Report {
@@ -68,10 +74,12 @@ func newReport(info *workflowpb.WorkflowExecutionInfo) Report {
 	return report
 }
 
-// findTaskID sets the task id from the history, as far as that can be read.
-func (s *Starter) findTaskID(ctx context.Context, report *Report) {
-	if tasks, err := s.readTasks(ctx, report.WorkflowID, report.RunID); err == nil {
-		report.TaskID = cmp.Or(tasks.taskID, report.TaskID)
+// findTaskID sets the task that the run has on record, as far as that can be read.
+func (s *Starter) findTaskID(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, report *Report) {
+	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
+	defer cancel()
+	if run, err := s.runs.Run(ctx, info); err == nil {
+		report.TaskID = cmp.Or(run.Facts.TaskID, report.TaskID)
 	}
 }
 
@@ -81,7 +89,7 @@ func (s *Starter) describe(ctx context.Context, id, runID string) (*workflowserv
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	description, err := s.temporal.DescribeWorkflow(ctx, id, runID)
-	if notFound(err) {
+	if runs.NotFound(err) {
 		return nil, noJob(id)
 	}
 	if err != nil {
@@ -136,23 +144,27 @@ func failureType(activity *workflowpb.PendingActivityInfo) string {
 	return activity.GetLastFailure().GetApplicationFailureInfo().GetType()
 }
 
-// failing lists the activities that failed and are retried, without the retries
-// that are no failures: the polls of a running task, and a hold, which is in the
-// status.
+// failing lists the activities that are paused, or failed and are retried, without
+// the retries that are no failures: the polls of a running task, and a hold, which is
+// in the status.
 func (s *Starter) failing(described *workflowservice.DescribeWorkflowExecutionResponse) []Pending {
-	return s.pending(slices.DeleteFunc(slices.Clone(described.GetPendingActivities()), func(activity *workflowpb.PendingActivityInfo) bool {
+	id := described.GetWorkflowExecutionInfo().GetExecution().GetWorkflowId()
+	return s.pending(id, slices.DeleteFunc(slices.Clone(described.GetPendingActivities()), func(activity *workflowpb.PendingActivityInfo) bool {
 		kind := failureType(activity)
-		return activity.GetLastFailure() == nil || kind == activities.Pending || kind == activities.Held
+		return !activity.GetPaused() && (activity.GetLastFailure() == nil || kind == activities.Pending || kind == activities.Held)
 	}))
 }
 
 // pending lists activities that have not ended.
-func (s *Starter) pending(unended []*workflowpb.PendingActivityInfo) []Pending {
+func (s *Starter) pending(workflowID string, unended []*workflowpb.PendingActivityInfo) []Pending {
 	var all []Pending
 	for _, activity := range unended {
 		pending := Pending{Activity: activity.GetActivityType().GetName(), Attempt: int(activity.GetAttempt())}
 		if activity.GetLastFailure() != nil {
 			pending.LastFailure = innermost(s.failures.FailureToError(activity.GetLastFailure()))
+		}
+		if activity.GetPaused() {
+			pending.Next = s.unpauseCommand(workflowID, activity.GetActivityId())
 		}
 		if activity.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED && activity.GetNextAttemptScheduleTime() != nil {
 			pending.NextAttempt = activity.GetNextAttemptScheduleTime().AsTime()

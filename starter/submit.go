@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows"
 )
 
@@ -97,14 +98,22 @@ func (s *Starter) startOrFind(ctx context.Context, sub startRequest) (Job, error
 func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reuse enumspb.WorkflowIdReusePolicy, err error) {
 	described, err := s.describe(ctx, sub.id, "")
 	if errors.Is(err, ErrNoJob) {
+		if err = nil; sub.input.TaskID == "" {
+			err = s.checkForgotten(ctx, sub)
+		}
 		// Another client may start the job, which may fail after it paid, before
 		// this one starts it.
-		return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, nil
+		return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, err
 	}
 	if err != nil {
 		return Job{}, reuse, err
 	}
-	last := newReport(described.GetWorkflowExecutionInfo())
+	info := described.GetWorkflowExecutionInfo()
+	last := newReport(info)
+	if sub.id == runs.CollectorID(sub.input.TaskID) && runs.IsMark(info) {
+		// Its process died before it terminated the mark, which has not begun.
+		return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, s.endMark(ctx, last)
+	}
 	existing = Job{Report: last, Existing: true}
 	if last.State.Open() || last.State == StateCompleted {
 		if sub.chosenID {
@@ -116,17 +125,30 @@ func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reu
 	}
 	// Adopting a task pays nothing.
 	if sub.input.TaskID == "" {
-		if err := s.addEnd(ctx, &last); err != nil {
-			return Job{}, reuse, err
+		if sub.payOnce && last.State == StateFailed {
+			if err := s.addEnd(ctx, &last); err != nil {
+				return Job{}, reuse, err
+			}
+			if last.Failure.Type == workflows.GenerationFailed {
+				return existing, reuse, nil
+			}
 		}
-		if sub.payOnce && last.Failure.is(workflows.GenerationFailed) {
-			return existing, reuse, nil
-		}
-		if err := s.checkUnpaid(ctx, last); err != nil {
+		if err := s.checkUnpaid(ctx, sub.id, info); err != nil {
 			return Job{}, reuse, err
 		}
 	}
 	return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, nil
+}
+
+// endMark terminates a mark, so that its job can start.
+func (s *Starter) endMark(ctx context.Context, mark Report) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := s.temporal.TerminateWorkflow(ctx, mark.WorkflowID, mark.RunID, "a person starts the job")
+	if err != nil && !runs.NotFound(err) {
+		return failed("start job "+oneline.Clean(mark.WorkflowID), err)
+	}
+	return nil
 }
 
 func (s *Starter) start(ctx context.Context, sub startRequest, reuse enumspb.WorkflowIdReusePolicy) (Job, error) {
@@ -157,26 +179,35 @@ func alreadyStarted(err error) bool {
 	return is[*serviceerror.WorkflowExecutionAlreadyStarted](err)
 }
 
-// checkSameRequest compares an input with that of an existing job, which is the
-// first event of its history.
+// checkSameRequest compares an input with that of an existing job.
 func (s *Starter) checkSameRequest(ctx context.Context, job Report, input workflows.ModifyVideoInput) error {
+	id := oneline.Clean(job.WorkflowID)
+	existing, decoded, err := s.input(ctx, job)
+	switch {
+	case err != nil:
+		return failed("read the request of job "+id, err)
+	case decoded != nil:
+		return fmt.Errorf("job %s exists and its request can't be read (%s): choose another --id", id, errorText(decoded))
+	case JobID(existing, "") != JobID(input, ""):
+		return fmt.Errorf("job %s exists with another request: choose another --id, or see it with: lumaflow status %s", id, id)
+	default:
+		return nil
+	}
+}
+
+// input returns the input of a run, which is in the first event of its history.
+// Decoded is the error of an input that can't be read.
+func (s *Starter) input(ctx context.Context, run Report) (input workflows.ModifyVideoInput, decoded, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	id := oneline.Clean(job.WorkflowID)
-	events := s.temporal.GetWorkflowHistory(ctx, job.WorkflowID, job.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := s.temporal.GetWorkflowHistory(ctx, run.WorkflowID, run.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	if !events.HasNext() {
-		return nil
+		return input, errors.New("its history is empty"), nil
 	}
 	first, err := events.Next()
 	if err != nil {
-		return failed("read the request of job "+id, err)
+		return input, nil, err
 	}
-	var existing workflows.ModifyVideoInput
-	if err := s.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &existing); err != nil {
-		return fmt.Errorf("job %s exists and its request can't be read (%s): choose another --id", id, errorText(err))
-	}
-	if JobID(existing, "") != JobID(input, "") {
-		return fmt.Errorf("job %s exists with another request: choose another --id, or see it with: lumaflow status %s", id, id)
-	}
-	return nil
+	decoded = s.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input)
+	return input, decoded, nil
 }

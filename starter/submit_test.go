@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/test/startertest"
 	"lumaflow/workflows"
@@ -144,6 +145,59 @@ func TestSubmitWithoutTemporal(t *testing.T) {
 	require.EqualError(t, err, "look up job "+jobID+": Temporal does not answer (no [31m server here); try again")
 	require.ErrorIs(t, err, fake.Down)
 	require.Empty(t, fake.Starts)
+}
+
+// A derived id that was never used does not depend on lists; a chosen one may be that
+// of a job whose last run is deleted.
+func TestSubmitWithoutLists(t *testing.T) {
+	fake := startertest.New(t)
+	fake.ListError = serviceerror.NewUnavailable("no visibility")
+	s := starter.New(fake, starter.Options{})
+	_, err := s.SubmitAs(t.Context(), "shot-7", request)
+	require.ErrorIs(t, err, fake.ListError)
+	require.Empty(t, fake.Starts)
+	_, err = s.Submit(t.Context(), request, "")
+	require.NoError(t, err)
+
+	fake.Job(jobID).End(statusTerminated, time.Minute).History.EndTerminated()
+	_, err = s.Submit(t.Context(), request, "")
+	require.ErrorIs(t, err, fake.ListError)
+	require.Len(t, fake.Starts, 1)
+}
+
+// A mark whose process died before it terminated the mark does not block its job.
+func TestSubmitEndsAMark(t *testing.T) {
+	memo := &paid.Facts{TaskID: taskID, PaidOpen: true}
+	tests := []struct {
+		name  string
+		delay time.Duration
+		memo  *paid.Facts
+		key   string
+		ended bool
+	}{
+		{"a mark", time.Hour, memo, "", true},
+		{"a job that has begun", 0, memo, "", false},
+		{"a delayed job of another client", time.Hour, nil, "", false},
+		{"a job of another id", time.Hour, memo, "take-2", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			fake := startertest.New(t)
+			input := workflows.ModifyVideoInput{TaskID: taskID}
+			found := fake.Job(starter.JobID(input, test.key))
+			found.StartDelay, found.Memo = test.delay, test.memo
+			job, err := starter.New(fake, starter.Options{}).Submit(t.Context(), input, test.key)
+			require.NoError(t, err)
+			require.Equal(t, !test.ended, job.Existing)
+			if !test.ended {
+				require.Empty(t, fake.Terminations)
+				return
+			}
+			require.Equal(t, []string{found.ID + "/" + found.RunID}, fake.Terminations)
+			require.Len(t, fake.Starts, 1)
+			require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, fake.Starts[0].WorkflowIDReusePolicy)
+		})
+	}
 }
 
 func TestSummary(t *testing.T) {

@@ -55,7 +55,7 @@ func (b *batchRun) tally() Tally {
 			details[status.Stage] = oneline.Clean(status.Detail)
 		}
 		for _, pending := range b.outcomes[job].Pending {
-			failing = pending.retryText()
+			failing = pending.text()
 		}
 	}
 	tally.Failed = tally.Total - tally.Completed - tally.NotStarted - len(b.open)

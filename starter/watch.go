@@ -13,6 +13,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/workflows"
 )
@@ -143,13 +144,13 @@ func (w *watchedJob) untilEnd(ctx context.Context, show func(Progress)) error {
 // restarts.
 func (s *Starter) awaitEnd(ctx context.Context, run Report) error {
 	for {
-		_, err := s.lastEvent(ctx, run, true)
+		_, err := s.runs.End(ctx, run.WorkflowID, run.RunID, true)
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case notFound(err):
+		case runs.NotFound(err):
 			return noJob(run.WorkflowID)
 		case rejected(err):
 			return failed("wait for job "+oneline.Clean(run.WorkflowID), err)
@@ -201,7 +202,7 @@ func (w *watchedJob) poll(ctx context.Context) Progress {
 		w.job.TaskID = cmp.Or(status.TaskID, w.job.TaskID)
 	}
 	progress := w.progress(time.Now())
-	progress.Silence = querySilence(err)
+	progress.Silence = w.silence(ctx, err)
 	if last := w.job.Status; last != nil {
 		progress.Stage, progress.TaskID, progress.Detail = last.Stage, last.TaskID, oneline.Clean(last.Detail)
 	}
@@ -210,13 +211,26 @@ func (w *watchedJob) poll(ctx context.Context) Progress {
 		described, _ := w.starter.describe(ctx, w.job.WorkflowID, w.job.RunID)
 		progress.Bytes, progress.Total = w.starter.downloaded(described, status.Videos)
 		for _, failing := range w.starter.failing(described) {
-			if !failing.NextAttempt.IsZero() {
-				// The failure is shown in place of the bar until the retry.
-				progress.Detail, progress.Total = failing.retryText(), -1
+			if !failing.NextAttempt.IsZero() || failing.Next != "" {
+				// It is shown in place of the bar until the retry.
+				progress.Detail, progress.Total = failing.text(), -1
 			}
 		}
 	}
 	return progress
+}
+
+// silence describes a failed query. A workflow task that fails in the workers is the
+// reason of a query without an answer.
+func (w *watchedJob) silence(ctx context.Context, err error) string {
+	if err != nil && ctx.Err() == nil {
+		if described, failed := w.starter.describe(ctx, w.job.WorkflowID, w.job.RunID); failed == nil {
+			if note := w.starter.workflowTaskNote(ctx, described, err); note != "" {
+				return note
+			}
+		}
+	}
+	return querySilence(err)
 }
 
 // querySilence describes a failed query in a few words.

@@ -16,6 +16,7 @@ type Command struct {
 	CallbackSecret  string `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Verifies the callback address of each job; the same value as in the worker. At least 32 bytes; several, comma-separated, during a rotation. Required."`
 	Signing         `embed:""`
 	Listen          string `name:"webhook-listen" env:"WEBHOOK_LISTEN" default:":8080" help:"Address to listen on, host:port."`
+	TaskQueue       string `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue that collects the paid tasks of deleted jobs; those of other ended jobs are collected on the queue of the job."`
 	telemetry.Flags `embed:""`
 	command.Logging `embed:""`
 }
@@ -42,6 +43,10 @@ the webhook runs; SIGTERM drains it within 20 seconds. With METRICS_LISTEN, a se
 /healthz, and /readyz, which is 200 while Temporal answers and 503 otherwise and from SIGTERM on. The webhook then accepts
 callbacks for 5 more seconds before it drains, so that a load balancer that checks /readyz switches in time.
 
+A callback for a job that is over starts a job that collects the task, at no cost, unless a person ended the job: then
+lumaflow list --at-risk has the task.
+
+` + command.TemporalHelp + `
 ` + command.SecretsHelp + `
 
 Examples:
@@ -53,7 +58,7 @@ Examples:
 // Run checks the settings, listens, connects to Temporal and serves until ctx
 // ends.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
-	options, err := c.options()
+	options, server, err := c.options()
 	if err != nil {
 		return err
 	}
@@ -78,6 +83,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	defer temporal.Close()
 	options.Signaler = NewSignaler(temporal)
+	options.Collector = NewCollector(temporal, server.Codec.ForClient().Data, c.TaskQueue)
 	options.Metrics = instruments.Metrics()
 	reach, err := dial.Reachable(temporal, nil)
 	if err != nil {
@@ -94,18 +100,20 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 
 // options checks all settings before the first connection. Errors name the
 // variable.
-func (c *Command) options() (Options, error) {
+func (c *Command) options() (options Options, server dial.Settings, err error) {
 	secrets, err := callback.ParseSecrets(c.CallbackSecret)
 	if err != nil {
-		return Options{}, command.Usagef("%w", err)
+		return options, server, command.Usagef("%w", err)
+	}
+	if c.TaskQueue == "" {
+		return options, server, command.Usagef("TASK_QUEUE is empty: leave it unset for the default")
 	}
 	verifier, err := c.Verifier()
 	if err != nil {
-		return Options{}, err
+		return options, server, err
 	}
-	settings, err := dial.Load(nil)
-	if err != nil {
-		return Options{}, err
+	if server, err = dial.Load(nil); err != nil {
+		return options, server, err
 	}
-	return Options{Namespace: settings.Namespace, Secrets: secrets, Verifier: verifier}, nil
+	return Options{Namespace: server.Namespace, Secrets: secrets, Verifier: verifier}, server, nil
 }

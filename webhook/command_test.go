@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"encoding/base64"
 	"net"
 	"net/http"
 	"os"
@@ -14,12 +15,20 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/grpc"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/paid"
+	"lumaflow/internal/paid/runs"
+	"lumaflow/internal/temporal/codec"
+	"lumaflow/internal/temporal/dial"
 	"lumaflow/webhook"
 	"lumaflow/workflows/signals"
 )
@@ -30,6 +39,10 @@ type frontend struct {
 	signals chan *workflowservice.SignalWorkflowExecutionRequest
 	// timeout is the time left to the call of the last signal.
 	timeout atomic.Int64
+	// ended are the jobs that are over, by their id; started are the requests for
+	// further ones.
+	ended   map[string]*workflowpb.WorkflowExecutionInfo
+	started chan *workflowservice.StartWorkflowExecutionRequest
 }
 
 func (*frontend) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
@@ -41,7 +54,7 @@ func (*frontend) DescribeNamespace(context.Context, *workflowservice.DescribeNam
 }
 
 func (f *frontend) SignalWorkflowExecution(ctx context.Context, request *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
-	if request.GetWorkflowExecution().GetWorkflowId() == "over" {
+	if id := request.GetWorkflowExecution().GetWorkflowId(); f.ended[id] != nil || id == "deleted" {
 		return nil, serviceerror.ToStatus(serviceerror.NewNotFound("workflow execution already completed")).Err()
 	}
 	deadline, _ := ctx.Deadline()
@@ -50,12 +63,41 @@ func (f *frontend) SignalWorkflowExecution(ctx context.Context, request *workflo
 	return &workflowservice.SignalWorkflowExecutionResponse{}, nil
 }
 
+func (f *frontend) DescribeWorkflowExecution(_ context.Context, request *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	info := f.ended[request.GetExecution().GetWorkflowId()]
+	if info == nil {
+		return nil, serviceerror.ToStatus(serviceerror.NewNotFound("workflow not found")).Err()
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}, nil
+}
+
+func (*frontend) GetWorkflowExecutionHistory(context.Context, *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	return &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{Events: []*historypb.HistoryEvent{{EventId: 1}}}}, nil
+}
+
+func (*frontend) ListWorkflowExecutions(context.Context, *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	return &workflowservice.ListWorkflowExecutionsResponse{}, nil
+}
+
+func (f *frontend) StartWorkflowExecution(_ context.Context, request *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
+	f.started <- request
+	return &workflowservice.StartWorkflowExecutionResponse{RunId: "run"}, nil
+}
+
+func (*frontend) TerminateWorkflowExecution(context.Context, *workflowservice.TerminateWorkflowExecutionRequest) (*workflowservice.TerminateWorkflowExecutionResponse, error) {
+	return &workflowservice.TerminateWorkflowExecutionResponse{}, nil
+}
+
 // startTemporal starts a frontend and points the environment to it.
 func startTemporal(t *testing.T) *frontend {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	f := &frontend{signals: make(chan *workflowservice.SignalWorkflowExecutionRequest, 10)}
+	f := &frontend{
+		signals: make(chan *workflowservice.SignalWorkflowExecutionRequest, 10),
+		ended:   map[string]*workflowpb.WorkflowExecutionInfo{},
+		started: make(chan *workflowservice.StartWorkflowExecutionRequest, 10),
+	}
 	server := grpc.NewServer()
 	workflowservice.RegisterWorkflowServiceServer(server, f)
 	stopped := make(chan error, 1)
@@ -73,7 +115,7 @@ func startTemporal(t *testing.T) *frontend {
 func cleanEnvironment(t *testing.T) {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
-		for _, prefix := range []string{"TEMPORAL_", "CALLBACK_", "WEBHOOK_", "KIE_", "LOG_", "CODEC_"} {
+		for _, prefix := range []string{"TEMPORAL_", "CALLBACK_", "WEBHOOK_", "KIE_", "LOG_", "CODEC_", "TASK_"} {
 			if strings.HasPrefix(name, prefix) {
 				t.Setenv(name, "") // Restores it when the test ends.
 				require.NoError(t, os.Unsetenv(name))
@@ -119,15 +161,8 @@ func TestCommand(t *testing.T) {
 	address, log, stop, ended := startCommand(t)
 
 	f := newFixture(t)
-	for _, job := range []string{"luma-1/ü", "over"} {
-		body := success("t")
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+f.path(job), strings.NewReader(body))
-		require.NoError(t, err)
-		request.Close = true
-		response, err := http.DefaultClient.Do(request)
-		require.NoError(t, err)
-		requireAnswer(t, response, 200, "received")
-		require.NoError(t, response.Body.Close())
+	for _, job := range []string{"luma-1/ü", "deleted"} {
+		postTo(t, address, f.path(job))
 	}
 	stop()
 	require.NoError(t, <-ended)
@@ -144,9 +179,77 @@ func TestCommand(t *testing.T) {
 
 	assert.Greater(t, time.Duration(server.timeout.Load()), 8*time.Second, "timeout of the signal")
 
-	assert.Contains(t, log.String(), `reason="job is over"`)
+	assert.Contains(t, log.String(), `reason="job is over: collecting"`)
 	assert.NotContains(t, log.String(), secret)
-	assert.NotContains(t, log.String(), f.token("over"))
+	assert.NotContains(t, log.String(), f.token("deleted"))
+}
+
+// postTo delivers a callback for task t to a running webhook.
+func postTo(t *testing.T, address, path string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+path, strings.NewReader(success("t")))
+	require.NoError(t, err)
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	requireAnswer(t, response, 200, "received")
+	require.NoError(t, response.Body.Close())
+}
+
+// The collecting job of a deleted job is on TASK_QUEUE, that of another one on the
+// queue of the job. Input and memo are encrypted.
+func TestCommandCollects(t *testing.T) {
+	for _, test := range []struct {
+		job, queue string
+		status     enumspb.WorkflowExecutionStatus
+		delayed    bool
+	}{
+		{job: "deleted", queue: "studio-a"},
+		{job: "failed", queue: "studio-b", status: enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT},
+		{job: "terminated", queue: "studio-b", status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, delayed: true},
+	} {
+		t.Run(test.job, func(t *testing.T) {
+			server := startTemporal(t)
+			t.Setenv("CALLBACK_SECRET", secret)
+			t.Setenv("WEBHOOK_LISTEN", "127.0.0.1:0")
+			t.Setenv("TASK_QUEUE", "studio-a")
+			t.Setenv(codec.Variable, "k:"+base64.StdEncoding.EncodeToString([]byte(secret)))
+			settings, err := dial.Load(nil)
+			require.NoError(t, err)
+			data := settings.Codec.ForClient().Data
+			if test.status != 0 {
+				memo, err := data.ToPayload(paid.Facts{TaskID: "another", PaidOpen: true})
+				require.NoError(t, err)
+				server.ended[test.job] = &workflowpb.WorkflowExecutionInfo{
+					Execution: &commonpb.WorkflowExecution{WorkflowId: test.job, RunId: "first"},
+					Type:      &commonpb.WorkflowType{Name: "ModifyVideo"}, Status: test.status, TaskQueue: test.queue,
+					SearchAttributes: &commonpb.SearchAttributes{},
+					Memo:             &commonpb.Memo{Fields: map[string]*commonpb.Payload{paid.MemoKey: memo}},
+				}
+			}
+			address, _, stop, ended := startCommand(t)
+			f := newFixture(t)
+			postTo(t, address, f.path(test.job))
+			stop()
+			require.NoError(t, <-ended)
+
+			require.Len(t, server.started, 1)
+			started := <-server.started
+			assert.Equal(t, runs.CollectorID("t"), started.GetWorkflowId())
+			assert.Equal(t, test.queue, started.GetTaskQueue().GetName())
+			assert.Equal(t, test.delayed, started.GetWorkflowStartDelay().AsDuration() > 0)
+			assert.NotContains(t, string(started.GetInput().GetPayloads()[0].GetData()), "taskId", "the input is encrypted")
+			var input struct{ TaskID string }
+			require.NoError(t, data.FromPayloads(started.GetInput(), &input))
+			assert.Equal(t, "t", input.TaskID)
+			if test.delayed {
+				assert.NotContains(t, string(started.GetMemo().GetFields()[paid.MemoKey].GetData()), "taskId", "the memo is encrypted")
+				facts, ok := paid.FromMemo(started.GetMemo(), data)
+				require.True(t, ok)
+				assert.Equal(t, "t", facts.TaskID)
+			}
+		})
+	}
 }
 
 func TestCommandRejectsSettings(t *testing.T) {
@@ -161,6 +264,7 @@ func TestCommandRejectsSettings(t *testing.T) {
 		{"no secret", nil, "CALLBACK_SECRET is not set; make one with: openssl rand -base64 48"},
 		{"short secret", []string{"--callback-secret", hunter2}, "CALLBACK_SECRET: secret 1 of 1 has 7 bytes"},
 		{"empty key", []string{"--callback-secret", secret, "--kie-webhook-hmac-key", hunter2 + ","}, "KIE_WEBHOOK_HMAC_KEY"},
+		{"empty task queue", []string{"--callback-secret", secret, "--task-queue", ""}, "TASK_QUEUE is empty"},
 		{"no port", []string{"--callback-secret", secret, "--webhook-listen", "localhost"}, `WEBHOOK_LISTEN is "localhost"`},
 	}
 	for _, test := range tests {

@@ -40,6 +40,6 @@ func TestOutcomesAreCounted(t *testing.T) {
 	f.do(newRequest(t, http.MethodPost, "/elsewhere", ""))
 	assert.Equal(t, map[string]float64{
 		"callbacks accepted": 1, "callbacks duplicate": 1, "callbacks malformed": 1, "callbacks too-large": 1, "callbacks forged": 1,
-		"callbacks late": 1, "callbacks unavailable": 31, "callbacks busy": 1, "callbacks bad-signature": 1,
+		"callbacks collecting": 1, "callbacks unavailable": 31, "callbacks busy": 1, "callbacks bad-signature": 1,
 	}, recorded.Values())
 }

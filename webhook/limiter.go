@@ -15,8 +15,9 @@ const (
 	// repeatWindow is the time in which a duplicate of an accepted callback is
 	// not signalled.
 	repeatWindow = time.Minute
-	// maxSignals bounds the signals of this process to one job per budgetWindow:
-	// Temporal accepts 10,000 signals per run and about five per second.
+	// maxSignals bounds the signals of this process to one job per budgetWindow, and
+	// thereby the jobs that collect its tasks once it is over: Temporal accepts 10,000
+	// signals per run and about five per second.
 	maxSignals   = 30
 	budgetWindow = time.Hour
 	// maxEntries bounds each cache, a few megabytes in all. A duplicate of an
@@ -57,27 +58,25 @@ func newLimiter() *limiter {
 	return &limiter{accepted: accepted, budgets: budgets}
 }
 
-// do calls signal unless a duplicate of d was accepted within repeatWindow or is
-// in flight. duplicate reports that this call did not call signal.
-func (l *limiter) do(d delivery, signal func() error) (duplicate bool, err error) {
+// do calls deliver unless a duplicate of d was accepted within repeatWindow or is
+// in flight.
+func (l *limiter) do(d delivery, deliver func() error) error {
 	job := digest(d.workflowID)
 	key := digest(fmt.Sprintf("%q %q %d", d.workflowID, d.taskID, d.code))
-	duplicate = true
-	_, err, _ = l.flights.Do(key, func() (any, error) {
+	_, err, _ := l.flights.Do(key, func() (any, error) {
 		if at, ok := l.accepted.Get(key); ok && time.Since(at) < repeatWindow {
 			return nil, nil
 		}
 		if err := l.spend(job); err != nil {
 			return nil, err
 		}
-		duplicate = false
-		if err := signal(); err != nil {
+		if err := deliver(); err != nil {
 			return nil, err
 		}
 		l.accepted.Add(key, time.Now())
 		return nil, nil
 	})
-	return duplicate, err
+	return err
 }
 
 // spend counts failed signals too, since Temporal may have stored them.

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	"go.temporal.io/api/serviceerror"
 
 	"lumaflow/internal/callback"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/telemetry/metrics"
 )
 
@@ -23,7 +23,7 @@ const (
 	// below the 15 s that kie.ai documents as its own timeout.
 	answerTime = 10 * time.Second
 	// busyPause and outagePause are the Retry-After of a callback if all slots
-	// are taken, or if Temporal did not accept the signal.
+	// are taken, or if Temporal did not accept the signal or the collecting job.
 	busyPause   = 5 * time.Second
 	outagePause = 10 * time.Second
 )
@@ -124,24 +124,44 @@ func (h *handler) identify(header http.Header, candidates []string, d *delivery)
 
 // signal sends the callback to its job and maps Temporal's answer to an outcome.
 func (h *handler) signal(ctx context.Context, d delivery, decoded kie.Callback) outcome {
-	duplicate, err := h.limiter.do(d, func() error {
-		return h.options.Signaler.SignalCallback(ctx, d.workflowID, payload(d, decoded))
+	delivered := received("duplicate", metrics.CallbackDuplicate)
+	err := h.limiter.do(d, func() (err error) {
+		delivered, err = h.deliver(ctx, d, decoded)
+		return err
 	})
-	var over *serviceerror.NotFound
 	var exhausted *exhaustedError
 	switch {
-	case err == nil && duplicate:
-		return received("duplicate", metrics.CallbackDuplicate)
 	case err == nil:
-		return received("signalled", metrics.CallbackAccepted)
-	case errors.As(err, &over):
-		// The job has ended or its history is deleted: a retry would fail too.
-		return received("job is over", metrics.CallbackLate)
+		return delivered
 	case errors.As(err, &exhausted):
 		return retryLater("too many signals for this job", metrics.CallbackBusy, exhausted.wait, nil)
 	default:
 		return retryLater("Temporal did not take the signal", metrics.CallbackUnavailable, outagePause, err)
 	}
+}
+
+// deliver signals the job. A callback for a job that has ended, or whose history is
+// deleted, is late proof of a paid task: it goes to the collector.
+func (h *handler) deliver(ctx context.Context, d delivery, decoded kie.Callback) (outcome, error) {
+	err := h.options.Signaler.SignalCallback(ctx, d.workflowID, payload(d, decoded))
+	if !runs.NotFound(err) {
+		return received("signalled", metrics.CallbackAccepted), err
+	}
+	if callback.IsProbe(d.workflowID) {
+		return received("job is over", metrics.CallbackStored), nil
+	}
+	collected, err := h.options.Collector.Collect(ctx, d.workflowID, d.taskID)
+	if err != nil {
+		return outcome{}, err
+	}
+	return received("job is over: "+string(collected), lateLabels[collected]), nil
+}
+
+// lateLabels are the labels of callbacks for jobs that are over.
+var lateLabels = map[runs.Outcome]string{
+	runs.Collecting: metrics.CallbackCollecting,
+	runs.Stored:     metrics.CallbackStored,
+	runs.AtRisk:     metrics.CallbackAtRisk,
 }
 
 // isJSON accepts a missing content type: kie.ai documents application/json, but

@@ -25,17 +25,26 @@ func NewSignaler(temporal client.Client) Signaler { return signaler{temporal} }
 
 type signaler struct{ temporal client.Client }
 
-// SignalCallback hides the deadline of ctx from the SDK, which would use only
-// half of the remaining time for the call, and cancels the call when ctx ends.
+// SignalCallback implements Signaler.
 func (s signaler) SignalCallback(ctx context.Context, workflowID string, cb signals.CallbackPayload) error {
-	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	call, cancel := withoutDeadline(ctx)
 	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
 	err := signals.Callback.Send(call, s.temporal, workflowID, cb)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("signal callback to %s: %w", workflowID, context.Cause(ctx))
 	}
 	return err
+}
+
+// withoutDeadline hides the deadline of ctx from the SDK, which would use only half
+// of the remaining time for a call. The result is cancelled when ctx ends.
+func withoutDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	return call, func() {
+		stop()
+		cancel()
+	}
 }
 
 // Bounds of a signal's payload.

@@ -1,8 +1,8 @@
 // Package webhook receives kie.ai's callbacks over HTTP and signals them to
-// their jobs.
+// their jobs. If the job is over, another job collects the task.
 //
-// A callback is answered 200 only after Temporal has stored its signal: after any
-// earlier failure kie.ai repeats the callback. Duplicates and excess callbacks are
+// A callback is answered 200 only after Temporal has stored its signal, or the
+// collecting job: after any earlier failure kie.ai repeats the callback. Duplicates and excess callbacks are
 // not signalled. The webhook keeps no durable state: any number can run side by
 // side, and each can be killed at any time.
 package webhook
@@ -26,10 +26,13 @@ import (
 // Temporal.
 const maxInFlight = 256
 
-// Options configures the handler. Signaler, Namespace and Secrets are required.
+// Options configures the handler. Signaler, Collector, Namespace and Secrets are
+// required.
 type Options struct {
 	// Signaler gets the authentic callbacks that are no duplicates.
 	Signaler Signaler
+	// Collector gets the tasks of authentic callbacks whose job is over.
+	Collector Collector
 	// Namespace is the Temporal namespace that callback tokens are bound to.
 	Namespace string
 	// Secrets verify callback tokens.

@@ -21,6 +21,7 @@ import (
 
 	"lumaflow/internal/callback"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/webhook"
 	"lumaflow/workflows/signals"
 )
@@ -66,6 +67,33 @@ func (f *temporal) recorded() []signal {
 	return f.signals
 }
 
+// collected is one call of the Collector.
+type collected struct{ job, taskID string }
+
+// collector records calls and returns the answer of collect, if that is set.
+type collector struct {
+	collect func(ctx context.Context) (runs.Outcome, error)
+
+	mu    sync.Mutex
+	calls []collected
+}
+
+func (c *collector) Collect(ctx context.Context, job, taskID string) (runs.Outcome, error) {
+	c.mu.Lock()
+	c.calls = append(c.calls, collected{job, taskID})
+	c.mu.Unlock()
+	if c.collect == nil {
+		return runs.Collecting, nil
+	}
+	return c.collect(ctx)
+}
+
+func (c *collector) recorded() []collected {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls
+}
+
 // output is a log for concurrent use.
 type output struct {
 	mu     sync.Mutex
@@ -84,13 +112,14 @@ func (o *output) String() string {
 	return o.buffer.String()
 }
 
-// fixture is a webhook with a recording Signaler and log.
+// fixture is a webhook with a recording Signaler, Collector and log.
 type fixture struct {
 	http.Handler
-	temporal *temporal
-	secrets  callback.Secrets
-	minter   *callback.Minter
-	log      *output
+	temporal  *temporal
+	collector *collector
+	secrets   callback.Secrets
+	minter    *callback.Minter
+	log       *output
 }
 
 func newFixture(t testing.TB, change ...func(*webhook.Options)) *fixture {
@@ -99,9 +128,10 @@ func newFixture(t testing.TB, change ...func(*webhook.Options)) *fixture {
 	require.NoError(t, err)
 	minter, err := callback.NewMinter("http://hooks.example.org", secrets)
 	require.NoError(t, err)
-	f := &fixture{temporal: new(temporal), secrets: secrets, minter: minter, log: new(output)}
+	f := &fixture{temporal: new(temporal), collector: new(collector), secrets: secrets, minter: minter, log: new(output)}
 	options := webhook.Options{
 		Signaler:  f.temporal,
+		Collector: f.collector,
 		Namespace: namespace,
 		Secrets:   secrets,
 		Logger:    slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

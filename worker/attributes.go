@@ -30,8 +30,15 @@ type attributeProbe struct {
 	namespace string
 	logger    *slog.Logger
 
+	// renewing makes requests one at a time; mu protects the rest.
+	renewing sync.Mutex
+
 	mu   sync.Mutex
 	both bool
+	// requested is the time of the last request of current.
+	requested time.Time
+	requests  sync.WaitGroup
+	closed    bool
 	// failed suppresses further warnings until a request succeeds.
 	failed  bool
 	expires time.Time
@@ -46,13 +53,23 @@ func newAttributeProbe(c client.Client, namespace string, logger *slog.Logger) *
 // one request a minute, and keeps the last answer while requests fail.
 func (p *attributeProbe) available(ctx context.Context) bool {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if time.Now().Before(p.expires) {
-		return p.both
+	fresh, available := time.Now().Before(p.expires), p.both
+	p.mu.Unlock()
+	if fresh {
+		return available
 	}
+	return p.renew(ctx)
+}
+
+// renew requests the attributes and returns the current answer.
+func (p *attributeProbe) renew(ctx context.Context) bool {
+	p.renewing.Lock()
+	defer p.renewing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
 	defer cancel()
 	missing, mistyped, err := MissingAttributes(ctx, p.client, p.namespace)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err != nil {
 		p.expires = time.Now().Add(attributesRetry)
 		if !p.failed && !p.both {
@@ -66,6 +83,32 @@ func (p *attributeProbe) available(ctx context.Context) bool {
 	p.expires = time.Now().Add(attributesTTL)
 	p.both = len(missing)+len(mistyped) == 0
 	return p.both
+}
+
+// current returns the last answer without blocking, and lets a request renew it if
+// it is older than attributesRetry: a workflow task that set an attribute which is
+// gone is tried again after some seconds.
+func (p *attributeProbe) current() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); !p.closed && now.Sub(p.requested) >= attributesRetry {
+		p.requested = now
+		p.requests.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), attributesTimeout)
+			defer cancel()
+			p.renew(ctx)
+		})
+	}
+	// Until the first answer another worker's is taken.
+	return p.both || p.expires.IsZero()
+}
+
+// close waits for the requests of current. Later calls of current send none.
+func (p *attributeProbe) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.requests.Wait()
 }
 
 // MissingAttributes lists the search attributes of lumaflow that a namespace

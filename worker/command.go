@@ -15,6 +15,7 @@ import (
 	"lumaflow/activities"
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/telemetry"
 	"lumaflow/internal/telemetry/metrics"
 	"lumaflow/internal/temporal/dial"
@@ -48,6 +49,7 @@ answers and OUTPUT_URL can be written.
 With TEMPORAL_DEPLOYMENT_NAME the worker has a version, and an open job stays with the version it began on. New jobs
 start on a version once an operator has made it current; until then the log warns and names the command.
 
+` + command.TemporalHelp + `
 ` + command.SecretsHelp + `
 
 Examples:
@@ -88,8 +90,12 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	defer temporal.close()
 	// 5. The activities, which need both.
-	options.Recorder = temporal.worker
-	options.SearchAttributes = newAttributeProbe(temporal.worker, server.Namespace, logger).available
+	reader := runs.Reader{Server: temporal.reader, Data: server.Codec.ForClient().Data}
+	options.Recorder, options.Runs = temporal.worker, reader
+	options.Collector = runs.Collector{Starter: temporal.reader, Reader: reader, TaskQueue: c.TaskQueue}
+	attributes := newAttributeProbe(temporal.worker, server.Namespace, logger)
+	defer attributes.close()
+	options.SearchAttributes = attributes.available
 	acts, err := activities.New(options)
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
@@ -102,6 +108,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		SubmitsPerSecond: c.SubmitsPerSecond,
 		Version:          version,
 		Logger:           logger,
+		SearchAttributes: attributes.current,
 		Started: func() {
 			observed.Readiness.Begin(
 				telemetry.Check{Name: "temporal", Probe: temporal.reachable},

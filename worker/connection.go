@@ -30,7 +30,7 @@ type connection struct {
 func (c *Command) connect(ctx context.Context, server dial.Settings, observed *telemetry.Telemetry, logger *slog.Logger) (*connection, error) {
 	identity := census.Identity(dial.Identity(), observed.Measures())
 	options := dial.Options{
-		Logger: logger, Identity: identity, Env: c.Env, Worker: true, Wait: dial.StartupWait,
+		Logger: slog.New(activityLog{logger.Handler()}), Identity: identity, Env: c.Env, Worker: true, Wait: dial.StartupWait,
 		Metrics: observed.Metrics(), Interceptors: observed.Interceptors(),
 	}
 	working, err := dial.Temporal(ctx, options)
@@ -60,8 +60,7 @@ func (c *connection) close() {
 // delete.
 func (c *connection) startCensus(ctx context.Context, taskQueue string, observed *telemetry.Telemetry, logger *slog.Logger) (stop func()) {
 	jobs := census.New(census.Options{
-		Temporal: c.reader,
-		Jobs:     starter.New(c.reader, starter.Options{Namespace: c.server.Namespace, Codec: c.server.Codec}),
+		Jobs: starter.New(c.reader, starter.Options{Namespace: c.server.Namespace, Codec: c.server.Codec}),
 		Pollers: pollers.Queue{
 			Service: c.reader.WorkflowService(), Namespace: c.server.Namespace, Name: taskQueue, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW,
 		},

@@ -15,3 +15,6 @@ var LogVersionStatus = logVersionStatus
 func SearchAttributes(c client.Client, namespace string, logger *slog.Logger) func(context.Context) bool {
 	return newAttributeProbe(c, namespace, logger).available
 }
+
+// NewActivityLog returns the handler of the SDK's log.
+func NewActivityLog(handler slog.Handler) slog.Handler { return activityLog{handler} }

@@ -43,6 +43,9 @@ type Options struct {
 	// means unversioned.
 	Version worker.WorkerDeploymentVersion
 	Logger  *slog.Logger
+	// SearchAttributes reports without blocking whether the namespace has lumaflow's
+	// search attributes; nil means that it has.
+	SearchAttributes func() bool
 	// Started is called when polling has begun, Draining when it has ended; nil is
 	// allowed.
 	Started, Draining func()
@@ -95,8 +98,10 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 		DisableRegistrationAliasing:        true,
 		OnFatalError:                       sendTo(fatal),
 	})
-	workflows.Register(jobs)
+	workflows.Register(jobs, options.SearchAttributes)
+	jobs.RegisterActivity(acts.EarlierRuns)
 	jobs.RegisterActivity(acts.Identify)
+	jobs.RegisterActivity(acts.Confirm)
 	jobs.RegisterActivity(acts.Poll)
 	jobs.RegisterActivity(acts.Download)
 	jobs.RegisterActivity(acts.WriteReceipt)

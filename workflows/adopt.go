@@ -18,7 +18,9 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 	case err == nil:
 		// The receipt names the source that kie.ai has on record.
 		j.input.Prompt, j.input.VideoURL, j.input.VideoSHA256 = identified.Prompt, identified.VideoURL, ""
-		return j.adoptIdentified(ctx, identified), nil
+		task := j.adoptIdentified(ctx, identified)
+		j.remember(ctx, task)
+		return task, nil
 	case temporal.IsCanceledError(err):
 		return nil, err
 	case errorType(err) == activities.UnknownTask:
@@ -28,7 +30,7 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 			next:      "check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it",
 		}
 	default:
-		return nil, overdue(taskID, err)
+		return nil, j.overdue(ctx, taskID, err)
 	}
 }
 

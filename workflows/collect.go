@@ -37,7 +37,7 @@ func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion
 		j.status.Videos = append(j.status.Videos, files[i].Video)
 	}
 	if failed != nil {
-		return nil, downloadFailure(ctx, task, failed)
+		return nil, j.downloadFailure(ctx, task, failed)
 	}
 	return files, nil
 }
@@ -62,14 +62,14 @@ func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed compl
 		err = workflow.ExecuteActivity(receiptPolicy(ctx, j.until), a.WriteReceipt, receipt).Get(ctx, nil)
 	}
 	if err != nil {
-		return downloadFailure(ctx, task, err)
+		return j.downloadFailure(ctx, task, err)
 	}
 	return nil
 }
 
 // downloadFailure maps an error of Download or WriteReceipt to the failure of the
 // job.
-func downloadFailure(ctx workflow.Context, task *paidTask, err error) error {
+func (j *job) downloadFailure(ctx workflow.Context, task *paidTask, err error) error {
 	if ctx.Err() != nil {
 		// A cancelled download may end with any error.
 		return ctx.Err()
@@ -79,8 +79,9 @@ func downloadFailure(ctx workflow.Context, task *paidTask, err error) error {
 		return failure{
 			errorType: DownloadRejected,
 			taskID:    task.id,
-			text:      causeText(err),
-			next:      "kie.ai keeps the video for 14 days; when the cause is fixed, collect it without paying again: " + collectCommand(task.id),
+			text:      causeText(err) + "; kie.ai keeps the video for 14 days, and collecting it when the cause is fixed costs nothing",
+			next:      collectCommand(task.id),
+			paidOpen:  true,
 		}
 	case activities.MediaGone:
 		return failure{
@@ -90,7 +91,7 @@ func downloadFailure(ctx workflow.Context, task *paidTask, err error) error {
 			next:      "there is nothing left to collect; to have the video made again, submit it as a new, paid job",
 		}
 	default:
-		return overdue(task.id, err)
+		return j.overdue(ctx, task.id, err)
 	}
 }
 

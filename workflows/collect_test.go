@@ -214,16 +214,25 @@ func TestInvalidInput(t *testing.T) {
 }
 
 func TestUnknownFields(t *testing.T) {
-	const input = `{"prompt":"p","videoUrl":"https://x.example.org","video_url":"typo"}`
-	_, err := workflows.ParseInput([]byte(input))
-	require.ErrorContains(t, err, "video_url")
-	_, err = workflows.ParseInput([]byte(`{"prompt":"p","videoUrl":"https://x.example.org"} {}`))
-	require.Error(t, err)
+	for field, problem := range map[string]string{
+		"video_url":                           "video_url is no field of the input: did you mean videoUrl?",
+		"task_id":                             "task_id is no field of the input: did you mean taskId?",
+		"promt":                               "promt is no field of the input: did you mean prompt?",
+		"onUnknown":                           "onUnknown is no field of the input: use prompt, ",
+		"temperature":                         "temperature is no field of the input: use prompt, videoUrl, ",
+		strings.Repeat("x", 1000) + "\\u0000": strings.Repeat("x", 40) + " is no field",
+	} {
+		input := `{"prompt":"p","videoUrl":"https://x.example.org","` + field + `":"typo"}`
+		_, err := workflows.ParseInput([]byte(input))
+		require.ErrorContains(t, err, problem)
 
-	env := newJobEnv(t)
-	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
-	env.ExecuteWorkflow(workflows.ModifyVideoName, converter.NewRawValue(&commonPayload{
-		Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(input),
-	}))
-	env.succeeds()
+		env := newJobEnv(t)
+		env.onSubmit()
+		env.ExecuteWorkflow(workflows.ModifyVideoName, converter.NewRawValue(&commonPayload{
+			Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(input),
+		}))
+		env.failsWith(workflows.InvalidRequest, problem)
+	}
+	_, err := workflows.ParseInput([]byte(`{"prompt":"p","videoUrl":"https://x.example.org"} {}`))
+	require.Error(t, err)
 }

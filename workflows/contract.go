@@ -65,6 +65,8 @@ type ModifyVideoInput struct {
 	// malformed is the error of the JSON decoder. The job reports it as an
 	// InvalidRequest; a decoding error would fail the workflow task instead.
 	malformed error
+	// unknownField is the error about a field that no input has.
+	unknownField error
 }
 
 // ModifyVideoResult is the result of a finished job.
@@ -123,6 +125,9 @@ type Status struct {
 	// Detail is one sentence: the current activity, or the failure and the next
 	// command.
 	Detail string `json:"detail"`
+	// Next is the command to use next, which Detail contains; a sentence if there is
+	// none, and empty if nothing has to be done.
+	Next string `json:"next,omitempty"`
 	// Since is the start of the stage.
 	Since time.Time `json:"since"`
 	// SubmitAttempts counts the submissions whose request may have been sent.

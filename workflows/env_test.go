@@ -50,8 +50,14 @@ func newJobEnv(t *testing.T) *jobEnv {
 }
 
 func (env *jobEnv) prepare() {
-	workflows.Register(env.TestWorkflowEnvironment)
+	workflows.Register(env.TestWorkflowEnvironment, nil)
+	env.prepareActivities()
+}
+
+func (env *jobEnv) prepareActivities() {
 	env.RegisterActivity(a.Submit)
+	env.RegisterActivity(a.EarlierRuns)
+	env.RegisterActivity(a.Confirm)
 	env.RegisterActivity(a.Identify)
 	env.RegisterActivity(a.Poll)
 	env.RegisterActivity(a.Download)

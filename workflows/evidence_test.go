@@ -188,7 +188,7 @@ func TestLateEvidenceAboutAnEarlierSubmission(t *testing.T) {
 		env.sendResolution(time.Minute, workflows.Resolution{Action: "adopt", TaskID: ourTask})
 		env.sendEvidence(3*time.Minute, withOutcome(sending, activities.PhaseAccepted, otherTask))
 		env.run(request).succeeds()
-		require.Contains(t, env.status().Detail, "accepted, too: collect it with lumaflow submit --task-id "+otherTask)
+		require.Contains(t, env.status().Detail, "accepted, too: job luma-a015cb1ab13bffa3c1899233e19021bc collects its task "+otherTask)
 	})
 	t.Run("about the task that a callback found is ignored", func(t *testing.T) {
 		env := newJobEnv(t)

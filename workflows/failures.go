@@ -1,14 +1,17 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"lumaflow/internal/paid"
 	"lumaflow/internal/telemetry/metrics"
 )
 
@@ -19,6 +22,15 @@ type failure struct {
 	taskID    string
 	text      string
 	next      string
+	// paidOpen means that a task is paid, or may be, and may still have a video.
+	paidOpen bool
+	// possible are tasks that the unknown submission may have created.
+	possible []string
+	// retryable leaves a further run to the retry policy that a client gave the job: it
+	// adopts what this one paid.
+	retryable bool
+	// writtenOff means that an operator gave up the submission.
+	writtenOff bool
 }
 
 func (f failure) Error() string { return f.text }
@@ -39,44 +51,85 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if temporal.IsCanceledError(err) {
 		// Drain first: late evidence may report that a task was accepted.
-		j.drainSignals()
+		j.drainSignals(ctx)
+		j.nameStrays(ctx)
 		countJob(ctx, metrics.JobCancelled)
-		return temporal.NewCanceledError(j.end(ctx, StageFailed, j.cancelText()))
+		cancelled := j.cancelled()
+		text := j.end(ctx, StageFailed, cancelled.text, cancelled.next)
+		return temporal.NewCanceledError(text, j.failureFacts(cancelled))
 	}
 	failed, ok := errors.AsType[failure](err)
 	if !ok {
 		// No branch ends here by design. If one does, a paid task is still named.
-		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, text: causeText(err), next: collectCommand(j.status.TaskID)}
+		failed = failure{errorType: ResultOverdue, taskID: j.status.TaskID, text: causeText(err), next: collectCommand(j.status.TaskID), paidOpen: true}
 	}
-	text := j.end(ctx, StageFailed, failed.message(j.id))
+	if failed.writtenOff {
+		j.nameStrays(ctx)
+	} else {
+		j.settleStrays(ctx)
+	}
+	text := j.end(ctx, StageFailed, failed.message(j.id), failed.next)
 	if j.payments.any(j.status.TaskID) && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
 		// The outcome of the last submission is known, but another one is paid or may
 		// be: starting the job again is not safe.
 		failed.errorType = SubmitUnknown
 	}
 	countJob(ctx, failed.errorType)
-	return temporal.NewNonRetryableApplicationError(text, failed.errorType, nil)
+	return temporal.NewApplicationErrorWithOptions(text, failed.errorType, temporal.ApplicationErrorOptions{
+		NonRetryable: !failed.retryable,
+		Details:      []any{j.failureFacts(failed)},
+	})
 }
 
-// overdue is the failure of a task whose result was not stored by the deadline.
-func overdue(taskID string, err error) error {
-	return failure{
-		errorType: ResultOverdue,
-		taskID:    taskID,
-		text:      "no result was stored in time: " + causeText(err),
-		next:      "the task may still succeed and kie.ai keeps media for 14 days; collect it without paying again: " + collectCommand(taskID),
+// failureFacts are the payments of a run that ends without its video.
+func (j *job) failureFacts(failed failure) paid.Facts {
+	others := j.payments.open(j.status.TaskID)
+	for _, taskID := range failed.possible {
+		if !slices.Contains(others, taskID) {
+			others = append(others, taskID)
+		}
+	}
+	taskID, othersOpen := cmp.Or(failed.taskID, j.status.TaskID), j.payments.any(j.status.TaskID) || len(others) > 0
+	if !failed.paidOpen && othersOpen {
+		// The task of the job has no video; what is open is another submission.
+		taskID = ""
+	}
+	return paid.Facts{
+		TaskID:      taskID,
+		PaidOpen:    failed.paidOpen || othersOpen,
+		OtherTasks:  others,
+		Next:        failed.next,
+		WrittenOff:  failed.writtenOff,
+		SubmittedAt: j.facts.SubmittedAt,
+		EndedAt:     j.endedAt,
 	}
 }
 
-func (j *job) cancelText() string {
+// overdue is the failure of a task whose result was not stored by the deadline, or
+// by the end of a shorter timeout of the run.
+func (j *job) overdue(ctx workflow.Context, taskID string, err error) error {
+	return failure{
+		retryable: workflow.Now(ctx).Before(j.until),
+		errorType: ResultOverdue,
+		taskID:    taskID,
+		text:      "no result was stored in time: " + causeText(err) + "; the task may still succeed, kie.ai keeps media for 14 days, and collecting it costs nothing",
+		next:      collectCommand(taskID),
+		paidOpen:  true,
+	}
+}
+
+// cancelled is the end of a job that was cancelled, and its next command.
+func (j *job) cancelled() failure {
 	text := "job " + j.id + " was cancelled; kie.ai has no cancel"
 	switch {
 	case j.status.TaskID != "":
-		return text + ", so task " + j.status.TaskID + " continues and is paid. Next: collect it with " + collectCommand(j.status.TaskID)
+		next := collectCommand(j.status.TaskID)
+		return failure{text: text + ", so task " + j.status.TaskID + " continues and is paid. Next: " + next, next: next, paidOpen: true}
 	case j.status.Stage == StageSubmitUnknown || j.payments.any(j.status.TaskID):
-		return text + ", and a task may exist. Next: look at https://kie.ai/logs and collect it with " + collectCommand("TASKID")
+		next := collectCommand("TASKID")
+		return failure{text: text + ", and a task may exist: look for it at https://kie.ai/logs. Next: " + next, next: next, paidOpen: true}
 	default:
-		return text + ", but nothing was submitted"
+		return failure{text: text + ", but nothing was submitted"}
 	}
 }
 
@@ -93,7 +146,7 @@ func shortDuration(d time.Duration) string {
 	return text
 }
 
-func collectCommand(taskID string) string { return "lumaflow submit --task-id " + taskID }
+func collectCommand(taskID string) string { return paid.CollectCommand(taskID) }
 
 // errorType is the type of an activity's application error; empty for other errors.
 func errorType(err error) string {

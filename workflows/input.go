@@ -40,13 +40,13 @@ func ParseInput(data []byte) (ModifyVideoInput, error) {
 	type plain ModifyVideoInput
 	var input plain
 	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&input); err != nil {
 		return ModifyVideoInput{}, malformedError(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return ModifyVideoInput{}, errors.New("the input is more than one JSON object")
 	}
+	input.unknownField = unknownField(data)
 	if err := ModifyVideoInput(input).Validate(); err != nil {
 		return ModifyVideoInput{}, err
 	}
@@ -59,13 +59,19 @@ func (in *ModifyVideoInput) UnmarshalJSON(data []byte) error {
 	type plain ModifyVideoInput
 	if err := json.Unmarshal(data, (*plain)(in)); err != nil {
 		in.malformed = err
+		return nil
 	}
+	in.unknownField = unknownField(data)
 	return nil
 }
 
 // Validate returns an error about the first invalid field. The error starts with
 // the JSON name of the field, unless the input is malformed.
 func (in ModifyVideoInput) Validate() error {
+	// A misspelled field comes first: the required one that it means is missing.
+	if in.unknownField != nil {
+		return in.unknownField
+	}
 	_, err := in.terms()
 	return err
 }

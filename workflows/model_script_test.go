@@ -2,10 +2,12 @@ package workflows_test
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"pgregory.net/rapid"
 
@@ -14,7 +16,8 @@ import (
 )
 
 func (m *model) scriptSubmissions() {
-	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "held", "stays held", "refused", "expired", "died", "died refused", "died sending", "died sending", "died with early evidence", "died accepted")
+	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "unknown unsent", "held", "stays held", "refused", "expired",
+		"died", "died refused", "died sending", "died sending", "died unsent", "died with reset heartbeats", "died with early evidence", "died accepted", "in flight")
 	// Callbacks may arrive before the answer to the submission. A submission that
 	// may be cancelled has no latency: the test environment drops the result of a
 	// cancelled activity, which the server does not.
@@ -22,26 +25,34 @@ func (m *model) scriptSubmissions() {
 	if m.allowed > 1 || m.cancelled {
 		latency = 0
 	}
+	env := m.TestWorkflowEnvironment
 	m.OnActivity(a.Submit, anything, anything).After(latency).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
-		m.submissions++
 		m.mu.Lock()
-		proven := before(m.provenAt, m.Now())
-		m.mu.Unlock()
-		require.Zero(m.r, proven, "nothing is paid again after late evidence has proved a task")
-		taskID := ourTask
-		if m.charged > 0 {
-			taskID = fmt.Sprintf("%032d", m.charged)
+		defer m.mu.Unlock()
+		if env != m.TestWorkflowEnvironment {
+			return activities.Submitted{}, errTerminated // The reset was faster.
 		}
+		if m.isLaterRun(in) {
+			return laterRun(in)
+		}
+		m.submissions++
+		m.paidAfterProof = m.paidAfterProof || before(m.provenAt, m.Now()) > 0
 		outcome := next()
+		// The test environment drops an attempt in flight that is cancelled, by the job or
+		// by a signal about an earlier submission. The server waits for its outcome.
+		if outcome == "in flight" && (!m.terminates || m.cancelled || m.unknownOutcomes > 0) {
+			outcome = "died sending"
+		}
 		switch outcome {
 		case "accepted":
-			m.charged++
-			m.knownTask = taskID
-			return m.accepted(taskID)(in)
-		case "unknown":
-			m.charged++
-			m.unknownOutcomes++
-			return m.unknown()(in)
+			evidence := m.charge(in)
+			m.knownTask = evidence.TaskID
+			m.run().accepts(evidence)
+			return m.accepted(evidence.TaskID)(in)
+		case "unknown", "unknown unsent":
+			evidence := m.lose(in, outcome == "unknown")
+			evidence.TaskID = ""
+			return m.fails(activities.SubmitUnknown, evidence)(in)
 		case "held":
 			return m.fails(activities.Held, activities.Hold{Code: 402, Reason: "no credit", Attempts: in.Attempts + 1, Until: m.Now()})(in)
 		case "stays held":
@@ -53,29 +64,35 @@ func (m *model) scriptSubmissions() {
 			return m.fails(activities.VideoExpired, m.evidence(activities.PhaseRefused, ""))(in)
 		case "died refused":
 			return m.timesOut(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, m.evidence(activities.PhaseRefused, ""))(in)
-		case "died sending", "died with early evidence":
-			m.charged++
-			m.unknownOutcomes++
-			evidence := m.evidence(activities.PhaseSending, "")
-			// Each attempt has a time of its own.
-			evidence.At = evidence.At.Add(time.Duration(m.submissions))
-			late := evidence
-			late.TaskID = taskID
-			m.mu.Lock()
-			defer m.mu.Unlock()
+		case "died sending", "died unsent", "died with early evidence":
+			evidence := m.lose(in, outcome != "died unsent")
+			m.timedOut = append(m.timedOut, attempt{evidence, outcome != "died unsent"})
 			if outcome == "died with early evidence" && m.submissions == 1 {
 				// The evidence precedes the timeout, and evidence about another attempt
 				// precedes it.
-				m.sendUnrelatedEvidence(late)
-				m.sendOutcome(late, activities.PhaseAccepted)
-			} else {
-				m.timedOut = append(m.timedOut, late)
+				m.sendUnrelatedEvidence(evidence)
+				m.sendOutcome(m.timedOut[0])
+				m.timedOut = nil
 			}
+			evidence.TaskID = ""
 			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT, evidence)(in)
+		case "died with reset heartbeats":
+			evidence := m.lose(in, true)
+			m.timedOut = append(m.timedOut, attempt{evidence, true})
+			evidence.TaskID = ""
+			m.signal(workflows.IntentSignal.Name, evidence)
+			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT)(in)
+		case "in flight":
+			evidence := m.lose(in, true)
+			m.timedOut = append(m.timedOut, attempt{evidence, true})
+			evidence.TaskID = ""
+			m.signal(workflows.IntentSignal.Name, evidence)
+			return activities.Submitted{}, activity.ErrResultPending
 		case "died accepted":
-			m.charged++
-			m.knownTask = taskID
-			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT, m.evidence(activities.PhaseAccepted, taskID))(in)
+			evidence := m.charge(in)
+			m.knownTask = evidence.TaskID
+			m.run().accepts(evidence)
+			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT, evidence)(in)
 		default:
 			return m.timesOut(enumspb.TIMEOUT_TYPE_HEARTBEAT)(in)
 		}
@@ -91,12 +108,17 @@ func (m *model) scriptSubmissions() {
 		if next, known := identifyScripts[in.TaskID]; known {
 			outcome = next()
 		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		paid := slices.Contains(m.charges, in.TaskID)
 		switch {
 		case outcome == "timed out":
 			return activities.Identified{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
 		case outcome == "down":
 			return activities.Identified{}, temporal.NewApplicationError("down", activities.ProviderUnavailable)
-		case in.TaskID == ourTask, !in.Own && in.TaskID == foreignTask:
+		case in.Own && m.silent:
+			return activities.Identified{}, unproven()
+		case paid, !in.Own && in.TaskID == foreignTask:
 			return activities.Identified{TaskID: in.TaskID, CreatedAt: m.Now(), Settings: withCallbacks}, nil
 		case in.Own:
 			return activities.Identified{}, foreignTaskError()
@@ -108,8 +130,17 @@ func (m *model) scriptSubmissions() {
 
 func (m *model) scriptRecords() {
 	next := m.script("records", "finished", "finished", "finished", "pending", "failed", "overdue", "timed out", "out of reach")
+	confirms := m.script("confirms", "nothing", "nothing", "finished")
+	env := m.TestWorkflowEnvironment
+	m.OnActivity(a.Confirm, anything, anything).Return(func(_ ctx, taskID string) (none activities.Finished, err error) {
+		m.adopts(env, taskID)
+		if confirms() == "nothing" {
+			return none, nil
+		}
+		return finished(taskID, 1), nil
+	})
 	m.OnActivity(a.Poll, anything, anything).Return(func(_ ctx, in activities.PollInput) (activities.Finished, error) {
-		m.knownTask = in.TaskID
+		m.adopts(env, in.TaskID)
 		require.NotContains(m.r, in.CallbackURLs, failureURL, "the links of a failure callback are not used")
 		switch next() {
 		case "timed out":
@@ -154,7 +185,7 @@ func (m *model) scriptDownloads() {
 func (m *model) sendCallbacks() {
 	for range rapid.IntRange(0, 6).Draw(m.r, "callbacks") {
 		callback := workflows.Callback{
-			TaskID:     rapid.SampledFrom([]string{ourTask, ourTask, foreignTask, otherTask, ""}).Draw(m.r, "task"),
+			TaskID:     rapid.SampledFrom([]string{ourTask, ourTask, secondTask, secondTask, foreignTask, otherTask, ""}).Draw(m.r, "task"),
 			Code:       rapid.SampledFrom([]int{200, 500, 501, 0}).Draw(m.r, "code"),
 			ResultURLs: []string{successURL},
 		}
@@ -166,7 +197,7 @@ func (m *model) sendCallbacks() {
 				return // The server rejects signals to a closed run.
 			}
 			m.sent = append(m.sent, m.Now())
-			m.SignalWorkflow(workflows.CallbackSignal.Name, callback)
+			m.signal(workflows.CallbackSignal.Name, callback)
 		}, m.moment("callback"))
 	}
 }
@@ -175,7 +206,7 @@ func (m *model) sendCallbacks() {
 // together with evidence about an attempt that sent nothing.
 func (m *model) sendLateEvidence() {
 	for range rapid.IntRange(0, 4).Draw(m.r, "late evidence") {
-		phase := rapid.SampledFrom([]activities.Phase{activities.PhaseAccepted, activities.PhaseRefused, activities.PhaseRefused, activities.PhaseSending}).Draw(m.r, "phase")
+		conclusive := !m.chance("inconclusive", 4)
 		withUnrelated := m.chance("with one that never sent", 3)
 		m.RegisterDelayedCallback(func() {
 			m.mu.Lock()
@@ -183,34 +214,40 @@ func (m *model) sendLateEvidence() {
 			if m.IsWorkflowCompleted() || len(m.timedOut) == 0 {
 				return
 			}
-			evidence := m.timedOut[0]
+			late := m.timedOut[0]
 			m.timedOut = m.timedOut[1:]
 			if withUnrelated {
-				m.sendUnrelatedEvidence(evidence)
+				m.sendUnrelatedEvidence(late.evidence)
 			}
-			m.sendOutcome(evidence, phase)
+			if conclusive {
+				m.sendOutcome(late)
+			} else {
+				m.signal(workflows.EvidenceSignal.Name, late.evidence)
+			}
 		}, m.moment("late evidence"))
 	}
 }
 
 // sendOutcome sends late evidence with the outcome of an attempt.
-func (m *model) sendOutcome(evidence activities.Evidence, phase activities.Phase) {
-	evidence.Phase = phase
-	switch phase {
-	case activities.PhaseRefused:
-		m.free++
-		m.refusedAt = append(m.refusedAt, m.Now())
-	case activities.PhaseAccepted:
+func (m *model) sendOutcome(late attempt) {
+	evidence := late.evidence
+	if late.created {
+		evidence.Phase = activities.PhaseAccepted
 		m.provenAt, m.proven = append(m.provenAt, m.Now()), append(m.proven, evidence.TaskID)
+		m.run().accepts(evidence)
+	} else {
+		evidence.Phase, evidence.TaskID = activities.PhaseRefused, ""
+		m.refusedAt = append(m.refusedAt, m.Now())
+		m.run().proves(evidence)
 	}
-	m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
+	m.signal(workflows.EvidenceSignal.Name, evidence)
 }
 
 // sendUnrelatedEvidence sends late evidence about an attempt that sent nothing and
 // that is not one of the job's unknown submissions.
 func (m *model) sendUnrelatedEvidence(evidence activities.Evidence) {
 	evidence.At, evidence.TaskID, evidence.Phase = evidence.At.Add(-time.Hour), "", activities.PhaseRefused
-	m.SignalWorkflow(workflows.EvidenceSignal.Name, evidence)
+	m.signal(workflows.EvidenceSignal.Name, evidence)
 }
 
 // watchStage checks by queries that a terminal stage does not change.

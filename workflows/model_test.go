@@ -2,19 +2,15 @@ package workflows_test
 
 import (
 	"errors"
-	"log/slog"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
 	"pgregory.net/rapid"
 
-	"lumaflow/activities"
 	"lumaflow/workflows"
 )
 
@@ -25,9 +21,9 @@ const (
 )
 
 // TestRandomJobs runs jobs with random submissions, callbacks, polls, late
-// evidence, operators' decisions and cancels. In every run no task is paid twice
+// evidence, operators' decisions, cancels, resets and retries. No job is paid twice
 // without an operator, no callback is dropped, and the end is final and visible and
-// names the task.
+// accounts for every task that is paid.
 func TestRandomJobs(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) { newModel(t, r).runRandomJob() })
 }
@@ -36,64 +32,87 @@ func TestRandomJobs(t *testing.T) {
 type model struct {
 	*jobEnv
 	r *rapid.T
-	// charged counts the submissions that may have created a task.
-	charged int
-	// allowed counts the submissions that the input or an operator permitted, free
-	// those that created no task by the evidence of a worker.
-	allowed, free int
+	// allowed counts the submissions that the input or an operator permitted.
+	allowed int
+	// charges are the tasks that the job has paid, in order.
+	charges []string
 	// unknownOutcomes counts the submissions without a known outcome. Late evidence
 	// proved at refusedAt that one created no task, and at provenAt that one created
 	// the task in proven.
 	unknownOutcomes     int
 	refusedAt, provenAt []time.Time
 	proven              []string
-	// sent are the times of the callbacks that were sent to the open job.
-	sent []time.Time
-	// knownTask is the task that the job has adopted.
-	knownTask string
+	// silent are the paid tasks whose record has no callback URL and proves nothing.
+	silent bool
+	// collected are the tasks that jobs of their own collect.
+	collected []string
+	// mu guards what activities write.
+	mu sync.Mutex
 	// timedOut are the attempts whose worker died during the submission, in order.
-	// Activities append to it under mu.
-	mu       sync.Mutex
-	timedOut []activities.Evidence
-	// cancelled means that the job is cancelled at a random time.
+	timedOut []attempt
+	// paidAfterProof means that the job submitted after late evidence had proved a
+	// task.
+	paidAfterProof bool
+	// adoptable are the tasks that operators decided to adopt.
+	adoptable []string
+	// runs are what the histories of the runs hold; the last is the open one.
+	runs []*runRecord
+	// signals are the signals of the run before, which a reset applies again.
+	signals []modelSignal
+
+	// The rest is of the open run.
+
+	// sent are the times of the callbacks that were sent to the open run.
+	sent []time.Time
+	// knownTask is the task that the run has adopted.
+	knownTask string
+	// cancelled means that the run is cancelled at a random time.
 	cancelled bool
+	// terminates means that the run is reset at a random time, before its end or
+	// after.
+	terminates bool
 	// usesCallbackURLs means that the record was unreadable for ten minutes, so that
 	// the links of a callback may be fetched.
 	usesCallbackURLs bool
 	// finalStage is the first terminal stage that a query returned.
 	finalStage workflows.Stage
-	// adoptable are the tasks that operators decided to adopt.
-	adoptable []string
 }
 
 func newModel(t *testing.T, r *rapid.T) *model {
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	m := &model{jobEnv: &jobEnv{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t}, r: r, allowed: 1}
-	m.prepare()
-	m.withoutSubmitRetries()
-	return m
+	return &model{jobEnv: &jobEnv{t: t}, r: r, allowed: 1}
 }
 
 func (m *model) runRandomJob() {
-	m.sendCallbacks()
-	m.sendResolutions()
-	m.sendLateEvidence()
-	m.watchStage()
 	input := request
-	if m.chance("input resubmits", 4) {
+	if m.chance("input resubmits", 3) {
 		input.OnUnknownSubmit = "resubmit"
 		m.allowed = 1000
 	}
-	if m.chance("is cancelled", 5) {
-		m.cancelled = true
-		m.RegisterDelayedCallback(m.CancelWorkflow, m.moment("cancel"))
+	m.silent = m.chance("records are silent", 6)
+	later := max(rapid.IntRange(-2, 2).Draw(m.r, "later runs"), 0)
+	for number := range later + 1 {
+		m.beginRun(number < later)
+		m.sendCallbacks()
+		m.sendResolutions()
+		m.sendLateEvidence()
+		m.watchStage()
+		if m.chance("is cancelled", 5) {
+			m.cancelled = true
+			m.RegisterDelayedCallback(m.CancelWorkflow, m.moment("cancel"))
+		}
+		m.scriptSubmissions()
+		m.scriptEarlierRuns()
+		m.scriptRecords()
+		m.scriptDownloads()
+		m.ExecuteWorkflow(underTest, input)
+		require.True(m.r, m.IsWorkflowCompleted())
+		require.LessOrEqual(m.r, len(m.charges), m.allowed, "charges of one job")
+		require.False(m.r, m.paidAfterProof, "nothing is paid again after late evidence has proved a task")
+		if !errors.Is(m.GetWorkflowError(), errTerminated) && !isTerminated(m.GetWorkflowError()) {
+			m.checkEnd()
+		}
 	}
-	m.scriptSubmissions()
-	m.scriptRecords()
-	m.scriptDownloads()
-	m.ExecuteWorkflow(workflows.ModifyVideoName, input)
-	m.check()
+	m.checkPayments()
 }
 
 func (m *model) chance(label string, oneIn int) bool {
@@ -110,9 +129,10 @@ func (m *model) moment(label string) time.Duration {
 // its seed. After the drawn outcomes each call gets last.
 func (m *model) script(label, last string, outcomes ...string) func() string {
 	drawn := rapid.SliceOfN(rapid.SampledFrom(outcomes), 0, 20).Draw(m.r, label)
+	var mu sync.Mutex
 	return func() string {
-		m.mu.Lock()
-		defer m.mu.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
 		if len(drawn) == 0 {
 			return last
 		}
@@ -122,9 +142,8 @@ func (m *model) script(label, last string, outcomes ...string) func() string {
 	}
 }
 
-func (m *model) check() {
-	require.True(m.r, m.IsWorkflowCompleted())
-	require.LessOrEqual(m.r, m.charged, m.allowed+m.free, "submissions that may have been charged")
+// checkEnd checks the end of a run that ended by itself.
+func (m *model) checkEnd() {
 	status, err := m.status(), m.GetWorkflowError()
 	// In the test environment a timer may end the job before a signal of the same
 	// time is delivered; such a signal may be counted or not.
@@ -134,19 +153,19 @@ func (m *model) check() {
 	if m.finalStage != "" {
 		require.Equal(m.r, m.finalStage, status.Stage, "a terminal stage is final")
 	}
-	if m.unknownOutcomes <= before(m.refusedAt, m.Now()) {
+	if len(m.runs) == 1 && m.unknownOutcomes <= before(m.refusedAt, m.Now()) {
 		require.NotContains(m.r, status.Detail, "earlier submission", "no outcome is unknown")
 	}
 	for _, taskID := range m.proven[:before(m.provenAt, m.Now())] {
-		require.Contains(m.r, status.Detail, taskID, "the end names every task that late evidence proved")
+		require.True(m.r, m.accounts(taskID), "the end accounts for task %s, which late evidence proved: %s", taskID, status.Detail)
 	}
 	if err == nil {
 		require.Equal(m.r, workflows.StageDone, status.Stage)
 		var result workflows.ModifyVideoResult
 		require.NoError(m.r, m.GetWorkflowResult(&result))
 		require.NotEmpty(m.r, result.Videos)
-		if result.TaskID == foreignTask {
-			require.Contains(m.r, m.adoptable, foreignTask, "the task of another job is adopted only by an operator")
+		if !slices.Contains(m.charges, result.TaskID) {
+			require.Contains(m.r, m.adoptable, result.TaskID, "a task of others is adopted only by an operator")
 		}
 		return
 	}
@@ -154,7 +173,9 @@ func (m *model) check() {
 	require.Contains(m.r, err.Error(), "default-test-workflow-id")
 	var failed *temporal.ApplicationError
 	if errors.As(err, &failed) && failed.Type() == workflows.SubmitRefused {
-		require.LessOrEqual(m.r, m.charged, m.free, "a job that may be paid does not end as refused")
+		for _, taskID := range m.charges {
+			require.Contains(m.r, m.collected, taskID, "a job that may be paid does not end as refused")
+		}
 	}
 	if m.knownTask != "" {
 		require.Contains(m.r, status.Detail, m.knownTask, "the failure names the task")

@@ -11,24 +11,37 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid"
 )
 
 // Register adds the workflows to a worker, a test environment or a replayer. On
 // versioned workers a job is pinned to the version that it started on: it ends
 // within days, and no later version has to replay it.
-func Register(registry worker.WorkflowRegistry) {
-	registry.RegisterWorkflowWithOptions(ModifyVideo, workflow.RegisterOptions{
+//
+// attributes reports without blocking whether the namespace has lumaflow's search
+// attributes now; nil means that it has. A replay does not call it.
+func Register(registry worker.WorkflowRegistry, attributes func() bool) {
+	run := Workflows{Attributes: attributes}
+	registry.RegisterWorkflowWithOptions(run.ModifyVideo, workflow.RegisterOptions{
 		Name:               ModifyVideoName,
 		VersioningBehavior: workflow.VersioningBehaviorPinned,
 	})
+}
+
+// Workflows holds what the workflows need from their worker. Its methods are the
+// workflows.
+type Workflows struct {
+	// Attributes reports whether the namespace has lumaflow's search attributes; nil
+	// means that it has.
+	Attributes func() bool
 }
 
 // ModifyVideo turns a prompt and a video into verified files. It makes at most
 // one paid submission unless an operator, or the input, permits another. It ends
 // with stored files or with an application error that names the task and the next
 // command.
-func ModifyVideo(ctx workflow.Context, input ModifyVideoInput) (ModifyVideoResult, error) {
-	j, err := newJob(ctx, input)
+func (w Workflows) ModifyVideo(ctx workflow.Context, input ModifyVideoInput) (ModifyVideoResult, error) {
+	j, err := newJob(ctx, input, w.Attributes)
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
@@ -77,9 +90,12 @@ func (j *job) obtainTask(ctx workflow.Context) (*paidTask, error) {
 		if !ok {
 			return task, err
 		}
-		found, err := j.recoverTask(ctx, unknown)
-		if found != nil || err != nil {
-			return found, err
+		for ok {
+			task, err = j.recoverTask(ctx, unknown)
+			unknown, ok = errors.AsType[unknownSubmission](err)
+		}
+		if task != nil || err != nil {
+			return task, err
 		}
 	}
 }
@@ -91,12 +107,24 @@ type job struct {
 	terms    jobTerms
 	status   Status
 	settings activities.Settings
+	// attributes reports whether the namespace has the search attributes.
+	attributes func() bool
 	// until is the deadline of the current phase: until a task is accepted, and from
 	// then on until its result is stored.
-	until       time.Time
-	callbacks   inbox[Callback]
-	evidence    inbox[activities.Evidence]
-	payments    payments
+	until     time.Time
+	callbacks inbox[Callback]
+	evidence  inbox[activities.Evidence]
+	intents   inbox[activities.Evidence]
+	// sender is the run that may submit.
+	sender   string
+	payments payments
+	strays   strays
+	// lookups counts the records that were read between two submissions.
+	lookups int
+	// endedAt is the end of the task in kie.ai's record; zero until it is known.
+	endedAt time.Time
+	// facts are the payments that the memo of the run has.
+	facts       paid.Facts
 	resolutions workflow.Channel
 	// windowClosed rejects further resolutions: the recovery window is over and
 	// only pending activities, updates and signals can still prove the outcome.
@@ -115,20 +143,26 @@ type paidTask struct {
 
 // newJob installs the handlers before the first blocking call and validates the
 // input.
-func newJob(ctx workflow.Context, input ModifyVideoInput) (*job, error) {
+func newJob(ctx workflow.Context, input ModifyVideoInput, attributes func() bool) (*job, error) {
 	j := &job{
+		attributes:  attributes,
 		id:          workflow.GetInfo(ctx).WorkflowExecution.ID,
 		input:       input,
 		status:      Status{Videos: []Video{}},
 		callbacks:   newInbox(ctx, CallbackSignal),
 		evidence:    newInbox(ctx, EvidenceSignal),
+		intents:     newInbox(ctx, IntentSignal),
+		sender:      workflow.GetInfo(ctx).FirstRunID,
 		resolutions: workflow.NewBufferedChannel(ctx, 1),
 	}
 	if err := j.handleMessages(ctx); err != nil {
 		return nil, err
 	}
 	var err error
-	if j.terms, err = input.terms(); err != nil {
+	if err = checkStart(ctx, input); err == nil {
+		j.terms, err = input.terms()
+	}
+	if err != nil {
 		return nil, j.fail(ctx, failure{errorType: InvalidRequest, text: err.Error(), next: "correct the input and start the job again"})
 	}
 	j.until = workflow.Now(ctx).Add(j.terms.deadline)

@@ -3,10 +3,12 @@ package workflows
 import (
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid/runs"
 )
 
 // a stays nil: its methods serve as activity references.
@@ -30,15 +32,25 @@ func submitPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	})
 }
 
+// earlierRunsPolicy is for reading the earlier runs of the job from Temporal.
+func earlierRunsPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
+		StartToCloseTimeout:    time.Minute,
+		Summary:                "read the payments of the earlier runs of this job",
+		RetryPolicy:            backoff(),
+	})
+}
+
 // readTimeout bounds one read of a record. The client ends it after 25 s, so a
 // longer one means a dead worker.
 const readTimeout = 30 * time.Second
 
 // identifyPolicy is for reading one record. The attempts end after within, and not
-// before a minute has passed.
+// before activities.IdentifyTime has passed.
 func identifyPolicy(ctx workflow.Context, taskID string, within time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		ScheduleToCloseTimeout: max(within, time.Minute),
+		ScheduleToCloseTimeout: max(within, activities.IdentifyTime),
 		StartToCloseTimeout:    readTimeout,
 		Summary:                "read kie.ai's record of task " + taskID,
 		RetryPolicy:            constantInterval(5 * time.Second),
@@ -70,6 +82,16 @@ func downloadPolicy(ctx workflow.Context, summary string, deadline time.Time) wo
 	})
 }
 
+// confirmPolicy is for one read of the record within the workflow task that received
+// the callback.
+func confirmPolicy(ctx workflow.Context, taskID string) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		ScheduleToCloseTimeout: 5 * time.Second,
+		Summary:                "confirm the end of task " + taskID,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+}
+
 // localReceiptPolicy is for one attempt to write the receipt within the workflow
 // task.
 func localReceiptPolicy(ctx workflow.Context) workflow.Context {
@@ -88,6 +110,16 @@ func receiptPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 		Summary:                "write the receipt",
 		RetryPolicy:            backoff(),
 	})
+}
+
+// collectorOptions are for the job that collects a task beside this job's own.
+func collectorOptions(taskID string) workflow.ChildWorkflowOptions {
+	return workflow.ChildWorkflowOptions{
+		WorkflowID:            runs.CollectorID(taskID),
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		StaticSummary:         "collect task " + taskID,
+	}
 }
 
 // backoff grows the interval from a second to a minute.

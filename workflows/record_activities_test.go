@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid/runs"
 )
 
 // activityCall is the script of one call of an activity.
@@ -23,6 +24,8 @@ type (
 	pollCall     = activityCall[activities.PollInput, activities.Finished]
 	downloadCall = activityCall[activities.DownloadInput, activities.Downloaded]
 	receiptCall  = activityCall[activities.ReceiptInput, struct{}]
+	earlierCall  = activityCall[struct{}, activities.Earlier]
+	confirmCall  = activityCall[string, activities.Finished]
 )
 
 // scriptedActivities run the activities of all recordings.
@@ -35,11 +38,27 @@ func (sa *scriptedActivities) add(rec *recording) {
 	sa.mu.Lock()
 	defer sa.mu.Unlock()
 	sa.recordings[rec.scenario.name] = rec
+	for _, taskID := range rec.scenario.collects {
+		id := runs.CollectorID(taskID)
+		sa.recordings[id] = &recording{
+			t: rec.t, ctx: rec.ctx, client: rec.client, calls: map[string]int{},
+			scenario: scenario{name: id, settings: rec.scenario.settings, identify: []identifyCall{identifies}},
+		}
+	}
 }
 
 func (sa *scriptedActivities) register(w worker.ActivityRegistry) {
 	as := func(name string) activity.RegisterOptions { return activity.RegisterOptions{Name: name} }
-	w.RegisterActivityWithOptions(scripted(sa, "Submit", func(s scenario) []submitCall { return s.submit }, accepts), as("Submit"))
+	submit := scripted(sa, "Submit", func(s scenario) []submitCall { return s.submit }, accepts)
+	w.RegisterActivityWithOptions(func(ctx context.Context, in activities.SubmitInput) (activities.Submitted, error) {
+		if in.Run != activity.GetInfo(ctx).WorkflowExecution.RunID {
+			return activities.Submitted{}, nonRetryable(activities.LaterRun, "nothing is submitted: an earlier run of the job may have paid")
+		}
+		return submit(ctx, in)
+	}, as("Submit"))
+	w.RegisterActivityWithOptions(scripted(sa, "Confirm", func(s scenario) []confirmCall { return s.confirm }, confirms), as("Confirm"))
+	earlier := scripted(sa, "EarlierRuns", func(s scenario) []earlierCall { return s.earlier }, nil)
+	w.RegisterActivityWithOptions(func(ctx context.Context) (activities.Earlier, error) { return earlier(ctx, struct{}{}) }, as("EarlierRuns"))
 	w.RegisterActivityWithOptions(scripted(sa, "Identify", func(s scenario) []identifyCall { return s.identify }, nil), as("Identify"))
 	w.RegisterActivityWithOptions(scripted(sa, "Poll", func(s scenario) []pollCall { return s.poll }, finishes(resultURL)), as("Poll"))
 	w.RegisterActivityWithOptions(scripted(sa, "Download", func(s scenario) []downloadCall { return s.download }, stored), as("Download"))
@@ -153,6 +172,16 @@ func notIdentified(errorType, message string) identifyCall {
 	return func(context.Context, *recording, activities.IdentifyInput) (activities.Identified, error) {
 		return activities.Identified{}, nonRetryable(errorType, message)
 	}
+}
+
+// confirms is a record that has the end of the task when the callback comes.
+func confirms(_ context.Context, _ *recording, taskID string) (activities.Finished, error) {
+	return activities.Finished{TaskID: taskID, ResultURLs: []string{resultURL}, CompletedAt: time.Now().UTC(), Polls: 1}, nil
+}
+
+// confirmsNothing leaves the decision to Poll.
+func confirmsNothing(context.Context, *recording, string) (none activities.Finished, err error) {
+	return none, nil
 }
 
 // finishes is a record of a task that succeeded.

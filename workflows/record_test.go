@@ -1,15 +1,17 @@
 package workflows_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -52,30 +54,48 @@ func TestRecordHistories(t *testing.T) {
 		for _, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				history := recorder.record(t, s)
-				s.save(t, history)
+				for i, history := range recorder.record(t, s) {
+					s.save(t, s.fileNames()[i], history)
+				}
 			})
 		}
 	})
 }
 
-func (s scenario) save(t *testing.T, history *historypb.History) {
+// fileNames are the names of the scenario's histories, without suffix.
+func (s scenario) fileNames() []string {
+	if s.runs == 0 {
+		return []string{s.name}
+	}
+	names := make([]string, s.runs)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s.run-%d", s.name, i+1)
+	}
+	return names
+}
+
+func (s scenario) save(t *testing.T, name string, history *historypb.History) {
 	t.Helper()
-	path := filepath.Join(histories, s.name)
+	path := filepath.Join(histories, name)
 	require.NoError(t, historyfile.Write(path+".json", history))
-	require.NoError(t, os.WriteFile(path+".txt", []byte(s.text(history)), 0o600))
+	require.NoError(t, os.WriteFile(path+".txt", []byte(s.text(name, history)), 0o600))
 }
 
 // text is the readable form of a history, with the scenario as its heading.
-func (s scenario) text(history *historypb.History) string {
-	return "# " + s.name + ": " + s.about + "\n\n" + historyfile.Text(history)
+func (s scenario) text(name string, history *historypb.History) string {
+	return "# " + name + ": " + s.about + "\n\n" + historyfile.Text(history)
 }
 
 // recorder runs scenarios on a dev server.
 type recorder struct {
 	client     client.Client
 	activities *scriptedActivities
+	// attributes is false if the workers on vanishingQueue find no search attributes.
+	attributes atomic.Bool
 }
+
+// vanishingQueue is the task queue of jobs that lose their search attributes.
+const vanishingQueue = "lumaflow-vanishing"
 
 func newRecorder(t *testing.T) *recorder {
 	t.Helper()
@@ -96,16 +116,18 @@ func newRecorder(t *testing.T) *recorder {
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	r := &recorder{client: temporal, activities: &scriptedActivities{recordings: map[string]*recording{}}}
-	r.startWorkers(t)
+	r.attributes.Store(true)
+	r.startWorkers(t, workflows.DefaultTaskQueue, nil)
+	r.startWorkers(t, vanishingQueue, r.attributes.Load)
 	return r
 }
 
-func (r *recorder) startWorkers(t *testing.T) {
+func (r *recorder) startWorkers(t *testing.T, taskQueue string, attributes func() bool) {
 	t.Helper()
 	options := worker.Options{DisableRegistrationAliasing: true, MaxHeartbeatThrottleInterval: time.Second}
-	jobs := worker.New(r.client, workflows.DefaultTaskQueue, options)
-	submissions := worker.New(r.client, workflows.SubmitTaskQueue(workflows.DefaultTaskQueue), options)
-	workflows.Register(jobs)
+	jobs := worker.New(r.client, taskQueue, options)
+	submissions := worker.New(r.client, workflows.SubmitTaskQueue(taskQueue), options)
+	workflows.Register(jobs, attributes)
 	r.activities.register(jobs)
 	r.activities.register(submissions)
 	for _, w := range []worker.Worker{jobs, submissions} {
@@ -114,27 +136,39 @@ func (r *recorder) startWorkers(t *testing.T) {
 	}
 }
 
-// record runs a scenario to its end and checks the result.
-func (r *recorder) record(t *testing.T, s scenario) *historypb.History {
+// record runs a scenario to the end of its latest run, checks the result and
+// returns the histories of the runs, the first first.
+func (r *recorder) record(t *testing.T, s scenario) []*historypb.History {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), recordTime)
 	defer cancel()
-	rec := &recording{t: t, ctx: ctx, client: r.client, scenario: s, calls: map[string]int{}, gate: make(chan struct{})}
+	rec := &recording{t: t, ctx: ctx, client: r.client, scenario: s, calls: map[string]int{}, gate: make(chan struct{}), attributes: &r.attributes}
 	r.activities.add(rec)
-	run, err := r.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: s.name, TaskQueue: workflows.DefaultTaskQueue,
-	}, workflows.ModifyVideoName, s.input)
-	require.NoError(t, err)
+	rec.start(s.input)
 	if s.drive != nil {
 		s.drive(rec)
 	}
-	rec.checkEnd(run.Get(ctx, nil))
-	history := &historypb.History{}
-	events := r.client.GetWorkflowHistory(ctx, s.name, run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for events.HasNext() {
-		event, err := events.Next()
-		require.NoError(t, err)
-		history.Events = append(history.Events, event)
+	rec.checkEnd(r.client.GetWorkflow(ctx, s.name, "").Get(ctx, nil))
+	var recorded []*historypb.History
+	for i := 0; i < len(rec.runIDs) && i < len(s.fileNames()); i++ {
+		history := rec.history(rec.runIDs[i])
+		recorded = append(recorded, history)
+		if next := nextRun(history); next != "" {
+			rec.runIDs = append(rec.runIDs, next)
+		}
 	}
-	return history
+	require.Len(t, recorded, len(s.fileNames()))
+	return recorded
+}
+
+// nextRun is the run that Temporal started when the run ended: that of a retry
+// policy or of a cron schedule; empty if there is none.
+func nextRun(history *historypb.History) string {
+	last := history.GetEvents()[len(history.GetEvents())-1]
+	return cmp.Or(
+		last.GetWorkflowExecutionCompletedEventAttributes().GetNewExecutionRunId(),
+		last.GetWorkflowExecutionFailedEventAttributes().GetNewExecutionRunId(),
+		last.GetWorkflowExecutionTimedOutEventAttributes().GetNewExecutionRunId(),
+		last.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId(),
+	)
 }

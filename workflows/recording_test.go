@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,9 +18,12 @@ import (
 	"lumaflow/workflows"
 )
 
-// canceled is the result of a cancelled job. The other results are types of
-// failures, or empty for a job that succeeds.
-const canceled = "Canceled"
+// canceled and terminated are the results of jobs that a person ended. The other
+// results are types of failures, or empty for a job that succeeds.
+const (
+	canceled   = "Canceled"
+	terminated = "Terminated"
+)
 
 // scenario is a scripted job.
 type scenario struct {
@@ -35,9 +39,18 @@ type scenario struct {
 	poll     []pollCall
 	download []downloadCall
 	receipt  []receiptCall
+	earlier  []earlierCall
+	confirm  []confirmCall
+	// collects are the tasks that jobs of their own collect.
+	collects []string
+	// options changes the options of the start; nil keeps them.
+	options func(*client.StartWorkflowOptions)
+	// runs is the number of runs that are saved, each with a history of its own; 0
+	// means one.
+	runs int
 	// drive sends signals, updates and cancels to the job.
 	drive func(*recording)
-	// result is empty, canceled or the type of the failure.
+	// result is empty, canceled, terminated or the type of the failure.
 	result string
 }
 
@@ -49,6 +62,12 @@ type recording struct {
 	scenario scenario
 	// gate blocks calls until drive closes it.
 	gate chan struct{}
+
+	// attributes is false if the namespace has lost lumaflow's search attributes, for
+	// workers on vanishingQueue.
+	attributes *atomic.Bool
+	// runIDs are the runs that the recording started, the first first.
+	runIDs []string
 
 	mu    sync.Mutex
 	calls map[string]int
@@ -92,14 +111,22 @@ func (rec *recording) eventually(description string, condition func() bool) {
 func (rec *recording) awaitStage(stage workflows.Stage, submissions int) {
 	rec.t.Helper()
 	rec.eventually("stage "+string(stage), func() bool {
-		var status workflows.Status
-		answer, err := rec.client.QueryWorkflow(rec.ctx, rec.scenario.name, "", workflows.StatusQuery)
-		if err != nil || answer.Get(&status) != nil || status.Stage != stage || status.SubmitAttempts < submissions {
+		status := rec.status()
+		if status.Stage != stage || status.SubmitAttempts < submissions {
 			return false
 		}
 		job, err := rec.client.DescribeWorkflow(rec.ctx, rec.scenario.name, "")
 		return err == nil && job.RawResponse.GetPendingWorkflowTask() == nil
 	})
+}
+
+// status is the answer of the job; its stage is empty if it can't be read.
+func (rec *recording) status() (status workflows.Status) {
+	answer, err := rec.client.QueryWorkflow(rec.ctx, rec.scenario.name, "", workflows.StatusQuery)
+	if err != nil || answer.Get(&status) != nil {
+		return workflows.Status{}
+	}
+	return status
 }
 
 // awaitStart waits until an activity has started.
@@ -178,12 +205,15 @@ func (rec *recording) checkEnd(err error) {
 	rec.t.Helper()
 	var failed *temporal.ApplicationError
 	var cancelled *temporal.CanceledError
+	var ended *temporal.TerminatedError
 	end := ""
 	switch {
 	case errors.As(err, &failed):
 		end = failed.Type()
 	case errors.As(err, &cancelled):
 		end = canceled
+	case errors.As(err, &ended):
+		end = terminated
 	default:
 		require.NoError(rec.t, err)
 	}
@@ -192,5 +222,6 @@ func (rec *recording) checkEnd(err error) {
 
 // scenarios are all jobs that are recorded and replayed.
 func scenarios() []scenario {
-	return slices.Concat(plainScenarios(), waitScenarios(), lostScenarios(), timeoutScenarios(), resubmitScenarios(), failureScenarios(), cancelScenarios())
+	return slices.Concat(plainScenarios(), waitScenarios(), lostScenarios(), timeoutScenarios(), resubmitScenarios(), failureScenarios(), cancelScenarios(),
+		laterRunScenarios(), intentScenarios(), strayScenarios())
 }

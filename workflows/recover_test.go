@@ -87,12 +87,24 @@ func TestCandidatesAreBounded(t *testing.T) {
 		lookups++
 		return activities.Identified{}, foreignTaskError()
 	})
-	for i := range 50 {
+	for i := range 250 {
 		env.sendSuccess(time.Minute+time.Duration(i)*time.Second, ourTask+string(rune('a'+i)))
 	}
 	env.run(request).failsWith(workflows.SubmitUnknown)
-	require.Equal(t, 20, lookups)
-	require.Equal(t, 50, env.status().Callbacks)
+	require.Equal(t, 200, lookups)
+	require.Equal(t, 250, env.status().Callbacks)
+}
+
+// Made-up ids take no place from the genuine one.
+func TestDeniedCandidatesLeave(t *testing.T) {
+	env := newJobEnv(t)
+	env.onSubmit(env.unknown()).onIdentify(ourTask, nil).onPoll().onStore()
+	env.OnActivity(a.Identify, anything, anything).Return(activities.Identified{}, foreignTaskError())
+	for i := range 50 {
+		env.sendSuccess(time.Minute+time.Duration(i)*time.Second, ourTask+string(rune('a'+i)))
+	}
+	env.sendSuccess(10*time.Minute, ourTask)
+	require.Equal(t, ourTask, env.run(request).succeeds().TaskID)
 }
 
 // updateResult is the result of an update.

@@ -67,7 +67,7 @@ func (s *proofSearch) run(ctx workflow.Context) error {
 	if err := s.await(ctx); err != nil {
 		return err
 	}
-	if !s.ended() && s.timerErr == nil && s.job.terms.resubmit && !s.hasCandidate(candidateUnreadable) {
+	if !s.ended() && s.timerErr == nil && s.job.terms.resubmit && !s.unknown.earlierRun && !s.hasCandidate(candidateUnreadable) {
 		s.action = Resubmit
 	}
 	// Proof that has arrived prevents a second payment.
@@ -100,6 +100,7 @@ func (s *proofSearch) addSources(ctx workflow.Context) {
 		s.action = decided.action
 		if decided.adopts != nil {
 			s.found = s.job.adoptIdentified(ctx, *decided.adopts)
+			s.job.remember(ctx, s.found)
 		}
 	})
 	s.selector.AddFuture(timer, func(timer workflow.Future) {
@@ -131,7 +132,7 @@ func (s *proofSearch) await(ctx workflow.Context) error {
 // each task.
 func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Callback) {
 	known := slices.ContainsFunc(s.candidates, func(c *candidate) bool { return c.taskID == taskID })
-	if taskID == "" || known || len(s.candidates) >= maxCandidates {
+	if taskID == "" || known || !s.hasPlace(ctx) {
 		return
 	}
 	named := &candidate{taskID: taskID, callback: callback}
@@ -141,6 +142,9 @@ func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Ca
 		TaskID:    taskID,
 		Own:       true,
 		NotBefore: notBefore(ctx, s.job.payments.oldestUnknown(s.unknown)),
+		Prompt:    s.job.input.Prompt,
+		VideoURL:  s.job.input.VideoURL,
+		Ended:     callback != nil,
 	})
 	s.selector.AddFuture(record, func(record workflow.Future) {
 		var identified activities.Identified
@@ -156,8 +160,25 @@ func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Ca
 		if s.found == nil {
 			s.found = s.job.adoptIdentified(ctx, identified)
 			s.found.submittedAt, s.found.callback = s.unknown.sentAt(ctx), callback
+			s.job.remember(ctx, s.found)
 		}
 	})
+}
+
+// hasPlace reports whether the record of one more task may be read. Runs of lumaflow
+// v0.1 count the denied tasks, too.
+func (s *proofSearch) hasPlace(ctx workflow.Context) bool {
+	if len(s.candidates) < maxCandidates {
+		return true
+	}
+	open := 0
+	for _, c := range s.candidates {
+		if c.state != candidateDenied {
+			open++
+		}
+	}
+	return open < maxCandidates && len(s.candidates) < maxLookups &&
+		workflow.GetVersion(ctx, "denied-candidates-leave", workflow.DefaultVersion, 1) > workflow.DefaultVersion
 }
 
 // applyDeferredEvidence processes the evidence that arrived during the
@@ -174,18 +195,20 @@ func (s *proofSearch) applyDeferredEvidence(ctx workflow.Context) {
 }
 
 // applyEvidence processes late evidence. About this submission it ends the
-// search; about an earlier one it may prove a task.
+// search; about an earlier one it may prove a task. A later run adopts each task that
+// is proven to be paid: the submission that it searches for may have no time.
 func (s *proofSearch) applyEvidence(ctx workflow.Context, evidence activities.Evidence) {
 	switch {
 	case s.unknown.provenBy(evidence) && evidence.Phase == activities.PhaseAccepted:
-		s.found = s.job.accept(evidence.Submitted())
+		s.found = s.job.accept(ctx, evidence.Submitted())
 	case s.unknown.provenBy(evidence):
 		s.notCreated = true
 	case processesEachSignal(ctx):
-		s.endWithEarlier(s.job.applyEvidence(evidence))
+		s.endWithEarlier(s.job.applyEvidence(ctx, evidence))
+		s.adoptAccepted(ctx, evidence)
 	default:
 		s.job.evidence.deferred = append(s.job.evidence.deferred, evidence)
-		s.endWithEarlier(s.job.applyReceivedEvidence())
+		s.endWithEarlier(s.job.applyReceivedEvidence(ctx))
 	}
 }
 
@@ -196,7 +219,32 @@ func (s *proofSearch) endWithEarlier(earlier *paidTask) {
 		return
 	}
 	s.found = earlier
-	s.job.payments.addUnknown(s.unknown)
+	if !s.unknown.several {
+		s.job.payments.addUnknown(s.unknown)
+	}
+}
+
+// adoptAccepted ends the search with a task that a worker reports as accepted,
+// whatever submission it is of: nothing else may be paid while the job has a task. The
+// outcome of the submission in question remains unknown, unless nothing identifies it.
+func (s *proofSearch) adoptAccepted(ctx workflow.Context, evidence activities.Evidence) {
+	if s.ended() || evidence.Phase != activities.PhaseAccepted || evidence.TaskID == "" {
+		return
+	}
+	if !s.unknown.earlierRun && !adoptsAnyAccepted(ctx) {
+		return
+	}
+	accepted := s.job.accept(ctx, evidence.Submitted())
+	if s.unknown.evidence.At.IsZero() {
+		s.found = accepted
+		return
+	}
+	s.endWithEarlier(accepted)
+}
+
+// adoptsAnyAccepted is false for runs of lumaflow v0.1, which only named such a task.
+func adoptsAnyAccepted(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "adopt-any-accepted", workflow.DefaultVersion, 1) > workflow.DefaultVersion
 }
 
 func (s *proofSearch) hasCandidate(state candidateState) bool {
@@ -233,22 +281,33 @@ func (s *proofSearch) describe() string {
 	} else {
 		text += fmt.Sprintf("; no callbacks are configured, so look at https://kie.ai/logs before %s", until)
 	}
-	return text + " or for: lumaflow resolve " + s.job.id + " --adopt TASKID, --resubmit or --write-off"
+	return text + " or for: " + s.next()
+}
+
+// next is the command of an operator in the stage submit-unknown.
+func (s *proofSearch) next() string {
+	return "lumaflow resolve " + s.job.id + " --adopt TASKID, --resubmit or --write-off"
 }
 
 // failure ends a job whose recovery window is over without proof.
 func (s *proofSearch) failure() error {
 	text := "it is not known whether kie.ai accepted the submission (" + s.unknown.Error() + ") and no proof came in " + shortDuration(s.job.terms.recoveryWindow)
+	var possible []string
 	if len(s.candidates) > 0 {
 		var taskIDs []string
 		for _, c := range s.candidates {
 			taskIDs = append(taskIDs, c.taskID)
+			if c.state != candidateDenied {
+				possible = append(possible, c.taskID)
+			}
 		}
 		text += "; these tasks were named, but kie.ai's record did not confirm them: " + strings.Join(taskIDs, ", ")
 	}
 	return failure{
 		errorType: SubmitUnknown,
-		text:      text,
-		next:      "look for the task at https://kie.ai/logs; if it is there, collect it without paying again: lumaflow submit --task-id TASKID",
+		text:      text + "; look for the task at https://kie.ai/logs: collecting it costs nothing",
+		next:      collectCommand("TASKID"),
+		paidOpen:  true,
+		possible:  possible,
 	}
 }

@@ -20,12 +20,18 @@ var (
 // enter begins a stage and publishes it: in the status query, in the Temporal UI
 // and, if the namespace has them, in the search attributes.
 func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
+	j.enterWithNext(ctx, stage, detail, "")
+}
+
+// enterWithNext is enter with the next command, which the detail contains.
+func (j *job) enterWithNext(ctx workflow.Context, stage Stage, detail, next string) {
+	j.status.Next = next
 	if j.status.Stage != stage {
 		j.status.Since = workflow.Now(ctx).UTC()
 	}
 	j.status.Stage = stage
 	j.setDetail(ctx, detail)
-	if !j.settings.SearchAttributes {
+	if !j.settings.SearchAttributes || !j.attributesExist(ctx) {
 		return
 	}
 	updates := []temporal.SearchAttributeUpdate{stageAttribute.ValueSet(string(stage))}
@@ -37,26 +43,39 @@ func (j *job) enter(ctx workflow.Context, stage Stage, detail string) {
 	}
 }
 
+// attributesExist reports whether the namespace still has the search attributes. A
+// workflow task that sets a missing one fails until the attribute is back; its next
+// attempt reads the state anew. Only a change adds a marker to the history. Runs of
+// lumaflow v0.1 have none.
+func (j *job) attributesExist(ctx workflow.Context) bool {
+	if !j.settings.Facts {
+		return true
+	}
+	same := func(a, b any) bool { return a == b }
+	exist := true
+	current := workflow.MutableSideEffect(ctx, "search-attributes", func(workflow.Context) any {
+		return j.attributes == nil || j.attributes()
+	}, same)
+	if err := current.Get(&exist); err != nil {
+		workflow.GetLogger(ctx).Warn("the state of the search attributes is unreadable", "error", err)
+	}
+	return exist
+}
+
 // setDetail publishes a text about the stage in the status query and the
 // current details. It adds no event to the history.
 func (j *job) setDetail(ctx workflow.Context, detail string) {
 	j.status.Detail = detail
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", j.status.Stage, j.status.Since.Format(time.RFC3339), commandAsCode(detail)))
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", j.status.Stage, j.status.Since.Format(time.RFC3339), commandAsCode(detail, j.status.Next)))
 }
 
-// commandAsCode marks the command in a text as Markdown code. The UI renders
-// current details as Markdown and turns the two hyphens of a flag into a dash
-// elsewhere.
-func commandAsCode(detail string) string {
-	start := strings.Index(detail, "lumaflow ")
-	if start < 0 {
+// commandAsCode marks a command in a text as Markdown code. The UI renders current
+// details as Markdown and turns the two hyphens of a flag into a dash elsewhere.
+func commandAsCode(detail, command string) string {
+	if !strings.HasPrefix(command, "lumaflow ") {
 		return detail
 	}
-	command, rest := detail[start:], ""
-	if end := strings.IndexAny(command, ";."); end >= 0 {
-		command, rest = command[:end], command[end:]
-	}
-	return detail[:start] + "`" + command + "`" + rest
+	return strings.ReplaceAll(detail, command, "`"+command+"`")
 }
 
 // currentStatus is the answer to the status query.
@@ -66,9 +85,12 @@ func (j *job) currentStatus() Status {
 	return status
 }
 
-// applySettings stores the settings of the worker that ran an activity of the job.
+// applySettings stores the settings of the worker that ran an activity of the job. A
+// run that keeps its payments in the memo does so to its end: during an upgrade an
+// activity of it may run on a worker of lumaflow v0.1.
 func (j *job) applySettings(settings activities.Settings) {
 	if settings != (activities.Settings{}) {
+		settings.Facts = settings.Facts || j.settings.Facts
 		j.settings = settings
 	}
 }
@@ -79,19 +101,23 @@ func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideo
 	if j.input.TaskID == "" {
 		countDelay(ctx, result.CompletedAt)
 	}
-	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID))
+	j.settleStrays(ctx)
+	j.rememberRest(ctx)
+	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID), "")
 	return result
 }
 
 // end enters a final stage, waits for running updates and drains the signals. It
 // returns text with the payments that are known then.
-func (j *job) end(ctx workflow.Context, stage Stage, text string) string {
-	j.drainSignals()
-	j.enter(ctx, stage, text+j.payments.text(j.status.TaskID))
+func (j *job) end(ctx workflow.Context, stage Stage, text, next string) string {
+	j.drainSignals(ctx)
+	j.nameStrays(ctx)
+	j.enterWithNext(ctx, stage, text+j.payments.text(j.status.TaskID), next)
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		workflow.GetLogger(ctx).Warn("job ends while an update is running", "error", err)
 	}
-	j.drainSignals()
+	j.drainSignals(ctx)
+	j.nameStrays(ctx)
 	j.setDetail(ctx, text+j.payments.text(j.status.TaskID))
 	return j.status.Detail
 }

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid"
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 // job. It returns unknownSubmission if a task with an unknown id may exist.
 func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 	j.enter(ctx, StageSubmitting, "submitting the task to kie.ai")
+	j.payments.unread = j.isLaterRun(ctx)
 	s := j.newSubmission()
 	for {
 		// Proof of an earlier submission prevents a second payment.
@@ -37,6 +39,14 @@ func (j *job) submit(ctx workflow.Context) (*paidTask, error) {
 	}
 }
 
+// isLaterRun reports whether the run follows others whose payments it has not read.
+// Only texts and the details of a failure may depend on it: a reset copies the
+// events of a run into one with another id.
+func (j *job) isLaterRun(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.WorkflowExecution.RunID != info.FirstRunID && info.FirstRunID != "" && j.sender == info.FirstRunID
+}
+
 // submission is a series of attempts to have one task accepted.
 type submission struct {
 	job   *job
@@ -44,6 +54,8 @@ type submission struct {
 	// holds counts the attempts that kie.ai refused for now, timeouts those whose
 	// worker died before anything was sent.
 	holds, timeouts int
+	// intent is the last intent to send of the current attempt; nil if it has none.
+	intent *activities.Evidence
 }
 
 func (j *job) newSubmission() *submission {
@@ -64,12 +76,15 @@ func (j *job) newSubmission() *submission {
 func (s *submission) attempt(ctx workflow.Context) (*paidTask, error) {
 	submitted, interrupted, err := s.execute(ctx)
 	if err == nil {
-		return s.job.accept(submitted), nil
+		return s.job.accept(ctx, submitted), nil
+	}
+	if errorType(err) == activities.LaterRun {
+		return s.job.adoptEarlierRuns(ctx)
 	}
 	if interrupted && temporal.IsCanceledError(err) && ctx.Err() == nil {
 		return nil, nil // A signal cancelled the attempt, and nothing was sent.
 	}
-	if evidence, timedOut := lastEvidence(err); timedOut {
+	if evidence, timedOut := lastEvidence(err, s.intent); timedOut {
 		return s.afterTimeout(ctx, evidence)
 	}
 	if hold, held := asHold(err); held {
@@ -83,22 +98,29 @@ func (s *submission) attempt(ctx workflow.Context) (*paidTask, error) {
 // late evidence cancels the attempt as long as nothing has been sent: the signal
 // may prove that nothing has to be.
 func (s *submission) execute(ctx workflow.Context) (submitted activities.Submitted, interrupted bool, err error) {
-	s.input.Attempts = s.job.status.SubmitAttempts
+	s.input.Attempts, s.input.Run, s.intent = s.job.status.SubmitAttempts, s.job.sender, nil
 	activityCtx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	future := workflow.ExecuteActivity(submitPolicy(activityCtx, s.input.Until), a.Submit, s.input)
+	selector := workflow.NewSelector(ctx)
+	s.job.intents.addTo(ctx, selector, func(intent activities.Evidence) {
+		s.intent = &intent
+		s.job.rememberIntent(ctx, intent.At)
+	})
 	if s.job.payments.hasUnknown() {
-		selector := workflow.NewSelector(ctx)
 		interrupt := func() {
 			interrupted = true
 			cancel()
 		}
 		s.job.callbacks.deferFrom(ctx, selector, interrupt)
 		s.job.evidence.deferFrom(ctx, selector, interrupt)
-		selector.AddFuture(future, func(workflow.Future) {})
-		for !future.IsReady() {
-			selector.Select(ctx)
-		}
+	}
+	selector.AddFuture(future, func(workflow.Future) {})
+	for !future.IsReady() {
+		selector.Select(ctx)
+	}
+	for intent, ok := s.job.intents.try(); ok; intent, ok = s.job.intents.try() {
+		s.intent = &intent
 	}
 	err = future.Get(ctx, &submitted)
 	return submitted, interrupted, err
@@ -106,17 +128,20 @@ func (s *submission) execute(ctx workflow.Context) (submitted activities.Submitt
 
 // accept adopts a task that kie.ai accepted. The deadline for its result counts
 // from the submission.
-func (j *job) accept(submitted activities.Submitted) *paidTask {
+func (j *job) accept(ctx workflow.Context, submitted activities.Submitted) *paidTask {
 	j.recordAttempts(submitted.Settings, submitted.Attempts)
 	j.status.TaskID = submitted.TaskID
 	j.until = submitted.SubmittedAt.Add(j.terms.deadline)
-	return &paidTask{id: submitted.TaskID, submittedAt: submitted.SubmittedAt}
+	task := &paidTask{id: submitted.TaskID, submittedAt: submitted.SubmittedAt}
+	j.remember(ctx, task)
+	return task
 }
 
 // afterHold shows the reason of a hold. The next attempt retries holds of the same
 // code without a new event in the history.
 func (s *submission) afterHold(ctx workflow.Context, hold activities.Hold) {
 	s.job.recordAttempts(hold.Settings, hold.Attempts)
+	s.job.setFacts(ctx, paid.Facts{})
 	s.holds++
 	s.input.Held, s.input.Quiet = &hold, s.holds >= maxHolds
 	s.job.enter(ctx, StageHeld, fmt.Sprintf("kie.ai holds the job: %s; nothing is charged, and the job retries by itself", hold.Reason))
@@ -129,10 +154,11 @@ func (s *submission) afterTimeout(ctx workflow.Context, evidence activities.Evid
 	s.job.recordAttempts(evidence.Settings, evidence.Attempts)
 	switch evidence.Phase {
 	case activities.PhaseAccepted:
-		return s.job.accept(evidence.Submitted()), nil
+		return s.job.accept(ctx, evidence.Submitted()), nil
 	case activities.PhaseSending:
 		return nil, unknownSubmission{evidence: evidence, cause: "the worker died while it was submitting"}
 	}
+	s.job.setFacts(ctx, paid.Facts{})
 	if !workflow.Now(ctx).Before(s.input.Until) {
 		return nil, s.expired()
 	}

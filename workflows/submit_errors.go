@@ -59,14 +59,18 @@ func asHold(err error) (hold activities.Hold, ok bool) {
 }
 
 // lastEvidence returns the evidence that an attempt that timed out left on the
-// server. Without evidence nothing was sent. Evidence that can't be decoded
+// server. Its heartbeats may have been reset; intent is what it left in the history,
+// and nothing was sent if it left none there either. Evidence that can't be decoded
 // counts as PhaseSending, the phase that permits no other submission.
-func lastEvidence(err error) (evidence activities.Evidence, timedOut bool) {
+func lastEvidence(err error, intent *activities.Evidence) (evidence activities.Evidence, timedOut bool) {
 	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
 	if !ok {
 		return evidence, false
 	}
 	if timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START || !timeout.HasLastHeartbeatDetails() {
+		if intent != nil {
+			evidence = *intent
+		}
 		return evidence, true
 	}
 	if timeout.LastHeartbeatDetails(&evidence) != nil {

@@ -15,6 +15,12 @@ func (env *jobEnv) withoutSubmitRetries() *jobEnv {
 	return env
 }
 
+// withInfo has the job find another start than the test environment supports.
+func (env *jobEnv) withInfo(change func(*workflow.Info)) *jobEnv {
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&oneSubmitAttempt{}, &changedInfo{change: change}}})
+	return env
+}
+
 type oneSubmitAttempt struct {
 	interceptor.WorkerInterceptorBase
 }

@@ -50,16 +50,29 @@ func (j *job) awaitEnd(ctx workflow.Context, task *paidTask) (completion, error)
 			return completion{}, err
 		}
 	}
+	if finished, confirmed := j.confirm(ctx, task, callback); confirmed {
+		return j.complete(ctx, task, finished, callback), nil
+	}
 	for interruptions := 0; ; interruptions++ {
 		finished, interruption, err := j.poll(ctx, task, callback, interruptions < maxInterruptions)
 		if err != nil {
-			return completion{}, j.pollFailure(task, err)
+			return completion{}, j.pollFailure(ctx, task, err)
 		}
 		if interruption == nil {
 			return j.complete(ctx, task, finished, callback), nil
 		}
 		callback = interruption
 	}
+}
+
+// confirm returns the end of a task that a callback reports if the record confirms
+// it at once. Runs of lumaflow v0.1 only poll.
+func (j *job) confirm(ctx workflow.Context, task *paidTask, callback *Callback) (finished activities.Finished, confirmed bool) {
+	if callback == nil || !j.settings.Facts {
+		return finished, false
+	}
+	err := workflow.ExecuteLocalActivity(confirmPolicy(ctx, task.id), a.Confirm, task.id).Get(ctx, &finished)
+	return finished, err == nil && finished.TaskID != ""
 }
 
 // complete counts the end of a task and what woke the job.
@@ -72,6 +85,11 @@ func (j *job) complete(ctx workflow.Context, task *paidTask, finished activities
 	}
 	if callback != nil && finished.Polls <= activities.QuickAsks {
 		completed.wokenBy = wokenByCallback
+	}
+	j.endedAt = finished.CompletedAt
+	if j.input.TaskID != "" && !j.endedAt.IsZero() {
+		// A task of any other submitter may have ended long ago.
+		j.remember(ctx, task)
 	}
 	countWakeup(ctx, completed, j.settings.Callbacks && !task.adopted && callback == nil)
 	return completed
@@ -137,13 +155,14 @@ func (j *job) isAbout(ctx workflow.Context, task *paidTask, callback Callback) b
 	if callback.TaskID == task.id {
 		return true
 	}
-	workflow.GetLogger(ctx).Warn("callback for another task ignored", "taskId", task.id, "callbackTaskId", callback.TaskID)
+	workflow.GetLogger(ctx).Warn("callback for another task", "taskId", task.id, "callbackTaskId", callback.TaskID)
 	j.payments.addCandidate(callback.TaskID, j.status.TaskID)
+	j.addStray(ctx, callback.TaskID)
 	return false
 }
 
 // pollFailure maps an error of Poll to the failure of the job.
-func (j *job) pollFailure(task *paidTask, err error) error {
+func (j *job) pollFailure(ctx workflow.Context, task *paidTask, err error) error {
 	if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok && failed.HasDetails() {
 		var polls int
 		if failed.Details(&polls) == nil {
@@ -160,6 +179,6 @@ func (j *job) pollFailure(task *paidTask, err error) error {
 	case temporal.IsCanceledError(err):
 		return err
 	default:
-		return overdue(task.id, err)
+		return j.overdue(ctx, task.id, err)
 	}
 }

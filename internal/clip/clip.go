@@ -29,6 +29,8 @@ const (
 	// MaxBytes reads 1 MB as 1,000,000 bytes, the smaller of its two meanings.
 	MaxBytes    = 500_000_000
 	maxDuration = 10 * time.Second
+	// maxTolerance bounds the tolerance of slide shows, whose frames last seconds.
+	maxTolerance = 250 * time.Millisecond
 )
 
 // Clip is an open video file that has passed the checks of Open. The content is
@@ -42,9 +44,9 @@ type Clip struct {
 	extension string
 }
 
-// Open checks a file: a complete MP4, MOV or AVI of at most MaxBytes and, if it
-// declares a duration, at most ten seconds. It reads the file once, for its hash.
-// The error for an unsuitable file is a usage error of one line that names it.
+// Open checks a file: a video in an MP4, MOV or AVI of at most MaxBytes and, if its
+// duration is known, ten seconds and two frames, since a cut to ten seconds includes
+// the frame at its end. It reads the file once, for its hash. The error for an unsuitable file is a usage error of one line that names it.
 func Open(ctx context.Context, path string) (*Clip, error) {
 	if err := checkFile(path); err != nil {
 		return nil, err
@@ -125,21 +127,38 @@ func unreadable(path string, err error) error {
 // unless the file can't be read.
 func (c *Clip) inspect() error {
 	video, err := media.Inspect(c.file, c.size)
-	// The rounding of a time scale may add to ten seconds.
-	duration := video.Duration.Truncate(time.Millisecond)
-	var malformed media.MalformedError
-	switch {
-	case errors.As(err, &malformed):
-		return command.Usagef("%s is not a complete MP4, MOV or AVI: %w", c, err)
-	case err != nil:
+	if failed, ok := errors.AsType[*media.Error](err); ok {
+		switch failed.Problem {
+		case media.NoPicture:
+			return command.Usagef("%s has no picture, and kie.ai modifies videos: %w", c, err)
+		case media.Excessive:
+			return command.Usagef("%s can't be checked: %w: if it lasts more than %v, cut it first: %s", c, err, maxDuration, c.ffmpeg("-t 9.9", "-cut.mp4"))
+		case media.Unfinished:
+			return command.Usagef("%s is not a complete MP4, MOV or AVI: %w; if it plays to its end, upload a copy of it: %s", c, err, c.ffmpeg("-c copy", "-copy.mp4"))
+		default:
+			return command.Usagef("%s is not a complete MP4, MOV or AVI: %w", c, err)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", c, err)
-	case video.Extension != ".avi" && (video.Width == 0 || video.Height == 0):
-		return command.Usagef("%s has no picture track, and kie.ai modifies videos", c)
-	case duration > maxDuration:
-		return command.Usagef("%s lasts %v and kie.ai takes at most %v: cut it first", c, duration, maxDuration)
+	}
+	// The rounding of a time scale may add to the duration.
+	duration := video.Duration.Truncate(time.Millisecond)
+	if duration > maxDuration+min(2*video.Frame, maxTolerance) {
+		return command.Usagef("%s lasts %v and kie.ai takes at most %v: cut it first: %s", c, duration, maxDuration, c.ffmpeg("-t 9.9", "-cut"+video.Extension))
 	}
 	c.extension = video.Extension
 	return nil
+}
+
+// ffmpeg is the command line that converts the file to another one beside it.
+func (c *Clip) ffmpeg(options, suffix string) string {
+	path := c.String()
+	if strings.HasPrefix(path, "-") {
+		path = "./" + path
+	}
+	quote := func(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+	return "ffmpeg -i " + quote(path) + " " + options + " " + quote(strings.TrimSuffix(path, filepath.Ext(path))+suffix)
 }
 
 // content reads the file from its beginning, up to the size that it had when it

@@ -1,6 +1,7 @@
 package clip_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -37,7 +38,9 @@ func TestOpen(t *testing.T) {
 		"through a link":                link,
 		"extension of no video":         file(t, "clip.txt", lasting(time.Second)),
 		"ten seconds":                   file(t, "a.mp4", lasting(10*time.Second)),
-		"ten seconds with rounding":     file(t, "a.mp4", lasting(10*time.Second+900*time.Microsecond)),
+		"ten seconds and two frames":    file(t, "a.mp4", lasting(10*time.Second+80*time.Millisecond)),
+		"29.97 frames per second":       testdata + "field/valid-ntsc-t10.mp4",
+		"24 frames per second":          testdata + "field/valid-241-frames-24fps.mp4",
 		"no duration":                   file(t, "a.mp4", lasting(0)),
 		"AVI of ten seconds":            file(t, "a.avi", avi(40_000, 250)),
 		"AVI without a duration":        file(t, "a.avi", avi(0, 250)),
@@ -64,7 +67,7 @@ func TestUnsuitableFiles(t *testing.T) {
 	dangling := filepath.Join(folder, "dangling.mp4")
 	require.NoError(t, os.Symlink(filepath.Join(folder, "none"), dangling))
 	good := lasting(time.Second)
-	audio := join(mp4test.FileType("M4A "), mp4test.Movie(0, 0, 0, 0))
+	const testdata = "../media/testdata/"
 	tests := []struct{ name, path, text string }{
 		{"missing", filepath.Join(folder, "none.mp4"), "there is no file " + folder},
 		{"in a file", filepath.Join(large, "a.mp4"), "can't be read: not a directory"},
@@ -77,16 +80,21 @@ func TestUnsuitableFiles(t *testing.T) {
 		{"text of a few bytes", file(t, "a.mp4", []byte("hello\n")), "does not begin like an MP4 or MOV"},
 		{"web page", file(t, "a.mov", []byte("<html>\n\x1b[31m")), "is not a complete MP4, MOV or AVI"},
 		{"truncated", file(t, "a.mp4", good[:len(good)-1]), "is not a complete MP4, MOV or AVI: the video is cut off"},
-		{"still picture", file(t, "a.heic", mp4test.FileType("heic")), "has no moov"},
-		{"audio", file(t, "a.m4a", audio), "has no picture track"},
-		{"eleven seconds", file(t, "a.mp4", lasting(11*time.Second)), "lasts 11s and kie.ai takes at most 10s: cut it first"},
-		{"a little too long", file(t, "a.mp4", lasting(10*time.Second+10*time.Millisecond)), "lasts 10.01s and kie.ai takes at most 10s"},
+		{"still picture", file(t, "a.heic", mp4test.FileType("heic")), "it has no index (moov box)"},
+		{"audio", testdata + "field/bad-audio-only.mp4", "has no picture, and kie.ai modifies videos: it has no picture track"},
+		{"AVI of sound", testdata + "field/bad-audio-only.avi", "it has no picture stream"},
+		{"fragments without an end", testdata + "corpus/fragments-unfinished.mp4", "upload a copy of it: ffmpeg -i '" + testdata + "corpus/fragments-unfinished.mp4' -c copy '" + testdata + "corpus/fragments-unfinished-copy.mp4'"},
+		{"no duration in the movie header", testdata + "field/bad-20s-mvhd-duration-0.mp4", "lasts 20s"},
+		{"eleven seconds", file(t, "a.mp4", lasting(11*time.Second)), "lasts 11s and kie.ai takes at most 10s: cut it first: ffmpeg -i '"},
+		{"a little too long", file(t, "a.mp4", lasting(10*time.Second+120*time.Millisecond)), "lasts 10.12s and kie.ai takes at most 10s"},
 		{"AVI of eleven seconds", file(t, "a.avi", avi(40_000, 275)), "lasts 11s and"},
-		{"AVI of excessive duration", file(t, "a.avi", avi(math.MaxUint32, math.MaxUint32)), "lasts 8760h0m0s"},
-		{"truncated AVI", file(t, "a.avi", avi(40_000, 25)[:60]), "is not a complete MP4, MOV or AVI: the video is cut off"},
+		{"slide show of eleven seconds", file(t, "a.avi", avi(1_000_000, 11)), "lasts 11s and"},
+		{"AVI of excessive duration", file(t, "a.avi", avi(math.MaxUint32, 10_000)), "lasts 8760h0m0s"},
+		{"an excess of boxes", file(t, "a.mp4", append(lasting(time.Second), bytes.Repeat(mp4test.Atom("free"), 1<<16)...)), "can't be checked: it has more than 65536 boxes: if it lasts more than 10s, cut it first: ffmpeg -i"},
+		{"truncated AVI", file(t, "a.avi", avi(40_000, 25)[:420]), "is not a complete MP4, MOV or AVI: the video is cut off"},
 		{"AVI with another first list", file(t, "a.avi", riff("RIFF", "AVI ", riff("LIST", "movi"))), "it has no AVI header"},
 		{"AVI without lists", file(t, "a.avi", riff("RIFF", "AVI ")), "it has no AVI header"},
-		{"AVI with a short header", file(t, "a.avi", riff("RIFF", "AVI ", riff("LIST", "hdrl", riff("avih", "", make([]byte, 20))))), "it has no AVI header"},
+		{"AVI with a short header", file(t, "a.avi", riff("RIFF", "AVI ", riff("LIST", "hdrl", riff("strh", "", make([]byte, 20))))), "is too short"},
 		{"WAV", file(t, "a.avi", riff("RIFF", "WAVE")), "does not begin like"},
 		{"device", os.DevNull, "is not a regular file"},
 		{"name with control characters", "no\x1b[31m\nsuch.mp4", "there is no file no [31m such.mp4"},
@@ -99,7 +107,8 @@ func TestUnsuitableFiles(t *testing.T) {
 			require.Equal(t, command.ExitUsage, command.ExitCode(err))
 			require.NotContains(t, err.Error(), "\n")
 			require.NotContains(t, err.Error(), "\x1b")
-			require.LessOrEqual(t, strings.Count(err.Error(), filepath.Base(test.path)), 1, "mentions of the file")
+			text, _, _ := strings.Cut(err.Error(), "ffmpeg")
+			require.LessOrEqual(t, strings.Count(text, filepath.Base(test.path)), 1, "mentions of the file")
 		})
 	}
 }
@@ -145,9 +154,9 @@ func (c hookedContext) Err() error {
 // the hash that the upload must match.
 func TestFileChangesDuringTheCheck(t *testing.T) {
 	t.Parallel()
-	path := file(t, "a.mp4", lasting(time.Second))
+	path := file(t, "a.mp4", join(lasting(time.Second), make([]byte, 4096)))
 	ctx := hookedContext{t.Context(), sync.OnceFunc(func() {
-		assert.NoError(t, os.WriteFile(path, lasting(11*time.Second), 0o600))
+		assert.NoError(t, os.WriteFile(path, join(lasting(11*time.Second), make([]byte, 4096)), 0o600))
 	})}
 	_, err := clip.Open(ctx, path)
 	require.ErrorContains(t, err, "lasts 11s")
@@ -160,4 +169,21 @@ func TestOpenCanceled(t *testing.T) {
 	_, err := clip.Open(ctx, file(t, "a.mp4", lasting(time.Second)))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, command.ExitFailed, command.ExitCode(err))
+}
+
+// The advice for a clip that is too long leads to one that is accepted.
+func TestCutCommand(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		t.Skip("ffmpeg is not installed")
+	}
+	content, err := os.ReadFile("../media/testdata/field/long-20s.mp4")
+	require.NoError(t, err)
+	path := file(t, "it's $long.mp4", content)
+	_, err = clip.Open(t.Context(), path)
+	require.ErrorContains(t, err, "lasts 20s")
+	_, advice, _ := strings.Cut(err.Error(), "ffmpeg ")
+	output, err := exec.CommandContext(t.Context(), "sh", "-c", "ffmpeg -nostdin "+advice).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	open(t, strings.TrimSuffix(path, ".mp4")+"-cut.mp4")
 }

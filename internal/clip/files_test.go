@@ -1,6 +1,7 @@
 package clip_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -13,9 +14,13 @@ import (
 	"lumaflow/test/mp4test"
 )
 
-// lasting is an MP4 of this duration with a picture of 64 x 36 pixels.
+// lasting is an MP4 of this duration with a picture of 64 x 36 pixels and 25 frames
+// per second.
 func lasting(duration time.Duration) []byte {
-	return join(mp4test.FileType("isom"), mp4test.Movie(uint32(duration*90_000/time.Second), 90_000, 64, 36), mp4test.Atom("mdat", make([]byte, 100)))
+	return mp4test.Movie{
+		Duration: uint32(duration * 90_000 / time.Second), Scale: 90_000, Width: 64, Height: 36,
+		Frames: uint32(duration / (40 * time.Millisecond)), Media: make([]byte, 100),
+	}.Bytes()
 }
 
 func join(parts ...[]byte) []byte {
@@ -26,12 +31,15 @@ func join(parts ...[]byte) []byte {
 	return all
 }
 
-// avi is an AVI that declares a number of frames and contains none.
+// avi is an AVI of a number of frames.
 func avi(microseconds, frames uint32) []byte {
-	header := make([]byte, 56)
+	header, stream := make([]byte, 56), make([]byte, 56)
 	binary.LittleEndian.PutUint32(header, microseconds)
-	binary.LittleEndian.PutUint32(header[16:], frames)
-	return riff("RIFF", "AVI ", riff("LIST", "hdrl", riff("avih", "", header)), riff("LIST", "movi"))
+	copy(stream, "vids")
+	binary.LittleEndian.PutUint32(stream[32:], frames)
+	content := bytes.Repeat(riff("00dc", "", []byte("ab")), int(frames))
+	return riff("RIFF", "AVI ",
+		riff("LIST", "hdrl", riff("avih", "", header), riff("LIST", "strl", riff("strh", "", stream), riff("strf", ""))), riff("LIST", "movi", content))
 }
 
 // riff is a RIFF chunk. A chunk that is a list has a kind.

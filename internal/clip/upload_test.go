@@ -238,6 +238,23 @@ func TestFileChangesBeforeTheUpload(t *testing.T) {
 	}
 }
 
+// A link is taken from any public https host, with what may not stand in a URL encoded.
+func TestUploadLinkOfANewHost(t *testing.T) {
+	t.Parallel()
+	opened := open(t, file(t, "a.mp4", lasting(time.Second)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, `{"code":200,"data":{"downloadUrl":"https://Files.moved.example/my clip.mp4?sign=%2F"}}`)
+	}))
+	defer server.Close()
+	client, err := kie.New(kie.Options{UploadBaseURL: server.URL, APIKey: "key"})
+	require.NoError(t, err)
+	defer client.CloseIdleConnections()
+	hosted, err := opened.Upload(t.Context(), client, new(events))
+	require.NoError(t, err)
+	assert.Equal(t, "https://files.moved.example/my%20clip.mp4?sign=%2F", hosted.URL)
+}
+
 // kie.Client against a server that is not kie.ai.
 func TestUploadToAnotherServer(t *testing.T) {
 	t.Parallel()
@@ -248,9 +265,9 @@ func TestUploadToAnotherServer(t *testing.T) {
 		body   string
 		text   string
 	}{
-		"unknown host":  {200, `{"code":200,"data":{"downloadUrl":"https://evil.example/a.mp4?sign=x"}}`, "is on evil.example, which is no host of kie.ai's"},
+		"private host":  {200, `{"code":200,"data":{"downloadUrl":"https://10.9.8.7/a.mp4?sign=x"}}`, "is on 10.9.8.7, which is no public host"},
 		"no permission": {401, `{"success":false,"code":401,"msg":"key ` + key + ` is wrong"}`, "check KIE_API_KEY"},
-		"script URL":    {200, `{"code":200,"data":{"downloadUrl":"javascript:alert(1)"}}`, "no link"},
+		"script URL":    {200, `{"code":200,"data":{"downloadUrl":"javascript:alert(1)?sign=x"}}`, `link "javascript:alert(1)/…" can't be used`},
 		"too large":     {413, "", "refused"},
 	} {
 		t.Run(name, func(t *testing.T) {

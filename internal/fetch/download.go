@@ -18,12 +18,17 @@ var errRestart = errors.New("restart from the first byte")
 
 // download is one attempt.
 type download struct {
-	fetcher  *Fetcher
+	fetcher *Fetcher
+	// label is what the last response calls its bytes, empty if that is no reason for
+	// doubt. It is named if the bytes are no video.
+	label    string
 	link     *url.URL
 	progress func(done, total int64)
 	work     *partial
 	// etag is the tag of the last response, weak ones included.
 	etag string
+	// framed means that the transfer coding of the last body marked its end.
+	framed bool
 }
 
 // run completes the work file and verifies it.
@@ -78,31 +83,23 @@ func (d *download) request(ctx context.Context) error {
 	}
 	defer response.Body.Close()
 
-	incoming := transfer{download: d, response: response, watchdog: watchdog}
-	switch {
-	case response.StatusCode == http.StatusOK:
-		return incoming.full(ctx)
-	case response.StatusCode == http.StatusPartialContent && resuming:
-		return incoming.part(ctx, from)
-	case response.StatusCode == http.StatusPartialContent:
-		return d.fail(Transient, response.StatusCode, errors.New("the server sent a range that was not requested"))
-	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable && resuming:
-		return incoming.unsatisfiable()
-	default:
-		return statusError(response)
-	}
+	return transfer{download: d, response: response, watchdog: watchdog}.receive(ctx, from, resuming)
 }
 
 // verify accepts the complete work file or drops it.
 func (d *download) verify(ctx context.Context) (media.Video, error) {
-	video, err := media.InspectMP4(d.work.file, d.work.size)
-	var malformed media.MalformedError
+	inspect := media.InspectMP4
+	if d.work.length >= 0 || d.framed {
+		inspect = media.InspectDelivered
+	}
+	video, err := inspect(d.work.file, d.work.size)
+	failed, malformed := errors.AsType[*media.Error](err)
 	switch {
-	case errors.Is(err, media.ErrTruncated) && d.work.length < 0:
-		// The response declared no length, so only the boxes show that it ended
+	case malformed && d.work.length < 0 && (failed.Problem == media.CutOff || failed.Problem == media.Unfinished):
+		// The response declared no length, so only the index shows that it ended
 		// early.
-		return media.Video{}, d.fail(Transient, 0, fmt.Errorf("the connection ended after %d bytes, before the file did", d.work.size))
-	case errors.As(err, &malformed):
+		return media.Video{}, d.fail(Transient, 0, fmt.Errorf("the connection ended after %d bytes, before the file did: %w", d.work.size, err))
+	case malformed:
 		return media.Video{}, d.reject(0, err)
 	case err != nil:
 		return media.Video{}, d.localFailure(ctx, err)
@@ -117,6 +114,9 @@ func (d *download) verify(ctx context.Context) (media.Video, error) {
 func (d *download) reject(status int, err error) error {
 	if failed := d.work.restart("", -1); failed != nil {
 		return d.fail(Disk, status, failed)
+	}
+	if d.label != "" {
+		err = fmt.Errorf("%w; the server labels it %s", err, d.label)
 	}
 	return d.fail(Rejected, status, err)
 }

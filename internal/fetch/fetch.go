@@ -1,6 +1,6 @@
 // Package fetch downloads one URL into one verified local file. It resumes the
 // partial file of an earlier attempt, also of a process that was killed, hashes
-// the bytes that it writes, accepts only a complete MP4 or MOV, and dials only
+// the bytes that it writes, accepts only an MP4 or MOV with a picture and all of its samples, and dials only
 // addresses of the public internet.
 package fetch
 
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lumaflow/internal/media"
+	"lumaflow/internal/weburl"
 )
 
 const (
@@ -37,8 +38,9 @@ type Options struct {
 	// AllowPrivate also admits http links and addresses that are not public,
 	// except link-local ones. It is for development.
 	AllowPrivate bool
-	// AllowHosts limits links to these host names and their subdomains. An
-	// element may be a comma-separated list. Empty means any host.
+	// AllowHosts limits links to these host names and their subdomains, compared in
+	// the form that is dialled, and to these IP addresses. An element may be a
+	// comma-separated list. Empty means any host.
 	AllowHosts []string
 	// UserAgent is sent with every request. Empty means Go's default.
 	UserAgent string
@@ -110,7 +112,7 @@ type Request struct {
 // Errors are of type *Error. They wrap the context's error if the context ended
 // the attempt.
 func (f *Fetcher) Fetch(ctx context.Context, request Request) (*File, error) {
-	link, err := parseLink(request.URL)
+	link, err := weburl.Parse(request.URL)
 	if err != nil {
 		return nil, &Error{Kind: Forbidden, Err: err}
 	}

@@ -8,14 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
+
+	"lumaflow/internal/weburl"
 )
 
 const (
-	maxLinkLength = 16 << 10
-	maxRedirects  = 5
+	maxRedirects = 5
 	// connectTimeout bounds the dial and the TLS handshake, each.
 	connectTimeout = 10 * time.Second
 )
@@ -36,26 +35,12 @@ func newTransport(options Options) *http.Transport {
 	}
 }
 
-// parseLink does not quote the link in its errors: it may carry a signature.
-func parseLink(text string) (*url.URL, error) {
-	if len(text) > maxLinkLength {
-		return nil, fmt.Errorf("the link is longer than %d bytes", maxLinkLength)
-	}
-	link, err := url.Parse(text)
-	if err != nil || link.Hostname() == "" {
-		return nil, errors.New("the link is not an absolute URL")
-	}
-	return link, nil
-}
-
 // admit rejects links by scheme, user and host name. The guard rejects addresses.
 func (f *Fetcher) admit(link *url.URL) error {
 	var reason string
 	switch {
 	case link.Scheme != "https" && (link.Scheme != "http" || !f.options.AllowPrivate):
 		reason = "the link is not https"
-	case link.Hostname() == "":
-		reason = "the link names no host"
 	case link.User != nil:
 		reason = "the link carries a user name or password"
 	case !allowedHost(f.options.AllowHosts, link.Hostname()):
@@ -88,47 +73,10 @@ func (f *Fetcher) get(ctx context.Context, link *url.URL, header http.Header) (*
 			return response, nil
 		}
 		_ = response.Body.Close()
-		next, err := redirectTarget(link, response.Header.Get("Location"))
+		next, err := weburl.Resolve(link, response.Header.Get("Location"))
 		if err != nil {
-			return nil, &Error{Kind: Transient, StatusCode: response.StatusCode, Host: link.Host, Err: err}
+			return nil, &Error{Kind: Transient, StatusCode: response.StatusCode, Host: link.Host, Err: fmt.Errorf("the redirect has no usable target: %w", err)}
 		}
 		link = next
 	}
-}
-
-func redirectTarget(from *url.URL, location string) (*url.URL, error) {
-	target, err := from.Parse(location)
-	if location == "" || len(location) > maxLinkLength || err != nil {
-		return nil, errors.New("the redirect has no usable target")
-	}
-	return target, nil
-}
-
-// parseHosts flattens and checks the host allow-list.
-func parseHosts(lists []string) ([]string, error) {
-	var hosts []string
-	for _, list := range lists {
-		for host := range strings.SplitSeq(list, ",") {
-			host = canonicalHost(strings.TrimSpace(host))
-			if host == "" {
-				continue
-			}
-			if strings.ContainsAny(host, "/:*@?# ") || strings.HasPrefix(host, ".") {
-				return nil, fmt.Errorf("FETCH_ALLOW_HOSTS: %q is not a host name: write it like example.com, subdomains are included", host)
-			}
-			hosts = append(hosts, host)
-		}
-	}
-	return hosts, nil
-}
-
-// allowedHost reports whether host or a parent domain of it is on the list. An
-// empty list allows every host.
-func allowedHost(hosts []string, host string) bool {
-	host = "." + canonicalHost(host)
-	return len(hosts) == 0 || slices.ContainsFunc(hosts, func(allowed string) bool { return strings.HasSuffix(host, "."+allowed) })
-}
-
-func canonicalHost(host string) string {
-	return strings.ToLower(strings.TrimSuffix(host, "."))
 }

@@ -5,10 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"mime"
 	"net"
 	"net/http"
-	"strings"
 	"syscall"
 	"time"
 
@@ -69,26 +67,4 @@ func statusError(response *http.Response) error {
 		failed.Kind = Rejected
 	}
 	return failed
-}
-
-// notVideo returns the reason why the header of a 200 or 206 can't belong to a
-// video, empty if it can. A missing or generic content type is no reason: the
-// bytes decide.
-func notVideo(header http.Header) string {
-	if coding := strings.TrimSpace(header.Get("Content-Encoding")); coding != "" && !strings.EqualFold(coding, "identity") {
-		return "the response is compressed, which was not requested"
-	}
-	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	if err != nil {
-		return ""
-	}
-	kind, subtype, _ := strings.Cut(mediaType, "/")
-	switch {
-	case subtype == "html":
-		return "the response is a web page, not a video"
-	case kind == "text", kind == "multipart", kind == "image",
-		subtype == "json", subtype == "xml", strings.HasSuffix(subtype, "+json"), strings.HasSuffix(subtype, "+xml"):
-		return "the response has another content type than video"
-	}
-	return ""
 }

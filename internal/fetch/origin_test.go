@@ -31,11 +31,10 @@ const (
 // video is a well-formed MP4 of exactly size bytes. Each seed gives different
 // content of the same length.
 func video(size int, seed uint64) []byte {
-	head := append(mp4test.FileType("isom"), mp4test.Movie(9960, 1000, 1280, 720)...)
-	media := make([]byte, size-len(head)-8)
-	random := rand.NewChaCha8([32]byte{byte(seed)})
-	_, _ = random.Read(media)
-	return append(head, mp4test.Atom("mdat", media)...)
+	movie := mp4test.Movie{Duration: 9960, Scale: 1000, Width: 1280, Height: 720, Frames: 249}
+	movie.Media = make([]byte, size-len(movie.Bytes()))
+	_, _ = rand.NewChaCha8([32]byte{byte(seed)}).Read(movie.Media)
+	return movie.Bytes()
 }
 
 func sum(data []byte) string {

@@ -24,14 +24,16 @@ func TestStall(t *testing.T) {
 	const piece = 10_000
 	tests := []struct {
 		name  string
+		piece int
 		pause func(sent int) time.Duration
 		kind  fetch.Kind
 		took  time.Duration
 	}{
-		{"slow, but steady", func(int) time.Duration { return 29 * time.Second }, 0, 11 * 29 * time.Second},
-		{"no header", func(sent int) time.Duration { return pauseIf(sent == 0) }, fetch.Transient, 30 * time.Second},
-		{"no body", func(sent int) time.Duration { return pauseIf(sent == piece) }, fetch.Transient, 30 * time.Second},
-		{"no end", func(sent int) time.Duration { return pauseIf(sent == len(data)) }, fetch.Transient, 30 * time.Second},
+		{"slow, but steady", piece, func(int) time.Duration { return 29 * time.Second }, 0, 11 * 29 * time.Second},
+		{"slow first bytes", 200, func(int) time.Duration { return 29 * time.Second }, 0, 501 * 29 * time.Second},
+		{"no header", piece, func(sent int) time.Duration { return pauseIf(sent == 0) }, fetch.Transient, 30 * time.Second},
+		{"no body", piece, func(sent int) time.Duration { return pauseIf(sent == piece) }, fetch.Transient, 30 * time.Second},
+		{"no end", piece, func(sent int) time.Duration { return pauseIf(sent == len(data)) }, fetch.Transient, 30 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -48,12 +50,12 @@ func TestStall(t *testing.T) {
 						_, _ = http.ReadRequest(bufio.NewReader(connection))
 						time.Sleep(test.pause(0))
 						_, _ = fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-						for sent := 0; sent < len(data); sent += piece {
-							_, err := fmt.Fprintf(connection, "%x\r\n%s\r\n", piece, data[sent:sent+piece])
+						for sent := 0; sent < len(data); sent += test.piece {
+							_, err := fmt.Fprintf(connection, "%x\r\n%s\r\n", test.piece, data[sent:sent+test.piece])
 							if err != nil {
 								return
 							}
-							time.Sleep(test.pause(sent + piece))
+							time.Sleep(test.pause(sent + test.piece))
 						}
 						_, _ = fmt.Fprintf(connection, "0\r\n\r\n")
 					})

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"lumaflow/internal/coding"
 	"lumaflow/internal/oneline"
 	"lumaflow/internal/retryafter"
 )
@@ -54,12 +55,14 @@ type answer struct {
 	message string
 	// fields is the envelope, data its member of that name; nil if absent.
 	fields, data object
+	// raw is the start of the body, at most MaxBody bytes.
+	raw []byte
 	// err is the reason why the body could not be read or decoded.
 	err error
 }
 
-// receive reads and closes the body of a response of any status. A body that
-// breaks off after a complete JSON document counts as complete.
+// receive reads and closes the body of a response of any status, also a compressed
+// one. A body that breaks off after a complete JSON document counts as complete.
 func (c *Client) receive(op, taskID string, response *http.Response) answer {
 	defer response.Body.Close()
 	a := answer{
@@ -69,7 +72,8 @@ func (c *Client) receive(op, taskID string, response *http.Response) answer {
 		code:       response.StatusCode,
 		retryAfter: retryafter.Delay(response.Header, maxRetryAfter),
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, MaxBody+1))
+	body, err := readBody(response)
+	a.raw = body[:min(len(body), MaxBody)]
 	if len(body) > MaxBody {
 		body, err = nil, errTooLarge
 	}
@@ -87,6 +91,17 @@ func (c *Client) receive(op, taskID string, response *http.Response) answer {
 	}
 	c.logger.Debug("kie.ai answered", slog.String("op", op), slog.Int("status", a.status), slog.Int("code", a.code))
 	return a
+}
+
+// readBody returns at most MaxBody+1 bytes of a body, without its content coding and in
+// UTF-8, and those before an error.
+func readBody(response *http.Response) ([]byte, error) {
+	decoded, _, err := coding.NewReader(response.Body, response.Header)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(decoded, MaxBody+1))
+	return fromUTF16(body), err
 }
 
 // plainText returns a body that is a short text, such as a CDN's

@@ -49,7 +49,7 @@ func DecodeCallback(body []byte) (Callback, error) {
 		TaskIDs:    ids,
 		Code:       code,
 		Message:    oneline.Truncate(redact(fields.text("msg", "message")), maxMessage),
-		ResultURLs: links(data, data.child("info"), data.child("response")),
+		ResultURLs: links(data, data.child("info"), data.child("response")).usable,
 	}, nil
 }
 

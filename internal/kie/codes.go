@@ -18,7 +18,7 @@ type codeMeaning struct {
 // as HTTP statuses. kie.ai documents 408, 413, 451, 531 and 550 for other
 // families only, 433 in newer schemas, 405 for uploads. 403 is the CDN's.
 var codes = map[int]codeMeaning{
-	200: {reason: "accepted", submit: Unknown, read: Temporary},
+	200: {reason: "no error", submit: Unknown, read: Temporary},
 	400: {reason: "the request is malformed or violates kie.ai's content policy", submit: Refused, read: Refused},
 	401: {reason: "kie.ai does not accept the API key", submit: Held, read: Temporary, delay: time.Minute},
 	402: {reason: "not enough credits", submit: Held, read: Temporary, delay: 5 * time.Minute},

@@ -2,6 +2,7 @@ package kie
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"math"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -22,6 +24,22 @@ const maxTaskID = 256
 type object map[string]json.RawMessage
 
 var errNoObject = errors.New("not a JSON object")
+
+// fromUTF16 converts a text that begins with a byte order mark of UTF-16.
+func fromUTF16(text []byte) []byte {
+	var order binary.ByteOrder = binary.BigEndian
+	switch {
+	case bytes.HasPrefix(text, []byte{0xff, 0xfe}):
+		order = binary.LittleEndian
+	case !bytes.HasPrefix(text, []byte{0xfe, 0xff}):
+		return text
+	}
+	units := make([]uint16, len(text)/2)
+	for i := range units {
+		units[i] = order.Uint16(text[2*i:])
+	}
+	return []byte(string(utf16.Decode(units)))
+}
 
 func parseObject(raw []byte) (object, error) {
 	raw = bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\ufeff")))

@@ -54,8 +54,8 @@ type Error struct {
 	// Op is the request: submit, record-info, download-url, credit, clock or
 	// upload.
 	Op string
-	// TaskID is the task of a read. In an Unknown submission it is the task id of
-	// an answer that was no clear acceptance.
+	// TaskID is the task of a read. In an Unknown submission it is the only task id
+	// of an answer that was no clear acceptance.
 	TaskID string
 	Class  Class
 	// Code is the code in the body, or else the HTTP status; zero without an

@@ -22,3 +22,8 @@ func DecodeRecord(c *Client, taskID string, response *http.Response) (Record, er
 func DecodeUploaded(c *Client, response *http.Response) (Uploaded, error) {
 	return c.uploaded(c.receive(opUpload, "", response), 1)
 }
+
+// DecodeSubmitted decodes the answer to a submission without a request.
+func DecodeSubmitted(c *Client, response *http.Response) (taskID string, err error) {
+	return c.receive(opSubmit, "", response).submitted()
+}

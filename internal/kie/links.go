@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
+
+	"lumaflow/internal/oneline"
+	"lumaflow/internal/weburl"
 )
 
 const (
@@ -18,6 +21,10 @@ const (
 
 	// maxLinks bounds the result links of one task; Luma generates one video.
 	maxLinks = 100
+	// maxTexts bounds the elements of an array that are read, maxUnusable the texts
+	// that an error names.
+	maxTexts    = 1000
+	maxUnusable = 3
 	// maxLink bounds, in bytes, a result link.
 	maxLink = 8 << 10
 )
@@ -39,11 +46,11 @@ func (c *Client) DownloadURL(ctx context.Context, url string) (link string, err 
 		if !a.readable() {
 			return "", a.readError()
 		}
-		links := linksIn(a.fields["data"])
-		if len(links) == 0 {
-			return "", a.newError(Temporary, errors.New("the answer holds no link"))
+		found := linksIn(a.fields["data"])
+		if len(found.usable) == 0 {
+			return "", a.newError(Temporary, found.err())
 		}
-		return links[0], nil
+		return found.usable[0], nil
 	})
 }
 
@@ -57,87 +64,146 @@ var linkSpellings = []string{
 // linkStart matches the start of a link in a string that is no JSON.
 var linkStart = regexp.MustCompile(`(?i)(?:^|[\[,\s"'])(https?://)`)
 
-// links returns the distinct result links of one field: the first field that has
-// any, of the first object that has such a field.
-func links(objects ...object) []string {
-	for _, fields := range objects {
-		for _, spelling := range linkSpellings {
-			if found := linksIn(fields[spelling]); len(found) > 0 {
-				return found
-			}
-		}
+// foundLinks are the texts of one field.
+type foundLinks struct {
+	// usable are distinct absolute http and https URLs, encoded. One whose host can't
+	// be read is among them, as it is, if there is a usable one: the caller fails with
+	// its name instead of losing its video.
+	usable []string
+	// unusable names the other texts; see weburl.Describe.
+	unusable []string
+}
+
+// err is the error of a field without a usable link.
+func (f foundLinks) err() error {
+	if len(f.unusable) == 0 {
+		return errors.New("the answer holds no link")
 	}
-	return nil
+	return fmt.Errorf("the answer's link %s can't be used", strings.Join(f.unusable, ", "))
+}
+
+// links returns the texts of the first field of results that has a link, else of the
+// first that has any text, of the objects in their order.
+func links(objects ...object) foundLinks {
+	var found foundLinks
+	for _, fields := range objects {
+		found = found.orElse(fields.links(linkSpellings...))
+	}
+	return found
+}
+
+// links is the function of that name for one object and the given fields.
+func (o object) links(spellings ...string) foundLinks {
+	var found foundLinks
+	for _, spelling := range spellings {
+		found = found.orElse(linksIn(o[spelling]))
+	}
+	return found
+}
+
+// orElse returns other if it has a usable link and f has none, or if f is empty.
+func (f foundLinks) orElse(other foundLinks) foundLinks {
+	if len(f.usable) == 0 && (len(other.usable) > 0 || len(f.unusable) == 0) {
+		return other
+	}
+	return f
 }
 
 // linksIn decodes an array of links, or a string that holds one link, a JSON
 // array, a JSON object, or a list without quotes as on older pages of kie.ai:
 // "[http://…]". Each level of nested strings doubles the escapes, so that
 // MaxBody bounds the recursion.
-func linksIn(raw json.RawMessage) []string {
+func linksIn(raw json.RawMessage) foundLinks {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 {
-		return nil
+		return foundLinks{}
 	}
 	switch raw[0] {
 	case '[':
-		return linksInArray(raw)
+		return sorted(textsInArray(raw))
 	case '"':
 		text := strings.TrimSpace(asText(raw))
 		if fields, err := parseObject([]byte(text)); err == nil {
 			return links(fields)
 		}
 		if strings.HasPrefix(text, "[") && json.Valid([]byte(text)) {
-			return linksInArray([]byte(text))
+			return sorted(textsInArray([]byte(text)))
 		}
-		return linksInText(text)
+		return sorted(textsInText(text))
 	default:
-		return nil
+		return foundLinks{}
 	}
 }
 
-func linksInArray(raw []byte) []string {
+func textsInArray(raw []byte) []string {
 	// Decoding element by element bounds memory: an array within MaxBody may
 	// have a million empty elements.
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := decoder.Token(); err != nil {
 		return nil
 	}
-	var found []string
-	for decoder.More() {
+	var texts []string
+	for decoder.More() && len(texts) < maxTexts {
 		var element json.RawMessage
 		if decoder.Decode(&element) != nil {
-			return found
+			return texts
 		}
-		found = appendLink(found, asText(element))
+		if text := asText(element); text != "" && element[0] == '"' {
+			texts = append(texts, text)
+		}
 	}
-	return found
+	return texts
 }
 
-func linksInText(text string) []string {
-	var found []string
+func textsInText(text string) []string {
 	// One start more than maxLinks marks the end of the last link.
 	starts := linkStart.FindAllStringSubmatchIndex(text, maxLinks+1)
+	if len(starts) == 0 {
+		return []string{text}
+	}
+	var texts []string
 	for n, start := range starts {
 		end := len(text)
 		if n+1 < len(starts) {
 			end = starts[n+1][0]
 		}
-		found = appendLink(found, strings.TrimRight(text[start[2]:end], "]\"', \t\r\n"))
+		texts = append(texts, strings.TrimRight(text[start[2]:end], "]\"', \t\r\n"))
+	}
+	return texts
+}
+
+// sorted separates the usable links of a field from its other texts.
+func sorted(texts []string) foundLinks {
+	var found foundLinks
+	var usable bool
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		scheme, rest, _ := strings.Cut(text, "://")
+		if text == "" || slices.Contains(found.usable, text) {
+			continue
+		}
+		if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") || rest == "" || len(text) > maxLink {
+			found.addUnusable(text)
+			continue
+		}
+		link, err := weburl.Encode(text)
+		if err != nil {
+			found.addUnusable(text)
+			link = oneline.Clean(text)
+		}
+		usable = usable || err == nil
+		if len(found.usable) < maxLinks && !slices.Contains(found.usable, link) {
+			found.usable = append(found.usable, link)
+		}
+	}
+	if !usable {
+		found.usable = nil
 	}
 	return found
 }
 
-func appendLink(found []string, link string) []string {
-	link = strings.TrimSpace(link)
-	scheme, rest, _ := strings.Cut(link, "://")
-	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") || rest == "" ||
-		len(link) > maxLink || len(found) >= maxLinks ||
-		strings.ContainsFunc(link, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return found
+func (f *foundLinks) addUnusable(text string) {
+	if name := weburl.Describe(text); len(f.unusable) < maxUnusable && !slices.Contains(f.unusable, name) {
+		f.unusable = append(f.unusable, name)
 	}
-	if slices.Contains(found, link) {
-		return found
-	}
-	return append(found, link)
 }

@@ -57,12 +57,13 @@ func (c *Client) decodeLumaRecord(a answer) (Record, error) {
 		return Record{}, a.newError(Temporary, errOtherRecord)
 	}
 
+	results := links(a.data.child("response"), a.data.child("info"), a.data)
 	echo := a.data.child("paramJson", "promptJson", "param")
 	record := Record{
 		TaskID:       a.taskID,
 		State:        state,
 		Flag:         flag,
-		ResultURLs:   links(a.data.child("response"), a.data.child("info"), a.data),
+		ResultURLs:   results.usable,
 		Prompt:       echo.text("prompt"),
 		VideoURL:     echo.text("videoUrl", "video_url"),
 		Watermark:    echo.text("waterMark", "watermark"),
@@ -71,6 +72,9 @@ func (c *Client) decodeLumaRecord(a answer) (Record, error) {
 		ErrorMessage: oneline.Truncate(c.redact(a.data.text("errorMessage", "failMsg")), maxMessage),
 		CreatedAt:    a.data.time("createTime"),
 		CompletedAt:  a.data.time("completeTime"),
+	}
+	if len(results.usable) == 0 {
+		record.UnusableLinks = results.unusable
 	}
 	// Some families write 0 for "no error".
 	if strings.Trim(record.ErrorCode, "0") == "" {

@@ -112,10 +112,15 @@ func TestRecordResultLinks(t *testing.T) {
 		"twice the same":       {`"resultUrls":["` + one + `","` + one + `"]`, []string{one}},
 		"mixed elements":       {`"resultUrls":[null,7,{"a":1},["x"],"","` + one + `"]`, []string{one}},
 		"other schemes":        {`"resultUrls":["ftp://r.example/1","file:///etc/passwd","/1.mp4","http","https://","http:/x","` + one + `"]`, []string{one}},
-		"control characters":   {`"resultUrls":["https://r.example/\u0000a","https://r.example/a b","` + one + `"]`, []string{one}},
+		"control characters":   {`"resultUrls":["https://r.example/\u0000a?s=%2F","https://r.example/a b","` + one + `"]`, []string{"https://r.example/%00a?s=%2F", "https://r.example/a%20b", one}},
+		"quotes":               {`"resultUrls":["https://r.example/\"a\".mp4?n='b'"]`, []string{"https://r.example/%22a%22.mp4?n='b'"}},
+		"non-ASCII":            {`"resultUrls":["https://Bücher.example/雪.mp4"]`, []string{"https://xn--bcher-kva.example/%E9%9B%AA.mp4"}},
+		"blanks, pseudo JSON":  {`"resultUrls":"[https://r.example/a b.mp4, https://r.example/c d.mp4]"`, []string{"https://r.example/a%20b.mp4", "https://r.example/c%20d.mp4"}},
+		"blanks around":        {`"resultUrls":[" ` + one + `\n"]`, []string{one}},
+		"beside a bad host":    {`"resultUrls":["https://a b.example/\n1","` + one + `"]`, []string{"https://a b.example/ 1", one}},
 		"endless link":         {`"resultUrls":["` + long + `","` + one + `"]`, []string{one}},
 		"sources are no links": {`"response":{"originUrls":["` + one + `"]},"videoUrl":"` + one + `","paramJson":"{\"videoUrl\":\"` + one + `\"}"`, nil},
-		"upper case":           {`"resultUrls":["HTTPS://R.example/1"]`, []string{"HTTPS://R.example/1"}},
+		"upper case":           {`"resultUrls":["HTTPS://R.example/1"]`, []string{"https://r.example/1"}},
 		"null":                 {`"response":{"resultUrls":null}`, nil},
 		"number":               {`"response":{"resultUrls":7}`, nil},
 		"object":               {`"response":{"resultUrls":{"a":"` + one + `"}}`, nil},
@@ -127,6 +132,38 @@ func TestRecordResultLinks(t *testing.T) {
 			got := recordWith(t, `"successFlag":1,`+test.members)
 			assert.Equal(t, test.want, got.ResultURLs)
 			assert.Equal(t, kie.Succeeded, got.State, "the flag alone decides")
+		})
+	}
+}
+
+// A result that is no link is named, without what may be secret.
+func TestRecordUnusableLinks(t *testing.T) {
+	tests := map[string]struct {
+		members string
+		want    []string
+	}{
+		"none":              {`"resultUrls":[]`, nil},
+		"blank":             {`"resultUrls":[""," "]`, nil},
+		"null":              {`"resultUrls":null`, nil},
+		"word":              {`"resultUrls":"pending"`, []string{`"pending"`}},
+		"path":              {`"response":{"resultUrls":["/videos/1.mp4?sign=x"]}`, []string{`"/…"`}},
+		"no scheme":         {`"resultUrls":["r.example/1.mp4"]`, []string{`"r.example/…"`}},
+		"another scheme":    {`"resultUrls":["s3://bucket/1.mp4"]`, []string{`"s3://bucket/…"`}},
+		"bad host":          {`"resultUrls":"[https://me:pw@a b.example/1.mp4?sign=x]"`, []string{`"https://a b.example/…"`}},
+		"too long":          {`"resultUrls":["https://r.example/` + strings.Repeat("a", 9000) + `"]`, []string{`"https://r.example/…"`}},
+		"long word":         {`"resultUrls":["` + strings.Repeat("é", 5000) + `"]`, []string{`"` + strings.Repeat("é", 40) + `…"`}},
+		"control":           {`"resultUrls":["\u001b[31m\n"]`, []string{`"[31m"`}},
+		"many":              {`"resultUrls":["a","b","b","c","d"]`, []string{`"a"`, `"b"`, `"c"`}},
+		"beside a link":     {`"resultUrls":["pending"],"resultVideoUrl":"https://r.example/1"`, nil},
+		"in two fields":     {`"response":{"resultUrls":["x"]},"video_url":"y"`, []string{`"x"`}},
+		"no text":           {`"resultUrls":[7,{"a":"b"},["c"]]`, nil},
+		"sources, not ours": {`"response":{"originUrls":["ftp://in.example"]}`, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := recordWith(t, `"successFlag":1,`+test.members)
+			assert.Equal(t, test.want, got.UnusableLinks)
+			assert.Equal(t, name == "beside a link", len(got.ResultURLs) > 0)
 		})
 	}
 }

@@ -15,6 +15,9 @@ type SubmitRequest struct {
 	// Watermark is an optional identifier "for branding"; kie.ai documents no
 	// more about it.
 	Watermark string
+	// Permit is called once, when the connection is ready and before the first byte of
+	// the request. Its error ends the submission as NotSent. Nil permits.
+	Permit func() error
 }
 
 // lumaSubmission is the body of a submission. kie.ai spells callBackUrl with a
@@ -24,4 +27,8 @@ type lumaSubmission struct {
 	VideoURL    string `json:"videoUrl"`
 	CallbackURL string `json:"callBackUrl,omitempty"`
 	Watermark   string `json:"watermark,omitempty"`
+}
+
+func (r SubmitRequest) lumaSubmission() lumaSubmission {
+	return lumaSubmission{Prompt: r.Prompt, VideoURL: r.VideoURL, CallbackURL: r.CallbackURL, Watermark: r.Watermark}
 }

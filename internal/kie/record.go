@@ -47,8 +47,11 @@ type Record struct {
 	// record has none.
 	Flag int
 	// ResultURLs are at most 100 links to the videos. They expire, and they are
-	// untrusted input.
+	// untrusted input. What may not stand in a URL is encoded.
 	ResultURLs []string
+	// UnusableLinks names the results of a record without ResultURLs that are no http
+	// or https URL, without paths and queries.
+	UnusableLinks []string
 	// Prompt, VideoURL, Watermark and CallbackURL echo the submission. The
 	// callback URL holds a secret token: it is for comparisons and must not be
 	// printed.

@@ -2,6 +2,7 @@ package kie
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ const (
 
 var (
 	errNoTask          = errors.New("the answer names no task")
+	errUnusualTask     = errors.New("the answer names a task in an unusual place and has no code")
 	errRefusalWithTask = errors.New("the answer has an error code and a task id")
 	errBlocked         = errors.New("the request was blocked before it reached kie.ai")
 )
@@ -41,15 +43,17 @@ var (
 //
 // An answer with code 200 and a task id is accepted under any HTTP status. A
 // refusal with a task id contradicts itself: it is Unknown, and Error.TaskID
-// holds the id.
+// holds the id. An answer that is not as documented (compressed, with text around
+// the JSON, broken off, with the id elsewhere or under another name) is searched:
+// the only id in it is accepted with code 200, else it is in Error.TaskID.
 func (c *Client) Submit(ctx context.Context, request SubmitRequest) (taskID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, submitTimeout)
 	defer cancel()
-	body, err := encode(lumaSubmission(request))
+	body, err := encode(request.lumaSubmission())
 	if err != nil {
 		return "", &Error{Op: opSubmit, Class: NotSent, Err: err}
 	}
-	response, sent, err := c.postOnce(ctx, lumaSubmitPath, body)
+	response, sent, err := c.postOnce(ctx, lumaSubmitPath, body, request.Permit)
 	if err != nil {
 		failed := &Error{Op: opSubmit, Class: NotSent, Err: withoutURL(err)}
 		if sent {
@@ -62,8 +66,8 @@ func (c *Client) Submit(ctx context.Context, request SubmitRequest) (taskID stri
 
 // postOnce sends the one POST. If it fails, sent reports whether any byte of the
 // request may have left this machine.
-func (c *Client) postOnce(ctx context.Context, path string, body []byte) (response *http.Response, sent bool, err error) {
-	observed := new(wire)
+func (c *Client) postOnce(ctx context.Context, path string, body []byte, permit func() error) (response *http.Response, sent bool, err error) {
+	observed := &wire{permit: permit}
 	request, err := http.NewRequestWithContext(observed.watch(ctx), http.MethodPost, c.api.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, false, err
@@ -83,13 +87,17 @@ func (c *Client) postOnce(ctx context.Context, path string, body []byte) (respon
 // submitted returns the task id in the answer to a submission, or classifies the
 // answer.
 func (a answer) submitted() (taskID string, err error) {
-	id := firstTaskID(a.fields, a.data)
+	id, accepted, cause := firstTaskID(a.fields, a.data), a.success(), errRefusalWithTask
+	if id == "" && (a.err != nil || accepted) {
+		found := a.candidate()
+		id, accepted, cause = found.id, found.accepted, cmp.Or(a.err, errUnusualTask)
+	}
 	switch {
-	case id != "" && a.success():
+	case id != "" && accepted:
 		return id, nil
 	case id != "":
 		a.taskID = id
-		return "", a.newError(Unknown, errRefusalWithTask)
+		return "", a.newError(Unknown, cause)
 	case a.status >= 500:
 		return "", a.newError(Unknown, a.err)
 	case a.redirects():

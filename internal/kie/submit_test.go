@@ -190,8 +190,9 @@ func TestSubmitUnknownAnswers(t *testing.T) {
 }
 
 func TestSubmitAnswerTooLarge(t *testing.T) {
-	failed := submitError(t, reply{status: 200, body: `{"code":200,"data":{"taskId":"abc"}}` + strings.Repeat(" ", kie.MaxBody)})
+	failed := submitError(t, reply{status: 200, body: `{"code":200,"data":{"taskId":"` + taskID + `"},"log":"` + strings.Repeat("x", kie.MaxBody) + `"}`})
 	assert.Equal(t, kie.Unknown, failed.Class)
+	assert.Equal(t, taskID, failed.TaskID)
 	require.ErrorContains(t, failed, "the answer is larger than 1 MiB")
 }
 

@@ -143,11 +143,13 @@ func TestUploadAnswers(t *testing.T) {
 		"both":                   {reply{status: 200, body: `{"code":200,"data":{"fileUrl":"https://kie.ai/x","downloadUrl":"` + keeps + `"}}`}, kie.Uploaded{URL: keeps}, 0, ""},
 		"invalid times":          {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"` + keeps + `","expiresAt":"tomorrow","fileSize":"1 B"}}`}, kie.Uploaded{URL: keeps}, 0, ""},
 		"no link":                {reply{status: 200, body: `{"success":true,"code":200,"data":{}}`}, kie.Uploaded{}, kie.Temporary, "no link"},
-		"link of another kind":   {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"file:///x"}}`}, kie.Uploaded{}, kie.Temporary, "no link"},
+		"link of another kind":   {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"file:///x"}}`}, kie.Uploaded{}, kie.Temporary, `link "file:///…" can't be used`},
+		"link with a bad host":   {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"https://a b.example/x?sign=x"}}`}, kie.Uploaded{}, kie.Temporary, `link "https://a b.example/…" can't be used`},
+		"link with blanks":       {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":" https://new.example/my clip.mp4?s=%2F "}}`}, kie.Uploaded{URL: "https://new.example/my%20clip.mp4?s=%2F"}, 0, ""},
 		"link that is no https":  {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"http://tempfile.redpandaai.co/a"}}`}, kie.Uploaded{}, kie.Refused, "not https"},
 		"link with a user":       {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"https://redpandaai.co@evil.example/a"}}`}, kie.Uploaded{}, kie.Refused, "no proper link"},
-		"link on a strange host": {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"https://evil.example/a?sign=x"}}`}, kie.Uploaded{}, kie.Refused, "is on evil.example, which is no host of kie.ai's"},
-		"link on a similar host": {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"https://evilredpandaai.co/a"}}`}, kie.Uploaded{}, kie.Refused, "no host of kie.ai's"},
+		"link on a new host":     {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"https://cdn.new.example/a?sign=x"}}`}, kie.Uploaded{URL: "https://cdn.new.example/a?sign=x"}, 0, ""},
+		"link on a private host": {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"https://10.0.0.1/a?sign=x"}}`}, kie.Uploaded{}, kie.Refused, "is on 10.0.0.1, which is no public host"},
 		"another size":           {reply{status: 200, body: `{"code":200,"data":{"downloadUrl":"` + keeps + `","fileSize":7}}`}, kie.Uploaded{}, kie.Temporary, "kept 7 bytes of 1"},
 		"no success":             {reply{status: 200, body: `{"success":false,"code":200,"data":{"downloadUrl":"` + keeps + `"}}`}, kie.Uploaded{}, kie.Temporary, ""},
 		"wrong key":              {reply{status: 401, body: `{"success":false,"code":401,"msg":"m"}`}, kie.Uploaded{}, kie.Temporary, "does not accept the API key"},
@@ -178,20 +180,34 @@ func TestUploadAnswers(t *testing.T) {
 	}
 }
 
-// The host of a link is one of kie.ai's, or in the domain of the upload host of a
-// reseller or a test.
-func TestUploadLinksOfOtherUploadHosts(t *testing.T) {
+// A link may be on any public host, or on the upload host of a test.
+func TestUploadLinkHosts(t *testing.T) {
 	tests := []struct {
 		uploads, link string
 		ok            bool
 	}{
-		{"https://upload.reseller.co.uk", "https://files.reseller.co.uk/a", true},
-		{"https://upload.reseller.co.uk", "https://tempfile.redpandaai.co/a", true},
-		{"https://upload.reseller.co.uk", "https://files.another.co.uk/a", false},
-		{"https://upload.reseller.co.uk", "http://files.reseller.co.uk/a", false},
+		{"https://kieai.redpandaai.co", "https://tempfile.redpandaai.co/a", true},
+		{"https://kieai.redpandaai.co", "https://files.moved.example/a", true},
+		{"https://kieai.redpandaai.co", "https://bücher.example/a", true},
+		{"https://kieai.redpandaai.co", "https://203.0.114.7/a", true},
+		{"https://kieai.redpandaai.co", "https://[2606:4700::1111]:8443/a", true},
+		{"https://kieai.redpandaai.co", "http://files.moved.example/a", false},
+		{"https://kieai.redpandaai.co", "http://kieai.redpandaai.co/a", false},
+		{"https://kieai.redpandaai.co", "https://localhost/a", false},
+		{"https://kieai.redpandaai.co", "https://minio/a", false},
+		{"https://kieai.redpandaai.co", "https://minio./a", false},
+		{"https://kieai.redpandaai.co", "https://minio.kie.internal/a", false},
+		{"https://kieai.redpandaai.co", "https://minio.localhost/a", false},
+		{"https://kieai.redpandaai.co", "https://127.0.0.1/a", false},
+		{"https://kieai.redpandaai.co", "https://192.168.1.1/a", false},
+		{"https://kieai.redpandaai.co", "https://169.254.169.254/a", false},
+		{"https://kieai.redpandaai.co", "https://[::ffff:10.0.0.1]/a", false},
+		{"https://kieai.redpandaai.co", "https://[fd00::1]/a", false},
+		{"https://upload.reseller.internal", "https://upload.reseller.internal:8443/a", true},
 		{"http://127.0.0.1:8090", "http://127.0.0.1:9000/a", true},
+		{"http://127.0.0.1:8090", "https://files.moved.example/a", true},
 		{"http://127.0.0.1:8090", "http://10.9.0.1/a", false},
-		{"http://localhost:8090", "http://localhost/a", true},
+		{"http://localhost:8090", "http://LOCALHOST/a", true},
 		{"http://localhost:8090", "http://otherhost/a", false},
 	}
 	for _, test := range tests {

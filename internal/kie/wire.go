@@ -38,7 +38,9 @@ func newTransport() *http.Transport {
 // request was handed to it. An attempted write counts as sent, whatever it
 // returned.
 type wire struct {
-	mu sync.Mutex
+	// permit must succeed before the first byte; nil permits.
+	permit func() error
+	mu     sync.Mutex
 	// ready is set after connect, proxy and TLS handshakes: bytes written from
 	// then on are the request's.
 	ready   bool
@@ -120,7 +122,16 @@ func (w *wire) beforeWrite() error {
 	if w.sealed {
 		return errSealed
 	}
-	w.written = w.written || w.ready
+	if w.written || !w.ready {
+		return nil
+	}
+	if w.permit != nil {
+		if err := w.permit(); err != nil {
+			w.sealed = true
+			return err
+		}
+	}
+	w.written = true
 	return nil
 }
 
@@ -144,6 +155,12 @@ type opaqueTransport struct {
 }
 
 func (t opaqueTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	if permit := t.wire.permit; permit != nil {
+		if err := permit(); err != nil {
+			_ = request.Body.Close()
+			return nil, err
+		}
+	}
 	t.wire.connected(nil)
 	return t.base.RoundTrip(request)
 }

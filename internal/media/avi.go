@@ -2,70 +2,202 @@ package media
 
 import (
 	"encoding/binary"
-	"errors"
-	"io"
-	"io/fs"
+	"math"
+	"strings"
 	"time"
-
-	"golang.org/x/image/riff"
 )
 
 const (
-	// An AVI file is one RIFF chunk: its identifier and its length in bytes make
-	// up the chunk header, and the form type follows.
-	riffChunkHeader = 8
-	riffFormHeader  = 12
-	// maxMicroseconds is longer than any video and fits a time.Duration.
-	maxMicroseconds = uint64(365 * 24 * time.Hour / time.Microsecond)
+	// A chunk begins with its identifier and its length in bytes. A list is a chunk
+	// whose content begins with its kind.
+	chunkHeader = 8
+	listHeader  = 12
+	// unknownSize is written by programs that can't return to a header, as into a
+	// pipe; 0 is another such size. ffmpeg declares unknownFrames then.
+	unknownSize   = math.MaxUint32
+	unknownFrames = 1 << 30
+	streamPicture = "vids"
 )
 
-// aviSize returns the length that an AVI file declares, and whether the file
-// begins like one.
-func aviSize(file io.ReaderAt) (size int64, ok bool) {
-	header := make([]byte, riffFormHeader)
-	if _, err := file.ReadAt(header, 0); err != nil {
-		return 0, false
-	}
-	size = riffChunkHeader + int64(binary.LittleEndian.Uint32(header[4:]))
-	return size, string(header[:4]) == "RIFF" && string(header[8:]) == "AVI "
+// stream is the header of one stream of an AVI. (AVISTREAMHEADER in Microsoft's AVI
+// RIFF File Reference)
+type stream struct {
+	// A frame lasts scale/rate seconds.
+	scale, rate uint32
+	// frames is the declared number of frames.
+	frames uint32
+	// described means that the format of the stream is there.
+	described bool
 }
 
-// inspectAVI reads the duration from the main header, the first chunk of the
-// first list. It does not check the samples.
-func inspectAVI(file io.ReaderAt, size, declared int64) (Video, error) {
-	if declared > size {
-		return Video{}, MalformedError("the video is cut off")
-	}
-	_, form, err := riff.NewReader(io.NewSectionReader(file, 0, size))
-	if err != nil {
-		return Video{}, noAVIHeader(err)
-	}
-	_, length, list, err := form.Next()
-	if err != nil {
-		return Video{}, noAVIHeader(err)
-	}
-	kind, headers, err := riff.NewListReader(length, list)
-	if err != nil || kind != (riff.FourCC{'h', 'd', 'r', 'l'}) {
-		return Video{}, noAVIHeader(err)
-	}
-	kind, _, content, err := headers.Next()
-	if err != nil || kind != (riff.FourCC{'a', 'v', 'i', 'h'}) {
-		return Video{}, noAVIHeader(err)
-	}
-	// The first number is the microseconds per frame, the fifth the number of
-	// frames. (AVIMAINHEADER in Microsoft's AVI RIFF File Reference)
-	var header [14]uint32
-	if err := binary.Read(content, binary.LittleEndian, &header); err != nil {
-		return Video{}, noAVIHeader(err)
-	}
-	microseconds := min(uint64(header[0])*uint64(header[4]), maxMicroseconds)
-	return Video{Duration: time.Duration(microseconds) * time.Microsecond, Extension: ".avi"}, nil
+// avi is an AVI file: its headers, and the frames of its first picture stream.
+type avi struct {
+	reader  *reader
+	streams []stream
+	// picture is the number of the first picture stream, -1 without one.
+	picture int
+	// interval is the number of microseconds per frame of the main header.
+	interval uint32
+	frames   uint64
+	bytes    int64
+	// mediaEnd is the declared end of the last media list. open means that the list
+	// declares no length, or that bytes within it are no chunk.
+	mediaEnd int64
+	open     bool
 }
 
-// noAVIHeader replaces the errors of the RIFF library, but keeps read failures.
-func noAVIHeader(err error) error {
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
+// chunk is the place of one chunk. end is that of the next one.
+type chunk struct {
+	// id is the identifier, that of a list followed by a blank and its kind.
+	id                  string
+	size                uint32
+	start, payload, end int64
+}
+
+func beginsLikeAVI(r *reader) (bool, error) {
+	header, err := r.header(0)
+	return len(header) >= listHeader && string(header[:4]) == "RIFF" && string(header[8:12]) == "AVI ", err
+}
+
+// inspectAVI is the verdict about an AVI: a picture stream with data. The length of
+// the whole file in its header is of no importance.
+func inspectAVI(r *reader) (Video, error) {
+	a := &avi{reader: r, picture: -1}
+	err := a.readAll()
+	switch {
+	case err != nil:
+		return Video{}, err
+	case len(a.streams) == 0:
+		return Video{}, problemf(NoIndex, 0, "it has no AVI header")
+	case a.picture < 0:
+		return Video{}, problemf(NoPicture, 0, "it has no picture stream")
+	case !a.streams[a.picture].described:
+		return Video{}, problemf(NoPicture, 0, "its picture stream names no format")
+	case a.bytes == 0:
+		return Video{}, problemf(NoPicture, 0, "its picture stream has no data")
+	}
+	pictures := a.streams[a.picture]
+	if a.open && pictures.frames < unknownFrames && a.frames < uint64(pictures.frames) {
+		return Video{}, problemf(CutOff, r.size, "the video is cut off: it has %d of %d frames", a.frames, pictures.frames)
+	}
+	video := Video{Extension: ".avi"}
+	if pictures.scale > 0 && pictures.rate > 0 {
+		video.Frame = toDuration(uint64(pictures.scale), pictures.rate)
+		video.Duration = toDuration(a.frames*uint64(pictures.scale), pictures.rate)
+	} else {
+		video.Frame = time.Duration(a.interval) * time.Microsecond
+		video.Duration = toDuration(a.frames*uint64(a.interval), uint32(time.Second/time.Microsecond))
+	}
+	return video, nil
+}
+
+// readAll visits all chunks in their order. Lists need no end: the chunks within one
+// are followed by those behind it.
+func (a *avi) readAll() error {
+	for at, end := int64(listHeader), a.reader.size; end-at >= chunkHeader; {
+		found, err := a.chunk(at)
+		if err != nil || found.id == "" {
+			a.open = a.open || at < a.mediaEnd
+			return err
+		}
+		if err := a.visit(found); err != nil {
+			return err
+		}
+		switch found.id {
+		case "RIFF AVIX", "LIST hdrl", "LIST strl", "LIST movi", "LIST rec ":
+			at = found.payload
+		default:
+			at = found.end
+		}
+	}
+	return nil
+}
+
+// chunk reads a header. The identifier is empty if none begins here.
+func (a *avi) chunk(at int64) (chunk, error) {
+	header, err := a.reader.header(at)
+	if err != nil || strings.Trim(string(header[:4]), idLetters) != "" {
+		return chunk{}, err
+	}
+	found := chunk{id: string(header[:4]), size: binary.LittleEndian.Uint32(header[4:]), start: at, payload: at + chunkHeader}
+	found.end = found.payload + int64(found.size) + int64(found.size&1)
+	if (found.id == "LIST" || found.id == "RIFF") && len(header) >= listHeader {
+		found.id += " " + string(header[8:listHeader])
+		found.payload = at + listHeader
+	}
+	return found, nil
+}
+
+// idLetters are those of identifiers.
+const idLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 _"
+
+func (a *avi) visit(found chunk) error {
+	switch found.id {
+	case "avih":
+		header, err := a.numbers(found, 1)
+		if err == nil {
+			a.interval = header[0]
+		}
 		return err
+	case "strh":
+		header, err := a.numbers(found, 9)
+		if err != nil {
+			return err
+		}
+		if kind := string(binary.LittleEndian.AppendUint32(nil, header[0])); kind == streamPicture && a.picture < 0 {
+			a.picture = len(a.streams)
+		}
+		a.streams = append(a.streams, stream{scale: header[5], rate: header[6], frames: header[8]})
+	case "LIST movi":
+		switch found.size {
+		case 0, unknownSize:
+			a.open = true
+		default:
+			if a.mediaEnd = found.start + chunkHeader + int64(found.size); a.mediaEnd > a.reader.size {
+				return problemf(CutOff, a.reader.size, "the video is cut off: its media end at byte %d, and the file has %d", a.mediaEnd, a.reader.size)
+			}
+		}
+	case "strf":
+		if last := len(a.streams) - 1; last >= 0 {
+			a.streams[last].described = true
+		}
+	default:
+		return a.count(found)
 	}
-	return MalformedError("it has no AVI header where one belongs")
+	return nil
 }
+
+// numbers reads the first numbers of a header.
+func (a *avi) numbers(found chunk, n int) ([]uint32, error) {
+	if int64(found.size) < int64(4*n) || a.reader.size-found.payload < int64(4*n) {
+		return nil, problemf(Malformed, found.start, "its %s header at byte %d is too short", found.id, found.start)
+	}
+	bytes := make([]byte, 4*n)
+	if err := a.reader.read(bytes, found.payload); err != nil {
+		return nil, err
+	}
+	all := make([]uint32, n)
+	for i := range all {
+		all[i] = binary.LittleEndian.Uint32(bytes[4*i:])
+	}
+	return all, nil
+}
+
+// count adds a frame of the picture stream. The identifier of media begins with the
+// number of their stream, in two digits.
+func (a *avi) count(found chunk) error {
+	number := strings.IndexByte(digits, found.id[0])*10 + strings.IndexByte(digits, found.id[1])
+	if strings.Trim(found.id[:2], digits) != "" || number >= len(a.streams) {
+		return nil
+	}
+	if end := found.payload + int64(found.size); end > a.reader.size {
+		return problemf(CutOff, found.start, "the video is cut off: the data of its stream %d at byte %d end at %d, and the file has %d bytes", number, found.start, end, a.reader.size)
+	}
+	if number == a.picture {
+		a.frames++
+		a.bytes += int64(found.size)
+	}
+	return nil
+}
+
+const digits = "0123456789"

@@ -1,58 +1,45 @@
 package media
 
 import (
+	"bytes"
 	"encoding/binary"
-	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/abema/go-mp4"
 )
 
 const (
 	smallHeader = 8
 	largeHeader = 16
-	// maxBoxes bounds the headers read in one file, at all levels together. A
-	// fragmented file of ten seconds has a few hundred.
-	maxBoxes = 1 << 16
+	// maxDescription bounds the bytes of a box that are decoded. The decoded boxes
+	// have about a hundred.
+	maxDescription = 1 << 10
 )
-
-// firstBoxes are the boxes that may begin a file: ftyp, and in MOV files older
-// than ftyp one of the others.
-var firstBoxes = []string{"ftyp", "moov", "mdat", "wide", "free", "skip", "pnot"}
-
-// beginsLikeMP4 reports whether a file may begin with these bytes. Fewer bytes
-// than a header match as far as they go.
-func beginsLikeMP4(bytes []byte) bool {
-	kind := string(bytes[min(4, len(bytes)):min(8, len(bytes))])
-	return slices.ContainsFunc(firstBoxes, func(first string) bool { return strings.HasPrefix(first, kind) })
-}
-
-// ErrTruncated means that the end of a file is missing.
-const ErrTruncated = MalformedError("the video is cut off: its last box runs past the end of the file")
 
 // box is the place of one box of a file, in bytes from its beginning.
 type box struct {
 	// path is the kind of the box after those of the boxes around it, such as
 	// "moov/trak". It is empty for the whole file.
 	path string
-	// payload and end are the limits of the content, behind the header.
-	payload, end int64
+	// start is the place of the header, payload and end are the limits of the content.
+	start, payload, end int64
+	// cut means that the header declares more bytes than the box around it has. The
+	// box ends with that one.
+	cut bool
 }
 
-// boxReader reads box headers. It checks every length before it relies on it.
-type boxReader struct {
-	file io.ReaderAt
-	// headers counts the headers read so far.
-	headers int
-}
+func (b box) kind() string { return b.path[strings.LastIndexByte(b.path, '/')+1:] }
 
-// walk calls visit for each box within another, then for the boxes within it if
-// its path is one of containers. It fails unless boxes fill each container exactly.
-func (r *boxReader) walk(within box, containers []string, visit func(box) error) error {
-	for start := within.payload; start < within.end; {
-		found, err := r.header(start, within)
-		if err != nil {
+// walk calls visit for each box within another, then for the boxes within it if its
+// path is one of containers. It ends at the first bytes that are no box: QuickTime
+// ends a container with four zero bytes; messengers, editors and cameras add bytes of
+// their own.
+func (r *reader) walk(within box, containers []string, visit func(box) error) error {
+	for at := within.payload; at < within.end; {
+		found, ok, err := r.box(at, within)
+		if err != nil || !ok {
 			return err
 		}
 		if err := visit(found); err != nil {
@@ -63,70 +50,64 @@ func (r *boxReader) walk(within box, containers []string, visit func(box) error)
 				return err
 			}
 		}
-		start = found.end
+		at = found.end
 	}
 	return nil
 }
 
-func (r *boxReader) header(start int64, within box) (box, error) {
-	if r.headers++; r.headers > maxBoxes {
-		return box{}, malformedf("more than %d boxes", maxBoxes)
-	}
-	nested, beyond := within.path != "", error(ErrTruncated)
-	if nested {
-		beyond = malformedf("a box at byte %d runs past the %s box around it", start, within.path)
-	}
-	room := within.end - start
-	bytes := make([]byte, min(room, largeHeader))
-	if err := r.readAt(bytes, start); err != nil {
-		return box{}, err
-	}
-	if start == 0 && !beginsLikeMP4(bytes) {
-		return box{}, MalformedError("it does not begin like an MP4 or MOV")
-	}
+// box reads the header of a box. ok is false if none begins here.
+func (r *reader) box(at int64, within box) (found box, ok bool, err error) {
+	room := within.end - at
 	if room < smallHeader {
-		return box{}, beyond
+		return box{}, false, nil
 	}
-	kind := string(bytes[4:8])
-	found := box{path: strings.TrimPrefix(within.path+"/"+kind, "/"), payload: start + smallHeader}
-	size, least := int64(binary.BigEndian.Uint32(bytes)), int64(smallHeader)
+	header, err := r.header(at)
+	if err != nil {
+		return box{}, false, err
+	}
+	kind := string(header[4:8])
+	found = box{path: strings.TrimPrefix(within.path+"/"+kind, "/"), start: at, payload: at + smallHeader}
+	size := int64(binary.BigEndian.Uint32(header))
 	switch size {
 	case 0:
-		// The last box of a file may extend to its end. A header of zeros is no
-		// box but a hole in the file.
-		if nested || kind == "\x00\x00\x00\x00" {
-			return box{}, malformedf("no box begins at byte %d", start)
+		// The box extends to the end of the one around it. A header of zeros is
+		// padding.
+		if kind == "\x00\x00\x00\x00" {
+			return box{}, false, nil
 		}
 		size = room
 	case 1:
 		if room < largeHeader {
-			return box{}, beyond
+			return box{}, false, nil
 		}
-		large := binary.BigEndian.Uint64(bytes[8:])
-		if large > math.MaxInt64 {
-			return box{}, beyond
-		}
-		size, least = int64(large), largeHeader
-		found.payload = start + largeHeader
+		found.payload = at + largeHeader
+		size = int64(min(binary.BigEndian.Uint64(header[8:]), math.MaxInt64))
 	}
-	if size < least {
-		return box{}, malformedf("the box at byte %d is shorter than its own header", start)
+	if size < found.payload-at {
+		return box{}, false, nil
 	}
-	if size > room {
-		return box{}, beyond
-	}
-	found.end = start + size
-	return found, nil
+	found.cut = size > room
+	found.end = at + min(size, room)
+	return found, true, nil
 }
 
-// readAt fills bytes from an offset within the file.
-func (r *boxReader) readAt(bytes []byte, offset int64) error {
-	n, err := r.file.ReadAt(bytes, offset)
-	if n == len(bytes) {
-		return nil
+// head returns the first n bytes of the content.
+func (r *reader) head(of box, n int64) ([]byte, error) {
+	if of.end-of.payload < n {
+		return nil, problemf(Malformed, of.start, "its %s box at byte %d is too short", of.kind(), of.start)
 	}
-	if err == io.EOF {
-		return ErrTruncated
+	bytes := make([]byte, n)
+	return bytes, r.read(bytes, of.payload)
+}
+
+// decode reads a small box.
+func (r *reader) decode(found box, into mp4.IBox) error {
+	payload := make([]byte, min(found.end-found.payload, maxDescription))
+	if err := r.read(payload, found.payload); err != nil {
+		return err
 	}
-	return fmt.Errorf("read the video: %w", err)
+	if _, err := mp4.Unmarshal(bytes.NewReader(payload), uint64(len(payload)), into, mp4.Context{}); err != nil {
+		return problemf(Malformed, found.start, "its %s box at byte %d can't be read", found.kind(), found.start)
+	}
+	return nil
 }

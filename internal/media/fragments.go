@@ -2,181 +2,217 @@ package media
 
 import (
 	"encoding/binary"
-	"errors"
-	"io"
-	"time"
 
 	"github.com/abema/go-mp4"
 )
 
-// The flags of a trun box declare the fields of each of its samples; a tfhd box
-// may declare one duration for all. (ISO/IEC 14496-12, 8.8.7 and 8.8.8)
+// The flags of a tfhd and a trun box declare their fields, those of a trun also the
+// fields of each of its samples. (ISO/IEC 14496-12, 8.8.7 and 8.8.8)
 const (
+	headBaseOffset, headDuration, headSize = 0x1, 0x8, 0x10
+	headBaseIsMoof                         = 0x20000
+
 	runDataOffset, runFirstFlags = 0x1, 0x4
 	runDuration, runSize         = 0x100, 0x200
 	runFlags, runOffset          = 0x400, 0x800
-	headDefaultDuration          = 0x8
-	// runChunk bounds the bytes of a run that are read at a time.
-	runChunk = 16 << 10
 )
 
-// fragmentContainers are the boxes that describe the tracks and their fragments.
-var fragmentContainers = []string{"moov/trak", "moov/trak/mdia", "moov/mvex", "moof/traf"}
+// fragmentContainers are the boxes of a fragment whose boxes are read.
+var fragmentContainers = []string{"moof", "moof/traf"}
 
-// timeline adds up the duration of tracks with samples in fragments. Screen
-// recorders write such files; their movie header covers the beginning at best.
-type timeline struct {
-	boxes  *boxReader
-	tracks map[uint32]*trackTime
-	// defaults are the durations of samples without one of their own, by track.
-	defaults map[uint32]uint64
-	// track is that of the current trak or traf box, nil before the header of a traf.
-	track *trackTime
-	// sampleDefault is the default duration of a sample in the current traf box.
-	sampleDefault uint64
-}
+// sampleDefaults are the properties of samples without ones of their own.
+type sampleDefaults struct{ duration, size uint32 }
 
-// trackTime is the time of one track, in units of its own scale.
-type trackTime struct {
-	scale uint32
-	// header is the duration of the samples that the movie header describes.
-	header uint64
-	// start and end are those of the fragments so far.
+// fragmentTime is the time of the fragments of a track, in its units.
+type fragmentTime struct {
 	start, end uint64
 	begun      bool
 }
 
-// fragmentedDuration is the duration of the moof boxes of a file, with the samples
-// that its moov box, the first of the boxes, describes. It is 0 if the duration
-// can't be determined: a malformed fragment does not make the file malformed.
-func fragmentedDuration(file io.ReaderAt, boxes []box) (longest time.Duration, err error) {
-	line := timeline{boxes: &boxReader{file: file}, tracks: map[uint32]*trackTime{}, defaults: map[uint32]uint64{}}
-	for _, part := range boxes {
-		err := line.boxes.walk(part, fragmentContainers, line.visit)
-		if _, malformed := errors.AsType[MalformedError](err); malformed {
-			return 0, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	for _, track := range line.tracks {
-		longest = max(longest, toDuration(track.end-track.start, track.scale))
-	}
-	return longest, nil
+// fragment is one moof box: runs of samples of some tracks.
+type fragment struct {
+	index *index
+	moof  box
+	// headed means that the current traf box has its header. track is that of the
+	// header, nil if the movie has no such picture or sound track.
+	headed   bool
+	track    *track
+	defaults sampleDefaults
+	// base is the place that the offsets of the current traf are relative to, next
+	// the end of the samples before.
+	base, next int64
 }
 
-func (t *timeline) visit(found box) error {
-	switch found.path {
-	case "moov/trak":
-		t.track = &trackTime{}
-	case "moov/trak/tkhd":
-		var header mp4.Tkhd
-		if err := t.boxes.decode(found, &header); err != nil {
+// readFragments checks the place of every sample of the fragments and adds up the
+// duration of the tracks. Screen recorders write such files; their movie header
+// covers the beginning at best.
+func (x *index) readFragments() error {
+	for _, moof := range x.boxes {
+		if moof.path != "moof" {
+			continue
+		}
+		f := &fragment{index: x, moof: moof, base: moof.start, next: moof.start}
+		if err := x.reader.walk(box{payload: moof.start, end: moof.end}, fragmentContainers, f.visit); err != nil {
 			return err
 		}
-		t.tracks[header.TrackID] = t.track
-	case "moov/trak/mdia/mdhd":
-		var header mp4.Mdhd
-		if err := t.boxes.decode(found, &header); err != nil {
-			return err
-		}
-		t.track.scale, t.track.header = header.Timescale, declaredUnits(header.GetDuration(), header.GetVersion())
-	case "moov/mvex/trex":
-		var extends mp4.Trex
-		if err := t.boxes.decode(found, &extends); err != nil {
-			return err
-		}
-		t.defaults[extends.TrackID] = uint64(extends.DefaultSampleDuration)
-	case "moof/traf":
-		t.track = nil
-	case "moof/traf/tfhd":
-		var header mp4.Tfhd
-		if err := t.boxes.decode(found, &header); err != nil {
-			return err
-		}
-		if t.track = t.tracks[header.TrackID]; t.track == nil {
-			return MalformedError("a fragment is of no track")
-		}
-		t.sampleDefault = t.defaults[header.TrackID]
-		if header.CheckFlag(headDefaultDuration) {
-			t.sampleDefault = uint64(header.DefaultSampleDuration)
-		}
-	case "moof/traf/tfdt":
-		if t.track == nil {
-			return nil
-		}
-		var base mp4.Tfdt
-		if err := t.boxes.decode(found, &base); err != nil {
-			return err
-		}
-		t.track.seek(base.GetBaseMediaDecodeTime())
-	case "moof/traf/trun":
-		if t.track == nil {
-			return nil
-		}
-		units, err := t.runDuration(found)
-		if err != nil {
-			return err
-		}
-		if !t.track.begun {
-			t.track.seek(t.track.header)
-		}
-		if t.track.end += units; t.track.end < units {
-			return MalformedError("a fragment is endless")
+	}
+	for _, t := range x.tracks {
+		if t.time.begun {
+			// The edit list covers the samples of the moov box at most.
+			t.units, t.edited = t.time.end-t.time.start, 0
 		}
 	}
 	return nil
 }
 
-// seek sets the decode time of the next fragment. The samples of the movie
-// header precede the first.
-func (t *trackTime) seek(at uint64) {
-	if !t.begun {
-		t.begun, t.start = true, at-min(at, t.header)
+func (f *fragment) visit(found box) error {
+	switch found.path {
+	case "moof/traf":
+		f.headed, f.track, f.base = false, nil, f.next
+	case "moof/traf/tfhd":
+		return f.readHead(found)
+	case "moof/traf/tfdt":
+		var base mp4.Tfdt
+		if f.track == nil {
+			return nil
+		}
+		if err := f.index.reader.decode(found, &base); err != nil {
+			return err
+		}
+		f.track.seek(base.GetBaseMediaDecodeTime())
+	case "moof/traf/trun":
+		if !f.headed {
+			return problemf(Malformed, found.start, "its trun box at byte %d follows no tfhd box", found.start)
+		}
+		if f.track == nil {
+			return nil
+		}
+		return f.index.tolerate(f.track, f.readRun(found))
 	}
-	t.end = max(t.end, at)
+	return nil
 }
 
-// runDuration is the duration of the samples of a run. It reads the run in
-// chunks, whatever number of samples the run declares.
-func (t *timeline) runDuration(trun box) (units uint64, err error) {
-	head := make([]byte, 8)
-	if trun.end-trun.payload < int64(len(head)) {
-		return 0, MalformedError("a trun box is too short")
+func (f *fragment) readHead(found box) error {
+	var header mp4.Tfhd
+	if err := f.index.reader.decode(found, &header); err != nil {
+		return err
 	}
-	if err := t.boxes.readAt(head, trun.payload); err != nil {
-		return 0, err
+	for _, t := range f.index.tracks {
+		if t.id == header.TrackID && (t.handler == handlerPicture || t.handler == handlerSound) {
+			f.track = t
+			break
+		}
+	}
+	f.headed = true
+	var extended bool
+	f.defaults, extended = f.index.extends[header.TrackID]
+	if !extended && f.track != nil && f.track.handler == handlerPicture {
+		return problemf(Malformed, found.start, "its track %d has a fragment at byte %d and no trex box", f.track.id, f.moof.start)
+	}
+	if header.CheckFlag(headDuration) {
+		f.defaults.duration = header.DefaultSampleDuration
+	}
+	if header.CheckFlag(headSize) {
+		f.defaults.size = header.DefaultSampleSize
+	}
+	switch {
+	case header.CheckFlag(headBaseOffset):
+		if header.BaseDataOffset > uint64(f.index.reader.size) { //nolint:gosec // not negative
+			return problemf(CutOff, found.start, "the video is cut off: samples are at byte %d, and the file has %d", header.BaseDataOffset, f.index.reader.size)
+		}
+		f.base = int64(header.BaseDataOffset) //nolint:gosec // within the file
+	case header.CheckFlag(headBaseIsMoof):
+		f.base = f.moof.start
+	}
+	f.next = f.base
+	return nil
+}
+
+// readRun checks the place of the samples of a trun box, which lie in one piece.
+func (f *fragment) readRun(found box) error {
+	reader := f.index.reader
+	head, err := reader.head(found, min(12, found.end-found.payload))
+	if err != nil {
+		return err
+	}
+	if len(head) < 8 {
+		return problemf(Malformed, found.start, "its trun box at byte %d is too short", found.start)
 	}
 	flags, count := binary.BigEndian.Uint32(head)&0xffffff, binary.BigEndian.Uint32(head[4:])
-	if flags&runDuration == 0 {
-		return uint64(count) * t.sampleDefault, nil
-	}
-	size := func(fields ...uint32) (bytes int64) {
-		for _, flag := range fields {
+	fields := func(all ...uint32) (bytes int64) {
+		for _, flag := range all {
 			if flags&flag != 0 {
 				bytes += 4
 			}
 		}
 		return bytes
 	}
-	// The duration is the first field of a sample.
-	sample := size(runDuration, runSize, runFlags, runOffset)
-	at := trun.payload + int64(len(head)) + size(runDataOffset, runFirstFlags)
-	end := at + int64(count)*sample
-	if end > trun.end {
-		return 0, MalformedError("a trun box is too short")
-	}
-	chunk := make([]byte, runChunk/sample*sample)
-	for at < end {
-		piece := chunk[:min(int64(len(chunk)), end-at)]
-		if err := t.boxes.readAt(piece, at); err != nil {
-			return 0, err
+	start := f.next
+	if flags&runDataOffset != 0 {
+		if len(head) < 12 {
+			return problemf(Malformed, found.start, "its trun box at byte %d is too short", found.start)
 		}
-		at += int64(len(piece))
-		for ; len(piece) > 0; piece = piece[sample:] {
-			units += uint64(binary.BigEndian.Uint32(piece))
+		start = f.base + int64(int32(binary.BigEndian.Uint32(head[8:]))) //nolint:gosec // a signed field
+	}
+	if start < 0 {
+		return problemf(Malformed, found.start, "samples of its track %d are before the beginning of the file", f.track.id)
+	}
+	bytes, units := uint64(count)*uint64(f.defaults.size), uint64(count)*uint64(f.defaults.duration)
+	if width := fields(runDuration, runSize, runFlags, runOffset); flags&(runDuration|runSize) != 0 {
+		samples, err := reader.table(found, 8+fields(runDataOffset, runFirstFlags), int64(count), width)
+		if err != nil {
+			return err
+		}
+		if bytes, units, err = samples.addUp(flags, count, f.defaults, int(width)); err != nil {
+			return err
 		}
 	}
-	return units, nil
+	place, err := f.index.span(f.track, uint64(start), bytes)
+	if err != nil {
+		return err
+	}
+	if err := f.index.checkHole(f.track, place); err != nil {
+		return err
+	}
+	f.next = place.end
+	f.track.extend(uint64(count), bytes, units)
+	return nil
+}
+
+// addUp adds up the sizes and durations of the samples of a run.
+func (t *table) addUp(flags, count uint32, defaults sampleDefaults, width int) (bytes, units uint64, err error) {
+	for ; count > 0; count-- {
+		entry, err := t.next(width)
+		if err != nil {
+			return 0, 0, err
+		}
+		own := defaults
+		if flags&runDuration != 0 {
+			own.duration, entry = binary.BigEndian.Uint32(entry), entry[4:]
+		}
+		if flags&runSize != 0 {
+			own.size = binary.BigEndian.Uint32(entry)
+		}
+		bytes, units = add(bytes, uint64(own.size)), add(units, uint64(own.duration))
+	}
+	return bytes, units, nil
+}
+
+// extend adds the samples of a run to a track.
+func (t *track) extend(samples, bytes, units uint64) {
+	if !t.time.begun {
+		t.seek(t.units)
+	}
+	t.samples += samples
+	t.bytes = add(t.bytes, bytes)
+	t.time.end = add(t.time.end, units)
+}
+
+// seek sets the decode time of the next run. The samples of the moov box precede
+// the first.
+func (t *track) seek(at uint64) {
+	if !t.time.begun {
+		t.time.begun, t.time.start = true, at-min(at, t.units)
+	}
+	t.time.end = max(t.time.end, at)
 }

@@ -3,74 +3,80 @@ package media_test
 import (
 	"bytes"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"lumaflow/internal/media"
-	"lumaflow/test/mp4test"
 )
 
-func FuzzInspectMP4(f *testing.F) {
-	for _, name := range []string{"clip.mp4", "clip.mov", "fragmented.mp4"} {
-		data, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
+// seeds are the files of the corpus and headers at the limits of their fields.
+func seeds(f *testing.F) {
+	f.Helper()
+	for _, file := range corpus(f) {
+		f.Add(file.data)
 	}
-	f.Add(bytes.Join([][]byte{fileType("isom"), mp4test.Movie(9960, 1000, 1280, 720), atom("mdat", make([]byte, 500))}, nil))
+	good := tenSeconds.Bytes()
+	f.Add(good)
+	f.Add(with(f, good, "stsz", 4, 1<<32-1, 1<<32-1))
+	f.Add(with(f, good, "stsc", 4, 1, 1, 1<<32-1))
+	f.Add(with(f, good, "stco", 4, 1<<32-1))
+	f.Add(with(f, good, "stts", 4, 2, 1<<32-1, 1<<32-1))
 	f.Add(append(fileType("qt  "), "\x00\x00\x00\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff"...))
 	f.Add(append(fileType("isom"), "\x00\x00\x00\x00moov\x00\x00\x00\x00trak"...))
+	f.Add([]byte("RIFF\x24\x00\x00\x00AVI LIST\x04\x00\x00\x00hdrlLIST\x04\x00\x00\x00movi"))
+	f.Add([]byte("RIFF\xff\xff\xff\xffAVI LIST\x00\x00\x00\x00hdrlavih"))
 	f.Add([]byte("<!DOCTYPE html>"))
 	f.Add([]byte{})
+}
+
+// A file that is accepted has what makes up a video, and none is accepted after it
+// is refused as delivered.
+func FuzzInspectMP4(f *testing.F) {
+	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		found, err := media.InspectMP4(bytes.NewReader(data), int64(len(data)))
-		if err != nil {
-			if found != (media.Video{}) {
-				t.Errorf("an error and %+v", found)
-			}
-			return
+		delivered, deliveredErr := media.InspectDelivered(bytes.NewReader(data), int64(len(data)))
+		if err == nil && (deliveredErr != nil || found != delivered) {
+			t.Errorf("%+v alone, %+v and %v as delivered", found, delivered, deliveredErr)
 		}
-		if found.Duration < 0 || found.Width < 0 || found.Height < 0 || found.Width > 1<<16 || found.Height > 1<<16 {
-			t.Errorf("impossible: %+v", found)
-		}
-		if found.Extension != ".mp4" && found.Extension != ".mov" {
-			t.Errorf("extension %q", found.Extension)
-		}
-		if !bytes.Contains(data, []byte("moov")) {
-			t.Error("accepted without a moov")
+		checkResult(t, data, found, err)
+		checkResult(t, data, delivered, deliveredErr)
+		if err == nil && found.Extension == ".avi" {
+			t.Error("an AVI")
 		}
 	})
 }
 
 // Inspect names a container that the bytes contain, or returns an error.
 func FuzzInspect(f *testing.F) {
-	for _, name := range []string{"clip.avi", "clip.mov", "fragmented.mp4"} {
-		data, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	f.Add([]byte("RIFF\x24\x00\x00\x00AVI LIST\x04\x00\x00\x00hdrlLIST\x04\x00\x00\x00movi"))
-	f.Add([]byte("RIFF\xff\xff\xff\xffAVI LIST\x00\x00\x00\x00hdrlavih"))
+	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		found, err := media.Inspect(bytes.NewReader(data), int64(len(data)))
-		switch {
-		case err != nil:
-			var malformed media.MalformedError
-			if found != (media.Video{}) || !errors.As(err, &malformed) {
-				t.Errorf("an error of type %T and %+v", err, found)
-			}
-		case found.Extension == ".avi":
-			if !bytes.HasPrefix(data, []byte("RIFF")) || !bytes.Contains(data, []byte("avih")) {
-				t.Error("accepted as an AVI")
-			}
-		default:
-			if !bytes.Contains(data, []byte("moov")) {
-				t.Errorf("accepted as %q", found.Extension)
-			}
-		}
+		checkResult(t, data, found, err)
 	})
+}
+
+func checkResult(t *testing.T, data []byte, found media.Video, err error) {
+	t.Helper()
+	if err != nil {
+		failed, ok := errors.AsType[*media.Error](err)
+		switch {
+		case found != (media.Video{}) || !ok:
+			t.Errorf("an error of type %T and %+v", err, found)
+		case failed.Offset < 0 || failed.Offset > int64(len(data)) || failed.Problem == "" || failed.Error() == "":
+			t.Errorf("an error without a place or reason: %#v", failed)
+		}
+		return
+	}
+	if found.Duration < 0 || found.Frame < 0 || found.Width < 0 || found.Height < 0 || found.Width > 1<<16 || found.Height > 1<<16 {
+		t.Errorf("impossible: %+v", found)
+	}
+	required := map[string][]string{".mp4": {"ftyp", "moov", "vide"}, ".mov": {"moov", "vide"}, ".avi": {"RIFF", "AVI ", "vids"}}[found.Extension]
+	if required == nil {
+		t.Errorf("extension %q", found.Extension)
+	}
+	for _, part := range required {
+		if !bytes.Contains(data, []byte(part)) {
+			t.Errorf("accepted as %s without %s", found.Extension, part)
+		}
+	}
 }

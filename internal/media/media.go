@@ -1,21 +1,30 @@
-// Package media inspects video files: whether a file is a complete MP4, MOV or
-// AVI, how long it plays and how large its picture is. It reads headers only,
-// whatever the size of the file, and decodes no samples: damage inside the media
-// data goes unnoticed.
+// Package media inspects video files: whether a file is an MP4, MOV or AVI with a
+// picture, how long it plays and how large its picture is. The index of the file
+// decides: a file is a video if it has a picture track with at least one sample and
+// the file contains every sample. Other bytes, unknown boxes and their order are of
+// no importance.
+//
+// An inspection reads the index only, whatever the size of the file, and decodes no
+// samples: damage inside the media data goes unnoticed. Its memory and time are
+// bounded, whatever the file claims: at most 65,536 box headers and 16 MB of tables.
 package media
 
 import (
-	"fmt"
 	"io"
 	"time"
 )
 
 // Video describes an inspected file.
 type Video struct {
-	// Duration is 0 if the file declares none.
+	// Duration is that of the longest picture or sound track, as its samples and its
+	// edit list give it, or that of the movie header if it is longer. It is 0 if the
+	// file has none.
 	Duration time.Duration
-	// Width and Height are those of the largest track in pixels, before any
-	// rotation. They are 0 if no track declares a size, and for AVI files.
+	// Frame is the mean duration of a frame of the longest picture track, 0 if it is
+	// not known.
+	Frame time.Duration
+	// Width and Height are those of the largest picture track in pixels, before any
+	// rotation. They are 0 if the track declares no size, and for AVI files.
 	Width, Height int
 	// Extension is ".mp4", ".mov" or ".avi". The content decides, not the name.
 	Extension string
@@ -33,21 +42,32 @@ func (v Video) ContentType() string {
 	}
 }
 
-// MalformedError is the reason why a file is not a complete video. Every other
-// error of this package is a failure to read the file.
-type MalformedError string
-
-func (e MalformedError) Error() string { return string(e) }
-
-func malformedf(format string, args ...any) error {
-	return MalformedError(fmt.Sprintf(format, args...))
+// Inspect inspects a file of this size: an MP4 or MOV, as InspectMP4 does, or an
+// AVI. An AVI that was written to a pipe declares no number of frames; one that was
+// cut off between two of them can't be detected.
+//
+// The error is an *Error if the file is no video, else a failure to read it.
+func Inspect(file io.ReaderAt, size int64) (Video, error) {
+	r := newReader(file, size)
+	if avi, err := beginsLikeAVI(r); err != nil || avi {
+		if err != nil {
+			return Video{}, err
+		}
+		return inspectAVI(r)
+	}
+	return inspectMP4(r, false)
 }
 
-// Inspect checks that a file of this size is an MP4 or MOV, as InspectMP4 does,
-// or an AVI.
-func Inspect(file io.ReaderAt, size int64) (Video, error) {
-	if declared, ok := aviSize(file); ok {
-		return inspectAVI(file, size, declared)
-	}
-	return InspectMP4(file, size)
+// InspectMP4 inspects an MP4 or MOV file of this size. A fragmented file must have
+// a mark of its end, or its length declared: without them a file that was cut off
+// between two fragments can't be told from a complete one. Its error is an *Error
+// of the problem Unfinished.
+func InspectMP4(file io.ReaderAt, size int64) (Video, error) {
+	return inspectMP4(newReader(file, size), false)
+}
+
+// InspectDelivered is InspectMP4 for a file whose transport has proven the number of
+// its bytes. A fragmented file needs no mark of its end.
+func InspectDelivered(file io.ReaderAt, size int64) (Video, error) {
+	return inspectMP4(newReader(file, size), true)
 }

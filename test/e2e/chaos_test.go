@@ -30,7 +30,8 @@ func TestChaos(t *testing.T) {
 	require.NoError(t, err)
 	relative, err := filepath.Rel(here, link)
 	require.NoError(t, err)
-	got := execute(t, os.Environ(), chaos, "--binary", binary, "--seeds", "2", "--from", "90", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
+	// The jobs of a seed end within six minutes.
+	got := executeWithin(t, 5*patience, os.Environ(), chaos, "--binary", binary, "--seeds", "2", "--from", "90", "--jobs", "25", "--parallel", "2", "--json", "--folder", relative)
 	require.Zero(t, got.code, got.err)
 	var report campaign.Report
 	require.NoError(t, json.Unmarshal([]byte(got.out), &report))

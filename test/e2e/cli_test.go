@@ -35,7 +35,7 @@ func TestBadInput(t *testing.T) {
 		{"unknown field", []string{nowhere}, []string{"submit", "--input", `{"prompt":"p","videoUrl":"https://x.example.org","vide":1}`}, 2, "vide"},
 		{"unknown flag", nil, []string{"submit", "--frobnicate"}, 2, "frobnicate"},
 		{"unknown command", nil, []string{"frobnicate"}, 2, "frobnicate"},
-		{"no command", nil, nil, 2, "expected"},
+		{"no command", nil, nil, 2, "the command is missing"},
 		{"demo with an unreadable video", nil, []string{"demo", "--video", "/nonexistent/clip.mp4"}, 2, "--video"},
 		{"demo with a folder for a video", nil, []string{"demo", "--video", t.TempDir()}, 2, "--video"},
 		{"demo with a text for a video", nil, []string{"demo", "--video", file}, 2, "--video"},

@@ -107,19 +107,19 @@ func TestMetricsOfARun(t *testing.T) {
 	require.NoError(t, temporal.CancelWorkflow(t.Context(), w.taskQueue+"-left", ""))
 	_, err = w.result(w.taskQueue + "-left")
 	require.Error(t, err)
-	// A callback of a closed job is counted as late.
+	// A callback of a job that a person ended is counted as at risk.
 	secrets, err := callback.ParseSecrets(callbackSecret)
 	require.NoError(t, err)
 	minter, err := callback.NewMinter(w.webhookURL, secrets)
 	require.NoError(t, err)
-	response, err := http.Post(minter.URL("default", w.taskQueue+"-left"), "application/json", bytes.NewReader([]byte(`{"code":200,"data":{"taskId":"x"}}`)))
+	response, err := http.Post(minter.URL("default", w.taskQueue+"-left"), "application/json", bytes.NewReader([]byte(`{"code":500,"data":{"taskId":"`+w.charge("left [size: 40MB] [fault: stall]").TaskID+`"}}`)))
 	require.NoError(t, err)
 	_ = response.Body.Close()
 
 	hooks, hookNames := w.webhook.samples()
 	assert.GreaterOrEqual(t, hooks[`lumaflow_callbacks_total{verdict="accepted"}`], 5.0)
 	assert.GreaterOrEqual(t, hooks[`lumaflow_callbacks_total{verdict="forged"}`], 1.0)
-	assert.InDelta(t, 1.0, hooks[`lumaflow_callbacks_total{verdict="late"}`], 0)
+	assert.InDelta(t, 1.0, hooks[`lumaflow_callbacks_total{verdict="at-risk"}`], 0)
 	assert.Zero(t, hooks[`lumaflow_callbacks_total{verdict="malformed"}`])
 
 	// The gauges are updated periodically. A restarted worker updates them at its

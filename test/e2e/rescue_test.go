@@ -131,7 +131,7 @@ func TestRescueOfAnUnknownTask(t *testing.T) {
 	require.Contains(t, got.err, "0 of 1 done, 1 waiting: kie.ai has no record of task "+unknown+" yet: ", "the reason is shown while the job still polls")
 	require.Contains(t, got.err, "kie.ai has no record of task "+unknown+": ")
 	require.Contains(t, got.err, "https://kie.ai/logs")
-	require.Contains(t, got.err, "the job ended without its video; the same command tries again, at no cost")
+	require.Contains(t, got.err, "the job ended without its video; the same task ids can be given again, at no cost")
 	require.Zero(t, w.ledger().Charges)
 }
 

@@ -81,7 +81,7 @@ func TestAtRisk(t *testing.T) {
 			require.Equal(t, workflows.ResultOverdue, risks[overdue].Failure)
 			require.Equal(t, starter.FailureTerminated, risks[noCallback].Failure)
 			require.Equal(t, workflows.StageCollecting, risks[collecting].Stage)
-			for task, start := range map[string]starter.CountStart{overdue: starter.FromEnd, collecting: starter.FromEnd, noCallback: starter.FromSubmission} {
+			for task, start := range map[string]starter.CountStart{overdue: starter.FromEnd, collecting: starter.FromSubmission, noCallback: starter.FromSubmission} {
 				require.Equal(t, start, risks[task].CountedFrom)
 				require.Equal(t, 335, risks[task].HoursLeft)
 			}

@@ -125,7 +125,7 @@ func TestOneTraceForAJob(t *testing.T) {
 		}
 		assert.Len(t, byTrace, 1, "%s: %v", id, names)
 		for _, name := range []string{
-			"RunWorkflow:ModifyVideo", "StartActivity:Submit", "RunActivity:Submit", "StartActivity:Poll", "RunActivity:Poll",
+			"RunWorkflow:ModifyVideo", "StartActivity:Submit", "RunActivity:Submit", "StartActivity:Confirm", "RunActivity:Confirm",
 			"StartActivity:Download", "RunActivity:Download", "StartActivity:WriteReceipt", "RunActivity:WriteReceipt",
 		} {
 			assert.Positive(t, names["lumaflow-worker "+name], "%s: %s in %v", id, name, names)

@@ -240,7 +240,7 @@ func TestBadUploadAnswers(t *testing.T) {
 		want   string
 	}{
 		"another key":    {401, `{"success":false,"code":401,"msg":"` + apiKey + ` is wrong"}`, "check KIE_API_KEY"},
-		"a strange host": {200, `{"success":true,"code":200,"data":{"downloadUrl":"https://evil.example/in.mp4"}}`, "is on evil.example, which is no host of kie.ai's"},
+		"a private host": {200, `{"success":true,"code":200,"data":{"downloadUrl":"https://10.9.8.7/in.mp4"}}`, "is on 10.9.8.7, which is no public host"},
 		"an old link":    {200, `{"success":true,"code":200,"data":{"downloadUrl":"http://127.0.0.1/in.mp4","expiresAt":"2020-01-01T00:00:00Z"}}`, "deletes it at 2020-01-01"},
 		"a refusal":      {413, `<html>`, "refused"},
 		"a redirect":     {307, ``, "KIE_UPLOAD_BASE_URL"},

@@ -187,7 +187,13 @@ func (w *world) temporalCLI(args ...string) answer {
 
 func execute(t testing.TB, env []string, name string, args ...string) answer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	return executeWithin(t, 2*patience, env, name, args...)
+}
+
+// executeWithin kills the command after a time.
+func executeWithin(t testing.TB, limit time.Duration, env []string, name string, args ...string) answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)

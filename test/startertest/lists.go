@@ -2,6 +2,7 @@ package startertest
 
 import (
 	"context"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,8 +35,10 @@ func (f *Temporal) ListWorkflow(ctx context.Context, in *workflowservice.ListWor
 		return nil, serviceerror.NewInvalidArgument("invalid query: column name is not a valid search attribute")
 	}
 	runs := slices.Clone(f.EarlierRuns)
-	for _, run := range f.Runs {
-		runs = append(runs, run)
+	if job := ofJob.FindStringSubmatch(in.GetQuery()); job != nil && f.Runs[job[1]] != nil {
+		runs = append(runs, f.Runs[job[1]])
+	} else if job == nil {
+		runs = slices.AppendSeq(runs, maps.Values(f.Runs))
 	}
 	key := func(r *Run) string { return r.ID + "/" + r.RunID }
 	runs = slices.DeleteFunc(runs, func(r *Run) bool {
@@ -43,19 +46,37 @@ func (f *Temporal) ListWorkflow(ctx context.Context, in *workflowservice.ListWor
 	})
 	slices.SortFunc(runs, func(a, b *Run) int { return strings.Compare(key(a), key(b)) })
 	page := &workflowservice.ListWorkflowExecutionsResponse{}
-	for _, run := range runs[:min(len(runs), int(in.GetPageSize()), 2)] {
+	size := 2
+	if in.GetPageSize() > 0 {
+		size = min(size, int(in.GetPageSize()))
+	}
+	for _, run := range runs[:min(len(runs), size)] {
 		page.Executions = append(page.Executions, run.info())
 		page.NextPageToken = []byte(key(run))
 	}
 	return page, nil
 }
 
+// CountWorkflow counts the runs that a list would have.
+func (f *Temporal) CountWorkflow(_ context.Context, in *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	counted := &workflowservice.CountWorkflowExecutionsResponse{}
+	for _, run := range f.Runs {
+		if run.selected(in.GetQuery()) {
+			counted.Count++
+		}
+	}
+	return counted, f.ListError
+}
+
 var (
 	closedAfter = regexp.MustCompile(`CloseTime > '([^']+)'`)
+	ofJob       = regexp.MustCompile(`WorkflowId = '([^']+)'`)
 	ofTask      = regexp.MustCompile(`LumaTaskId = '([^']+)'`)
 )
 
-// selected evaluates the conditions that package starter uses in list queries.
+// selected evaluates the conditions that the job client uses in list queries.
 func (r *Run) selected(query string) bool {
 	open := r.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	switch {
@@ -69,6 +90,9 @@ func (r *Run) selected(query string) bool {
 		if err != nil || !r.Closed.After(limit) {
 			return false
 		}
+	}
+	if job := ofJob.FindStringSubmatch(query); job != nil && r.ID != job[1] {
+		return false
 	}
 	task := ofTask.FindStringSubmatch(query)
 	return task == nil || r.Attributes["LumaTaskId"] == task[1]

@@ -1,15 +1,16 @@
 package startertest
 
 import (
+	"cmp"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
-	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -27,19 +28,29 @@ var Request = workflows.ModifyVideoInput{Prompt: "snow", VideoURL: Video}
 
 // Run is one run of a job.
 type Run struct {
-	ID, RunID  string
-	Type       string
-	TaskQueue  string
-	Status     enumspb.WorkflowExecutionStatus
-	Started    time.Time
+	ID, RunID string
+	Type      string
+	TaskQueue string
+	Status    enumspb.WorkflowExecutionStatus
+	Started   time.Time
+	// StartDelay is the time from the start to the first workflow task.
+	StartDelay time.Duration
 	Closed     time.Time
 	Attributes map[string]string
+	// Memo holds what the run has paid; FirstRunID is the first run of its chain, by
+	// default the run itself.
+	Memo *paid.Facts
+	// Codec encodes the memo; nil leaves it as it is.
+	Codec      func(*commonpb.Payload) *commonpb.Payload
+	FirstRunID string
 	History    *History
 	Pending    []*workflowpb.PendingActivityInfo
 	// Answer handles the status query; if it is nil, the query times out.
 	Answer func() (workflows.Status, error)
 	// Versioning pins the run to a worker version.
 	Versioning *workflowpb.WorkflowExecutionVersioningInfo
+	// RunTimeout and ExecutionTimeout are those of the start; zero means none.
+	RunTimeout, ExecutionTimeout time.Duration
 	// WorkflowTaskAttempt is the attempt of the pending workflow task.
 	WorkflowTaskAttempt int32
 	// Update handles a resolution; if it is nil, the update times out.
@@ -90,7 +101,16 @@ func (r *Run) info() *workflowpb.WorkflowExecutionInfo {
 		TaskQueue:      r.TaskQueue,
 		Status:         r.Status,
 		StartTime:      timestamppb.New(r.Started),
+		ExecutionTime:  timestamppb.New(r.Started.Add(r.StartDelay)),
 		VersioningInfo: r.Versioning,
+		FirstRunId:     cmp.Or(r.FirstRunID, r.RunID),
+	}
+	if r.Memo != nil {
+		memo := r.payload(r.Memo)
+		if r.Codec != nil {
+			memo = r.Codec(memo)
+		}
+		info.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{paid.MemoKey: memo}}
 	}
 	if !r.Closed.IsZero() {
 		info.CloseTime = timestamppb.New(r.Closed)
@@ -98,15 +118,13 @@ func (r *Run) info() *workflowpb.WorkflowExecutionInfo {
 	if len(r.Attributes) > 0 {
 		info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
 		for name, value := range r.Attributes {
-			payload, err := converter.GetDefaultDataConverter().ToPayload(value)
-			if err != nil {
-				panic(err)
-			}
-			info.SearchAttributes.IndexedFields[name] = payload
+			info.SearchAttributes.IndexedFields[name] = r.payload(value)
 		}
 	}
 	return info
 }
+
+func (r *Run) payload(value any) *commonpb.Payload { return r.History.Payloads(value).GetPayloads()[0] }
 
 // CompleteAfter makes started jobs wait for a task and complete after a time.
 func (f *Temporal) CompleteAfter(after time.Duration) {

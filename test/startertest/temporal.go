@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lumaflow/workflows"
 )
@@ -35,13 +36,14 @@ type Temporal struct {
 	// recorded.
 	OnStart func(id string, input workflows.ModifyVideoInput)
 
-	// Starts and Inputs record the starts, Cancels the canceled runs, Queries and
-	// PageSizes the list requests.
-	Starts    []client.StartWorkflowOptions
-	Inputs    []workflows.ModifyVideoInput
-	Cancels   []string
-	Queries   []string
-	PageSizes []int
+	// Starts and Inputs record the starts, Cancels and Terminations the canceled and
+	// the terminated runs, Queries and PageSizes the list requests.
+	Starts       []client.StartWorkflowOptions
+	Inputs       []workflows.ModifyVideoInput
+	Cancels      []string
+	Terminations []string
+	Queries      []string
+	PageSizes    []int
 	// StatusQueries counts the queries, Completed the jobs that CompleteAfter has
 	// completed.
 	StatusQueries, Completed int
@@ -97,16 +99,32 @@ func (f *Temporal) find(id string) (*Run, error) {
 	return found, nil
 }
 
-// DescribeWorkflow describes the run in Runs, whatever the run id.
-func (f *Temporal) DescribeWorkflow(_ context.Context, id, _ string) (*client.WorkflowExecutionDescription, error) {
+// earlier returns one of EarlierRuns; nil if there is none.
+func (f *Temporal) earlier(id, runID string) *Run {
+	i := slices.IndexFunc(f.EarlierRuns, func(r *Run) bool { return r.ID == id && r.RunID == runID })
+	if i < 0 {
+		return nil
+	}
+	return f.EarlierRuns[i]
+}
+
+// DescribeWorkflow describes the run in EarlierRuns with the run id, or else the one
+// in Runs.
+func (f *Temporal) DescribeWorkflow(_ context.Context, id, runID string) (*client.WorkflowExecutionDescription, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	found, err := f.find(id)
+	if earlier := f.earlier(id, runID); earlier != nil {
+		found, err = earlier, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &client.WorkflowExecutionDescription{RawResponse: &workflowservice.DescribeWorkflowExecutionResponse{
 		WorkflowExecutionInfo: found.info(), PendingActivities: found.Pending,
+		ExecutionConfig: &workflowpb.WorkflowExecutionConfig{
+			WorkflowRunTimeout: durationpb.New(found.RunTimeout), WorkflowExecutionTimeout: durationpb.New(found.ExecutionTimeout),
+		},
 		PendingWorkflowTask: &workflowpb.PendingWorkflowTaskInfo{Attempt: found.WorkflowTaskAttempt},
 	}}, nil
 }
@@ -174,6 +192,24 @@ func (f *Temporal) CancelWorkflow(_ context.Context, id, runID string) error {
 	return nil
 }
 
+// TerminateWorkflow terminates a run.
+func (f *Temporal) TerminateWorkflow(_ context.Context, id, runID, reason string, _ ...any) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found, err := f.find(id)
+	if err != nil {
+		return err
+	}
+	require.NotEmpty(f.t, reason)
+	require.Equal(f.t, found.RunID, runID)
+	if found.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return serviceerror.NewNotFound("workflow execution already completed")
+	}
+	f.Terminations = append(f.Terminations, id+"/"+runID)
+	found.End(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, time.Since(found.Started))
+	return nil
+}
+
 // UpdateWorkflow calls Update of a run.
 func (f *Temporal) UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
 	require.Equal(f.t, workflows.ResolveUpdate, options.UpdateName)
@@ -233,8 +269,8 @@ func (i *iterator) load() {
 	i.loaded = true
 	i.fake.mu.Lock()
 	found, err := i.fake.find(i.id)
-	if earlier := slices.IndexFunc(i.fake.EarlierRuns, func(r *Run) bool { return r.ID == i.id && r.RunID == i.runID }); earlier >= 0 {
-		found = i.fake.EarlierRuns[earlier]
+	if earlier := i.fake.earlier(i.id, i.runID); earlier != nil {
+		found, err = earlier, nil
 	}
 	i.fake.mu.Unlock()
 	if err != nil {

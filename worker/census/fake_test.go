@@ -3,7 +3,6 @@ package census_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -12,14 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-	commonpb "go.temporal.io/api/common/v1"
-	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
-	workflowpb "go.temporal.io/api/workflow/v1"
-	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/converter"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"lumaflow/starter"
 	"lumaflow/test/metricstest"
@@ -31,118 +23,51 @@ var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
 // job is one open job.
 type job struct {
-	id  string
-	age time.Duration
-	// attribute is the stage in the search attributes, stage the one in the answer
-	// to the status query.
-	attribute, stage workflows.Stage
+	age   time.Duration
+	stage workflows.Stage
 }
 
-// temporal is a Temporal with scripted jobs, the latest first.
-type temporal struct {
-	t    *testing.T
-	jobs []job
+// jobs lists the scripted open jobs and the scripted videos at risk.
+type jobs struct {
+	mu   sync.Mutex
+	open []job
+	// err fails every list, riskErr every search for videos at risk.
+	err, riskErr error
+	// listed, counted and filtered record the requests for open jobs.
+	listed, counted int
+	filtered        starter.Filter
 
-	mu sync.Mutex
-	// down fails every request, noWorker every query of a workflow.
-	down, noWorker bool
-	// filter is the last visibility query.
-	filter                        string
-	queries, pages, countRequests int
-}
-
-func (f *temporal) check(query string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.filter = query
-	if f.down {
-		return serviceerror.NewUnavailable("down")
-	}
-	return nil
-}
-
-func (f *temporal) ListWorkflow(_ context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
-	if err := f.check(request.GetQuery()); err != nil {
-		return nil, err
-	}
-	f.mu.Lock()
-	f.pages++
-	f.mu.Unlock()
-	from := 0
-	if token := request.GetNextPageToken(); token != nil {
-		_, err := fmt.Sscan(string(token), &from)
-		require.NoError(f.t, err)
-	}
-	to := min(from+int(request.GetPageSize()), len(f.jobs))
-	page := &workflowservice.ListWorkflowExecutionsResponse{}
-	for _, job := range f.jobs[from:to] {
-		info := &workflowpb.WorkflowExecutionInfo{
-			Execution: &commonpb.WorkflowExecution{WorkflowId: job.id, RunId: "run-of-" + job.id},
-			StartTime: timestamppb.New(now.Add(-job.age)),
-		}
-		if job.attribute != "" {
-			info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{
-				workflows.StageAttribute: payload(f.t, string(job.attribute)),
-			}}
-		}
-		page.Executions = append(page.Executions, info)
-	}
-	if to < len(f.jobs) {
-		page.NextPageToken = fmt.Append(nil, to)
-	}
-	return page, nil
-}
-
-func (f *temporal) CountWorkflow(_ context.Context, request *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
-	if err := f.check(request.GetQuery()); err != nil {
-		return nil, err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.countRequests++
-	return &workflowservice.CountWorkflowExecutionsResponse{Count: int64(len(f.jobs))}, nil
-}
-
-func (f *temporal) QueryWorkflow(_ context.Context, id, runID, query string, _ ...any) (converter.EncodedValue, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.queries++
-	require.Equal(f.t, workflows.StatusQuery, query)
-	require.Equal(f.t, "run-of-"+id, runID)
-	for _, job := range f.jobs {
-		if job.id == id && !f.noWorker && job.stage != "" {
-			return encoded{workflows.Status{Stage: job.stage}}, nil
-		}
-	}
-	return nil, serviceerror.NewDeadlineExceeded("no worker")
-}
-
-type encoded struct{ status workflows.Status }
-
-func (e encoded) HasValue() bool { return true }
-func (e encoded) Get(into any) error {
-	*into.(*workflows.Status) = e.status
-	return nil
-}
-
-func payload(t *testing.T, value any) *commonpb.Payload {
-	made, err := converter.GetDefaultDataConverter().ToPayload(value)
-	require.NoError(t, err)
-	return made
-}
-
-// media finds the scripted videos at risk.
-type media struct {
 	found    []starter.Risk
-	err      error
 	searches int
 	filter   starter.RiskFilter
 }
 
-func (m *media) AtRisk(_ context.Context, filter starter.RiskFilter) (starter.Risks, error) {
-	m.searches++
-	m.filter = filter
-	return starter.Risks{Found: m.found}, m.err
+func (j *jobs) List(_ context.Context, filter starter.Filter) (entries []starter.Entry, more bool, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.listed, j.filtered = j.listed+1, filter
+	for _, job := range j.open[:min(len(j.open), filter.Limit)] {
+		entries = append(entries, starter.Entry{Stage: job.stage, StartedAt: now.Add(-job.age)})
+	}
+	return entries, len(j.open) > filter.Limit, j.err
+}
+
+func (j *jobs) Count(context.Context, starter.Filter) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.counted++
+	return len(j.open), j.err
+}
+
+func (j *jobs) AtRisk(_ context.Context, filter starter.RiskFilter) (starter.Risks, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.searches, j.filter = j.searches+1, filter
+	return starter.Risks{Found: j.found}, j.riskErr
+}
+
+func expiring(at time.Time) starter.Risk {
+	return starter.Risk{DeletedAt: at}
 }
 
 // polling holds the identities of the workers that poll the task queue.
@@ -181,8 +106,7 @@ func (f *fixture) assertGauges(t *testing.T, want map[string]float64) {
 // fixture is a census over scripted jobs.
 type fixture struct {
 	*census.Census
-	temporal *temporal
-	media    *media
+	jobs     *jobs
 	polling  *polling
 	recorder metricstest.Recorder
 	log      *bytes.Buffer
@@ -191,10 +115,9 @@ type fixture struct {
 	clock func() time.Time
 }
 
-func newFixture(t *testing.T, jobs ...job) *fixture {
+func newFixture(open ...job) *fixture {
 	f := &fixture{
-		temporal: &temporal{t: t, jobs: jobs},
-		media:    &media{},
+		jobs:     &jobs{open: open},
 		polling:  &polling{},
 		recorder: metricstest.New(),
 		log:      &bytes.Buffer{},
@@ -202,8 +125,7 @@ func newFixture(t *testing.T, jobs ...job) *fixture {
 	}
 	f.clock = func() time.Time { return f.now }
 	f.Census = census.New(census.Options{
-		Temporal:  f.temporal,
-		Jobs:      f.media,
+		Jobs:      f.jobs,
 		Pollers:   f.polling,
 		Identity:  census.Identity("5@host@", true),
 		TaskQueue: "o'queue",

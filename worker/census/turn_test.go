@@ -34,12 +34,12 @@ func TestOneWorkerCounts(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := newFixture(t, job{id: "a", age: time.Hour, attribute: workflows.StageWaiting})
+				f := newFixture(job{time.Hour, workflows.StageWaiting})
 				f.polling.identities, f.polling.err = test.identities, test.err
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 				defer cancel()
 				f.Run(ctx)
-				require.Equal(t, test.counts, f.temporal.pages > 10, "%d counts", f.temporal.pages)
+				require.Equal(t, test.counts, f.jobs.listed > 10, "%d counts", f.jobs.listed)
 			})
 		})
 	}
@@ -50,7 +50,7 @@ func TestOneWorkerCounts(t *testing.T) {
 func TestGaugesWithoutTheTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, job{id: "a", age: time.Hour, attribute: workflows.StageWaiting})
+		f := newFixture(job{time.Hour, workflows.StageWaiting})
 		f.polling.set("4@host@metrics")
 		start := time.Now()
 		f.clock = func() time.Time { return f.now.Add(time.Since(start)) }
@@ -75,7 +75,7 @@ func TestGaugesWithoutTheTurn(t *testing.T) {
 		for series, value := range f.recorder.Values() {
 			assert.Equal(t, series != "census_timestamp", math.IsNaN(value), "%s is %v", series, value)
 		}
-		assert.Equal(t, 1, f.temporal.pages)
+		assert.Equal(t, 1, f.jobs.listed)
 
 		f.polling.set()
 		time.Sleep(time.Minute)

@@ -23,6 +23,7 @@ type Command struct {
 	OutputURL string        `arg:"" optional:"" name:"output-url" env:"OUTPUT_URL" default:"./videos" help:"Where the videos are: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
 	Parallel  int           `placeholder:"N" help:"How many files are read at a time (default: one for each processor)."`
 	Grace     time.Duration `default:"24h" help:"How old a video without a receipt is before it is a problem. Its job may still be collecting others: give at least the jobs' deadline."`
+	Deep      bool          `help:"Also check that every file is a complete video. Files of a bucket are copied to the folder for temporary files first, one for each concurrent read."`
 	JSON      bool          `name:"json" help:"Print one JSON object."`
 }
 
@@ -40,6 +41,7 @@ Examples:
   lumaflow audit
   lumaflow audit /srv/videos
   lumaflow audit /srv/videos --json
+  lumaflow audit /srv/videos --deep
   lumaflow audit /mnt/nas/videos --parallel 16 --grace 72h
   lumaflow audit "s3://my-bucket?region=eu-central-1&prefix=videos/" --parallel 16`
 }
@@ -59,7 +61,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		}
 		return err
 	}
-	return c.run(ctx, opened, audit.Options{Parallel: c.Parallel, Grace: c.Grace}, streams)
+	return c.run(ctx, opened, audit.Options{Parallel: c.Parallel, Grace: c.Grace, Deep: c.Deep}, streams)
 }
 
 func (c *Command) run(ctx context.Context, opened audit.Store, options audit.Options, streams command.Streams) error {

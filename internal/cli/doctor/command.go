@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"lumaflow/internal/command"
@@ -49,6 +50,7 @@ Each line is ok, warn or fail, with the next step. The exit code is 1 if any che
 and costs nothing: it posts callbacks for jobs that don't exist, whose ids begin with "lumaflow-doctor.". The results hold
 for this machine: run it where the workers run, and with --only where the webhook runs.
 
+` + command.TemporalHelp + `
 ` + command.SecretsHelp + `
 
 Examples:
@@ -90,7 +92,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		}
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("%d of %d checks failed: %s", len(failed), len(findings), strings.Join(failed, ", "))
+		return fmt.Errorf("%d of %s failed: %s", len(failed), english.Plural(len(findings), "check", ""), strings.Join(failed, ", "))
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func TestOnlyDependentChecks(t *testing.T) {
 			test.change(w)
 			w.settings.Only = []string{test.only}
 			findings, err := w.examine()
-			require.ErrorContains(t, err, "1 of 1 checks failed: "+test.only)
+			require.ErrorContains(t, err, "1 of 1 check failed: "+test.only)
 			assert.Equal(t, doctor.Fail, findings[test.only].Status)
 			assert.Contains(t, findings[test.only].Message, test.want)
 		})

@@ -105,7 +105,7 @@ func TestMalformedEnvironment(t *testing.T) {
 	var out bytes.Buffer
 	require.Error(t, settings.Run(t.Context(), command.Streams{Out: &out, Err: &out}))
 	assert.Contains(t, out.String(), "fail  settings")
-	for _, text := range []string{"POLL_INTERVAL can't be used", `"often"`, "SUBMITS_PER_SECOND can't be used", `LOG_FORMAT is "xml": give one of text,json`} {
+	for _, text := range []string{`POLL_INTERVAL is "often": give a duration`, `SUBMITS_PER_SECOND is "many": give a number`, `LOG_FORMAT is "xml": give one of text,json`} {
 		assert.Contains(t, out.String(), text)
 	}
 	assert.Equal(t, 30*time.Second, settings.PollInterval)

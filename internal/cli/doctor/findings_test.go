@@ -61,7 +61,7 @@ func run(t *testing.T, defects []defect) {
 			if len(failed) == 0 {
 				require.NoError(t, err)
 			} else {
-				require.ErrorContains(t, err, "checks failed: "+strings.Join(failed, ", "))
+				require.ErrorContains(t, err, " failed: "+strings.Join(failed, ", "))
 			}
 		})
 	}
@@ -76,6 +76,8 @@ func TestSettings(t *testing.T) {
 	t.Parallel()
 	run(t, []defect{
 		{"rate", func(w *world) { w.settings.SubmitsPerSecond = 0 }, []want{{"settings", doctor.Fail, "SUBMITS_PER_SECOND is 0: give"}}},
+		{"above kie.ai's rate", func(w *world) { w.settings.SubmitsPerSecond = 2.5 }, []want{{"settings", doctor.Warn, "SUBMITS_PER_SECOND is 2.5, above kie.ai's limit of 20 per 10 s"}}},
+		{"kie.ai's rate", func(w *world) { w.settings.SubmitsPerSecond = 2 }, nil},
 		{"no queue", func(w *world) { w.settings.TaskQueue = "" }, []want{
 			{"settings", doctor.Fail, "TASK_QUEUE is empty"},
 			{"workers", doctor.Skipped, "TASK_QUEUE"}, {"submissions", doctor.Skipped, "TASK_QUEUE"},
@@ -204,7 +206,7 @@ func TestKey(t *testing.T) {
 		{"cap", answers(`{"code":433,"msg":"cap"}`), []want{{"key", doctor.Warn, "usage cap"}}},
 		{"not kie.ai", answers(`<html>parked</html>`), []want{{"key", doctor.Fail, "KIE_BASE_URL"}}},
 		{"unreachable", func(w *world) { w.settings.KieBaseURL = "http://127.0.0.1:1" },
-			[]want{{"key", doctor.Fail, "kie.ai can't be reached"}, {"clock", doctor.Warn, "gives no time"}}},
+			[]want{{"key", doctor.Fail, "kie.ai can't be reached (dial tcp"}, {"clock", doctor.Warn, "kie.ai gives no time (dial tcp"}}},
 		{"malformed address", func(w *world) {
 			w.settings.KieBaseURL = "ftp://user:" + secret + "@kie"
 			w.settings.Only = []string{"key", "clock"}

@@ -55,7 +55,7 @@ func creditErrorFinding(err error) Finding {
 	case failed.Code == http.StatusUnauthorized:
 		return failf("kie.ai refuses KIE_API_KEY (code 401): check it at https://kie.ai/api-key")
 	case failed.Code == 0:
-		return failf("kie.ai can't be reached (%s): check the network, the proxy and KIE_BASE_URL; jobs wait until it answers", brief(err))
+		return failf("kie.ai can't be reached (%s): check the network, the proxy and KIE_BASE_URL; jobs wait until it answers", unanswered(failed))
 	case failed.Code == 433:
 		return warnf("KIE_API_KEY has reached its usage cap: raise it at https://kie.ai/api-key, or wait until it resets; jobs are held")
 	case failed.Code == http.StatusTooManyRequests, failed.Code == 455, failed.Code >= 500:
@@ -65,10 +65,19 @@ func creditErrorFinding(err error) Finding {
 	}
 }
 
+// unanswered is the reason of a request without an answer, or the whole error if it
+// has none.
+func unanswered(failed *kie.Error) string {
+	if failed.Err != nil {
+		return brief(failed.Err)
+	}
+	return brief(failed)
+}
+
 func (e *examination) checkClock(context.Context) Finding {
 	clock, err := e.clock()
-	if _, unanswered := errors.AsType[*kie.Error](err); unanswered {
-		return warnf("kie.ai gives no time (%s): check by other means that this machine's clock is right", brief(err))
+	if failed, ok := errors.AsType[*kie.Error](err); ok {
+		return warnf("kie.ai gives no time (%s): check by other means that this machine's clock is right", unanswered(failed))
 	}
 	if err != nil {
 		return failf("%s", brief(err))

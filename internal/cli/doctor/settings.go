@@ -11,8 +11,12 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"lumaflow/internal/command"
 	"lumaflow/internal/fetch"
 )
+
+// kieSubmitsPerSecond is kie.ai's limit for an account, 20 per 10 s.
+const kieSubmitsPerSecond = 2
 
 // BeforeReset is called by kong before it reads the environment. A malformed
 // variable is a usage error of the other commands; here it is a finding, and the
@@ -31,8 +35,7 @@ func (c *Command) BeforeReset(reading *kong.Context) error {
 		}
 		problem := fmt.Sprintf("%s is %q: give one of %s", variable, value, flag.Enum)
 		if err != nil {
-			reason, _, _ := strings.Cut(err.Error(), " (from envar ")
-			problem = fmt.Sprintf("%s can't be used: %s", variable, reason)
+			problem = command.ParseError(err).Error()
 		}
 		c.malformed = append(c.malformed, problem)
 		flag.Tag.Envs = nil
@@ -59,6 +62,10 @@ func (e *examination) checkSettings(ctx context.Context) Finding {
 	}
 	if e.FetchAllowPrivate && !e.simulated(ctx) {
 		warnings = append(warnings, "FETCH_ALLOW_PRIVATE is on, so that a result link may lead into your own network: unset it unless kie.ai is simulated")
+	}
+	if e.SubmitsPerSecond > kieSubmitsPerSecond {
+		warnings = append(warnings, fmt.Sprintf("SUBMITS_PER_SECOND is %g, above kie.ai's limit of 20 per 10 s, so that it refuses submissions and jobs are held: set at most %d",
+			e.SubmitsPerSecond, kieSubmitsPerSecond))
 	}
 	if len(warnings) > 0 {
 		return warnf("%s", strings.Join(warnings, "; and "))

@@ -33,6 +33,8 @@ failed was paid, so it restarts only with --retry-failed. At most --at-once jobs
 start as these end. Ctrl-C and --timeout end the watching and start no more jobs; started jobs continue, and the same
 command resumes the batch. The exit code is 0 only if all jobs have completed.
 
+` + command.TemporalHelp + `
+
 Examples:
   lumaflow batch shots.jsonl
   lumaflow batch shots.jsonl --retry-failed --json
@@ -63,19 +65,19 @@ func (c *BatchCommand) run(ctx context.Context, s *starter.Starter, orders []sta
 	return c.batchFlags.run(ctx, s, orders, options, streams, retryHint)
 }
 
-// retryHint counts the jobs that failed in an earlier batch and names the flag
-// that restarts them.
+// retryHint counts the jobs whose generation failed and names the flag that restarts
+// them.
 func retryHint(outcomes []starter.Outcome) string {
 	failed := 0
 	for _, outcome := range outcomes {
-		if outcome.Existing && outcome.Failure != nil && outcome.Failure.Type == workflows.GenerationFailed {
+		if outcome.Failure != nil && outcome.Failure.Type == workflows.GenerationFailed {
 			failed++
 		}
 	}
 	if failed == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; kie.ai had made no video for %d of them before, --retry-failed restarts those, each as a new, paid task", failed)
+	return fmt.Sprintf("; kie.ai made no video for %d of them: the same command with --retry-failed restarts those, each as a new, paid task", failed)
 }
 
 // request checks the flags and reads the file.

@@ -26,7 +26,7 @@ func adopting(task string) string { return starter.JobID(workflows.ModifyVideoIn
 
 func TestRescueCommand(t *testing.T) {
 	t1, t2, t3 := adopting("t1"), adopting("t2"), adopting("t3")
-	const free = "; the same command tries again, at no cost"
+	const free = "; the same task ids can be given again, at no cost"
 	collected := func(f *startertest.Temporal, task string) {
 		f.Job(adopting(task)).End(statusCompleted, time.Minute).History.EndCompleted(workflows.ModifyVideoResult{
 			TaskID: task, Videos: []workflows.Video{{Location: "file:///videos/" + task + ".mp4"}},
@@ -51,7 +51,7 @@ func TestRescueCommand(t *testing.T) {
 				t2 + "  completed  1m0s  t2\n  file:///videos/t2.mp4\n",
 			messages: "2 tasks to collect; nothing is submitted, nothing is paid\n" +
 				"task ids that are named more than once count once: 1 left out\n" +
-				"0 of 2 done, 2 started\n2 of 2 done\n",
+				"2 of 2 done\n",
 		},
 		{
 			name: "one fails", command: jobs.RescueCommand{TaskIDs: []string{"t1", "t3"}},
@@ -65,7 +65,7 @@ func TestRescueCommand(t *testing.T) {
 				t1 + "  completed  1m0s  t1\n  file:///videos/t1.mp4\n" +
 				t3 + "  failed     1s    t3\n",
 			messages: "2 tasks to collect; nothing is submitted, nothing is paid\n" +
-				"0 of 2 done, 2 started\n1 of 2 done, 1 failed\n" +
+				"1 of 2 done, 1 started\n1 of 2 done, 1 failed\n" +
 				"job " + t3 + ", task t3: kie.ai has no record of task t3\n",
 			err: "1 of 2 jobs ended without their video" + free,
 		},
@@ -101,7 +101,7 @@ func TestRescueCommand(t *testing.T) {
   }
 ]
 `,
-			messages: "1 task to collect; nothing is submitted, nothing is paid\n0 of 1 done, 1 started\n1 of 1 done\n",
+			messages: "1 task to collect; nothing is submitted, nothing is paid\n1 of 1 done\n",
 		},
 	}
 	for _, test := range tests {
@@ -178,7 +178,7 @@ func TestBatchCommand(t *testing.T) {
 			fake.Job(rainID).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "job "+rainID+", task t: moderated"))
 			streams, _, messages := newStreams("")
 			err := batch(nil).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "1 of 2 jobs ended without their video; kie.ai had made no video for 1 of them before, --retry-failed restarts those, each as a new, paid task")
+			require.EqualError(t, err, "1 of 2 jobs ended without their video; kie.ai made no video for 1 of them: the same command with --retry-failed restarts those, each as a new, paid task")
 			require.Contains(t, messages.String(), "\nline 3: job "+rainID+", task t: moderated\n")
 			require.Len(t, fake.Starts, 1)
 		})

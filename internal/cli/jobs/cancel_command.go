@@ -6,6 +6,7 @@ import (
 
 	"lumaflow/internal/command"
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -20,6 +21,8 @@ type CancelCommand struct {
 func (CancelCommand) Help() string {
 	return `The job stops waiting and collects nothing. kie.ai has no cancel: a task that was submitted continues, is paid,
 and can be collected later with lumaflow submit --task-id.
+
+` + command.TemporalHelp + `
 
 Example:
   lumaflow cancel luma-0123456789abcdef0123456789abcdef`
@@ -58,10 +61,10 @@ func (c *CancelCommand) run(ctx context.Context, s *starter.Starter, streams com
 func leftovers(report starter.Report) string {
 	switch {
 	case report.TaskID != "":
-		return "kie.ai has no cancel: task " + oneline.Clean(report.TaskID) + " continues and is paid; collect it later with: lumaflow submit --task-id " + oneline.Clean(report.TaskID)
+		return "kie.ai has no cancel: task " + oneline.Clean(report.TaskID) + " continues and is paid; collect it later with: " + paid.CollectCommand(oneline.Clean(report.TaskID))
 	case report.Status != nil && report.Status.Stage == workflows.StageHeld:
 		return "nothing was submitted, nothing is paid"
 	default:
-		return "kie.ai has no cancel: a submitted task continues and is paid; find it at https://kie.ai/logs and collect it with: lumaflow submit --task-id TASKID"
+		return "kie.ai has no cancel: a submitted task continues and is paid; find it at https://kie.ai/logs and collect it with: " + paid.CollectCommand("")
 	}
 }

@@ -37,10 +37,12 @@ func (ListCommand) Help() string {
 	return `Lists the jobs of the namespace, whichever client started them. Temporal's lists lag a moment behind the jobs.
 A table that is too wide for the terminal, or for 100 columns elsewhere, shortens ids; --json has them whole.
 
-With --at-risk it reads the histories of the jobs that ended without their video in the last 14 days, and of those that
+With --at-risk it reads the payments of the jobs that ended without their video in the last 14 days, and of those that
 are collecting or whose task was submitted more than an hour ago. It shows the tasks that have ended, or may have, and
-that no job has collected since. kie.ai deletes media 14 days after their task ended. Where only the submission is
+that no job has stored, in any of its runs. kie.ai deletes media 14 days after their task ended. Where only the submission is
 recorded, the time left is counted from that, and is too short by the duration of the task.
+
+` + command.TemporalHelp + `
 
 Examples:
   lumaflow list
@@ -137,10 +139,12 @@ func (c *ListCommand) runAtRisk(ctx context.Context, s *starter.Starter, streams
 func writeRisks(out io.Writer, risks []starter.Risk, now time.Time) error {
 	var rows []terminal.Row
 	for _, risk := range risks {
-		// The stage of an open job, or the failure of a closed one.
 		reason := risk.Failure
-		if risk.State.Open() {
+		switch {
+		case risk.State.Open():
 			reason = string(risk.Stage)
+		case risk.State == starter.StateCompleted:
+			reason = "second task"
 		}
 		rows = append(rows, terminal.Row{Cells: []string{
 			fmt.Sprintf("%dh", risk.HoursLeft), fmt.Sprintf("%s %s ago", risk.CountedFrom, age(now.Sub(risk.Since))),

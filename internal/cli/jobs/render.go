@@ -31,6 +31,9 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 	}
 	add("job", oneline.Clean(report.WorkflowID))
 	add("state", stateText(report, now))
+	if report.Runs != nil {
+		add("runs", report.Runs.String())
+	}
 	status := report.Status
 	if status != nil {
 		stage := string(status.Stage)
@@ -80,6 +83,9 @@ func videosOf(report starter.Report) []workflows.Video {
 
 func pendingText(pending starter.Pending, now time.Time) string {
 	text := fmt.Sprintf("%s, attempt %d", oneline.Clean(pending.Activity), pending.Attempt)
+	if pending.Next != "" {
+		text += ", paused; continue it with: " + oneline.Clean(pending.Next)
+	}
 	if until := pending.NextAttempt.Sub(now); !pending.NextAttempt.IsZero() && until > 0 {
 		text += " in " + seconds(until)
 	}

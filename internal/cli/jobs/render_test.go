@@ -44,14 +44,16 @@ video   file:///videos/luma_result_1.mp4 (12 MB, 9.96s, 1280x720)
 				WorkflowID: "shot-7", State: starter.StateRunning, StartedAt: noon.Add(-time.Hour),
 				Pending: []starter.Pending{
 					{Activity: "Poll", Attempt: 3, LastFailure: "kie.ai answers\npending", NextAttempt: noon.Add(12 * time.Second)},
-					{Activity: "Download", Attempt: 1},
+					{Activity: "Download", Attempt: 1, Next: "temporal activity unpause"},
 				},
+				Runs: &starter.RunCount{Count: 3, Charges: 1, UnknownCharges: 1},
 				Note: "no worker",
 			},
 			`job      shot-7
 state    running for 1h0m0s
+runs     3 runs, 1 charge, 1 more possible with an unknown task
 pending  Poll, attempt 3 in 12s; last failure: kie.ai answers pending
-pending  Download, attempt 1
+pending  Download, attempt 1, paused; continue it with: temporal activity unpause
 note     no worker
 `,
 		},

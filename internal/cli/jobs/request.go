@@ -171,6 +171,9 @@ type jobRequest struct {
 // addVideo opens and checks a video file. Errors about the key and the address are
 // usage errors.
 func (s *jobRequest) addVideo(ctx context.Context, path string, flags uploadFlags) (err error) {
+	if s.video, err = clip.Open(ctx, path); err != nil {
+		return fmt.Errorf("--video: %w", err)
+	}
 	if flags.KieAPIKey == "" {
 		return command.Usagef("KIE_API_KEY is not set, and a file has to be uploaded to kie.ai: make a key at https://kie.ai/api-key")
 	}
@@ -181,9 +184,6 @@ func (s *jobRequest) addVideo(ctx context.Context, path string, flags uploadFlag
 	})
 	if err != nil {
 		return command.Usagef("%w", err)
-	}
-	if s.video, err = clip.Open(ctx, path); err != nil {
-		return fmt.Errorf("--video: %w", err)
 	}
 	s.input.VideoURL, s.input.VideoSHA256 = "", s.video.SHA256()
 	return nil

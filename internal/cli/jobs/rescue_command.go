@@ -32,6 +32,8 @@ The same task id is the same job: a collected task is not fetched again, an open
 retried. Ctrl-C and --timeout end the watching, not the jobs. The exit code is 0 only if all tasks are collected. An id
 without a record at kie.ai fails after two minutes, because the record of a new task may come late.
 
+` + command.TemporalHelp + `
+
 Examples:
   lumaflow rescue 0123456789abcdef0123456789abcdef
   lumaflow rescue --ids tasks.txt
@@ -55,7 +57,7 @@ func (c *RescueCommand) run(ctx context.Context, s *starter.Starter, orders []st
 		message(streams.Err, "task ids that are named more than once count once: %d left out", repeated)
 	}
 	return c.batchFlags.run(ctx, s, orders, starter.BatchOptions{AtOnce: c.AtOnce}, streams, func([]starter.Outcome) string {
-		return "; the same command tries again, at no cost"
+		return "; the same task ids can be given again, at no cost"
 	})
 }
 

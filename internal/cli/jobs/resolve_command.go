@@ -6,6 +6,7 @@ import (
 
 	"lumaflow/internal/command"
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -24,6 +25,8 @@ func (ResolveCommand) Help() string {
 	return `A job in stage submit-unknown has sent its one paid request without learning whether kie.ai accepted it. Find the
 task at https://kie.ai/logs and decide. Without a decision the job continues by itself when its callback comes or its
 recovery window ends.
+
+` + command.TemporalHelp + `
 
 Examples:
   lumaflow resolve luma-0123456789abcdef0123456789abcdef --adopt 0123456789abcdef0123456789abcdef
@@ -77,7 +80,7 @@ func (c *ResolveCommand) run(ctx context.Context, s *starter.Starter, resolution
 	case workflows.Resubmit:
 		message(streams.Err, "job %s submits again, which pays twice if the first submission was accepted; wait for it with: lumaflow wait %s", id, id)
 	case workflows.WriteOff:
-		message(streams.Err, "job %s is written off; if its task appears at https://kie.ai/logs, collect it with: lumaflow submit --task-id TASKID", id)
+		message(streams.Err, "job %s is written off; if its task appears at https://kie.ai/logs, collect it with: %s", id, paid.CollectCommand(""))
 	}
 	return nil
 }

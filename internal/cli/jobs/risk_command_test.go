@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 
 	"lumaflow/internal/cli/jobs"
+	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/test/startertest"
 	"lumaflow/workflows"
@@ -34,6 +36,13 @@ func TestListAtRiskCommand(t *testing.T) {
 `, `collect them at no cost: lumaflow rescue 0123456789abcdef0123456789abcdef
 an open job continues by itself; see what it waits for with: lumaflow status shot-8
 `},
+		{"beside the task of a completed job", jobs.ListCommand{}, func(f *startertest.Temporal) {
+			run := f.AcceptedTask("shot-7", "t", ages(3*day, 3*day, 2*day)).End(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, day)
+			run.Memo = &paid.Facts{TaskID: "t", PaidOpen: true, OtherTasks: []string{"u"}}
+			run.History.EndCompleted(workflows.ModifyVideoResult{TaskID: "t"})
+		}, `LEFT  COUNTED FROM      TASK  JOB     STATE      WHY
+264h  job-start 3d ago  u     shot-7  completed  second task
+`, "collect them at no cost: lumaflow rescue u\n"},
 		{"too many for one command", jobs.ListCommand{Limit: 6}, func(f *startertest.Temporal) {
 			for i := range 7 {
 				f.AcceptedTask(fmt.Sprint("shot-", i), fmt.Sprint("t", i), ages(11*day, 11*day, 10*day)).FailYesterday(workflows.ResultOverdue)

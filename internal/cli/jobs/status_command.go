@@ -17,9 +17,12 @@ type StatusCommand struct {
 
 // Help documents where the status comes from.
 func (StatusCommand) Help() string {
-	return `Queries the job, and lists activities that have failed and are retried. If no worker answers, it shows what
-Temporal has stored: whether the job is open and what it waits for. The state is running, paused, completed, failed,
+	return `Queries the job, and lists activities that are paused, or have failed and are retried. If no worker answers, it shows
+what Temporal has stored: whether the job is open and what it waits for. A job with several runs, after a reset for
+example, is shown with the number of its runs and of the tasks that they have paid. The state is running, paused, completed, failed,
 canceled, terminated or timed-out.
+
+` + command.TemporalHelp + `
 
 Examples:
   lumaflow status luma-0123456789abcdef0123456789abcdef

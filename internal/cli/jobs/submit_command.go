@@ -35,14 +35,15 @@ type SubmitCommand struct {
 
 // Help documents the identity of a job and its output.
 func (SubmitCommand) Help() string {
-	return `The same command twice is the same job: while it runs, and after it has completed, nothing is started or paid
-again. A job that ended without its video restarts only if that can't pay twice. All this holds while Temporal keeps
-the job (the retention time of the namespace).
+	return `The same submit command is the same job: an open or completed one is never paid again. If a run may have left a paid
+task, the command is refused and names the task. Exception: after GenerationFailed it submits a new, paid task. All this
+holds while Temporal keeps the job (the retention time of the namespace).
 
 A file is checked, and uploaded to kie.ai under KIE_API_KEY, which costs nothing. The job's id is derived from its
 content: the same file is the same job at any path, and is not uploaded again. kie.ai keeps uploads for a day; a job
 that could not be submitted until then fails unpaid, and the same command uploads the file again.
 
+` + command.TemporalHelp + `
 ` + command.SecretsHelp + `
 
 The job's id is printed on standard output, messages on standard error.

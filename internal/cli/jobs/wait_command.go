@@ -27,6 +27,8 @@ func (WaitCommand) Help() string {
 	return `Shows the progress of the jobs on standard error and their ends on standard output. The exit code is 0 only if
 all jobs have completed. Ctrl-C and --timeout end the wait, not the jobs.
 
+` + command.TemporalHelp + `
+
 Examples:
   lumaflow wait luma-0123456789abcdef0123456789abcdef
   lumaflow wait shot-7 shot-8 shot-9 --timeout 1h

@@ -38,6 +38,8 @@ the workflows of this build. It only reads: it submits and changes nothing, and 
 The exit code is 0 if this build can take over, and 1 with the name of the first job that would break, or if the
 check could not be finished.
 
+` + command.TemporalHelp + `
+
 Examples:
   lumaflow replay-check
   lumaflow replay-check --task-queue studio-a --closed 5000

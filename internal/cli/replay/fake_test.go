@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -36,14 +37,16 @@ type temporal struct {
 }
 
 type job struct {
-	id      string
+	id string
+	// run is the run id; empty means one that the job id yields.
+	run     string
 	history *historypb.History
 	err     error
 	// hangs blocks the read of the history until its context ends.
 	hangs bool
 }
 
-func (j job) runID() string { return "run-of-" + oneline.Clean(j.id) }
+func (j job) runID() string { return cmp.Or(j.run, "run-of-"+oneline.Clean(j.id)) }
 
 // jobs returns count jobs with the same history.
 func jobs(t *testing.T, count int, prefix, scenario string) []job {
@@ -92,7 +95,7 @@ func (f *temporal) GetWorkflowHistory(ctx context.Context, id, runID string, _ b
 		f.onRead()
 	}
 	for _, job := range slices.Concat(f.open, f.closed) {
-		if job.id == id {
+		if job.id == id && job.runID() == runID {
 			return &events{ctx: ctx, job: job}
 		}
 	}

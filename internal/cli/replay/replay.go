@@ -4,6 +4,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 		return nil
 	}
 	started := events[0].GetWorkflowExecutionStartedEventAttributes()
-	broken := &BreakError{WorkflowID: started.GetWorkflowId(), RunID: started.GetOriginalExecutionRunId()}
+	broken := &BreakError{WorkflowID: started.GetWorkflowId(), RunID: runID(events)}
 
 	var observed ending
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
@@ -75,7 +76,7 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 		return fmt.Errorf("replay: %w", err)
 	}
 	if options.Register == nil {
-		options.Register = workflows.Register
+		options.Register = func(registry worker.WorkflowRegistry) { workflows.Register(registry, nil) }
 	}
 	options.Register(replayer)
 	done := make(chan error, 1)
@@ -99,4 +100,13 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 	}
 	broken.Reason = explain(broken.cause, events)
 	return broken
+}
+
+// runID returns the run that a history is of. A reset copies the first events of
+// another run, so that the last reset names the run and the start does not.
+func runID(events []*historypb.HistoryEvent) (id string) {
+	for _, event := range events {
+		id = cmp.Or(event.GetWorkflowTaskFailedEventAttributes().GetNewRunId(), event.GetWorkflowExecutionStartedEventAttributes().GetOriginalExecutionRunId(), id)
+	}
+	return id
 }

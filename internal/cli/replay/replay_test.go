@@ -36,7 +36,7 @@ func other(ctx workflow.Context, _ input) (result result, err error) {
 func TestReasons(t *testing.T) {
 	otherEnd := func(err error) func(workflow.Context, input) (result, error) {
 		return func(ctx workflow.Context, in input) (result result, _ error) {
-			_, _ = workflows.ModifyVideo(ctx, in)
+			_, _ = workflows.Workflows{}.ModifyVideo(ctx, in)
 			return result, err
 		}
 	}
@@ -52,12 +52,12 @@ func TestReasons(t *testing.T) {
 		{"a timer first", "woken-by-callback", 0, func(ctx workflow.Context, in input) (result, error) {
 			// The error is that of a cancelled job.
 			_ = workflow.Sleep(ctx, time.Second)
-			return workflows.ModifyVideo(ctx, in)
+			return workflows.Workflows{}.ModifyVideo(ctx, in)
 		}, "its history has ActivityTaskScheduled Submit (event 5), which this build does not do there"},
 		{"a timer forgotten", "woken-by-callback", enumspb.EVENT_TYPE_TIMER_STARTED, other, "its history has TimerStarted (event 11), which this build does not do there"},
 		{"a cancel ignored", "cancelled-while-polling", enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED, func(ctx workflow.Context, in input) (result, error) {
 			ctx, _ = workflow.NewDisconnectedContext(ctx)
-			return workflows.ModifyVideo(ctx, in)
+			return workflows.Workflows{}.ModifyVideo(ctx, in)
 		}, "its history has ActivityTaskCancelRequested, which this build does not do"},
 		{"a timer more", "woken-by-callback", enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, func(ctx workflow.Context, in input) (result result, err error) {
 			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})

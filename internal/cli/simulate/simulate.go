@@ -43,9 +43,12 @@ type Command struct {
 func (Command) Help() string {
 	var text strings.Builder
 	text.WriteString(`Serves kie.ai's API on this machine and keeps a bill of every accepted submission. It costs nothing, and sends requests
-to the given callback URLs only. GET /_sim/ledger returns the bill, POST /_sim/topup {"credits":1000} adds credit, POST /_sim/faults
-{"faults":["reset"],"rate":0.5} changes the random faults, POST /_sim/keys {"apiKeys":["a","b"],"hmacKey":"c"} changes the accepted
-API keys, the signing key, or both.
+to the given callback URLs only. Its state, the bill, the credit, the random faults, and the accepted API keys and the signing key:
+
+  curl http://127.0.0.1:8090/_sim/ledger
+  curl --json '{"credits":1000}' http://127.0.0.1:8090/_sim/topup
+  curl --json '{"faults":["reset"],"rate":0.5}' http://127.0.0.1:8090/_sim/faults
+  curl --json '{"apiKeys":["a","b"],"hmacKey":"c"}' http://127.0.0.1:8090/_sim/keys
 
 ` + command.SecretsHelp + `
 
@@ -57,7 +60,7 @@ Examples:
   lumaflow submit --video https://example.org/in.mp4 --prompt "snow [fault: response-lost, truncated]"
 
 A prompt selects the faults of its job with "[fault: NAME, NAME]", large results with "[size: 500MB]" and several with
-"[results: 3]". "[render: held]" holds a generation until POST /_sim/release. The faults:
+"[results: 3]". "[render: held]" holds a generation until curl -X POST http://127.0.0.1:8090/_sim/release. The faults:
 
 `)
 	for _, fault := range kietest.Faults() {

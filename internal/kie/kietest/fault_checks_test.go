@@ -110,6 +110,23 @@ var faultChecks = map[string]func(*testing.T, *scenario){
 		require.Equal(t, []int{500, 503, 500, 503, 500}, s.polls(t, charge.TaskID, 5))
 	},
 
+	kietest.RecordWithoutEcho: func(t *testing.T, s *scenario) {
+		charge := s.finished(t, s.body)
+		for range 3 {
+			require.Equal(t, `{"prompt":"`+charge.Prompt+`","videoUrl":"`+source+`","waterMark":""}`, s.record(t, charge.TaskID).ParamJSON)
+		}
+		require.Contains(t, string(s.hooks.await(t, 1)[0].body), "callBackUrl", "the callback has it")
+	},
+	kietest.RecordEchoLate: func(t *testing.T, s *scenario) {
+		charge := s.finished(t, s.body)
+		begin := time.Now()
+		require.NotContains(t, s.record(t, charge.TaskID).ParamJSON, "callBackUrl")
+		require.Eventually(t, func() bool {
+			return strings.Contains(s.record(t, charge.TaskID).ParamJSON, s.hooks.url)
+		}, waitMax, tick)
+		require.GreaterOrEqual(t, time.Since(begin), shortDelay)
+	},
+
 	kietest.CallbackLost: func(t *testing.T, s *scenario) {
 		charge := s.callbacksDone(t, s.accepted(t, s.body))
 		require.Empty(t, s.hooks.deliveries())

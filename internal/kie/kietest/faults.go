@@ -48,6 +48,9 @@ const (
 	RecordMissing = "record-missing"
 	RecordDown    = "record-down"
 
+	RecordWithoutEcho = "record-without-echo"
+	RecordEchoLate    = "record-echo-late"
+
 	CallbackLost         = "callback-lost"
 	CallbackEarly        = "callback-early"
 	CallbackDuplicated   = "callback-duplicated"
@@ -112,6 +115,8 @@ var faultMenu = []Fault{
 	{Name: Record5xx, Stage: StageRecord, Description: "the first polls are answered 500 or 503"},
 	{Name: RecordMissing, Stage: StageRecord, Description: "the first polls are answered 422, record does not exist"},
 	{Name: RecordDown, Stage: StageRecord, Description: "every poll is answered with an error"},
+	{Name: RecordWithoutEcho, Stage: StageRecord, Description: "the record never echoes callBackUrl"},
+	{Name: RecordEchoLate, Stage: StageRecord, Description: "the record echoes callBackUrl only some seconds after its first poll"},
 
 	{Name: CallbackLost, Stage: StageCallback, Description: "the callback is never sent"},
 	{Name: CallbackEarly, Stage: StageCallback, Description: "the callback is delivered before the answer to the submission"},

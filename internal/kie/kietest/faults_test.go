@@ -23,6 +23,7 @@ func TestEveryFaultOccurs(t *testing.T) {
 				HMACKey:      hmacKey,
 				SlowResponse: shortDelay,
 				CallbackLate: shortDelay,
+				EchoLate:     shortDelay,
 			})}
 			s.body = fields{
 				"prompt":      kietest.WithFaults("snow", fault.Name),

@@ -89,6 +89,9 @@ type Options struct {
 
 	// SlowResponse is the delay of slow-response. Zero means 8 s.
 	SlowResponse time.Duration
+	// EchoLate is the time from the first poll to the echo of record-echo-late. Zero
+	// means 5 s.
+	EchoLate time.Duration
 	// CallbackLate is the delay of callback-late. Zero means 2 minutes.
 	CallbackLate time.Duration
 	// CallbackTimeout bounds the answer of a receiver. Zero means 15 s.
@@ -122,6 +125,7 @@ func (o Options) withDefaults() Options {
 	o.Credits = max(0, orElse(o.Credits, defaultCredits))
 	o.UploadLifetime = orElse(o.UploadLifetime, defaultUploadLifetime)
 	o.SlowResponse = orElse(o.SlowResponse, 8*time.Second)
+	o.EchoLate = orElse(o.EchoLate, 5*time.Second)
 	o.CallbackLate = orElse(o.CallbackLate, 2*time.Minute)
 	o.CallbackTimeout = orElse(o.CallbackTimeout, 15*time.Second)
 	o.CallbackRetryEvery = orElse(o.CallbackRetryEvery, 5*time.Second)

@@ -28,12 +28,12 @@ func (s *Server) lumaCallback(t *task) []byte {
 
 func lumaSuccessCallback(t *task, taskID string, urls []string) []byte {
 	return encode(map[string]any{"code": codeOK, "msg": lumaSuccessMsg,
-		"data": map[string]any{"taskId": taskID, "promptJson": t.lumaEcho(), "resultUrls": urls}})
+		"data": map[string]any{"taskId": taskID, "promptJson": t.lumaEcho(true), "resultUrls": urls}})
 }
 
 func lumaFailureCallback(t *task) []byte {
 	return encode(map[string]any{"code": codeServerError, "msg": lumaFailureMsg,
-		"data": map[string]any{"taskId": t.id, "promptJson": t.lumaEcho()}})
+		"data": map[string]any{"taskId": t.id, "promptJson": t.lumaEcho(true)}})
 }
 
 // siblingCallback is the callback in the format of another family of kie.ai, with
@@ -46,18 +46,18 @@ func siblingCallback(t *task, urls []string, failed bool) []byte {
 	switch t.job.variant % 5 {
 	case 0: // guide to webhook signatures, Runway, Suno
 		return encode(map[string]any{"code": code, "msg": msg,
-			"data": map[string]any{"task_id": t.id, "promptJson": t.lumaEcho(), "resultUrls": urls}})
+			"data": map[string]any{"task_id": t.id, "promptJson": t.lumaEcho(true), "resultUrls": urls}})
 	case 1: // Aleph's failures
 		return encode(map[string]any{"code": code, "msg": msg, "taskId": t.id, "data": nil})
 	case 2: // sample of the guide to webhook signatures, with older Veo's links
 		return encode(map[string]any{"code": code, "msg": msg, "taskId": t.id,
-			"data": map[string]any{"task_id": t.id, "promptJson": json.RawMessage(t.lumaEcho()), "resultUrls": pseudoJSON(urls)}})
+			"data": map[string]any{"task_id": t.id, "promptJson": json.RawMessage(t.lumaEcho(true)), "resultUrls": pseudoJSON(urls)}})
 	case 3: // newer Veo
 		return encode(map[string]any{"code": code, "msg": msg,
 			"data": map[string]any{"taskId": t.id, "fallbackFlag": false, "info": map[string]any{"resultUrls": urls}}})
 	default: // 4o image and Market
 		return encode(map[string]any{"code": code, "message": msg, "task_id": t.id,
-			"data": map[string]any{"param": t.lumaEcho(), "result_urls": string(encode(urls))}})
+			"data": map[string]any{"param": t.lumaEcho(true), "result_urls": string(encode(urls))}})
 	}
 }
 

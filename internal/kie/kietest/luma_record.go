@@ -46,6 +46,7 @@ func (s *Server) lumaRecord(w http.ResponseWriter, r *http.Request) {
 	if ok {
 		t.polls++
 		polls = t.polls
+		t.firstPoll = orElse(t.firstPoll, s.options.Now())
 	} else {
 		s.counts.UnknownPolls++
 	}
@@ -80,7 +81,6 @@ func (s *Server) lumaDetails(t *task) lumaDetails {
 	s.mu.Lock()
 	record := lumaDetails{
 		TaskID:      t.id,
-		ParamJSON:   t.lumaEcho(),
 		CreateTime:  t.created.UnixMilli(),
 		SuccessFlag: t.lumaFlag(),
 	}
@@ -95,6 +95,7 @@ func (s *Server) lumaDetails(t *task) lumaDetails {
 	}
 	s.mu.Unlock()
 
+	record.ParamJSON = t.lumaEcho(!s.hidesCallbackURL(t))
 	faults, repeats := &t.faults, s.options.FaultRepeats
 	switch {
 	case s.inject(faults, UnknownFlag, repeats):
@@ -108,6 +109,17 @@ func (s *Server) lumaDetails(t *task) lumaDetails {
 		record.SuccessFlag = lumaFlagCallbackFailed
 	}
 	return record
+}
+
+// hidesCallbackURL reports whether the record lacks the callback URL now.
+func (s *Server) hidesCallbackURL(t *task) bool {
+	if s.inject(&t.faults, RecordWithoutEcho, unlimited) {
+		return true
+	}
+	s.mu.Lock()
+	late := s.options.Now().Sub(t.firstPoll) < s.options.EchoLate
+	s.mu.Unlock()
+	return late && s.inject(&t.faults, RecordEchoLate, unlimited)
 }
 
 // lumaFlag is the record's flag without the faults of a record. Callers hold
@@ -127,12 +139,16 @@ func (t *task) lumaFlag() int {
 
 // lumaEcho is the request as Luma's callbacks and records quote it: JSON in a
 // string, with the watermark as "waterMark".
-func (t *task) lumaEcho() string {
+func (t *task) lumaEcho(withCallbackURL bool) string {
+	var callbackURL string
+	if withCallbackURL {
+		callbackURL = t.request.CallBackURL
+	}
 	text, _ := json.Marshal(struct { // strings always encode
 		CallBackURL string `json:"callBackUrl,omitempty"`
 		Prompt      string `json:"prompt"`
 		VideoURL    string `json:"videoUrl"`
 		WaterMark   string `json:"waterMark"`
-	}{t.request.CallBackURL, t.request.Prompt, t.request.VideoURL, t.request.Watermark})
+	}{callbackURL, t.request.Prompt, t.request.VideoURL, t.request.Watermark})
 	return string(text)
 }

@@ -31,6 +31,7 @@ type task struct {
 	callbackFailed bool
 	callbacksEnded bool
 	polls          int
+	firstPoll      time.Time
 	downloads      int
 	callbacks      Callbacks
 }

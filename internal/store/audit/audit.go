@@ -34,6 +34,10 @@ type Options struct {
 	// Grace is the age from which a video without a receipt is a problem. Before
 	// that its job may still be collecting the task's other videos.
 	Grace time.Duration
+	// Deep also inspects every listed file, as before it was stored. A store whose
+	// readers are no io.ReaderAt needs room for Parallel files in the folder for
+	// temporary files.
+	Deep bool
 	// OnProgress, if not nil, is called on every progress, from several
 	// goroutines. It must not block.
 	OnProgress func(Progress)

@@ -33,6 +33,8 @@ const (
 	Unreadable Kind = "unreadable"
 	// NotAFile is a link, a folder or a device in place of a file.
 	NotAFile Kind = "not-a-file"
+	// NotAVideo is a listed file with the listed bytes that is no complete video.
+	NotAVideo Kind = "not-a-video"
 )
 
 // The notes, which are not problems.

@@ -41,8 +41,9 @@ func (a *audit) verify(ctx context.Context, name string, listings []listing) (li
 
 // check compares the content of a file, or the error of reading it, with one
 // listing. current is false if the receipt does not list the file any more.
-func (a *audit) check(ctx context.Context, l listing, found content, readErr error) (current bool, err error) {
-	if readErr == nil && found == l.content {
+func (a *audit) check(ctx context.Context, l listing, found reading, readErr error) (current bool, err error) {
+	if readErr == nil && found.content == l.content {
+		a.reportFault(ctx, l, found.fault)
 		return true, nil
 	}
 	// The task may have been collected again, which replaces file and receipt.
@@ -59,7 +60,8 @@ func (a *audit) check(ctx context.Context, l listing, found content, readErr err
 			return false, nil
 		}
 		l = fresh
-		if found, readErr = a.contentOf(ctx, l.file); readErr == nil && found == l.content {
+		if found, readErr = a.contentOf(ctx, l.file); readErr == nil && found.content == l.content {
+			a.reportFault(ctx, l, found.fault)
 			return true, nil
 		}
 	}
@@ -69,17 +71,22 @@ func (a *audit) check(ctx context.Context, l listing, found content, readErr err
 		finding.Kind = Unreadable
 		return true, a.failed(ctx, finding, readErr)
 	}
-	a.problem(finding.differs(found, l.content))
+	a.problem(finding.differs(found.content, l.content))
 	return true, nil
 }
 
 // contentOf reads a file from beginning to end.
-func (a *audit) contentOf(ctx context.Context, name string) (content, error) {
+func (a *audit) contentOf(ctx context.Context, name string) (reading, error) {
 	file, err := a.store.Open(ctx, name)
 	if err != nil {
-		return content{}, err
+		return reading{}, err
 	}
 	defer file.Close()
+	inspection, err := a.inspection(file)
+	if err != nil {
+		return reading{}, err
+	}
+	defer inspection.close()
 	buffer, _ := a.buffers.Get().(*[bufferSize]byte)
 	if buffer == nil {
 		buffer = new([bufferSize]byte)
@@ -91,6 +98,9 @@ func (a *audit) contentOf(ctx context.Context, name string) (content, error) {
 		var n int
 		n, err = file.Read(buffer[:])
 		digest.Write(buffer[:n])
+		if writeErr := inspection.write(buffer[:n]); writeErr != nil {
+			return reading{}, writeErr
+		}
 		bytes += int64(n)
 		a.progress(func(p *Progress) { p.Bytes += int64(n) })
 		if err == nil {
@@ -98,7 +108,8 @@ func (a *audit) contentOf(ctx context.Context, name string) (content, error) {
 		}
 	}
 	if err != io.EOF {
-		return content{}, fmt.Errorf("read: %w", err)
+		return reading{}, fmt.Errorf("read: %w", err)
 	}
-	return content{bytes, [sha256.Size]byte(digest.Sum(nil))}, nil
+	fault, err := inspection.fault(bytes)
+	return reading{content{bytes, [sha256.Size]byte(digest.Sum(nil))}, fault}, err
 }

@@ -118,9 +118,9 @@ var StoredBytes = counter(Metric{
 // Callbacks counts callback requests by verdict, on the webhook.
 var Callbacks = counter(Metric{
 	Name:  "lumaflow_callbacks",
-	Help:  "Callback requests by verdict: accepted (the job was signalled), duplicate, late (the job has ended), forged (invalid token), bad-signature (no valid KIE_WEBHOOK_HMAC_KEY signature, or an old timestamp), malformed, too-large, busy (too many requests, in total or for the job), unavailable (Temporal did not accept the signal; kie.ai retries).",
+	Help:  "Callback requests by verdict: accepted (the job was signalled), duplicate, collecting (the job is over, another one collects the task), stored (the job is over, and the task has its video or none), at-risk (a person ended the job: the task is listed, not collected), forged (invalid token), bad-signature (no valid KIE_WEBHOOK_HMAC_KEY signature, or an old timestamp), malformed, too-large, busy (too many requests, in total or for the job), unavailable (Temporal did not accept the signal or the collecting job; kie.ai retries).",
 	Label: "verdict", Values: []string{
-		CallbackAccepted, CallbackDuplicate, CallbackLate, CallbackForged, CallbackBadSignature,
+		CallbackAccepted, CallbackDuplicate, CallbackCollecting, CallbackStored, CallbackAtRisk, CallbackForged, CallbackBadSignature,
 		CallbackMalformed, CallbackTooLarge, CallbackBusy, CallbackUnavailable,
 	},
 })
@@ -129,7 +129,9 @@ var Callbacks = counter(Metric{
 const (
 	CallbackAccepted     = "accepted"
 	CallbackDuplicate    = "duplicate"
-	CallbackLate         = "late"
+	CallbackCollecting   = "collecting"
+	CallbackStored       = "stored"
+	CallbackAtRisk       = "at-risk"
 	CallbackForged       = "forged"
 	CallbackBadSignature = "bad-signature"
 	CallbackMalformed    = "malformed"

@@ -154,7 +154,7 @@ func TestMissingKeyStopsReplay(t *testing.T) {
 					DisableDeadlockDetection:    true,
 				})
 				require.NoError(t, err)
-				workflows.Register(replayer)
+				workflows.Register(replayer, nil)
 				var log bytes.Buffer
 				err = replayer.ReplayWorkflowHistory(sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(&log, nil))), history)
 				if err == nil {

@@ -45,7 +45,7 @@ Examples:
   CODEC_KEYS=… lumaflow codec-server --codec-origin http://localhost:8233
   CODEC_KEYS=… CODEC_TOKEN=$(openssl rand -base64 32) lumaflow codec-server --codec-listen :8081 --codec-origin https://temporal.example.org
   temporal server start-dev --ui-codec-endpoint http://localhost:8081
-  temporal workflow show --workflow-id ID --codec-endpoint http://localhost:8081 --codec-auth "Bearer $CODEC_TOKEN"`
+  temporal workflow show --workflow-id ID --detailed --codec-endpoint http://localhost:8081 --codec-auth "Bearer $CODEC_TOKEN"`
 }
 
 // Run checks the settings and serves until ctx ends.

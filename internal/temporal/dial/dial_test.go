@@ -305,8 +305,8 @@ func TestFailuresNameTheNextCommand(t *testing.T) {
 		env    env
 		want   []string
 	}{
-		{"no listener", nil, env{"TEMPORAL_ADDRESS": unused}, []string{unused, "`temporal server start-dev`", "TEMPORAL_ADDRESS"}},
-		{"no such host", nil, env{"TEMPORAL_ADDRESS": "temporal.invalid:7233"}, []string{"temporal.invalid:7233", "start-dev"}},
+		{"no listener", nil, env{"TEMPORAL_ADDRESS": unused}, []string{unused, "`temporal server start-dev --db-filename lumaflow.db`", "TEMPORAL_ADDRESS"}},
+		{"no such host", nil, env{"TEMPORAL_ADDRESS": "temporal.invalid:7233"}, []string{"temporal.invalid:7233: check that server, or TEMPORAL_ADDRESS"}},
 		{"TLS to a server without", &frontend{}, env{"TEMPORAL_API_KEY": apiKey}, []string{"no Temporal server answers"}},
 		{
 			"no such namespace", &frontend{}, env{"TEMPORAL_NAMESPACE": "studio"},

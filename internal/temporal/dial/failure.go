@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"go.temporal.io/api/serviceerror"
@@ -47,13 +48,22 @@ func (t target) explain(ctx context.Context, cause error) error {
 		return t.failure(cause, "the credentials are refused at %s for namespace %q: check TEMPORAL_API_KEY or the client certificate",
 			t.settings.Address, t.settings.Namespace)
 	case code == codes.Unavailable, code == codes.DeadlineExceeded, ctx.Err() != nil:
-		failed := t.failure(cause, "no Temporal server answers at %s: start one with `temporal server start-dev` or set TEMPORAL_ADDRESS",
-			t.settings.Address)
+		next := "check that server, or TEMPORAL_ADDRESS"
+		if local(t.settings.Address) {
+			next = "start one with `temporal server start-dev --db-filename lumaflow.db` or set TEMPORAL_ADDRESS"
+		}
+		failed := t.failure(cause, "no Temporal server answers at %s: %s", t.settings.Address, next)
 		failed.unreachable = true
 		return failed
 	default:
 		return t.failure(cause, "can't use Temporal at %s, namespace %q", t.settings.Address, t.settings.Namespace)
 	}
+}
+
+// local reports whether an address is one of this machine.
+func local(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }
 
 // failure takes the reason from the cause, without line breaks and the API key.

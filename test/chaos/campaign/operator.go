@@ -21,8 +21,8 @@ const (
 	operatorInterval = 5 * time.Second
 	// adoptAfter is how long a job is in submit-unknown before the operator adopts
 	// its charge. It is longer than callbacks and the job's own search take, even
-	// if their first worker died.
-	adoptAfter = 90 * time.Second
+	// if their first worker died and the record has no echo, which takes a minute.
+	adoptAfter = 150 * time.Second
 	// resubmitAfter is how long a job is in submit-unknown without a charge before
 	// the operator resubmits. It is longer than a submission may take.
 	resubmitAfter = 110 * time.Second

@@ -61,6 +61,7 @@ func (r *seedRun) verify(ctx context.Context, took time.Duration) (*seedResult, 
 		checked.passed = len(r.problems) == before
 		result.jobs = append(result.jobs, checked)
 	}
+	r.verifyCollected(ctx, expected)
 	result.files = len(expected)
 	r.verifyBill(result)
 	if result.ledger.ForgedDownloads > 0 {

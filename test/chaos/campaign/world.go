@@ -158,6 +158,7 @@ func (w *world) startProvider(seed int64) (url string, err error) {
 		HMACKey:            worldSecrets.hmac,
 		RequireUserAgent:   true,
 		SlowResponse:       4 * time.Second,
+		EchoLate:           3 * time.Second,
 		CallbackLate:       6 * time.Second,
 		CallbackTimeout:    15 * time.Second,
 		CallbackRetryEvery: 5 * time.Second,

@@ -1,0 +1,33 @@
+package activities
+
+import (
+	"context"
+
+	"go.temporal.io/sdk/activity"
+
+	"lumaflow/internal/kie"
+	"lumaflow/internal/telemetry/metrics"
+)
+
+// Confirm reads record-info once, right after a callback. It returns the end of the
+// task if that is a success with links. In every other case the result is zero, and
+// Poll decides: an error of kie.ai, a task that still runs, a failed one. It is a local
+// activity, which adds one event to the history instead of six.
+func (a *Activities) Confirm(ctx context.Context, taskID string) (Finished, error) {
+	record, err := a.options.Provider.Record(ctx, taskID)
+	if err != nil || record.State != kie.Succeeded || len(record.ResultURLs) == 0 {
+		if err != nil {
+			activity.GetLogger(ctx).Info("the record does not confirm the callback yet", "taskId", taskID, "error", err)
+		}
+		return Finished{}, nil
+	}
+	countPoll(ctx, metrics.PollFinished)
+	metrics.JobPolls.Observe(ctx, activity.GetMetricsHandler(ctx), 1)
+	return Finished{
+		TaskID:      taskID,
+		ResultURLs:  record.ResultURLs,
+		CreatedAt:   record.CreatedAt,
+		CompletedAt: record.CompletedAt,
+		Polls:       1,
+	}, nil
+}

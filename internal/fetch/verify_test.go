@@ -1,0 +1,70 @@
+package fetch_test
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/fetch"
+)
+
+// The sample index decides whether the bytes are stored. Without a length or a mark
+// of its end, a response may lack fragments.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	read := func(name string) []byte {
+		data, err := os.ReadFile(filepath.Join("../media/testdata", name))
+		require.NoError(t, err)
+		return data
+	}
+	unframed := func(data []byte) http.HandlerFunc { return raw("HTTP/1.0 200 OK\r\n\r\n%s", data) }
+	declared := func(data []byte) http.HandlerFunc { return ignoringRange(data, etag) }
+	fragments := read("corpus/fragments-unfinished.mp4")
+	tests := []struct {
+		name  string
+		data  []byte
+		serve func([]byte) http.HandlerFunc
+		kind  fetch.Kind // 0 is success
+	}{
+		{"trailing zeros", read("field/valid-trailing-zeros.mp4"), declared, 0},
+		{"trailing newline", read("field/valid-trailing-newline.mp4"), unframed, 0},
+		{"trailing text of a camera", read("field/valid-trailing-camera-block.mp4"), declared, 0},
+		{"second index", read("field/valid-second-moov.mp4"), declared, 0},
+		{"QuickTime", read("field/valid-moov-4-zero-bytes.mov"), declared, 0},
+		{"uuid box in front", read("field/valid-uuid-first.mov"), chunked, 0},
+		{"fragments with a mark of their end", read("field/good-fragmented.mp4"), unframed, 0},
+		{"fragments of a declared length", fragments, declared, 0},
+		{"fragments in chunks", fragments, chunked, 0},
+		{"fragments without a length", fragments, unframed, fetch.Transient},
+		{"media to the end of the file, cut off", read("field/bad-cut-mdat-to-eof.mp4"), declared, fetch.Rejected},
+		{"media to the end of the file, cut off, without a length", read("field/bad-cut-mdat-to-eof.mp4"), unframed, fetch.Transient},
+		{"first fragment cut off", read("field/bad-moof-without-mdat.mp4"), chunked, fetch.Transient},
+		{"no fragments", read("field/bad-init-only.mp4"), declared, fetch.Rejected},
+		{"no media", read("field/bad-no-media.mp4"), declared, fetch.Rejected},
+		{"no track", read("field/bad-no-track.mp4"), declared, fetch.Rejected},
+		{"eight bytes", read("field/bad-8-bytes.mov"), declared, fetch.Rejected},
+		{"sound", read("field/bad-audio-only.mp4"), declared, fetch.Rejected},
+		{"AVI", read("field/good.avi"), declared, fetch.Rejected},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := newOrigin(t, test.serve(test.data))
+			file, err := newFetcher(t).Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
+			require.Equal(t, test.kind, fetch.KindOf(err), "%v", err)
+			if test.kind != 0 {
+				return
+			}
+			stored, err := os.ReadFile(file.Path)
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(test.data, stored))
+			assert.NotZero(t, file.Video.Duration)
+			require.NoError(t, file.Discard())
+		})
+	}
+}

@@ -1,0 +1,56 @@
+package runs
+
+import "time"
+
+// The names and payloads of a job's history that payments are read from. Package
+// workflows and package activities write them; the tests there hold that they
+// agree.
+const (
+	submitName      = "Submit"
+	pollName        = "Poll"
+	identifyName    = "Identify"
+	earlierRunsName = "EarlierRuns"
+
+	callbackSignal = "callback"
+	evidenceSignal = "evidence"
+	intentSignal   = "intent"
+
+	resolveUpdate  = "resolve"
+	writeOffAction = "write-off"
+
+	taskAttribute = "LumaTaskId"
+
+	phaseAccepted = "accepted"
+	phaseRefused  = "refused"
+)
+
+type taskRef struct {
+	TaskID string `json:"taskId"`
+}
+
+type resolution struct {
+	Action string `json:"action"`
+}
+
+type submitInput struct {
+	Run string `json:"run"`
+}
+
+type taskTimes struct {
+	TaskID      string    `json:"taskId"`
+	SubmittedAt time.Time `json:"submittedAt"`
+	CreatedAt   time.Time `json:"createdAt"`
+	CompletedAt time.Time `json:"completedAt"`
+}
+
+type evidence struct {
+	Phase    string    `json:"phase"`
+	TaskID   string    `json:"taskId"`
+	At       time.Time `json:"at"`
+	Attempts int       `json:"attempts"`
+	Intent   string    `json:"intent"`
+}
+
+func (e evidence) submission() Submission {
+	return Submission{At: e.At, Attempts: e.Attempts, TaskID: e.TaskID, Intent: e.Intent}
+}
