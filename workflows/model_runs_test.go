@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid"
 	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows"
 )
@@ -305,5 +306,32 @@ func (m *model) checkPayments() {
 	}
 	for _, taskID := range m.charges {
 		require.True(m.r, m.accounts(taskID), "the end accounts for task %s: %s", taskID, m.status().Detail)
+		m.checkAfterEnd(taskID)
 	}
+}
+
+// checkAfterEnd delivers the callback of a paid task to the ended job: the details of
+// its end must let the task be collected (runs.Collector takes a task that they hold
+// as closed for one without a video), and must keep the same command from paying
+// again.
+func (m *model) checkAfterEnd(taskID string) {
+	var facts paid.Facts
+	var failed *temporal.ApplicationError
+	var canceled *temporal.CanceledError
+	err, text := m.GetWorkflowError(), ""
+	switch {
+	case errors.As(err, &failed):
+		require.NoError(m.r, failed.Details(&facts))
+	case errors.As(err, &canceled):
+		require.NoError(m.r, canceled.Details(&text, &facts))
+	default:
+		return // It has its video, or Temporal ended it: its history is read.
+	}
+	adoptedOthers := m.knownTask != "" && !slices.Contains(m.charges, m.knownTask)
+	noVideo := failed != nil && failed.Type() == workflows.GenerationFailed
+	if noVideo || adoptedOthers || slices.Contains(m.collected, taskID) {
+		return
+	}
+	require.False(m.r, facts.TaskID == taskID && !facts.PaidOpen, "the callback of task %s comes after the end: %v", taskID, err)
+	require.True(m.r, facts.PaidOpen, "task %s is paid, and the same command would pay again: %v", taskID, err)
 }
