@@ -112,13 +112,16 @@ type Settings struct {
 	PollAfter time.Duration `json:"pollAfter,omitempty"`
 	// SearchAttributes means that the namespace has LumaStage and LumaTaskId.
 	SearchAttributes bool `json:"searchAttributes,omitempty"`
-	// Facts means that the run keeps its payments in its memo. Runs whose activities
-	// ran on lumaflow v0.1 do not, and replay without.
+	// Facts means that the run keeps its payments in its memo. Runs that lumaflow v0.1
+	// began do not, and replay without.
 	Facts bool `json:"facts,omitempty"`
 }
 
-func (a *Activities) settings(ctx context.Context) Settings {
-	settings := Settings{Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: true}
+// settings returns the settings of this worker. facts means that the workflow code
+// that scheduled the activity keeps its payments as facts: that of lumaflow v0.1, which
+// may run beside this release, does not.
+func (a *Activities) settings(ctx context.Context, facts bool) Settings {
+	settings := Settings{Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: facts}
 	if settings.Callbacks {
 		settings.PollAfter = a.options.PollAfter
 	}

@@ -23,5 +23,5 @@ func (a *Activities) EarlierRuns(ctx context.Context) (Earlier, error) {
 	if err != nil {
 		return Earlier{}, retryable(ProviderUnavailable, "read the earlier runs of the job", err, 0)
 	}
-	return Earlier{Earlier: found, Settings: a.settings(ctx)}, nil
+	return Earlier{Earlier: found, Settings: a.settings(ctx, true)}, nil
 }

@@ -138,8 +138,9 @@ func TestIntent(t *testing.T) {
 			}
 			input := f.submitInput()
 			input.Run = testRun
-			_, err := f.submit(t, input)
+			submitted, err := f.submit(t, input)
 			require.Equal(t, test.sent, *sent)
+			require.Equal(t, err == nil, submitted.Settings.Facts)
 			require.Len(t, f.ledger.intents, test.declared)
 			if test.errorType == "" {
 				require.NoError(t, err)

@@ -44,6 +44,8 @@ type IdentifyInput struct {
 	VideoURL string `json:"videoUrl,omitempty"`
 	// Ended means that a callback named the task.
 	Ended bool `json:"ended,omitempty"`
+	// Facts is the value of Settings.Facts in the answer.
+	Facts bool `json:"facts,omitempty"`
 }
 
 // Identified is a task that exists.
@@ -102,7 +104,7 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 		Prompt:    record.Prompt,
 		VideoURL:  record.VideoURL,
 		CreatedAt: record.CreatedAt,
-		Settings:  a.settings(ctx),
+		Settings:  a.settings(ctx, input.Facts),
 	}, nil
 }
 

@@ -149,6 +149,6 @@ func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) (*attemp
 			return nil, fmt.Errorf("nothing is sent, because the evidence of an earlier attempt can't be read: %w", err)
 		}
 	}
-	t.evidence.Settings = a.settings(ctx)
+	t.evidence.Settings = a.settings(ctx, input.Run != "")
 	return t, nil
 }

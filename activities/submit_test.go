@@ -59,7 +59,7 @@ func TestSubmitStoresEvidenceBeforeAndAfter(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, taskID, submitted.TaskID)
 	require.Equal(t, 1, submitted.Attempts)
-	require.Equal(t, activities.Settings{Callbacks: true, PollAfter: 10 * time.Minute, Facts: true}, submitted.Settings)
+	require.Equal(t, activities.Settings{Callbacks: true, PollAfter: 10 * time.Minute}, submitted.Settings, "lumaflow v0.1 scheduled it")
 	require.Equal(t, []activities.Phase{activities.PhaseSending, activities.PhaseAccepted}, f.recorder.phases())
 	require.Equal(t, taskID, f.recorder.evidence[1].TaskID)
 }

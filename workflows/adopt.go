@@ -13,7 +13,7 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 	j.enter(ctx, StageWaiting, "reading kie.ai's record of task "+taskID)
 	var identified activities.Identified
 	err := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, j.terms.deadline), a.Identify,
-		activities.IdentifyInput{TaskID: taskID}).Get(ctx, &identified)
+		activities.IdentifyInput{TaskID: taskID, Facts: true}).Get(ctx, &identified)
 	switch {
 	case err == nil:
 		// The receipt names the source that kie.ai has on record.
