@@ -168,9 +168,8 @@ func (env *jobEnv) sendCallback(after time.Duration, callback workflows.Callback
 }
 
 // checkStatusAfter checks the status after a delay.
-func (env *jobEnv) checkStatusAfter(after time.Duration, check func(workflows.Status)) *jobEnv {
+func (env *jobEnv) checkStatusAfter(after time.Duration, check func(workflows.Status)) {
 	env.RegisterDelayedCallback(func() { check(env.status()) }, after)
-	return env
 }
 
 func (env *jobEnv) status() workflows.Status {

@@ -20,7 +20,7 @@ var (
 
 // intends declares the intent to send and records the evidence, as Submit does
 // before the first byte.
-func (rec *recording) intends(ctx context.Context, in activities.SubmitInput) activities.Evidence {
+func (rec *recording) intends(ctx context.Context, in activities.SubmitInput) {
 	evidence := rec.evidence(in, activities.PhaseSending, "")
 	evidence.Intent = rec.scenario.name
 	info := activity.GetInfo(ctx)
@@ -30,7 +30,6 @@ func (rec *recording) intends(ctx context.Context, in activities.SubmitInput) ac
 	if err := rec.client.SignalWorkflow(ctx, rec.scenario.name, info.WorkflowExecution.RunID, workflows.IntentSignal.Name, evidence); err != nil {
 		rec.t.Errorf("declare the intent: %v", err)
 	}
-	return evidence
 }
 
 // intending is a submission that declares its intent first.

@@ -2,6 +2,7 @@ package runs_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +130,7 @@ func TestEarlier(t *testing.T) {
 			t.Parallel()
 			s := &server{deleted: test.deleted}
 			for i, events := range test.earlier {
-				added := s.add("job", fmt.Sprint(i+1), i, terminated, started())
+				added := s.add("job", strconv.Itoa(i+1), i, terminated, started())
 				added.info.FirstRunId = "1"
 				for _, more := range events {
 					added.events = append(added.events, more...)
