@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,16 +83,16 @@ func TestInputPermitsAResubmission(t *testing.T) {
 func TestCandidatesAreBounded(t *testing.T) {
 	env := newJobEnv(t)
 	env.onSubmit(env.unknown())
-	lookups := 0
+	var lookups atomic.Int32
 	env.OnActivity(a.Identify, anything, anything).Return(func(_ ctx, _ activities.IdentifyInput) (activities.Identified, error) {
-		lookups++
+		lookups.Add(1)
 		return activities.Identified{}, foreignTaskError()
 	})
 	for i := range 250 {
 		env.sendSuccess(time.Minute+time.Duration(i)*time.Second, ourTask+string(rune('a'+i)))
 	}
 	env.run(request).failsWith(workflows.SubmitUnknown)
-	require.Equal(t, 200, lookups)
+	require.EqualValues(t, 200, lookups.Load())
 	require.Equal(t, 250, env.status().Callbacks)
 }
 

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,10 +95,10 @@ func TestStrays(t *testing.T) {
 // A flood of made-up tasks costs a bounded number of look-ups.
 func TestStraysAreBounded(t *testing.T) {
 	env := newJobEnv(t)
-	lookups := 0
+	var lookups atomic.Int32
 	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
 	env.OnActivity(a.Identify, anything, anything).Return(func(ctx, activities.IdentifyInput) (activities.Identified, error) {
-		lookups++
+		lookups.Add(1)
 		return activities.Identified{}, foreignTaskError()
 	})
 	for i := range 100 {
@@ -106,7 +107,7 @@ func TestStraysAreBounded(t *testing.T) {
 	}
 	env.sendSuccess(5*time.Minute, ourTask)
 	env.run(request).succeeds()
-	require.Equal(t, 20, lookups)
+	require.EqualValues(t, 20, lookups.Load())
 	require.Equal(t, 201, env.status().Callbacks)
 }
 

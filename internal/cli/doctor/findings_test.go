@@ -76,7 +76,12 @@ func TestSettings(t *testing.T) {
 	t.Parallel()
 	run(t, []defect{
 		{"rate", func(w *world) { w.settings.SubmitsPerSecond = 0 }, []want{{"settings", doctor.Fail, "SUBMITS_PER_SECOND is 0: give"}}},
-		{"above kie.ai's rate", func(w *world) { w.settings.SubmitsPerSecond = 2.5 }, []want{{"settings", doctor.Warn, "SUBMITS_PER_SECOND is 2.5, above kie.ai's limit of 20 per 10 s"}}},
+		{"above the rate of a simulator", func(w *world) { w.settings.SubmitsPerSecond = 50 }, nil},
+		{"above kie.ai's rate", func(w *world) {
+			w.settings.SubmitsPerSecond = 2.5
+			w.settings.KieBaseURL = "https://1.1.1.1"
+			w.settings.Only = []string{"settings"}
+		}, []want{{"settings", doctor.Warn, "SUBMITS_PER_SECOND is 2.5, above kie.ai's limit of 20 per 10 s"}}},
 		{"kie.ai's rate", func(w *world) { w.settings.SubmitsPerSecond = 2 }, nil},
 		{"no queue", func(w *world) { w.settings.TaskQueue = "" }, []want{
 			{"settings", doctor.Fail, "TASK_QUEUE is empty"},

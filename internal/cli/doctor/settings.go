@@ -63,7 +63,7 @@ func (e *examination) checkSettings(ctx context.Context) Finding {
 	if e.FetchAllowPrivate && !e.simulated(ctx) {
 		warnings = append(warnings, "FETCH_ALLOW_PRIVATE is on, so that a result link may lead into your own network: unset it unless kie.ai is simulated")
 	}
-	if e.SubmitsPerSecond > kieSubmitsPerSecond {
+	if e.SubmitsPerSecond > kieSubmitsPerSecond && !e.simulated(ctx) {
 		warnings = append(warnings, fmt.Sprintf("SUBMITS_PER_SECOND is %g, above kie.ai's limit of 20 per 10 s, so that it refuses submissions and jobs are held: set at most %d",
 			e.SubmitsPerSecond, kieSubmitsPerSecond))
 	}
