@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
+
+	"lumaflow/internal/paid/runs"
 )
 
 const (
@@ -78,7 +79,7 @@ func (t *attempt) storeOutcome(ctx context.Context, phase Phase, taskID string) 
 	logged := false
 	for pause := minStoreBackoff; ; pause = min(2*pause, maxStoreBackoff) {
 		err := t.recordBounded(ctx)
-		if isNotFound(err) {
+		if runs.NotFound(err) {
 			err = t.deliver(ctx)
 		}
 		if err == nil || requestsEnd(err) {
@@ -140,7 +141,7 @@ func (t *attempt) deliver(ctx context.Context) error {
 	job := t.info.WorkflowExecution
 	for _, runID := range []string{job.RunID, ""} {
 		err := t.signal(ctx, runID, EvidenceSignal)
-		if !isNotFound(err) {
+		if !runs.NotFound(err) {
 			return err
 		}
 	}
@@ -163,9 +164,4 @@ func (t *attempt) signal(ctx context.Context, runID, name string) error {
 		return fmt.Errorf("signal %s %q to %s: %w", name, t.evidence.Phase, job.ID, err)
 	}
 	return nil
-}
-
-func isNotFound(err error) bool {
-	var notFound *serviceerror.NotFound
-	return errors.As(err, &notFound)
 }

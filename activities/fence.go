@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/internal/kie"
+	"lumaflow/internal/paid/runs"
 )
 
 const (
@@ -54,7 +55,7 @@ func (t *attempt) fence(ctx context.Context) error {
 	// paused job, a lost answer), so it is revoked.
 	t.evidence.Attempts--
 	t.storeOutcome(ctx, PhaseRefused, "")
-	if isNotFound(err) {
+	if runs.NotFound(err) {
 		return fmt.Errorf("submit for %s: the attempt was given up before it sent anything: %w", t.info.WorkflowExecution.ID, err)
 	}
 	if temporal.IsCanceledError(err) {
@@ -178,7 +179,7 @@ func (t *attempt) send(ctx context.Context) (string, error) {
 	}
 	refresh := func() {
 		err := t.recordBounded(ctx)
-		if isNotFound(err) || requestsEnd(err) {
+		if runs.NotFound(err) || requestsEnd(err) {
 			t.fresh.lose(err)
 		}
 		if err != nil {

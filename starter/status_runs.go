@@ -11,10 +11,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/internal/oneline"
+	"lumaflow/workflows"
 )
-
-// defaultDeadline is the deadline of a job whose input has none.
-const defaultDeadline = 24 * time.Hour
 
 // RunCount is the number of runs of a job and of the tasks that they have paid.
 type RunCount struct {
@@ -71,7 +69,7 @@ func (s *Starter) addTimeout(ctx context.Context, described *workflowservice.Des
 		report.addNote("the request of the job could not be read (" + errorText(err) + ")")
 		return
 	}
-	deadline := defaultDeadline
+	deadline := workflows.DefaultDeadline
 	if input.Deadline != "" {
 		// A malformed deadline is an InvalidRequest, with none of its own.
 		deadline, _ = time.ParseDuration(input.Deadline)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"lumaflow/internal/oneline"
@@ -59,7 +58,7 @@ func (s *Starter) submit(ctx context.Context, sub startRequest) (Job, error) {
 	var job Job
 	var err error
 	for range startAttempts {
-		if job, err = s.startOrFind(ctx, sub); !alreadyStarted(err) {
+		if job, err = s.startOrFind(ctx, sub); !runs.AlreadyStarted(err) {
 			return job, err
 		}
 	}
@@ -165,18 +164,13 @@ func (s *Starter) start(ctx context.Context, sub startRequest, reuse enumspb.Wor
 	switch {
 	case err == nil:
 		return Job{Report: Report{WorkflowID: sub.id, RunID: run.GetRunID(), State: StateRunning}}, nil
-	case alreadyStarted(err):
+	case runs.AlreadyStarted(err):
 		return Job{}, err
 	case interrupted(err), unanswered(err):
 		return Job{}, &requestError{"it is unknown whether job " + oneline.Clean(sub.id) + " was started (" + errorText(err) + "); run the same command again: it is the same job", err}
 	default:
 		return Job{}, failed("start job "+oneline.Clean(sub.id), err)
 	}
-}
-
-// alreadyStarted reports whether another client has used the id since find.
-func alreadyStarted(err error) bool {
-	return is[*serviceerror.WorkflowExecutionAlreadyStarted](err)
 }
 
 // checkSameRequest compares an input with that of an existing job.

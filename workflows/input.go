@@ -12,10 +12,10 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	defaultRecoveryWindow = time.Hour
-	defaultDeadline       = 24 * time.Hour
-)
+// DefaultDeadline is the Deadline of an input that has none.
+const DefaultDeadline = 24 * time.Hour
+
+const defaultRecoveryWindow = time.Hour
 
 // Bounds of a request. kie.ai documents none for the prompt; these keep a request
 // far below Temporal's limit for a payload, 2 MB.
@@ -101,7 +101,7 @@ func (in ModifyVideoInput) terms() (jobTerms, error) {
 	if terms.recoveryWindow, err = duration("recoveryWindow", in.RecoveryWindow, defaultRecoveryWindow); err != nil {
 		return terms, err
 	}
-	if terms.deadline, err = duration("deadline", in.Deadline, defaultDeadline); err != nil {
+	if terms.deadline, err = duration("deadline", in.Deadline, DefaultDeadline); err != nil {
 		return terms, err
 	}
 	switch in.OnUnknownSubmit {

@@ -286,7 +286,7 @@ func (m *model) earlier() runs.Earlier {
 }
 
 // accounts reports whether the end of the job accounts for a paid task: its video is
-// stored, a job of its own collects it, the end names it, or it says that a task
+// stored, a job of its own collects it, the end names it, or reports that a task
 // may be paid. An operator who had the job adopt a task of others decided that this
 // was its submission.
 func (m *model) accounts(taskID string) bool {

@@ -45,7 +45,7 @@ func (j *job) enterWithNext(ctx workflow.Context, stage Stage, detail, next stri
 
 // attributesExist reports whether the namespace still has the search attributes. A
 // workflow task that sets a missing one fails until the attribute is back; its next
-// attempt reads the state anew. Only a change adds a marker to the history. Runs of
+// attempt reads the state again. Only a change adds a marker to the history. Runs of
 // lumaflow v0.1 have none.
 func (j *job) attributesExist(ctx workflow.Context) bool {
 	if !j.settings.Facts {

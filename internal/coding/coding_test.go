@@ -3,8 +3,6 @@ package coding_test
 import (
 	"bytes"
 	"compress/flate"
-	"compress/gzip"
-	"compress/zlib"
 	"io"
 	"net/http"
 	"strings"
@@ -15,25 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/coding"
+	"lumaflow/test/compressed"
 )
-
-func gzipped(parts ...string) string {
-	var body bytes.Buffer
-	for _, part := range parts {
-		writer := gzip.NewWriter(&body)
-		_, _ = io.WriteString(writer, part)
-		_ = writer.Close()
-	}
-	return body.String()
-}
-
-func zlibbed(text string) string {
-	var body bytes.Buffer
-	writer := zlib.NewWriter(&body)
-	_, _ = io.WriteString(writer, text)
-	_ = writer.Close()
-	return body.String()
-}
 
 func deflated(text string) string {
 	var body bytes.Buffer
@@ -56,17 +37,17 @@ func TestNewReader(t *testing.T) {
 		"binary":                  {"binary", video, video, ""},
 		"no word":                 {" ,, ", video, video, ""},
 		"br, but plain":           {"br", video, video, ""},
-		"gzip":                    {"gzip", gzipped(text), text, "gzip"},
-		"x-gzip":                  {"x-gzip", gzipped(long), long, "gzip"},
-		"gzip without a label":    {"", gzipped(video), video, "gzip"},
-		"gzip, labelled deflate":  {"deflate", gzipped(text), text, "gzip"},
-		"gzip behind aws-chunked": {"aws-chunked, gzip", gzipped(video), video, "gzip"},
+		"gzip":                    {"gzip", compressed.Gzip(text), text, "gzip"},
+		"x-gzip":                  {"x-gzip", compressed.Gzip(long), long, "gzip"},
+		"gzip without a label":    {"", compressed.Gzip(video), video, "gzip"},
+		"gzip, labelled deflate":  {"deflate", compressed.Gzip(text), text, "gzip"},
+		"gzip behind aws-chunked": {"aws-chunked, gzip", compressed.Gzip(video), video, "gzip"},
 		"gzip, but plain":         {"gzip", video, video, ""},
-		"gzip of two members":     {"gzip", gzipped("a", long), "a" + long, "gzip"},
-		"gzip and other bytes":    {"gzip", gzipped(text) + "\n\n", text, "gzip"},
-		"gzip of nothing":         {"gzip", gzipped(""), "", "gzip"},
-		"deflate":                 {"deflate", zlibbed(text), text, "deflate"},
-		"deflate in a list":       {"identity, DEFLATE", zlibbed(video), video, "deflate"},
+		"gzip of two members":     {"gzip", compressed.Gzip("a", long), "a" + long, "gzip"},
+		"gzip and other bytes":    {"gzip", compressed.Gzip(text) + "\n\n", text, "gzip"},
+		"gzip of nothing":         {"gzip", compressed.Gzip(""), "", "gzip"},
+		"deflate":                 {"deflate", compressed.Zlib(text), text, "deflate"},
+		"deflate in a list":       {"identity, DEFLATE", compressed.Zlib(video), video, "deflate"},
 		"deflate, no header":      {"deflate", deflated(text), text, "deflate"},
 		"deflate, no header, big": {"deflate", deflated(long), long, "deflate"},
 		"deflate, video":          {"deflate", deflated(video), video, "deflate"},
@@ -96,7 +77,7 @@ func TestNewReader(t *testing.T) {
 func TestBrokenCodings(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("0123456789abcdef", 64) + "the end"
-	whole := gzipped(text)
+	whole := compressed.Gzip(text)
 	flipped := []byte(whole)
 	flipped[len(flipped)-6] ^= 1
 	tests := map[string]struct {
@@ -109,8 +90,8 @@ func TestBrokenCodings(t *testing.T) {
 		"without trailer": {"gzip", whole[:len(whole)-8], false},
 		"wrong checksum":  {"gzip", string(flipped), true},
 		"wrong bytes":     {"gzip", whole[:10] + strings.Repeat("\xff", 40), true},
-		"zlib, cut off":   {"deflate", zlibbed(text)[:20], false},
-		"zlib, wrong sum": {"deflate", zlibbed(text)[:len(zlibbed(text))-1] + "x", true},
+		"zlib, cut off":   {"deflate", compressed.Zlib(text)[:20], false},
+		"zlib, wrong sum": {"deflate", compressed.Zlib(text)[:len(compressed.Zlib(text))-1] + "x", true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +113,7 @@ func TestBrokenCodings(t *testing.T) {
 // A bomb is decoded as far as it is read.
 func TestBomb(t *testing.T) {
 	t.Parallel()
-	bomb := gzipped(strings.Repeat("\x00", 64<<20))
+	bomb := compressed.Gzip(strings.Repeat("\x00", 64<<20))
 	input := strings.NewReader(bomb)
 	decoded, coded, err := coding.NewReader(input, http.Header{})
 	require.NoError(t, err)
@@ -148,7 +129,7 @@ func TestBomb(t *testing.T) {
 //
 //	go test ./internal/coding -run '^$' -fuzz '^FuzzNewReader$' -fuzztime 10m
 func FuzzNewReader(f *testing.F) {
-	for _, body := range []string{"", "x", "\x1f\x8b\x08", gzipped("a", "b"), zlibbed("a"), deflated("a"), "\x00\x00\x00\x18ftypisom", `{"code":200}`} {
+	for _, body := range []string{"", "x", "\x1f\x8b\x08", compressed.Gzip("a", "b"), compressed.Zlib("a"), deflated("a"), "\x00\x00\x00\x18ftypisom", `{"code":200}`} {
 		for _, label := range []string{"", "gzip", "deflate", "br, deflate"} {
 			f.Add(label, []byte(body))
 		}

@@ -46,7 +46,8 @@ func gzipped(data []byte) []byte {
 	return compress(data, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
 }
 
-// The bytes of a response decide, whatever its status and its header say about them.
+// A response with the bytes of a video is accepted under any status and header that do
+// not contradict them.
 func TestBytesDecide(t *testing.T) {
 	t.Parallel()
 	data := video(300_000, 1)

@@ -1,9 +1,6 @@
 package kie_test
 
 import (
-	"bytes"
-	"compress/gzip"
-	"compress/zlib"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -19,25 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/kie"
+	"lumaflow/test/compressed"
 )
 
 const otherTaskID = "fedcba9876543210fedcba9876543210"
-
-func gzipped(text string) string {
-	var body bytes.Buffer
-	writer := gzip.NewWriter(&body)
-	_, _ = io.WriteString(writer, text)
-	_ = writer.Close()
-	return body.String()
-}
-
-func zlibbed(text string) string {
-	var body bytes.Buffer
-	writer := zlib.NewWriter(&body)
-	_, _ = io.WriteString(writer, text)
-	_ = writer.Close()
-	return body.String()
-}
 
 func asUTF16(text string, order binary.AppendByteOrder) string {
 	body := order.AppendUint16(nil, 0xfeff)
@@ -62,14 +44,14 @@ func TestSubmitAnswersInOtherShapes(t *testing.T) {
 		taskID  string // accepted
 		offered string // in an Unknown error
 	}{
-		"gzip":                   {coded("gzip", gzipped(envelope)), taskID, ""},
-		"gzip without a label":   {reply{status: 200, body: gzipped(envelope)}, taskID, ""},
-		"gzip with another":      {coded("br", gzipped(envelope)), taskID, ""},
-		"deflate":                {coded("deflate", zlibbed(envelope)), taskID, ""},
+		"gzip":                   {coded("gzip", compressed.Gzip(envelope)), taskID, ""},
+		"gzip without a label":   {reply{status: 200, body: compressed.Gzip(envelope)}, taskID, ""},
+		"gzip with another":      {coded("br", compressed.Gzip(envelope)), taskID, ""},
+		"deflate":                {coded("deflate", compressed.Zlib(envelope)), taskID, ""},
 		"plain, labelled gzip":   {coded("gzip", envelope), taskID, ""},
 		"plain, labelled br":     {coded("br", envelope), taskID, ""},
-		"gzip that breaks off":   {coded("gzip", gzipped(envelope + strings.Repeat("\n", 100))[:100]), taskID, ""},
-		"gzip of half":           {coded("gzip", gzipped(envelope[:len(envelope)-2])), "", taskID},
+		"gzip that breaks off":   {coded("gzip", compressed.Gzip(envelope + strings.Repeat("\n", 100))[:100]), taskID, ""},
+		"gzip of half":           {coded("gzip", compressed.Gzip(envelope[:len(envelope)-2])), "", taskID},
 		"byte order mark":        {reply{status: 200, body: "\ufeff" + envelope}, taskID, ""},
 		"UTF-16":                 {reply{status: 200, body: asUTF16(envelope, binary.LittleEndian)}, taskID, ""},
 		"UTF-16, big endian":     {reply{status: 200, body: asUTF16(envelope, binary.BigEndian)}, taskID, ""},
@@ -118,7 +100,7 @@ func TestSubmitAnswersInOtherShapes(t *testing.T) {
 		"data of another code":   {reply{status: 200, body: `{"code":500,"data":"` + otherTaskID + `"}`}, "", ""},
 		"text with another code": {reply{status: 200, body: `x {"code":500,"data":"` + otherTaskID + `"}`}, "", ""},
 		"malformed gzip":         {coded("gzip", "\x1f\x8b\x08\x02"+strings.Repeat("\x00", 40)), "", ""},
-		"gzip bomb":              {coded("gzip", gzipped(strings.Repeat(" ", 64<<20))), "", ""},
+		"gzip bomb":              {coded("gzip", compressed.Gzip(strings.Repeat(" ", 64<<20))), "", ""},
 		"half of UTF-16":         {reply{status: 200, body: "\xff\xfe{"}, "", ""},
 	}
 	for name, test := range tests {
@@ -171,7 +153,7 @@ func TestCompressedAnswers(t *testing.T) {
 			assert.Empty(t, r.Header.Values("Accept-Encoding"))
 		}
 		w.Header().Set("Content-Encoding", "x-gzip")
-		_, _ = io.WriteString(w, gzipped(bodies[r.URL.Path]))
+		_, _ = io.WriteString(w, compressed.Gzip(bodies[r.URL.Path]))
 	}))
 	defer server.Close()
 	client := newClient(t, kie.Options{BaseURL: server.URL})

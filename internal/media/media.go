@@ -60,7 +60,7 @@ func Inspect(file io.ReaderAt, size int64) (Video, error) {
 
 // InspectMP4 inspects an MP4 or MOV file of this size. A fragmented file must have
 // a mark of its end, or its length declared: without them a file that was cut off
-// between two fragments can't be told from a complete one. Its error is an *Error
+// between two fragments is indistinguishable from a complete one. Its error is an *Error
 // of the problem Unfinished.
 func InspectMP4(file io.ReaderAt, size int64) (Video, error) {
 	return inspectMP4(newReader(file, size), false)

@@ -180,7 +180,7 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// What a server receives is what the link says.
+// A server receives the link unchanged.
 func TestSentBytes(t *testing.T) {
 	t.Parallel()
 	received := make(chan string, 1)

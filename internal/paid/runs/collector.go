@@ -172,7 +172,7 @@ func (c collection) start(ctx context.Context) error {
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		StaticSummary:            Summary("collect task " + c.taskID),
 	}, modifyVideoName, taskRef{TaskID: c.taskID})
-	if err != nil && !alreadyStarted(err) {
+	if err != nil && !AlreadyStarted(err) {
 		return fmt.Errorf("start the collecting job: %w", err)
 	}
 	return nil
@@ -213,7 +213,8 @@ func endedByPerson(run Run) bool {
 	}
 }
 
-func alreadyStarted(err error) bool {
+// AlreadyStarted reports whether a start was rejected because a run has the id.
+func AlreadyStarted(err error) bool {
 	_, is := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err)
 	return is
 }

@@ -37,7 +37,7 @@ func (c collection) mark(ctx context.Context) (Outcome, error) {
 		}},
 	}, modifyVideoName, taskRef{TaskID: c.taskID})
 	switch {
-	case alreadyStarted(err):
+	case AlreadyStarted(err):
 		// A failed collecting job is listed by itself, a concurrent mark is terminated
 		// by its own process.
 		return AtRisk, nil
