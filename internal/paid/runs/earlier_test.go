@@ -128,7 +128,8 @@ func TestEarlier(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &server{deleted: test.deleted}
+			s := newServer()
+			s.deleted = test.deleted
 			for i, events := range test.earlier {
 				added := s.add("job", strconv.Itoa(i+1), i, terminated, started())
 				added.info.FirstRunId = "1"
@@ -164,7 +165,7 @@ func TestLaterChain(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &server{}
+			s := newServer()
 			s.add("job", "1", 0, failed, append([]*historypb.HistoryEvent{started()}, test.own...)...)
 			s.add("job", "2", 1, completed, append([]*historypb.HistoryEvent{started()}, test.later...)...)
 			s.add("job", "reset of 1", 2, running, started()).info.FirstRunId = "1"
@@ -178,7 +179,8 @@ func TestLaterChain(t *testing.T) {
 // A run that visibility does not list yet may not be the only one.
 func TestVisibilityIsBehind(t *testing.T) {
 	t.Parallel()
-	s := &server{unlisted: []string{"1"}}
+	s := newServer()
+	s.unlisted = []string{"1"}
 	s.add("job", "1", 0, running, started())
 	_, err := s.reader().Earlier(t.Context(), "job", "1")
 	require.ErrorContains(t, err, "visibility does not list run 1 of job yet")
@@ -188,7 +190,7 @@ func takes(taskID string) []*historypb.HistoryEvent { return []*historypb.Histor
 
 func TestFirst(t *testing.T) {
 	t.Parallel()
-	s := &server{}
+	s := newServer()
 	s.add("job", "1", 0, terminated, started())
 	s.add("job", "2", 1, running, started()).info.FirstRunId = "1"
 	s.add("job", "3", 2, running, started()).info.FirstRunId = ""
