@@ -56,14 +56,18 @@ func (r Reader) Earlier(ctx context.Context, workflowID, runID string) (Earlier,
 		return Earlier{}, fmt.Errorf("read run %s of %s: %w", runID, workflowID, own.undecrypted)
 	}
 	pending := append([]string{chain.firstRunID}, own.previous...)
-	listed, err := r.list(ctx, workflowID)
+	listed, err := r.All(ctx, workflowID)
 	if err != nil {
 		return Earlier{}, err
 	}
-	if !slices.Contains(listed, runID) {
+	listsOwn := false
+	for _, info := range listed {
+		pending = append(pending, info.GetExecution().GetRunId())
+		listsOwn = listsOwn || info.GetExecution().GetRunId() == runID
+	}
+	if !listsOwn {
 		return Earlier{}, fmt.Errorf("visibility does not list run %s of %s yet", runID, workflowID)
 	}
-	pending = append(pending, listed...)
 	for len(pending) > 0 {
 		next := pending[0]
 		pending = pending[1:]
@@ -178,13 +182,4 @@ func (c *chain) merge(runID string, runs []chainRun) Earlier {
 	}
 	merged.Unknown = all.unknown()
 	return merged
-}
-
-// list returns the runs of an id that visibility lists.
-func (r Reader) list(ctx context.Context, workflowID string) (runIDs []string, err error) {
-	all, err := r.All(ctx, workflowID)
-	for _, info := range all {
-		runIDs = append(runIDs, info.GetExecution().GetRunId())
-	}
-	return runIDs, err
 }

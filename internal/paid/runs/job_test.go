@@ -286,7 +286,7 @@ func TestJobListsLag(t *testing.T) {
 	require.Equal(t, "3:v, 2:u stored", paymentsOf(job))
 }
 
-func TestSettled(t *testing.T) {
+func TestSettlement(t *testing.T) {
 	t.Parallel()
 	collector := runs.CollectorID("t")
 	tests := []struct {
@@ -323,10 +323,11 @@ func TestSettled(t *testing.T) {
 			t.Parallel()
 			s := newServer()
 			test.runs(s)
-			settled, complete, err := s.reader().Settled(t.Context(), "t")
+			found, err := s.reader().Settlement(t.Context(), "t")
 			require.NoError(t, err)
-			require.Equal(t, test.settled, settled)
-			require.Equal(t, test.complete, complete)
+			require.Equal(t, test.settled, found.Settled)
+			require.Equal(t, test.complete, !found.Incomplete)
+			require.Equal(t, s.latest(collector) != nil, found.Collector != nil)
 		})
 	}
 }
