@@ -1,6 +1,8 @@
 package runs_test
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -139,13 +141,76 @@ func TestEarlier(t *testing.T) {
 			}
 			s.add("job", "last", 9, running, started()).info.FirstRunId = "1"
 			s.add("job", "of an earlier chain", -1, failed, loses(8)...)
-			earlier, err := s.reader().Earlier(t.Context(), "job", "last")
+			earlier, err := s.reader().Earlier(t.Context(), "job", "last", runs.Progress{}, func(runs.Progress) {})
 			require.NoError(t, err)
 			require.Equal(t, test.want, earlierText(earlier))
 			require.Equal(t, "last", earlier.RunID)
 			require.Equal(t, len(test.earlier)-len(test.deleted), earlier.Runs)
 			require.Equal(t, len(test.deleted) > 0, earlier.Unread != "")
 		})
+	}
+}
+
+// A read that ends after any run is continued, and reads no run twice. What it has
+// read survives as JSON.
+func TestEarlierContinues(t *testing.T) {
+	t.Parallel()
+	// A visibility without the youngest runs leaves them to the links.
+	s := newServer()
+	s.unlisted, s.deleted = []string{"1", "2", "3"}, []string{"4"}
+	s.add("job", "1", 0, terminated, append(loses(1), loses(2)...)...)
+	s.add("job", "2", 1, terminated, append(loses(1), append(proves(2, "t"), resets("1"))...)...)
+	s.add("job", "3", 2, terminated, append(proves(2, "t"), append(loses(3), resets("2"))...)...)
+	s.add("job", "4", 3, terminated, started())
+	s.add("job", "5", 4, terminated, append(loses(5), proves(5, "")...)...)
+	s.add("job", "6", 5, terminated, append(loses(6), adopts("u")...)...)
+	s.add("job", "7", 6, running, started(), resets("3"))
+	for _, r := range s.runs {
+		r.info.FirstRunId = "1"
+	}
+	s.add("job", "a later chain", 7, failed, loses(8)...)
+	whole, err := s.reader().Earlier(t.Context(), "job", "7", runs.Progress{}, func(runs.Progress) {})
+	require.NoError(t, err)
+	require.Equal(t, "t u 1 3 6", earlierText(whole))
+
+	for stop := 1; ; stop++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		kept, all := []byte("{}"), map[string]bool{}
+		s.histories, s.described = 0, 0
+		keep := func(progress runs.Progress) {
+			for _, runID := range progress.Read {
+				all[runID] = true
+			}
+			kept, err = json.Marshal(progress)
+			require.NoError(t, err)
+			if len(all) == stop {
+				s.errors["describe"] = []error{serviceerror.NewUnavailable("killed")}
+				s.errors["history"] = nil
+			}
+		}
+		_, err := s.reader().Earlier(ctx, "job", "7", runs.Progress{}, keep)
+		cancel()
+		if err == nil {
+			require.Equal(t, 7, stop, "each of the seven runs is one to end after")
+			break
+		}
+		var from runs.Progress
+		require.NoError(t, json.Unmarshal(kept, &from))
+		require.Len(t, from.Read, stop)
+		continued, err := s.reader().Earlier(t.Context(), "job", "7", from, keep)
+		require.NoError(t, err)
+		require.Equal(t, whole, continued, "ended after %d", stop)
+		require.Equal(t, 7+2, s.histories+1, "each run is read once, the own one twice")
+	}
+}
+
+// resets is the event that a reset from another run leaves.
+func resets(runID string) *historypb.HistoryEvent {
+	return &historypb.HistoryEvent{
+		EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+		Attributes: &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
+			BaseRunId: runID,
+		}},
 	}
 }
 
@@ -169,7 +234,7 @@ func TestLaterChain(t *testing.T) {
 			s.add("job", "1", 0, failed, append([]*historypb.HistoryEvent{started()}, test.own...)...)
 			s.add("job", "2", 1, completed, append([]*historypb.HistoryEvent{started()}, test.later...)...)
 			s.add("job", "reset of 1", 2, running, started()).info.FirstRunId = "1"
-			earlier, err := s.reader().Earlier(t.Context(), "job", "reset of 1")
+			earlier, err := s.reader().Earlier(t.Context(), "job", "reset of 1", runs.Progress{}, func(runs.Progress) {})
 			require.NoError(t, err)
 			require.Equal(t, test.want, earlierText(earlier))
 		})
@@ -182,7 +247,7 @@ func TestVisibilityIsBehind(t *testing.T) {
 	s := newServer()
 	s.unlisted = []string{"1"}
 	s.add("job", "1", 0, running, started())
-	_, err := s.reader().Earlier(t.Context(), "job", "1")
+	_, err := s.reader().Earlier(t.Context(), "job", "1", runs.Progress{}, func(runs.Progress) {})
 	require.ErrorContains(t, err, "visibility does not list run 1 of job yet")
 }
 

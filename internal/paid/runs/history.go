@@ -123,7 +123,7 @@ func (h *History) addProof(late evidence) {
 	case late.Phase != phaseRefused:
 		return
 	}
-	h.outcomes.proofs = append(h.outcomes.proofs, late)
+	h.outcomes.Proofs = append(h.outcomes.Proofs, late)
 }
 
 func (h *History) addEarlier(earlier Earlier) {
