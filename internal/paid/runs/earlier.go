@@ -61,7 +61,7 @@ func (r Reader) Earlier(ctx context.Context, workflowID, runID string, from Prog
 	if err != nil {
 		return Earlier{}, err
 	}
-	pending, listsOwn := append(own.previous, chain.firstRunID), false
+	pending, listsOwn := append([]string{chain.firstRunID}, own.previous...), false
 	for _, info := range listed {
 		pending = append(pending, info.GetExecution().GetRunId())
 		listsOwn = listsOwn || info.GetExecution().GetRunId() == runID

@@ -1,7 +1,6 @@
 package runs_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -155,52 +154,62 @@ func TestEarlier(t *testing.T) {
 // read survives as JSON.
 func TestEarlierContinues(t *testing.T) {
 	t.Parallel()
-	// A visibility without the youngest runs leaves them to the links.
-	s := newServer()
-	s.unlisted, s.deleted = []string{"1", "2", "3"}, []string{"4"}
-	s.add("job", "1", 0, terminated, append(loses(1), loses(2)...)...)
-	s.add("job", "2", 1, terminated, append(loses(1), append(proves(2, "t"), resets("1"))...)...)
-	s.add("job", "3", 2, terminated, append(proves(2, "t"), append(loses(3), resets("2"))...)...)
-	s.add("job", "4", 3, terminated, started())
-	s.add("job", "5", 4, terminated, append(loses(5), proves(5, "")...)...)
-	s.add("job", "6", 5, terminated, append(loses(6), adopts("u")...)...)
-	s.add("job", "7", 6, running, started(), resets("3"))
-	for _, r := range s.runs {
-		r.info.FirstRunId = "1"
+	tests := []struct {
+		name string
+		// arrange adds the runs before the run "last" of the chain that begins with "1".
+		arrange func(*server)
+		runs    int
+		want    string
+	}{
+		// Visibility without the youngest runs leaves them to the links.
+		{"a long chain", func(s *server) {
+			s.unlisted, s.deleted = []string{"1", "2", "3"}, []string{"4"}
+			s.add("job", "1", 0, terminated, append(loses(1), loses(2)...)...)
+			s.add("job", "2", 1, terminated, append(loses(1), append(proves(2, "t"), resets("1"))...)...)
+			s.add("job", "3", 2, terminated, append(proves(2, "t"), append(loses(3), resets("2"))...)...)
+			s.add("job", "4", 3, terminated, started())
+			s.add("job", "5", 4, terminated, append(loses(5), proves(5, "")...)...)
+			s.add("job", "6", 5, terminated, append(loses(6), adopts("u")...)...)
+			for _, r := range s.runs {
+				r.info.FirstRunId = "1"
+			}
+			s.add("job", "of a later chain", 6, failed, loses(8)...)
+		}, 7, "t u 1 3 6"},
+		{"later chains that paid", func(s *server) {
+			s.add("job", "1", 0, terminated, started())
+			s.add("job", "2", 1, terminated, takes("t")...)
+			s.add("job", "3", 2, terminated, loses(1)...)
+		}, 3, "t 1"},
 	}
-	s.add("job", "a later chain", 7, failed, loses(8)...)
-	whole, err := s.reader().Earlier(t.Context(), "job", "7", runs.Progress{}, func(runs.Progress) {})
-	require.NoError(t, err)
-	require.Equal(t, "t u 1 3 6", earlierText(whole))
-
-	for stop := 1; ; stop++ {
-		ctx, cancel := context.WithCancel(t.Context())
-		kept, all := []byte("{}"), map[string]bool{}
-		s.histories, s.described = 0, 0
-		keep := func(progress runs.Progress) {
-			for _, runID := range progress.Read {
-				all[runID] = true
-			}
-			kept, err = json.Marshal(progress)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer()
+			test.arrange(s)
+			s.add("job", "last", 9, running, started(), resets("3")).info.FirstRunId = "1"
+			whole, err := s.reader().Earlier(t.Context(), "job", "last", runs.Progress{}, func(runs.Progress) {})
 			require.NoError(t, err)
-			if len(all) == stop {
-				s.errors["describe"] = []error{serviceerror.NewUnavailable("killed")}
-				s.errors["history"] = nil
+			require.Equal(t, test.want, earlierText(whole))
+			for stop := 1; stop < test.runs; stop++ {
+				s.histories = 0
+				kept := []byte("{}")
+				_, err := s.reader().Earlier(t.Context(), "job", "last", runs.Progress{}, func(progress runs.Progress) {
+					kept, err = json.Marshal(progress)
+					require.NoError(t, err)
+					if len(progress.Read) == stop {
+						s.errors["describe"] = []error{serviceerror.NewUnavailable("killed")}
+					}
+				})
+				require.ErrorContains(t, err, "killed")
+				var from runs.Progress
+				require.NoError(t, json.Unmarshal(kept, &from))
+				require.Len(t, from.Read, stop)
+				continued, err := s.reader().Earlier(t.Context(), "job", "last", from, func(runs.Progress) {})
+				require.NoError(t, err)
+				require.Equal(t, whole, continued, "ended after %d", stop)
+				require.Equal(t, test.runs-len(s.deleted)+2, s.histories, "each run is read once, the last one twice")
 			}
-		}
-		_, err := s.reader().Earlier(ctx, "job", "7", runs.Progress{}, keep)
-		cancel()
-		if err == nil {
-			require.Equal(t, 7, stop, "each of the seven runs is one to end after")
-			break
-		}
-		var from runs.Progress
-		require.NoError(t, json.Unmarshal(kept, &from))
-		require.Len(t, from.Read, stop)
-		continued, err := s.reader().Earlier(t.Context(), "job", "7", from, keep)
-		require.NoError(t, err)
-		require.Equal(t, whole, continued, "ended after %d", stop)
-		require.Equal(t, 7+2, s.histories+1, "each run is read once, the own one twice")
+		})
 	}
 }
 

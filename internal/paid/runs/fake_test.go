@@ -49,9 +49,8 @@ type server struct {
 	// errors are the errors of the next calls of a method. A nil one lets a call
 	// pass.
 	errors map[string][]error
-	// histories counts the whole histories that were read, lists the lists, described the
-	// descriptions.
-	histories, lists, described int
+	// histories counts the whole histories that were read, lists the lists.
+	histories, lists int
 	// starts are the accepted starts, terminations the reasons by id.
 	starts       []client.StartWorkflowOptions
 	terminations map[string]string
@@ -158,7 +157,6 @@ func (s *server) latest(id string) *run {
 func (s *server) DescribeWorkflow(_ context.Context, id, runID string) (*client.WorkflowExecutionDescription, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.described++
 	if err := s.fail("describe"); err != nil {
 		return nil, err
 	}
