@@ -1,0 +1,178 @@
+// Package syscalltest runs a test program under strace: it records the system calls of
+// the program and makes some of them fail.
+package syscalltest
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Errors are those of a disk that is broken, full or read-only.
+func Errors() []string { return []string{"EIO", "ENOSPC", "EDQUOT", "EROFS"} }
+
+// traced are the system calls that are recorded: those that change files, as Go makes
+// them.
+const traced = "write,pwrite64,ftruncate,fsync,renameat,renameat2,linkat,unlinkat"
+
+// Call is one finished system call. Descriptors in Arguments are followed by their
+// path, as in 5</tmp/a>.
+type Call struct {
+	Name, Arguments, Result string
+	// Begin and End order the beginnings and the ends of all calls.
+	Begin, End int
+}
+
+// Failure makes calls fail.
+type Failure struct {
+	// Call is the name of the system call, Error the errno.
+	Call, Error string
+	// Path limits it to calls with this path, empty means all.
+	Path string
+	// When is the number of the call, from 1; empty means all. "2+" are all from the
+	// second.
+	When string
+	// Kill ends the process with SIGKILL at the failing call.
+	Kill bool
+}
+
+// Run is a finished program.
+type Run struct {
+	Calls []Call
+	// Output is its standard output and error.
+	Output string
+	// Err is that of its exit code.
+	Err error
+}
+
+// usable returns the reason why strace can't be used, or an empty string.
+var usable = sync.OnceValue(func() string {
+	path, err := exec.LookPath("strace")
+	if err != nil {
+		return "strace is not installed"
+	}
+	if output, err := exec.Command(path, "-f", "-o", os.DevNull, "-e", "trace=none", "true").CombinedOutput(); err != nil { //nolint:noctx // It ends at once.
+		return "strace can't trace here: " + strings.TrimSpace(string(output))
+	}
+	return ""
+})
+
+// Require skips a test if strace is missing or may not trace.
+func Require(t testing.TB) {
+	t.Helper()
+	if reason := usable(); reason != "" {
+		t.Skip("the system calls are not watched: ", reason)
+	}
+}
+
+// Start runs the test program again with an environment, under strace. Its code must
+// lock the goroutine that makes the calls to its thread: strace counts the calls of
+// each thread.
+func Start(t testing.TB, failure Failure, env ...string) Run {
+	t.Helper()
+	Require(t)
+	record := filepath.Join(t.TempDir(), "calls")
+	arguments := append([]string{"-f", "-y", "-s", "0", "-e", "signal=none", "-o", record}, failure.arguments()...)
+	program := exec.CommandContext(t.Context(), "strace", append(arguments, os.Args[0])...)
+	program.Env = append(os.Environ(), env...)
+	output, err := program.CombinedOutput()
+	file, openErr := os.Open(record)
+	require.NoError(t, openErr, string(output))
+	defer file.Close()
+	run := Run{Calls: parse(bufio.NewScanner(file)), Output: string(output), Err: err}
+	if failure != (Failure{}) {
+		text, err := os.ReadFile(record)
+		require.NoError(t, err)
+		require.Contains(t, string(text), "(INJECTED)", "no call has failed: %s", output)
+	}
+	return run
+}
+
+func (f Failure) arguments() []string {
+	if f == (Failure{}) {
+		return []string{"-e", "trace=" + traced}
+	}
+	inject := "inject=" + f.Call + ":error=" + f.Error
+	if f.When != "" {
+		inject += ":when=" + f.When
+	}
+	if f.Kill {
+		inject += ":signal=KILL"
+	}
+	arguments := []string{"-e", "trace=" + f.Call, "-e", inject}
+	if f.Path != "" {
+		arguments = append(arguments, "-P", f.Path)
+	}
+	return arguments
+}
+
+var (
+	whole      = regexp.MustCompile(`^(\d+) +(\w+)\((.*)\) += (.*)$`)
+	unfinished = regexp.MustCompile(`^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$`)
+	resumed    = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (.*)$`)
+)
+
+func parse(lines *bufio.Scanner) []Call {
+	var calls []Call
+	// open is the unfinished call of each thread.
+	open := map[string]Call{}
+	for at := 0; lines.Scan(); at++ {
+		line := lines.Text()
+		if part := whole.FindStringSubmatch(line); part != nil {
+			calls = append(calls, Call{Name: part[2], Arguments: part[3], Result: part[4], Begin: at, End: at})
+		} else if part := unfinished.FindStringSubmatch(line); part != nil {
+			open[part[1]] = Call{Name: part[2], Arguments: part[3], Begin: at}
+		} else if part := resumed.FindStringSubmatch(line); part != nil {
+			call := open[part[1]]
+			call.Arguments += part[3]
+			call.Result, call.End = part[4], at
+			calls = append(calls, call)
+		}
+	}
+	return calls
+}
+
+// Step is a kind of call in an order of them: Name is its name, and each of Paths
+// occurs in its arguments.
+type Step struct {
+	Name  string
+	Paths []string
+}
+
+// InOrder requires that calls of each step occur, and that all calls of a step have
+// succeeded and ended before the first of the next step begins. It returns the calls
+// of each step.
+func (r Run) InOrder(t testing.TB, steps ...Step) [][]Call {
+	t.Helper()
+	found := make([][]Call, len(steps))
+	for i, step := range steps {
+		for _, call := range r.Calls {
+			if call.Name == step.Name && containsAll(call.Arguments, step.Paths) {
+				require.NotContains(t, call.Result, "-1 ", "%s fails", call.Name)
+				found[i] = append(found[i], call)
+			}
+		}
+		require.NotEmpty(t, found[i], "no %s with %v in %+v", step.Name, step.Paths, r.Calls)
+		if i > 0 {
+			before := found[i-1][len(found[i-1])-1]
+			require.Less(t, before.End, found[i][0].Begin, "%s%v comes before %s%v", found[i][0].Name, step.Paths, before.Name, steps[i-1].Paths)
+		}
+	}
+	return found
+}
+
+func containsAll(text string, parts []string) bool {
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			return false
+		}
+	}
+	return true
+}
