@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -103,4 +105,24 @@ func TestFailedWrite(t *testing.T) {
 			assert.Empty(t, entries(t, workDir))
 		})
 	}
+}
+
+func TestResumedBytesAreReadFromTheDisk(t *testing.T) {
+	t.Parallel()
+	data := video(3*fetch.CheckpointEvery, 1)
+	server := newOrigin(t, breakAfter(data, etag, 2*fetch.CheckpointEvery), compliant(data, etag))
+	fetcher := newFetcher(t)
+	_, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
+	require.Error(t, err)
+	run := syscalltest.Start(t, syscalltest.Failure{}, childLink+"="+server.link(), childWorkDir+"="+fetcher.WorkDir())
+	require.NoError(t, run.Err, run.Output)
+	part, _ := fetch.WorkFiles(key)
+	path := "<" + filepath.Join(fetcher.WorkDir(), part) + ">"
+	var names []string
+	for _, call := range run.Calls {
+		if strings.Contains(call.Arguments, path) && !slices.Contains(names, call.Name) {
+			names = append(names, call.Name)
+		}
+	}
+	assert.Equal(t, []string{"ftruncate", "fadvise64", "pread64", "pwrite64", "fsync"}, names)
 }

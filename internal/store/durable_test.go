@@ -4,6 +4,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -21,9 +22,10 @@ import (
 
 const (
 	childFolder = "LUMAFLOW_TEST_CHILD_FOLDER"
-	// childSource is the path of the video that the child process stores; without it
-	// the child stores a receipt.
+	// childSource is the path of the video that the child process stores, or matches
+	// for a comparison; without it the child stores a receipt.
 	childSource = "LUMAFLOW_TEST_CHILD_SOURCE"
+	matches     = "matches"
 )
 
 var content = []byte("video")
@@ -46,8 +48,15 @@ func runChild(folder, path string) error {
 	if err != nil {
 		return err
 	}
-	if path == "" {
+	switch path {
+	case "":
 		_, err = opened.PutReceipt(context.Background(), name, receipt())
+		return err
+	case matches:
+		_, same, err := opened.Matches(context.Background(), name, int64(len(content)), storetest.Sum(content))
+		if err == nil && !same {
+			err = errors.New("no match")
+		}
 		return err
 	}
 	_, err = opened.PutVideo(context.Background(), name, store.Source{Path: path, Bytes: int64(len(content)), SHA256: storetest.Sum(content)})
@@ -195,6 +204,31 @@ func TestKilledAfterFailedFsync(t *testing.T) {
 			after, err := os.Stat(path)
 			require.NoError(t, err)
 			assert.False(t, os.SameFile(before, after), "the next attempt has a new inode")
+		})
+	}
+}
+
+// A receipt proves only what is on the disk.
+func TestMatchesReadsTheDisk(t *testing.T) {
+	t.Parallel()
+	for path, when := range map[string]string{"": "", "the video": "1", "the folder": "2"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			_, err := open(t, dir).PutVideo(t.Context(), name, source(t, t.TempDir(), content))
+			require.NoError(t, err)
+			if when != "" {
+				run := syscalltest.Start(t, syscalltest.Failure{Call: "fsync", Error: "EIO", When: when}, childFolder+"="+dir, childSource+"="+matches)
+				require.Error(t, run.Err)
+				assert.Equal(t, "no match\n", run.Output)
+				return
+			}
+			run := syscalltest.Start(t, syscalltest.Failure{}, childFolder+"="+dir, childSource+"="+matches)
+			require.NoError(t, run.Err, run.Output)
+			video := []string{"<" + filepath.Join(dir, name) + ">"}
+			run.InOrder(t,
+				syscalltest.Step{Name: "fsync", Paths: video}, syscalltest.Step{Name: "fsync", Paths: []string{"<" + dir + ">"}},
+				syscalltest.Step{Name: "fadvise64", Paths: video}, syscalltest.Step{Name: "read", Paths: video})
 		})
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,9 +20,8 @@ import (
 // Errors are those of a disk that is broken, full or read-only.
 func Errors() []string { return []string{"EIO", "ENOSPC", "EDQUOT", "EROFS"} }
 
-// traced are the system calls that are recorded: those that change files, as Go makes
-// them.
-const traced = "write,pwrite64,ftruncate,fsync,renameat,renameat2,linkat,unlinkat"
+// traced are the system calls that are recorded: those on files, as Go makes them.
+const traced = "read,pread64,fadvise64,write,pwrite64,ftruncate,fsync,renameat,renameat2,linkat,unlinkat"
 
 // Call is one finished system call. Descriptors in Arguments are followed by their
 // path, as in 5</tmp/a>.
@@ -79,26 +80,66 @@ func Start(t testing.TB, failure Failure, env ...string) Run {
 	t.Helper()
 	Require(t)
 	record := filepath.Join(t.TempDir(), "calls")
-	arguments := append([]string{"-f", "-y", "-s", "0", "-e", "signal=none", "-o", record}, failure.arguments()...)
-	program := exec.CommandContext(t.Context(), "strace", append(arguments, os.Args[0])...)
+	program := exec.CommandContext(t.Context(), "strace", append(failure.arguments(record), os.Args[0])...)
 	program.Env = append(os.Environ(), env...)
 	output, err := program.CombinedOutput()
-	file, openErr := os.Open(record)
-	require.NoError(t, openErr, string(output))
-	defer file.Close()
-	run := Run{Calls: parse(bufio.NewScanner(file)), Output: string(output), Err: err}
-	if failure != (Failure{}) {
-		text, err := os.ReadFile(record)
-		require.NoError(t, err)
-		// The end of a call that kills the process is not recorded.
-		require.Regexp(t, `\(INJECTED\)|\) += \?`, string(text), "no call has failed: %s", output)
-	}
-	return run
+	return Run{Calls: failure.read(t, record), Output: string(output), Err: err}
 }
 
-func (f Failure) arguments() []string {
+// Attach watches a running process until the caller detaches, or the test ends.
+func Attach(t testing.TB, pid int, failure Failure) (detach func() Run) {
+	t.Helper()
+	Require(t)
+	record := filepath.Join(t.TempDir(), "calls")
+	strace := exec.CommandContext(t.Context(), "strace", append(failure.arguments(record), "-p", strconv.Itoa(pid))...)
+	// Without SIGTERM the process would stay stopped.
+	strace.Cancel = func() error { return strace.Process.Signal(syscall.SIGTERM) }
+	stderr, err := strace.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, strace.Start())
+	lines := bufio.NewScanner(stderr)
+	attached, output := false, ""
+	for !attached && lines.Scan() {
+		output += lines.Text() + "\n"
+		attached = strings.Contains(lines.Text(), "attached")
+	}
+	if !attached {
+		_ = strace.Wait()
+		t.Skip("the system calls are not watched: ", output)
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for lines.Scan() {
+		}
+	}()
+	return func() Run {
+		t.Helper()
+		require.NoError(t, strace.Cancel())
+		<-drained
+		// It ends by the signal.
+		_ = strace.Wait()
+		return Run{Calls: failure.read(t, record)}
+	}
+}
+
+// read returns the calls of a record, which must have the failure.
+func (f Failure) read(t testing.TB, record string) []Call {
+	t.Helper()
+	text, err := os.ReadFile(record)
+	require.NoError(t, err)
+	if f != (Failure{}) {
+		// The end of a call that kills the process is not recorded.
+		require.Regexp(t, `\(INJECTED\)|\) += \?`, string(text), "no call has failed")
+	}
+	return parse(string(text))
+}
+
+// arguments are the options of strace.
+func (f Failure) arguments(record string) []string {
+	common := []string{"-f", "-y", "-s", "0", "-e", "signal=none", "-o", record}
 	if f == (Failure{}) {
-		return []string{"-e", "trace=" + traced}
+		return append(common, "-e", "trace="+traced)
 	}
 	inject := "inject=" + f.Call + ":error=" + f.Error
 	if f.When != "" {
@@ -107,11 +148,10 @@ func (f Failure) arguments() []string {
 	if f.Kill {
 		inject += ":signal=KILL"
 	}
-	arguments := []string{"-e", "trace=" + f.Call, "-e", inject}
 	if f.Path != "" {
-		arguments = append(arguments, "-P", f.Path)
+		common = append(common, "-P", f.Path)
 	}
-	return arguments
+	return append(common, "-e", "trace="+f.Call, "-e", inject)
 }
 
 var (
@@ -120,12 +160,11 @@ var (
 	resumed    = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (.*)$`)
 )
 
-func parse(lines *bufio.Scanner) []Call {
+func parse(text string) []Call {
 	var calls []Call
 	// open is the unfinished call of each thread.
 	open := map[string]Call{}
-	for at := 0; lines.Scan(); at++ {
-		line := lines.Text()
+	for at, line := range strings.Split(text, "\n") {
 		if part := whole.FindStringSubmatch(line); part != nil {
 			calls = append(calls, Call{Name: part[2], Arguments: part[3], Result: part[4], Begin: at, End: at})
 		} else if part := unfinished.FindStringSubmatch(line); part != nil {
@@ -155,7 +194,7 @@ func (r Run) InOrder(t testing.TB, steps ...Step) [][]Call {
 	found := make([][]Call, len(steps))
 	for i, step := range steps {
 		for _, call := range r.Calls {
-			if call.Name == step.Name && containsAll(call.Arguments, step.Paths) {
+			if call.Is(step) {
 				require.NotContains(t, call.Result, "-1 ", "%s fails", call.Name)
 				found[i] = append(found[i], call)
 			}
@@ -169,11 +208,12 @@ func (r Run) InOrder(t testing.TB, steps ...Step) [][]Call {
 	return found
 }
 
-func containsAll(text string, parts []string) bool {
-	for _, part := range parts {
-		if !strings.Contains(text, part) {
+// Is reports whether a call is one of the step.
+func (c Call) Is(step Step) bool {
+	for _, path := range step.Paths {
+		if !strings.Contains(c.Arguments, path) {
 			return false
 		}
 	}
-	return true
+	return c.Name == step.Name
 }
