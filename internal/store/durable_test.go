@@ -211,8 +211,8 @@ func TestKilledAfterFailedFsync(t *testing.T) {
 // A receipt proves only what is on the disk.
 func TestMatchesReadsTheDisk(t *testing.T) {
 	t.Parallel()
-	for path, when := range map[string]string{"": "", "the video": "1", "the folder": "2"} {
-		t.Run(path, func(t *testing.T) {
+	for failure, when := range map[string]string{"no failure": "", "fsync of the video": "1", "fsync of the folder": "2"} {
+		t.Run(failure, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			_, err := open(t, dir).PutVideo(t.Context(), name, source(t, t.TempDir(), content))
