@@ -42,6 +42,7 @@ func TestLinkedPackages(t *testing.T) {
 		"./internal/media":      withoutTemporal,
 		"./internal/oneline":    withoutTemporal,
 		"./internal/retryafter": withoutTemporal,
+		"./internal/pagecache":  withoutTemporal,
 		"./internal/stall":      withoutTemporal,
 		"./internal/store/…":    withoutTemporal,
 		"./internal/weburl":     withoutTemporal,
