@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"net"
+	"net/netip"
 	"os"
 )
 
@@ -29,4 +30,9 @@ func LockPresent(dir *os.Root, file *os.File, name string) (bool, error) {
 // SetDial replaces the dialer and its guard.
 func (f *Fetcher) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	f.transport.DialContext = dial
+}
+
+// SetLookup replaces the resolver of names that a proxy connects to.
+func (f *Fetcher) SetLookup(lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)) {
+	f.lookup = lookup
 }

@@ -19,12 +19,13 @@ const (
 	connectTimeout = 10 * time.Second
 )
 
-func newTransport(options Options) *http.Transport {
-	dialer := &net.Dialer{Timeout: connectTimeout, ControlContext: guard(options.AllowPrivate)}
+// newTransport returns a transport whose connections, which dial opens, reach the
+// host of the link. It has no proxy: that would resolve names itself and bypass the
+// guard.
+func newTransport(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
-		// A proxy would resolve names itself and bypass the guard.
 		Proxy:               nil,
-		DialContext:         dialer.DialContext,
+		DialContext:         dial,
 		TLSHandshakeTimeout: connectTimeout,
 		// The guard checks every new connection, and the transport retries only on
 		// a reused one. HTTP/2, which a custom dialer disables, gains nothing with
@@ -62,7 +63,7 @@ func (f *Fetcher) get(ctx context.Context, link *url.URL, header http.Header) (*
 			return nil, &Error{Kind: Forbidden, Host: link.Host, Err: fmt.Errorf("more than %d redirects", maxRedirects)}
 		}
 		request := (&http.Request{Method: http.MethodGet, URL: link, Host: link.Host, Header: header.Clone()}).WithContext(ctx)
-		response, err := f.transport.RoundTrip(request)
+		response, err := f.transportTo(link).RoundTrip(request)
 		if err != nil {
 			return nil, connectionError(link.Host, cmp.Or(context.Cause(ctx), err))
 		}
