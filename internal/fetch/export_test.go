@@ -2,6 +2,8 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/netip"
 	"os"
@@ -30,6 +32,11 @@ func LockPresent(dir *os.Root, file *os.File, name string) (bool, error) {
 // SetDial replaces the dialer and its guard.
 func (f *Fetcher) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	f.transport.DialContext = dial
+}
+
+// SetRoots replaces the trusted certificates.
+func (f *Fetcher) SetRoots(roots *x509.CertPool) {
+	f.transport.TLSClientConfig = &tls.Config{RootCAs: roots}
 }
 
 // SetLookup replaces the resolver of names that a proxy connects to.

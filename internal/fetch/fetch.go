@@ -63,7 +63,8 @@ type Fetcher struct {
 	// transport connects directly.
 	transport *http.Transport
 	proxies   proxy.Settings
-	lookup    func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// lookup resolves the names that a proxy connects to.
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
 // New checks the options, proves that the work directory can be written and
@@ -94,10 +95,9 @@ func New(options Options) (*Fetcher, error) {
 	if err := prepareWorkDir(options.WorkDir, time.Now().Add(-abandonedAfter)); err != nil {
 		return nil, fmt.Errorf("work directory %s: %w: set WORK_DIR to a folder that this user can write and that has room", options.WorkDir, err)
 	}
-	dialer := &net.Dialer{Timeout: connectTimeout, ControlContext: guard(options.AllowPrivate)}
 	return &Fetcher{
 		options:   options,
-		transport: newTransport(dialer.DialContext),
+		transport: newTransport(options),
 		proxies:   proxies,
 		lookup:    net.DefaultResolver.LookupNetIP,
 	}, nil

@@ -19,13 +19,13 @@ const (
 	connectTimeout = 10 * time.Second
 )
 
-// newTransport returns a transport whose connections, which dial opens, reach the
-// host of the link. It has no proxy: that would resolve names itself and bypass the
-// guard.
-func newTransport(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
+func newTransport(options Options) *http.Transport {
+	dialer := &net.Dialer{Timeout: connectTimeout, ControlContext: guard(options.AllowPrivate)}
 	return &http.Transport{
+		// A proxy of net/http would resolve names itself and bypass the guard: see
+		// tunnel.
 		Proxy:               nil,
-		DialContext:         dial,
+		DialContext:         dialer.DialContext,
 		TLSHandshakeTimeout: connectTimeout,
 		// The guard checks every new connection, and the transport retries only on
 		// a reused one. HTTP/2, which a custom dialer disables, gains nothing with

@@ -16,10 +16,13 @@ import (
 // transportTo returns the transport to the host of a link: direct, or through the
 // proxy that the environment sets for it.
 func (f *Fetcher) transportTo(link *url.URL) *http.Transport {
-	if through := f.proxies.For(link); through != nil {
-		return newTransport(f.tunnel(through).DialContext)
+	through := f.proxies.For(link)
+	if through == nil {
+		return f.transport
 	}
-	return f.transport
+	tunnelled := f.transport.Clone()
+	tunnelled.DialContext = f.tunnel(through).DialContext
+	return tunnelled
 }
 
 func (f *Fetcher) tunnel(through *url.URL) tunnel {

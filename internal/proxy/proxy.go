@@ -49,14 +49,13 @@ func fromVariables(names ...string) (*url.URL, error) {
 	if value == "" {
 		return nil, nil
 	}
-	address, err := url.Parse(value)
-	if err != nil || address.Scheme == "" || address.Host == "" {
-		// Without a scheme it is an HTTP proxy.
-		address, err = url.Parse("http://" + value)
+	if !strings.Contains(value, "://") {
+		value = "http://" + value
 	}
+	address, err := url.Parse(value)
 	const form = "give an address like http://host:3128, in which the user and password of the proxy may stand before the host, percent-encoded"
 	switch {
-	case err != nil || address.Hostname() == "" || !isPort(address.Port()) || strings.Trim(address.Path, "/") != "" || address.RawQuery != "" || address.Fragment != "":
+	case err != nil || address.Hostname() == "" || !isPort(address.Port()) || strings.TrimPrefix(address.Path, "/") != "" || address.RawQuery != "" || address.Fragment != "":
 		return nil, fmt.Errorf("%s is not the address of a proxy: %s", name, form)
 	case ports[address.Scheme] == "":
 		return nil, fmt.Errorf("%s has a scheme other than http, https, socks5 and socks5h: %s", name, form)

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -30,11 +29,7 @@ var (
 )
 
 // Tunnel opens connections through a proxy.
-type Tunnel struct {
-	Proxy *url.URL
-	// TLS is for the connection to an https proxy; nil is the default.
-	TLS *tls.Config
-}
+type Tunnel struct{ Proxy *url.URL }
 
 // DialContext returns a connection to a target, host:port, within 10 seconds. A proxy
 // of any scheme resolves the host if it is a name. Errors are *Error, or the cause of
@@ -80,10 +75,7 @@ func (t Tunnel) dial(ctx context.Context, network string) (net.Conn, error) {
 	if err != nil || t.Proxy.Scheme != "https" {
 		return connection, err
 	}
-	config := cmp.Or(t.TLS, new(tls.Config)).Clone()
-	config.ServerName = t.Proxy.Hostname()
-	config.NextProtos = []string{"http/1.1"}
-	encrypted := tls.Client(connection, config)
+	encrypted := tls.Client(connection, &tls.Config{ServerName: t.Proxy.Hostname(), NextProtos: []string{"http/1.1"}})
 	if err := encrypted.HandshakeContext(ctx); err != nil {
 		_ = connection.Close()
 		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
