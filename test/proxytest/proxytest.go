@@ -35,6 +35,7 @@ type Proxy struct {
 	mu      sync.Mutex
 	targets []string
 	open    []net.Conn
+	closed  bool
 }
 
 // To routes all targets to one address.
@@ -61,8 +62,8 @@ func (p *Proxy) start(t testing.TB, server *httptest.Server) *Proxy {
 	require.NoError(t, err)
 	p.URL.User = p.options.User
 	t.Cleanup(func() {
-		p.closeTunnels()
 		server.Close()
+		p.closeTunnels()
 		p.tunnels.Wait()
 	})
 	return p
@@ -76,6 +77,9 @@ func (p *Proxy) Targets() []string {
 }
 
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
+	// Server.Close does not wait for a handler that has taken its connection.
+	p.tunnels.Add(1)
+	defer p.tunnels.Done()
 	if user := p.options.User; user != nil {
 		password, _ := user.Password()
 		header := http.Header{"Authorization": r.Header["Proxy-Authorization"]}
@@ -133,9 +137,7 @@ func forward(w http.ResponseWriter, r *http.Request, server net.Conn) {
 
 // join copies in both directions until either side ends.
 func (p *Proxy) join(client, server net.Conn) {
-	p.mu.Lock()
-	p.open = append(p.open, client, server)
-	p.mu.Unlock()
+	p.track(client, server)
 	for _, pair := range [][2]net.Conn{{client, server}, {server, client}} {
 		p.tunnels.Go(func() {
 			_, _ = io.Copy(pair[0], pair[1])
@@ -145,9 +147,22 @@ func (p *Proxy) join(client, server net.Conn) {
 	}
 }
 
+// track has the connections closed when the proxy is.
+func (p *Proxy) track(connections ...net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = append(p.open, connections...)
+	for _, connection := range connections {
+		if p.closed {
+			_ = connection.Close()
+		}
+	}
+}
+
 func (p *Proxy) closeTunnels() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closed = true
 	for _, connection := range p.open {
 		_ = connection.Close()
 	}

@@ -25,6 +25,7 @@ func NewSOCKS(t testing.TB, options Options) *Proxy {
 			if err != nil {
 				return
 			}
+			p.track(client)
 			p.tunnels.Go(func() {
 				if p.serveSOCKS(client) != nil {
 					_ = client.Close()
