@@ -43,7 +43,7 @@ func (e *examination) checkProxy(ctx context.Context) Finding {
 	}
 	fetcher, err := e.Fetcher(e.logger)
 	if err != nil {
-		return e.skipped("work", err, "the work directory can't be used")
+		return e.skipped("work", err, "the check of partial downloads fails")
 	}
 	through, err := e.CheckProxy(ctx, fetcher)
 	switch {
