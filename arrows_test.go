@@ -41,6 +41,7 @@ func TestLinkedPackages(t *testing.T) {
 		"./internal/kie/…":      withoutTemporal,
 		"./internal/media":      withoutTemporal,
 		"./internal/oneline":    withoutTemporal,
+		"./internal/proxy":      withoutTemporal,
 		"./internal/retryafter": withoutTemporal,
 		"./internal/pagecache":  withoutTemporal,
 		"./internal/stall":      withoutTemporal,

@@ -1,7 +1,7 @@
 // Package fetch downloads one URL into one verified local file. It resumes the
 // partial file of an earlier attempt, also of a process that was killed, hashes
 // the bytes that it writes, accepts only an MP4 or MOV with a picture and all of its samples, and dials only
-// addresses of the public internet.
+// addresses of the public internet, directly or through the proxy of the environment.
 package fetch
 
 import (
@@ -10,11 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"time"
 
 	"lumaflow/internal/media"
+	"lumaflow/internal/proxy"
 	"lumaflow/internal/weburl"
 )
 
@@ -56,14 +59,18 @@ type Options struct {
 
 // Fetcher downloads files. It is safe for concurrent use.
 type Fetcher struct {
-	options   Options
+	options Options
+	// transport connects directly.
 	transport *http.Transport
+	proxies   proxy.Settings
+	// lookup resolves the names that a proxy connects to.
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
 // New checks the options, proves that the work directory can be written and
 // removes work files from it that are older than 15 days. Errors are for the operator:
-// a missing or unwritable work directory, a malformed host in AllowHosts, a negative
-// StallTimeout or MaxBytes.
+// a missing or unwritable work directory, a malformed host in AllowHosts, a malformed
+// proxy in the environment, a negative StallTimeout or MaxBytes.
 func New(options Options) (*Fetcher, error) {
 	if options.WorkDir == "" {
 		return nil, errors.New("no work directory for partial downloads: set WORK_DIR")
@@ -78,13 +85,22 @@ func New(options Options) (*Fetcher, error) {
 	if options.AllowHosts, err = parseHosts(options.AllowHosts); err != nil {
 		return nil, err
 	}
+	proxies, err := proxy.FromEnvironment()
+	if err != nil {
+		return nil, err
+	}
 	options.StallTimeout = cmp.Or(options.StallTimeout, defaultStallTimeout)
 	options.MaxBytes = cmp.Or(options.MaxBytes, defaultMaxBytes)
 	options.Logger = cmp.Or(options.Logger, slog.New(slog.DiscardHandler))
 	if err := prepareWorkDir(options.WorkDir, time.Now().Add(-abandonedAfter)); err != nil {
 		return nil, fmt.Errorf("work directory %s: %w: set WORK_DIR to a folder that this user can write and that has room", options.WorkDir, err)
 	}
-	return &Fetcher{options: options, transport: newTransport(options)}, nil
+	return &Fetcher{
+		options:   options,
+		transport: newTransport(options),
+		proxies:   proxies,
+		lookup:    net.DefaultResolver.LookupNetIP,
+	}, nil
 }
 
 // WorkDir is the absolute path of the work directory.
