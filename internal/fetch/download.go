@@ -27,7 +27,8 @@ type download struct {
 	work     *partial
 	// etag is the tag of the last response, weak ones included.
 	etag string
-	// framed means that the transfer coding of the last body marked its end.
+	// framed means that the transfer coding or the content coding of the last body
+	// marked its end.
 	framed bool
 }
 

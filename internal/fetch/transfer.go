@@ -224,7 +224,8 @@ func (t transfer) finish(ctx context.Context, cause error) error {
 	case work.length >= 0 && work.size < work.length:
 		return t.download.fail(Transient, 0, fmt.Errorf("the connection ended after %d of %d bytes", work.size, work.length))
 	default:
-		t.download.framed = slices.Contains(t.response.TransferEncoding, "chunked")
+		// The end of a content coding is in its bytes, too.
+		t.download.framed = t.coding != "" || slices.Contains(t.response.TransferEncoding, "chunked")
 		return nil
 	}
 }

@@ -24,6 +24,9 @@ func TestVerify(t *testing.T) {
 	}
 	unframed := func(data []byte) http.HandlerFunc { return raw("HTTP/1.0 200 OK\r\n\r\n%s", data) }
 	declared := func(data []byte) http.HandlerFunc { return ignoringRange(data, etag) }
+	inGzip := func(data []byte) http.HandlerFunc { return unframed(gzipped(data)) }
+	inGzipOfLength := func(data []byte) http.HandlerFunc { return answer(200, gzipped(data), false, "Content-Encoding", "gzip") }
+	inHalfGzip := func(data []byte) http.HandlerFunc { return unframed(gzipped(data)[:len(gzipped(data))-9]) }
 	fragments := read("corpus/fragments-unfinished.mp4")
 	tests := []struct {
 		name  string
@@ -40,6 +43,9 @@ func TestVerify(t *testing.T) {
 		{"fragments with a mark of their end", read("field/good-fragmented.mp4"), unframed, 0},
 		{"fragments of a declared length", fragments, declared, 0},
 		{"fragments in chunks", fragments, chunked, 0},
+		{"fragments in gzip", fragments, inGzip, 0},
+		{"fragments in gzip of a declared length", fragments, inGzipOfLength, 0},
+		{"fragments in gzip that breaks off", fragments, inHalfGzip, fetch.Transient},
 		{"fragments without a length", fragments, unframed, fetch.Transient},
 		{"media to the end of the file, cut off", read("field/bad-cut-mdat-to-eof.mp4"), declared, fetch.Rejected},
 		{"media to the end of the file, cut off, without a length", read("field/bad-cut-mdat-to-eof.mp4"), unframed, fetch.Transient},
