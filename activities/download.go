@@ -48,6 +48,8 @@ type DownloadProgress struct {
 	Total int64 `json:"total"`
 	// Rejections counts the attempts that got no video.
 	Rejections int `json:"rejections,omitempty"`
+	// Idle counts the latest attempts without new bytes that failed temporarily.
+	Idle int `json:"idle,omitempty"`
 	// Warned is the time of the last logged warning that kie.ai will delete the
 	// video.
 	Warned time.Time `json:"warned,omitzero"`
@@ -63,6 +65,7 @@ func (a *Activities) Download(ctx context.Context, input DownloadInput) (Downloa
 		// Details that can't be decoded only lose the count of rejections.
 		_ = activity.GetHeartbeatDetails(ctx, &d.progress)
 	}
+	d.earlier = d.progress.Bytes
 	downloaded, err := d.run(ctx)
 	if err != nil {
 		d.warn(ctx, err)
@@ -77,6 +80,8 @@ type download struct {
 	progress DownloadProgress
 	// lastReport is the time of the last heartbeat of the transfer.
 	lastReport time.Time
+	// earlier is the number of bytes at the end of the attempt before.
+	earlier int64
 }
 
 func (d *download) run(ctx context.Context) (Downloaded, error) {
@@ -197,8 +202,8 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 	}, d.input.URL), nil
 }
 
-// failed maps the error of a download, and leaves the progress and the number of
-// rejections to the next attempt.
+// failed maps the error of a download, and leaves the progress and the counts to the
+// next attempt.
 func (d *download) failed(ctx context.Context, err error) error {
 	kind := fetch.KindOf(err)
 	row := downloadFailures[kind]
@@ -215,6 +220,10 @@ func (d *download) failed(ctx context.Context, err error) error {
 	}
 	if failed, ok := errors.AsType[*fetch.Error](err); ok && failed.RetryAfter > 0 {
 		row.delay = failed.RetryAfter
+	}
+	d.progress.Idle++
+	if kind != fetch.Transient || d.progress.Bytes > d.earlier {
+		d.progress.Idle = 0
 	}
 	if row.rejected {
 		d.progress.Rejections++

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"go.temporal.io/sdk/activity"
@@ -10,15 +11,22 @@ import (
 	"lumaflow/internal/fetch"
 )
 
+// idleAttempts is the number of attempts without new bytes after which the next one
+// begins with another link.
+const idleAttempts = 3
+
 // fetch tries the link of the input, then a re-minted one, then the link that
-// the record holds now. The partial file survives all three.
+// the record holds now. The partial file survives all three. A dead link may not
+// show it: its host may be gone or send a page with the status 200. So each rejection,
+// and each idleAttempts, move the link that comes first to the end.
 func (d *download) fetch(ctx context.Context) (*fetch.File, error) {
 	links := []func(context.Context) (string, error){d.inputLink, d.remintedLink, d.recordLink}
+	first := (d.progress.Rejections + d.progress.Idle/idleAttempts) % len(links)
 	var failure error
-	for _, link := range links {
+	for _, link := range slices.Concat(links[first:], links[:first]) {
 		url, err := withHeartbeat(ctx, d.progress, link)
 		if err != nil {
-			activity.GetLogger(ctx).Warn("could not renew a dead link", "taskId", d.input.TaskID, "error", err)
+			activity.GetLogger(ctx).Warn("the link can't be renewed", "taskId", d.input.TaskID, "error", err)
 			continue
 		}
 		file, err := d.options.Fetcher.Fetch(ctx, fetch.Request{

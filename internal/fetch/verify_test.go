@@ -25,7 +25,9 @@ func TestVerify(t *testing.T) {
 	unframed := func(data []byte) http.HandlerFunc { return raw("HTTP/1.0 200 OK\r\n\r\n%s", data) }
 	declared := func(data []byte) http.HandlerFunc { return ignoringRange(data, etag) }
 	inGzip := func(data []byte) http.HandlerFunc { return unframed(gzipped(data)) }
-	inGzipOfLength := func(data []byte) http.HandlerFunc { return answer(200, gzipped(data), false, "Content-Encoding", "gzip") }
+	inGzipOfLength := func(data []byte) http.HandlerFunc {
+		return answer(200, gzipped(data), false, "Content-Encoding", "gzip")
+	}
 	inHalfGzip := func(data []byte) http.HandlerFunc { return unframed(gzipped(data)[:len(gzipped(data))-9]) }
 	fragments := read("corpus/fragments-unfinished.mp4")
 	tests := []struct {
