@@ -43,6 +43,7 @@ func TestLinkedPackages(t *testing.T) {
 		"./internal/oneline":    withoutTemporal,
 		"./internal/proxy":      withoutTemporal,
 		"./internal/retryafter": withoutTemporal,
+		"./internal/pagecache":  withoutTemporal,
 		"./internal/stall":      withoutTemporal,
 		"./internal/store/…":    withoutTemporal,
 		"./internal/weburl":     withoutTemporal,

@@ -123,7 +123,8 @@ type Request struct {
 // to the next one with the same key, if they have a strong ETag. While another
 // attempt with the same key runs, in this process or another, Fetch does not wait:
 // it downloads to a private file. A complete file of an earlier attempt is
-// downloaded again unless the server confirms its ETag and length.
+// downloaded again unless the server confirms its ETag and length. After a failed
+// fsync no byte is kept: the next attempt begins a new file.
 //
 // Errors are of type *Error. They wrap the context's error if the context ended
 // the attempt.
@@ -141,11 +142,12 @@ func (f *Fetcher) Fetch(ctx context.Context, request Request) (*File, error) {
 	if request.Progress == nil {
 		request.Progress = func(int64, int64) {}
 	}
+	attempt := download{fetcher: f, link: link, progress: request.Progress}
 	work, err := openPartial(f.options.WorkDir, request.Key)
 	if err != nil {
-		return nil, &Error{Kind: Disk, Host: link.Host, Err: err}
+		return nil, attempt.fail(Disk, 0, err)
 	}
-	attempt := download{fetcher: f, link: link, progress: request.Progress, work: work}
+	attempt.work = work
 	video, err := attempt.run(ctx)
 	if err != nil {
 		_ = work.close()
@@ -190,7 +192,8 @@ func (f *File) Discard() error {
 }
 
 // Close releases the lock and leaves the file for a later attempt with the same
-// key. It does nothing after Discard.
+// key. The checkpoint of a file that a store has moved or removed is removed. It does
+// nothing after Discard.
 func (f *File) Close() error {
 	if f.work == nil {
 		return nil
