@@ -64,7 +64,7 @@ func TestFieldCases(t *testing.T) {
 				assert.InDelta(t, want, video.Duration, float64(time.Millisecond))
 			}
 			assert.NotZero(t, video.Duration)
-			assert.True(t, video.Extension == ".avi" || video.Width == 64 && video.Height == 36)
+			assert.Equal(t, []int{64, 36}, []int{video.Width, video.Height})
 		})
 	}
 }

@@ -23,7 +23,7 @@ func TestInspectRealFiles(t *testing.T) {
 	}{
 		{"clip.mp4", "video/mp4", media.Video{Duration: 1200 * time.Millisecond, Frame: 100 * time.Millisecond, Width: 160, Height: 90, Extension: ".mp4"}},
 		{"clip.mov", "video/quicktime", media.Video{Duration: 1200 * time.Millisecond, Frame: 100 * time.Millisecond, Width: 160, Height: 90, Extension: ".mov"}},
-		{"clip.avi", "video/x-msvideo", media.Video{Duration: 1200 * time.Millisecond, Frame: 200 * time.Millisecond, Extension: ".avi"}},
+		{"clip.avi", "video/x-msvideo", media.Video{Duration: 1200 * time.Millisecond, Frame: 200 * time.Millisecond, Width: 64, Height: 36, Extension: ".avi"}},
 		{"fragmented.mp4", "video/mp4", media.Video{Duration: 1400 * time.Millisecond, Frame: 100 * time.Millisecond, Width: 160, Height: 90, Extension: ".mp4"}},
 	}
 	for _, test := range tests {
