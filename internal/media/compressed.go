@@ -17,20 +17,35 @@ const (
 	codingZlib  = "zlib"
 )
 
-// findCompressed finds the compressed index of a movie, which has no other boxes then.
-// (Apple, QuickTime File Format, "Compressed Movie Resources")
-func (x *index) findCompressed() (found box, ok bool, err error) {
-	err = x.reader.walk(x.movie, nil, func(child box) error {
-		if child.path == "moov/cmov" && !ok {
-			found, ok = child, true
+// openMovie returns the moov box that has the tracks, which tables reads: that of the
+// file, or the one that it contains in compressed form. The places of samples in that
+// one are those in the file. (Apple, QuickTime File Format, "Compressed Movie Resources")
+func (x *index) openMovie() (movie box, err error) {
+	var compressed box
+	if err := x.reader.walk(x.movie, nil, func(child box) error {
+		if child.kind() == "cmov" && compressed.path == "" {
+			compressed = child
 		}
 		return nil
-	})
-	return found, ok, err
+	}); err != nil || compressed.path == "" {
+		return x.movie, err
+	}
+	expanded, err := x.expand(compressed)
+	if err != nil {
+		return box{}, err
+	}
+	movie, ok, err := expanded.box(0, box{end: expanded.size})
+	if err != nil {
+		return box{}, err
+	}
+	if !ok || movie.path != "moov" {
+		return box{}, problemf(Malformed, compressed.start, "its compressed index (cmov box) at byte %d has no moov box", compressed.start)
+	}
+	x.tables = expanded
+	return movie, nil
 }
 
-// expand decompresses a compressed index. The result begins with a moov box, in which
-// the places of samples are those in the file.
+// expand decompresses the index that a cmov box contains.
 func (x *index) expand(compressed box) (*reader, error) {
 	coding, data := "", box{}
 	if err := x.reader.walk(compressed, nil, func(child box) error {

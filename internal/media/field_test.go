@@ -69,6 +69,15 @@ func TestFieldCases(t *testing.T) {
 	}
 }
 
+// requirePlace checks that the place of a problem is within the file.
+func requirePlace(t *testing.T, size int64, err error) {
+	t.Helper()
+	failed, ok := errors.AsType[*media.Error](err)
+	require.True(t, ok, "%v", err)
+	require.GreaterOrEqual(t, failed.Offset, int64(0), failed.Error())
+	require.LessOrEqual(t, failed.Offset, size, failed.Error())
+}
+
 // requireProblem checks the kind of an error and that it is one sentence of one line.
 func requireProblem(t *testing.T, problem media.Problem, err error) {
 	t.Helper()

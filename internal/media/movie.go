@@ -1,7 +1,6 @@
 package media
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math"
 	"time"
@@ -40,22 +39,12 @@ type track struct {
 
 // readMovie reads the tracks of the moov box.
 func (x *index) readMovie() error {
-	movie := box{payload: x.movie.start, end: x.movie.end}
-	compressed, ok, err := x.findCompressed()
+	movie, err := x.openMovie()
 	if err != nil {
 		return err
 	}
-	if ok {
-		if x.tables, err = x.expand(compressed); err != nil {
-			return err
-		}
-		if movie, ok, err = x.tables.box(0, box{end: x.tables.size}); err != nil || !ok || movie.path != "moov" {
-			return cmp.Or(err, problemf(Malformed, compressed.start, "its compressed index (cmov box) at byte %d has no moov box", compressed.start))
-		}
-		movie = box{end: movie.end}
-	}
 	var current *track
-	return x.tables.walk(movie, movieContainers, func(found box) error {
+	return x.tables.walk(box{payload: movie.start, end: movie.end}, movieContainers, func(found box) error {
 		switch found.path {
 		case "moov/mvhd":
 			var header mp4.Mvhd
