@@ -186,6 +186,8 @@ func (a *avi) visit(found chunk) error {
 		if last := len(a.streams) - 1; last >= 0 {
 			return a.describe(&a.streams[last], found)
 		}
+	case "indx":
+		return a.checkParts(found)
 	default:
 		return a.count(found)
 	}
@@ -206,6 +208,40 @@ func (a *avi) describe(s *stream, found chunk) error {
 	height := int64(int32(format[2])) //nolint:gosec // a signed field
 	if width, height := int64(format[1]), max(height, -height); width <= maxSide && height <= maxSide {
 		s.width, s.height = int(width), int(height)
+	}
+	return nil
+}
+
+// checkParts checks that the parts that an index of indexes names are there: a file that
+// ends between two parts is cut off. (OpenDML AVI File Format Extensions, 3.0)
+func (a *avi) checkParts(found chunk) error {
+	const header, entry = 24, 16 // bytes
+	room := min(int64(found.size), a.reader.size-found.payload) - header
+	if room < entry {
+		return nil
+	}
+	fields, err := a.numbers(found, 2)
+	if err != nil {
+		return err
+	}
+	// An index of another kind lists chunks.
+	if kind := fields[0] >> 24; kind != 0 {
+		return nil
+	}
+	count := min(int64(fields[1]), room/entry)
+	parts, err := a.reader.table(box{payload: found.payload, end: found.payload + header + room}, header, count, entry)
+	if err != nil {
+		return err
+	}
+	for ; count > 0; count-- {
+		part, err := parts.next(entry)
+		if err != nil {
+			return err
+		}
+		end := add(binary.LittleEndian.Uint64(part), uint64(binary.LittleEndian.Uint32(part[8:])))
+		if end > uint64(a.reader.size) { //nolint:gosec // not negative
+			return problemf(CutOff, a.reader.size, "the video is cut off: it has a part up to byte %d, and the file has %d", end, a.reader.size)
+		}
 	}
 	return nil
 }

@@ -127,29 +127,3 @@ func TestCompressedIndexProblems(t *testing.T) {
 		})
 	}
 }
-
-// A small file may expand to an index at the limits.
-func TestCompressedIndexBombs(t *testing.T) {
-	header := func(size uint32, kind string) []byte { return append(numbers(size), kind...) }
-	const size = 4 << 20
-	for name, expanded := range map[string][]byte{
-		"empty boxes":    append(header(0, "moov"), bytes.Repeat(header(8, "free"), size/8-1)...),
-		"empty tracks":   append(header(0, "moov"), bytes.Repeat(header(8, "trak"), size/8-1)...),
-		"nested tracks":  append(header(0, "moov"), bytes.Repeat(header(0, "trak"), size/8-1)...),
-		"nested indexes": bytes.Repeat(header(0, "moov"), size/8),
-		"edit lists":     append(header(0, "moov"), bytes.Repeat(slices.Concat(header(0, "trak"), header(0, "edts"), header(0, "elst"), numbers(0, math.MaxUint32)), size/32-1)...),
-		"zeros":          make([]byte, size),
-	} {
-		data := append(fileType("qt  "), compressedIndex(uint32(len(expanded)), zlibbed(expanded, -1))...)
-		data = append(data, atom("mdat", make([]byte, 100))...)
-		require.Less(t, len(data), 100_000)
-		_, err := inspect(t, bytes.NewReader(data), int64(len(data)))
-		require.Error(t, err, name)
-		requirePlace(t, int64(len(data)), err)
-	}
-	// Blocks without content expand to nothing.
-	empty := append([]byte{0x78, 0x01}, bytes.Repeat([]byte{0, 0, 0, 0xff, 0xff}, 8<<20/5)...)
-	data := append(fileType("qt  "), compressedIndex(100, empty)...)
-	_, err := inspect(t, bytes.NewReader(data), int64(len(data)))
-	requireProblem(t, media.Malformed, err)
-}
