@@ -188,6 +188,11 @@ func (a *avi) visit(found chunk) error {
 		}
 	case "indx":
 		return a.checkParts(found)
+	case "idx1":
+		// Players that use a part of the index show a part of the frames.
+		if found.payload+int64(found.size) > a.reader.size {
+			return problemf(CutOff, found.start, "the video is cut off: its index at byte %d runs past the end of the file", found.start)
+		}
 	default:
 		return a.count(found)
 	}

@@ -59,6 +59,7 @@ func TestAVI(t *testing.T) {
 		{"no index", good[:bytes.Index(good, []byte("idx1"))], "", 600 * time.Millisecond},
 
 		{"media longer than the file", good[:bytes.Index(good, []byte("idx1"))-1], media.CutOff, 0},
+		{"index that is cut off", good[:len(good)-1], media.CutOff, 0},
 		{"pipe that was cut off in a frame", pipe[:len(pipe)-3], media.CutOff, 0},
 		{"fewer frames than declared, unknown length", little(t, little(t, good, "vids", frames-4, 100), "movi", mediaSize, 0), media.CutOff, 0},
 		{"no media", good[:bytes.Index(good, []byte("movi"))-8], media.NoPicture, 0},
