@@ -160,6 +160,7 @@ func (c *Command) activityOptions(ctx context.Context, logger *slog.Logger) (act
 		Secrets:      secrets,
 		PollAfter:    c.PollAfter,
 		PollInterval: c.PollInterval,
+		KeepSource:   c.KeepSource,
 	}, nil
 }
 
