@@ -61,6 +61,7 @@ func (env *jobEnv) prepareActivities() {
 	env.RegisterActivity(a.Identify)
 	env.RegisterActivity(a.Poll)
 	env.RegisterActivity(a.Download)
+	env.RegisterActivity(a.KeepSource)
 	env.RegisterActivity(a.WriteReceipt)
 	// On a busy machine a workflow task may take more than a second, the SDK's
 	// default limit for a deadlock.

@@ -51,11 +51,10 @@ func (j *job) awaitSource(ctx workflow.Context, task *paidTask, source *sourceCo
 		kept = activities.MissingSource("kie.ai's record of the task names no source")
 		return &kept, nil
 	}
-	late, err := j.awaitCopy(ctx, task, source)
-	if err != nil {
+	if err := j.awaitCopy(ctx, task, source); err != nil {
 		return nil, err
 	}
-	err = source.copied.Get(ctx, &kept)
+	err := source.copied.Get(ctx, &kept)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -63,32 +62,28 @@ func (j *job) awaitSource(ctx workflow.Context, task *paidTask, source *sourceCo
 		kept = activities.MissingSource(fmt.Sprintf("no attempt stored it within %s after the videos", sourceGrace))
 	case err != nil:
 		kept = activities.MissingSource("it was not stored: " + causeText(err))
-	case late && kept.Missing != "":
-		kept.Missing += fmt.Sprintf(", %s after the videos were stored", sourceGrace)
 	}
 	return &kept, nil
 }
 
 // awaitCopy waits until the copy has ended, at most sourceGrace, and cancels it then.
-// late means that it was cancelled.
-func (j *job) awaitCopy(ctx workflow.Context, task *paidTask, source *sourceCopy) (late bool, err error) {
+func (j *job) awaitCopy(ctx workflow.Context, task *paidTask, source *sourceCopy) error {
 	if source.copied.IsReady() {
-		return false, nil
+		return nil
 	}
 	until := workflow.Now(ctx).Add(sourceGrace).UTC().Format(time.RFC3339)
 	j.setDetail(ctx, fmt.Sprintf("stored %s of task %s; the source is still being downloaded, until %s at the latest", videoCount(len(j.status.Videos)), task.id, until))
+	var err error
 	timerCtx, stop := workflow.WithCancel(ctx)
 	defer stop()
 	selector := workflow.NewSelector(ctx)
 	selector.AddFuture(source.copied, func(workflow.Future) {})
 	selector.AddFuture(workflow.NewTimerWithOptions(timerCtx, sourceGrace, workflow.TimerOptions{Summary: "give the source of task " + task.id + " up"}),
 		func(timer workflow.Future) {
-			err = timer.Get(ctx, nil)
-			late = err == nil
+			if err = timer.Get(ctx, nil); err == nil {
+				source.cancel()
+			}
 		})
 	selector.Select(ctx)
-	if late {
-		source.cancel()
-	}
-	return late, err
+	return err
 }
