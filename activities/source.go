@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"go.temporal.io/sdk/activity"
@@ -16,15 +17,19 @@ import (
 // maxReason bounds the reason for a missing source in bytes.
 const maxReason = 300
 
-// sourceAttempts is the number of attempts without a new byte after which a copy is
-// given up, by the kind of their last failure: nothing renews the link of a source,
-// and a setting refuses a host or an address for all attempts.
-var sourceAttempts = map[fetch.Kind]int{
-	fetch.Transient: 10,
-	fetch.LinkDead:  3,
-	fetch.Rejected:  3,
-	fetch.Forbidden: 1,
-	fetch.Disk:      10,
+// sourceFailures has, by the kind of the last failure, the number of attempts without
+// a new byte after which a copy is given up, and the pause before the next attempt;
+// zero leaves that to the retry policy. Nothing renews the link of a source, and a
+// setting refuses a host or an address for all attempts.
+var sourceFailures = map[fetch.Kind]struct {
+	attempts int
+	delay    time.Duration
+}{
+	fetch.Transient: {10, 0},
+	fetch.LinkDead:  {3, 10 * time.Second},
+	fetch.Rejected:  {3, 10 * time.Second},
+	fetch.Forbidden: {1, 0},
+	fetch.Disk:      {10, storageRetryDelay},
 }
 
 // SourceInput is the source video of a task.
@@ -131,15 +136,15 @@ func (s *sourceCopy) failed(ctx context.Context, kind fetch.Kind, err error) (Ke
 		s.progress.Rejections = 0
 	}
 	s.progress.Rejections++
-	if s.progress.Rejections >= sourceAttempts[kind] {
+	limit := sourceFailures[kind]
+	if s.progress.Rejections >= limit.attempts {
 		return MissingSource(err.Error()), metrics.SourceMissing, nil
 	}
 	activity.RecordHeartbeat(ctx, s.progress)
-	row := downloadFailures[kind]
 	if failed, ok := errors.AsType[*fetch.Error](err); ok && failed.RetryAfter > 0 {
-		row.delay = failed.RetryAfter
+		limit.delay = failed.RetryAfter
 	}
-	return KeptSource{}, "", retryable(row.errorType, "", err, row.delay)
+	return KeptSource{}, "", retryable(downloadFailures[kind].errorType, "", err, limit.delay)
 }
 
 // unfinished is the reason for a copy that was cancelled.

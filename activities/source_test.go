@@ -66,7 +66,7 @@ func TestMissingSource(t *testing.T) {
 		attempts int
 		after    time.Duration
 	}{
-		{"gone", &fetch.Error{Kind: fetch.LinkDead, StatusCode: 404, Host: "clips.example.org"}, 3, 30 * time.Second},
+		{"gone", &fetch.Error{Kind: fetch.LinkDead, StatusCode: 404, Host: "clips.example.org"}, 3, 10 * time.Second},
 		{"no video", &fetch.Error{Kind: fetch.Rejected, Err: errors.New("an HTML page came instead of a video")}, 3, 10 * time.Second},
 		{"a private address", &fetch.Error{Kind: fetch.Forbidden, Err: errors.New("10.0.0.1 is not a public address")}, 1, 0},
 		{"broken", &fetch.Error{Kind: fetch.Transient, Err: errors.New("the connection broke")}, 10, 0},
