@@ -12,6 +12,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/internal/fetch"
+	"lumaflow/internal/kie"
 	"lumaflow/internal/store"
 )
 
@@ -185,4 +186,21 @@ func TestKeepSourceCancelled(t *testing.T) {
 	kept, err := f.keepSource(t)
 	require.NoError(t, err)
 	require.Equal(t, "it was not complete in time, after 3.0 MB of 9.0 MB", kept.Missing)
+}
+
+// Only a job of this release, which asks for Facts, gets the setting: jobs
+// that lumaflow v0.1 began replay without.
+func TestKeepSourceSetting(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		for _, facts := range []bool{true, false} {
+			f := newFixture(t)
+			f.options.KeepSource = keep
+			f.setRecord(kie.Record{Prompt: "p"}, nil)
+			value, err := f.ExecuteActivity(f.register(t).Identify, activities.IdentifyInput{TaskID: taskID, Facts: facts})
+			require.NoError(t, err)
+			var identified activities.Identified
+			require.NoError(t, value.Get(&identified))
+			require.Equal(t, keep && facts, identified.Settings.KeepSource)
+		}
+	}
 }
