@@ -144,7 +144,10 @@ func (s *sourceCopy) failed(ctx context.Context, kind fetch.Kind, err error) (Ke
 	if failed, ok := errors.AsType[*fetch.Error](err); ok && failed.RetryAfter > 0 {
 		limit.delay = failed.RetryAfter
 	}
-	return KeptSource{}, "", retryable(downloadFailures[kind].errorType, "", err, limit.delay)
+	if kind == fetch.Disk {
+		return KeptSource{}, "", storageFailure(err, limit.delay)
+	}
+	return KeptSource{}, "", retryable(DownloadInterrupted, "", err, limit.delay)
 }
 
 // unfinished is the reason for a copy that was cancelled.

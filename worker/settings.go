@@ -121,4 +121,16 @@ func (s *Settings) Fetcher(logger *slog.Logger) (*fetch.Fetcher, error) {
 	})
 }
 
+// CheckProxy checks that results can be downloaded through the proxy of the
+// environment, before anything is paid: by FETCH_ALLOW_HOSTS, or by the example of
+// kie.ai's own host. It returns the host and port of the proxy, empty without one.
+func (s *Settings) CheckProxy(ctx context.Context, fetcher *fetch.Fetcher) (string, error) {
+	examples := []string{s.KieBaseURL, kie.DefaultBaseURL}
+	if s.FetchAllowPrivate {
+		// A simulated kie.ai serves the results too.
+		examples = examples[:1]
+	}
+	return fetcher.CheckProxy(ctx, examples...)
+}
+
 func userAgent() string { return kie.UserAgent(command.Version()) }
