@@ -167,6 +167,7 @@ func (c *Command) activityOptions(ctx context.Context, logger *slog.Logger) (act
 		Secrets:      secrets,
 		PollAfter:    c.PollAfter,
 		PollInterval: c.PollInterval,
+		KeepSource:   c.KeepSource,
 	}, nil
 }
 
