@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -75,8 +76,10 @@ func (a *Activities) Download(ctx context.Context, input DownloadInput) (Downloa
 
 // download is one attempt.
 type download struct {
-	options  Options
-	input    DownloadInput
+	options Options
+	input   DownloadInput
+	// mu guards the progress during a transfer.
+	mu       sync.Mutex
 	progress DownloadProgress
 	// lastReport is the time of the last heartbeat of the transfer.
 	lastReport time.Time
@@ -172,6 +175,8 @@ func (d *download) matching(ctx context.Context, file store.ReceiptFile) (*store
 }
 
 func (d *download) report(ctx context.Context, done, total int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.progress.Bytes, d.progress.Total = done, total
 	now := time.Now()
 	if d.lastReport.IsZero() {

@@ -3,10 +3,13 @@ package activities_test
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
@@ -160,6 +163,31 @@ func TestDownloadTriesOtherLinks(t *testing.T) {
 			require.Equal(t, test.want, *requested)
 		})
 	}
+}
+
+// A transfer without new bytes, as during a slow fsync, is alive.
+func TestDownloadHeartbeatsWhileQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.options.Fetcher = fetcher(func(request fetch.Request) (*fetch.File, error) {
+			request.Progress(42, 42)
+			time.Sleep(5 * time.Minute)
+			return fetched(), nil
+		})
+		var beats []int64
+		var mu sync.Mutex
+		f.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+			var progress activities.DownloadProgress
+			assert.NoError(t, details.Get(&progress))
+			mu.Lock()
+			defer mu.Unlock()
+			beats = append(beats, progress.Bytes)
+		})
+		_, err := f.download(t, f.downloadInput())
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(beats), 5, "in five minutes")
+		require.Subset(t, []int64{42}, beats)
+	})
 }
 
 // Each kind of fetch error maps to one application error.

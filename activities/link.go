@@ -29,11 +29,7 @@ func (d *download) fetch(ctx context.Context) (*fetch.File, error) {
 			activity.GetLogger(ctx).Warn("the link can't be renewed", "taskId", d.input.TaskID, "error", err)
 			continue
 		}
-		file, err := d.options.Fetcher.Fetch(ctx, fetch.Request{
-			URL:      url,
-			Key:      d.input.TaskID + "/" + strconv.Itoa(d.input.Number),
-			Progress: func(done, total int64) { d.report(ctx, done, total) },
-		})
+		file, err := d.transfer(ctx, fetch.Request{URL: url, Key: d.input.TaskID + "/" + strconv.Itoa(d.input.Number)})
 		if err == nil || fetch.KindOf(err) != fetch.LinkDead {
 			return file, err
 		}
@@ -41,6 +37,18 @@ func (d *download) fetch(ctx context.Context) (*fetch.File, error) {
 		activity.RecordHeartbeat(ctx, d.progress)
 	}
 	return nil, failure
+}
+
+// transfer fetches one file. Heartbeats continue while no byte arrives, as during a slow
+// fsync: the attempt that replaced this one would find its file locked.
+func (d *download) transfer(ctx context.Context, request fetch.Request) (*fetch.File, error) {
+	request.Progress = func(done, total int64) { d.report(ctx, done, total) }
+	beat := func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		activity.RecordHeartbeat(ctx, d.progress)
+	}
+	return withTicker(quietInterval, beat, func() (*fetch.File, error) { return d.options.Fetcher.Fetch(ctx, request) })
 }
 
 func (d *download) inputLink(context.Context) (string, error) { return d.input.URL, nil }
