@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
@@ -178,7 +177,7 @@ func TestDownloadHeartbeatsWhileQuiet(t *testing.T) {
 		var mu sync.Mutex
 		f.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
 			var progress activities.DownloadProgress
-			assert.NoError(t, details.Get(&progress))
+			require.NoError(t, details.Get(&progress))
 			mu.Lock()
 			defer mu.Unlock()
 			beats = append(beats, progress.Bytes)
