@@ -95,6 +95,9 @@ func TestSubmitAnswersInOtherShapes(t *testing.T) {
 		"error, two ids":           {reply{status: 200, body: `{"code":500,"msg":"taskId=` + taskID + `, taskId=` + otherTaskID + `, late"}`}, "", ""},
 		"error, id of a log":       {reply{status: 200, body: `{"code":500,"data":{"id":"` + otherTaskID + `"}}`}, "", ""},
 
+		"data as a list of 1000": {reply{status: 200, body: `{"code":200,"data":[` + strings.Repeat(`"",`, 999) + `"` + taskID + `"]}`}, taskID, ""},
+		"data as a list of 1001": {reply{status: 200, body: `{"code":200,"data":[` + strings.Repeat(`"",`, 1000) + `"` + taskID + `"]}`}, "", ""},
+
 		"data as a word":         {reply{status: 200, body: `{"code":200,"data":"success"}`}, "", ""},
 		"data as a sentence":     {reply{status: 200, body: `{"code":200,"data":"task 0123456789abcdef was made"}`}, "", ""},
 		"data as a long word":    {reply{status: 200, body: `{"code":200,"data":"submittedsuccessfully"}`}, "", ""},
