@@ -54,10 +54,9 @@ function apply() {
   }
   pressed('fit', state.fit === 'fill');
   pressed('loop', pair.loop = state.loop === '1');
-  for (const [id, video] of [['a', a], ['b', b]]) {
-    if (!video) continue;
-    video.muted = !state.sound.includes(id);
-    pressed('sound-' + id, !video.muted);
+  for (const {video} of pair.sides) {
+    video.muted = !state.sound.includes(video.id);
+    pressed('sound-' + video.id, !video.muted);
   }
   pair.shiftBy(state.offset);
 }
@@ -74,7 +73,6 @@ function render() {
   const play = at('play');
   if (play.dataset.playing === String(pair.playing)) return;
   play.dataset.playing = pair.playing;
-  play.textContent = pair.playing ? '⏸' : '▶';
   play.setAttribute('aria-label', pair.playing ? 'Pause' : 'Play');
 }
 
@@ -85,17 +83,12 @@ function seek(n) {
 }
 
 function playOrPause() {
-  if (pair.playing) pair.pause();
-  else pair.play();
+  pair.playing ? pair.pause() : pair.play();
   keep();
 }
 
-const flip = () => set({view: 'ab', show: state.view === 'ab' && state.show === 'b' ? 'a' : state.view === 'ab' ? 'b' : 'a'});
-const sound = side => {
-  if (!at(side)) return;
-  const on = ['a', 'b'].filter(s => (s === side) !== state.sound.includes(s));
-  set({sound: on.join('')});
-};
+const flip = () => set({view: 'ab', show: state.view === 'ab' && state.show === 'a' ? 'b' : 'a'});
+const sound = side => at(side) && set({sound: ['a', 'b'].filter(s => (s === side) !== state.sound.includes(s)).join('')});
 
 // nextTake compares with the next result of the same source, and after the last with
 // the source again.
@@ -121,10 +114,7 @@ const keys = {
 
 document.addEventListener('keydown', event => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.matches('textarea')) {
-    if (event.key === 'Escape') event.target.blur();
-    return;
-  }
+  if (event.target === note) return event.key === 'Escape' && note.blur();
   // Sliders and choices have the arrow keys themselves, buttons the space bar.
   const own = event.target.matches('input') ? /^(Arrow|Home|End|Page)/ : event.target.matches('button, a, summary') ? /^( |Enter)$/ : /^$/;
   if (own.test(event.key) || !Object.hasOwn(keys, event.key)) return;
@@ -176,19 +166,16 @@ async function fault(side, text) {
 const unplayable = 'This browser can\u2019t play the format of this file, which is often ProRes or HEVC.';
 for (const side of pair.sides) {
   const check = () => {
-    if (side.video.error) fault(side, unplayable);
-    else if (side.video.readyState >= 1 && !side.video.videoWidth) fault(side, unplayable);
+    if (side.video.error || side.video.readyState >= 1 && !side.video.videoWidth) fault(side, unplayable);
   };
   side.video.addEventListener('error', check);
   side.video.addEventListener('loadedmetadata', check);
   check();
 }
 
-b.addEventListener('loadedmetadata', () => shape(b.videoWidth, b.videoHeight), {once: true});
-function shape(width, height) {
-  if (width > 0 && height > 0) stage.style.setProperty('--ratio', width / height);
-}
+const shape = (width, height) => width > 0 && height > 0 && stage.style.setProperty('--ratio', width / height);
 shape(stage.dataset.width, stage.dataset.height);
+b.addEventListener('loadedmetadata', () => shape(b.videoWidth, b.videoHeight), {once: true});
 note.value = marks.noteOf(name);
 marks.show();
 observe();

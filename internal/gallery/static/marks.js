@@ -3,11 +3,7 @@ const key = 'lumaflow.marks';
 const verdicts = ['approved', 'rejected'];
 
 function load() {
-  try {
-    return clean(JSON.parse(localStorage.getItem(key) || '{}'));
-  } catch {
-    return {};
-  }
+  try { return clean(JSON.parse(localStorage.getItem(key) || '{}')); } catch { return {}; }
 }
 
 // clean keeps what has the form of marks.
@@ -25,23 +21,16 @@ function clean(marks) {
 }
 
 function save(marks) {
-  try {
-    localStorage.setItem(key, JSON.stringify(marks));
-  } catch (error) {
-    alert('This browser does not keep the mark: ' + error.message);
-  }
+  try { localStorage.setItem(key, JSON.stringify(marks)); } catch (error) { alert('This browser does not keep the mark: ' + error.message); }
 }
-
-export const noteOf = name => load()[name]?.note || '';
 
 function change(name, edit) {
   const marks = load();
-  const mark = marks[name] || {};
-  edit(mark);
-  marks[name] = mark;
+  edit(marks[name] ??= {});
   save(clean(marks));
 }
 
+export const noteOf = name => load()[name]?.note || '';
 export const setNote = (name, note) => change(name, mark => { mark.note = note; });
 
 // toggle changes one mark; approved and rejected exclude each other.
@@ -107,8 +96,8 @@ function parseCSV(text) {
 
 // imported adds the marks of a file to those that are there, and returns their number.
 export function imported(text) {
-  const content = text.replace(/^\uFEFF/, '');
-  const added = clean(content.trimStart().startsWith('{') ? JSON.parse(content) : parseCSV(content));
+  const content = text.replace(/^\uFEFF/, ''), json = content.trimStart().startsWith('{');
+  const added = clean(json ? JSON.parse(content) : parseCSV(content));
   save({...load(), ...added});
   show();
   return Object.keys(added).length;

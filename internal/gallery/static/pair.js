@@ -48,10 +48,9 @@ export class Pair {
   }
 
   seeked(s) {
-    if (s.next === undefined) return;
     const next = s.next;
     s.next = undefined;
-    place(s, next);
+    if (next !== undefined) place(s, next);
   }
 
   play() {
@@ -64,10 +63,7 @@ export class Pair {
 
   pause() {
     this.playing = false;
-    for (const s of this.sides) {
-      s.video.pause();
-      s.video.playbackRate = 1;
-    }
+    for (const s of this.sides) s.video.playbackRate = 1, s.video.pause();
     // Both sides stop at the same frame.
     this.seekFrame(this.number);
   }
@@ -89,10 +85,7 @@ export class Pair {
   }
 
   end() {
-    if (this.loop) {
-      this.seek(0);
-      return;
-    }
+    if (this.loop) return this.seek(0);
     this.time = this.length;
     this.pause();
   }

@@ -8,9 +8,7 @@ let loading = 0;
 
 const seen = new IntersectionObserver(entries => {
   for (const {target, isIntersecting} of entries) {
-    if (!isIntersecting) continue;
-    seen.unobserve(target);
-    waiting.push(target);
+    if (isIntersecting) seen.unobserve(target), waiting.push(target);
   }
   next();
 }, {rootMargin: '300px'});
@@ -31,17 +29,13 @@ function next() {
 function load(shot) {
   const video = document.createElement('video');
   const done = new Promise((resolve, reject) => {
-    const timer = setTimeout(reject, patience, new Error('slow'));
+    setTimeout(reject, patience, new Error('slow'));
     video.onerror = reject;
     video.onloadedmetadata = () => {
       if (!video.videoWidth) reject(new Error('no picture'));
       else video.currentTime = Math.min(1, (video.duration || 0) / 3);
     };
-    video.onseeked = () => {
-      draw(shot, video);
-      clearTimeout(timer);
-      resolve();
-    };
+    video.onseeked = () => resolve(draw(shot, video));
   });
   video.muted = true;
   video.preload = 'metadata';
@@ -51,9 +45,8 @@ function load(shot) {
 
 function draw(shot, video) {
   const canvas = shot.querySelector('canvas');
-  const width = Math.min(video.videoWidth, 640);
-  canvas.width = width;
-  canvas.height = Math.round(width * video.videoHeight / video.videoWidth);
+  canvas.width = Math.min(video.videoWidth, 640);
+  canvas.height = Math.round(canvas.width * video.videoHeight / video.videoWidth);
   canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
   shot.dataset.poster = 'drawn';
 }

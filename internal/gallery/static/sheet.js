@@ -41,10 +41,7 @@ async function update() {
   decorate();
 }
 
-function decorate() {
-  marks.show();
-  observe();
-}
+function decorate() { marks.show(); observe(); }
 
 async function poll() {
   if (document.hidden) return;
@@ -53,14 +50,10 @@ async function poll() {
     if (String(state.revision) === results().dataset.revision) return;
     if (scrollY < 200 && document.body.dataset.page === '1') await update();
     else news.hidden = false;
-  } catch {
-    // The gallery was stopped, or restarts: the next poll finds out.
-  }
+  } catch { /* The gallery was stopped, or restarts: the next poll finds out. */ }
 }
 
-function focus(card) {
-  card?.querySelector('a').focus();
-}
+const focus = card => card?.querySelector('a').focus();
 
 // beside returns the card in a direction. The number of columns is that of the cards
 // in the line of the first.
@@ -81,13 +74,10 @@ document.addEventListener('keydown', event => {
   }
   if (typing) return;
   const card = document.activeElement.closest('.card');
-  if (event.key === '/') {
-    search.focus();
-    search.select();
-  } else if (event.key.startsWith('Arrow')) {
-    const target = beside(card, event.key);
-    if (!target) return;
-    focus(target);
+  if (event.key === '/') search.select();
+  else if (event.key.startsWith('Arrow')) {
+    if (!beside(card, event.key)) return;
+    focus(beside(card, event.key));
   } else if (card && {s: 1, a: 1, r: 1}[event.key]) {
     marks.toggle(card.dataset.name, {s: 'star', a: 'approved', r: 'rejected'}[event.key]);
   } else return;
@@ -100,10 +90,7 @@ document.getElementById('filter').addEventListener('formdata', event => {
 });
 for (const select of document.querySelectorAll('#filter select')) select.addEventListener('change', () => select.form.requestSubmit());
 
-news.addEventListener('click', async () => {
-  await update();
-  scrollTo(0, 0);
-});
+news.addEventListener('click', () => update().then(() => scrollTo(0, 0)));
 
 for (const button of document.querySelectorAll('[data-export]')) {
   button.addEventListener('click', () => {
