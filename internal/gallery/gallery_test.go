@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -179,7 +180,9 @@ func TestSource(t *testing.T) {
 	assert.Contains(t, page("b"), "The source could not be kept: kie.ai deleted it")
 	assert.Contains(t, page("c"), "KEEP_SOURCE=true")
 	assert.Contains(t, get(g, "/compare?job=job-b").Body.String(), `data-name="luma_result_b_1.mp4"`)
-	assert.Equal(t, http.StatusNotFound, get(g, "/compare?job=job-x").Code)
+	synctest.Test(t, func(t *testing.T) {
+		assert.Equal(t, http.StatusNotFound, get(open(t, shelf, gallery.Options{}), "/compare?job=job-x").Code)
+	})
 	shelf.Remove("luma_source_a.mp4")
 	require.NoError(t, g.Refresh(t.Context()))
 	assert.Contains(t, page("a"), "The copy of the source is gone from the store")

@@ -277,20 +277,30 @@ func (x *index) watch(ctx context.Context, interval time.Duration) {
 // fresh requests a refresh and returns the state. If a refresh is due it waits for
 // its end, up to limit.
 func (x *index) fresh(ctx context.Context, limit time.Duration) *snapshot {
-	due := x.idle.Load()
+	if x.idle.Load() {
+		return x.next(ctx, limit)
+	}
+	x.want()
+	return x.current.Load()
+}
+
+// next requests a refresh and returns the state after the next one, or after limit.
+func (x *index) next(ctx context.Context, limit time.Duration) *snapshot {
 	x.waiting.Lock()
 	changed := x.changed
 	x.waiting.Unlock()
+	x.want()
+	select {
+	case <-changed:
+	case <-time.After(limit):
+	case <-ctx.Done():
+	}
+	return x.current.Load()
+}
+
+func (x *index) want() {
 	select {
 	case x.wanted <- struct{}{}:
 	default:
 	}
-	if due {
-		select {
-		case <-changed:
-		case <-time.After(limit):
-		case <-ctx.Done():
-		}
-	}
-	return x.current.Load()
 }

@@ -17,6 +17,9 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
+// patience bounds the wait for a result that is not there yet.
+const patience = 3 * time.Second
+
 // maxTakes bounds the other results of the same source that a comparison offers.
 const maxTakes = 24
 
@@ -145,15 +148,17 @@ func (p comparePage) address(name, with string) string {
 }
 
 func (g *Gallery) compare(w http.ResponseWriter, r *http.Request) {
-	now := g.snapshot(r.Context())
 	parameters := r.URL.Query()
-	result := now.byName[parameters.Get("v")]
-	if job := parameters.Get("job"); result == nil && job != "" {
-		result = now.ofJob(job)
-		if result == nil {
-			g.refuse(w, http.StatusNotFound, "There is no receipt of this job in the store: its video may still be on its way. Job: "+job)
-			return
-		}
+	name, job := parameters.Get("v"), parameters.Get("job")
+	now := g.snapshot(r.Context())
+	if now.find(name, job) == nil {
+		// A link may be a moment younger than the last listing.
+		now = g.index.next(r.Context(), patience)
+	}
+	result := now.find(name, job)
+	if result == nil && job != "" {
+		g.refuse(w, http.StatusNotFound, "There is no receipt of this job in the store: its video may still be on its way. Job: "+job)
+		return
 	}
 	if result == nil {
 		g.refuse(w, http.StatusNotFound, "There is no receipt of this video in the store.")
@@ -193,8 +198,11 @@ func (g *Gallery) compare(w http.ResponseWriter, r *http.Request) {
 	g.show(w, http.StatusOK, "compare.html", page)
 }
 
-// ofJob returns the newest result of a job, nil if there is none.
-func (s *snapshot) ofJob(job string) *Result {
+// find returns the result of a name, or the newest one of a job; nil if there is none.
+func (s *snapshot) find(name, job string) *Result {
+	if found := s.byName[name]; found != nil || job == "" {
+		return found
+	}
 	at := slices.IndexFunc(s.results, func(r *Result) bool { return r.Job == job })
 	if at < 0 {
 		return nil

@@ -14,15 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ready is true once both sides show a picture and rest.
-const ready = `['a', 'b'].every(id => { const v = document.getElementById(id); return v.readyState >= 2 && !v.seeking })`
+// ready is true once the script runs, and both sides show a picture and rest.
+const ready = `document.getElementById('stage')?.style.getPropertyValue('--split') && ['a', 'b'].every(id => { const v = document.getElementById(id); return v.readyState >= 2 && !v.seeking })`
 
 // watchFrames records the media time of the last frame that each side presented.
 const watchFrames = `window.shown = {}; for (const id of ['a', 'b']) {
 	const video = document.getElementById(id);
 	const record = (_, frame) => { shown[id] = frame.mediaTime; video.requestVideoFrameCallback(record); };
 	video.requestVideoFrameCallback(record);
-} null`
+}`
 
 // openComparison opens a result with a source of another frame rate and length.
 func openComparison(t *testing.T, parameters string) (*tab, shelf, string) {
@@ -45,27 +45,26 @@ func TestCompare(t *testing.T) {
 	assert.Equal(t, "inset(0px 0px 0px 50%)", edge())
 
 	// The divider, by keyboard and by touch.
-	p.do(chromedp.Focus(`#split`, chromedp.ByQuery))
+	p.do(chromedp.Focus(chromedp.CSS(`#split`)))
 	p.press(kb.ArrowRight, kb.ArrowRight)
 	p.until(`document.getElementById('split').value === '51'`)
 	assert.Equal(t, "inset(0px 0px 0px 51%)", edge())
 	at := eval[[]float64](p, `(r => [r.x, r.y, r.width, r.height])(document.getElementById('stage').getBoundingClientRect())`)
-	finger := func(kind input.TouchType, x float64) {
-		points := []*input.TouchPoint{{X: at[0] + at[2]*x, Y: at[1] + at[3]/2}}
-		if kind == input.TouchEnd {
-			points = nil
-		}
-		p.do(input.DispatchTouchEvent(kind, points))
+	finger := func(kind input.DispatchTouchEventType, at ...*input.TouchPoint) {
+		call(p, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: at})
+	}
+	point := func(x float64) *input.TouchPoint {
+		return &input.TouchPoint{X: at[0] + at[2]*x, Y: at[1] + at[3]/2}
 	}
 	p.do(chromedp.EmulateViewport(1280, 900, chromedp.EmulateTouch))
-	finger(input.TouchStart, 0.51)
-	finger(input.TouchMove, 0.4)
-	finger(input.TouchMove, 0.25)
-	finger(input.TouchEnd, 0)
+	finger(input.DispatchTouchEventTypeTouchStart, point(0.51))
+	finger(input.DispatchTouchEventTypeTouchMove, point(0.4))
+	finger(input.DispatchTouchEventTypeTouchMove, point(0.25))
+	finger(input.DispatchTouchEventTypeTouchEnd)
 	p.until(`Math.abs(document.getElementById('split').value - 25) <= 1`)
 
 	// Steps by frames.
-	eval[any](p, `document.activeElement.blur(); null`)
+	exec(p, `document.activeElement.blur()`)
 	assert.Equal(t, 0, frame())
 	p.press(kb.ArrowRight, kb.ArrowRight, kb.ArrowRight, kb.ArrowLeft)
 	assert.Equal(t, 2, frame())
@@ -103,7 +102,7 @@ func TestCompare(t *testing.T) {
 // While scrubbing, both sides show the same time within one frame of the slower side.
 func TestScrubbingKeepsStep(t *testing.T) {
 	p, _, _ := openComparison(t, "")
-	eval[any](p, watchFrames)
+	exec(p, watchFrames)
 	worst := eval[float64](p, `(async () => {
 		const scrub = document.getElementById('scrub'), a = document.getElementById('a'), b = document.getElementById('b');
 		const pause = time => new Promise(done => setTimeout(done, time));
@@ -128,7 +127,7 @@ func TestScrubbingKeepsStep(t *testing.T) {
 func TestPlaying(t *testing.T) {
 	p, _, _ := openComparison(t, "&loop=0")
 	eval[any](p, watchFrames+`; window.differences = []; setInterval(() => {
-		if (!a.paused && !b.paused && !a.seeking && !b.seeking && b.currentTime > 0.5 && b.currentTime < 1.4) differences.push(Math.abs(a.currentTime - b.currentTime)) }, 20); null`)
+		if (!a.paused && !b.paused && !a.seeking && !b.seeking && b.currentTime > 0.5 && b.currentTime < 1.4) differences.push(Math.abs(a.currentTime - b.currentTime)) }, 20)`)
 	p.press(" ")
 	p.until(`document.getElementById('play').ariaLabel === 'Pause'`)
 	p.until(`document.getElementById('b').ended && document.getElementById('a').currentTime > 1.6`)
@@ -149,7 +148,7 @@ func TestTakes(t *testing.T) {
 	s := newShelf(t)
 	name := s.put(result{task: "t1", prompt: "snow", source: "source.mp4"})
 	s.put(result{task: "t2", prompt: "rain", source: "source.mp4", age: time.Hour})
-	s.put(result{task: "t3", prompt: "another source", age: time.Hour})
+	s.put(result{task: "t3", prompt: "another source", age: 2 * time.Hour})
 	p := open(t, 1280, 900)
 	p.do(chromedp.Navigate(s.serve() + "/compare?v=" + name))
 	p.until(ready)
@@ -159,6 +158,7 @@ func TestTakes(t *testing.T) {
 	assert.Equal(t, "Other result", eval[string](p, `document.querySelector('#side-a .tag').textContent`))
 	p.press("t")
 	p.until(`!location.search.includes('with=') && document.getElementById('a')?.src.endsWith('/media/luma_source_t1.mp4')`)
+	p.until(ready)
 	p.press("j")
 	p.until(`location.search.includes('v=luma_result_t2_1.mp4')`)
 }

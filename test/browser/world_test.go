@@ -8,23 +8,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
+	osexec "os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 )
 
 var (
-	// binary is lumaflow, built from this checkout.
+	// binary is lumaflow: that in LUMAFLOW_BINARY, else built from this checkout.
 	binary string
 	// chromium is empty if there is none.
 	chromium string
@@ -35,7 +38,7 @@ const patience = 60 * time.Second
 
 func TestMain(m *testing.M) {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
+		if path, err := osexec.LookPath(name); err == nil {
 			chromium = path
 			break
 		}
@@ -45,9 +48,9 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	folder, err := os.MkdirTemp("", "lumaflow-browser-")
-	if err == nil {
+	if binary = os.Getenv("LUMAFLOW_BINARY"); binary == "" && err == nil {
 		binary = filepath.Join(folder, "lumaflow")
-		build := exec.Command("go", "build", "-o", binary, ".")
+		build := osexec.Command("go", "build", "-o", binary, ".")
 		build.Dir, build.Stderr = "../..", os.Stderr
 		err = build.Run()
 	}
@@ -118,7 +121,7 @@ func (s shelf) put(r result) string {
 // serve starts a gallery of the shelf and returns its address.
 func (s shelf) serve(args ...string) string {
 	s.t.Helper()
-	gallery := exec.Command(binary, append([]string{"gallery", s.path, "--listen", "127.0.0.1:0"}, args...)...)
+	gallery := osexec.Command(binary, append([]string{"gallery", s.path, "--listen", "127.0.0.1:0"}, args...)...)
 	gallery.Stderr = os.Stderr
 	out, err := gallery.StdoutPipe()
 	require.NoError(s.t, err)
@@ -156,11 +159,10 @@ var (
 func open(t *testing.T, width, height int) *tab {
 	t.Helper()
 	browserOnce.Do(func() {
-		options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox,
-			chromedp.Flag("autoplay-policy", "no-user-gesture-required"), chromedp.WSURLReadTimeout(patience))
-		allocator, _ := chromedp.NewExecAllocator(context.Background(), options...)
+		allocator, _ := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(chromium), chromedp.Headless, chromedp.NoSandbox,
+			chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
 		browserCtx, _ = chromedp.NewContext(allocator)
-		browserErr = chromedp.Run(browserCtx)
+		browserErr = chromedp.Do(browserCtx)
 	})
 	require.NoError(t, browserErr)
 	ctx, cancel := chromedp.NewContext(browserCtx, chromedp.WithNewBrowserContext())
@@ -172,20 +174,21 @@ func open(t *testing.T, width, height int) *tab {
 		require.Empty(t, p.faults, "faults of the page")
 	})
 	requests := map[network.RequestID]string{}
-	chromedp.ListenTarget(ctx, func(event any) {
+	require.NoError(t, chromedp.Listen(ctx, func(event any) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		fault := func(text string) { p.faults = append(p.faults, text) }
 		switch e := event.(type) {
 		case *runtime.EventConsoleAPICalled:
-			if e.Type == runtime.APITypeError || e.Type == runtime.APITypeWarning {
+			if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
 				encoded, _ := json.Marshal(e.Args)
 				fault("console: " + string(encoded))
 			}
 		case *runtime.EventExceptionThrown:
-			fault("exception: " + e.ExceptionDetails.Error())
+			encoded, _ := json.Marshal(e.ExceptionDetails)
+			fault("exception: " + string(encoded))
 		case *log.EventEntryAdded:
-			if e.Entry.Level == log.LevelError {
+			if e.Entry.Level == log.EntryLevelError {
 				fault("log: " + e.Entry.Text + " " + e.Entry.URL)
 			}
 		case *network.EventRequestWillBeSent:
@@ -200,10 +203,14 @@ func open(t *testing.T, width, height int) *tab {
 			}
 		case *page.EventJavascriptDialogOpening:
 			fault("dialog: " + e.Message)
-			go func() { _ = chromedp.Run(ctx, page.HandleJavaScriptDialog(true)) }()
+			go func() {
+				_, _ = chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+			}()
 		}
-	})
-	p.do(chromedp.EmulateViewport(int64(width), int64(height)), network.Enable(), log.Enable())
+	}))
+	call(p, network.Enable, network.EnableParams{})
+	call(p, log.Enable, cdp.Empty{})
+	p.do(chromedp.EmulateViewport(int64(width), int64(height)))
 	return p
 }
 
@@ -223,42 +230,82 @@ func (p *tab) expected(text string) {
 }
 
 // do runs actions, each of which must end in time.
-func (p *tab) do(actions ...chromedp.Action) {
+func (p *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	for i, action := range actions {
-		ctx, cancel := context.WithTimeout(p.ctx, patience)
-		if i == 0 && chromedp.FromContext(p.ctx).Target == nil {
-			// The first action makes the tab, which must outlive it.
-			cancel()
-			ctx, cancel = p.ctx, func() {}
-		}
-		err := chromedp.Run(ctx, action)
-		cancel()
-		require.NoError(p.t, err)
+	for _, action := range actions {
+		run(p, action)
 	}
+}
+
+func run[T any](p *tab, action chromedp.Action[T]) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, action)
+	require.NoError(p.t, err)
+	return value
+}
+
+// call sends a command of the DevTools protocol.
+func call[P, R any](p *tab, command cdp.Command[P, R], parameters P) R {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Call(ctx, command, parameters)
+	require.NoError(p.t, err)
+	return result
 }
 
 // eval evaluates an expression, and waits for it if it is a promise.
 func eval[T any](p *tab, expression string) T {
 	p.t.Helper()
-	var value T
-	p.do(chromedp.Evaluate(expression, &value, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
-	return value
+	return run(p, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// until waits for an expression to become true.
+// exec runs a statement.
+func exec(p *tab, statement string) {
+	p.t.Helper()
+	eval[bool](p, statement+"; true")
+}
+
+// until waits for an expression to become true. The page may change while it waits.
 func (p *tab) until(expression string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	err := chromedp.Run(ctx, chromedp.Poll(expression, nil, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)))
-	require.NoError(p.t, err, expression)
+	deadline := time.Now().Add(patience)
+	for {
+		ctx, cancel := context.WithDeadline(p.ctx, deadline)
+		reached, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		cancel()
+		if reached && err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			state, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string]("location.href + ' ' + document.body.innerText.slice(0, 600)"))
+			require.FailNow(p.t, "not reached: "+expression, "error %v, faults %q, page %s", err, p.faults, state)
+		}
+		time.Sleep(30 * time.Millisecond)
+	}
 }
 
-// press presses keys, one after the other.
-func (p *tab) press(keys ...string) {
+// press presses the keys of each text. As of a keyboard, a key makes a character only
+// if the page leaves its event alone.
+func (p *tab) press(texts ...string) {
 	p.t.Helper()
-	for _, key := range keys {
-		p.do(chromedp.KeyEvent(key))
+	for _, text := range texts {
+		for _, key := range text {
+			var down, up input.DispatchKeyEventParams
+			for _, event := range kb.Encode(key) {
+				switch event.Type {
+				case kb.KeyDown:
+					down = *event
+				case kb.KeyChar:
+					down.Text, down.UnmodifiedText = event.Text, event.UnmodifiedText
+				default:
+					up = *event
+				}
+			}
+			call(p, input.DispatchKeyEvent, down)
+			call(p, input.DispatchKeyEvent, up)
+		}
 	}
 }

@@ -123,18 +123,10 @@ document.addEventListener('keydown', event => {
 });
 
 const on = (id, kind, handle) => at(id)?.addEventListener(kind, handle);
-on('play', 'click', playOrPause);
-on('back-frame', 'click', () => seek(pair.number - 1));
-on('next-frame', 'click', () => seek(pair.number + 1));
+const buttons = {play: ' ', 'back-frame': 'ArrowLeft', 'next-frame': 'ArrowRight', flip: 'b', earlier: '[', later: ']', fit: 'f', loop: 'l', 'sound-a': 'M', 'sound-b': 'm'};
+for (const [id, key] of Object.entries(buttons)) on(id, 'click', keys[key]);
 on('scrub', 'input', () => seek(Number(scrub.value)));
 on('split', 'input', () => set({split: Number(split.value)}));
-on('flip', 'click', flip);
-on('earlier', 'click', keys['[']);
-on('later', 'click', keys[']']);
-on('fit', 'click', keys.f);
-on('loop', 'click', keys.l);
-on('sound-a', 'click', keys.M);
-on('sound-b', 'click', keys.m);
 on('note', 'input', () => marks.setNote(name, note.value));
 on('copy', 'click', async event => {
   const button = event.target;

@@ -89,7 +89,7 @@ function parseCSV(text) {
   const marks = {};
   for (const row of rows.slice(1)) {
     const [name, star, verdict, note] = at.map(i => row[i] || '');
-    if (name) marks[name] = {star: star !== '', verdict, note};
+    marks[name] = {star: star !== '', verdict, note};
   }
   return marks;
 }

@@ -2,7 +2,7 @@
 // One side leads. The other follows: within a frame by its speed, beyond by a seek. A
 // side that has ended, stalls or fails does not lead, and the other goes on.
 const unknownFrame = 1 / 25; // seconds
-const resting = 250; // milliseconds between two seeks of a follower
+const resting = 1000; // milliseconds between two seeks of a follower
 
 export class Pair {
   constructor(a, b, frameA, frameB, onChange) {
@@ -50,6 +50,7 @@ export class Pair {
   seeked(s) {
     const next = s.next;
     s.next = undefined;
+    if (this.playing) s.delay = Math.min(0.3, (performance.now() - s.sought) / 1000);
     if (next !== undefined) place(s, next);
   }
 
@@ -91,7 +92,7 @@ export class Pair {
   }
 }
 
-const side = (video, frame) => ({video, frame: frame || unknownFrame, shift: 0, failed: false, sought: 0});
+const side = (video, frame) => ({video, frame: frame || unknownFrame, shift: 0, failed: false, sought: 0, delay: 0.03});
 const usable = s => !s.failed && s.video.readyState >= 1 && Number.isFinite(s.video.duration);
 const past = (s, time) => s.video.ended || time + s.shift >= s.video.duration - 0.001;
 const within = (s, time) => Math.min(Math.max(0, time), Math.max(0, s.video.duration - s.frame / 2));
@@ -110,10 +111,8 @@ function follow(s, time, frame) {
   }
   const behind = time - s.video.currentTime;
   if (Math.abs(behind) > frame && performance.now() - s.sought > resting) {
+    // The other side goes on during the seek, for as long as the last one took.
     s.sought = performance.now();
-    s.video.playbackRate = 1;
-    s.video.currentTime = within(s, time);
-  } else {
-    s.video.playbackRate = 1 + Math.max(-0.25, Math.min(0.25, behind));
-  }
+    s.video.currentTime = within(s, time + s.delay);
+  } else s.video.playbackRate = 1 + Math.max(-0.4, Math.min(0.4, 5 * behind));
 }

@@ -72,8 +72,7 @@ document.addEventListener('pointerover', event => {
 });
 
 function stop() {
-  if (!playing) return;
-  playing.remove();
-  release(playing);
+  playing?.remove();
+  if (playing) release(playing);
   playing = undefined;
 }

@@ -30,9 +30,7 @@ async function update() {
   const known = new Map(cards().map(card => [card.dataset.name, card]));
   const focused = document.activeElement?.closest('.card')?.dataset.name;
   for (const card of fresh.querySelectorAll('.card')) {
-    const before = known.get(card.dataset.name);
-    const drawn = before?.querySelector('.shot[data-poster]');
-    const shot = card.querySelector('.shot');
+    const drawn = known.get(card.dataset.name)?.querySelector('.shot[data-poster]'), shot = card.querySelector('.shot');
     if (drawn && shot.dataset.video) shot.replaceWith(drawn);
   }
   results().replaceWith(fresh);
