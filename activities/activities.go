@@ -43,8 +43,9 @@ type Runs interface {
 	// Intents are the intents to send that the run has on record since the schedule
 	// of an activity, the oldest first.
 	Intents(ctx context.Context, workflowID, runID, activityID string) ([]runs.Intent, error)
-	// Earlier is what the other runs of the chain of a run have paid.
-	Earlier(ctx context.Context, workflowID, runID string) (runs.Earlier, error)
+	// Earlier is what the other runs of the chain of a run have paid. It continues from
+	// what an earlier call passed to keep.
+	Earlier(ctx context.Context, workflowID, runID string, from runs.Progress, keep func(runs.Progress)) (runs.Earlier, error)
 	// First is the first run of the chain of a run; empty if the server does not report
 	// it.
 	First(ctx context.Context, workflowID, runID string) (firstRunID string, err error)
@@ -77,6 +78,8 @@ type Options struct {
 	// SearchAttributes reports whether the namespace has lumaflow's search
 	// attributes; nil means no.
 	SearchAttributes func(context.Context) bool
+	// GalleryURL is the address of the gallery, empty if there is none.
+	GalleryURL string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -115,13 +118,15 @@ type Settings struct {
 	// Facts means that the run keeps its payments in its memo. Runs that lumaflow v0.1
 	// began do not, and replay without.
 	Facts bool `json:"facts,omitempty"`
+	// GalleryURL is the address of the gallery, empty if there is none.
+	GalleryURL string `json:"galleryUrl,omitempty"`
 }
 
 // settings returns the settings of this worker. facts means that the workflow code
 // that scheduled the activity keeps its payments as facts: that of lumaflow v0.1, which
 // may run beside this release, does not.
 func (a *Activities) settings(ctx context.Context, facts bool) Settings {
-	settings := Settings{Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: facts}
+	settings := Settings{Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: facts, GalleryURL: a.options.GalleryURL}
 	if settings.Callbacks {
 		settings.PollAfter = a.options.PollAfter
 	}

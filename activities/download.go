@@ -146,7 +146,7 @@ func (d *download) findStored(ctx context.Context) (*store.ReceiptFile, error) {
 	})
 	if err != nil {
 		countDownload(ctx, metrics.DownloadStorage)
-		return nil, retryable(StorageUnavailable, "", err, storageRetryDelay)
+		return nil, storageFailure(err, storageRetryDelay)
 	}
 	return file, nil
 }
@@ -237,6 +237,9 @@ func (d *download) retry(errorType, message string, cause error, delay time.Dura
 	left := d.input.Until.Sub(d.options.Now())
 	if left <= 0 {
 		return permanent(ResultOverdue, "the deadline passed", errors.New(withCause(message, cause)))
+	}
+	if errorType == StorageUnavailable {
+		return storageFailure(cause, min(delay, left))
 	}
 	return retryable(errorType, message, cause, min(delay, left))
 }

@@ -2,6 +2,8 @@ package activities_test
 
 import (
 	"errors"
+	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,6 +160,50 @@ func TestDownloadRetriesAFailingStore(t *testing.T) {
 	require.Equal(t, activities.StorageUnavailable, failed.Type())
 	require.Equal(t, f.stored.fail.Error(), failed.Message(), "the cause is not repeated")
 	require.False(t, failed.NonRetryable())
+}
+
+// A failure of the disk names the operator's next step, wherever it occurs.
+func TestDiskFailuresNameTheNextStep(t *testing.T) {
+	for errno, step := range map[syscall.Errno]string{
+		syscall.ENOSPC: "the disk is full: make room",
+		syscall.EDQUOT: "the disk quota is used up: raise it or make room",
+		syscall.EROFS:  "the file system is read-only: mount it writable or name another folder",
+		syscall.EIO:    "the disk fails to read or write: check it, or name another folder",
+	} {
+		cause := fmt.Errorf("store v.mp4 in /videos: %w", errno)
+		want := step + ", and the job continues by itself: " + cause.Error()
+		t.Run("store, "+errno.Error(), func(t *testing.T) {
+			f := newFixture(t)
+			f.serveLinks(nil)
+			f.stored.fail = cause
+			_, err := f.download(t, f.downloadInput())
+			failed := failedAs(t, err)
+			require.Equal(t, want, failed.Message())
+			require.False(t, failed.NonRetryable())
+			require.Equal(t, 30*time.Second, failed.NextRetryDelay())
+		})
+		t.Run("work directory, "+errno.Error(), func(t *testing.T) {
+			f := newFixture(t)
+			f.serveLinks(map[string]error{inputLink: &fetch.Error{Kind: fetch.Disk, Err: cause}})
+			_, err := f.download(t, f.downloadInput())
+			require.ErrorContains(t, err, step+", and the job continues by itself: download")
+		})
+		t.Run("receipt, "+errno.Error(), func(t *testing.T) {
+			f := newFixture(t)
+			f.stored.fail = cause
+			_, err := f.ExecuteActivity(f.register(t).WriteReceipt, activities.ReceiptInput{TaskID: taskID})
+			require.Equal(t, want, failedAs(t, err).Message())
+		})
+		t.Run("after the deadline, "+errno.Error(), func(t *testing.T) {
+			f := newFixture(t)
+			f.serveLinks(nil)
+			f.stored.fail = cause
+			input := f.downloadInput()
+			input.Until = f.now
+			_, err := f.download(t, input)
+			require.Equal(t, "the deadline passed: "+cause.Error(), failedAs(t, err).Message(), "nothing continues")
+		})
+	}
 }
 
 // A stored file that matches its receipt is not downloaded again.

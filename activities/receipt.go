@@ -43,7 +43,7 @@ func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error
 		receipt.Files = append(receipt.Files, file.receiptFile())
 	}
 	if _, err := a.options.Store.PutReceipt(ctx, store.ReceiptName(input.Name, input.TaskID), receipt); err != nil {
-		return retryable(StorageUnavailable, "", err, 0)
+		return storageFailure(err, 0)
 	}
 	return nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"lumaflow/internal/callback"
@@ -31,6 +33,7 @@ type Settings struct {
 	PollInterval      time.Duration `env:"POLL_INTERVAL" default:"30s" help:"Pause between polls."`
 	DeploymentName    string        `env:"TEMPORAL_DEPLOYMENT_NAME" placeholder:"NAME" help:"Temporal worker deployment that this worker belongs to; jobs then stay with the version they began on. Empty: no versions."`
 	BuildID           string        `name:"build-id" env:"TEMPORAL_WORKER_BUILD_ID" placeholder:"ID" help:"Version of the code within the deployment. Default: the revision this build was made from."`
+	GalleryURL        string        `name:"gallery-url" env:"GALLERY_URL" placeholder:"URL" help:"Address of the gallery in the browser: each job that is done links to it in the Temporal UI. Empty: no links."`
 	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Allow result links with http and to private addresses (development)."`
 	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results from these hosts and their subdomains only. Default: any public host."`
 }
@@ -46,6 +49,20 @@ func (s *Settings) Pace() error {
 		return command.Usagef("POLL_INTERVAL is %s: give at least 100ms", s.PollInterval)
 	case s.PollAfter < 0:
 		return command.Usagef("POLL_AFTER is %s: give a duration that is not negative", s.PollAfter)
+	}
+	return nil
+}
+
+// Gallery rejects an address of the gallery that is no plain http or https URL, or has
+// a token, which would be visible in Temporal.
+func (s *Settings) Gallery() error {
+	if s.GalleryURL == "" {
+		return nil
+	}
+	parsed, err := url.Parse(s.GalleryURL)
+	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" || parsed.User != nil || parsed.RawQuery+parsed.Fragment != "" ||
+		strings.ContainsAny(s.GalleryURL, " ()<>\"") {
+		return command.Usagef("GALLERY_URL is malformed: give the address of the gallery without its token, like http://localhost:8088")
 	}
 	return nil
 }
@@ -118,6 +135,18 @@ func (s *Settings) Fetcher(logger *slog.Logger) (*fetch.Fetcher, error) {
 		UserAgent:    userAgent(),
 		Logger:       logger,
 	})
+}
+
+// CheckProxy checks that results can be downloaded through the proxy of the
+// environment, before anything is paid: by FETCH_ALLOW_HOSTS, or by the example of
+// kie.ai's own host. It returns the host and port of the proxy, empty without one.
+func (s *Settings) CheckProxy(ctx context.Context, fetcher *fetch.Fetcher) (string, error) {
+	examples := []string{s.KieBaseURL, kie.DefaultBaseURL}
+	if s.FetchAllowPrivate {
+		// A simulated kie.ai serves the results too.
+		examples = examples[:1]
+	}
+	return fetcher.CheckProxy(ctx, examples...)
 }
 
 func userAgent() string { return kie.UserAgent(command.Version()) }

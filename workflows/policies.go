@@ -32,11 +32,14 @@ func submitPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	})
 }
 
-// earlierRunsPolicy is for reading the earlier runs of the job from Temporal.
+// earlierRunsPolicy is for reading the earlier runs of the job from Temporal. The
+// activity ends an attempt in time and continues in the next; one run has at most 50 MB
+// of history.
 func earlierRunsPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
-		StartToCloseTimeout:    time.Minute,
+		StartToCloseTimeout:    10 * time.Minute,
+		HeartbeatTimeout:       30 * time.Second,
 		Summary:                "read the payments of the earlier runs of this job",
 		RetryPolicy:            backoff(),
 	})

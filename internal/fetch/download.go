@@ -130,5 +130,8 @@ func (d *download) localFailure(ctx context.Context, err error) error {
 }
 
 func (d *download) fail(kind Kind, status int, err error) error {
+	if kind == Disk {
+		err = fmt.Errorf("work directory %s: %w", d.fetcher.options.WorkDir, err)
+	}
 	return &Error{Kind: kind, StatusCode: status, Host: d.link.Host, Err: err}
 }

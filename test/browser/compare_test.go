@@ -106,7 +106,11 @@ func TestScrubbingKeepsStep(t *testing.T) {
 	worst := eval[float64](p, `(async () => {
 		const scrub = document.getElementById('scrub'), a = document.getElementById('a'), b = document.getElementById('b');
 		const pause = time => new Promise(done => setTimeout(done, time));
-		const rest = async () => { do await pause(60); while (a.seeking || b.seeking); await pause(60); };
+		// A frame is presented some time after its seek has ended.
+		const rest = async () => {
+			let before;
+			do { before = JSON.stringify(shown); await pause(250); } while (a.seeking || b.seeking || before !== JSON.stringify(shown));
+		};
 		let worst = 0;
 		for (const n of [3, 30, 10, 11, 12, 33, 0, 20, 5, 34, 1, 17]) {
 			// A quick drag: several positions before the first is reached.

@@ -99,8 +99,8 @@ const within = (s, time) => Math.min(Math.max(0, time), Math.max(0, s.video.dura
 
 // place seeks, or remembers the place until the seek before it has ended.
 function place(s, time) {
-  if (s.video.seeking) s.next = time;
-  else if (Math.abs(s.video.currentTime - time) > 0.0005) s.video.currentTime = time;
+  s.next = s.video.seeking ? time : undefined;
+  if (!s.video.seeking && Math.abs(s.video.currentTime - time) > 0.0005) s.video.currentTime = time;
 }
 
 function follow(s, time, frame) {
