@@ -77,20 +77,24 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
-	interval := bucketInterval
-	if _, local := opened.(interface{ Folder() string }); local {
-		interval = folderInterval
-	}
-	logger := c.Logger(streams.Err)
-	pages := gallery.New(ctx, opened, gallery.Options{
-		Token: c.Token, TemporalUI: c.TemporalUI, Namespace: c.Namespace, Shown: shown(c.OutputURL), Interval: interval,
-		Location: time.Local, Logger: logger, //nolint:gosmopolitan // the times are for a person
-	})
 	hint := ""
 	if c.Token != "" {
 		hint = "?token=TOKEN (the value of GALLERY_TOKEN, once in each browser)"
 	}
 	_, _ = fmt.Fprintf(streams.Out, "gallery of %s: http://%s/%s\n", shown(c.OutputURL), reachable(listener.Addr()), hint)
+	return Serve(ctx, listener, opened, gallery.Options{
+		Token: c.Token, TemporalUI: c.TemporalUI, Namespace: c.Namespace, Shown: shown(c.OutputURL), Logger: c.Logger(streams.Err),
+	})
+}
+
+// Serve serves the gallery of a store on a listener, which it owns, until ctx ends.
+// Times are those of this machine's time zone.
+func Serve(ctx context.Context, listener net.Listener, from store.Store, options gallery.Options) error {
+	options.Location, options.Interval = time.Local, bucketInterval
+	if _, local := from.(interface{ Folder() string }); local {
+		options.Interval = folderInterval
+	}
+	pages := gallery.New(ctx, from, options)
 	running, stop := context.WithCancel(ctx)
 	var reading sync.WaitGroup
 	reading.Go(func() { pages.Run(running) })
@@ -102,7 +106,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		ReadTimeout:       readTimeout,
 		// Each write of a video has a deadline of its own.
 		IdleTimeout: idleTimeout,
-	}, "gallery", drainTimeout, logger)
+	}, "gallery", drainTimeout, options.Logger)
 }
 
 func (c *Command) check() error {
