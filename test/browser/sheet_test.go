@@ -45,7 +45,7 @@ func TestSheet(t *testing.T) {
 	p.press(kb.Enter)
 	p.until(`location.pathname === '/compare' && document.querySelector('.place').textContent === '1 of 1' && document.getElementById('stage').style.getPropertyValue('--split')`)
 	p.press(kb.Escape)
-	p.until(`location.pathname === '/' && location.search.includes('q=OIL')`)
+	p.until(`location.pathname === '/' && location.search.includes('q=OIL') && document.querySelector('.shot[data-poster=drawn]')`)
 	p.press(kb.Escape)
 	p.until(`location.search === '' && ` + cardCount + ` === 3`)
 

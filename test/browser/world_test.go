@@ -81,11 +81,15 @@ type result struct {
 
 func (s shelf) copyOf(clip, name string) map[string]any {
 	s.t.Helper()
-	content, err := os.ReadFile(filepath.Join("testdata", clip))
+	width, height, duration := 480, 270, "2s"
+	if !filepath.IsAbs(clip) {
+		clip, width, height, duration = filepath.Join("testdata", clip), 160, 90, "1.5s"
+	}
+	content, err := os.ReadFile(clip)
 	require.NoError(s.t, err)
 	require.NoError(s.t, os.WriteFile(filepath.Join(s.path, name), content, 0o644))
 	sum := sha256.Sum256(content)
-	return map[string]any{"name": name, "location": "file:///" + name, "bytes": len(content), "sha256": hex.EncodeToString(sum[:]), "duration": "1.5s", "width": 160, "height": 90}
+	return map[string]any{"name": name, "location": "file:///" + name, "bytes": len(content), "sha256": hex.EncodeToString(sum[:]), "duration": duration, "width": width, "height": height}
 }
 
 // put stores a result like a worker and returns the name of its video.
