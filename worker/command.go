@@ -171,6 +171,7 @@ func (c *Command) activityOptions(ctx context.Context, logger *slog.Logger) (act
 		PollAfter:    c.PollAfter,
 		PollInterval: c.PollInterval,
 		GalleryURL:   c.GalleryURL,
+		KeepSource:   c.KeepSource,
 	}, nil
 }
 

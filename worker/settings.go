@@ -34,8 +34,9 @@ type Settings struct {
 	DeploymentName    string        `env:"TEMPORAL_DEPLOYMENT_NAME" placeholder:"NAME" help:"Temporal worker deployment that this worker belongs to; jobs then stay with the version they began on. Empty: no versions."`
 	BuildID           string        `name:"build-id" env:"TEMPORAL_WORKER_BUILD_ID" placeholder:"ID" help:"Version of the code within the deployment. Default: the revision this build was made from."`
 	GalleryURL        string        `name:"gallery-url" env:"GALLERY_URL" placeholder:"URL" help:"Address of the gallery in the browser: each job that is done links to it in the Temporal UI. Empty: no links."`
-	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Allow result links with http and to private addresses (development)."`
-	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results from these hosts and their subdomains only. Default: any public host."`
+	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Allow links of results and sources with http and to private addresses (development)."`
+	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results and sources from these hosts and their subdomains only. Default: any public host."`
+	KeepSource        bool          `env:"KEEP_SOURCE" help:"Keep a copy of each source video beside its result."`
 }
 
 // Pace rejects a task queue, a submission rate or poll intervals out of range.

@@ -58,7 +58,7 @@ func plain(err error) error {
 }
 
 // statusError classifies a response that is not the file.
-func statusError(response *http.Response) error {
+func statusError(response *http.Response) *Error {
 	failed := &Error{StatusCode: response.StatusCode, Host: response.Request.URL.Host}
 	switch code := response.StatusCode; {
 	// Google Cloud Storage and S3 send 400 for a link that has expired.

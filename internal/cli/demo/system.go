@@ -199,6 +199,7 @@ func (s *system) startWorker(ctx context.Context, secret, hooks string) error {
 			PollInterval:      2 * time.Second,
 			FetchAllowPrivate: true,
 			GalleryURL:        s.gallery,
+			KeepSource:        true,
 		},
 		Logging: command.Logging{Format: "text"},
 		Env:     s.env,
