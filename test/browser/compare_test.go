@@ -45,7 +45,7 @@ func TestCompare(t *testing.T) {
 	assert.Equal(t, "inset(0px 0px 0px 50%)", edge())
 
 	// The divider, by keyboard and by touch.
-	p.do(chromedp.Focus(chromedp.CSS(`#split`)))
+	exec(p, `document.getElementById('split').focus()`)
 	p.press(kb.ArrowRight, kb.ArrowRight)
 	p.until(`document.getElementById('split').value === '51'`)
 	assert.Equal(t, "inset(0px 0px 0px 51%)", edge())
@@ -153,8 +153,9 @@ func TestTakes(t *testing.T) {
 	name := s.put(result{task: "t1", prompt: "snow", source: "source.mp4"})
 	s.put(result{task: "t2", prompt: "rain", source: "source.mp4", age: time.Hour})
 	s.put(result{task: "t3", prompt: "another source", age: 2 * time.Hour})
+	address := s.serve()
 	p := open(t, 1280, 900)
-	p.do(chromedp.Navigate(s.serve() + "/compare?v=" + name))
+	p.do(chromedp.Navigate(address + "/compare?v=" + name))
 	p.until(ready)
 	p.press("t")
 	p.until(`location.search.includes('with=luma_result_t2_1.mp4') && document.getElementById('a')?.src.endsWith('/media/luma_result_t2_1.mp4')`)
