@@ -26,7 +26,7 @@ func TestErrors(t *testing.T) {
 	nowhere := filepath.Join(here, "nowhere")
 	taken, err := command.Listen(t.Context(), "X", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer taken.Close()
+	t.Cleanup(func() { _ = taken.Close() })
 	tests := map[string]struct {
 		command gallery.Command
 		code    int
