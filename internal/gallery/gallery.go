@@ -3,7 +3,7 @@
 // the receipts of the store alone; it needs neither Temporal nor kie.ai. It answers
 // GET and HEAD, changes nothing, and serves only files that a receipt lists.
 //
-// Receipts are hostile: html/template escapes their texts, their names are looked up
+// Receipts are hostile: html/template escapes their texts, their names are resolved
 // in the index instead of opened as paths, and the Content-Security-Policy allows no
 // script, style or request but the gallery's own.
 package gallery

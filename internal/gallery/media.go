@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// linkLifetime is that of a signed link. A player that is open for longer asks the
-	// gallery again after a reload of the page.
+	// linkLifetime is that of a signed link. A player that is open for longer needs a
+	// reload of the page.
 	linkLifetime = time.Hour
 	// writeStall is the time without a byte accepted after which a transfer ends.
 	// Browsers stop reading from a video that is paused and later request the rest.
