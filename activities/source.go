@@ -94,12 +94,7 @@ func (s *sourceCopy) run(ctx context.Context) (kept KeptSource, outcome string, 
 	}
 	fetching, stop := untilWorkerStops(ctx)
 	defer stop()
-	file, err := s.options.Fetcher.Fetch(fetching, fetch.Request{
-		URL:      s.url,
-		Key:      s.input.TaskID + "/source",
-		Progress: func(done, total int64) { s.report(ctx, done, total) },
-		AVI:      true,
-	})
+	file, err := s.transfer(fetching, fetch.Request{URL: s.url, Key: s.input.TaskID + "/source", AVI: true})
 	if err != nil {
 		return s.failed(ctx, fetch.KindOf(err), err)
 	}
