@@ -147,9 +147,9 @@ func (s *sourceCopy) failed(ctx context.Context, kind fetch.Kind, err error) (Ke
 
 // unfinished is the reason for a copy that was cancelled.
 func (s *sourceCopy) unfinished() string {
-	text := "it was not complete in time, after " + humanize.Bytes(uint64(max(s.progress.Bytes, 0))) //nolint:gosec // not negative
+	text := "it was not complete in time, after " + humanize.Bytes(uint64(max(s.progress.Bytes, 0)))
 	if s.progress.Total > 0 {
-		text += " of " + humanize.Bytes(uint64(s.progress.Total)) //nolint:gosec // positive
+		text += " of " + humanize.Bytes(uint64(s.progress.Total))
 	}
 	return text
 }
