@@ -161,7 +161,7 @@ func (s *Starter) pending(workflowID string, unended []*workflowpb.PendingActivi
 	for _, activity := range unended {
 		pending := Pending{Activity: activity.GetActivityType().GetName(), Attempt: int(activity.GetAttempt())}
 		if activity.GetLastFailure() != nil {
-			pending.LastFailure = innermost(s.failures.FailureToError(activity.GetLastFailure()))
+			pending.LastFailure = innermost(s.of(workflowID).Failures.FailureToError(activity.GetLastFailure()))
 		}
 		if activity.GetPaused() {
 			pending.Next = s.unpauseCommand(workflowID, activity.GetActivityId())

@@ -69,6 +69,9 @@ type ModifyVideoInput struct {
 	unknownField error
 }
 
+// WorkflowInput implements codec.WorkflowInput.
+func (ModifyVideoInput) WorkflowInput() {}
+
 // ModifyVideoResult is the result of a finished job.
 type ModifyVideoResult struct {
 	TaskID string `json:"taskId"`
@@ -96,6 +99,9 @@ type Resolution struct {
 	// TaskID is the task to adopt.
 	TaskID string `json:"taskId,omitempty"`
 }
+
+// UpdateInput implements codec.UpdateInput.
+func (Resolution) UpdateInput() {}
 
 // The actions of a Resolution.
 const (
