@@ -2,6 +2,8 @@ package codec
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	commonpb "go.temporal.io/api/common/v1"
 	failurepb "go.temporal.io/api/failure/v1"
@@ -34,19 +36,41 @@ func (c Codec) decodeEvent(ctx context.Context, of owner, event *historypb.Histo
 	input := event.GetWorkflowExecutionStartedEventAttributes().GetInput()
 	return proxy.VisitPayloads(ctx, event, proxy.VisitPayloadsOptions{
 		Visitor: func(visit *proxy.VisitPayloadsContext, payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
-			plaintext := false
-			switch parent := visit.Parent.(type) {
+			undecoded := false
+			switch visit.Parent.(type) {
 			case *commonpb.Header, *commonpb.Memo, *sdkpb.UserMetadata:
-				plaintext = true
-			case *commonpb.Payloads:
-				plaintext = input != nil && parent == input
+				undecoded = true
 			}
 			return c.decrypt(payloads, func(payload *commonpb.Payload) (*commonpb.Payload, error) {
-				return c.admit(payload, of, plaintext)
+				opened, err := c.admit(payload, of, undecoded || slices.Contains(input.GetPayloads(), payload))
+				if err != nil || string(opened.GetMetadata()[converter.MetadataMessageType]) != payloadsType {
+					return opened, err
+				}
+				return c.openNested(opened, of)
 			})
 		},
 		SkipSearchAttributes: true,
 	})
+}
+
+// payloadsType is the message type of a payload that holds encrypted payloads: the
+// SDK (1.51) encodes the value of a mutable side effect twice.
+const payloadsType = "temporal.api.common.v1.Payloads"
+
+func (c Codec) openNested(payload *commonpb.Payload, of owner) (*commonpb.Payload, error) {
+	plain := converter.GetDefaultDataConverter()
+	nested := &commonpb.Payloads{}
+	if err := plain.FromPayload(payload, &nested); err != nil {
+		return nil, fmt.Errorf("decode a side effect: %w", err)
+	}
+	var err error
+	nested.Payloads, err = c.decrypt(nested.GetPayloads(), func(inner *commonpb.Payload) (*commonpb.Payload, error) {
+		return c.admit(inner, of, false)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return plain.ToPayload(nested)
 }
 
 // eventOwner returns the job that the payloads of an event were encrypted for:
