@@ -98,10 +98,15 @@ type Resolution struct {
 	Action string `json:"action"`
 	// TaskID is the task to adopt.
 	TaskID string `json:"taskId,omitempty"`
+	// By is the person who decided, or the tool; empty if it is unknown.
+	By string `json:"by,omitempty"`
+
+	// unreadable is the codec's error. The validator rejects such an update.
+	unreadable error
 }
 
-// UpdateInput implements codec.UpdateInput.
-func (Resolution) UpdateInput() {}
+// Unreadable implements codec.UpdateInput.
+func (r *Resolution) Unreadable(err error) { r.unreadable = err }
 
 // The actions of a Resolution.
 const (

@@ -36,6 +36,9 @@ type decision struct {
 
 // validateResolution rejects a resolution before it is written to the history.
 func (j *job) validateResolution(_ workflow.Context, resolution Resolution) error {
+	if resolution.unreadable != nil {
+		return fmt.Errorf("job %s can't use this update: %w", j.id, resolution.unreadable)
+	}
 	if j.status.Stage != StageSubmitUnknown {
 		return fmt.Errorf("job %s is in stage %s: there is no submission with an unknown outcome to resolve", j.id, j.status.Stage)
 	}
@@ -61,6 +64,11 @@ func (j *job) validateResolution(_ workflow.Context, resolution Resolution) erro
 // resolve passes an operator's decision to the main coroutine and returns the
 // status after it. A task is adopted only if kie.ai has a record of it.
 func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, error) {
+	if resolution.unreadable != nil {
+		// An accepted update that can't be read now: the workflow task fails until a worker
+		// can read it.
+		panic(resolution.unreadable)
+	}
 	decided := decision{action: resolution.Action}
 	if resolution.Action == AdoptTask {
 		var identified activities.Identified

@@ -51,9 +51,11 @@ func (c Codec) converters(d data) Converters { return Converters{d, failuresOf(d
 // starts them so.
 type WorkflowInput interface{ WorkflowInput() }
 
-// UpdateInput is implemented by the Go types of the inputs of updates. One that can't
-// be used is rejected, before it is in the history.
-type UpdateInput interface{ UpdateInput() }
+// UpdateInput is implemented by pointers to the inputs of updates. Unreadable is called
+// with the error of an input that a workflow can't use. The validator must reject it,
+// before it is in the history. The handler must panic with err: a replay, which
+// validates nothing, has met an update that was accepted with other settings.
+type UpdateInput interface{ Unreadable(err error) }
 
 // data converts the payloads of one job.
 type data struct {
@@ -65,8 +67,6 @@ type data struct {
 	// so that the job would lose a callback, or take a rejected submission for an
 	// unknown one.
 	worker, inWorkflow bool
-	// workflow is the context of the workflow; nil if the SDK has not given it.
-	workflow workflow.Context
 }
 
 func (d data) ToPayload(value any) (*commonpb.Payload, error) {
@@ -94,11 +94,12 @@ func (d data) ToStrings(payloads *commonpb.Payloads) []string {
 // converter returns the SDK's converter with the codec of the job and of the values
 // to decode.
 func (d data) converter(values ...any) converter.DataConverter {
-	return converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), jobCodec{d, anyIs[WorkflowInput](values)})
+	return converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), jobCodec{d, slices.ContainsFunc(values, isWorkflowInput)})
 }
 
-func anyIs[T any](values []any) bool {
-	return slices.ContainsFunc(values, func(value any) bool { _, is := value.(T); return is })
+func isWorkflowInput(value any) bool {
+	_, is := value.(WorkflowInput)
+	return is
 }
 
 // jobCodec is the codec of one job.
@@ -124,23 +125,25 @@ func (c jobCodec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, err
 }
 
 // decoded panics with the codec's error in a workflow: the SDK recovers it and
-// fails the workflow task with it. A new update is rejected instead: nothing depends
-// on it yet. One that the history has was accepted, and must be read again.
+// fails the workflow task with it. An update decides by itself (UpdateInput).
 func (d data) decoded(err error, values ...any) error {
 	_, unusable := errors.AsType[*converter.WorkflowTaskFailureError](err)
 	if !unusable || !d.inWorkflow {
 		return err
 	}
-	if d.workflow != nil && anyIs[UpdateInput](values) && !workflow.IsReplaying(d.workflow) {
-		return Unreadable(err)
+	for _, value := range values {
+		if update, ok := value.(UpdateInput); ok {
+			update.Unreadable(err)
+			return nil
+		}
 	}
 	panic(err)
 }
 
 // WithWorkflowContext is called by the SDK for the payloads that a workflow
 // decodes.
-func (d data) WithWorkflowContext(ctx workflow.Context) converter.DataConverter {
-	d.inWorkflow, d.workflow = d.worker, ctx
+func (d data) WithWorkflowContext(workflow.Context) converter.DataConverter {
+	d.inWorkflow = d.worker
 	return d
 }
 
