@@ -57,6 +57,9 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 		}
 	}
 	s.addTimeout(ctx, described, &report)
+	if report.State == StateCanceled || described.GetWorkflowExtendedInfo().GetCancelRequested() {
+		s.addCancelRequest(ctx, &report)
+	}
 	return report, err
 }
 

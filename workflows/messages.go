@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -45,6 +46,9 @@ func (j *job) validateResolution(_ workflow.Context, resolution Resolution) erro
 	if j.windowClosed {
 		return fmt.Errorf("the recovery window of job %s is over and the job is about to end; collect a task with: lumaflow submit --task-id TASKID", j.id)
 	}
+	if len(resolution.By) > maxByBytes || strings.ContainsFunc(resolution.By, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("by must be at most %d bytes of printable text", maxByBytes)
+	}
 	hasTask := resolution.TaskID != ""
 	switch resolution.Action {
 	case AdoptTask:
@@ -82,6 +86,7 @@ func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, erro
 	if j.status.Stage != StageSubmitUnknown || !j.resolutions.SendAsync(decided) {
 		return Status{}, temporal.NewApplicationError("job "+j.id+" was resolved in the meantime", InvalidRequest)
 	}
+	j.status.Resolved = &Resolved{Resolution: resolution, At: workflow.Now(ctx).UTC()}
 	err := workflow.Await(ctx, func() bool { return j.status.Stage != StageSubmitUnknown })
 	return j.currentStatus(), err
 }
