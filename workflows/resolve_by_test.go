@@ -44,7 +44,7 @@ func TestPlaintextResolution(t *testing.T) {
 	env.SetDataConverter(slipping{keys.ForWorker().Data})
 	env.onSubmit(env.unknown())
 	got := env.sendResolution(time.Minute, workflows.Resolution{Action: "write-off"})
-	env.run(request).failsWith(workflows.SubmitUnknown, "recovery window")
+	env.run(request).failsWith(workflows.SubmitUnknown, "no proof came in 1h")
 	require.ErrorContains(t, got.rejected, "refused: not encrypted, although CODEC_KEYS is set")
 }
 
