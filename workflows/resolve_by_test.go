@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func TestResolvedBy(t *testing.T) {
 type slipping struct{ converter.DataConverter }
 
 func (s slipping) ToPayloads(values ...any) (*commonpb.Payloads, error) {
-	if _, is := values[0].(workflows.Resolution); is {
+	if slices.ContainsFunc(values, func(value any) bool { _, is := value.(workflows.Resolution); return is }) {
 		return converter.GetDefaultDataConverter().ToPayloads(values...)
 	}
 	return s.DataConverter.ToPayloads(values...)
