@@ -251,11 +251,13 @@ func TestReceipt(t *testing.T) {
 	acts := f.register(t)
 	_, err := f.ExecuteActivity(acts.WriteReceipt, activities.ReceiptInput{
 		TaskID: taskID, Name: "reel", Prompt: "p", SubmitAttempts: 2, WokenBy: "poll",
-		Files: []activities.Downloaded{{Name: "reel_1.mp4", URLHost: "cdn.example.org", Video: activities.Video{Bytes: 42, SHA256: "abc"}}},
+		Files:  []activities.Downloaded{{Name: "reel_1.mp4", URLHost: "cdn.example.org", Video: activities.Video{Bytes: 42, SHA256: "abc"}}},
+		Source: &activities.KeptSource{Missing: "gone"},
 	})
 	require.NoError(t, err)
 	receipt := f.stored.receipts["reel_luma_result_"+taskID+".json"]
 	require.Equal(t, "default-test-workflow-id", receipt.Job)
 	require.Equal(t, 2, receipt.SubmitAttempts)
 	require.Equal(t, "abc", receipt.Files[0].SHA256)
+	require.Equal(t, "gone", receipt.Source.Missing)
 }

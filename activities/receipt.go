@@ -21,6 +21,8 @@ type ReceiptInput struct {
 	SubmittedAt    time.Time    `json:"submittedAt"`
 	CompletedAt    time.Time    `json:"completedAt"`
 	Files          []Downloaded `json:"files"`
+	// Source is nil if the job keeps no source.
+	Source *KeptSource `json:"source,omitempty"`
 }
 
 // WriteReceipt stores the receipt beside the videos. It is idempotent: a retry
@@ -38,6 +40,7 @@ func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error
 		WokenBy:        input.WokenBy,
 		SubmittedAt:    input.SubmittedAt,
 		CompletedAt:    input.CompletedAt,
+		Source:         input.Source,
 	}
 	for _, file := range input.Files {
 		receipt.Files = append(receipt.Files, file.receiptFile())

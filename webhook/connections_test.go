@@ -63,15 +63,19 @@ func (p *pipes) occupy(t *testing.T, start string, slow bool) (closed chan struc
 // deliver sends a whole callback and returns the status and the time to its answer.
 func (p *pipes) deliver(t *testing.T, path, body string) (status int, after time.Duration) {
 	t.Helper()
+	start := time.Now()
+	response, err := p.post(path, body)
+	require.NoError(t, err)
+	return response.StatusCode, time.Since(start)
+}
+
+func (p *pipes) post(path, body string) (*http.Response, error) {
 	conn := p.dial()
 	defer conn.Close()
-	start := time.Now()
 	go func() {
 		_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
 	}()
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	require.NoError(t, err)
-	return response.StatusCode, time.Since(start)
+	return http.ReadResponse(bufio.NewReader(conn), nil)
 }
 
 // Slow bodies with the valid token of one job delay no callback, of that job or of
@@ -163,8 +167,11 @@ func TestCallbackInProcessKeepsItsConnection(t *testing.T) {
 		listener := f.serveIn(t)
 		answered := make(chan int, 1)
 		go func() {
-			status, _ := listener.deliver(t, f.path("j"), success("t"))
-			answered <- status
+			response, err := listener.post(f.path("j"), success("t"))
+			if assert.NoError(t, err) {
+				answered <- response.StatusCode
+			}
+			close(answered)
 		}()
 		synctest.Wait()
 		require.Len(t, f.temporal.recorded(), 1)

@@ -127,6 +127,9 @@ func (c *Command) validate() (version sdkworker.WorkerDeploymentVersion, server 
 	if server, err = dial.Load(c.Env); err != nil {
 		return version, server, err
 	}
+	if err := c.Gallery(); err != nil {
+		return version, server, err
+	}
 	return version, server, c.Pace()
 }
 
@@ -167,6 +170,8 @@ func (c *Command) activityOptions(ctx context.Context, logger *slog.Logger) (act
 		Secrets:      secrets,
 		PollAfter:    c.PollAfter,
 		PollInterval: c.PollInterval,
+		GalleryURL:   c.GalleryURL,
+		KeepSource:   c.KeepSource,
 	}, nil
 }
 

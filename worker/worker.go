@@ -104,6 +104,7 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 	jobs.RegisterActivity(acts.Confirm)
 	jobs.RegisterActivity(acts.Poll)
 	jobs.RegisterActivity(acts.Download)
+	jobs.RegisterActivity(acts.KeepSource)
 	jobs.RegisterActivity(acts.WriteReceipt)
 	return jobs
 }

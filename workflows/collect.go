@@ -44,7 +44,7 @@ func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion
 
 // writeReceipt stores the receipt. A local activity writes it within the workflow
 // task; a regular activity retries it if the store does not accept it at once.
-func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed completion, files []activities.Downloaded) error {
+func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed completion, files []activities.Downloaded, source *activities.KeptSource) error {
 	receipt := activities.ReceiptInput{
 		TaskID:         task.id,
 		Name:           j.input.Name,
@@ -56,6 +56,7 @@ func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed compl
 		SubmittedAt:    task.submittedAt,
 		CompletedAt:    completed.record.CompletedAt,
 		Files:          files,
+		Source:         source,
 	}
 	err := workflow.ExecuteLocalActivity(localReceiptPolicy(ctx), a.WriteReceipt, receipt).Get(ctx, nil)
 	if err != nil && !temporal.IsCanceledError(err) {

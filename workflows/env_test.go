@@ -66,6 +66,7 @@ func (env *jobEnv) prepareActivities() {
 	env.RegisterActivity(a.Identify)
 	env.RegisterActivity(a.Poll)
 	env.RegisterActivity(a.Download)
+	env.RegisterActivity(a.KeepSource)
 	env.RegisterActivity(a.WriteReceipt)
 	env.SetTestTimeout(time.Minute)
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: deadlockTimeout})

@@ -85,6 +85,13 @@ func downloadPolicy(ctx workflow.Context, summary string, deadline time.Time) wo
 	})
 }
 
+// sourcePolicy is for the copy of the source. The job cancels it once its videos have
+// been stored for sourceGrace, and waits for the outcome of a running attempt, so that
+// the receipt lists what is stored.
+func sourcePolicy(ctx workflow.Context, taskID string, deadline time.Time) workflow.Context {
+	return downloadPolicy(ctx, "keep the source of task "+taskID, deadline)
+}
+
 // confirmPolicy is for one read of the record within the workflow task that received
 // the callback.
 func confirmPolicy(ctx workflow.Context, taskID string) workflow.Context {

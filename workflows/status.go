@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -66,7 +67,18 @@ func (j *job) attributesExist(ctx workflow.Context) bool {
 // current details. It adds no event to the history.
 func (j *job) setDetail(ctx workflow.Context, detail string) {
 	j.status.Detail = detail
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", j.status.Stage, j.status.Since.Format(time.RFC3339), commandAsCode(detail, j.status.Next)))
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s%s",
+		j.status.Stage, j.status.Since.Format(time.RFC3339), commandAsCode(detail, j.status.Next), j.galleryLink(ctx)))
+}
+
+// galleryLink is the link of a job with videos to the gallery of its worker, as
+// Markdown. It is empty without a gallery.
+func (j *job) galleryLink(ctx workflow.Context) string {
+	if j.status.Stage != StageDone || j.settings.GalleryURL == "" {
+		return ""
+	}
+	return fmt.Sprintf("\n\n[Show it in the gallery](%s/compare?job=%s)",
+		strings.TrimSuffix(j.settings.GalleryURL, "/"), url.QueryEscape(workflow.GetInfo(ctx).WorkflowExecution.ID))
 }
 
 // commandAsCode marks a command in a text as Markdown code. The UI renders current
@@ -86,11 +98,13 @@ func (j *job) currentStatus() Status {
 }
 
 // applySettings stores the settings of the worker that ran an activity of the job. A
-// run that keeps its payments in the memo does so to its end: during an upgrade an
-// activity of it may run on a worker of lumaflow v0.1.
+// run that keeps its payments in the memo, or its source, does so to its end: during an
+// upgrade an activity of it may run on a worker of lumaflow v0.1, and not every activity
+// reports both.
 func (j *job) applySettings(settings activities.Settings) {
 	if settings != (activities.Settings{}) {
 		settings.Facts = settings.Facts || j.settings.Facts
+		settings.KeepSource = settings.KeepSource || j.settings.KeepSource
 		j.settings = settings
 	}
 }
@@ -98,9 +112,6 @@ func (j *job) applySettings(settings activities.Settings) {
 // finish ends a job whose files are all stored.
 func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideoResult {
 	countJob(ctx, metrics.JobDone)
-	if j.input.TaskID == "" {
-		countDelay(ctx, result.CompletedAt)
-	}
 	j.settleStrays(ctx)
 	j.rememberRest(ctx)
 	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID), "")

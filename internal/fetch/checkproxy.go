@@ -36,7 +36,7 @@ func (f *Fetcher) CheckProxy(ctx context.Context, examples ...string) (through s
 			continue
 		}
 		through = proxy.Address(used)
-		problem, private := f.tryTunnel(ctx, used, target)
+		private, problem := f.tryTunnel(ctx, used, target)
 		if listed && problem == nil || !listed && private && link != links[len(links)-1] {
 			continue
 		}
@@ -47,13 +47,13 @@ func (f *Fetcher) CheckProxy(ctx context.Context, examples ...string) (through s
 
 // tryTunnel returns nil if downloads from the target may work: a domain of
 // FETCH_ALLOW_HOSTS may have no server but those of its subdomains.
-func (f *Fetcher) tryTunnel(ctx context.Context, through, target *url.URL) (problem error, private bool) {
+func (f *Fetcher) tryTunnel(ctx context.Context, through, target *url.URL) (private bool, problem error) {
 	host := target.Hostname()
 	port := cmp.Or(target.Port(), map[string]string{"http": "80", "https": "443"}[target.Scheme])
 	connection, err := f.tunnel(through).DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 	if err == nil {
 		_ = connection.Close()
-		return nil, false
+		return false, nil
 	}
 	listed := len(f.options.AllowHosts) > 0
 	refused, _ := errors.AsType[*proxy.Error](err)
@@ -68,9 +68,9 @@ func (f *Fetcher) tryTunnel(ctx context.Context, through, target *url.URL) (prob
 	case listed && refused != nil && refused.Status == http.StatusForbidden:
 		advice = "let the proxy admit this host of FETCH_ALLOW_HOSTS, or list the exact hosts of results"
 	case listed:
-		return nil, private
+		return private, nil
 	case private:
 		advice = "give this machine a DNS server that resolves public names"
 	}
-	return fmt.Errorf("results can't be downloaded through the proxy: connect to %s: %s: %s", host, cause, advice), private
+	return private, fmt.Errorf("results can't be downloaded through the proxy: connect to %s: %s: %s", host, cause, advice)
 }

@@ -25,6 +25,8 @@ type download struct {
 	link     *url.URL
 	progress func(done, total int64)
 	work     *partial
+	// avi means that an AVI is a video too.
+	avi bool
 	// etag is the tag of the last response, weak ones included.
 	etag string
 	// refusal is the error that the status of the last response stands for, nil for a
@@ -107,7 +109,12 @@ func (d *download) request(ctx context.Context) error {
 // verify accepts the complete work file or drops it.
 func (d *download) verify(ctx context.Context) (media.Video, error) {
 	inspect := media.InspectMP4
-	if d.work.length >= 0 || d.framed {
+	switch delivered := d.work.length >= 0 || d.framed; {
+	case d.avi && delivered:
+		inspect = media.InspectSource
+	case d.avi:
+		inspect = media.Inspect
+	case delivered:
 		inspect = media.InspectDelivered
 	}
 	video, err := inspect(d.work.file, d.work.size)

@@ -1,7 +1,7 @@
 // Package fetch downloads one URL into one verified local file. It resumes the
 // partial file of an earlier attempt, also of a process that was killed, hashes
-// the bytes that it writes, accepts only an MP4 or MOV with a picture and all of its samples, and dials only
-// addresses of the public internet, directly or through the proxy of the environment.
+// the bytes that it writes, accepts only an MP4 or MOV (an AVI on request) with a picture and all of its samples,
+// and dials only addresses of the public internet, directly or through the proxy of the environment.
 package fetch
 
 import (
@@ -117,6 +117,8 @@ type Request struct {
 	// quickly. It also counts the bytes of an earlier attempt while they are
 	// hashed again, and returns to 0 when the download restarts.
 	Progress func(done, total int64)
+	// AVI also accepts an AVI: kie.ai takes them as sources.
+	AVI bool
 }
 
 // Fetch downloads and verifies one file. An attempt that fails leaves its bytes
@@ -142,7 +144,7 @@ func (f *Fetcher) Fetch(ctx context.Context, request Request) (*File, error) {
 	if request.Progress == nil {
 		request.Progress = func(int64, int64) {}
 	}
-	attempt := download{fetcher: f, link: link, progress: request.Progress}
+	attempt := download{fetcher: f, link: link, progress: request.Progress, avi: request.AVI}
 	work, err := openPartial(f.options.WorkDir, request.Key)
 	if err != nil {
 		return nil, attempt.fail(Disk, 0, err)

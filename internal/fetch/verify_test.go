@@ -106,3 +106,31 @@ func TestFieldCases(t *testing.T) {
 		})
 	}
 }
+
+// On request an AVI is a video too, and nothing else changes.
+func TestVerifyAVI(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		file, extension string
+		kind            fetch.Kind // 0 is success
+	}{
+		{"field/good.avi", ".avi", 0},
+		{"clip.mov", ".mov", 0},
+		{"corpus/fragments-unfinished.mp4", ".mp4", 0},
+		{"field/bad-no-track.mp4", "", fetch.Rejected},
+	}
+	for _, test := range tests {
+		t.Run(test.file, func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(filepath.Join("../media/testdata", test.file))
+			require.NoError(t, err)
+			server := newOrigin(t, chunked(data))
+			file, err := newFetcher(t).Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key, AVI: true})
+			require.Equal(t, test.kind, fetch.KindOf(err), "%v", err)
+			if test.kind == 0 {
+				assert.Equal(t, test.extension, file.Video.Extension)
+				require.NoError(t, file.Discard())
+			}
+		})
+	}
+}

@@ -49,7 +49,13 @@ func (v Video) ContentType() string {
 // cut off between two of them can't be detected.
 //
 // The error is an *Error if the file is no video, else a failure to read it.
-func Inspect(file io.ReaderAt, size int64) (Video, error) {
+func Inspect(file io.ReaderAt, size int64) (Video, error) { return inspect(file, size, false) }
+
+// InspectSource is Inspect for a file whose transport has proven the number of its
+// bytes, like InspectDelivered.
+func InspectSource(file io.ReaderAt, size int64) (Video, error) { return inspect(file, size, true) }
+
+func inspect(file io.ReaderAt, size int64, delivered bool) (Video, error) {
 	r := newReader(file, size)
 	if avi, err := beginsLikeAVI(r); err != nil || avi {
 		if err != nil {
@@ -57,7 +63,7 @@ func Inspect(file io.ReaderAt, size int64) (Video, error) {
 		}
 		return inspectAVI(r)
 	}
-	return inspectMP4(r, false)
+	return inspectMP4(r, delivered)
 }
 
 // InspectMP4 inspects an MP4 or MOV file of this size. A fragmented file must have

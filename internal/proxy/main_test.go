@@ -25,7 +25,7 @@ func trust() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	file := filepath.Join(folder, "trusted.pem")
 	if err := os.WriteFile(file, certificate.PEM, 0o600); err != nil {
 		panic(err)

@@ -3,6 +3,7 @@
 package proxytest
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -121,7 +122,7 @@ func (p *Proxy) route(target string) (address string, refusal int) {
 // forward sends a request with an absolute URL on.
 func forward(w http.ResponseWriter, r *http.Request, server net.Conn) {
 	transport := &http.Transport{
-		Dial:              func(string, string) (net.Conn, error) { return server, nil },
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return server, nil },
 		DisableKeepAlives: true,
 	}
 	r.RequestURI = ""

@@ -98,14 +98,15 @@ func Attach(t testing.TB, pid int, failure Failure) (detach func() Run) {
 	require.NoError(t, err)
 	require.NoError(t, strace.Start())
 	lines := bufio.NewScanner(stderr)
-	attached, output := false, ""
+	var output []string
+	attached := false
 	for !attached && lines.Scan() {
-		output += lines.Text() + "\n"
+		output = append(output, lines.Text())
 		attached = strings.Contains(lines.Text(), "attached")
 	}
 	if !attached {
 		_ = strace.Wait()
-		t.Skip("the system calls are not watched: ", output)
+		t.Skip("the system calls are not watched: ", strings.Join(output, "\n"))
 	}
 	drained := make(chan struct{})
 	go func() {
