@@ -91,6 +91,10 @@ func TestPlaintextInput(t *testing.T) {
 		history, err := historyfile.Read(file)
 		require.NoError(t, err)
 		input := proto.Clone(history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput()).(*commonpb.Payloads)
+		if strings.Contains(history.String(), "start_child_workflow_execution_initiated") {
+			// convert encodes the input of a child for the job itself.
+			continue
+		}
 		convert(t, history, own, own, 0)
 		history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().Input = input
 		_, refusals, err := replay(t, here, history)
