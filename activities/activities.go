@@ -8,6 +8,8 @@ import (
 	"errors"
 	"time"
 
+	"go.temporal.io/sdk/client"
+
 	"lumaflow/internal/callback"
 	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie"
@@ -34,7 +36,7 @@ type Fetcher interface {
 // job. client.Client implements it. activity.RecordHeartbeat would not do: it
 // sends in the background and reports no error.
 type Recorder interface {
-	RecordActivityHeartbeat(ctx context.Context, taskToken []byte, details ...any) error
+	RecordActivityHeartbeatWithOptions(ctx context.Context, options client.RecordActivityHeartbeatOptions) error
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 }
 

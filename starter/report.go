@@ -23,6 +23,8 @@ type Report struct {
 	Status *workflows.Status `json:"status,omitempty"`
 	// Result is set if the job has completed.
 	Result *workflows.ModifyVideoResult `json:"result,omitempty"`
+	// CancelRequest is set if the cancellation of the job was requested.
+	CancelRequest *CancelRequest `json:"cancelRequest,omitempty"`
 	// Failure is set if it ended in any other way.
 	Failure *Failure `json:"failure,omitempty"`
 	// Pending are the activities of an open job that are paused, or failed and are

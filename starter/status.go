@@ -57,6 +57,9 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 		}
 	}
 	s.addTimeout(ctx, described, &report)
+	if report.State == StateCanceled || described.GetWorkflowExtendedInfo().GetCancelRequested() {
+		s.addCancelRequest(ctx, &report)
+	}
 	return report, err
 }
 
@@ -161,7 +164,7 @@ func (s *Starter) pending(workflowID string, unended []*workflowpb.PendingActivi
 	for _, activity := range unended {
 		pending := Pending{Activity: activity.GetActivityType().GetName(), Attempt: int(activity.GetAttempt())}
 		if activity.GetLastFailure() != nil {
-			pending.LastFailure = innermost(s.failures.FailureToError(activity.GetLastFailure()))
+			pending.LastFailure = innermost(s.of(workflowID).Failures.FailureToError(activity.GetLastFailure()))
 		}
 		if activity.GetPaused() {
 			pending.Next = s.unpauseCommand(workflowID, activity.GetActivityId())

@@ -202,6 +202,6 @@ func (s *Starter) input(ctx context.Context, run Report) (input workflows.Modify
 	if err != nil {
 		return input, nil, err
 	}
-	decoded = s.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input)
+	decoded = s.of(run.WorkflowID).Data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input)
 	return input, decoded, nil
 }

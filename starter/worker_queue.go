@@ -105,7 +105,7 @@ func (s *Starter) workflowTaskNote(ctx context.Context, described *workflowservi
 	if last == nil {
 		return ""
 	}
-	return "its workflow task fails in the workers: " + queueOf(described).explain(innermost(s.failures.FailureToError(last)))
+	return "its workflow task fails in the workers: " + queueOf(described).explain(innermost(s.of(run.GetWorkflowId()).Failures.FailureToError(last)))
 }
 
 // nondeterminism is the SDK's code for a history that the worker's code does not

@@ -90,7 +90,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	defer temporal.close()
 	// 5. The activities, which need both.
-	reader := runs.Reader{Server: temporal.reader, Data: server.Codec.ForClient().Data}
+	reader := runs.Reader{Server: temporal.reader, Data: temporal.server.Codec.ForClient().Data, Namespace: server.Namespace}
 	options.Recorder, options.Runs = temporal.worker, reader
 	options.Collector = runs.Collector{Starter: temporal.reader, Reader: reader, TaskQueue: c.TaskQueue}
 	attributes := newAttributeProbe(temporal.worker, server.Namespace, logger)

@@ -69,6 +69,9 @@ type ModifyVideoInput struct {
 	unknownField error
 }
 
+// WorkflowInput implements codec.WorkflowInput.
+func (ModifyVideoInput) WorkflowInput() {}
+
 // ModifyVideoResult is the result of a finished job.
 type ModifyVideoResult struct {
 	TaskID string `json:"taskId"`
@@ -95,7 +98,16 @@ type Resolution struct {
 	Action string `json:"action"`
 	// TaskID is the task to adopt.
 	TaskID string `json:"taskId,omitempty"`
+	// By is the name of the person or the tool that decided, at most 200 bytes of
+	// printable text; empty if it is unknown. It is not authenticated.
+	By string `json:"by,omitempty"`
+
+	// unreadable is the codec's error. The validator rejects such an update.
+	unreadable error
 }
+
+// Unreadable implements codec.UpdateInput.
+func (r *Resolution) Unreadable(err error) { r.unreadable = err }
 
 // The actions of a Resolution.
 const (
@@ -137,6 +149,15 @@ type Status struct {
 	// Callbacks counts the callbacks received, useful or not.
 	Callbacks int     `json:"callbacks"`
 	Videos    []Video `json:"videos"`
+	// Resolved is the latest decision of an operator; nil if there was none.
+	Resolved *Resolved `json:"resolved,omitempty"`
+}
+
+// Resolved is a Resolution that a job has applied.
+type Resolved struct {
+	Resolution
+	// At is the time at which the job took it.
+	At time.Time `json:"at"`
 }
 
 // The types of the application errors that a job fails with.

@@ -23,6 +23,7 @@ const (
 	maxPromptBytes = 32 << 10
 	maxURLBytes    = 8 << 10
 	maxNameBytes   = 1 << 10
+	maxByBytes     = 200
 	// maxDuration is 60 days: kie.ai documents that it keeps records for two months.
 	maxDuration = 60 * 24 * time.Hour
 )

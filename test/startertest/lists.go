@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	namespacepb "go.temporal.io/api/namespace/v1"
 	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -139,4 +140,20 @@ func (s service) ListTaskQueuePartitions(_ context.Context, request *workflowser
 	return &workflowservice.ListTaskQueuePartitionsResponse{
 		WorkflowTaskQueuePartitions: []*taskqueuepb.TaskQueuePartitionMetadata{{Key: request.GetTaskQueue().GetName()}},
 	}, nil
+}
+
+// RequestCancelWorkflowExecution records a cancellation, which a test carries out.
+func (s service) RequestCancelWorkflowExecution(_ context.Context, request *workflowservice.RequestCancelWorkflowExecutionRequest, _ ...grpc.CallOption) (*workflowservice.RequestCancelWorkflowExecutionResponse, error) {
+	s.fake.mu.Lock()
+	defer s.fake.mu.Unlock()
+	run, err := s.fake.find(request.GetWorkflowExecution().GetWorkflowId())
+	if err != nil {
+		return nil, err
+	}
+	s.fake.Cancels = append(s.fake.Cancels, request)
+	run.History.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED, &historypb.WorkflowExecutionCancelRequestedEventAttributes{
+		Cause: request.GetReason(), Identity: request.GetIdentity(),
+	})
+	run.History.Events[len(run.History.Events)-1].EventTime = timestamppb.Now()
+	return &workflowservice.RequestCancelWorkflowExecutionResponse{}, nil
 }

@@ -40,7 +40,7 @@ type Temporal struct {
 	// the terminated runs, Queries and PageSizes the list requests.
 	Starts       []client.StartWorkflowOptions
 	Inputs       []workflows.ModifyVideoInput
-	Cancels      []string
+	Cancels      []*workflowservice.RequestCancelWorkflowExecutionRequest
 	Terminations []string
 	Queries      []string
 	PageSizes    []int
@@ -179,17 +179,6 @@ func (f *Temporal) QueryWorkflow(ctx context.Context, id, _, query string, _ ...
 	}
 	payloads, err := converter.GetDefaultDataConverter().ToPayloads(status)
 	return client.NewValue(payloads), err
-}
-
-// CancelWorkflow records a cancellation, which a test carries out.
-func (f *Temporal) CancelWorkflow(_ context.Context, id, runID string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if _, err := f.find(id); err != nil {
-		return err
-	}
-	f.Cancels = append(f.Cancels, id+"/"+runID)
-	return nil
 }
 
 // TerminateWorkflow terminates a run.

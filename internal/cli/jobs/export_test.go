@@ -80,7 +80,11 @@ func (c *WaitCommand) RunOn(ctx context.Context, s *starter.Starter, streams com
 }
 
 func (c *CancelCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.run(ctx, s, streams)
+	by, reason, err := c.request()
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, s, by, reason, streams)
 }
 
 func (c *ResolveCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {

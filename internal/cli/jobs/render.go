@@ -49,6 +49,12 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 		}
 		add("counts", fmt.Sprintf("%d sent, %d polls, %d callbacks", status.SubmitAttempts, status.Polls, status.Callbacks))
 	}
+	if status != nil && status.Resolved != nil {
+		add("resolved", resolvedText(*status.Resolved, now))
+	}
+	if report.CancelRequest != nil {
+		add("cancel", report.CancelRequest.String()+", "+age(now.Sub(report.CancelRequest.At))+" ago")
+	}
 	for _, video := range videosOf(report) {
 		add("video", fmt.Sprintf("%s (%s, %s, %dx%d)", oneline.Clean(video.Location), humanize.Bytes(uint64(video.Bytes)), oneline.Clean(video.Duration), video.Width, video.Height))
 	}
@@ -60,6 +66,18 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 	}
 	add("note", report.Note)
 	return terminal.WriteFields(out, fields)
+}
+
+// resolvedText describes the decision of an operator.
+func resolvedText(resolved workflows.Resolved, now time.Time) string {
+	text := resolved.Action
+	if resolved.TaskID != "" {
+		text += " " + resolved.TaskID
+	}
+	if resolved.By != "" {
+		text += " by " + resolved.By
+	}
+	return oneline.Clean(text) + ", " + age(now.Sub(resolved.At)) + " ago"
 }
 
 // stateText is the state of a job and its duration.

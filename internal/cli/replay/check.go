@@ -13,6 +13,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/oneline"
@@ -157,5 +158,5 @@ func (c *check) history(ctx context.Context, id, runID string) (*historypb.Histo
 		}
 		history.Events = append(history.Events, event)
 	}
-	return history, c.options.Codec.DecodeMessage(ctx, history)
+	return history, c.options.Codec.DecodeHistory(ctx, converter.WorkflowSerializationContext{Namespace: c.options.Namespace, WorkflowID: id}, history)
 }

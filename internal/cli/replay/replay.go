@@ -29,8 +29,9 @@ const replayTimeout = time.Minute
 type Options struct {
 	// Register registers the workflows; nil means those of this build.
 	Register func(worker.WorkflowRegistry)
-	// Codec decrypts the histories that Check reads.
-	Codec codec.Codec
+	// Codec decrypts the histories that Check reads, of the jobs of Namespace.
+	Codec     codec.Codec
+	Namespace string
 }
 
 // BreakError means that a job would get stuck, or end in another way, under this

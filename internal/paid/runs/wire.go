@@ -28,6 +28,12 @@ type taskRef struct {
 	TaskID string `json:"taskId"`
 }
 
+// workflowInput is the input of a job.
+type workflowInput struct{ taskRef }
+
+// WorkflowInput implements codec.WorkflowInput.
+func (workflowInput) WorkflowInput() {}
+
 type resolution struct {
 	Action string `json:"action"`
 }

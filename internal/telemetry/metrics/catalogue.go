@@ -198,17 +198,32 @@ var CensusTime = gauge(Metric{
 	Seconds: true,
 })
 
+// PayloadsRefused counts the payloads that are not used although they are in
+// Temporal's database, on the worker and the webhook.
+var PayloadsRefused = counter(Metric{
+	Name:  "lumaflow_payloads_refused",
+	Help:  "Payloads that were refused with CODEC_KEYS set, by reason: plaintext (not encrypted), other-job (encrypted for another job), unopened (changed, or encrypted with another key under the same id). A workflow task that is retried counts again.",
+	Label: "reason", Values: []string{PayloadPlaintext, PayloadOtherJob, PayloadUnopened},
+})
+
+// The reasons to refuse a payload.
+const (
+	PayloadPlaintext = "plaintext"
+	PayloadOtherJob  = "other-job"
+	PayloadUnopened  = "unopened"
+)
+
 // OfWorker and OfWebhook are the counters of a role.
 var (
-	OfWorker  = []Counter{Submissions, Polls, Wakeups, CallbacksOverdue, JobsEnded, Downloads, Sources, StoredBytes}
-	OfWebhook = []Counter{Callbacks}
+	OfWorker  = []Counter{Submissions, Polls, Wakeups, CallbacksOverdue, JobsEnded, Downloads, Sources, StoredBytes, PayloadsRefused}
+	OfWebhook = []Counter{Callbacks, PayloadsRefused}
 )
 
 // All returns every metric of lumaflow.
 func All() []Metric {
 	return []Metric{
 		Submissions.Metric, Polls.Metric, JobPolls.Metric, Wakeups.Metric, CallbacksOverdue.Metric, FinishedToStored.Metric,
-		JobsEnded.Metric, Downloads.Metric, Sources.Metric, StoredBytes.Metric, Callbacks.Metric,
+		JobsEnded.Metric, Downloads.Metric, Sources.Metric, StoredBytes.Metric, Callbacks.Metric, PayloadsRefused.Metric,
 		Jobs.Metric, ChargesUnresolved.Metric, OldestJob.Metric, MediaAtRisk.Metric, MediaHoursLeft.Metric, CensusTime.Metric,
 	}
 }
