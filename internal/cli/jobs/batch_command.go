@@ -2,8 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
@@ -93,7 +91,7 @@ func (c *BatchCommand) request(ctx context.Context, stdin io.Reader) (orders []s
 func readBatch(ctx context.Context, path string, stdin io.Reader) (orders []starter.Order, repeated int, err error) {
 	byID := map[string]int{}
 	err = readLines(ctx, path, stdin, func(number int, line []byte) error {
-		order, err := parseOrder(line)
+		order, err := starter.ParseOrder(line)
 		if err != nil {
 			return err
 		}
@@ -120,30 +118,4 @@ func readBatch(ctx context.Context, path string, stdin io.Reader) (orders []star
 		return nil, 0, command.Usagef("%s holds no job: write one JSON object a line", sourceName(path))
 	}
 	return orders, repeated, nil
-}
-
-// parseOrder reads one job: the fields of a job's input, and key.
-func parseOrder(line []byte) (starter.Order, error) {
-	var order starter.Order
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(line, &fields); err != nil || fields == nil {
-		// The errors of ParseInput describe the input, those of Unmarshal Go types.
-		_, err := workflows.ParseInput(line)
-		if err == nil {
-			err = errors.New("the input is malformed")
-		}
-		return order, fmt.Errorf("%w (one JSON object a line is expected)", err)
-	}
-	if key, given := fields["key"]; given {
-		if err := json.Unmarshal(key, &order.Key); err != nil {
-			return order, errors.New("key is not a string")
-		}
-		delete(fields, "key")
-	}
-	rest, err := json.Marshal(fields)
-	if err != nil {
-		return order, err
-	}
-	order.Input, err = workflows.ParseInput(rest)
-	return order, err
 }

@@ -7,19 +7,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"unicode/utf8"
-
-	"github.com/dustin/go-humanize/english"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/manifest"
 	"lumaflow/internal/oneline"
 )
 
 const (
-	// maxFile and maxLine bound a file of jobs in bytes, maxOrders in jobs.
-	maxFile   = 64 << 20
-	maxLine   = 1 << 20
-	maxOrders = 100_000
+	// maxFile bounds a file of jobs in bytes, maxOrders in jobs.
+	maxFile   = manifest.MaxBytes
+	maxOrders = manifest.MaxLines
 )
 
 // sourceName is the name of a file, or standard input for -.
@@ -43,37 +40,11 @@ func readLines(ctx context.Context, path string, stdin io.Reader, read func(numb
 	case err != nil:
 		return command.Usagef("%w", err)
 	}
-	var first error
-	number, bad := 0, 0
-	for line := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
-		number++
-		if err := readLine(number, bytes.TrimSpace(line), read); err != nil {
-			if bad++; bad == 1 {
-				first = fmt.Errorf("%s line %d: %s", sourceName(path), number, oneline.Clean(err.Error()))
-			}
-		}
+	err = manifest.Lines(bytes.NewReader(data), read)
+	if problems, wrong := errors.AsType[*manifest.Problems](err); wrong {
+		return command.Usagef("%s %w; nothing is started", sourceName(path), problems)
 	}
-	switch {
-	case bad > 1:
-		return command.Usagef("%w; %s can't be used either, nothing is started", first, english.Plural(bad-1, "more line", ""))
-	case bad == 1:
-		return command.Usagef("%w; nothing is started", first)
-	default:
-		return nil
-	}
-}
-
-func readLine(number int, line []byte, read func(int, []byte) error) error {
-	switch {
-	case len(line) == 0:
-		return nil
-	case len(line) > maxLine:
-		return errors.New("it is longer than 1 MiB")
-	case !utf8.Valid(line):
-		return errors.New("it is no text (UTF-8)")
-	default:
-		return read(number, line)
-	}
+	return err
 }
 
 // errTooLarge means that a file exceeds the limit of its reader.
