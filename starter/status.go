@@ -11,7 +11,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
 	"lumaflow/internal/oneline"
@@ -161,7 +160,7 @@ func (s *Starter) pending(workflowID string, unended []*workflowpb.PendingActivi
 	for _, activity := range unended {
 		pending := Pending{Activity: activity.GetActivityType().GetName(), Attempt: int(activity.GetAttempt())}
 		if activity.GetLastFailure() != nil {
-			pending.LastFailure = innermost(s.failures.FailureToError(activity.GetLastFailure()))
+			pending.LastFailure = runs.Innermost(s.failures.FailureToError(activity.GetLastFailure()))
 		}
 		if activity.GetPaused() {
 			pending.Next = s.unpauseCommand(workflowID, activity.GetActivityId())
@@ -191,15 +190,4 @@ func (s *Starter) queryNote(ctx context.Context, queue workerQueue, err error) s
 		note += "; `lumaflow doctor` checks whether it receives new jobs"
 	}
 	return note
-}
-
-// innermost is the message of the first failure, without Temporal's wrapping.
-func innermost(err error) string {
-	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return oneline.Clean(application.Message())
-	}
-	if is[*temporal.TimeoutError](err) {
-		return "no worker finished it in time"
-	}
-	return errorText(err)
 }

@@ -122,19 +122,16 @@ func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reu
 		}
 		return existing, reuse, nil
 	}
-	// Adopting a task pays nothing.
-	if sub.input.TaskID == "" {
-		if sub.payOnce && last.State == StateFailed {
-			if err := s.addEnd(ctx, &last); err != nil {
-				return Job{}, reuse, err
-			}
-			if last.Failure.Type == workflows.GenerationFailed {
-				return existing, reuse, nil
-			}
-		}
-		if err := s.checkUnpaid(ctx, sub.id, info); err != nil {
-			return Job{}, reuse, err
-		}
+	reading, cancel := context.WithTimeout(ctx, historyTimeout)
+	defer cancel()
+	standing, owed, err := s.runs.Standing(reading, info, sub.input.TaskID != "")
+	switch {
+	case err != nil:
+		return Job{}, reuse, failed("find out whether job "+oneline.Clean(sub.id)+" has paid for a task", err)
+	case owed != nil:
+		return Job{}, reuse, paidError(sub.id, owed)
+	case sub.payOnce && standing == runs.NoVideo:
+		return existing, reuse, nil
 	}
 	return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, nil
 }

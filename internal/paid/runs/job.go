@@ -58,7 +58,7 @@ func (r Run) endOf(taskID string) taskEnd {
 		return stored
 	case r.Facts.PaidOpen:
 		return noEnd
-	case r.Failure == "GenerationFailed":
+	case r.Failure == generationFailed:
 		return failed
 	default:
 		return gone

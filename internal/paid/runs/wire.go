@@ -20,12 +20,20 @@ const (
 
 	taskAttribute = "LumaTaskId"
 
+	generationFailed = "GenerationFailed"
+
 	phaseAccepted = "accepted"
 	phaseRefused  = "refused"
 )
 
 type taskRef struct {
 	TaskID string `json:"taskId"`
+}
+
+type finished struct {
+	Videos []struct {
+		Location string `json:"location"`
+	} `json:"videos"`
 }
 
 type resolution struct {
