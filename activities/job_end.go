@@ -35,7 +35,9 @@ const (
 	// OutcomeDuplicate means that the line of the manifest repeats another one and
 	// that its job is the one of that line.
 	OutcomeDuplicate = "duplicate"
-	// OutcomeNotStarted means that the job was not started: the batch was stopped, or
-	// Temporal refused the start.
+	// OutcomeNotStarted means that the job was not started, because the batch was
+	// stopped.
 	OutcomeNotStarted = "not-started"
+	// OutcomeOpen means that the job goes on, because the batch was cancelled.
+	OutcomeOpen = "open"
 )

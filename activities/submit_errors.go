@@ -45,9 +45,10 @@ func (t *attempt) held(cause error) error {
 	return permanent(Held, "kie.ai refused the submission for now", cause, hold)
 }
 
-// waitFor retries when the hold ends.
+// waitFor retries when the hold ends. The details of the pending activity show it to
+// the batch of the job.
 func (t *attempt) waitFor(hold Hold) error {
-	return retryable(Held, "held: "+hold.Reason, nil, hold.Until.Sub(t.options.Now()))
+	return retryable(Held, "held: "+hold.Reason, nil, hold.Until.Sub(t.options.Now()), hold)
 }
 
 func (t *attempt) unknown(cause error) error {

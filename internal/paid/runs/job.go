@@ -26,6 +26,9 @@ type Run struct {
 // Open reports whether the run has not ended: it accepts signals.
 func (r Run) Open() bool { return open(r.Info) }
 
+// IsOpen reports whether a run has not ended.
+func IsOpen(run *workflowpb.WorkflowExecutionInfo) bool { return open(run) }
+
 func open(run *workflowpb.WorkflowExecutionInfo) bool {
 	switch run.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:

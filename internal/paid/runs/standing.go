@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -87,10 +88,10 @@ func (p Payment) Next() string {
 // Charges counts the paid submissions of a run. One with an unknown outcome counts.
 func (r Run) Charges() int { return len(r.tasks()) }
 
-// Listed returns those of the ids that visibility lists runs of. An id that Temporal
-// has no latest run of may have earlier ones.
-func (r Reader) Listed(ctx context.Context, ids []string) (listed map[string]bool, err error) {
-	listed = map[string]bool{}
+// Listed returns the number of runs that visibility lists for each of the ids. An id
+// that Temporal has no latest run of may have earlier ones.
+func (r Reader) Listed(ctx context.Context, ids []string) (listed map[string]int, err error) {
+	listed = map[string]int{}
 	if len(ids) == 0 {
 		return listed, nil
 	}
@@ -102,10 +103,10 @@ func (r Reader) Listed(ctx context.Context, ids []string) (listed map[string]boo
 	for {
 		page, err := r.Server.ListWorkflow(ctx, request)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("list the runs of %d jobs: %w", len(ids), err)
 		}
 		for _, info := range page.GetExecutions() {
-			listed[info.GetExecution().GetWorkflowId()] = true
+			listed[info.GetExecution().GetWorkflowId()]++
 		}
 		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
 			return listed, nil
