@@ -57,8 +57,10 @@ type FoundJob struct {
 	// End is set if the job has ended and is not to be run.
 	End *JobEnd `json:"end,omitempty"`
 	// Charges counts the paid submissions of the runs of this batch, which for a job
-	// that is open are those of its earlier runs.
-	Charges int `json:"charges,omitempty"`
+	// that is open are those of its earlier runs. Pays means that the job is open, and
+	// that its end may add to them.
+	Charges int  `json:"charges,omitempty"`
+	Pays    bool `json:"pays,omitempty"`
 }
 
 // The states of a FoundJob.
@@ -164,7 +166,7 @@ func (s search) find(ctx context.Context, order manifest.Order) (FoundJob, error
 	if err != nil {
 		return found, err
 	}
-	if standing != runs.Open || s.listed[order.ID] > 1 {
+	if !order.Adopts && (standing != runs.Open || s.listed[order.ID] > 1) {
 		if found.Charges, err = s.charges(ctx, latest); err != nil {
 			return found, err
 		}
@@ -172,6 +174,7 @@ func (s search) find(ctx context.Context, order manifest.Order) (FoundJob, error
 	switch {
 	case standing == runs.Open:
 		found.State, found.Run, found.Input = FoundOpen, latest.GetExecution().GetRunId(), nil
+		found.Pays = !order.Adopts && s.input.Batch.owns(latest)
 		return found, nil
 	case standing == runs.Paid && owed.TaskID != "":
 		return s.findCollector(ctx, found, *owed, latest)
@@ -395,4 +398,15 @@ func (b *Batches) heldBy(described *workflowservice.DescribeWorkflowExecutionRes
 		}
 	}
 	return ""
+}
+
+// CountCharges counts the submissions that all runs of a batch have paid.
+func (b *Batches) CountCharges(ctx context.Context, batch Batch) (int, error) {
+	return withHeartbeat(ctx, nil, func(ctx context.Context) (int, error) {
+		charges, err := b.options.Runs.ChargesBelow(ctx, batch.ID)
+		if err != nil {
+			return 0, retryable(ProviderUnavailable, "count what the batch has paid", err, 0)
+		}
+		return charges, nil
+	})
 }

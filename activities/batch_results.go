@@ -195,7 +195,7 @@ func (b *Batches) readResults(ctx context.Context, input FinishInput, lines []un
 		results[i] = JobResult{Line: line.Line, Repeats: line.Repeats, JobEnd: JobEnd{Job: line.ID, Outcome: OutcomeNotStarted, Reason: input.Stopped}}
 		switch {
 		case line.Repeats != 0:
-			results[i].JobEnd = repeated(line.Order)
+			results[i].JobEnd = Repeated(line.Order)
 			return nil
 		case !line.started:
 			return nil
@@ -214,8 +214,8 @@ func (b *Batches) readResults(ctx context.Context, input FinishInput, lines []un
 	return results, err
 }
 
-// repeated is the result of a line that repeats another one.
-func repeated(order manifest.Order) JobEnd {
+// Repeated is the result of a line that repeats another one.
+func Repeated(order manifest.Order) JobEnd {
 	return JobEnd{Job: order.ID, Outcome: OutcomeDuplicate, Reason: fmt.Sprintf("the same job as line %d", order.Repeats)}
 }
 

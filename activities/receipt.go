@@ -21,6 +21,7 @@ type ReceiptInput struct {
 	SubmittedAt    time.Time    `json:"submittedAt"`
 	CompletedAt    time.Time    `json:"completedAt"`
 	Files          []Downloaded `json:"files"`
+	Batch          string       `json:"batch,omitempty"`
 }
 
 // WriteReceipt stores the receipt beside the videos. It is idempotent: a retry
@@ -29,6 +30,7 @@ func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error
 	job := activity.GetInfo(ctx).WorkflowExecution
 	receipt := store.Receipt{
 		Job:            job.ID,
+		Batch:          input.Batch,
 		Run:            job.RunID,
 		TaskID:         input.TaskID,
 		Prompt:         input.Prompt,

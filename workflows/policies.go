@@ -32,11 +32,16 @@ func submitPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	})
 }
 
+// recoveryPriority is before all other work: it decides about payments that were made,
+// and an operator may wait for it.
+var recoveryPriority = temporal.Priority{PriorityKey: 1}
+
 // earlierRunsPolicy is for reading the earlier runs of the job from Temporal.
 func earlierRunsPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
 		StartToCloseTimeout:    time.Minute,
+		Priority:               recoveryPriority,
 		Summary:                "read the payments of the earlier runs of this job",
 		RetryPolicy:            backoff(),
 	})
@@ -52,6 +57,7 @@ func identifyPolicy(ctx workflow.Context, taskID string, within time.Duration) w
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: max(within, activities.IdentifyTime),
 		StartToCloseTimeout:    readTimeout,
+		Priority:               recoveryPriority,
 		Summary:                "read kie.ai's record of task " + taskID,
 		RetryPolicy:            constantInterval(5 * time.Second),
 	})

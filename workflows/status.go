@@ -103,19 +103,21 @@ func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideo
 	}
 	j.settleStrays(ctx)
 	j.rememberRest(ctx)
-	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID), "")
+	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID), "", j.done(result))
 	return result
 }
 
-// end enters a final stage, waits for running updates and drains the signals. It
-// returns text with the payments that are known then.
-func (j *job) end(ctx workflow.Context, stage Stage, text, next string) string {
+// end enters a final stage, waits for running updates, reports the end to the batch of
+// the job and drains the signals. It returns text with the payments that are known
+// then.
+func (j *job) end(ctx workflow.Context, stage Stage, text, next string, report JobEnd) string {
 	j.drainSignals(ctx)
 	j.nameStrays(ctx)
 	j.enterWithNext(ctx, stage, text+j.payments.text(j.status.TaskID), next)
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		workflow.GetLogger(ctx).Warn("job ends while an update is running", "error", err)
 	}
+	j.report(ctx, report)
 	j.drainSignals(ctx)
 	j.nameStrays(ctx)
 	j.setDetail(ctx, text+j.payments.text(j.status.TaskID))

@@ -32,7 +32,9 @@ type Receipt struct {
 	SourceURL string `json:"sourceUrl,omitempty"`
 	// SourceSHA256 is the SHA-256 of the source in hexadecimal, empty if the job
 	// had none. It identifies an upload after its address has expired.
-	SourceSHA256   string `json:"sourceSha256,omitempty"`
+	SourceSHA256 string `json:"sourceSha256,omitempty"`
+	// Batch is the workflow id of the batch that started the job, empty if none did.
+	Batch          string `json:"batch,omitempty"`
 	SubmitAttempts int    `json:"submitAttempts"`
 	// WokenBy is "callback" or "poll".
 	WokenBy     string        `json:"wokenBy"`

@@ -72,9 +72,9 @@ type Input struct {
 	// leave it out.
 	Continued *State `json:"continued,omitempty"`
 
-	// malformed is the error of the JSON decoder, unknown that about a field that no
-	// input has. The batch reports them as an InvalidRequest.
-	malformed, unknown error
+	// malformed is the error of the JSON decoder or that about a field that no input
+	// has. The batch reports it as an InvalidRequest.
+	malformed error
 }
 
 // Phase is what a batch does.

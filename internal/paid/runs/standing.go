@@ -113,3 +113,37 @@ func (r Reader) Listed(ctx context.Context, ids []string) (listed map[string]int
 		}
 	}
 }
+
+// ChargesBelow counts the paid submissions of the jobs that a workflow has started, in
+// all their runs. One with an unknown outcome counts. It reads visibility, which lags
+// behind for moments.
+func (r Reader) ChargesBelow(ctx context.Context, parentID string) (charges int, err error) {
+	type submission struct{ job, taskID string }
+	known := map[submission]bool{}
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: visibility.Equals("ParentWorkflowId", parentID)}
+	for {
+		page, err := r.Server.ListWorkflow(ctx, request)
+		if err != nil {
+			return 0, fmt.Errorf("list the jobs of %s: %w", parentID, err)
+		}
+		for _, info := range page.GetExecutions() {
+			run, err := r.Run(ctx, info)
+			if NotFound(err) {
+				continue
+			}
+			if err != nil {
+				return 0, err
+			}
+			id := info.GetExecution().GetWorkflowId()
+			for _, taskID := range run.tasks() {
+				// A job that collects a task pays nothing.
+				if taskID == "" || id != CollectorID(taskID) {
+					known[submission{id, taskID}] = true
+				}
+			}
+		}
+		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+			return len(known), nil
+		}
+	}
+}
