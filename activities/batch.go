@@ -66,7 +66,7 @@ func (b *Batches) read(ctx context.Context, batch Batch, yield func(manifest.Ord
 	case invalid || errors.Is(err, fs.ErrNotExist) && batch.SHA256 == "":
 		return none, permanent(InvalidRequest, "the manifest "+batch.Manifest+" can't be opened", err)
 	case errors.Is(err, fs.ErrNotExist):
-		return none, permanent(ManifestChanged, "the manifest "+batch.Manifest+" is gone", nil)
+		return none, permanent(ManifestChanged, "there is no manifest "+batch.Manifest+" where this worker reads it: it was stored elsewhere, or it is gone", nil)
 	case err != nil:
 		return none, retryable(StorageUnavailable, "open the manifest "+batch.Manifest, err, 0)
 	}

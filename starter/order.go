@@ -11,6 +11,13 @@ import (
 	"lumaflow/workflows/fields"
 )
 
+// Order is one job of a manifest.
+type Order struct {
+	Input workflows.ModifyVideoInput
+	// Key distinguishes jobs of the same request.
+	Key string
+}
+
 // keyField is the field of a line that no job's input has.
 const keyField = "key"
 

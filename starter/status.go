@@ -17,6 +17,7 @@ import (
 	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 // Status reports on the latest run of a job, and counts the others. It queries an open job; if no worker
@@ -95,10 +96,14 @@ func (s *Starter) describe(ctx context.Context, id, runID string) (*workflowserv
 		return nil, failed("look up job "+oneline.Clean(id), err)
 	}
 	described := description.RawResponse
-	if name := described.GetWorkflowExecutionInfo().GetType().GetName(); name != workflows.ModifyVideoName {
+	switch name := described.GetWorkflowExecutionInfo().GetType().GetName(); name {
+	case workflows.ModifyVideoName:
+		return described, nil
+	case batches.ModifyVideosName:
+		return nil, fmt.Errorf("%s is a batch of jobs; see it with: lumaflow batch status %s", oneline.Clean(id), oneline.Clean(id))
+	default:
 		return nil, fmt.Errorf("%s is no job of lumaflow but a workflow of type %s", oneline.Clean(id), oneline.Clean(name))
 	}
-	return described, nil
 }
 
 // query requests the status from a worker.

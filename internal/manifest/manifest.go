@@ -33,6 +33,8 @@ type Order struct {
 	Input json.RawMessage `json:"input,omitempty"`
 	// Repeats is the first line with this id if that is another one, else 0.
 	Repeats int `json:"repeats,omitempty"`
+	// Object is the line as a JSON object, valid until the next line is read.
+	Object []byte `json:"-"`
 }
 
 // Format reads the lines of a manifest.
@@ -118,14 +120,14 @@ type first struct {
 
 // line reads one job. Its error is about that line, or errStop.
 func (r *reading) line(number int, object []byte) error {
+	if r.lines == MaxLines {
+		return fmt.Errorf("these are more than %d jobs: split the manifest", MaxLines)
+	}
 	order, err := r.format.Parse(object)
 	if err != nil {
 		return err
 	}
-	order.Line = number
-	if r.lines == MaxLines {
-		return fmt.Errorf("these are more than %d jobs: split the manifest", MaxLines)
-	}
+	order.Line, order.Object = number, object
 	input := sha256.Sum256(order.Input)
 	earlier, repeats := r.seen[order.ID]
 	switch {
@@ -144,12 +146,18 @@ func (r *reading) line(number int, object []byte) error {
 	return nil
 }
 
-// Encode returns JSON Lines of the items.
+// Encode returns JSON Lines of the items. A null is a blank line, so that the items of
+// a file keep its line numbers. It is idempotent on items that were sent to Temporal.
 func Encode(items []json.RawMessage) ([]byte, error) {
 	var lines bytes.Buffer
 	for i, item := range items {
-		if err := json.Compact(&lines, item); err != nil {
+		// The line breaks of another client's JSON go, and so do its differences.
+		line, err := json.Marshal(item)
+		if err != nil {
 			return nil, fmt.Errorf("item %d is no JSON: %w", i+1, err)
+		}
+		if string(line) != "null" {
+			lines.Write(line)
 		}
 		lines.WriteByte('\n')
 	}

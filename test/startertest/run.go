@@ -13,6 +13,7 @@ import (
 	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 // The task, the input and the job that the tests share. JobID is the id of
@@ -55,6 +56,11 @@ type Run struct {
 	WorkflowTaskAttempt int32
 	// Update handles a resolution; if it is nil, the update times out.
 	Update func(workflows.Resolution) (any, error)
+
+	// Progress handles the progress query of a batch, BatchUpdate its updates; if they
+	// are nil, the query and the updates time out.
+	Progress    func() (batches.Progress, error)
+	BatchUpdate func(name string, args ...any) (batches.Progress, error)
 
 	ended chan struct{}
 }

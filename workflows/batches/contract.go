@@ -48,8 +48,13 @@ type Input struct {
 	// of the workers. A name that ends in .csv is CSV with a header, any other one is
 	// JSON Lines. The fields of a job are those of workflows.ModifyVideoInput, and key.
 	Manifest string `json:"manifest,omitempty"`
-	// Items are the jobs themselves, each as a line of JSON Lines, at most MaxItems.
+	// Items are the jobs themselves, each as a line of JSON Lines, at most MaxItems. A
+	// null is a blank line.
 	Items []json.RawMessage `json:"items,omitempty"`
+	// SHA256 is the hash that the manifest must have, in lower-case hexadecimal, for
+	// Items that of manifest.Encode; empty accepts any. The batch fails with
+	// ManifestChanged if it has another one.
+	SHA256 string `json:"sha256,omitempty"`
 	// Concurrency is the greatest number of open jobs of the batch; 0 means
 	// DefaultConcurrency, and at most MaxConcurrency is accepted.
 	Concurrency int `json:"concurrency,omitempty"`

@@ -1,7 +1,6 @@
 package batches
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/manifest"
 	"lumaflow/workflows"
 )
 
@@ -126,13 +126,13 @@ func (r *batchRun) prepare(ctx workflow.Context) error {
 
 func (r *batchRun) checkManifest(ctx workflow.Context) error {
 	r.show(ctx)
-	lines, err := encodeItems(r.input.Items)
+	lines, err := manifest.Encode(r.input.Items)
 	if err != nil {
 		return temporal.NewNonRetryableApplicationError(err.Error(), InvalidRequest, nil)
 	}
 	var checked activities.CheckedManifest
 	err = workflow.ExecuteActivity(manifestPolicy(ctx, "check the whole manifest"), b.CheckManifest, activities.ManifestInput{
-		Batch: activities.Batch{ID: r.id, Manifest: r.input.Manifest},
+		Batch: activities.Batch{ID: r.id, Manifest: r.input.Manifest, SHA256: r.input.SHA256},
 		Items: lines,
 	}).Get(ctx, &checked)
 	if err != nil {
@@ -141,20 +141,6 @@ func (r *batchRun) checkManifest(ctx workflow.Context) error {
 	r.Manifest, r.SHA256 = checked.Manifest, checked.SHA256
 	r.Lines, r.Duplicates, r.Jobs = checked.Lines, checked.Duplicates, checked.Lines-checked.Duplicates
 	return nil
-}
-
-// encodeItems returns the inline items as JSON Lines.
-func encodeItems(items []json.RawMessage) (lines []byte, err error) {
-	for _, item := range items {
-		// Temporal's JSON has no line breaks outside of strings, but that of another
-		// client may.
-		var value json.RawMessage
-		if value, err = json.Marshal(item); err != nil {
-			return nil, err
-		}
-		lines = append(append(lines, value...), '\n')
-	}
-	return lines, nil
 }
 
 // batch identifies the batch for its activities.

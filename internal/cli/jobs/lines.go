@@ -32,19 +32,28 @@ func sourceName(path string) string {
 // error that names the first such line and counts the others.
 func readLines(ctx context.Context, path string, stdin io.Reader, read func(number int, line []byte) error) error {
 	data, err := readFile(ctx, path, stdin, maxFile)
-	switch name := sourceName(path); {
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("read %s: interrupted: %w", name, err)
-	case errors.Is(err, errTooLarge):
-		return command.Usagef("%s is larger than 64 MiB: split it", name)
-	case err != nil:
-		return command.Usagef("%w", err)
+	if err != nil {
+		return fileError(path, err)
 	}
 	err = manifest.Lines(bytes.NewReader(data), read)
 	if problems, wrong := errors.AsType[*manifest.Problems](err); wrong {
 		return command.Usagef("%s %w; nothing is started", sourceName(path), problems)
 	}
 	return err
+}
+
+// fileError describes the failure of readFile. Errors about the file are usage errors.
+func fileError(path string, err error) error {
+	switch name := sourceName(path); {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("read %s: interrupted: %w", name, err)
+	case errors.Is(err, errTooLarge):
+		return command.Usagef("%s is larger than 64 MiB: split it", name)
+	default:
+		return command.Usagef("%w", err)
+	}
 }
 
 // errTooLarge means that a file exceeds the limit of its reader.

@@ -19,16 +19,16 @@ import (
 	"lumaflow/workflows"
 )
 
-// shots returns orders for a number of jobs.
-func shots(n int) []starter.Order {
-	var orders []starter.Order
+// tasks returns the ids of a number of tasks.
+func tasks(n int) (ids []string) {
 	for i := range n {
-		input := request
-		input.Prompt = fmt.Sprint("shot ", i+1)
-		orders = append(orders, starter.Order{Input: input, Line: i + 1})
+		ids = append(ids, fmt.Sprint("task-", i+1))
 	}
-	return orders
+	return ids
 }
+
+// collector is the id of the job that collects a task.
+func collector(task string) string { return starter.JobID(workflows.ModifyVideoInput{TaskID: task}, "") }
 
 // countingTemporal counts the most open jobs and the most concurrent requests.
 type countingTemporal struct {
@@ -68,8 +68,8 @@ func (c *countingTemporal) ExecuteWorkflow(ctx context.Context, options client.S
 }
 
 // Ten thousand jobs are bounded in concurrent requests, open jobs and goroutines,
-// and the same batch again starts nothing.
-func TestRunBatchIsBounded(t *testing.T) {
+// and the same tasks again starts nothing.
+func TestRescueIsBounded(t *testing.T) {
 	const total, atOnce = 10_000, 200
 	synctest.Test(t, func(t *testing.T) {
 		fake := &countingTemporal{Temporal: startertest.New(t)}
@@ -81,14 +81,14 @@ func TestRunBatchIsBounded(t *testing.T) {
 			synctest.Wait()
 			most = max(most, runtime.NumGoroutine())
 		}
-		options := starter.BatchOptions{AtOnce: atOnce, Show: show}
-		outcomes, err := s.RunBatch(t.Context(), shots(total), options)
+		options := starter.RescueOptions{AtOnce: atOnce, Show: show}
+		outcomes, err := s.Rescue(t.Context(), tasks(total), options)
 		require.NoError(t, err)
 		require.Len(t, outcomes, total)
 		for i, outcome := range outcomes {
 			require.Equal(t, starter.StateCompleted, outcome.State)
 			require.Equal(t, "task-of-"+outcome.WorkflowID, outcome.Result.TaskID)
-			require.Equal(t, i+1, outcome.Line)
+			require.Equal(t, collector(fmt.Sprint("task-", i+1)), outcome.WorkflowID)
 			require.False(t, outcome.Existing)
 		}
 		require.Len(t, fake.Starts, total)
@@ -96,7 +96,7 @@ func TestRunBatchIsBounded(t *testing.T) {
 		require.LessOrEqual(t, fake.mostAsks, starter.MaxConcurrent)
 		require.Less(t, most-before, 4*starter.MaxConcurrent, "goroutines")
 
-		outcomes, err = s.RunBatch(t.Context(), shots(total), options)
+		outcomes, err = s.Rescue(t.Context(), tasks(total), options)
 		require.NoError(t, err)
 		require.Len(t, fake.Starts, total, "nothing is started again")
 		for _, outcome := range outcomes {
@@ -106,70 +106,47 @@ func TestRunBatchIsBounded(t *testing.T) {
 	})
 }
 
-// The end of an earlier job with the same request decides whether a batch starts
-// it again.
-func TestRunBatchAfterAnEarlierJob(t *testing.T) {
+// The end of an earlier job for the same task decides whether a rescue starts it again.
+func TestRescueAfterAnEarlierJob(t *testing.T) {
 	tests := []struct {
-		name     string
-		end      func(*startertest.Run)
-		retry    bool
-		started  bool
-		state    starter.State
-		existing bool
-		failure  string
-		message  string
+		name    string
+		end     func(*startertest.Run)
+		started bool
 	}{
 		{"completed", func(r *startertest.Run) {
 			r.End(statusCompleted, time.Minute).History.EndCompleted(workflows.ModifyVideoResult{TaskID: taskID})
-		}, false, false,
-			starter.StateCompleted, true, "", ""},
-		{"refused, nothing paid", func(r *startertest.Run) {
-			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.SubmitRefused, "no"))
-		}, false, true, starter.StateCompleted, false, "", ""},
-		{"the generation failed", func(r *startertest.Run) {
-			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "moderated"))
-		}, false, false, starter.StateFailed, true, workflows.GenerationFailed, "moderated"},
-		{"the generation failed, with RetryFailed", func(r *startertest.Run) {
-			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "moderated"))
-		}, true, true, starter.StateCompleted, false, "", ""},
-		{"paid, not collected", func(r *startertest.Run) {
-			r.History.Complete(r.History.Schedule("Submit", ""), activities.Submitted{TaskID: taskID})
+		}, false},
+		{"failed", func(r *startertest.Run) {
 			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.ResultOverdue, "late"))
-		}, true, false, starter.StateFailed, true, workflows.ResultOverdue, "lumaflow submit --task-id " + taskID},
+		}, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fake := startertest.New(t)
 				fake.CompleteAfter(time.Second)
-				test.end(fake.Job(jobID))
-				outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), []starter.Order{{Input: request}},
-					starter.BatchOptions{AtOnce: 10, RetryFailed: test.retry, Show: noTally})
+				test.end(fake.Job(collector(taskID)))
+				outcomes, err := starter.New(fake, starter.Options{}).Rescue(t.Context(), []string{taskID}, starter.RescueOptions{AtOnce: 10, Show: noTally})
 				require.NoError(t, err)
 				require.Equal(t, test.started, len(fake.Starts) == 1)
-				require.Equal(t, test.state, outcomes[0].State)
-				require.Equal(t, test.existing, outcomes[0].Existing)
-				if test.failure == "" {
-					require.Nil(t, outcomes[0].Failure)
-					return
-				}
-				require.Equal(t, test.failure, outcomes[0].Failure.Type)
-				require.Contains(t, outcomes[0].Failure.Message, test.message)
+				require.Equal(t, starter.StateCompleted, outcomes[0].State)
+				require.Equal(t, !test.started, outcomes[0].Existing)
+				require.Nil(t, outcomes[0].Failure)
 			})
 		})
 	}
 }
 
-// A job that can't be started or polled does not end the batch.
-func TestRunBatchContinuesWithOtherJobs(t *testing.T) {
+// A job that can't be started or polled does not end the rescue.
+func TestRescueContinuesWithOtherJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.CompleteAfter(10 * time.Second)
 		fake.StartErrors = []error{serviceerror.NewInvalidArgument("no such task queue")}
 		time.AfterFunc(5*time.Second, func() {
-			fake.Do(func() { delete(fake.Runs, starter.JobID(shots(2)[1].Input, "")) })
+			fake.Do(func() { delete(fake.Runs, collector("task-2")) })
 		})
-		outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(3), starter.BatchOptions{AtOnce: 1, Show: noTally})
+		outcomes, err := starter.New(fake, starter.Options{}).Rescue(t.Context(), tasks(3), starter.RescueOptions{AtOnce: 1, Show: noTally})
 		require.NoError(t, err)
 		require.Equal(t, starter.StateNotStarted, outcomes[0].State)
 		require.Equal(t, starter.FailureNotStarted, outcomes[0].Failure.Type)
@@ -180,8 +157,8 @@ func TestRunBatchContinuesWithOtherJobs(t *testing.T) {
 	})
 }
 
-// A batch outlasts a short outage of Temporal and fails after a long one.
-func TestRunBatchThroughAnOutage(t *testing.T) {
+// A rescue outlasts a short outage of Temporal and fails after a long one.
+func TestRescueThroughAnOutage(t *testing.T) {
 	tests := []struct {
 		name string
 		// from and to are the beginning and the end of the outage.
@@ -193,8 +170,8 @@ func TestRunBatchThroughAnOutage(t *testing.T) {
 	}{
 		{"at the start", 0, time.Minute, 3, "", 0, 0},
 		{"while jobs run", time.Second, time.Minute, 3, "", 0, 0},
-		{"a long outage", time.Second, time.Hour, 3, "Temporal has not answered for 5m0s; the started jobs continue by themselves, run the same command again to resume the batch", 3, 0},
-		{"a long outage from the start", 0, time.Hour, 1, "Temporal has not answered for 5m0s; the started jobs continue by themselves, run the same command again to resume the batch", 0, 1},
+		{"a long outage", time.Second, time.Hour, 3, "Temporal has not answered for 5m0s; the started jobs continue by themselves, run the same command again to resume", 3, 0},
+		{"a long outage from the start", 0, time.Hour, 1, "Temporal has not answered for 5m0s; the started jobs continue by themselves, run the same command again to resume", 0, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -209,7 +186,7 @@ func TestRunBatchThroughAnOutage(t *testing.T) {
 				}
 				defer time.AfterFunc(test.to, func() { fake.Do(func() { fake.Down = nil }) }).Stop()
 				var notes []string
-				outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(test.jobs), starter.BatchOptions{AtOnce: 10, Show: func(tally starter.Tally) {
+				outcomes, err := starter.New(fake, starter.Options{}).Rescue(t.Context(), tasks(test.jobs), starter.RescueOptions{AtOnce: 10, Show: func(tally starter.Tally) {
 					notes = append(notes, tally.Note)
 				}})
 				require.Contains(t, notes, "Temporal does not answer; the jobs continue, the requests are retried")
@@ -232,35 +209,35 @@ func TestRunBatchThroughAnOutage(t *testing.T) {
 }
 
 // A denied request is not repeated for every job.
-func TestRunBatchThatIsForbidden(t *testing.T) {
+func TestRescueThatIsForbidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.Down = serviceerror.NewPermissionDenied("not for you", "")
-		_, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(1000), starter.BatchOptions{AtOnce: 10, Show: noTally})
+		_, err := starter.New(fake, starter.Options{}).Rescue(t.Context(), tasks(1000), starter.RescueOptions{AtOnce: 10, Show: noTally})
 		require.ErrorContains(t, err, "not for you")
 		require.Empty(t, fake.Starts)
 		require.Less(t, time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), time.Second)
 	})
 }
 
-func TestRunBatchThatIsInterrupted(t *testing.T) {
+func TestRescueThatIsInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := startertest.New(t)
 		fake.CompleteAfter(time.Hour)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Minute, cancel)
-		outcomes, err := starter.New(fake, starter.Options{}).RunBatch(ctx, shots(5), starter.BatchOptions{AtOnce: 2, Show: noTally})
+		outcomes, err := starter.New(fake, starter.Options{}).Rescue(ctx, tasks(5), starter.RescueOptions{AtOnce: 2, Show: noTally})
 		require.ErrorIs(t, err, context.Canceled)
 		require.Len(t, fake.Starts, 2)
 		require.Equal(t, starter.StateRunning, outcomes[1].State)
 		require.Equal(t, workflows.StageWaiting, outcomes[1].Status.Stage)
 		require.Equal(t, starter.StateNotStarted, outcomes[2].State)
-		require.Equal(t, starter.JobID(shots(3)[2].Input, ""), outcomes[2].WorkflowID)
+		require.Equal(t, collector("task-3"), outcomes[2].WorkflowID)
 	})
 }
 
 // The tally counts the jobs by stage and names the obstacle.
-func TestRunBatchTally(t *testing.T) {
+func TestRescueTally(t *testing.T) {
 	ready := func(stage workflows.Stage, detail string) func(*startertest.Temporal, *startertest.Run) {
 		return func(f *startertest.Temporal, r *startertest.Run) {
 			f.Do(func() { r.Answers(workflows.Status{Stage: stage, Detail: detail}) })
@@ -295,7 +272,7 @@ func TestRunBatchTally(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(20*time.Second, cancel)
 				var last starter.Tally
-				_, err := starter.New(fake, starter.Options{}).RunBatch(ctx, shots(3), starter.BatchOptions{AtOnce: 2, Show: func(tally starter.Tally) { last = tally }})
+				_, err := starter.New(fake, starter.Options{}).Rescue(ctx, tasks(3), starter.RescueOptions{AtOnce: 2, Show: func(tally starter.Tally) { last = tally }})
 				require.ErrorIs(t, err, context.Canceled)
 				require.Equal(t, test.text, last.String())
 				require.Equal(t, test.note, last.Note)
