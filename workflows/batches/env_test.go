@@ -54,6 +54,9 @@ type shop struct {
 	results    map[int]activities.JobResult
 	finishes   []activities.FinishInput
 	paidBefore int
+	updates    int
+	// changedAt is the line from which the manifest is another one; 0 means none.
+	changedAt int
 }
 
 func newShop(t *testing.T, jobs int) *shop {
@@ -128,6 +131,9 @@ func (s *shop) nextJobs(_ context.Context, input activities.PageInput) (page act
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pages = append(s.pages, input)
+	if s.changedAt > 0 && input.Next >= s.changedAt {
+		return page, temporal.NewNonRetryableApplicationError("the manifest has changed", batches.ManifestChanged, nil)
+	}
 	for index := input.Next; index < min(input.Next+input.Count, len(s.lines)); index++ {
 		found, scripted := s.found[s.lines[index]]
 		if !scripted {
@@ -144,10 +150,10 @@ func (s *shop) sweep(_ context.Context, input activities.SweepInput) (swept acti
 	defer s.mu.Unlock()
 	s.sweeps++
 	for _, job := range input.Jobs {
-		if end, over := s.ends[job]; over {
-			swept.Ended = append(swept.Ended, end)
-		} else if reason := s.held[job]; reason != "" {
+		if reason := s.held[job]; reason != "" {
 			swept.Held = append(swept.Held, activities.HeldJob{Job: job, Reason: reason})
+		} else if end, over := s.ends[job]; over {
+			swept.Ended = append(swept.Ended, end)
 		}
 	}
 	return swept, nil
@@ -189,14 +195,23 @@ func (s *shop) progress() (progress batches.Progress) {
 // after calls do when the batch has run for a time.
 func (s *shop) after(delay time.Duration, do func()) { s.RegisterDelayedCallback(do, delay) }
 
-// update sends an update and returns its error.
-func (s *shop) update(name string, args ...any) (err error) {
-	s.UpdateWorkflow(name, name+time.Now().String(), &testsuite.TestUpdateCallback{
-		OnReject:   func(rejected error) { err = rejected },
-		OnAccept:   func() {},
-		OnComplete: func(_ any, failed error) { err = failed },
+// update sends an update. Its error has rejection in it, or there is none if that is
+// empty.
+func (s *shop) update(rejection, name string, args ...any) {
+	answered := false
+	check := func(err error) {
+		answered = true
+		if rejection == "" {
+			require.NoError(s.t, err, name)
+			return
+		}
+		require.ErrorContains(s.t, err, rejection, name)
+	}
+	s.updates++
+	s.UpdateWorkflow(name, fmt.Sprint(s.updates), &testsuite.TestUpdateCallback{
+		OnReject: check, OnAccept: func() {}, OnComplete: func(_ any, err error) { check(err) },
 	}, args...)
-	return err
+	s.t.Cleanup(func() { require.True(s.t, answered, "%s has no answer", name) })
 }
 
 // failed is the end of a job without a video.

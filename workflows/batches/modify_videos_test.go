@@ -1,12 +1,10 @@
 package batches_test
 
 import (
-	"context"
 	"encoding/json"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -60,7 +58,7 @@ func TestSweep(t *testing.T) {
 	s := newShop(t, 4)
 	s.silent[id(2)] = true
 	s.outcome[id(2)] = activities.JobEnd{Outcome: activities.OutcomeTerminated, Charges: 1}
-	s.after(render+time.Minute, func() { require.Equal(t, 1, s.progress().Failed) })
+	s.after(render+time.Minute, func() { require.Equal(t, 2, s.progress().Failed) })
 	s.after(2*time.Minute, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -133,11 +131,11 @@ func TestStateIsBounded(t *testing.T) {
 func TestControl(t *testing.T) {
 	s := newShop(t, 30)
 	s.after(time.Minute, func() {
-		require.Error(t, s.update(batches.ResumeUpdate), "it is not paused")
-		require.Error(t, s.update(batches.SetConcurrencyUpdate, 0))
-		require.Error(t, s.update(batches.SetConcurrencyUpdate, 5000))
-		require.NoError(t, s.update(batches.PauseUpdate))
-		require.Error(t, s.update(batches.PauseUpdate), "it is paused already")
+		s.update("not paused", batches.ResumeUpdate)
+		s.update("concurrency", batches.SetConcurrencyUpdate, 0)
+		s.update("concurrency", batches.SetConcurrencyUpdate, 5000)
+		s.update("", batches.PauseUpdate)
+		s.update("paused already", batches.PauseUpdate)
 	})
 	s.after(time.Hour, func() {
 		progress := s.progress()
@@ -145,16 +143,16 @@ func TestControl(t *testing.T) {
 		require.Equal(t, 5, progress.Done, "open jobs go on, others do not start")
 		require.Equal(t, 25, progress.NotStarted)
 		require.NotEmpty(t, progress.Reason)
-		require.NoError(t, s.update(batches.SetConcurrencyUpdate, 10))
-		require.NoError(t, s.update(batches.ResumeUpdate))
+		s.update("", batches.SetConcurrencyUpdate, 10)
+		s.update("", batches.ResumeUpdate)
 	})
 	s.after(time.Hour+time.Minute, func() {
 		require.Equal(t, 10, s.progress().InFlight)
-		require.NoError(t, s.update(batches.StopUpdate))
-		require.Error(t, s.update(batches.PauseUpdate), "it is stopped")
-		require.Error(t, s.update(batches.RetryUpdate))
-		require.Equal(t, batches.PhaseStopping, s.progress().Phase)
+		s.update("", batches.StopUpdate)
+		s.update("stopped", batches.PauseUpdate)
+		s.update("stopped", batches.RetryUpdate)
 	})
+	s.after(time.Hour+2*time.Minute, func() { require.Equal(t, batches.PhaseStopping, s.progress().Phase) })
 	result, err := s.run(batches.Input{Concurrency: 5})
 	require.NoError(t, err)
 	require.Equal(t, 15, result.Done)
@@ -168,8 +166,8 @@ func TestRetry(t *testing.T) {
 	s := newShop(t, 3)
 	s.outcome[id(2)] = failed(1)
 	s.after(time.Minute, func() {
-		require.NoError(t, s.update(batches.RetryUpdate))
-		require.Error(t, s.update(batches.RetryUpdate))
+		s.update("", batches.RetryUpdate)
+		s.update("already", batches.RetryUpdate)
 	})
 	_, err := s.run(batches.Input{})
 	var next *workflow.ContinueAsNewError
@@ -190,7 +188,10 @@ func TestCancel(t *testing.T) {
 	var cancelled *temporal.CanceledError
 	require.ErrorAs(t, err, &cancelled)
 	require.Len(t, s.starts, 4)
-	require.Empty(t, s.ends, "the jobs go on")
+	require.Len(t, s.ends, 4)
+	for _, end := range s.ends {
+		require.Equal(t, activities.OutcomeDone, end.Outcome, "the jobs go on to their end")
+	}
 	require.Len(t, s.finishes, 1)
 }
 
@@ -198,11 +199,7 @@ func TestCancel(t *testing.T) {
 // jobs have ended.
 func TestManifestChanges(t *testing.T) {
 	s := newShop(t, 200)
-	s.OnActivity(b.NextJobs, mock.Anything, mock.MatchedBy(func(in activities.PageInput) bool { return in.Next > 0 })).Return(
-		activities.Page{}, temporal.NewNonRetryableApplicationError("the manifest has changed", batches.ManifestChanged, nil))
-	s.OnActivity(b.NextJobs, mock.Anything, mock.Anything).Return(func(ctx context.Context, in activities.PageInput) (activities.Page, error) {
-		return s.nextJobs(ctx, in)
-	})
+	s.changedAt = 1
 	_, err := s.run(batches.Input{Concurrency: 10})
 	var application *temporal.ApplicationError
 	require.ErrorAs(t, err, &application)
