@@ -15,6 +15,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 const (
@@ -43,6 +44,8 @@ type Options struct {
 	// means unversioned.
 	Version worker.WorkerDeploymentVersion
 	Logger  *slog.Logger
+	// Batches are the activities of batches.
+	Batches *activities.Batches
 	// SearchAttributes reports without blocking whether the namespace has lumaflow's
 	// search attributes; nil means that it has.
 	SearchAttributes func() bool
@@ -105,6 +108,13 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 	jobs.RegisterActivity(acts.Poll)
 	jobs.RegisterActivity(acts.Download)
 	jobs.RegisterActivity(acts.WriteReceipt)
+	batches.Register(jobs)
+	jobs.RegisterActivity(options.Batches.CheckManifest)
+	jobs.RegisterActivity(options.Batches.NextJobs)
+	jobs.RegisterActivity(options.Batches.SweepJobs)
+	jobs.RegisterActivity(options.Batches.CountCharges)
+	jobs.RegisterActivity(options.Batches.WriteResults)
+	jobs.RegisterActivity(options.Batches.FinishResults)
 	return jobs
 }
 
