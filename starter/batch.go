@@ -19,6 +19,8 @@ import (
 var (
 	// ErrNoBatch means that Temporal has no batch with an id.
 	ErrNoBatch = errors.New("no such batch")
+	// ErrOtherWorkflow means that an id belongs to a workflow of another type.
+	ErrOtherWorkflow = errors.New("no batch but another workflow")
 	// ErrBatchExists means that the chosen id belongs to a batch of other jobs.
 	ErrBatchExists = errors.New("the batch exists with other jobs")
 	// ErrBatchEnded means that a batch is over and takes no updates.
@@ -178,7 +180,7 @@ func (s *Starter) findBatch(ctx context.Context, id string) (BatchReport, *workf
 	described := description.RawResponse
 	info := described.GetWorkflowExecutionInfo()
 	if name := info.GetType().GetName(); name != batches.ModifyVideosName {
-		return BatchReport{}, nil, &requestError{oneline.Clean(id) + " is no batch but a workflow of type " + oneline.Clean(name), ErrNoBatch}
+		return BatchReport{}, nil, &requestError{oneline.Clean(id) + " is no batch but a workflow of type " + oneline.Clean(name), ErrOtherWorkflow}
 	}
 	job := newReport(info)
 	report := BatchReport{WorkflowID: id, RunID: job.RunID, State: job.State, StartedAt: job.StartedAt, ClosedAt: job.ClosedAt}

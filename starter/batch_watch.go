@@ -29,7 +29,7 @@ func (s *Starter) WatchBatch(ctx context.Context, id string, show func(BatchRepo
 			if !last.State.Open() {
 				return last, nil
 			}
-		case errors.Is(err, ErrNoBatch), rejected(err):
+		case errors.Is(err, ErrNoBatch), errors.Is(err, ErrOtherWorkflow), rejected(err):
 			return last, err
 		case time.Since(answeredAt) >= outage:
 			clean := oneline.Clean(id)

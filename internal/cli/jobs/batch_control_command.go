@@ -28,13 +28,13 @@ func (c *batchID) with(ctx context.Context, streams command.Streams, use func(*s
 	return c.connected(ctx, streams, starter.Options{}, use)
 }
 
-// update sends an update and prints the state after it.
-func (c *batchID) update(ctx context.Context, s *starter.Starter, streams command.Streams, describe func(batches.Progress) string, update string, args ...any) error {
+// update sends an update and prints its effect, which a number of open jobs continues.
+func (c *batchID) update(ctx context.Context, s *starter.Starter, streams command.Streams, effect, update string, args ...any) error {
 	progress, err := s.UpdateBatch(ctx, c.ID, update, args...)
 	if err != nil {
 		return err
 	}
-	message(streams.Err, "batch %s %s", oneline.Clean(c.ID), describe(progress))
+	message(streams.Err, "batch %s %s: %d, not started: %d", oneline.Clean(c.ID), effect, progress.InFlight, progress.NotStarted)
 	if c.JSON {
 		return command.WriteJSON(streams.Out, progress)
 	}
@@ -88,9 +88,7 @@ func (c *BatchPauseCommand) Run(ctx context.Context, streams command.Streams) er
 }
 
 func (c *BatchPauseCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.update(ctx, s, streams, func(p batches.Progress) string {
-		return "is paused: " + english.Plural(p.InFlight, "open job continues", "open jobs continue") + ", not started: " + english.Plural(p.NotStarted, "job", "")
-	}, batches.PauseUpdate)
+	return c.update(ctx, s, streams, "is paused; open jobs continue", batches.PauseUpdate)
 }
 
 // BatchResumeCommand continues a paused batch.
@@ -104,9 +102,7 @@ func (c *BatchResumeCommand) Run(ctx context.Context, streams command.Streams) e
 }
 
 func (c *BatchResumeCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.update(ctx, s, streams, func(p batches.Progress) string {
-		return "is resumed: not started yet: " + english.Plural(p.NotStarted, "job", "")
-	}, batches.ResumeUpdate)
+	return c.update(ctx, s, streams, "is resumed; open", batches.ResumeUpdate)
 }
 
 // BatchStopCommand ends a batch when its open jobs have ended.
@@ -120,9 +116,7 @@ func (c *BatchStopCommand) Run(ctx context.Context, streams command.Streams) err
 }
 
 func (c *BatchStopCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.update(ctx, s, streams, func(p batches.Progress) string {
-		return "starts no more jobs: " + english.Plural(p.InFlight, "open job continues", "open jobs continue") + ", not started: " + english.Plural(p.NotStarted, "job", "")
-	}, batches.StopUpdate)
+	return c.update(ctx, s, streams, "starts no more jobs; open jobs continue", batches.StopUpdate)
 }
 
 // BatchSetConcurrencyCommand sets the greatest number of open jobs.
@@ -140,9 +134,7 @@ func (c *BatchSetConcurrencyCommand) Run(ctx context.Context, streams command.St
 }
 
 func (c *BatchSetConcurrencyCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.update(ctx, s, streams, func(p batches.Progress) string {
-		return "has at most " + english.Plural(p.Concurrency, "open job", "") + " at the same time; open now: " + english.Plural(p.InFlight, "job", "")
-	}, batches.SetConcurrencyUpdate, c.Number)
+	return c.update(ctx, s, streams, "has at most "+english.Plural(c.Number, "open job", "")+" at the same time; open", batches.SetConcurrencyUpdate, c.Number)
 }
 
 // BatchRetryCommand runs what failed once more.

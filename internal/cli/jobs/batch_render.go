@@ -56,9 +56,10 @@ func paceText(progress batches.Progress) (text string) {
 		text = fmt.Sprintf("; %.0f an hour", progress.PerHour)
 	}
 	if progress.Remaining > 0 {
-		text += ", about " + max(progress.Remaining.Round(time.Minute), time.Minute).String() + " left"
+		left := max(progress.Remaining.Round(time.Minute), time.Minute).String()
+		text += ", about " + strings.TrimSuffix(left, "0s") + " left"
 	}
-	return strings.Replace(text, "m0s left", "m left", 1)
+	return text
 }
 
 // writeBatch prints a batch for people.
@@ -171,7 +172,7 @@ func (c *BatchRunCommand) planned(id string, plan starter.BatchPlan) batchPlan {
 
 // write prints the plan for people.
 func (p batchPlan) write(out io.Writer) error {
-	price := "unknown: kie.ai has no price list for programs; give --price-per-job"
+	price := "unknown: give --price-per-job"
 	if p.Price != nil {
 		price = fmt.Sprintf("%.2f (%d × %g)", *p.Price, p.MostSubmissions, p.perJob)
 	}
