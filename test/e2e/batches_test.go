@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -224,8 +225,14 @@ func TestRobustBatch(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{simulate: []string{"--rate-limit", "0"}})
 	const jobs = 120
-	location, _ := w.manifest(numbered(jobs)...)
-	input := batches.Input{Manifest: location, Concurrency: 20}
+	// A worker that dies between its intent to send and the request leaves a job whose
+	// outcome no callback proves: it submits again when its recovery window is over.
+	var lines []string
+	for _, suffix := range numbered(jobs) {
+		line := strings.TrimSuffix(w.batchLine(suffix), "}")
+		lines = append(lines, line+`,"recoveryWindow":"20s","onUnknownSubmit":"resubmit"}`)
+	}
+	input := batches.Input{Manifest: writeLines(t, lines...), Concurrency: 20}
 	b := w.startBatch(w.taskQueue+"-batch", input)
 	seen := 0
 	ended := func(count int) {
