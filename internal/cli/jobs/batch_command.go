@@ -60,7 +60,7 @@ with shots.jsonl such as:
 
 // BatchRunCommand starts a batch, or finds it, and watches it.
 type BatchRunCommand struct {
-	File             string  `arg:"" name:"file" help:"JSON Lines, or CSV if the name ends in .csv: a path or the URL of an object. - reads standard input."`
+	File             string  `arg:"" name:"file" help:"JSON Lines, or CSV under a name such as shots.csv: a path or the URL of an object. - reads standard input."`
 	CSV              bool    `name:"csv" help:"The file is CSV, whatever its name is."`
 	Concurrency      int     `aliases:"at-once" default:"100" placeholder:"N" help:"Greatest number of open jobs (${default})."`
 	Budget           int     `placeholder:"N" help:"Greatest number of paid submissions of the batch, in all its runs."`
