@@ -121,6 +121,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		Logger:           logger,
 		Batches:          ofBatches,
 		SearchAttributes: attributes.current,
+		BatchAttribute:   attributes.ofBatches,
 		Started: func() {
 			observed.Readiness.Begin(
 				telemetry.Check{Name: "temporal", Probe: temporal.reachable},

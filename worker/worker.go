@@ -49,6 +49,9 @@ type Options struct {
 	// SearchAttributes reports without blocking whether the namespace has lumaflow's
 	// search attributes; nil means that it has.
 	SearchAttributes func() bool
+	// BatchAttribute reports without blocking whether the namespace has the search
+	// attribute of batches; nil means that it has not.
+	BatchAttribute func() bool
 	// Started is called when polling has begun, Draining when it has ended; nil is
 	// allowed.
 	Started, Draining func()
@@ -101,7 +104,7 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 		DisableRegistrationAliasing:        true,
 		OnFatalError:                       sendTo(fatal),
 	})
-	workflows.Register(jobs, options.SearchAttributes)
+	workflows.RegisterWith(jobs, workflows.Workflows{Attributes: options.SearchAttributes, BatchAttribute: options.BatchAttribute})
 	jobs.RegisterActivity(acts.EarlierRuns)
 	jobs.RegisterActivity(acts.Identify)
 	jobs.RegisterActivity(acts.Confirm)

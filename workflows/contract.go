@@ -27,6 +27,9 @@ const (
 	BatchAttribute = "LumaBatch"
 )
 
+// SearchAttributes are the search attributes of lumaflow.
+var SearchAttributes = []string{StageAttribute, TaskIDAttribute, BatchAttribute}
+
 // SubmitTaskQueue is the task queue for the submissions of a task queue. It is a
 // queue of its own, so that the rate limit of the account throttles submissions
 // alone.

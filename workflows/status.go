@@ -15,6 +15,7 @@ import (
 var (
 	stageAttribute  = temporal.NewSearchAttributeKeyKeyword(StageAttribute)
 	taskIDAttribute = temporal.NewSearchAttributeKeyKeyword(TaskIDAttribute)
+	batchAttribute  = temporal.NewSearchAttributeKeyKeyword(BatchAttribute)
 )
 
 // enter begins a stage and publishes it: in the status query, in the Temporal UI
@@ -38,6 +39,9 @@ func (j *job) enterWithNext(ctx workflow.Context, stage Stage, detail, next stri
 	if j.status.TaskID != "" {
 		updates = append(updates, taskIDAttribute.ValueSet(j.status.TaskID))
 	}
+	if j.setsBatch(ctx) {
+		updates = append(updates, batchAttribute.ValueSet(j.input.Batch))
+	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
 	}
@@ -60,6 +64,22 @@ func (j *job) attributesExist(ctx workflow.Context) bool {
 		workflow.GetLogger(ctx).Warn("the state of the search attributes is unreadable", "error", err)
 	}
 	return exist
+}
+
+// setsBatch reports whether the search attribute of the job's batch is to be set: once,
+// with those of a stage. Only jobs of a batch have a marker of it.
+func (j *job) setsBatch(ctx workflow.Context) bool {
+	if j.input.Batch == "" || j.batchSet {
+		return false
+	}
+	same := func(a, b any) bool { return a == b }
+	current := workflow.MutableSideEffect(ctx, "batch-attribute", func(workflow.Context) any {
+		return j.ofBatches != nil && j.ofBatches()
+	}, same)
+	if err := current.Get(&j.batchSet); err != nil {
+		workflow.GetLogger(ctx).Warn("the state of the search attribute of batches is unreadable", "error", err)
+	}
+	return j.batchSet
 }
 
 // setDetail publishes a text about the stage in the status query and the
