@@ -173,7 +173,7 @@ func (s *Starter) findBatch(ctx context.Context, id string) (BatchReport, *workf
 	description, err := s.temporal.DescribeWorkflow(describing, id, "")
 	switch {
 	case runs.NotFound(err):
-		return BatchReport{}, nil, &requestError{"there is no batch " + oneline.Clean(id) + ": it was never started in this namespace, or its retention time is over", ErrNoBatch}
+		return BatchReport{}, nil, &requestError{"there is no batch " + oneline.Clean(id) + ": it was never started in this namespace, or its retention time is over; list the batches with: temporal workflow list --query \"WorkflowType='ModifyVideos'\"", ErrNoBatch}
 	case err != nil:
 		return BatchReport{}, nil, failed("look up batch "+oneline.Clean(id), err)
 	}

@@ -139,7 +139,7 @@ func TestBatchStatus(t *testing.T) {
 	}
 	_, err := starter.New(startertest.New(t), starter.Options{}).BatchStatus(t.Context(), "none")
 	require.ErrorIs(t, err, starter.ErrNoBatch)
-	require.EqualError(t, err, "there is no batch none: it was never started in this namespace, or its retention time is over")
+	require.EqualError(t, err, "there is no batch none: it was never started in this namespace, or its retention time is over; list the batches with: temporal workflow list --query \"WorkflowType='ModifyVideos'\"")
 }
 
 func TestUpdateBatch(t *testing.T) {

@@ -28,7 +28,9 @@ func tasks(n int) (ids []string) {
 }
 
 // collector is the id of the job that collects a task.
-func collector(task string) string { return starter.JobID(workflows.ModifyVideoInput{TaskID: task}, "") }
+func collector(task string) string {
+	return starter.JobID(workflows.ModifyVideoInput{TaskID: task}, "")
+}
 
 // countingTemporal counts the most open jobs and the most concurrent requests.
 type countingTemporal struct {

@@ -124,7 +124,8 @@ func TestControlOfABatch(t *testing.T) {
 	require.Zero(t, retried.code, retried.err)
 	ended := w.run("batch", "status", id, "--watch", "--json")
 	require.Equal(t, 1, ended.code, ended.err)
-	require.Contains(t, ended.err, "1 of 30 jobs have no video; ")
+	require.Contains(t, ended.err, "1 of 30 jobs ended without their video; ")
+	require.Contains(t, ended.err, "line 1: job luma-")
 	require.Equal(t, jobs-1, w.batchReport(ended).Result.Done)
 	require.Equal(t, jobs+1, w.ledger().Charges, "what kie.ai made no video for is paid again, nothing else")
 

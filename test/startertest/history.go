@@ -12,7 +12,6 @@ import (
 	sdk "go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
 )
 
 // History is the history of a run that a test writes event by event.

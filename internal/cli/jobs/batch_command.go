@@ -165,6 +165,9 @@ func (f *watchFlags) watchBatch(ctx context.Context, s *starter.Starter, id stri
 	} else if err == nil {
 		err = batchError(report)
 	}
+	if report.Result != nil && report.Result.Failed > 0 {
+		writeFailures(ctx, streams.Err, *report.Result)
+	}
 	if f.JSON {
 		return cmp.Or(command.WriteJSON(streams.Out, report), err)
 	}

@@ -3,6 +3,9 @@ package jobs_test
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,16 +103,28 @@ func TestBatchCommand(t *testing.T) {
 	t.Run("with failures", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fake := startertest.New(t)
+			results := filepath.Join(t.TempDir(), "b.results.jsonl")
+			require.NoError(t, os.WriteFile(results, []byte(`{"line":1,"job":"luma-1","outcome":"done"}
+{"line":3,"job":"luma-3","outcome":"failed","reason":"job luma-3, task t: moderated"}
+{"line":4,"job":"luma-1","outcome":"duplicate","reason":"the same job as line 1"}
+{"line":5,"job":"luma-5","outcome":"deleted","reason":"Temporal has no such job any more"}
+`), 0o600))
 			failed := done
-			failed.Done, failed.Failed = 1, 1
+			failed.Jobs, failed.Done, failed.Failed, failed.Results = 4, 1, 3, "file://"+results
 			batchRun(fake, running, failed)
-			streams, out, _ := newStreams("")
+			streams, out, messages := newStreams("")
 			short := batchCommand(file)
 			short.Timeout = time.Hour
 			err := short.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
-			require.EqualError(t, err, "1 of 2 jobs have no video; the results have the reasons; to run what failed once more, and pay again where kie.ai made no video: lumaflow batch retry "+id)
+			require.EqualError(t, err, "3 of 4 jobs ended without their video; to run them once more, and pay again where kie.ai made no video: lumaflow batch retry "+id)
 			require.Equal(t, command.ExitFailed, command.ExitCode(err))
-			require.Contains(t, out.String(), "jobs     1 of 2 done, 1 failed\n")
+			require.Contains(t, out.String(), "jobs     1 of 4 done, 3 failed\n")
+			require.True(t, strings.HasSuffix(messages.String(), "\nline 3: job luma-3, task t: moderated\nline 5: job luma-5: Temporal has no such job any more\nthe results have 1 more\n"), messages.String())
+
+			require.NoError(t, os.Remove(results))
+			streams, _, messages = newStreams("")
+			require.Error(t, (&jobs.BatchStatusCommand{ID: id, Watch: true}).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
+			require.Contains(t, messages.String(), "\nthe results have the reasons of the failures\n")
 		})
 	})
 

@@ -1,7 +1,10 @@
 package jobs
 
 import (
+	"bufio"
 	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +13,10 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 
+	"lumaflow/activities"
 	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/store"
 	"lumaflow/starter"
 	"lumaflow/workflows/batches"
 )
@@ -134,9 +139,53 @@ func batchError(report starter.BatchReport) error {
 		return fmt.Errorf("batch %s: %s", id, report.State)
 	case result.Failed == 0:
 		return fmt.Errorf("%d of %d jobs were not started (%s); to go on with them: lumaflow batch retry %s", result.NotStarted, result.Jobs, oneline.Clean(result.Stopped), id)
-	default:
-		return fmt.Errorf("%d of %d jobs have no video; the results have the reasons; to run what failed once more, and pay again where kie.ai made no video: lumaflow batch retry %s",
-			result.Jobs-result.Done, result.Jobs, id)
+	}
+	text := fmt.Sprintf("%d of %d jobs ended without their video", result.Failed, result.Jobs)
+	if result.NotStarted > 0 {
+		text += fmt.Sprintf(", %d were not started (%s)", result.NotStarted, oneline.Clean(result.Stopped))
+	}
+	return fmt.Errorf("%s; to run them once more, and pay again where kie.ai made no video: lumaflow batch retry %s", text, id)
+}
+
+const (
+	// resultsTimeout bounds the read of the results of a batch.
+	resultsTimeout = 15 * time.Second
+	// maxResult bounds one line of the results in bytes.
+	maxResult = 1 << 20
+)
+
+// writeFailures prints the first failed jobs of a batch from its results, if this
+// machine can read them.
+func writeFailures(ctx context.Context, out io.Writer, result batches.Result) {
+	ctx, cancel := context.WithTimeout(ctx, resultsTimeout)
+	defer cancel()
+	file, err := store.OpenFile(ctx, result.Results)
+	if err != nil {
+		message(out, "the results have the reasons of the failures")
+		return
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(store.ContextReader{Context: ctx, From: file})
+	lines.Buffer(nil, maxResult)
+	failed := 0
+	for lines.Scan() && failed < maxFailures {
+		var line activities.JobResult
+		if json.Unmarshal(lines.Bytes(), &line) != nil {
+			continue
+		}
+		switch line.Outcome {
+		case activities.OutcomeDone, activities.OutcomeDuplicate, activities.OutcomeNotStarted, activities.OutcomeOpen:
+		default:
+			failed++
+			text := oneline.Clean(line.Reason)
+			if job := "job " + oneline.Clean(line.Job); !strings.HasPrefix(text, job) {
+				text = job + ": " + text
+			}
+			message(out, "line %d: %s", line.Line, text)
+		}
+	}
+	if result.Failed > failed {
+		message(out, "the results have %d more", result.Failed-failed)
 	}
 }
 
