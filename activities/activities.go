@@ -43,8 +43,9 @@ type Runs interface {
 	// Intents are the intents to send that the run has on record since the schedule
 	// of an activity, the oldest first.
 	Intents(ctx context.Context, workflowID, runID, activityID string) ([]runs.Intent, error)
-	// Earlier is what the other runs of the chain of a run have paid.
-	Earlier(ctx context.Context, workflowID, runID string) (runs.Earlier, error)
+	// Earlier is what the other runs of the chain of a run have paid. It continues from
+	// what an earlier call passed to keep.
+	Earlier(ctx context.Context, workflowID, runID string, from runs.Progress, keep func(runs.Progress)) (runs.Earlier, error)
 	// First is the first run of the chain of a run; empty if the server does not report
 	// it.
 	First(ctx context.Context, workflowID, runID string) (firstRunID string, err error)
@@ -74,6 +75,8 @@ type Options struct {
 	// PollAfter is the delay of the first poll of a job that expects a callback,
 	// PollInterval the pause between polls.
 	PollAfter, PollInterval time.Duration
+	// KeepSource stores a copy of each source video beside its results.
+	KeepSource bool
 	// SearchAttributes reports whether the namespace has lumaflow's search
 	// attributes; nil means no.
 	SearchAttributes func(context.Context) bool
@@ -115,13 +118,16 @@ type Settings struct {
 	// Facts means that the run keeps its payments in its memo. Runs that lumaflow v0.1
 	// began do not, and replay without.
 	Facts bool `json:"facts,omitempty"`
+	// KeepSource means that the job stores a copy of its source. Only jobs with Facts
+	// do.
+	KeepSource bool `json:"keepSource,omitempty"`
 }
 
 // settings returns the settings of this worker. facts means that the workflow code
 // that scheduled the activity keeps its payments as facts: that of lumaflow v0.1, which
 // may run beside this release, does not.
 func (a *Activities) settings(ctx context.Context, facts bool) Settings {
-	settings := Settings{Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: facts}
+	settings := Settings{Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: facts, KeepSource: facts && a.options.KeepSource}
 	if settings.Callbacks {
 		settings.PollAfter = a.options.PollAfter
 	}

@@ -23,8 +23,8 @@ const (
 	// maxPageBytes bounds the inputs of one page in bytes, far below Temporal's limit
 	// for a payload, 2 MB. A page holds at least one job.
 	maxPageBytes = 256 << 10
-	// maxReason bounds the text of an end in bytes.
-	maxReason = 500
+	// maxEndReason bounds the text of an end in bytes.
+	maxEndReason = 500
 )
 
 // PageInput selects the next jobs of a manifest.
@@ -307,7 +307,7 @@ func (b *Batches) ending(ctx context.Context, info *workflowpb.WorkflowExecution
 		return end, err
 	}
 	end.TaskID, end.Files, end.Charges = ending.Facts.TaskID, ending.Files, ending.Charges()
-	end.Failure, end.Reason = ending.Failure, oneline.Truncate(ending.Reason, maxReason)
+	end.Failure, end.Reason = ending.Failure, oneline.Truncate(ending.Reason, maxEndReason)
 	if strings.HasPrefix(ending.Facts.Next, "lumaflow ") {
 		end.Next = ending.Facts.Next
 	}

@@ -125,18 +125,38 @@ func untilWorkerStops(ctx context.Context) (context.Context, context.CancelFunc)
 // findStored returns the file that an earlier job stored for the same task, or
 // nil if there is none.
 func (d *download) findStored(ctx context.Context) (*store.ReceiptFile, error) {
+	receipt := d.earlierReceipt(ctx)
+	if d.input.Number > len(receipt.Files) {
+		return nil, nil
+	}
+	file, err := d.matching(ctx, receipt.Files[d.input.Number-1])
+	if err != nil {
+		countDownload(ctx, metrics.DownloadStorage)
+		return nil, storageFailure(err, storageRetryDelay)
+	}
+	return file, nil
+}
+
+// earlierReceipt is the receipt of an earlier job for the same task, zero if none can
+// be read.
+func (d *download) earlierReceipt(ctx context.Context) store.Receipt {
 	receipt, err := d.options.Store.Receipt(ctx, store.ReceiptName(d.input.Name, d.input.TaskID))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
+		return store.Receipt{}
 	case err != nil:
 		activity.GetLogger(ctx).Warn("the receipt of an earlier job can't be read; the video is downloaded again", "error", err)
-		return nil, nil
-	case receipt.TaskID != d.input.TaskID, d.input.Number > len(receipt.Files):
-		return nil, nil
+		return store.Receipt{}
+	case receipt.TaskID != d.input.TaskID:
+		return store.Receipt{}
 	}
-	file, err := withHeartbeat(ctx, d.progress, func(ctx context.Context) (*store.ReceiptFile, error) {
-		file := receipt.Files[d.input.Number-1]
+	return receipt
+}
+
+// matching returns a listed file with its location, or nil if the store does not have
+// its bytes.
+func (d *download) matching(ctx context.Context, file store.ReceiptFile) (*store.ReceiptFile, error) {
+	return withHeartbeat(ctx, d.progress, func(ctx context.Context) (*store.ReceiptFile, error) {
 		location, matches, err := d.options.Store.Matches(ctx, file.Name, file.Bytes, file.SHA256)
 		if err != nil || !matches {
 			return nil, err
@@ -144,11 +164,6 @@ func (d *download) findStored(ctx context.Context) (*store.ReceiptFile, error) {
 		file.Location = location
 		return &file, nil
 	})
-	if err != nil {
-		countDownload(ctx, metrics.DownloadStorage)
-		return nil, retryable(StorageUnavailable, "", err, storageRetryDelay)
-	}
-	return file, nil
 }
 
 func (d *download) report(ctx context.Context, done, total int64) {
@@ -164,9 +179,20 @@ func (d *download) report(ctx context.Context, done, total int64) {
 }
 
 func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, error) {
+	stored, err := d.put(ctx, store.VideoName(d.input.Name, d.input.TaskID, d.input.Number, file.Video.Extension), file)
+	if err != nil {
+		countDownload(ctx, metrics.DownloadStorage)
+		return Downloaded{}, d.retry(StorageUnavailable, "", err, storageRetryDelay)
+	}
+	countDownload(ctx, metrics.DownloadStored)
+	metrics.StoredBytes.Add(activity.GetMetricsHandler(ctx), file.Bytes)
+	return newDownloaded(stored, d.input.URL), nil
+}
+
+// put publishes a verified file under a name and removes its work file.
+func (d *download) put(ctx context.Context, name string, file *fetch.File) (store.ReceiptFile, error) {
 	// After Discard it does nothing; before that it only releases a lock.
 	defer func() { _ = file.Close() }()
-	name := store.VideoName(d.input.Name, d.input.TaskID, d.input.Number, file.Video.Extension)
 	location, err := withHeartbeat(ctx, d.progress, func(ctx context.Context) (string, error) {
 		return d.options.Store.PutVideo(ctx, name, store.Source{
 			Path:        file.Path,
@@ -176,15 +202,12 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 		})
 	})
 	if err != nil {
-		countDownload(ctx, metrics.DownloadStorage)
-		return Downloaded{}, d.retry(StorageUnavailable, "", err, storageRetryDelay)
+		return store.ReceiptFile{}, err
 	}
-	countDownload(ctx, metrics.DownloadStored)
-	metrics.StoredBytes.Add(activity.GetMetricsHandler(ctx), file.Bytes)
 	if err := file.Discard(); err != nil {
 		activity.GetLogger(ctx).Warn("could not remove the work file of a stored video", "name", name, "error", err)
 	}
-	return newDownloaded(store.ReceiptFile{
+	return store.ReceiptFile{
 		Name:     name,
 		Location: location,
 		URLHost:  file.Host,
@@ -194,7 +217,7 @@ func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, e
 		Duration: file.Video.Duration.String(),
 		Width:    file.Video.Width,
 		Height:   file.Video.Height,
-	}, d.input.URL), nil
+	}, nil
 }
 
 // failed maps the error of a download, and leaves the progress and the number of
@@ -237,6 +260,9 @@ func (d *download) retry(errorType, message string, cause error, delay time.Dura
 	left := d.input.Until.Sub(d.options.Now())
 	if left <= 0 {
 		return permanent(ResultOverdue, "the deadline passed", errors.New(withCause(message, cause)))
+	}
+	if errorType == StorageUnavailable {
+		return storageFailure(cause, min(delay, left))
 	}
 	return retryable(errorType, message, cause, min(delay, left))
 }

@@ -2,6 +2,8 @@ package activities_test
 
 import (
 	"errors"
+	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -160,6 +162,50 @@ func TestDownloadRetriesAFailingStore(t *testing.T) {
 	require.False(t, failed.NonRetryable())
 }
 
+// A failure of the disk names the operator's next step, wherever it occurs.
+func TestDiskFailuresNameTheNextStep(t *testing.T) {
+	for errno, step := range map[syscall.Errno]string{
+		syscall.ENOSPC: "the disk is full: make room",
+		syscall.EDQUOT: "the disk quota is used up: raise it or make room",
+		syscall.EROFS:  "the file system is read-only: mount it writable or name another folder",
+		syscall.EIO:    "the disk fails to read or write: check it, or name another folder",
+	} {
+		cause := fmt.Errorf("store v.mp4 in /videos: %w", errno)
+		want := step + ", and the job continues by itself: " + cause.Error()
+		t.Run("store, "+errno.Error(), func(t *testing.T) {
+			f := newFixture(t)
+			f.serveLinks(nil)
+			f.stored.fail = cause
+			_, err := f.download(t, f.downloadInput())
+			failed := failedAs(t, err)
+			require.Equal(t, want, failed.Message())
+			require.False(t, failed.NonRetryable())
+			require.Equal(t, 30*time.Second, failed.NextRetryDelay())
+		})
+		t.Run("work directory, "+errno.Error(), func(t *testing.T) {
+			f := newFixture(t)
+			f.serveLinks(map[string]error{inputLink: &fetch.Error{Kind: fetch.Disk, Err: cause}})
+			_, err := f.download(t, f.downloadInput())
+			require.ErrorContains(t, err, step+", and the job continues by itself: download")
+		})
+		t.Run("receipt, "+errno.Error(), func(t *testing.T) {
+			f := newFixture(t)
+			f.stored.fail = cause
+			_, err := f.ExecuteActivity(f.register(t).WriteReceipt, activities.ReceiptInput{TaskID: taskID})
+			require.Equal(t, want, failedAs(t, err).Message())
+		})
+		t.Run("after the deadline, "+errno.Error(), func(t *testing.T) {
+			f := newFixture(t)
+			f.serveLinks(nil)
+			f.stored.fail = cause
+			input := f.downloadInput()
+			input.Until = f.now
+			_, err := f.download(t, input)
+			require.Equal(t, "the deadline passed: "+cause.Error(), failedAs(t, err).Message(), "nothing continues")
+		})
+	}
+}
+
 // A stored file that matches its receipt is not downloaded again.
 func TestDownloadFindsAStoredFile(t *testing.T) {
 	const name = "luma_result_" + taskID + "_1.mp4"
@@ -205,11 +251,13 @@ func TestReceipt(t *testing.T) {
 	acts := f.register(t)
 	_, err := f.ExecuteActivity(acts.WriteReceipt, activities.ReceiptInput{
 		TaskID: taskID, Name: "reel", Prompt: "p", SubmitAttempts: 2, WokenBy: "poll",
-		Files: []activities.Downloaded{{Name: "reel_1.mp4", URLHost: "cdn.example.org", Video: activities.Video{Bytes: 42, SHA256: "abc"}}},
+		Files:  []activities.Downloaded{{Name: "reel_1.mp4", URLHost: "cdn.example.org", Video: activities.Video{Bytes: 42, SHA256: "abc"}}},
+		Source: &activities.KeptSource{Missing: "gone"},
 	})
 	require.NoError(t, err)
 	receipt := f.stored.receipts["reel_luma_result_"+taskID+".json"]
 	require.Equal(t, "default-test-workflow-id", receipt.Job)
 	require.Equal(t, 2, receipt.SubmitAttempts)
 	require.Equal(t, "abc", receipt.Files[0].SHA256)
+	require.Equal(t, "gone", receipt.Source.Missing)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -99,6 +100,24 @@ func retryable(errorType, message string, cause error, delay time.Duration, deta
 		Details:        details,
 		Category:       temporal.ApplicationErrorCategoryBenign,
 	})
+}
+
+// storageFailure is a failure of the disk or the store. It gives the operator's next
+// step if the system names the reason; the job itself needs none.
+func storageFailure(cause error, delay time.Duration) error {
+	for errno, step := range storageSteps {
+		if errors.Is(cause, errno) {
+			return retryable(StorageUnavailable, step+", and the job continues by itself", cause, delay)
+		}
+	}
+	return retryable(StorageUnavailable, "", cause, delay)
+}
+
+var storageSteps = map[syscall.Errno]string{
+	syscall.ENOSPC: "the disk is full: make room",
+	syscall.EDQUOT: "the disk quota is used up: raise it or make room",
+	syscall.EROFS:  "the file system is read-only: mount it writable or name another folder",
+	syscall.EIO:    "the disk fails to read or write: check it, or name another folder",
 }
 
 func withCause(message string, cause error) string {

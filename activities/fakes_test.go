@@ -111,9 +111,11 @@ func (r *recorder) phases() []activities.Phase {
 
 // ledger is what the server has on record about the runs of a job.
 type ledger struct {
-	intents  []runs.Intent
-	earlier  runs.Earlier
-	claimant string
+	intents []runs.Intent
+	earlier runs.Earlier
+	// readEarlier replaces earlier; nil means none.
+	readEarlier func(context.Context, runs.Progress, func(runs.Progress)) (runs.Earlier, error)
+	claimant    string
 	// first is the first run of the chain.
 	first     string
 	collected []string
@@ -124,7 +126,10 @@ func (l *ledger) Intents(context.Context, string, string, string) ([]runs.Intent
 	return l.intents, l.err
 }
 
-func (l *ledger) Earlier(context.Context, string, string) (runs.Earlier, error) {
+func (l *ledger) Earlier(ctx context.Context, _, _ string, from runs.Progress, keep func(runs.Progress)) (runs.Earlier, error) {
+	if l.readEarlier != nil {
+		return l.readEarlier(ctx, from, keep)
+	}
 	return l.earlier, l.err
 }
 

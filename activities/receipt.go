@@ -22,6 +22,8 @@ type ReceiptInput struct {
 	CompletedAt    time.Time    `json:"completedAt"`
 	Files          []Downloaded `json:"files"`
 	Batch          string       `json:"batch,omitempty"`
+	// Source is nil if the job keeps no source.
+	Source *KeptSource `json:"source,omitempty"`
 }
 
 // WriteReceipt stores the receipt beside the videos. It is idempotent: a retry
@@ -40,12 +42,13 @@ func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error
 		WokenBy:        input.WokenBy,
 		SubmittedAt:    input.SubmittedAt,
 		CompletedAt:    input.CompletedAt,
+		Source:         input.Source,
 	}
 	for _, file := range input.Files {
 		receipt.Files = append(receipt.Files, file.receiptFile())
 	}
 	if _, err := a.options.Store.PutReceipt(ctx, store.ReceiptName(input.Name, input.TaskID), receipt); err != nil {
-		return retryable(StorageUnavailable, "", err, 0)
+		return storageFailure(err, 0)
 	}
 	return nil
 }

@@ -1,20 +1,15 @@
 package starter
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/kie"
-	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/visibility"
-	"lumaflow/workflows"
 )
 
 const (
@@ -69,23 +64,6 @@ type Risks struct {
 	Notes []string
 }
 
-// riskSearch is one search for videos at risk.
-type riskSearch struct {
-	starter *Starter
-	now     time.Time
-
-	mu sync.Mutex
-	// found are the payments that are open, by their task or else by their job, read
-	// the jobs whose runs are read.
-	found map[string]Risk
-	read  map[string]bool
-	// missed are runs beyond the time limit, unread those that failed with readErr.
-	missed, unread int
-	readErr        string
-	// noTaskAttribute means that the namespace can't list jobs by their task.
-	noTaskAttribute bool
-}
-
 // AtRisk finds the videos that no job has stored although their task has ended or
 // may have: those of runs that ended without their video, those that a completed run
 // paid for beside its own, and those of open jobs that are collecting, or whose task was
@@ -126,163 +104,31 @@ func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) 
 // stage of open ones without lumaflow's search attributes. A task ends at most
 // maxTaskDuration after its job.
 func (r *riskSearch) list(ctx context.Context, filter RiskFilter) (candidates []*workflowpb.WorkflowExecutionInfo, truncated bool, err error) {
-	open, more, err := r.starter.listRuns(ctx, Filter{Open: true, TaskQueue: filter.TaskQueue}.query(), maxJobs)
-	if err != nil {
-		return nil, false, err
-	}
-	open = slices.DeleteFunc(open, func(info *workflowpb.WorkflowExecutionInfo) bool {
-		entry := newEntry(info)
-		return entry.Stage != "" && r.running(entry, entry.StartedAt)
-	})
 	oldest := r.now.Add(-kie.MediaKept - maxTaskDuration).UTC().Format(time.RFC3339)
 	since := " AND CloseTime > '" + oldest + "'"
-	ended, moreEnded, err := r.starter.listRuns(ctx, Filter{Failed: true, TaskQueue: filter.TaskQueue}.query()+since, maxJobs)
-	if err != nil {
-		return nil, false, err
+	for _, query := range []string{
+		Filter{Open: true, TaskQueue: filter.TaskQueue}.query(),
+		Filter{Failed: true, TaskQueue: filter.TaskQueue}.query() + since,
+		Filter{TaskQueue: filter.TaskQueue}.query() + " AND " + visibility.Equals("ExecutionStatus", "Completed") + since,
+	} {
+		listed, more, err := r.starter.listRuns(ctx, query, maxJobs)
+		if err != nil {
+			return nil, false, err
+		}
+		candidates, truncated = append(candidates, slices.DeleteFunc(listed, r.leavesNothing)...), truncated || more
 	}
-	completed, moreCompleted, err := r.starter.listRuns(ctx, Filter{Closed: true, TaskQueue: filter.TaskQueue}.query()+
-		" AND "+visibility.Equals("ExecutionStatus", "Completed")+since, maxJobs)
-	// Nearly all of them have left nothing, which the memo in the list shows.
-	completed = slices.DeleteFunc(completed, func(info *workflowpb.WorkflowExecutionInfo) bool { return !r.starter.runs.LeavesPayments(info) })
-	candidates = slices.Concat(open, ended, completed)
 	slices.SortFunc(candidates, func(a, b *workflowpb.WorkflowExecutionInfo) int {
 		return a.GetStartTime().AsTime().Compare(b.GetStartTime().AsTime())
 	})
-	return candidates, more || moreEnded || moreCompleted, err
+	return candidates, truncated, nil
 }
 
-// running reports whether the task of an open job, submitted at a time, is taken to
-// be still running.
-func (r *riskSearch) running(entry Entry, submittedAt time.Time) bool {
-	return entry.State.Open() && entry.Stage != workflows.StageCollecting && r.now.Sub(submittedAt) < maxTaskDuration
-}
-
-// count counts the error of one examination.
-func (r *riskSearch) count(ctx context.Context, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case err == nil, runs.NotFound(err), errors.Is(err, ErrNoJob):
-	case ctx.Err() != nil:
-		r.missed++
-	default:
-		r.unread++
-		r.readErr = errorText(err)
+// leavesNothing reports whether a list shows that a run has no video at risk: its task
+// is running, or it has completed and its memo names no other task.
+func (r *riskSearch) leavesNothing(info *workflowpb.WorkflowExecutionInfo) bool {
+	entry := newEntry(info)
+	if entry.State == StateCompleted {
+		return !r.starter.runs.LeavesPayments(info)
 	}
-}
-
-// examine adds the videos that a job has left, if the run may have left one.
-func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	run, err := r.starter.runs.Run(ctx, info)
-	if err != nil || !run.Facts.PaidOpen {
-		return err
-	}
-	if risk, err := r.risk(ctx, runs.Payment{Run: run, TaskID: run.Facts.TaskID}); err != nil || r.running(risk.Entry, risk.Since) {
-		return err
-	}
-	id, runID := info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()
-	latest, err := r.starter.describe(ctx, id, "")
-	if err != nil && !errors.Is(err, ErrNoJob) {
-		return err
-	}
-	job := runs.Job{run}
-	if last := latest.GetWorkflowExecutionInfo(); last.GetExecution().GetRunId() != runID || last.GetFirstRunId() != runID {
-		// Temporal limits lists to 10 a second, so that jobs of one run have none.
-		r.mu.Lock()
-		read := r.read[id]
-		r.read[id] = true
-		r.mu.Unlock()
-		if read {
-			return nil
-		}
-		if job, err = r.starter.runs.Job(ctx, id, run); err != nil {
-			return err
-		}
-	}
-	for _, payment := range job.Payments() {
-		if payment.Stored || payment.NoVideo || !payment.Run.Facts.PaidOpen {
-			continue
-		}
-		if err := r.add(ctx, payment); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// risk returns a payment as a video at risk, with the stage of an open run. Only the
-// task of the run has times: another one may be older.
-func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, error) {
-	risk := Risk{Entry: newEntry(payment.Run.Info), Failure: endType(payment.Run), CountedFrom: FromJob}
-	if risk.State.Open() && risk.Stage == "" {
-		described, err := r.starter.describe(ctx, risk.WorkflowID, risk.RunID)
-		if err != nil {
-			return risk, err
-		}
-		risk.Stage = storedStage(described)
-	}
-	risk.TaskID, risk.Since = payment.TaskID, risk.StartedAt
-	switch facts := payment.Run.Facts; {
-	case facts.TaskID != "" && facts.TaskID != payment.TaskID:
-	case !facts.EndedAt.IsZero():
-		risk.CountedFrom, risk.Since = FromEnd, facts.EndedAt
-	case !facts.SubmittedAt.IsZero():
-		risk.CountedFrom, risk.Since = FromSubmission, facts.SubmittedAt
-	}
-	risk.Since = risk.Since.UTC()
-	risk.DeletedAt = risk.Since.Add(kie.MediaKept)
-	risk.HoursLeft = int(risk.DeletedAt.Sub(r.now) / time.Hour)
-	return risk, nil
-}
-
-// add adds a payment unless its task is running, an open job searches for it, an
-// operator has given it up or another job has an end for it. Of a task of two jobs the
-// open job, which collects it, and the shorter time are shown.
-func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
-	risk, err := r.risk(ctx, payment)
-	if err != nil || r.running(risk.Entry, risk.Since) || risk.TaskID == "" && (payment.Run.Open() || payment.Run.Facts.WrittenOff) {
-		return err
-	}
-	settled, complete := false, true
-	if risk.TaskID != "" {
-		settled, complete, err = r.starter.runs.Settled(ctx, risk.TaskID)
-	}
-	if err != nil || settled {
-		return err
-	}
-	r.showCollector(ctx, &risk)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.noTaskAttribute = r.noTaskAttribute || !complete
-	key := cmp.Or(risk.TaskID, "job "+risk.WorkflowID)
-	if other, found := r.found[key]; found {
-		if other.Since.Before(risk.Since) {
-			risk, other = other, risk
-		}
-		if other.State.Open() {
-			risk.Entry, risk.Failure = other.Entry, other.Failure
-		}
-	}
-	r.found[key] = risk
-	return nil
-}
-
-// showCollector shows the open job that collects the task of an ended one. Without an
-// answer of Temporal the ended job is shown.
-func (r *riskSearch) showCollector(ctx context.Context, risk *Risk) {
-	if risk.TaskID == "" || risk.State.Open() {
-		return
-	}
-	described, err := r.starter.describe(ctx, runs.CollectorID(risk.TaskID), "")
-	if err != nil {
-		return
-	}
-	entry := newEntry(described.GetWorkflowExecutionInfo())
-	if entry.State.Open() {
-		entry.Stage, entry.TaskID = cmp.Or(entry.Stage, storedStage(described)), risk.TaskID
-		risk.Entry, risk.Failure = entry, ""
-	}
+	return entry.Stage != "" && r.running(entry, entry.StartedAt)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/kie"
+	"lumaflow/test/compressed"
 	"lumaflow/webhook"
 )
 
@@ -23,7 +24,7 @@ var signedAt = time.Unix(1755078480, 0)
 func FuzzWebhook(f *testing.F) {
 	own := newFixture(f).path("a/b")
 	for _, path := range []string{own, own + "/", "/" + own, "//callbacks/./luma/../x", "/healthz", "/%2e%2e/", own + "?x", "/callbacks/luma/" + own[len(own)-43:] + "/x", "/callbacks/luma/0" + own[len(own)-43:] + "0/x"} {
-		f.Add(http.MethodPost, path, "application/json", "", "", []byte(success("t")))
+		f.Add(http.MethodPost, path, "application/json", "", "", "", []byte(success("t")))
 	}
 	timestamp, signature := kie.Sign(hmacKey, "t", signedAt)
 	for _, body := range []string{
@@ -31,10 +32,17 @@ func FuzzWebhook(f *testing.F) {
 		`{"msg":` + fmt.Sprintf("%q", own) + `,"taskId":"t"}`, success(own), success(own[len(own)-43:]),
 		`{"code":200,"data":{"taskId":"t","resultUrls":"[http://a/b.mp4]"}}`, strings.Repeat("[", 10_000),
 	} {
-		f.Add(http.MethodPost, own, "", timestamp, signature, []byte(body))
+		f.Add(http.MethodPost, own, "", "", timestamp, signature, []byte(body))
 	}
-	f.Add("GET", own, "text/plain", "", "", []byte(nil))
-	f.Fuzz(func(t *testing.T, method, path, contentType, timestamp, signature string, body []byte) {
+	for coding, body := range map[string]string{
+		"gzip": compressed.Gzip(success("t")), "": compressed.Gzip(success("t")), "deflate": compressed.Zlib(success("t")),
+		"br": success("t"), "GZIP": compressed.Gzip(success("t"))[:40], "gzip, gzip": compressed.Gzip(compressed.Gzip(success("t"))),
+		"x-gzip": compressed.Gzip(strings.Repeat(" ", 2<<20)), "deflate ": compressed.Zlib(strings.Repeat("[", 2<<20)),
+	} {
+		f.Add(http.MethodPost, own, "text/plain", coding, timestamp, signature, []byte(body))
+	}
+	f.Add("GET", own, "text/plain", "", "", "", []byte(nil))
+	f.Fuzz(func(t *testing.T, method, path, contentType, coding, timestamp, signature string, body []byte) {
 		target, err := url.ParseRequestURI(path)
 		if err != nil {
 			t.Skip("net/http rejects the path")
@@ -44,6 +52,7 @@ func FuzzWebhook(f *testing.F) {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(string(body)))
 			r.Method, r.URL, r.RequestURI = method, target, path
 			r.Header.Set("Content-Type", contentType)
+			r.Header.Set("Content-Encoding", coding)
 			r.Header.Set(kie.TimestampHeader, timestamp)
 			r.Header.Set(kie.SignatureHeader, signature)
 			response := f.do(r)

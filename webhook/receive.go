@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,6 +21,9 @@ const (
 	// answerTime bounds an admitted callback, from its body to its answer. It is
 	// below the 15 s that kie.ai documents as its own timeout.
 	answerTime = 10 * time.Second
+	// forgedTime bounds the rest of a body without a valid token, which is read only
+	// to answer 413 if it is too large.
+	forgedTime = 2 * time.Second
 	// busyPause and outagePause are the Retry-After of a callback if all slots
 	// are taken, or if Temporal did not accept the signal or the collecting job.
 	busyPause   = 5 * time.Second
@@ -54,42 +56,40 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request) {
 	result.write(w)
 }
 
-// process checks size, token, content and signature, in this order of
-// precedence, and then signals the job. The token is verified before the body is
-// read, so that a body without a valid token is discarded and occupies no slot.
+// process checks size, token, content and signature, in this order of precedence,
+// and then signals the job. The token is verified before the body is read: a body
+// without a valid token is discarded, never decoded. A slot is occupied only from the
+// end of the body on.
 func (h *handler) process(w http.ResponseWriter, r *http.Request, d *delivery) outcome {
 	h.authenticate(r, d)
 	if r.ContentLength > kie.MaxBody {
 		return rejected(http.StatusRequestEntityTooLarge, "too large", nil)
 	}
 	if !d.authentic {
+		// Not every ResponseWriter of a test has deadlines.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(forgedTime))
 		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, kie.MaxBody)); tooLarge(err) {
 			return rejected(http.StatusRequestEntityTooLarge, "too large", nil)
 		}
 		return unauthorized("wrong token", metrics.CallbackForged, nil)
 	}
+	// The signal does not depend on the sender's connection.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
+	defer cancel()
+	body, rejection, ok := h.readBody(w, r, d.workflowID)
+	if !ok {
+		return rejection
+	}
+	keepOpen(r.Context())
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
 	default:
 		return retryLater("too many callbacks at once", metrics.CallbackBusy, busyPause, nil)
 	}
-	// The signal does not depend on the sender's connection.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)
-	defer cancel()
-
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, kie.MaxBody))
-	switch {
-	case tooLarge(err):
-		return rejected(http.StatusRequestEntityTooLarge, "too large", nil)
-	case err != nil:
-		return rejected(http.StatusBadRequest, "incomplete body", err)
-	case !isJSON(r.Header):
-		return rejected(http.StatusUnsupportedMediaType, "content type is not application/json", nil)
-	}
-	decoded, err := kie.DecodeCallback(body)
-	if err != nil {
-		return rejected(http.StatusBadRequest, "no callback of kie.ai", err)
+	decoded, rejection, ok := h.decode(ctx, r.Header, body)
+	if !ok {
+		return rejection
 	}
 	d.code = decoded.Code
 	if rejection, ok := h.identify(r.Header, decoded.TaskIDs, d); !ok {
@@ -162,20 +162,4 @@ var lateLabels = map[runs.Outcome]string{
 	runs.Collecting: metrics.CallbackCollecting,
 	runs.Stored:     metrics.CallbackStored,
 	runs.AtRisk:     metrics.CallbackAtRisk,
-}
-
-// isJSON accepts a missing content type: kie.ai documents application/json, but
-// some of its API's answers have had none.
-func isJSON(header http.Header) bool {
-	given := header.Get("Content-Type")
-	if given == "" {
-		return true
-	}
-	mediaType, _, err := mime.ParseMediaType(given)
-	return mediaType == "application/json" && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter))
-}
-
-func tooLarge(err error) bool {
-	_, exceeded := errors.AsType[*http.MaxBytesError](err)
-	return exceeded
 }

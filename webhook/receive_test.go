@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/kie"
+	"lumaflow/test/compressed"
 )
 
 // unread is a body that fails the test when it is read.
@@ -34,11 +35,11 @@ func TestAnswers(t *testing.T) {
 	path := newFixture(t).path("j")
 	forged := path[:len(path)-43] + strings.Repeat("A", 43)
 	tests := []struct {
-		name, method, path, contentType, body string
-		chunked                               bool
-		want                                  int
-		answer                                string
-		signals                               int
+		name, method, path, contentType, coding, body string
+		chunked                                       bool
+		want                                          int
+		answer                                        string
+		signals                                       int
 	}{
 		{name: "callback", want: 200, answer: "received", signals: 1},
 		{name: "parameters", contentType: "application/json; charset=utf-8", want: 200, signals: 1},
@@ -69,10 +70,37 @@ func TestAnswers(t *testing.T) {
 		{name: "token as task id", body: success("x" + path[len(path)-43:]), want: 400},
 		{name: "deep", body: strings.Repeat("[", 100_000), want: 400},
 
-		{name: "form", contentType: "application/x-www-form-urlencoded", want: 415},
-		{name: "text", contentType: "text/plain", want: 415},
-		{name: "other JSON", contentType: "application/problem+json", want: 415},
-		{name: "content type is noise", contentType: "\x00;;;", want: 415},
+		{name: "JSON as a form", contentType: "application/x-www-form-urlencoded", want: 200, signals: 1},
+		{name: "JSON as text", contentType: "text/plain", want: 200, signals: 1},
+		{name: "JSON as a video", contentType: "video/mp4", want: 200, signals: 1},
+		{name: "other JSON", contentType: "application/problem+json", want: 200, signals: 1},
+		{name: "content type is noise", contentType: "\x00;;;", want: 200, signals: 1},
+		{name: "UTF-16", body: "\xff\xfe{\x00\"\x00t\x00a\x00s\x00k\x00I\x00d\x00\"\x00:\x00\"\x00t\x00\"\x00}\x00", want: 200, signals: 1},
+
+		{name: "form", contentType: "application/x-www-form-urlencoded", body: "taskId=t", want: 415},
+		{name: "text", contentType: "text/plain", body: "taskId: t", want: 415},
+		{name: "page", contentType: "text/html", body: "<title>Blocked</title>", want: 415},
+		{name: "text without a label", contentType: "none", body: "taskId: t", want: 400},
+		{name: "text as other JSON", contentType: "application/problem+json", body: "taskId: t", want: 400},
+		{name: "JSON without a task id as text", contentType: "text/plain", body: "{}", want: 400},
+		{name: "list as text", contentType: "text/plain", body: "[1]", want: 400},
+
+		{name: "gzip", coding: "gzip", body: compressed.Gzip(success("t")), want: 200, signals: 1},
+		{name: "gzip in upper case", coding: "GZIP", body: compressed.Gzip(success("t")), want: 200, signals: 1},
+		{name: "gzip without a label", body: compressed.Gzip(success("t")), want: 200, signals: 1},
+		{name: "gzip as its own type", contentType: "application/gzip", body: compressed.Gzip(success("t")), want: 200, signals: 1},
+		{name: "gzip in two members", coding: "gzip", body: compressed.Gzip(success("t")[:20], success("t")[20:]), want: 200, signals: 1},
+		{name: "gzip without its end", coding: "gzip", body: compressed.Gzip(success("t"))[:len(compressed.Gzip(success("t")))-8], want: 200, signals: 1},
+		{name: "deflate", coding: "deflate", body: compressed.Zlib(success("t")), want: 200, signals: 1},
+		{name: "labelled gzip and plain", coding: "gzip", want: 200, signals: 1},
+		{name: "labelled br and plain", coding: "br", want: 200, signals: 1},
+		{name: "largest body in gzip", coding: "gzip", body: compressed.Gzip(padded(kie.MaxBody)), want: 200, signals: 1},
+		{name: "gzip of no JSON", coding: "gzip", body: compressed.Gzip("taskId=t"), want: 400},
+		{name: "gzip cut short", coding: "gzip", body: compressed.Gzip(success("t"))[:60], want: 400},
+		{name: "gzip header alone", coding: "gzip", body: "\x1f\x8b\x08", want: 400},
+		{name: "gzip bomb", coding: "gzip", body: compressed.Gzip(success("t") + strings.Repeat(" ", 100<<20)), want: 413, answer: "too large"},
+		{name: "one byte too much in gzip", coding: "gzip", body: compressed.Gzip(padded(kie.MaxBody + 1)), want: 413},
+		{name: "deflate bomb", coding: "deflate", body: compressed.Zlib(strings.Repeat(" ", 10<<20)), want: 413},
 
 		{name: "too large", body: padded(kie.MaxBody + 1), want: 413, answer: "too large"},
 		{name: "too large in chunks", body: padded(kie.MaxBody + 1), chunked: true, want: 413},
@@ -91,7 +119,8 @@ func TestAnswers(t *testing.T) {
 		{name: "size before token in chunks", path: forged, body: padded(kie.MaxBody + 1), chunked: true, want: 413},
 		{name: "token before content type", path: forged, contentType: "text/plain", want: 401},
 		{name: "token before JSON", path: forged, body: "none", want: 401},
-		{name: "content type before JSON", contentType: "text/plain", body: "none", want: 415},
+		{name: "token before coding", path: forged, coding: "gzip", body: compressed.Gzip(padded(kie.MaxBody + 1)), want: 401},
+		{name: "empty with another content type", contentType: "text/plain", body: "none", want: 415},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -116,6 +145,9 @@ func TestAnswers(t *testing.T) {
 				r.Header.Del("Content-Type")
 			default:
 				r.Header.Set("Content-Type", test.contentType)
+			}
+			if test.coding != "" {
+				r.Header.Set("Content-Encoding", test.coding)
 			}
 			if test.chunked {
 				r.ContentLength = -1
@@ -183,6 +215,9 @@ func TestSignatures(t *testing.T) {
 		{name: "timestamp is no number", headers: []string{"now", sign("t", now)[1]}, want: 401},
 		{name: "no signature", headers: []string{sign("t", now)[0], ""}, want: 401},
 		{name: "JSON before signature", body: "{}", want: 400},
+		// The signature covers task id and timestamp, so that no coding affects it.
+		{name: "signed and compressed", body: compressed.Gzip(success("t")), headers: sign("t", now), want: 200, taskID: "t"},
+		{name: "another task's, compressed", body: compressed.Gzip(success("t")), headers: sign("u", now), want: 401},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

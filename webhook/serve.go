@@ -17,7 +17,7 @@ const (
 	// writeTime runs from the end of the header and covers body, signal and
 	// answer.
 	writeTime = readTime + answerTime + 2*time.Second
-	idleTime  = 2 * time.Minute
+	idleTime  = 30 * time.Second
 	// drainTime covers a callback that arrived just before the drain.
 	drainTime = writeTime
 	// maxHeaderBytes fits the longest path, a job id of 1000 escaped bytes.
@@ -28,17 +28,21 @@ const (
 	shutdownDelay = 5 * time.Second
 )
 
-// Serve serves handler on listener, which it owns, with every timeout set, until
+// Serve serves handler on listener, which it owns, with every timeout set and at
+// most maxConnections connections, until
 // ctx ends. It then drains and returns nil, as serving.Run describes. It logs
 // "webhook listening" with the address, in which the real port stands for :0.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
-	return serving.Run(ctx, listener, &http.Server{
+	bounded := newConnections(listener, maxConnections)
+	return serving.Run(ctx, bounded, &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       readTime,
 		WriteTimeout:      writeTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         bounded.changed,
+		ConnContext:       withConnection,
 		// The router answers "OPTIONS *", with 404 like every unknown path.
 		DisableGeneralOptionsHandler: true,
 	}, "webhook", drainTime, logger)

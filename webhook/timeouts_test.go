@@ -59,8 +59,8 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 		{"nothing sent", "", 5 * time.Second},
 		{"half a header", "POST " + f.path("j") + " HTTP/1.1\r\nHost:", 5 * time.Second},
 		{"half a body", "POST " + f.path("j") + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", 8 * time.Second},
-		{"half a body without a valid token", "POST " + f.path("j") + "x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", 8 * time.Second},
-		{"idle", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 2 * time.Minute},
+		{"half a body without a valid token", "POST " + f.path("j") + "x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", 2 * time.Second},
+		{"idle", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 30 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -21,9 +21,8 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// maxInFlight bounds the authentic callbacks in flight; further ones are answered
-// 503. It bounds the memory for bodies (1 MiB each) and the open calls to
-// Temporal.
+// maxInFlight bounds the authentic callbacks that are read to their end and not yet
+// answered, and thereby the open calls to Temporal; further ones are answered 503.
 const maxInFlight = 256
 
 // Options configures the handler. Signaler, Collector, Namespace and Secrets are
@@ -52,6 +51,9 @@ type handler struct {
 	options Options
 	limiter *limiter
 	slots   chan struct{}
+	// large are the permits for large bodies, decoding those for the decoding of any.
+	large    *permits
+	decoding chan struct{}
 }
 
 // New returns the webhook's HTTP handler. It serves callbacks and /healthz and
@@ -67,9 +69,11 @@ func New(options Options) http.Handler {
 		options.Metrics = client.MetricsNopHandler
 	}
 	h := &handler{
-		options: options,
-		limiter: newLimiter(),
-		slots:   make(chan struct{}, maxInFlight),
+		options:  options,
+		limiter:  newLimiter(),
+		slots:    make(chan struct{}, maxInFlight),
+		large:    newPermits(maxLarge, maxLargePerJob),
+		decoding: make(chan struct{}, maxDecoding),
 	}
 	// Routes match the path as sent, since a job id may contain slashes and dots.
 	// A cleaned path would be answered with a redirect, which loses the callback.

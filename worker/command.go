@@ -79,7 +79,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	defer observed.Close() //nolint:contextcheck // traces are flushed after ctx has ended
-	// 3. Work directory, output and key: without them no task can succeed.
+	// 3. Work directory, output, proxy and key: without them no task can succeed.
 	options, err := c.activityOptions(ctx, logger)
 	if err != nil {
 		return err
@@ -162,6 +162,13 @@ func (c *Command) activityOptions(ctx context.Context, logger *slog.Logger) (act
 	if err != nil {
 		return none, err
 	}
+	through, err := c.CheckProxy(ctx, fetcher)
+	if err != nil {
+		return none, err
+	}
+	if through != "" {
+		logger.Info("results are downloaded through a proxy", "proxy", through)
+	}
 	if err := checkKey(ctx, provider, logger); err != nil {
 		return none, err
 	}
@@ -173,6 +180,7 @@ func (c *Command) activityOptions(ctx context.Context, logger *slog.Logger) (act
 		Secrets:      secrets,
 		PollAfter:    c.PollAfter,
 		PollInterval: c.PollInterval,
+		KeepSource:   c.KeepSource,
 	}, nil
 }
 

@@ -31,8 +31,9 @@ type Settings struct {
 	PollInterval      time.Duration `env:"POLL_INTERVAL" default:"30s" help:"Pause between polls."`
 	DeploymentName    string        `env:"TEMPORAL_DEPLOYMENT_NAME" placeholder:"NAME" help:"Temporal worker deployment that this worker belongs to; jobs then stay with the version they began on. Empty: no versions."`
 	BuildID           string        `name:"build-id" env:"TEMPORAL_WORKER_BUILD_ID" placeholder:"ID" help:"Version of the code within the deployment. Default: the revision this build was made from."`
-	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Allow result links with http and to private addresses (development)."`
-	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results from these hosts and their subdomains only. Default: any public host."`
+	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Allow links of results and sources with http and to private addresses (development)."`
+	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results and sources from these hosts and their subdomains only. Default: any public host."`
+	KeepSource        bool          `env:"KEEP_SOURCE" help:"Keep a copy of each source video beside its result."`
 }
 
 // Pace rejects a task queue, a submission rate or poll intervals out of range.
@@ -126,6 +127,18 @@ func (s *Settings) workDir() (string, error) {
 		return "", command.Usagef("WORK_DIR is not set and there is no user cache folder: %w", err)
 	}
 	return filepath.Join(cache, "lumaflow", "work"), nil
+}
+
+// CheckProxy checks that results can be downloaded through the proxy of the
+// environment, before anything is paid: by FETCH_ALLOW_HOSTS, or by the example of
+// kie.ai's own host. It returns the host and port of the proxy, empty without one.
+func (s *Settings) CheckProxy(ctx context.Context, fetcher *fetch.Fetcher) (string, error) {
+	examples := []string{s.KieBaseURL, kie.DefaultBaseURL}
+	if s.FetchAllowPrivate {
+		// A simulated kie.ai serves the results too.
+		examples = examples[:1]
+	}
+	return fetcher.CheckProxy(ctx, examples...)
 }
 
 func userAgent() string { return kie.UserAgent(command.Version()) }

@@ -110,6 +110,7 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 	jobs.RegisterActivity(acts.Confirm)
 	jobs.RegisterActivity(acts.Poll)
 	jobs.RegisterActivity(acts.Download)
+	jobs.RegisterActivity(acts.KeepSource)
 	jobs.RegisterActivity(acts.WriteReceipt)
 	batches.Register(jobs)
 	jobs.RegisterActivity(options.Batches.CheckManifest)

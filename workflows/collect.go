@@ -44,7 +44,7 @@ func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion
 
 // writeReceipt stores the receipt. A local activity writes it within the workflow
 // task; a regular activity retries it if the store does not accept it at once.
-func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed completion, files []activities.Downloaded) error {
+func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed completion, files []activities.Downloaded, source *activities.KeptSource) error {
 	receipt := activities.ReceiptInput{
 		TaskID:         task.id,
 		Name:           j.input.Name,
@@ -57,6 +57,7 @@ func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed compl
 		CompletedAt:    completed.record.CompletedAt,
 		Files:          files,
 		Batch:          j.input.Batch,
+		Source:         source,
 	}
 	err := workflow.ExecuteLocalActivity(localReceiptPolicy(ctx), a.WriteReceipt, receipt).Get(ctx, nil)
 	if err != nil && !temporal.IsCanceledError(err) {

@@ -29,14 +29,19 @@ const (
 
 var withCallbacks = activities.Settings{Callbacks: true, PollAfter: 10 * time.Minute}
 
+// deadlockTimeout is the time of a workflow task. On a busy machine it may take more
+// than a second, the SDK's default limit for a deadlock.
+const deadlockTimeout = time.Minute
+
 // jobEnv runs ModifyVideo in a test environment, which skips time, against
 // scripted activities.
 type jobEnv struct {
 	*testsuite.TestWorkflowEnvironment
 	t *testing.T
-	// submissions counts the calls of Submit.
-	submissions int
-	metrics     metricstest.Recorder
+	// submissions counts the calls of Submit, submitting those that the workflow waits
+	// for.
+	submissions, submitting int
+	metrics                 metricstest.Recorder
 }
 
 func newJobEnv(t *testing.T) *jobEnv {
@@ -61,11 +66,10 @@ func (env *jobEnv) prepareActivities() {
 	env.RegisterActivity(a.Identify)
 	env.RegisterActivity(a.Poll)
 	env.RegisterActivity(a.Download)
+	env.RegisterActivity(a.KeepSource)
 	env.RegisterActivity(a.WriteReceipt)
-	// On a busy machine a workflow task may take more than a second, the SDK's
-	// default limit for a deadlock.
 	env.SetTestTimeout(time.Minute)
-	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: deadlockTimeout})
 }
 
 // onSubmit scripts the calls of Submit, in order.

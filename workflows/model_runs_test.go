@@ -134,10 +134,15 @@ func (m *model) beginRun(terminates bool) {
 	m.mu.Unlock()
 	m.prepareActivities()
 	runID := m.runID()
-	m.withInfo(func(info *workflow.Info) { info.FirstRunID, info.WorkflowExecution.RunID = "run-1", runID })
+	m.withInfo(func(info *workflow.Info) {
+		info.FirstRunID, info.WorkflowExecution.RunID = "run-1", runID
+		if m.cron {
+			info.CronSchedule = "@daily"
+		}
+	})
 	m.RegisterWorkflowWithOptions(m.jobUnderTest, workflow.RegisterOptions{Name: underTest})
 	m.RegisterWorkflowWithOptions(m.collector, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
-	m.sent, m.knownTask, m.cancelled, m.usesCallbackURLs, m.finalStage = nil, "", false, false, ""
+	m.sent, m.knownTask, m.cancelled, m.usesCallbackURLs, m.inFlight, m.finalStage = nil, "", false, false, false, ""
 	m.terminates = terminates
 	if previous != nil {
 		m.SetStartTime(previous.Now().Add(time.Second))
@@ -155,7 +160,7 @@ func (m *model) applySignalsAgain() {
 	if m.chance("is a retry", 3) {
 		return
 	}
-	m.RegisterDelayedCallback(func() {
+	m.event(func() {
 		for _, signal := range again {
 			if signal.name == workflows.CallbackSignal.Name {
 				m.sent = append(m.sent, m.Now())

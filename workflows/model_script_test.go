@@ -18,15 +18,14 @@ import (
 func (m *model) scriptSubmissions() {
 	next := m.script("submissions", "refused", "accepted", "accepted", "unknown", "unknown unsent", "held", "stays held", "refused", "expired",
 		"died", "died refused", "died sending", "died sending", "died unsent", "died with reset heartbeats", "died with early evidence", "died accepted", "in flight")
-	// Callbacks may arrive before the answer to the submission. A submission that
-	// may be cancelled has no latency: the test environment drops the result of a
-	// cancelled activity, which the server does not.
-	latency := time.Duration(rapid.SampledFrom([]int{0, 0, 30, 120}).Draw(m.r, "latency")) * time.Second
+	// Callbacks may arrive before the answer to the submission. One that may be
+	// cancelled has no latency, because no event happens during it.
+	m.latency = time.Duration(rapid.SampledFrom([]int{0, 0, 30, 120}).Draw(m.r, "latency")) * time.Second
 	if m.allowed > 1 || m.cancelled {
-		latency = 0
+		m.latency = 0
 	}
 	env := m.TestWorkflowEnvironment
-	m.OnActivity(a.Submit, anything, anything).After(latency).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
+	m.OnActivity(a.Submit, anything, anything).After(m.latency).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if env != m.TestWorkflowEnvironment {
@@ -87,6 +86,7 @@ func (m *model) scriptSubmissions() {
 			m.timedOut = append(m.timedOut, attempt{evidence, true})
 			evidence.TaskID = ""
 			m.signal(workflows.IntentSignal.Name, evidence)
+			m.inFlight = true
 			return activities.Submitted{}, activity.ErrResultPending
 		case "died accepted":
 			evidence := m.charge(in)
@@ -192,7 +192,7 @@ func (m *model) sendCallbacks() {
 		if callback.Code != 200 {
 			callback.ResultURLs = []string{failureURL}
 		}
-		m.RegisterDelayedCallback(func() {
+		m.event(func() {
 			if m.IsWorkflowCompleted() {
 				return // The server rejects signals to a closed run.
 			}
@@ -208,7 +208,7 @@ func (m *model) sendLateEvidence() {
 	for range rapid.IntRange(0, 4).Draw(m.r, "late evidence") {
 		conclusive := !m.chance("inconclusive", 4)
 		withUnrelated := m.chance("with one that never sent", 3)
-		m.RegisterDelayedCallback(func() {
+		m.event(func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if m.IsWorkflowCompleted() || len(m.timedOut) == 0 {
@@ -276,7 +276,7 @@ func (m *model) sendResolutions() {
 			{Action: workflows.WriteOff},
 			{Action: "nonsense"},
 		}).Draw(m.r, "resolution")
-		if resolution.Action == workflows.Resubmit {
+		if resolution.Action == workflows.Resubmit && !m.cron {
 			m.allowed++
 		}
 		if resolution.Action == workflows.AdoptTask {

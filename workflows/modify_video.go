@@ -64,6 +64,7 @@ func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
+	source := j.keepSource(ctx, task)
 	completed, err := j.awaitEnd(ctx, task)
 	if err != nil {
 		return ModifyVideoResult{}, err
@@ -72,7 +73,14 @@ func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
-	if err := j.writeReceipt(ctx, task, completed, files); err != nil {
+	if j.input.TaskID == "" {
+		countDelay(ctx, completed.record.CompletedAt)
+	}
+	kept, err := j.awaitSource(ctx, task, source)
+	if err != nil {
+		return ModifyVideoResult{}, err
+	}
+	if err := j.writeReceipt(ctx, task, completed, files, kept); err != nil {
 		return ModifyVideoResult{}, err
 	}
 	return ModifyVideoResult{

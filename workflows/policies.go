@@ -36,11 +36,14 @@ func submitPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 // and an operator may wait for it.
 var recoveryPriority = temporal.Priority{PriorityKey: 1}
 
-// earlierRunsPolicy is for reading the earlier runs of the job from Temporal.
+// earlierRunsPolicy is for reading the earlier runs of the job from Temporal. The
+// activity ends an attempt in time and continues in the next; one run has at most 50 MB
+// of history.
 func earlierRunsPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
-		StartToCloseTimeout:    time.Minute,
+		StartToCloseTimeout:    10 * time.Minute,
+		HeartbeatTimeout:       30 * time.Second,
 		Priority:               recoveryPriority,
 		Summary:                "read the payments of the earlier runs of this job",
 		RetryPolicy:            backoff(),
@@ -86,6 +89,13 @@ func downloadPolicy(ctx workflow.Context, summary string, deadline time.Time) wo
 		Summary:                summary,
 		RetryPolicy:            backoff(),
 	})
+}
+
+// sourcePolicy is for the copy of the source. The job cancels it once its videos have
+// been stored for sourceGrace, and waits for the outcome of a running attempt, so that
+// the receipt lists what is stored.
+func sourcePolicy(ctx workflow.Context, taskID string, deadline time.Time) workflow.Context {
+	return downloadPolicy(ctx, "keep the source of task "+taskID, deadline)
 }
 
 // confirmPolicy is for one read of the record within the workflow task that received

@@ -13,6 +13,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/internal/paid/runs"
+	"lumaflow/internal/store"
 )
 
 // activityCall is the script of one call of an activity.
@@ -23,6 +24,7 @@ type (
 	identifyCall = activityCall[activities.IdentifyInput, activities.Identified]
 	pollCall     = activityCall[activities.PollInput, activities.Finished]
 	downloadCall = activityCall[activities.DownloadInput, activities.Downloaded]
+	sourceCall   = activityCall[activities.SourceInput, activities.KeptSource]
 	receiptCall  = activityCall[activities.ReceiptInput, struct{}]
 	earlierCall  = activityCall[struct{}, activities.Earlier]
 	confirmCall  = activityCall[string, activities.Finished]
@@ -62,6 +64,7 @@ func (sa *scriptedActivities) register(w worker.ActivityRegistry) {
 	w.RegisterActivityWithOptions(scripted(sa, "Identify", func(s scenario) []identifyCall { return s.identify }, nil), as("Identify"))
 	w.RegisterActivityWithOptions(scripted(sa, "Poll", func(s scenario) []pollCall { return s.poll }, finishes(resultURL)), as("Poll"))
 	w.RegisterActivityWithOptions(scripted(sa, "Download", func(s scenario) []downloadCall { return s.download }, stored), as("Download"))
+	w.RegisterActivityWithOptions(scripted(sa, "KeepSource", func(s scenario) []sourceCall { return s.source }, keepsSource), as("KeepSource"))
 	write := scripted(sa, "WriteReceipt", func(s scenario) []receiptCall { return s.receipt }, written)
 	w.RegisterActivityWithOptions(func(ctx context.Context, in activities.ReceiptInput) error {
 		_, err := write(ctx, in)
@@ -242,6 +245,14 @@ func runsUntilCancelled(ctx context.Context, _ *recording, _ activities.Download
 			activity.RecordHeartbeat(ctx, activities.DownloadProgress{Bytes: 1000, Total: 1_234_567})
 		}
 	}
+}
+
+func keepsSource(_ context.Context, _ *recording, in activities.SourceInput) (activities.KeptSource, error) {
+	name := "luma_source_" + in.TaskID + ".mp4"
+	return activities.KeptSource{ReceiptFile: &store.ReceiptFile{
+		Name: name, Location: "file:///videos/" + name, URLHost: "cdn.example.org", ETag: `"2"`, Bytes: 2_345_678,
+		SHA256: "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", Duration: "10s", Width: 1920, Height: 1080,
+	}}, nil
 }
 
 func written(context.Context, *recording, activities.ReceiptInput) (struct{}, error) {

@@ -38,6 +38,7 @@ type scenario struct {
 	identify []identifyCall
 	poll     []pollCall
 	download []downloadCall
+	source   []sourceCall
 	receipt  []receiptCall
 	earlier  []earlierCall
 	confirm  []confirmCall
@@ -139,6 +140,18 @@ func (rec *recording) awaitRetry(name string) {
 	rec.awaitPending(name, enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, 2)
 }
 
+// awaitEnd waits until an activity was called and none is pending.
+func (rec *recording) awaitEnd(name string) {
+	rec.t.Helper()
+	rec.eventually(name+" has ended", func() bool {
+		rec.mu.Lock()
+		called := rec.calls[name] > 0
+		rec.mu.Unlock()
+		job, err := rec.client.DescribeWorkflow(rec.ctx, rec.scenario.name, "")
+		return called && err == nil && len(job.RawResponse.GetPendingActivities()) == 0 && job.RawResponse.GetPendingWorkflowTask() == nil
+	})
+}
+
 func (rec *recording) awaitPending(name string, state enumspb.PendingActivityState, attempt int32) {
 	rec.t.Helper()
 	rec.eventually(name+" is "+state.String(), func() bool {
@@ -222,6 +235,6 @@ func (rec *recording) checkEnd(err error) {
 
 // scenarios are all jobs that are recorded and replayed.
 func scenarios() []scenario {
-	return slices.Concat(plainScenarios(), waitScenarios(), lostScenarios(), timeoutScenarios(), resubmitScenarios(), failureScenarios(), cancelScenarios(),
+	return slices.Concat(plainScenarios(), sourceScenarios(), waitScenarios(), lostScenarios(), timeoutScenarios(), resubmitScenarios(), failureScenarios(), cancelScenarios(),
 		laterRunScenarios(), intentScenarios(), strayScenarios())
 }

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"lumaflow/activities"
@@ -70,6 +71,50 @@ func plainScenarios() []scenario {
 			input:  request,
 			submit: []submitCall{holds(402, "not enough credits"), staysHeld(200 * time.Millisecond), holds(455, "maintenance"), accepts},
 			drive:  callBackWhenWaiting,
+		},
+	}
+}
+
+// keepSource are the settings of a worker that keeps sources.
+var keepSource = &activities.Settings{Callbacks: true, PollAfter: 10 * time.Minute, Facts: true, KeepSource: true}
+
+// sourceScenarios are jobs that keep their source.
+func sourceScenarios() []scenario {
+	return []scenario{
+		{
+			name:     "source-kept",
+			about:    "the source is copied during the wait, and the receipt lists it",
+			input:    request,
+			settings: keepSource,
+			drive: func(rec *recording) {
+				rec.awaitEnd("KeepSource")
+				callBackWhenWaiting(rec)
+			},
+		},
+		{
+			name:     "source-after-the-videos",
+			about:    "the copy of the source ends after the videos are stored, and the receipt waits for it",
+			input:    request,
+			settings: keepSource,
+			source: []sourceCall{func(ctx context.Context, rec *recording, in activities.SourceInput) (activities.KeptSource, error) {
+				<-rec.gate
+				return keepsSource(ctx, rec, in)
+			}},
+			drive: func(rec *recording) {
+				callBackWhenWaiting(rec)
+				rec.eventually("the wait for the source", func() bool { return strings.Contains(rec.status().Detail, "the source is still being downloaded") })
+				close(rec.gate)
+			},
+		},
+		{
+			name:     "source-missing-of-an-adopted-task",
+			about:    "the source that kie.ai's record names is gone, and the job is done without it",
+			input:    workflows.ModifyVideoInput{TaskID: ourTask},
+			settings: keepSource,
+			identify: []identifyCall{identifies},
+			source: []sourceCall{func(context.Context, *recording, activities.SourceInput) (activities.KeptSource, error) {
+				return activities.MissingSource("download from cdn.example.org: HTTP 404 Not Found"), nil
+			}},
 		},
 	}
 }

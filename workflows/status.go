@@ -106,11 +106,13 @@ func (j *job) currentStatus() Status {
 }
 
 // applySettings stores the settings of the worker that ran an activity of the job. A
-// run that keeps its payments in the memo does so to its end: during an upgrade an
-// activity of it may run on a worker of lumaflow v0.1.
+// run that keeps its payments in the memo, or its source, does so to its end: during an
+// upgrade an activity of it may run on a worker of lumaflow v0.1, and not every activity
+// reports both.
 func (j *job) applySettings(settings activities.Settings) {
 	if settings != (activities.Settings{}) {
 		settings.Facts = settings.Facts || j.settings.Facts
+		settings.KeepSource = settings.KeepSource || j.settings.KeepSource
 		j.settings = settings
 	}
 }
@@ -118,9 +120,6 @@ func (j *job) applySettings(settings activities.Settings) {
 // finish ends a job whose files are all stored.
 func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideoResult {
 	countJob(ctx, metrics.JobDone)
-	if j.input.TaskID == "" {
-		countDelay(ctx, result.CompletedAt)
-	}
 	j.settleStrays(ctx)
 	j.rememberRest(ctx)
 	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID), "", j.done(result))

@@ -17,7 +17,7 @@ esac
 submit() {
 	temporal workflow start --task-queue "$TASK_QUEUE" --type ModifyVideo \
 		--workflow-id "demo-$1" --id-conflict-policy UseExisting --id-reuse-policy AllowDuplicateFailedOnly \
-		--input "{\"prompt\":\"Turn the street into a snowy winter night$2\",\"videoUrl\":\"https://cdn.example.org/in.mp4\"}" >/dev/null 2>&1 ||
+		--input "{\"prompt\":\"Turn the street into a snowy winter night$2\",\"videoUrl\":\"$KIE_BASE_URL/clips/squares.mp4\"}" >/dev/null 2>&1 ||
 		temporal workflow describe --workflow-id "demo-$1" >/dev/null
 	echo "demo: submitted demo-$1"
 }

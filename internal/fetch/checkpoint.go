@@ -15,8 +15,8 @@ const (
 
 // checkpoint is the state that a later attempt resumes from: the identity of the
 // bytes and the number of them that are verified. The hash makes it safe without
-// any fsync: after a power failure, on a network file system or with bytes of
-// another version in the file, the prefix does not match and the download
+// any fsync: after a power failure, a failed write, on a network file system or with
+// bytes of another version in the file, the prefix does not match and the download
 // restarts. Bytes beyond the prefix are not trusted.
 type checkpoint struct {
 	Version int    `json:"version"`
@@ -49,10 +49,15 @@ func (p *partial) save() error {
 	}
 	// The lock on the bytes makes this the only writer.
 	fresh := p.state + ".new"
-	if err := p.dir.WriteFile(fresh, text, 0o600); err != nil {
-		return err
+	err = p.dir.WriteFile(fresh, text, 0o600)
+	if err == nil {
+		err = p.dir.Rename(fresh, p.state)
 	}
-	return p.dir.Rename(fresh, p.state)
+	if err != nil {
+		// If this fails too, the next checkpoint replaces it.
+		_ = p.dir.Remove(fresh)
+	}
+	return err
 }
 
 // restore resumes from the checkpoint of an earlier attempt if the bytes on disk

@@ -25,8 +25,13 @@ type download struct {
 	link     *url.URL
 	progress func(done, total int64)
 	work     *partial
+	// avi means that an AVI is a video too.
+	avi bool
 	// etag is the tag of the last response, weak ones included.
 	etag string
+	// refusal is the error that the status of the last response stands for, nil for a
+	// 2xx or if the body does not open like a video.
+	refusal *Error
 	// framed means that the transfer coding of the last body marked its end.
 	framed bool
 }
@@ -51,10 +56,25 @@ func (d *download) run(ctx context.Context) (media.Video, error) {
 	if ctx.Err() != nil {
 		return media.Video{}, d.fail(Transient, 0, ctx.Err())
 	}
-	if err != nil {
-		return media.Video{}, err
+	var video media.Video
+	if err == nil {
+		video, err = d.verify(ctx)
 	}
-	return d.verify(ctx)
+	if err != nil && d.refusal != nil && ctx.Err() == nil && KindOf(err) != Disk {
+		return media.Video{}, d.refused(err)
+	}
+	return video, err
+}
+
+// refused is the error of a response with an error status, whose body opens like a
+// video and is none.
+func (d *download) refused(cause error) error {
+	if failed, ok := errors.AsType[*Error](cause); ok {
+		cause = failed.Err
+	}
+	failed := *d.refusal
+	failed.Err = fmt.Errorf("its body opens like a video: %w", cause)
+	return &failed
 }
 
 // request sends one request for the missing bytes and stores the response.
@@ -89,7 +109,12 @@ func (d *download) request(ctx context.Context) error {
 // verify accepts the complete work file or drops it.
 func (d *download) verify(ctx context.Context) (media.Video, error) {
 	inspect := media.InspectMP4
-	if d.work.length >= 0 || d.framed {
+	switch delivered := d.work.length >= 0 || d.framed; {
+	case d.avi && delivered:
+		inspect = media.InspectSource
+	case d.avi:
+		inspect = media.Inspect
+	case delivered:
 		inspect = media.InspectDelivered
 	}
 	video, err := inspect(d.work.file, d.work.size)
@@ -130,5 +155,8 @@ func (d *download) localFailure(ctx context.Context, err error) error {
 }
 
 func (d *download) fail(kind Kind, status int, err error) error {
+	if kind == Disk {
+		err = fmt.Errorf("work directory %s: %w", d.fetcher.options.WorkDir, err)
+	}
 	return &Error{Kind: kind, StatusCode: status, Host: d.link.Host, Err: err}
 }

@@ -20,8 +20,8 @@ const (
 	// LinkDead means that the link no longer serves the file: get a new one. The
 	// partial file is resumed with the new link.
 	LinkDead
-	// Rejected means that the response is no complete video in an MP4 or MOV. None
-	// of it is kept.
+	// Rejected means that the response is no complete video of an accepted format.
+	// None of it is kept.
 	Rejected
 	// Forbidden links are never fetched: not https, an address that is not
 	// public, a host that is not allowed, too many redirects.

@@ -2,7 +2,10 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
+	"net/netip"
 	"os"
 )
 
@@ -29,4 +32,14 @@ func LockPresent(dir *os.Root, file *os.File, name string) (bool, error) {
 // SetDial replaces the dialer and its guard.
 func (f *Fetcher) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	f.transport.DialContext = dial
+}
+
+// SetRoots replaces the trusted certificates.
+func (f *Fetcher) SetRoots(roots *x509.CertPool) {
+	f.transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+}
+
+// SetLookup replaces the resolver of names that a proxy connects to.
+func (f *Fetcher) SetLookup(lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)) {
+	f.lookup = lookup
 }

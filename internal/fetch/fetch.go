@@ -1,7 +1,7 @@
 // Package fetch downloads one URL into one verified local file. It resumes the
 // partial file of an earlier attempt, also of a process that was killed, hashes
-// the bytes that it writes, accepts only an MP4 or MOV with a picture and all of its samples, and dials only
-// addresses of the public internet.
+// the bytes that it writes, accepts only an MP4 or MOV (an AVI on request) with a picture and all of its samples,
+// and dials only addresses of the public internet, directly or through the proxy of the environment.
 package fetch
 
 import (
@@ -10,11 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"time"
 
 	"lumaflow/internal/media"
+	"lumaflow/internal/proxy"
 	"lumaflow/internal/weburl"
 )
 
@@ -56,14 +59,18 @@ type Options struct {
 
 // Fetcher downloads files. It is safe for concurrent use.
 type Fetcher struct {
-	options   Options
+	options Options
+	// transport connects directly.
 	transport *http.Transport
+	proxies   proxy.Settings
+	// lookup resolves the names that a proxy connects to.
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
 // New checks the options, proves that the work directory can be written and
 // removes work files from it that are older than 15 days. Errors are for the operator:
-// a missing or unwritable work directory, a malformed host in AllowHosts, a negative
-// StallTimeout or MaxBytes.
+// a missing or unwritable work directory, a malformed host in AllowHosts, a malformed
+// proxy in the environment, a negative StallTimeout or MaxBytes.
 func New(options Options) (*Fetcher, error) {
 	if options.WorkDir == "" {
 		return nil, errors.New("no work directory for partial downloads: set WORK_DIR")
@@ -78,13 +85,22 @@ func New(options Options) (*Fetcher, error) {
 	if options.AllowHosts, err = parseHosts(options.AllowHosts); err != nil {
 		return nil, err
 	}
+	proxies, err := proxy.FromEnvironment()
+	if err != nil {
+		return nil, err
+	}
 	options.StallTimeout = cmp.Or(options.StallTimeout, defaultStallTimeout)
 	options.MaxBytes = cmp.Or(options.MaxBytes, defaultMaxBytes)
 	options.Logger = cmp.Or(options.Logger, slog.New(slog.DiscardHandler))
 	if err := prepareWorkDir(options.WorkDir, time.Now().Add(-abandonedAfter)); err != nil {
 		return nil, fmt.Errorf("work directory %s: %w: set WORK_DIR to a folder that this user can write and that has room", options.WorkDir, err)
 	}
-	return &Fetcher{options: options, transport: newTransport(options)}, nil
+	return &Fetcher{
+		options:   options,
+		transport: newTransport(options),
+		proxies:   proxies,
+		lookup:    net.DefaultResolver.LookupNetIP,
+	}, nil
 }
 
 // WorkDir is the absolute path of the work directory.
@@ -101,13 +117,16 @@ type Request struct {
 	// quickly. It also counts the bytes of an earlier attempt while they are
 	// hashed again, and returns to 0 when the download restarts.
 	Progress func(done, total int64)
+	// AVI also accepts an AVI: kie.ai takes them as sources.
+	AVI bool
 }
 
 // Fetch downloads and verifies one file. An attempt that fails leaves its bytes
 // to the next one with the same key, if they have a strong ETag. While another
 // attempt with the same key runs, in this process or another, Fetch does not wait:
 // it downloads to a private file. A complete file of an earlier attempt is
-// downloaded again unless the server confirms its ETag and length.
+// downloaded again unless the server confirms its ETag and length. After a failed
+// fsync no byte is kept: the next attempt begins a new file.
 //
 // Errors are of type *Error. They wrap the context's error if the context ended
 // the attempt.
@@ -125,11 +144,12 @@ func (f *Fetcher) Fetch(ctx context.Context, request Request) (*File, error) {
 	if request.Progress == nil {
 		request.Progress = func(int64, int64) {}
 	}
+	attempt := download{fetcher: f, link: link, progress: request.Progress, avi: request.AVI}
 	work, err := openPartial(f.options.WorkDir, request.Key)
 	if err != nil {
-		return nil, &Error{Kind: Disk, Host: link.Host, Err: err}
+		return nil, attempt.fail(Disk, 0, err)
 	}
-	attempt := download{fetcher: f, link: link, progress: request.Progress, work: work}
+	attempt.work = work
 	video, err := attempt.run(ctx)
 	if err != nil {
 		_ = work.close()
@@ -174,7 +194,8 @@ func (f *File) Discard() error {
 }
 
 // Close releases the lock and leaves the file for a later attempt with the same
-// key. It does nothing after Discard.
+// key. The checkpoint of a file that a store has moved or removed is removed. It does
+// nothing after Discard.
 func (f *File) Close() error {
 	if f.work == nil {
 		return nil

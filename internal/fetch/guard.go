@@ -41,6 +41,16 @@ func (e addressError) Error() string {
 	return fmt.Sprintf("%s is not a public address, so it is not contacted", e.address)
 }
 
+// approve rejects addresses that are not public. allowPrivate admits them, except
+// link-local ones: no development setup serves videos from those, but every cloud
+// serves the credentials of its machines there.
+func approve(address netip.Addr, allowPrivate bool) error {
+	if Public(address) || allowPrivate && !embedded(address).IsLinkLocalUnicast() {
+		return nil
+	}
+	return addressError{address}
+}
+
 // guard checks an address immediately before it is dialled. At that point the
 // name is resolved, so it can't resolve to one address for the check and to
 // another for the connection. Every redirect dials, so every redirect is checked.
@@ -50,12 +60,6 @@ func guard(allowPrivate bool) func(context.Context, string, string, syscall.RawC
 		if err != nil {
 			return addressError{}
 		}
-		address := dialled.Addr()
-		// No development setup serves videos from link-local addresses, but every
-		// cloud serves the credentials of its machines there.
-		if Public(address) || allowPrivate && !embedded(address).IsLinkLocalUnicast() {
-			return nil
-		}
-		return addressError{address}
+		return approve(dialled.Addr(), allowPrivate)
 	}
 }

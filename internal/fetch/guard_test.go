@@ -181,16 +181,6 @@ func TestResumeThroughRedirect(t *testing.T) {
 	require.NoError(t, file.Close())
 }
 
-func TestProxyIsIgnored(t *testing.T) {
-	proxy := newOrigin(t, func(http.ResponseWriter, *http.Request) { t.Error("the proxy was contacted") })
-	t.Setenv("HTTP_PROXY", proxy.URL)
-	t.Setenv("HTTPS_PROXY", proxy.URL)
-	for _, link := range []string{"http://169.254.169.254/", "https://169.254.169.254/"} {
-		_, err := newFetcher(t).Fetch(t.Context(), fetch.Request{URL: link, Key: key})
-		assert.Equal(t, fetch.Forbidden, fetch.KindOf(err))
-	}
-}
-
 func TestUntrustedCertificate(t *testing.T) {
 	t.Parallel()
 	server := newTLSOrigin(t)

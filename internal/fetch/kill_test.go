@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -27,6 +28,8 @@ const (
 // runChild is the main function of a child process: it downloads a file and writes
 // a line for each progress report.
 func runChild(link, workDir string) int {
+	// strace counts the system calls of each thread.
+	runtime.LockOSThread()
 	fetcher, err := fetch.New(fetch.Options{WorkDir: workDir, AllowPrivate: true})
 	if limit := os.Getenv(childFileLimit); err == nil && limit != "" {
 		err = limitFiles(limit)

@@ -22,7 +22,8 @@ const (
 func newTransport(options Options) *http.Transport {
 	dialer := &net.Dialer{Timeout: connectTimeout, ControlContext: guard(options.AllowPrivate)}
 	return &http.Transport{
-		// A proxy would resolve names itself and bypass the guard.
+		// A proxy of net/http would resolve names itself and bypass the guard: see
+		// tunnel.
 		Proxy:               nil,
 		DialContext:         dialer.DialContext,
 		TLSHandshakeTimeout: connectTimeout,
@@ -62,7 +63,7 @@ func (f *Fetcher) get(ctx context.Context, link *url.URL, header http.Header) (*
 			return nil, &Error{Kind: Forbidden, Host: link.Host, Err: fmt.Errorf("more than %d redirects", maxRedirects)}
 		}
 		request := (&http.Request{Method: http.MethodGet, URL: link, Host: link.Host, Header: header.Clone()}).WithContext(ctx)
-		response, err := f.transport.RoundTrip(request)
+		response, err := f.transportTo(link).RoundTrip(request)
 		if err != nil {
 			return nil, connectionError(link.Host, cmp.Or(context.Cause(ctx), err))
 		}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"lumaflow/internal/proxy"
 	"lumaflow/internal/retryafter"
 )
 
@@ -29,6 +30,8 @@ func connectionError(host string, err error) error {
 // fixed words. The rest, such as net/http's complaints about malformed
 // answers, may quote what the server sent, and that may quote the link.
 func plain(err error) error {
+	var through *proxy.Error
+	var name *nameError
 	var network net.Error
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -37,6 +40,8 @@ func plain(err error) error {
 	switch {
 	case errors.Is(err, errStalled):
 		return errStalled
+	case errors.As(err, &name), errors.As(err, &through):
+		return err
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
@@ -53,7 +58,7 @@ func plain(err error) error {
 }
 
 // statusError classifies a response that is not the file.
-func statusError(response *http.Response) error {
+func statusError(response *http.Response) *Error {
 	failed := &Error{StatusCode: response.StatusCode, Host: response.Request.URL.Host}
 	switch code := response.StatusCode; {
 	// Google Cloud Storage and S3 send 400 for a link that has expired.

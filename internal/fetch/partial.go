@@ -11,6 +11,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
+
+	"lumaflow/internal/pagecache"
 )
 
 const (
@@ -75,6 +78,10 @@ func (p *partial) restart(etag string, length int64) error {
 // bytes.
 func (p *partial) append(bytes []byte) error {
 	if _, err := p.file.WriteAt(bytes, p.size); err != nil {
+		if errors.Is(err, syscall.EIO) {
+			// A network file system may report so that it lost earlier bytes.
+			return p.distrust(err)
+		}
 		return err
 	}
 	p.digest.Write(bytes)
@@ -85,11 +92,13 @@ func (p *partial) append(bytes []byte) error {
 	return nil
 }
 
-// rewind truncates the file to size bytes and hashes them again from the disk.
+// rewind truncates the file to size bytes and hashes them again. They are read from
+// the disk: the page cache may hold bytes that an earlier attempt failed to write.
 func (p *partial) rewind(ctx context.Context, size int64, progress func(done, total int64)) error {
 	if err := p.file.Truncate(size); err != nil {
 		return err
 	}
+	pagecache.Drop(p.file)
 	p.digest.Reset()
 	p.size = 0
 	buffer := make([]byte, bufferSize)
@@ -114,16 +123,32 @@ func (p *partial) rewind(ctx context.Context, size int64, progress func(done, to
 // finish makes the file durable.
 func (p *partial) finish() error {
 	if err := p.file.Sync(); err != nil {
-		return err
+		return p.distrust(err)
 	}
 	return p.save()
 }
 
-// close releases the lock. It removes a private file.
+// distrust removes the file and its checkpoint after a failed write to the disk, and
+// returns the failure. The kernel may report the failure once and keep the lost bytes
+// in the page cache, so a later fsync of the same file proves nothing. The next
+// attempt begins a new file.
+func (p *partial) distrust(failure error) error {
+	// Without its bytes a checkpoint is void, also if it can't be removed.
+	err := p.file.Truncate(0)
+	if err = cmp.Or(p.remove(), err); err != nil {
+		return fmt.Errorf("%w; the file can't be removed: %w", failure, err)
+	}
+	return failure
+}
+
+// close releases the lock. It removes a private file, and a checkpoint whose file a
+// store has moved or removed.
 func (p *partial) close() error {
 	var err error
 	if p.state == "" {
 		err = p.remove()
+	} else if _, missing := p.dir.Lstat(p.name); errors.Is(missing, fs.ErrNotExist) {
+		err = removeIfExists(p.dir, p.state)
 	}
 	unlock(p.file)
 	return cmp.Or(err, p.file.Close(), p.dir.Close())

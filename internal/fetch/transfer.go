@@ -42,8 +42,10 @@ func (t transfer) receive(ctx context.Context, from int64, resuming bool) error 
 	switch {
 	case status == http.StatusRequestedRangeNotSatisfiable && resuming:
 		return t.unsatisfiable()
-	case status < 200 || status > 299 || t.response.Body == http.NoBody && status != http.StatusOK && status != http.StatusPartialContent:
+	case t.response.Body == http.NoBody && status != http.StatusOK && status != http.StatusPartialContent:
 		return statusError(t.response)
+	case status < 200 || status > 299:
+		return t.refused(ctx)
 	}
 	t.received = &counter{reader: t.response.Body, progress: t.watchdog.Progress}
 	var err error
@@ -73,6 +75,25 @@ func (t transfer) receive(ctx context.Context, from int64, resuming bool) error 
 	}
 }
 
+// refused handles a response with an error status. Its body is the file if it opens like
+// a video and verifies; otherwise the status decides. The first bytes must arrive within
+// one stall timeout, however slowly: without them the status decides as well.
+func (t transfer) refused(ctx context.Context) error {
+	failed := statusError(t.response)
+	t.received = &counter{reader: t.response.Body, progress: func() {}}
+	var err error
+	if t.body, t.coding, err = coding.NewReader(t.received, t.response.Header); err != nil {
+		return failed
+	}
+	if head, _ := t.body.Peek(headSize); !opensLikeVideo(head) {
+		return failed
+	}
+	t.received.progress = t.watchdog.Progress
+	t.download.refusal = failed
+	span, err := parseContentRange(t.response.Header.Get("Content-Range"))
+	return t.whole(ctx, span, err == nil && span.first == 0)
+}
+
 // whole stores the file from its first byte, also in response to a Range. With
 // ranged, span is the part of it that the response has.
 func (t transfer) whole(ctx context.Context, span contentRange, ranged bool) error {
@@ -88,6 +109,11 @@ func (t transfer) whole(ctx context.Context, span contentRange, ranged bool) err
 		// The length and the ETag are those of the coded bytes: without a checkpoint the
 		// next attempt starts from the first byte.
 		expected, total, strong = -1, -1, false
+	}
+	if t.download.refusal != nil {
+		// The ETag may be that of an error page: the next attempt starts from the first
+		// byte.
+		strong = false
 	}
 	if err := t.check(total); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -65,6 +66,71 @@ func TestVerify(t *testing.T) {
 			assert.True(t, bytes.Equal(test.data, stored))
 			assert.NotZero(t, file.Video.Duration)
 			require.NoError(t, file.Discard())
+		})
+	}
+}
+
+// A field case is stored byte for byte, or refused with nothing kept. A result may be
+// longer than a clip that is uploaded, and is no AVI.
+func TestFieldCases(t *testing.T) {
+	t.Parallel()
+	const folder = "../media/testdata/field"
+	refused := []string{
+		"bad-8-bytes.mov", "bad-audio-only.mp4", "bad-cut-mdat-to-eof.mp4", "bad-init-only.mp4", "bad-moof-without-mdat.mp4", "bad-no-media.mp4",
+		"bad-no-track.mp4",
+	}
+	names, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Len(t, names, 26)
+	for _, entry := range names {
+		t.Run(entry.Name(), func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+			require.NoError(t, err)
+			fetcher := newFetcher(t)
+			server := newOrigin(t, ignoringRange(data, etag))
+			file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
+			if filepath.Ext(entry.Name()) == ".avi" || slices.Contains(refused, entry.Name()) {
+				require.Equal(t, fetch.Rejected, fetch.KindOf(err), "%v", err)
+				bytes, _ := fetch.WorkFiles(key)
+				left, err := os.Stat(filepath.Join(fetcher.WorkDir(), bytes))
+				require.NoError(t, err)
+				assert.Zero(t, left.Size())
+				return
+			}
+			require.NoError(t, err)
+			stored, err := os.ReadFile(file.Path)
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(data, stored))
+			require.NoError(t, file.Discard())
+		})
+	}
+}
+
+// On request an AVI is a video too, and nothing else changes.
+func TestVerifyAVI(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		file, extension string
+		kind            fetch.Kind // 0 is success
+	}{
+		{"field/good.avi", ".avi", 0},
+		{"clip.mov", ".mov", 0},
+		{"corpus/fragments-unfinished.mp4", ".mp4", 0},
+		{"field/bad-no-track.mp4", "", fetch.Rejected},
+	}
+	for _, test := range tests {
+		t.Run(test.file, func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(filepath.Join("../media/testdata", test.file))
+			require.NoError(t, err)
+			server := newOrigin(t, chunked(data))
+			file, err := newFetcher(t).Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key, AVI: true})
+			require.Equal(t, test.kind, fetch.KindOf(err), "%v", err)
+			if test.kind == 0 {
+				assert.Equal(t, test.extension, file.Video.Extension)
+				require.NoError(t, file.Discard())
+			}
 		})
 	}
 }

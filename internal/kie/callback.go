@@ -1,6 +1,8 @@
 package kie
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,8 +28,12 @@ type Callback struct {
 	ResultURLs []string
 }
 
-// ErrNoTaskID means that a callback has no valid task id.
-var ErrNoTaskID = errors.New("no task id")
+// ErrNoTaskID means that a callback has no valid task id, ErrNotJSON that its body is
+// no JSON.
+var (
+	ErrNoTaskID = errors.New("no task id")
+	ErrNotJSON  = errors.New("not JSON")
+)
 
 // DecodeCallback decodes the body of a callback, at most MaxBody bytes. It accepts
 // every spelling of kie.ai's families and requires nothing but a task id.
@@ -35,8 +41,12 @@ func DecodeCallback(body []byte) (Callback, error) {
 	if len(body) > MaxBody {
 		return Callback{}, fmt.Errorf("decode callback: the body is larger than %d bytes", MaxBody)
 	}
+	body = fromUTF16(body)
 	fields, err := parseObject(body)
 	if err != nil {
+		if !json.Valid(bytes.TrimPrefix(body, []byte("\ufeff"))) {
+			err = ErrNotJSON
+		}
 		return Callback{}, fmt.Errorf("decode callback: %w", err)
 	}
 	data := fields.child("data")

@@ -33,7 +33,10 @@ func CompareClocks(ctx context.Context, options Options) (Clock, error) {
 	}
 	transport := options.Transport
 	if transport == nil {
-		own := newTransport()
+		own, err := newTransport()
+		if err != nil {
+			return Clock{}, err
+		}
 		defer own.CloseIdleConnections()
 		transport = own
 	}

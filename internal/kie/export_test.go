@@ -1,6 +1,8 @@
 package kie
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 )
@@ -26,4 +28,9 @@ func DecodeUploaded(c *Client, response *http.Response) (Uploaded, error) {
 // DecodeSubmitted decodes the answer to a submission without a request.
 func DecodeSubmitted(c *Client, response *http.Response) (taskID string, err error) {
 	return c.receive(opSubmit, "", response).submitted()
+}
+
+// SetRoots replaces the trusted certificates of a client that has its own transport.
+func SetRoots(c *Client, roots *x509.CertPool) {
+	c.transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 }

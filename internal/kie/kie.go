@@ -53,9 +53,10 @@ type Options struct {
 	UserAgent string
 	// Logger gets one debug line for each answer; nil disables logging.
 	Logger *slog.Logger
-	// Transport replaces the client's own transport, in tests. Submissions use a
-	// clone of an *http.Transport. With any other RoundTripper the client can't
-	// observe the connection, so that a submission that fails is always Unknown.
+	// Transport replaces the client's own transport, which uses the proxies of the
+	// environment, in tests. Submissions use a clone of an *http.Transport. With any
+	// other RoundTripper the client can't observe the connection, so that a submission
+	// that fails is always Unknown.
 	Transport http.RoundTripper
 }
 
@@ -119,7 +120,9 @@ func New(options Options) (*Client, error) {
 		client.redact = func(text string) string { return redact(strings.ReplaceAll(text, key, redacted)) }
 	}
 	if client.transport == nil {
-		client.transport = newTransport()
+		if client.transport, err = newTransport(); err != nil {
+			return nil, err
+		}
 	}
 	client.reads = newReader(client.transport)
 	return client, nil

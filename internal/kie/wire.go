@@ -9,6 +9,8 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
+
+	"lumaflow/internal/proxy"
 )
 
 const (
@@ -21,17 +23,23 @@ const (
 
 var errSealed = errors.New("the request was given up")
 
-// newTransport is the transport for everything but submissions.
-func newTransport() *http.Transport {
+// newTransport is the transport for everything but submissions. Its error names the
+// variable of a malformed proxy.
+func newTransport() (*http.Transport, error) {
+	proxies, err := proxy.FromEnvironment()
+	if err != nil {
+		return nil, err
+	}
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  proxies.ForRequest,
+		OnProxyConnectResponse: proxy.CheckConnect,
 		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    handshakeTimeout,
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    16,
 		MaxResponseHeaderBytes: maxHeader,
-	}
+	}, nil
 }
 
 // wire observes the connection of one request and records whether any byte of the

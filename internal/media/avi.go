@@ -17,6 +17,13 @@ const (
 	unknownSize   = math.MaxUint32
 	unknownFrames = 1 << 30
 	streamPicture = "vids"
+	// maxChunks bounds the chunks that are counted of one file, beside maxHeaders. An
+	// hour of video and sound at 30 frames per second has some 216,000.
+	maxChunks = 1 << 18
+	// maxStreams is the number of streams that the identifiers of chunks can name.
+	maxStreams = 100
+	// maxSide is the largest width or height of a picture, in pixels.
+	maxSide = 1 << 16
 )
 
 // stream is the header of one stream of an AVI. (AVISTREAMHEADER in Microsoft's AVI
@@ -28,6 +35,8 @@ type stream struct {
 	frames uint32
 	// described means that the format of the stream is there.
 	described bool
+	// width and height are in pixels, 0 if not declared.
+	width, height int
 }
 
 // avi is an AVI file: its headers, and the frames of its first picture stream.
@@ -44,6 +53,10 @@ type avi struct {
 	// declares no length, or that bytes within it are no chunk.
 	mediaEnd int64
 	open     bool
+	// chunks counts the visited ones. skipped means that a list has more than have been
+	// visited.
+	chunks  int
+	skipped bool
 }
 
 // chunk is the place of one chunk. end is that of the next one.
@@ -62,6 +75,7 @@ func beginsLikeAVI(r *reader) (bool, error) {
 // inspectAVI is the verdict about an AVI: a picture stream with data. The length of
 // the whole file in its header is of no importance.
 func inspectAVI(r *reader) (Video, error) {
+	r.spent.limit += maxChunks
 	a := &avi{reader: r, picture: -1}
 	err := a.readAll()
 	switch {
@@ -77,10 +91,13 @@ func inspectAVI(r *reader) (Video, error) {
 		return Video{}, problemf(NoPicture, 0, "its picture stream has no data")
 	}
 	pictures := a.streams[a.picture]
+	if a.skipped && pictures.frames < unknownFrames {
+		a.frames = max(a.frames, uint64(pictures.frames))
+	}
 	if a.open && pictures.frames < unknownFrames && a.frames < uint64(pictures.frames) {
 		return Video{}, problemf(CutOff, r.size, "the video is cut off: it has %d of %d frames", a.frames, pictures.frames)
 	}
-	video := Video{Extension: ".avi"}
+	video := Video{Width: pictures.width, Height: pictures.height, Extension: ".avi"}
 	if pictures.scale > 0 && pictures.rate > 0 {
 		video.Frame = toDuration(uint64(pictures.scale), pictures.rate)
 		video.Duration = toDuration(a.frames*uint64(pictures.scale), pictures.rate)
@@ -91,8 +108,9 @@ func inspectAVI(r *reader) (Video, error) {
 	return video, nil
 }
 
-// readAll visits all chunks in their order. Lists need no end: the chunks within one
-// are followed by those behind it.
+// readAll visits the chunks in their order. Lists need no end: the chunks within one
+// are followed by those behind it. After maxChunks it skips the rest of media lists
+// that declare their length, which lies within the file.
 func (a *avi) readAll() error {
 	for at, end := int64(listHeader), a.reader.size; end-at >= chunkHeader; {
 		found, err := a.chunk(at)
@@ -102,6 +120,10 @@ func (a *avi) readAll() error {
 		}
 		if err := a.visit(found); err != nil {
 			return err
+		}
+		if a.chunks++; a.chunks > maxChunks && found.end < a.mediaEnd {
+			at, a.skipped = a.mediaEnd+(a.mediaEnd&1), true
+			continue
 		}
 		switch found.id {
 		case "RIFF AVIX", "LIST hdrl", "LIST strl", "LIST movi", "LIST rec ":
@@ -140,6 +162,9 @@ func (a *avi) visit(found chunk) error {
 		}
 		return err
 	case "strh":
+		if len(a.streams) == maxStreams {
+			return problemf(Excessive, found.start, "it has more than %d streams", maxStreams)
+		}
 		header, err := a.numbers(found, 9)
 		if err != nil {
 			return err
@@ -159,10 +184,69 @@ func (a *avi) visit(found chunk) error {
 		}
 	case "strf":
 		if last := len(a.streams) - 1; last >= 0 {
-			a.streams[last].described = true
+			return a.describe(&a.streams[last], found)
+		}
+	case "indx":
+		return a.checkParts(found)
+	case "idx1":
+		// Players that use a part of the index show a part of the frames.
+		if found.payload+int64(found.size) > a.reader.size {
+			return problemf(CutOff, found.start, "the video is cut off: its index at byte %d runs past the end of the file", found.start)
 		}
 	default:
 		return a.count(found)
+	}
+	return nil
+}
+
+// describe reads the size of the picture from the format of a stream
+// (BITMAPINFOHEADER). The height is negative if the first row is the top one.
+func (a *avi) describe(s *stream, found chunk) error {
+	s.described = true
+	if len(a.streams)-1 != a.picture || found.size < 12 {
+		return nil
+	}
+	format, err := a.numbers(found, 3)
+	if err != nil {
+		return err
+	}
+	height := int64(int32(format[2])) //nolint:gosec // a signed field
+	if width, height := int64(format[1]), max(height, -height); width <= maxSide && height <= maxSide {
+		s.width, s.height = int(width), int(height)
+	}
+	return nil
+}
+
+// checkParts checks that the parts that an index of indexes names are there: a file that
+// ends between two parts is cut off. (OpenDML AVI File Format Extensions, 3.0)
+func (a *avi) checkParts(found chunk) error {
+	const header, entry = 24, 16 // bytes
+	room := min(int64(found.size), a.reader.size-found.payload) - header
+	if room < entry {
+		return nil
+	}
+	fields, err := a.numbers(found, 2)
+	if err != nil {
+		return err
+	}
+	// An index of another kind lists chunks.
+	if kind := fields[0] >> 24; kind != 0 {
+		return nil
+	}
+	count := min(int64(fields[1]), room/entry)
+	parts, err := a.reader.table(box{payload: found.payload, end: found.payload + header + room}, header, count, entry)
+	if err != nil {
+		return err
+	}
+	for ; count > 0; count-- {
+		part, err := parts.next(entry)
+		if err != nil {
+			return err
+		}
+		end := add(binary.LittleEndian.Uint64(part), uint64(binary.LittleEndian.Uint32(part[8:])))
+		if end > uint64(a.reader.size) { //nolint:gosec // not negative
+			return problemf(CutOff, a.reader.size, "the video is cut off: it has a part up to byte %d, and the file has %d", end, a.reader.size)
+		}
 	}
 	return nil
 }

@@ -59,6 +59,7 @@ func TestAVI(t *testing.T) {
 		{"no index", good[:bytes.Index(good, []byte("idx1"))], "", 600 * time.Millisecond},
 
 		{"media longer than the file", good[:bytes.Index(good, []byte("idx1"))-1], media.CutOff, 0},
+		{"index that is cut off", good[:len(good)-1], media.CutOff, 0},
 		{"pipe that was cut off in a frame", pipe[:len(pipe)-3], media.CutOff, 0},
 		{"fewer frames than declared, unknown length", little(t, little(t, good, "vids", frames-4, 100), "movi", mediaSize, 0), media.CutOff, 0},
 		{"no media", good[:bytes.Index(good, []byte("movi"))-8], media.NoPicture, 0},
@@ -69,7 +70,7 @@ func TestAVI(t *testing.T) {
 		{"sound alone", bytes.Replace(good, []byte("vids"), []byte("auds"), 1), media.NoPicture, 0},
 		{"WAV", testdata(t, "corpus/other.wav"), media.NotVideo, 0},
 		{"short stream header", little(t, good, "strh", 0, 20), media.Malformed, 0},
-		{"empty chunks", append(bytes.Clone(good), bytes.Repeat([]byte("JUNK\x00\x00\x00\x00"), 1<<16)...), media.Excessive, 0},
+		{"empty chunks", append(bytes.Clone(good), bytes.Repeat([]byte("JUNK\x00\x00\x00\x00"), 1<<19)...), media.Excessive, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -80,7 +81,7 @@ func TestAVI(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			assert.Equal(t, media.Video{Duration: test.want, Frame: 100 * time.Millisecond, Extension: ".avi"}, got)
+			assert.Equal(t, media.Video{Duration: test.want, Frame: 100 * time.Millisecond, Width: 64, Height: 36, Extension: ".avi"}, got)
 		})
 	}
 }

@@ -64,9 +64,18 @@ func TestFieldCases(t *testing.T) {
 				assert.InDelta(t, want, video.Duration, float64(time.Millisecond))
 			}
 			assert.NotZero(t, video.Duration)
-			assert.True(t, video.Extension == ".avi" || video.Width == 64 && video.Height == 36)
+			assert.Equal(t, []int{64, 36}, []int{video.Width, video.Height})
 		})
 	}
+}
+
+// requirePlace checks that the place of a problem is within the file.
+func requirePlace(t *testing.T, size int64, err error) {
+	t.Helper()
+	failed, ok := errors.AsType[*media.Error](err)
+	require.True(t, ok, "%v", err)
+	require.GreaterOrEqual(t, failed.Offset, int64(0), failed.Error())
+	require.LessOrEqual(t, failed.Offset, size, failed.Error())
 }
 
 // requireProblem checks the kind of an error and that it is one sentence of one line.

@@ -33,13 +33,13 @@ func (x *index) readExtends(found box) error {
 	switch found.path {
 	case "moov/mvex/trex":
 		var defaults mp4.Trex
-		if err := x.reader.decode(found, &defaults); err != nil {
+		if err := x.tables.decode(found, &defaults); err != nil {
 			return err
 		}
 		x.extends[defaults.TrackID] = sampleDefaults{defaults.DefaultSampleDuration, defaults.DefaultSampleSize}
 	case "moov/mvex/mehd":
 		var header mp4.Mehd
-		if err := x.reader.decode(found, &header); err != nil {
+		if err := x.tables.decode(found, &header); err != nil {
 			return err
 		}
 		x.declared = header.GetFragmentDuration()

@@ -2,7 +2,10 @@ package media_test
 
 import (
 	"bytes"
+	"compress/zlib"
+	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 
 	"lumaflow/internal/media"
@@ -42,6 +45,30 @@ func FuzzInspectMP4(f *testing.F) {
 		checkResult(t, data, delivered, deliveredErr)
 		if err == nil && found.Extension == ".avi" {
 			t.Error("an AVI")
+		}
+	})
+}
+
+// A compressed index is read as if it was not compressed.
+func FuzzCompressedIndex(f *testing.F) {
+	brand, content := fileType("qt  "), atom("mdat", make([]byte, 2000))
+	for _, name := range []string{"x264.mov", "b-frames.mp4", "pcm.mov", "fragments-after-samples.mp4", "two-pictures.mp4"} {
+		data := testdata(f, "corpus/"+name)
+		f.Add(data[place(f, data, "moov"):])
+	}
+	f.Add(with(f, topBoxes(tenSeconds.Bytes())[1], "stco", 8, uint32(len(brand)+8)))
+	f.Add(compressedIndex(8, zlibbed(atom("moov"), -1)))
+	f.Fuzz(func(t *testing.T, index []byte) {
+		box := compressedIndex(uint32(len(index)), zlibbed(index, zlib.HuffmanOnly))
+		data := slices.Concat(brand, content, box, make([]byte, len(index)))
+		found, err := media.InspectDelivered(bytes.NewReader(data), int64(len(data)))
+		checkResult(t, slices.Concat(data, index), found, err)
+		if err != nil || int(binary.BigEndian.Uint32(index)) != len(index) {
+			return
+		}
+		plain := slices.Concat(brand, content, index, make([]byte, len(box)))
+		if same, err := media.InspectDelivered(bytes.NewReader(plain), int64(len(plain))); err == nil && same != found {
+			t.Errorf("%+v compressed, %+v not", found, same)
 		}
 	})
 }

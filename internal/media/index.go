@@ -17,6 +17,8 @@ var firstBoxes = []string{"ftyp", "moov", "mdat", "wide", "free", "skip", "pnot"
 // samples as far as they have been checked.
 type index struct {
 	reader *reader
+	// tables reads the moov box: reader, unless that box is compressed.
+	tables *reader
 	// extension belongs to the brand of the file.
 	extension string
 	// boxes are those at the top level that describe the file. They contain no samples.
@@ -36,16 +38,16 @@ type index struct {
 // readIndex reads the index of a file and checks the place of every sample of its
 // picture and sound tracks.
 func readIndex(r *reader) (*index, error) {
-	x := &index{reader: r, extension: ".mov", extends: map[uint32]sampleDefaults{}}
+	x := &index{reader: r, tables: r, extension: ".mov", extends: map[uint32]sampleDefaults{}}
 	if err := x.scan(); err != nil {
 		return nil, err
 	}
 	if err := x.readMovie(); err != nil {
-		return nil, err
+		return nil, x.compressedProblem(err)
 	}
 	for _, t := range x.tracks {
 		if err := x.tolerate(t, x.readSamples(t)); err != nil {
-			return nil, err
+			return nil, x.compressedProblem(err)
 		}
 	}
 	x.inMovie = x.longest()

@@ -1,14 +1,20 @@
+//go:build unix
+
 package media_test
 
 import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,11 +63,31 @@ func inspect(t testing.TB, file io.ReaderAt, size int64) (media.Video, error) {
 	var before, after runtime.MemStats
 	reads := &counted{ReaderAt: file}
 	runtime.ReadMemStats(&before)
+	start := processorTime(t)
 	video, err := media.Inspect(reads, size)
+	assert.Less(t, processorTime(t)-start, maxTime(), "processor time")
 	runtime.ReadMemStats(&after)
 	assert.LessOrEqual(t, reads.bytes, int64(maxRead), "bytes read")
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(maxAllocated), "bytes allocated")
 	return video, err
+}
+
+// maxTime is the limit of the processor time of an inspection: the elapsed time also
+// depends on the load of the machine. The race detector multiplies it.
+func maxTime() time.Duration {
+	info, ok := debug.ReadBuildInfo()
+	if ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		return 20 * time.Second
+	}
+	return time.Second
+}
+
+// processorTime is that of this process.
+func processorTime(t testing.TB) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // Whatever the headers claim, an inspection reads and allocates little.
@@ -89,10 +115,11 @@ func TestBadInput(t *testing.T) {
 	sampleTable := atom("moov", atom("trak", atom("mdia", atom("hdlr", make([]byte, 8), []byte("vide")), atom("minf", atom("stbl", sizes(1))))))
 	run := atom("trun", numbers(0x1, 1<<32-1, 8))
 	fragment := atom("moof", atom("traf", atom("tfhd", numbers(0x20018, 1, 1<<32-1, 1<<32-1)), bytes.Repeat(run, 1000)))
+	endless := with(t, good, "mdhd", 12, 1)
 	tests := []struct {
 		name    string
 		file    repeated
-		problem media.Problem
+		problem media.Problem // empty for a video
 	}{
 		{"empty boxes", repeated{fileType("isom"), header(8, "free")}, media.Excessive},
 		{"empty boxes behind a video", repeated{good, header(8, "free")}, media.Excessive},
@@ -110,14 +137,84 @@ func TestBadInput(t *testing.T) {
 		{"fragments of many samples", repeated{fragmentedMovie(t, 0, 0, mp4test.Movie{Scale: 1000}, fragment), []byte{0}}, media.CutOff},
 		{"one sample of the largest size", repeated{with(t, good, "stsz", 4, 1<<32-1, 1), []byte{0}}, media.CutOff},
 		{"long list of fragments", repeated{slices.Concat(good, header(0, "sidx"), numbers(0, 1, 1, 0, 0, 1<<16-1)), numbers(1 << 30)}, media.CutOff},
+		{"samples of 2^60 bytes", repeated{with(t, with(t, good, "stsz", 4, 1<<28, 1<<32-1), "stsc", 8, 1, 1<<32-1), []byte{0}}, media.CutOff},
+		{"runs of 2^60 bytes", repeated{fragmentedMovie(t, 0, 0, mp4test.Movie{Scale: 1000}, moof(atom("tfhd", numbers(0x20010, 1, 1<<28)), run)), []byte{0}}, media.CutOff},
+		{"samples of 2^60 s", repeated{with(t, endless, "stts", 8, 240, 1<<32-1, 0, 0), []byte{0}}, ""},
+		{"table that covers the next one", repeated{with(t, good, "stsz", -8, 4000), []byte{0}}, media.Malformed},
+		{"table that ends in its entries", repeated{with(t, good, "stsz", -8, 500), []byte{0}}, media.Malformed},
+		{"tables in one place", repeated{bytes.ReplaceAll(bytes.ReplaceAll(good, []byte("stsc"), []byte("free")), []byte("stts"), []byte("stsc")), []byte{0}}, media.Malformed},
+		{"fragment before the beginning", repeated{fragmentedMovie(t, 0, 0, mp4test.Movie{Scale: 1000}, moof(atom("tfhd", numbers(0x20000, 1)), atom("trun", numbers(1, 1, 1<<31)))), []byte{0}}, media.Malformed},
+		{"fragment that wraps around", repeated{fragmentedMovie(t, 0, 0, mp4test.Movie{Scale: 1000}, moof(atom("tfhd", numbers(1, 1, 1<<32-1, 1<<32-8)), atom("trun", numbers(1, 1, 16)))), []byte{0}}, media.CutOff},
+		{"nested lists", repeated{[]byte("RIFF\x00\x00\x00\x00AVI "), []byte("LIST\xff\xff\xff\xffhdrl")}, media.Excessive},
+		{"empty streams", repeated{[]byte("RIFF\x00\x00\x00\x00AVI "), append([]byte("strh\x24\x00\x00\x00"), make([]byte, 36)...)}, media.Excessive},
+		{"stream formats", repeated{testdata(t, "corpus/pipe.avi"), append([]byte("strf\x0c\x00\x00\x00"), make([]byte, 12)...)}, media.Excessive},
 		{"empty chunks", repeated{slices.Concat([]byte("RIFF\x00\x00\x00\x00AVI ")), []byte("LIST\x04\x00\x00\x00movi")}, media.Excessive},
 		{"empty frames", repeated{testdata(t, "corpus/pipe.avi"), []byte("00dc\x00\x00\x00\x00")}, media.Excessive},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := inspect(t, test.file, gigabyte)
+			if test.problem == "" {
+				require.NoError(t, err)
+				return
+			}
 			requireProblem(t, test.problem, err)
 		})
+	}
+}
+
+// A small file may expand to an index at the limits.
+func TestCompressedIndexBombs(t *testing.T) {
+	header := func(size uint32, kind string) []byte { return append(numbers(size), kind...) }
+	const size = 4 << 20
+	for name, expanded := range map[string][]byte{
+		"empty boxes":    append(header(0, "moov"), bytes.Repeat(header(8, "free"), size/8-1)...),
+		"empty tracks":   append(header(0, "moov"), bytes.Repeat(header(8, "trak"), size/8-1)...),
+		"nested tracks":  append(header(0, "moov"), bytes.Repeat(header(0, "trak"), size/8-1)...),
+		"nested indexes": bytes.Repeat(header(0, "moov"), size/8),
+		"edit lists":     append(header(0, "moov"), bytes.Repeat(slices.Concat(header(0, "trak"), header(0, "edts"), header(0, "elst"), numbers(0, math.MaxUint32)), size/32-1)...),
+		"zeros":          make([]byte, size),
+	} {
+		data := append(fileType("qt  "), compressedIndex(uint32(len(expanded)), zlibbed(expanded, -1))...)
+		data = append(data, atom("mdat", make([]byte, 100))...)
+		require.Less(t, len(data), 100_000)
+		_, err := inspect(t, bytes.NewReader(data), int64(len(data)))
+		require.Error(t, err, name)
+		requirePlace(t, int64(len(data)), err)
+	}
+	// Blocks without content expand to nothing.
+	empty := append([]byte{0x78, 0x01}, bytes.Repeat([]byte{0, 0, 0, 0xff, 0xff}, 8<<20/5)...)
+	data := append(fileType("qt  "), compressedIndex(100, empty)...)
+	_, err := inspect(t, bytes.NewReader(data), int64(len(data)))
+	requireProblem(t, media.Malformed, err)
+}
+
+// A file that was created in its full length, and of which little has been written.
+func TestSparseFiles(t *testing.T) {
+	good := tenSeconds.Bytes()
+	for name, test := range map[string]struct {
+		head    []byte
+		problem media.Problem // empty for a video
+	}{
+		"zeros":             {nil, media.NotVideo},
+		"type":              {fileType("isom"), media.NoIndex},
+		"index of zeros":    {append(fileType("isom"), "\x3f\xff\xff\x00moov"...), media.NoPicture},
+		"empty boxes":       {slices.Concat(fileType("isom"), bytes.Repeat(atom("free"), 1<<16+1)), media.Excessive},
+		"zeros and a video": {good, ""},
+		"AVI":               {[]byte("RIFF\x00\x00\x00\x00AVI "), media.NoIndex},
+	} {
+		file, err := os.Create(filepath.Join(t.TempDir(), "sparse"))
+		require.NoError(t, err)
+		_, err = file.Write(test.head)
+		require.NoError(t, err)
+		require.NoError(t, file.Truncate(gigabyte))
+		_, err = inspect(t, file, gigabyte)
+		if test.problem == "" {
+			require.NoError(t, err, name)
+		} else {
+			requireProblem(t, test.problem, err)
+		}
+		require.NoError(t, file.Close())
 	}
 }
 

@@ -6,7 +6,8 @@
 //
 // An inspection reads the index only, whatever the size of the file, and decodes no
 // samples: damage inside the media data goes unnoticed. Its memory and time are
-// bounded, whatever the file claims: at most 65,536 box headers and 16 MB of tables.
+// bounded, whatever the file claims: at most 65,536 box headers, 262,144 more of an AVI,
+// 16 MB of tables, and 4 MB of an index that is compressed.
 package media
 
 import (
@@ -24,7 +25,8 @@ type Video struct {
 	// not known.
 	Frame time.Duration
 	// Width and Height are those of the largest picture track in pixels, before any
-	// rotation. They are 0 if the track declares no size, and for AVI files.
+	// rotation, those of an AVI of its first picture stream. They are 0 if the track
+	// declares no size.
 	Width, Height int
 	// Extension is ".mp4", ".mov" or ".avi". The content decides, not the name.
 	Extension string
@@ -47,7 +49,13 @@ func (v Video) ContentType() string {
 // cut off between two of them can't be detected.
 //
 // The error is an *Error if the file is no video, else a failure to read it.
-func Inspect(file io.ReaderAt, size int64) (Video, error) {
+func Inspect(file io.ReaderAt, size int64) (Video, error) { return inspect(file, size, false) }
+
+// InspectSource is Inspect for a file whose transport has proven the number of its
+// bytes, like InspectDelivered.
+func InspectSource(file io.ReaderAt, size int64) (Video, error) { return inspect(file, size, true) }
+
+func inspect(file io.ReaderAt, size int64, delivered bool) (Video, error) {
 	r := newReader(file, size)
 	if avi, err := beginsLikeAVI(r); err != nil || avi {
 		if err != nil {
@@ -55,7 +63,7 @@ func Inspect(file io.ReaderAt, size int64) (Video, error) {
 		}
 		return inspectAVI(r)
 	}
-	return inspectMP4(r, false)
+	return inspectMP4(r, delivered)
 }
 
 // InspectMP4 inspects an MP4 or MOV file of this size. A fragmented file must have

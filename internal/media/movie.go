@@ -39,12 +39,16 @@ type track struct {
 
 // readMovie reads the tracks of the moov box.
 func (x *index) readMovie() error {
+	movie, err := x.openMovie()
+	if err != nil {
+		return err
+	}
 	var current *track
-	return x.reader.walk(box{start: x.movie.start, payload: x.movie.start, end: x.movie.end}, movieContainers, func(found box) error {
+	return x.tables.walk(box{payload: movie.start, end: movie.end}, movieContainers, func(found box) error {
 		switch found.path {
 		case "moov/mvhd":
 			var header mp4.Mvhd
-			if x.reader.decode(found, &header) == nil {
+			if x.tables.decode(found, &header) == nil {
 				x.scale, x.duration = header.Timescale, declaredUnits(header.GetDuration(), header.GetVersion())
 			}
 			return nil
@@ -68,7 +72,7 @@ func (x *index) readTrack(t *track, found box) error {
 	switch kind := found.kind(); found.path {
 	case "moov/trak/tkhd":
 		var header mp4.Tkhd
-		if err := x.reader.decode(found, &header); err != nil {
+		if err := x.tables.decode(found, &header); err != nil {
 			return err
 		}
 		// Fixed point, 16.16.
@@ -77,12 +81,12 @@ func (x *index) readTrack(t *track, found box) error {
 		return x.readEdits(t, found)
 	case "moov/trak/mdia/mdhd":
 		var header mp4.Mdhd
-		if err := x.reader.decode(found, &header); err != nil {
+		if err := x.tables.decode(found, &header); err != nil {
 			return err
 		}
 		t.scale = header.Timescale
 	case "moov/trak/mdia/hdlr":
-		head, err := x.reader.head(found, 12)
+		head, err := x.tables.head(found, 12)
 		if err != nil {
 			return err
 		}
@@ -105,7 +109,7 @@ func (x *index) readDescription(t *track, found box) error {
 	if found.end-found.payload < entry+smallHeader {
 		return nil
 	}
-	head, err := x.reader.head(found, min(entry+visual, found.end-found.payload))
+	head, err := x.tables.head(found, min(entry+visual, found.end-found.payload))
 	if err != nil {
 		return err
 	}
@@ -123,7 +127,7 @@ func (x *index) readDescription(t *track, found box) error {
 
 // readEdits adds up the edits of a track that show media. (ISO/IEC 14496-12, 8.6.6)
 func (x *index) readEdits(t *track, found box) error {
-	head, err := x.reader.head(found, 8)
+	head, err := x.tables.head(found, 8)
 	if err != nil {
 		return err
 	}
@@ -133,7 +137,7 @@ func (x *index) readEdits(t *track, found box) error {
 	}
 	// Players ignore the entries that are missing.
 	count := min(int64(binary.BigEndian.Uint32(head[4:])), (found.end-found.payload-8)/int64(2*width+4))
-	edits, err := x.reader.table(found, 8, count, int64(2*width+4))
+	edits, err := x.tables.table(found, 8, count, int64(2*width+4))
 	if err != nil {
 		return err
 	}

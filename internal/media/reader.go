@@ -20,21 +20,28 @@ const (
 
 // reader reads an index within its limits.
 type reader struct {
-	file io.ReaderAt
-	size int64
-	// headers and bytes count what has been read.
-	headers int
-	bytes   int64
+	file    io.ReaderAt
+	size    int64
+	spent   *spent
 	scratch [16]byte
 }
 
-func newReader(file io.ReaderAt, size int64) *reader { return &reader{file: file, size: size} }
+// spent counts the headers and bytes that have been read of a file. limit is that of
+// the headers.
+type spent struct {
+	headers, limit int
+	bytes          int64
+}
+
+func newReader(file io.ReaderAt, size int64) *reader {
+	return &reader{file: file, size: size, spent: &spent{limit: maxHeaders}}
+}
 
 // header fills the scratch space, or as much of it as the file has. The result is
 // valid until the next call.
 func (r *reader) header(at int64) ([]byte, error) {
-	if r.headers++; r.headers > maxHeaders {
-		return nil, problemf(Excessive, at, "it has more than %d boxes", maxHeaders)
+	if r.spent.headers++; r.spent.headers > r.spent.limit {
+		return nil, problemf(Excessive, at, "it has more than %d boxes", r.spent.limit)
 	}
 	bytes := r.scratch[:max(0, min(r.size-at, int64(len(r.scratch))))]
 	return bytes, r.fill(bytes, at)
@@ -42,7 +49,7 @@ func (r *reader) header(at int64) ([]byte, error) {
 
 // read fills bytes with a part of a table.
 func (r *reader) read(bytes []byte, at int64) error {
-	if r.bytes += int64(len(bytes)); r.bytes > maxIndexBytes {
+	if r.spent.bytes += int64(len(bytes)); r.spent.bytes > maxIndexBytes {
 		return problemf(Excessive, at, "its index has more than %d MB", maxIndexBytes>>20)
 	}
 	return r.fill(bytes, at)

@@ -66,7 +66,7 @@ func (x *index) sampleSizes(t *track) (*sizes, error) {
 	if !ok {
 		return nil, nil
 	}
-	head, err := x.reader.head(found, 12)
+	head, err := x.tables.head(found, 12)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (x *index) sampleSizes(t *track) (*sizes, error) {
 		s.fixed = field
 		return s, nil
 	}
-	s.table, err = x.reader.table(found, 12, (int64(count)*int64(s.bits)+7)/8, 1)
+	s.table, err = x.tables.table(found, 12, (int64(count)*int64(s.bits)+7)/8, 1)
 	return s, err
 }
 
@@ -154,12 +154,12 @@ func (x *index) chunks(t *track) (*chunks, error) {
 
 // entries opens a table whose number of entries is its first field.
 func (x *index) entries(found box, width int64) (*table, uint32, error) {
-	head, err := x.reader.head(found, 8)
+	head, err := x.tables.head(found, 8)
 	if err != nil {
 		return nil, 0, err
 	}
 	count := binary.BigEndian.Uint32(head[4:])
-	opened, err := x.reader.table(found, 8, int64(count), width)
+	opened, err := x.tables.table(found, 8, int64(count), width)
 	return opened, count, err
 }
 

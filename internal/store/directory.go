@@ -14,7 +14,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
+
+	"lumaflow/internal/pagecache"
 )
 
 // directory is a Store in a local or mounted folder. Links that lead out of the
@@ -58,12 +61,12 @@ func (d *directory) Check(ctx context.Context) error {
 	}
 	defer root.Close()
 	const content = "lumaflow checks that it can write and read here\n"
-	if err := writeHidden(root, strings.NewReader(content), func(hidden string) error {
-		read, err := root.ReadFile(hidden)
+	if err := writeHidden(root, strings.NewReader(content), func(written hidden) error {
+		read, err := root.ReadFile(written.name)
 		if err == nil && string(read) != content {
 			err = errors.New("the content read differs from the content written")
 		}
-		return cmp.Or(err, root.Remove(hidden))
+		return cmp.Or(err, root.Remove(written.name))
 	}); err != nil {
 		return unusable(d.path, err)
 	}
@@ -76,22 +79,17 @@ func unusable(path string, err error) error {
 }
 
 // PutVideo renames the source on the same file system and copies it to another.
-// Only the copy verifies the source's SHA-256.
+// Only the copy verifies the source's SHA-256. A file that has the name already is
+// replaced, also by the same bytes: it may be that of an attempt whose fsync failed,
+// and then its bytes may be in the page cache alone. The file that a failed fsync
+// concerns is removed: the source, the copy or, for the folder, the published file.
 func (d *directory) PutVideo(ctx context.Context, name string, source Source) (string, error) {
 	err := d.within(ctx, name, func(root *os.Root) error {
-		stored, err := matches(ctx, root, name, source.Bytes, source.SHA256)
-		if err != nil {
-			return err
-		}
-		if stored {
-			// The attempt that stored it may have been killed before its sync.
-			return syncFolder(root)
-		}
-		err = d.publish(ctx, root, name, source)
+		err := d.publish(ctx, root, name, source)
 		if errors.Is(err, fs.ErrNotExist) {
-			// A concurrent attempt may have moved the same source.
+			// An attempt with the same source may have moved it.
 			if stored, _ := matches(ctx, root, name, source.Bytes, source.SHA256); stored {
-				return syncFolder(root)
+				return nil
 			}
 		}
 		return err
@@ -120,23 +118,38 @@ func (d *directory) publish(ctx context.Context, root *os.Root, name string, sou
 	// grace period for videos without a receipt depends on it.
 	_ = os.Chtimes(source.Path, time.Time{}, time.Now())
 	if err := file.Sync(); err != nil {
+		return removed(err, os.Remove(source.Path))
+	}
+	switch err := os.Rename(source.Path, filepath.Join(d.path, name)); {
+	case err == nil:
+		return syncName(root, name, info)
+	case diskFailure(err):
 		return err
 	}
 	// The usual failure is another file system. For any other failure the copy
 	// either works or returns the more precise error.
-	if os.Rename(source.Path, filepath.Join(d.path, name)) == nil {
-		return syncFolder(root)
-	}
 	digest := sha256.New()
-	return writeHidden(root, io.TeeReader(ContextReader{ctx, file}, digest), func(hidden string) error {
+	return writeHidden(root, io.TeeReader(ContextReader{ctx, file}, digest), func(copied hidden) error {
 		if !sameSum(digest, source.SHA256) {
 			return errors.New("the source has changed: its SHA-256 differs")
 		}
-		return rename(root, hidden, name)
+		return rename(root, copied, name)
 	})
 }
 
-// Matches reads the whole video if its size matches.
+// diskFailure reports whether an error is one of a disk that is full, read-only or
+// broken.
+func diskFailure(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// Matches reads the whole video from the disk if its size matches. A video that
+// can't be made durable does not match.
 func (d *directory) Matches(ctx context.Context, name string, bytes int64, sha256 string) (string, bool, error) {
 	var same bool
 	err := d.within(ctx, name, func(root *os.Root) (err error) {
@@ -165,6 +178,12 @@ func matches(ctx context.Context, root *os.Root, name string, bytes int64, sum s
 	if err != nil || info.Size() != bytes {
 		return false, err
 	}
+	// The attempt that published the video may have been killed before the fsync of the
+	// folder, or after one that failed.
+	if file.Sync() != nil || syncFolder(root) != nil {
+		return false, nil
+	}
+	pagecache.Drop(file)
 	digest := sha256.New()
 	if _, err := io.Copy(digest, ContextReader{ctx, file}); err != nil {
 		return false, err
@@ -189,15 +208,16 @@ func openRegular(root *os.Root, name string) (*os.File, error) {
 	return root.Open(name)
 }
 
-// PutReceipt writes a hidden file and renames it.
+// PutReceipt writes a hidden file and renames it. If the fsync of the folder fails, it
+// removes the receipt.
 func (d *directory) PutReceipt(ctx context.Context, name string, receipt Receipt) (string, error) {
 	err := d.within(ctx, name, func(root *os.Root) error {
 		encoded, err := receipt.Encode()
 		if err != nil {
 			return err
 		}
-		return writeHidden(root, bytes.NewReader(encoded), func(hidden string) error {
-			return rename(root, hidden, name)
+		return writeHidden(root, bytes.NewReader(encoded), func(written hidden) error {
+			return rename(root, written, name)
 		})
 	})
 	if err != nil {

@@ -195,37 +195,6 @@ func TestPutVideoCanceledHalfway(t *testing.T) {
 	assert.FileExists(t, put.Path)
 }
 
-// hooked is a context that calls hook in Err.
-type hooked struct {
-	context.Context
-	hook func()
-}
-
-func (c hooked) Err() error {
-	c.hook()
-	return nil
-}
-
-// A concurrent attempt with the same source replaces a damaged video while it is
-// read.
-func TestPutVideoOvertaken(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	opened := open(t, dir)
-	path := filepath.Join(dir, name)
-	require.NoError(t, os.WriteFile(path, []byte("vidEo"), 0o600))
-	put := source(t, t.TempDir(), []byte("video"))
-	calls := 0
-	ctx := hooked{t.Context(), func() {
-		if calls++; calls == 2 {
-			assert.NoError(t, os.Rename(put.Path, path))
-		}
-	}}
-	_, err := opened.PutVideo(ctx, name, put)
-	require.NoError(t, err)
-	assert.Equal(t, "video", string(read(t, dir, name)))
-}
-
 // Matches reads what is on the disk.
 func TestMatches(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,7 @@ func FuzzNames(f *testing.F) {
 	f.Add("../..", "/etc/passwd", -1, `..\..`, "C:", 1<<62, "/../x")
 	f.Add(".hidden", "\x00", 1, "-rf", "\xff", 1, "")
 	f.Add("luma_result_x", "y", 1, "", "x_luma_result_y", 1, ".mp4")
+	f.Add("luma_source", "y", 1, "", "luma_source_y", 1, ".avi")
 	f.Add("LUMA_RESULT_x", "y", 1, "", "x_LUMA_RESULT_y", 1, ".mp4")
 	f.Add(strings.Repeat("p", 60), strings.Repeat("a", 100), 1, strings.Repeat("p", 61), strings.Repeat("a", 101), 1, ".mp4")
 	f.Add("shot 12", id, 1, "shot_12", id, 1, ".mp4")
@@ -52,6 +53,7 @@ func FuzzNames(f *testing.F) {
 				t.Errorf("the store rejects %q: %v", name, err)
 			}
 		}
+		source1, source2 := store.SourceName(prefix1, id1, extension), store.SourceName(prefix2, id2, extension)
 		if !strings.Contains(receipt1, "~") {
 			prefix1 = blanksReplaced(prefix1)
 		}
@@ -59,6 +61,9 @@ func FuzzNames(f *testing.F) {
 			prefix2 = blanksReplaced(prefix2)
 		}
 		sameTask := strings.EqualFold(prefix1, prefix2) && strings.EqualFold(id1, id2)
+		if strings.EqualFold(source1, source2) && !sameTask || strings.EqualFold(source1, video2) || strings.EqualFold(source1, receipt2) || len(source1) > 255 {
+			t.Errorf("(%q, %q) and (%q, %q): %s and %s, %s, %s", prefix1, id1, prefix2, id2, source1, source2, video2, receipt2)
+		}
 		if strings.EqualFold(video1, video2) && (!sameTask || n1 != n2) || strings.EqualFold(receipt1, receipt2) && !sameTask {
 			t.Errorf("(%q, %q, %d) and (%q, %q, %d) share a name: %s", prefix1, id1, n1, prefix2, id2, n2, video1)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -20,9 +21,9 @@ const abandonedAfter = 24 * time.Hour
 
 var hiddenFile = regexp.MustCompile(`^\.lumaflow-[A-Z2-7]{26}\.tmp$`)
 
-// writeHidden writes and syncs a hidden file and calls publish with its name. If
-// any step fails, it removes the file.
-func writeHidden(root *os.Root, content io.Reader, publish func(hidden string) error) error {
+// writeHidden writes and syncs a hidden file and calls publish with it. If any step
+// fails, it removes the file.
+func writeHidden(root *os.Root, content io.Reader, publish func(hidden hidden) error) error {
 	name := ".lumaflow-" + rand.Text() + ".tmp"
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -33,8 +34,9 @@ func writeHidden(root *os.Root, content io.Reader, publish func(hidden string) e
 	if err == nil {
 		err = file.Sync()
 	}
-	if err = cmp.Or(err, file.Close()); err == nil {
-		err = publish(name)
+	info, statErr := file.Stat()
+	if err = cmp.Or(err, statErr, file.Close()); err == nil {
+		err = publish(hidden{name, info})
 	}
 	if err != nil {
 		// If this fails too, a later Check removes the file.
@@ -47,12 +49,40 @@ func writeHidden(root *os.Root, content io.Reader, publish func(hidden string) e
 // umask. It fails on file systems without permissions, where it is not needed.
 func makeReadable(file *os.File) { _ = file.Chmod(0o644) }
 
+// hidden is a complete file before its publication.
+type hidden struct {
+	name string
+	info fs.FileInfo
+}
+
 // rename gives a hidden file its final name durably.
-func rename(root *os.Root, hidden, name string) error {
-	if err := root.Rename(hidden, name); err != nil {
+func rename(root *os.Root, from hidden, name string) error {
+	if err := root.Rename(from.name, name); err != nil {
 		return err
 	}
-	return syncFolder(root)
+	return syncName(root, name, from.info)
+}
+
+// syncName makes the new name of a file durable. If that fails, it removes the name:
+// a later fsync of the folder may succeed without writing it, so another attempt must
+// publish a file of its own. A file that another attempt has put there stays.
+func syncName(root *os.Root, name string, own fs.FileInfo) error {
+	err := syncFolder(root)
+	if err == nil {
+		return nil
+	}
+	if found, missing := root.Lstat(name); missing == nil && os.SameFile(own, found) {
+		return removed(err, root.Remove(name))
+	}
+	return err
+}
+
+// removed adds the failed removal of a file, if any, to the failure that caused it.
+func removed(failure, removal error) error {
+	if removal != nil {
+		return fmt.Errorf("%w; the file can't be removed: %w", failure, removal)
+	}
+	return failure
 }
 
 // syncFolder makes the names in a folder durable, on file systems that support it.

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	marker = "luma_result_"
+	marker       = "luma_result_"
+	sourceMarker = "luma_source_"
 	// Bounds in bytes: the longest name, with a hash and a number of 20 digits,
 	// stays below maxName, the limit of common file systems.
 	maxPrefix = 60
@@ -38,6 +39,16 @@ func VideoName(prefix, taskID string, n int, extension string) string {
 	return stem(prefix, taskID) + "_" + strconv.Itoa(n) + extension
 }
 
+// SourceName is the file name of the copy of a task's source video:
+// luma_source_<taskId>.mp4, with prefix and task id as in VideoName. Every
+// extension but .mov and .avi becomes .mp4.
+func SourceName(prefix, taskID, extension string) string {
+	if extension != ".mov" && extension != ".avi" {
+		extension = ".mp4"
+	}
+	return named(sourceMarker, prefix, taskID) + extension
+}
+
 // ReceiptName is the file name of a task's receipt: luma_result_<taskId>.json,
 // with prefix and task id as in VideoName.
 func ReceiptName(prefix, taskID string) string {
@@ -49,31 +60,46 @@ func IsReceiptName(name string) bool {
 	return strings.Contains(name, marker) && strings.HasSuffix(name, ".json")
 }
 
-var videoName = regexp.MustCompile(`^(.*` + marker + `.*)_[0-9]+\.(mp4|mov)$`)
+var (
+	videoName  = regexp.MustCompile(`^(.*` + marker + `.*)_[0-9]+\.(mp4|mov)$`)
+	sourceName = regexp.MustCompile(`^((?:.*_)?)` + sourceMarker + `(.*)\.(mp4|mov|avi)$`)
+)
 
 // ReceiptNameOf returns the name of the receipt that must list a video. It is
-// not ok if VideoName could not have made the video's name.
+// not ok if neither VideoName nor SourceName could have made the video's name. For
+// the source of a task whose id contains the marker of sources it is another name.
 func ReceiptNameOf(video string) (receipt string, ok bool) {
-	parts := videoName.FindStringSubmatch(video)
-	if parts == nil {
-		return "", false
+	if parts := videoName.FindStringSubmatch(video); parts != nil {
+		return parts[1] + ".json", true
 	}
-	return parts[1] + ".json", true
+	if parts := sourceName.FindStringSubmatch(video); parts != nil {
+		return parts[1] + marker + parts[2] + ".json", true
+	}
+	return "", false
 }
 
-func stem(prefix, taskID string) string {
+// IsSourceName reports whether SourceName could have made the name.
+func IsSourceName(name string) bool {
+	return sourceName.MatchString(name) && !videoName.MatchString(name)
+}
+
+func stem(prefix, taskID string) string { return named(marker, prefix, taskID) }
+
+// named is the name without its end. kind is one of the markers.
+func named(kind, prefix, taskID string) string {
 	unhashed := strings.ReplaceAll(prefix, " ", "_")
 	keptPrefix, keptID := keep(prefix, maxPrefix), keep(taskID, maxTaskID)
 	if strings.HasPrefix(keptPrefix, ".") || strings.HasPrefix(keptPrefix, "-") {
 		// A dot would hide the file, a dash would make its name a flag.
 		keptPrefix = "_" + keptPrefix[1:]
 	}
-	name := marker + keptID
+	name := kind + keptID
 	if keptPrefix != "" {
 		name = keptPrefix + "_" + name
 	}
 	// With a second marker, in any case, the end of the prefix would be ambiguous.
-	if keptPrefix == unhashed && keptID == taskID && taskID != "" && strings.Count(strings.ToLower(name), marker) == 1 {
+	lower := strings.ToLower(name)
+	if keptPrefix == unhashed && keptID == taskID && taskID != "" && strings.Count(lower, marker)+strings.Count(lower, sourceMarker) == 1 {
 		return name
 	}
 	// The quotes separate ("a", "bc") from ("ab", "c").

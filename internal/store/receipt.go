@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -41,6 +42,17 @@ type Receipt struct {
 	SubmittedAt time.Time     `json:"submittedAt"`
 	CompletedAt time.Time     `json:"completedAt"`
 	Files       []ReceiptFile `json:"files"`
+	// Source is the copy of the source video; nil if the job kept none.
+	Source *ReceiptSource `json:"source,omitempty"`
+}
+
+// ReceiptSource is the copy of a source video: either a stored file or the reason
+// why there is none. In JSON the fields of the file and Missing are side by side.
+type ReceiptSource struct {
+	// ReceiptFile is the stored copy; nil if Missing is set.
+	*ReceiptFile
+	// Missing is one line without any link; empty if the copy is stored.
+	Missing string `json:"missing,omitempty"`
 }
 
 // ReceiptFile is one stored video.
@@ -72,7 +84,10 @@ func (r Receipt) check() error {
 	if r.TaskID == "" {
 		return errors.New("no task id")
 	}
-	for _, file := range r.Files {
+	if source := r.Source; source != nil && (source.ReceiptFile == nil) == (source.Missing == "") {
+		return errors.New("its source is not either a file or missing")
+	}
+	for _, file := range r.Listed() {
 		if err := CheckName(file.Name); err != nil {
 			return err
 		}
@@ -81,6 +96,15 @@ func (r Receipt) check() error {
 		}
 	}
 	return nil
+}
+
+// Listed are all stored files of the receipt: the videos and, last, the copy of the
+// source if there is one.
+func (r Receipt) Listed() []ReceiptFile {
+	if r.Source == nil || r.Source.ReceiptFile == nil {
+		return r.Files
+	}
+	return append(slices.Clone(r.Files), *r.Source.ReceiptFile)
 }
 
 // Encode returns the stored form of a receipt, at most 1 MiB. It rejects every

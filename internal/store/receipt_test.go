@@ -38,17 +38,59 @@ func TestReceipt(t *testing.T) {
 	assert.Equal(t, fs.FileMode(0o644), mode(t, filepath.Join(dir, "r.json")))
 }
 
+// The source of a receipt is a file entry or the reason why there is none.
+func TestReceiptSource(t *testing.T) {
+	t.Parallel()
+	file := receipt().Files[0]
+	file.Name = "luma_source_t.mp4"
+	tests := map[string]struct {
+		source *store.ReceiptSource
+		fields []string
+		listed int
+	}{
+		"not kept": {nil, nil, 1},
+		"stored":   {&store.ReceiptSource{ReceiptFile: &file}, []string{"name", "location", "urlHost", "etag", "bytes", "sha256", "duration", "width", "height"}, 2},
+		"missing":  {&store.ReceiptSource{Missing: "HTTP 404"}, []string{"missing"}, 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			opened := open(t, dir)
+			put := receipt()
+			put.Source = test.source
+			_, err := opened.PutReceipt(t.Context(), "r.json", put)
+			require.NoError(t, err)
+			read, err := opened.Receipt(t.Context(), "r.json")
+			require.NoError(t, err)
+			assert.Equal(t, test.source, read.Source)
+			assert.Len(t, read.Listed(), test.listed)
+			assert.Len(t, read.Files, 1)
+			text, err := os.ReadFile(filepath.Join(dir, "r.json"))
+			require.NoError(t, err)
+			var fields struct{ Source map[string]any }
+			require.NoError(t, json.Unmarshal(text, &fields))
+			assert.ElementsMatch(t, test.fields, keys(fields.Source))
+		})
+	}
+}
+
 func TestReceiptRejected(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*store.Receipt){
-		"no task":          func(r *store.Receipt) { r.TaskID = "" },
-		"way out":          func(r *store.Receipt) { r.Files[0].Name = "../x.mp4" },
-		"absolute":         func(r *store.Receipt) { r.Files[0].Name = "/etc/passwd" },
-		"hidden":           func(r *store.Receipt) { r.Files[0].Name = ".x.mp4" },
-		"no name":          func(r *store.Receipt) { r.Files[0].Name = "" },
-		"negative size":    func(r *store.Receipt) { r.Files[0].Bytes = -1 },
-		"no hash":          func(r *store.Receipt) { r.Files[0].SHA256 = "" },
-		"other hash":       func(r *store.Receipt) { r.Files[0].SHA256 = strings.Repeat("AB", 32) },
+		"no task":       func(r *store.Receipt) { r.TaskID = "" },
+		"way out":       func(r *store.Receipt) { r.Files[0].Name = "../x.mp4" },
+		"absolute":      func(r *store.Receipt) { r.Files[0].Name = "/etc/passwd" },
+		"hidden":        func(r *store.Receipt) { r.Files[0].Name = ".x.mp4" },
+		"no name":       func(r *store.Receipt) { r.Files[0].Name = "" },
+		"negative size": func(r *store.Receipt) { r.Files[0].Bytes = -1 },
+		"no hash":       func(r *store.Receipt) { r.Files[0].SHA256 = "" },
+		"other hash":    func(r *store.Receipt) { r.Files[0].SHA256 = strings.Repeat("AB", 32) },
+		"empty source":  func(r *store.Receipt) { r.Source = &store.ReceiptSource{} },
+		"both sources":  func(r *store.Receipt) { r.Source = &store.ReceiptSource{ReceiptFile: &r.Files[0], Missing: "gone"} },
+		"source way out": func(r *store.Receipt) {
+			r.Source = &store.ReceiptSource{ReceiptFile: &store.ReceiptFile{Name: "../x", SHA256: r.Files[0].SHA256}}
+		},
 		"over the limit":   func(r *store.Receipt) { r.Prompt = strings.Repeat("x", 1<<20) },
 		"newer":            func(r *store.Receipt) { r.Version = 2 },
 		"not a receipt":    nil,

@@ -22,8 +22,9 @@ type Store interface {
 	Check(ctx context.Context) error
 
 	// PutVideo publishes a file and returns its location as a URL. It is
-	// idempotent: a stored video of the same name and bytes is success. Other
-	// bytes are replaced atomically. PutVideo may move the source.
+	// idempotent, also without the source if the stored video has its bytes. A
+	// stored video is replaced atomically; a bucket keeps one with the same bytes.
+	// PutVideo may move the source, and removes it if its bytes can't be trusted.
 	PutVideo(ctx context.Context, name string, source Source) (location string, err error)
 
 	// Matches reports whether the stored video has this size and SHA-256. A

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -19,7 +18,13 @@ import (
 // submitDirectly submits a task without lumaflow and without a callback URL.
 func (w *world) submitDirectly(prompt string) (taskID string) {
 	w.t.Helper()
-	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.simURL+"/api/v1/modify/generate", bytes.NewReader([]byte(jobInput(prompt))))
+	return w.submitInput(jobInput(prompt))
+}
+
+// submitInput submits the input of a job without a job.
+func (w *world) submitInput(input string) (taskID string) {
+	w.t.Helper()
+	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.simURL+"/api/v1/modify/generate", strings.NewReader(input))
 	require.NoError(w.t, err)
 	request.Header.Set("Authorization", "Bearer "+apiKey)
 	request.Header.Set("Content-Type", "application/json")

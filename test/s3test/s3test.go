@@ -36,6 +36,10 @@ type Server struct {
 	mu       sync.Mutex
 	requests []string
 	before   Hook
+	lag      int
+	late     func(*http.Request) bool
+	shown    snapshot
+	accepted int
 }
 
 // Hook is called with each request before it is served. It may change, delay or
@@ -82,9 +86,36 @@ func (s *Server) InterceptPuts(before Hook) {
 
 // Serve serves a request without the hook.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPut || intact(w, r) {
-		s.s3.ServeHTTP(w, r)
+	if old := s.outdated(r); old != nil {
+		old.ServeHTTP(w, r)
+		return
 	}
+	if r.Method != http.MethodPut {
+		s.s3.ServeHTTP(w, r)
+		return
+	}
+	if !intact(w, r) {
+		return
+	}
+	s.keep()
+	answer := &status{ResponseWriter: w}
+	s.s3.ServeHTTP(answer, r)
+	if answer.code < http.StatusMultipleChoices {
+		s.mu.Lock()
+		s.accepted++
+		s.mu.Unlock()
+	}
+}
+
+// status keeps the status of an answer; zero means 200.
+type status struct {
+	http.ResponseWriter
+	code int
+}
+
+func (s *status) WriteHeader(code int) {
+	s.code = code
+	s.ResponseWriter.WriteHeader(code)
 }
 
 // intact reads the body and compares it with the SHA-256 in its header. gofakes3

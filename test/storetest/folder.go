@@ -67,6 +67,19 @@ func (f *Folder) AddReceipt(task string, files ...store.ReceiptFile) {
 	require.NoError(f.T, err)
 }
 
+// AddSource stores the copy of a source and adds it to the receipt of a task.
+func (f *Folder) AddSource(task, content string) (name string) {
+	f.T.Helper()
+	name = store.SourceName("", task, ".mp4")
+	f.Video(name, content)
+	receipt, err := f.Receipt(f.T.Context(), store.ReceiptName("", task))
+	require.NoError(f.T, err)
+	receipt.Source = &store.ReceiptSource{ReceiptFile: &f.Listed(name)[0]}
+	_, err = f.PutReceipt(f.T.Context(), store.ReceiptName("", task), receipt)
+	require.NoError(f.T, err)
+	return name
+}
+
 // At is the path of a file.
 func (f *Folder) At(name string) string { return filepath.Join(f.Path, name) }
 

@@ -19,11 +19,8 @@ import (
 	"lumaflow/workflows"
 )
 
-const (
-	defaultVideo = "https://cdn.example.org/street.mp4"
-	// jobTime bounds one job of the demo.
-	jobTime = 5 * time.Minute
-)
+// jobTime bounds one job of the demo.
+const jobTime = 5 * time.Minute
 
 // Command runs the demo.
 type Command struct {
@@ -37,7 +34,8 @@ type Command struct {
 // Help describes the demo.
 func (Command) Help() string {
 	return `No account, no cost, no network: kie.ai is simulated, and its bill is shown at the end. The Temporal server is the
-real one; if there is no temporal binary yet, it is built once, which takes 4 to 5 minutes.
+real one; if there is no temporal binary yet, it is built once, which takes 4 to 5 minutes. The worker keeps the source of
+each job beside its result (KEEP_SOURCE).
 
 Examples:
   lumaflow demo
@@ -109,10 +107,10 @@ func (c *Command) openClip(ctx context.Context) (*clip.Clip, error) {
 }
 
 // source is the input video of all jobs: the user's clip, uploaded as by lumaflow
-// submit, or a URL that the simulated kie.ai does not fetch.
+// submit, or a clip that the simulated kie.ai serves.
 func (s *system) source(ctx context.Context, own *clip.Clip, progress io.Writer) (workflows.ModifyVideoInput, error) {
 	if own == nil {
-		return workflows.ModifyVideoInput{VideoURL: defaultVideo}, nil
+		return workflows.ModifyVideoInput{VideoURL: s.kieURL + kietest.SourcePath}, nil
 	}
 	provider, err := kie.New(kie.Options{UploadBaseURL: s.kieURL, APIKey: apiKey, UserAgent: kie.UserAgent(command.Version())})
 	if err != nil {

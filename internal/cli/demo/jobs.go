@@ -17,6 +17,7 @@ import (
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/media"
+	"lumaflow/internal/store"
 	"lumaflow/workflows"
 )
 
@@ -64,7 +65,7 @@ func (s *system) verifyJobs(ctx context.Context, outcomes []*outcome) error {
 }
 
 // verify re-reads the stored files of a job: they must be videos with the bytes
-// that the provider served.
+// that the provider served, and the copy of the source.
 func (s *system) verify(ctx context.Context, result workflows.ModifyVideoResult, charge kietest.Charge) error {
 	if len(result.Videos) != len(charge.Results) || len(result.Videos) == 0 {
 		return fmt.Errorf("task %s: %d files for %d results", charge.TaskID, len(result.Videos), len(charge.Results))
@@ -77,6 +78,27 @@ func (s *system) verify(ctx context.Context, result workflows.ModifyVideoResult,
 		if sum != charge.Results[i].SHA256 || sum != video.SHA256 {
 			return fmt.Errorf("the bytes of %s differ from those that kie.ai served", video.Location)
 		}
+	}
+	return s.verifySource(ctx, charge.TaskID)
+}
+
+// verifySource re-reads the copy of the source of a task.
+func (s *system) verifySource(ctx context.Context, taskID string) error {
+	receipt, err := s.videos.Receipt(ctx, store.ReceiptName("", taskID))
+	switch {
+	case err != nil:
+		return err
+	case receipt.Source == nil:
+		return fmt.Errorf("the receipt of task %s names no source", taskID)
+	case receipt.Source.Missing != "":
+		return fmt.Errorf("the source of task %s is missing: %s", taskID, receipt.Source.Missing)
+	}
+	sum, err := s.inspect(ctx, receipt.Source.Location)
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", receipt.Source.Location, err)
+	}
+	if sum != receipt.Source.SHA256 {
+		return fmt.Errorf("the bytes of %s differ from those in its receipt", receipt.Source.Location)
 	}
 	return nil
 }
@@ -99,7 +121,7 @@ func (s *system) inspect(ctx context.Context, location string) (sum string, err 
 	if err != nil {
 		return "", err
 	}
-	if _, err := media.InspectMP4(copied, size); err != nil {
+	if _, err := media.InspectSource(copied, size); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(digest.Sum(nil)), nil

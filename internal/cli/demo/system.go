@@ -167,6 +167,7 @@ func (s *system) startWorker(ctx context.Context, secret, hooks string) error {
 			PollAfter:         pollAfter,
 			PollInterval:      2 * time.Second,
 			FetchAllowPrivate: true,
+			KeepSource:        true,
 		},
 		Logging: command.Logging{Format: "text"},
 		Env:     s.env,

@@ -13,6 +13,7 @@ import (
 
 	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/proxy"
 )
 
 // webhookProbe is the result of the unsigned probes.
@@ -37,7 +38,11 @@ func (e *examination) probeWebhook(ctx context.Context) webhookProbe {
 	if err != nil {
 		return webhookProbe{finding: e.skipped("temporal", err, "callback addresses depend on the Temporal namespace, which the settings do not give")}
 	}
-	probed := webhookProbe{prober: newProber(minter, server.Namespace)}
+	proxies, err := proxy.FromEnvironment()
+	if err != nil {
+		return webhookProbe{finding: failf("%s", brief(err))}
+	}
+	probed := webhookProbe{prober: newProber(minter, server.Namespace, proxies)}
 	probed.replies = probed.prober.probe(ctx)
 	// Callbacks has parsed it without an error.
 	base, _ := url.Parse(strings.TrimSpace(e.CallbackBaseURL))

@@ -145,6 +145,7 @@ func (e *examination) checks() []check {
 		{"signature", e.checkSignature},
 		{"output", e.checkOutput},
 		{"work", e.checkWork},
+		{"proxy", e.checkProxy},
 	}
 	return slices.DeleteFunc(all, func(c check) bool { return !e.examines(c.name) })
 }

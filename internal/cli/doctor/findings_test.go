@@ -382,8 +382,8 @@ func TestStorage(t *testing.T) {
 		{"output in the way", func(w *world) { w.settings.OutputURL = inTheWay(w.t) }, []want{{"output", doctor.Fail, "OUTPUT_URL: the folder"}}},
 		{"no output", func(w *world) { w.settings.OutputURL = "" }, []want{{"output", doctor.Fail, "OUTPUT_URL: empty"}}},
 		{"an unknown kind of store", func(w *world) { w.settings.OutputURL = "ftp://user:" + secret + "@host/videos" }, []want{{"output", doctor.Fail, "OUTPUT_URL"}}},
-		{"work in the way", func(w *world) { w.settings.WorkDir = inTheWay(w.t) }, []want{{"work", doctor.Fail, "below: mkdir "}}},
-		{"malformed hosts", func(w *world) { w.settings.FetchAllowHosts = []string{"https://x"} }, []want{{"work", doctor.Fail, "FETCH_ALLOW_HOSTS"}}},
+		{"work in the way", func(w *world) { w.settings.WorkDir = inTheWay(w.t) }, []want{{"work", doctor.Fail, "below: mkdir "}, {"proxy", doctor.Skipped, "partial downloads"}}},
+		{"malformed hosts", func(w *world) { w.settings.FetchAllowHosts = []string{"https://x"} }, []want{{"work", doctor.Fail, "FETCH_ALLOW_HOSTS"}, {"proxy", doctor.Skipped, "partial downloads"}}},
 	})
 	w := newWorld(t)
 	findings, err := w.examine()

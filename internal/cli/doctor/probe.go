@@ -16,6 +16,7 @@ import (
 
 	"lumaflow/internal/callback"
 	"lumaflow/internal/kie"
+	"lumaflow/internal/proxy"
 )
 
 const (
@@ -73,14 +74,16 @@ type replies struct {
 // prober posts callbacks to the webhook as kie.ai does.
 type prober struct {
 	client    *http.Client
+	proxies   proxy.Settings
 	minter    *callback.Minter
 	namespace string
 }
 
-func newProber(minter *callback.Minter, namespace string) *prober {
-	return &prober{minter: minter, namespace: namespace, client: &http.Client{
+func newProber(minter *callback.Minter, namespace string, proxies proxy.Settings) *prober {
+	return &prober{minter: minter, namespace: namespace, proxies: proxies, client: &http.Client{
 		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
+			Proxy:                  proxies.ForRequest,
+			OnProxyConnectResponse: proxy.CheckConnect,
 			MaxResponseHeaderBytes: 64 << 10,
 			// Every probe makes a connection, and net/http sends none twice.
 			DisableKeepAlives: true,
@@ -146,7 +149,7 @@ func (p *prober) post(ctx context.Context, target, body string, headers map[stri
 	for name, value := range headers {
 		request.Header.Set(name, value)
 	}
-	if proxy, err := http.ProxyFromEnvironment(request); proxy == nil && err == nil {
+	if p.proxies.For(request.URL) == nil {
 		request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 			GotConn: func(info httptrace.GotConnInfo) {
 				remote, _ := netip.ParseAddrPort(info.Conn.RemoteAddr().String())

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/dustin/go-humanize"
+
+	"lumaflow/internal/proxy"
 )
 
 const (
@@ -33,6 +35,25 @@ func (e *examination) checkWork(context.Context) Finding {
 		return failf("%s", brief(err))
 	}
 	return spaceFinding("partial downloads", fetcher.WorkDir(), "WORK_DIR")
+}
+
+func (e *examination) checkProxy(ctx context.Context) Finding {
+	if _, err := proxy.FromEnvironment(); err != nil {
+		return failf("%s", brief(err))
+	}
+	fetcher, err := e.Fetcher(e.logger)
+	if err != nil {
+		return e.skipped("work", err, "the check of partial downloads fails")
+	}
+	through, err := e.CheckProxy(ctx, fetcher)
+	switch {
+	case err != nil:
+		return failf("%s", brief(err))
+	case through == "":
+		return okf("results are downloaded directly")
+	default:
+		return okf("results can be downloaded through the proxy %s", through)
+	}
 }
 
 // spaceFinding evaluates the free space of a writable folder.

@@ -10,13 +10,13 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 	"lumaflow/workflows/batches"
@@ -126,7 +126,7 @@ func (c *check) page(ctx context.Context, request *workflowservice.ListWorkflowE
 func (c *check) job(ctx context.Context, job *workflowpb.WorkflowExecutionInfo, counter *int) error {
 	id, runID := job.GetExecution().GetWorkflowId(), job.GetExecution().GetRunId()
 	history, err := c.history(ctx, id, runID)
-	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
+	if runs.NotFound(err) {
 		counter = &c.counts.Gone
 	} else if err != nil {
 		return fmt.Errorf("read the history of job %s: %w", oneline.Clean(id), err)

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"net/http"
 	"path"
+	"slices"
 	"sync"
 )
 
@@ -18,7 +20,11 @@ import (
 //go:embed clips/*.mp4
 var clipFiles embed.FS
 
+// SourcePath is the path of a stock clip that may serve as the source of a task.
+const SourcePath = "/clips/squares.mp4"
+
 type clip struct {
+	name    string
 	content []byte
 	sha256  string
 }
@@ -34,7 +40,18 @@ func loadClips() []clip {
 			panic(err) // the build embeds them
 		}
 		sum := sha256.Sum256(content)
-		loaded = append(loaded, clip{content: content, sha256: hex.EncodeToString(sum[:])})
+		loaded = append(loaded, clip{name: name, content: content, sha256: hex.EncodeToString(sum[:])})
 	}
 	return loaded
+}
+
+// sourceClip serves a stock clip under its file name.
+func (s *Server) sourceClip(w http.ResponseWriter, r *http.Request) {
+	stock := clips()
+	i := slices.IndexFunc(stock, func(c clip) bool { return c.name == r.PathValue("name") })
+	if i < 0 {
+		missing(w)
+		return
+	}
+	s.send(w, r, video{stock: stock[i].content, size: int64(len(stock[i].content)), sha256: stock[i].sha256})
 }

@@ -203,3 +203,13 @@ func TestLinksBeginWithTheBaseURL(t *testing.T) {
 	require.Regexp(t, `^https://kie\.example/sim/l/[0-9a-f]{32}\.mp4$`, result.URL)
 	require.Regexp(t, `^https://kie\.example/sim/m/`, kie.downloadURL(t, result.URL))
 }
+
+// A stock clip can be fetched as the source of a task, whole and in parts.
+func TestSourceClip(t *testing.T) {
+	kie := start(t, kietest.Options{})
+	whole := kie.get(t, kie.url+kietest.SourcePath)
+	require.Equal(t, http.StatusOK, whole.status)
+	require.Equal(t, "ftyp", string(whole.body[4:8]))
+	require.NotEmpty(t, whole.header.Get("ETag"))
+	require.Equal(t, http.StatusNotFound, kie.get(t, kie.url+"/clips/other.mp4").status)
+}

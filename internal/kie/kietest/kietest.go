@@ -14,6 +14,7 @@
 //
 // or at random from a seeded menu. Two more markers shape the results:
 // "[size: 500MB]" sets the size of each, "[results: 3]" their number.
+// A few stock clips are served under /clips/ as sources of tasks ([SourcePath]).
 // "[render: held]" delays the end of the generation until POST /_sim/release.
 package kietest
 

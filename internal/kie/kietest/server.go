@@ -101,6 +101,7 @@ func (s *Server) router() http.Handler {
 	routes.HandleFunc("POST /api/file-url-upload", s.uploads(s.uploadURL))
 	// Files.
 	routes.HandleFunc("GET /uploads/{path...}", s.upload)
+	routes.HandleFunc("GET /clips/{name}", s.sourceClip)
 	routes.HandleFunc("GET /l/{link}", s.download)
 	routes.HandleFunc("GET /m/{link}", s.download)
 	routes.HandleFunc("GET /forged/{name}", s.forgedDownload)

@@ -36,109 +36,109 @@ var (
 var jobs = []struct {
 	name string
 	// arrange adds the runs.
-	arrange func(t *testing.T, s *cluster)
+	arrange func(t *testing.T, s *server)
 	outcome runs.Outcome
 	// queue is that of the collecting job; empty if none is started.
 	queue string
 	// marked means that the collecting job is terminated before it runs.
 	marked bool
 }{
-	{name: "the job is deleted", arrange: func(*testing.T, *cluster) {}, outcome: runs.Collecting, queue: "default-queue"},
+	{name: "the job is deleted", arrange: func(*testing.T, *server) {}, outcome: runs.Collecting, queue: "default-queue"},
 
-	{name: "completed with the task", arrange: func(_ *testing.T, s *cluster) { s.add(job, completed, result{task}).memo(paidTask) }, outcome: runs.Stored},
-	{name: "completed with another task", arrange: func(_ *testing.T, s *cluster) { s.add(job, completed, result{other}).memo(paidOther) }, outcome: runs.Collecting, queue: "queue-of-job"},
-	{name: "failed with an unknown task", arrange: func(_ *testing.T, s *cluster) { s.add(job, failed, unknown).memo(unknown) }, outcome: runs.Collecting, queue: "queue-of-job"},
-	{name: "failed without the video of the task", arrange: func(_ *testing.T, s *cluster) { s.add(job, failed, paidTask).memo(paidTask) }, outcome: runs.Collecting, queue: "queue-of-job"},
-	{name: "the task has no video", arrange: func(_ *testing.T, s *cluster) { s.add(job, failed, paid.Facts{TaskID: task}).memo(paidTask) }, outcome: runs.Stored},
-	{name: "failed before it paid", arrange: func(_ *testing.T, s *cluster) { s.add(job, failed, paid.Facts{}) }, outcome: runs.Collecting, queue: "queue-of-job"},
-	{name: "a timeout of the run", arrange: func(_ *testing.T, s *cluster) { s.add(job, timedOut).memo(paidTask) }, outcome: runs.Collecting, queue: "queue-of-job"},
+	{name: "completed with the task", arrange: func(_ *testing.T, s *server) { s.addEnd(job, completed, result{task}).remember(paidTask) }, outcome: runs.Stored},
+	{name: "completed with another task", arrange: func(_ *testing.T, s *server) { s.addEnd(job, completed, result{other}).remember(paidOther) }, outcome: runs.Collecting, queue: "queue-of-job"},
+	{name: "failed with an unknown task", arrange: func(_ *testing.T, s *server) { s.addEnd(job, failed, unknown).remember(unknown) }, outcome: runs.Collecting, queue: "queue-of-job"},
+	{name: "failed without the video of the task", arrange: func(_ *testing.T, s *server) { s.addEnd(job, failed, paidTask).remember(paidTask) }, outcome: runs.Collecting, queue: "queue-of-job"},
+	{name: "the task has no video", arrange: func(_ *testing.T, s *server) { s.addEnd(job, failed, paid.Facts{TaskID: task}).remember(paidTask) }, outcome: runs.Stored},
+	{name: "failed before it paid", arrange: func(_ *testing.T, s *server) { s.addEnd(job, failed, paid.Facts{}) }, outcome: runs.Collecting, queue: "queue-of-job"},
+	{name: "a timeout of the run", arrange: func(_ *testing.T, s *server) { s.addEnd(job, timedOut).remember(paidTask) }, outcome: runs.Collecting, queue: "queue-of-job"},
 
-	{name: "cancelled with an unknown task", arrange: func(_ *testing.T, s *cluster) { s.add(job, cancelled, "cancelled", unknown).memo(unknown) }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
-	{name: "cancelled, the task on record", arrange: func(_ *testing.T, s *cluster) { s.add(job, cancelled, "cancelled", paidTask).memo(paidTask) }, outcome: runs.AtRisk},
-	{name: "terminated with an unknown task", arrange: func(_ *testing.T, s *cluster) { s.add(job, terminated).memo(unknown) }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
-	{name: "terminated with another task", arrange: func(_ *testing.T, s *cluster) { s.add(job, terminated).memo(paidOther) }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
-	{name: "terminated, the task on record", arrange: func(_ *testing.T, s *cluster) { s.add(job, terminated).memo(paidTask) }, outcome: runs.AtRisk},
-	{name: "written off", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, failed, paid.Facts{PaidOpen: true, WrittenOff: true}).memo(unknown)
+	{name: "cancelled with an unknown task", arrange: func(_ *testing.T, s *server) { s.addEnd(job, cancelled, "cancelled", unknown).remember(unknown) }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
+	{name: "cancelled, the task on record", arrange: func(_ *testing.T, s *server) { s.addEnd(job, cancelled, "cancelled", paidTask).remember(paidTask) }, outcome: runs.AtRisk},
+	{name: "terminated with an unknown task", arrange: func(_ *testing.T, s *server) { s.addEnd(job, terminated).remember(unknown) }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
+	{name: "terminated with another task", arrange: func(_ *testing.T, s *server) { s.addEnd(job, terminated).remember(paidOther) }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
+	{name: "terminated, the task on record", arrange: func(_ *testing.T, s *server) { s.addEnd(job, terminated).remember(paidTask) }, outcome: runs.AtRisk},
+	{name: "written off", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, failed, paid.Facts{PaidOpen: true, WrittenOff: true}).remember(unknown)
 	}, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
 
-	{name: "stored before a reset that was terminated", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, completed, result{task}).memo(paidTask)
-		s.add(job, terminated).memo(paidTask)
+	{name: "stored before a reset that was terminated", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, completed, result{task}).remember(paidTask)
+		s.addEnd(job, terminated).remember(paidTask)
 	}, outcome: runs.Stored},
-	{name: "stored before a run that failed", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, completed, result{task}).memo(paidTask)
-		s.add(job, failed, paidOther).memo(paidOther)
+	{name: "stored before a run that failed", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, completed, result{task}).remember(paidTask)
+		s.addEnd(job, failed, paidOther).remember(paidOther)
 	}, outcome: runs.Stored},
-	{name: "terminated by a reset that failed", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, terminated).memo(paidTask)
-		s.add(job, failed, unknown).memo(unknown)
+	{name: "terminated by a reset that failed", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, terminated).remember(paidTask)
+		s.addEnd(job, failed, unknown).remember(unknown)
 	}, outcome: runs.Collecting, queue: "queue-of-job"},
 
-	{name: "v0.1: unknown", arrange: func(t *testing.T, s *cluster) { s.addRecorded(t, failed, "lost-response-window-ended") }, outcome: runs.Collecting, queue: "queue-of-job"},
-	{name: "v0.1: overdue", arrange: func(t *testing.T, s *cluster) { s.addRecorded(t, failed, "result-overdue") }, outcome: runs.Collecting, queue: "queue-of-job"},
-	{name: "v0.1: generation failed", arrange: func(t *testing.T, s *cluster) { s.addRecorded(t, failed, "generation-failed") }, outcome: runs.Stored},
-	{name: "v0.1: completed", arrange: func(t *testing.T, s *cluster) { s.addRecorded(t, completed, "woken-by-callback") }, outcome: runs.Stored},
-	{name: "v0.1: written off", arrange: func(t *testing.T, s *cluster) { s.addRecorded(t, failed, "operator-writes-off") }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
-	{name: "v0.1: cancelled", arrange: func(t *testing.T, s *cluster) { s.addRecorded(t, cancelled, "cancelled-while-lost") }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
-	{name: "v0.1: terminated, the task on record", arrange: func(t *testing.T, s *cluster) { s.addRecorded(t, terminated, "cancelled-while-waiting") }, outcome: runs.AtRisk},
+	{name: "v0.1: unknown", arrange: func(t *testing.T, s *server) { s.addRecorded(t, failed, "lost-response-window-ended") }, outcome: runs.Collecting, queue: "queue-of-job"},
+	{name: "v0.1: overdue", arrange: func(t *testing.T, s *server) { s.addRecorded(t, failed, "result-overdue") }, outcome: runs.Collecting, queue: "queue-of-job"},
+	{name: "v0.1: generation failed", arrange: func(t *testing.T, s *server) { s.addRecorded(t, failed, "generation-failed") }, outcome: runs.Stored},
+	{name: "v0.1: completed", arrange: func(t *testing.T, s *server) { s.addRecorded(t, completed, "woken-by-callback") }, outcome: runs.Stored},
+	{name: "v0.1: written off", arrange: func(t *testing.T, s *server) { s.addRecorded(t, failed, "operator-writes-off") }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
+	{name: "v0.1: cancelled", arrange: func(t *testing.T, s *server) { s.addRecorded(t, cancelled, "cancelled-while-lost") }, outcome: runs.AtRisk, queue: "queue-of-job", marked: true},
+	{name: "v0.1: terminated, the task on record", arrange: func(t *testing.T, s *server) { s.addRecorded(t, terminated, "cancelled-while-waiting") }, outcome: runs.AtRisk},
 
-	{name: "another job has stored the task", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, failed, unknown)
-		s.add("another", completed, result{task}).task = task
+	{name: "another job has stored the task", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, failed, unknown)
+		s.addEnd("another", completed, result{task}).task = task
 	}, outcome: runs.Stored},
-	{name: "the second of two other jobs has stored the task", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, failed, unknown)
-		s.add("another", failed, paidTask).task = task
-		s.add("yet another", completed, result{task}).task = task
+	{name: "the second of two other jobs has stored the task", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, failed, unknown)
+		s.addEnd("another", failed, paidTask).task = task
+		s.addEnd("yet another", completed, result{task}).task = task
 	}, outcome: runs.Stored},
-	{name: "another job of a deleted job has stored the task", arrange: func(_ *testing.T, s *cluster) {
-		s.add("another", completed, result{task}).task = task
+	{name: "another job of a deleted job has stored the task", arrange: func(_ *testing.T, s *server) {
+		s.addEnd("another", completed, result{task}).task = task
 	}, outcome: runs.Stored},
-	{name: "completed, and another task is left", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, completed, result{task}).memo(paid.Facts{TaskID: task, PaidOpen: true, OtherTasks: []string{other}})
+	{name: "completed, and another task is left", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, completed, result{task}).remember(paid.Facts{TaskID: task, PaidOpen: true, OtherTasks: []string{other}})
 	}, outcome: runs.Stored},
-	{name: "another job works on the task", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, failed, unknown)
-		s.add("another", running).task = task
+	{name: "another job works on the task", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, failed, unknown)
+		s.addEnd("another", running).task = task
 	}, outcome: runs.Collecting},
-	{name: "another job failed with the task", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, failed, unknown)
-		s.add("another", failed, paidTask).task = task
+	{name: "another job failed with the task", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, failed, unknown)
+		s.addEnd("another", failed, paidTask).task = task
 	}, outcome: runs.Collecting, queue: "queue-of-job"},
 
-	{name: "the collecting job is open", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, failed, unknown)
-		s.add(runs.CollectorID(task), running)
+	{name: "the collecting job is open", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, failed, unknown)
+		s.addEnd(runs.CollectorID(task), running)
 	}, outcome: runs.Collecting},
-	{name: "the collecting job has completed", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, failed, unknown)
-		s.add(runs.CollectorID(task), completed, result{task})
+	{name: "the collecting job has completed", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, failed, unknown)
+		s.addEnd(runs.CollectorID(task), completed, result{task})
 	}, outcome: runs.Stored},
-	{name: "the collecting job of a cancelled job has completed", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, cancelled, "cancelled", unknown)
-		s.add(runs.CollectorID(task), completed, result{task})
+	{name: "the collecting job of a cancelled job has completed", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, cancelled, "cancelled", unknown)
+		s.addEnd(runs.CollectorID(task), completed, result{task})
 	}, outcome: runs.Stored},
-	{name: "the collecting job has failed", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, failed, unknown)
-		s.add(runs.CollectorID(task), failed, paidTask)
+	{name: "the collecting job has failed", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, failed, unknown)
+		s.addEnd(runs.CollectorID(task), failed, paidTask)
 	}, outcome: runs.Collecting, queue: "queue-of-job"},
-	{name: "a person cancelled the collecting job", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, failed, unknown)
-		s.add(runs.CollectorID(task), cancelled, "cancelled", paidTask)
+	{name: "a person cancelled the collecting job", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, failed, unknown)
+		s.addEnd(runs.CollectorID(task), cancelled, "cancelled", paidTask)
 	}, outcome: runs.AtRisk},
-	{name: "the collecting job of a cancelled job has failed", arrange: func(_ *testing.T, s *cluster) {
-		s.add(job, cancelled, "cancelled", unknown)
-		s.add(runs.CollectorID(task), failed, paidTask)
+	{name: "the collecting job of a cancelled job has failed", arrange: func(_ *testing.T, s *server) {
+		s.addEnd(job, cancelled, "cancelled", unknown)
+		s.addEnd(runs.CollectorID(task), failed, paidTask)
 	}, outcome: runs.AtRisk},
 }
 
 func TestCollect(t *testing.T) {
 	for _, test := range jobs {
 		t.Run(test.name, func(t *testing.T) {
-			s := newCluster()
+			s := newServer()
 			test.arrange(t, s)
-			before := len(s.runs[runs.CollectorID(task)])
+			before := len(s.runs)
 			for range 2 { // proof may arrive any number of times
 				outcome, err := s.collector().Collect(t.Context(), job, task)
 				require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestCollect(t *testing.T) {
 				return
 			}
 			require.Len(t, s.starts, 1)
-			assert.Len(t, s.runs[runs.CollectorID(task)], before+1)
+			assert.Len(t, s.runs, before+1)
 			assert.Equal(t, runs.CollectorID(task), s.starts[0].ID)
 			assert.Equal(t, test.queue, s.starts[0].TaskQueue)
 			if !test.marked {
@@ -164,7 +164,7 @@ func TestCollect(t *testing.T) {
 }
 
 // requireMarked requires that the task is on record as a run that never began.
-func requireMarked(t *testing.T, s *cluster) {
+func requireMarked(t *testing.T, s *server) {
 	t.Helper()
 	latest := s.latest(runs.CollectorID(task)).info
 	require.Equal(t, terminated, latest.GetStatus())
@@ -181,14 +181,14 @@ func requireMarked(t *testing.T, s *cluster) {
 func TestCollectForAnOpenJob(t *testing.T) {
 	for _, status := range []struct {
 		name string
-		run  func(*cluster)
+		run  func(*server)
 	}{
-		{"running", func(s *cluster) { s.add(job, running) }},
-		{"paused", func(s *cluster) { s.add(job, paused) }},
+		{"running", func(s *server) { s.addEnd(job, running) }},
+		{"paused", func(s *server) { s.addEnd(job, paused) }},
 	} {
 		t.Run(status.name, func(t *testing.T) {
-			s := newCluster()
-			s.add(job, failed, unknown)
+			s := newServer()
+			s.addEnd(job, failed, unknown)
 			status.run(s)
 			_, err := s.collector().Collect(t.Context(), job, task)
 			require.ErrorIs(t, err, runs.ErrOpen)
@@ -205,19 +205,19 @@ func TestCollectIsRepeated(t *testing.T) {
 		name    string
 		method  string
 		errors  []error
-		arrange func(s *cluster)
+		arrange func(s *server)
 		outcome runs.Outcome
 	}{
-		{"the job can't be described", "describe", []error{errDown}, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
-		{"its end can't be read", "history", []error{errDown}, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
-		{"the collecting job can't be described", "describe", []error{nil, errDown}, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
-		{"the collecting job can't be started", "start", []error{errDown}, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
-		{"the mark can't be started", "start", []error{errDown}, func(s *cluster) { s.add(job, terminated).memo(unknown) }, runs.AtRisk},
-		{"the mark can't be terminated", "terminate", []error{errDown}, func(s *cluster) { s.add(job, terminated).memo(unknown) }, runs.AtRisk},
+		{"the job can't be described", "describe", []error{errDown}, func(s *server) { s.addEnd(job, failed, unknown) }, runs.Collecting},
+		{"its end can't be read", "history", []error{errDown}, func(s *server) { s.addEnd(job, failed, unknown) }, runs.Collecting},
+		{"the collecting job can't be described", "describe", []error{nil, errDown}, func(s *server) { s.addEnd(job, failed, unknown) }, runs.Collecting},
+		{"the collecting job can't be started", "start", []error{errDown}, func(s *server) { s.addEnd(job, failed, unknown) }, runs.Collecting},
+		{"the mark can't be started", "start", []error{errDown}, func(s *server) { s.addEnd(job, terminated).remember(unknown) }, runs.AtRisk},
+		{"the mark can't be terminated", "terminate", []error{errDown}, func(s *server) { s.addEnd(job, terminated).remember(unknown) }, runs.AtRisk},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := newCluster()
+			s := newServer()
 			test.arrange(s)
 			s.errors[test.method] = test.errors
 			_, err := s.collector().Collect(t.Context(), job, task)
@@ -241,16 +241,16 @@ func TestConcurrentProof(t *testing.T) {
 	for name, test := range map[string]struct {
 		method  string
 		err     error
-		arrange func(s *cluster)
+		arrange func(s *server)
 		outcome runs.Outcome
 	}{
-		"both start the collecting job": {"start", already, func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
-		"both mark the task":            {"start", already, func(s *cluster) { s.add(job, terminated).memo(unknown) }, runs.AtRisk},
-		"both terminate the mark":       {"terminate", serviceerror.NewNotFound("already completed"), func(s *cluster) { s.add(job, terminated).memo(unknown) }, runs.AtRisk},
-		"the job is deleted meanwhile":  {"history", serviceerror.NewNotFound("deleted"), func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
+		"both start the collecting job": {"start", already, func(s *server) { s.addEnd(job, failed, unknown) }, runs.Collecting},
+		"both mark the task":            {"start", already, func(s *server) { s.addEnd(job, terminated).remember(unknown) }, runs.AtRisk},
+		"both terminate the mark":       {"terminate", serviceerror.NewNotFound("already completed"), func(s *server) { s.addEnd(job, terminated).remember(unknown) }, runs.AtRisk},
+		"the job is deleted meanwhile":  {"history", serviceerror.NewNotFound("deleted"), func(s *server) { s.addEnd(job, failed, unknown) }, runs.Collecting},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newCluster()
+			s := newServer()
 			test.arrange(s)
 			s.errors[test.method] = []error{test.err}
 			outcome, err := s.collector().Collect(t.Context(), job, task)
@@ -264,16 +264,16 @@ func TestConcurrentProof(t *testing.T) {
 func TestCollectWithoutLists(t *testing.T) {
 	tests := []struct {
 		name    string
-		arrange func(s *cluster)
+		arrange func(s *server)
 		outcome runs.Outcome
 	}{
-		{"failed", func(s *cluster) { s.add(job, failed, unknown) }, runs.Collecting},
-		{"deleted", func(*cluster) {}, runs.Collecting},
-		{"ended by a person", func(s *cluster) { s.add(job, terminated).memo(unknown) }, runs.AtRisk},
+		{"failed", func(s *server) { s.addEnd(job, failed, unknown) }, runs.Collecting},
+		{"deleted", func(*server) {}, runs.Collecting},
+		{"ended by a person", func(s *server) { s.addEnd(job, terminated).remember(unknown) }, runs.AtRisk},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := newCluster()
+			s := newServer()
 			test.arrange(s)
 			s.errors["list"] = []error{serviceerror.NewUnavailable("no visibility")}
 			outcome, err := s.collector().Collect(t.Context(), job, task)
@@ -288,8 +288,8 @@ func TestCollectWithoutLists(t *testing.T) {
 // A list that hangs leaves time for the start of the collecting job.
 func TestCollectWithASlowList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newCluster()
-		s.add(job, failed, unknown)
+		s := newServer()
+		s.addEnd(job, failed, unknown)
 		s.hangs = true
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -303,8 +303,8 @@ func TestCollectWithASlowList(t *testing.T) {
 // has begun.
 func TestCollectAfterAMarkHasBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newCluster()
-		s.add(job, terminated).memo(unknown)
+		s := newServer()
+		s.addEnd(job, terminated).remember(unknown)
 		s.errors["terminate"] = []error{serviceerror.NewUnavailable("killed")}
 		_, err := s.collector().Collect(t.Context(), job, task)
 		require.Error(t, err)
@@ -322,8 +322,8 @@ func TestCollectAfterAMarkHasBegun(t *testing.T) {
 func TestCollectATaskWithALongID(t *testing.T) {
 	long := strings.Repeat("雪", 500)
 	for _, status := range []enumspb.WorkflowExecutionStatus{failed, terminated} {
-		s := newCluster()
-		s.add(job, status, unknown).memo(unknown)
+		s := newServer()
+		s.addEnd(job, status, unknown).remember(unknown)
 		_, err := s.collector().Collect(t.Context(), job, long)
 		require.NoError(t, err)
 		require.Len(t, s.starts, 1)
@@ -333,8 +333,8 @@ func TestCollectATaskWithALongID(t *testing.T) {
 
 // Namespaces without lumaflow's search attributes can't list the jobs of a task.
 func TestCollectWithoutSearchAttributes(t *testing.T) {
-	s := newCluster()
-	s.add(job, failed, unknown)
+	s := newServer()
+	s.addEnd(job, failed, unknown)
 	s.errors["list"] = []error{serviceerror.NewInvalidArgument("no mapping for LumaTaskId")}
 	outcome, err := s.collector().Collect(t.Context(), job, task)
 	require.NoError(t, err)

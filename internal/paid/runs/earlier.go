@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -38,15 +37,18 @@ type Task struct {
 // an older one was reset past, and visibility lacks deleted runs and, for moments, the
 // youngest. So both are read. An error means that the answer is not complete: a run
 // that is not listed yet, or a history that this worker can't decrypt.
-func (r Reader) Earlier(ctx context.Context, workflowID, runID string) (Earlier, error) {
+//
+// It continues from what an earlier call read, and calls keep after each run with what
+// is read until then: a closed run does not change. The zero Progress begins.
+func (r Reader) Earlier(ctx context.Context, workflowID, runID string, from Progress, keep func(Progress)) (Earlier, error) {
 	described, err := r.Server.DescribeWorkflow(ctx, workflowID, runID)
 	if err != nil {
 		return Earlier{}, fmt.Errorf("describe %s: %w", workflowID, err)
 	}
 	info := described.RawResponse.GetWorkflowExecutionInfo()
-	chain := chain{
-		reader: r, workflowID: workflowID, firstRunID: info.GetFirstRunId(), seen: map[string]bool{runID: true},
-		startedAt: cmp.Or(described.RawResponse.GetWorkflowExtendedInfo().GetOriginalStartTime(), info.GetStartTime()).AsTime(),
+	chain := newChain(r, workflowID, runID, info.GetFirstRunId(), from)
+	if chain.read.StartedAt.IsZero() {
+		chain.read.StartedAt = cmp.Or(described.RawResponse.GetWorkflowExtendedInfo().GetOriginalStartTime(), info.GetStartTime()).AsTime()
 	}
 	own, err := r.History(ctx, workflowID, runID)
 	if err != nil {
@@ -55,26 +57,24 @@ func (r Reader) Earlier(ctx context.Context, workflowID, runID string) (Earlier,
 	if own.undecrypted != nil {
 		return Earlier{}, fmt.Errorf("read run %s of %s: %w", runID, workflowID, own.undecrypted)
 	}
-	pending := append([]string{chain.firstRunID}, own.previous...)
-	listed, err := r.list(ctx, workflowID)
+	listed, err := r.All(ctx, workflowID)
 	if err != nil {
 		return Earlier{}, err
 	}
-	if !slices.Contains(listed, runID) {
+	pending, listsOwn := append([]string{chain.firstRunID}, own.previous...), false
+	for _, info := range listed {
+		pending = append(pending, info.GetExecution().GetRunId())
+		listsOwn = listsOwn || info.GetExecution().GetRunId() == runID
+	}
+	if !listsOwn {
 		return Earlier{}, fmt.Errorf("visibility does not list run %s of %s yet", runID, workflowID)
 	}
-	pending = append(pending, listed...)
-	for len(pending) > 0 {
-		next := pending[0]
-		pending = pending[1:]
-		previous, err := chain.read(ctx, next)
-		if err != nil {
+	for _, next := range pending {
+		if err := chain.follow(ctx, next, keep); err != nil {
 			return Earlier{}, err
 		}
-		// Links come before the list, which would describe them once more.
-		pending = append(previous, pending...)
 	}
-	return chain.earlier(runID), nil
+	return chain.read.earlier(runID), nil
 }
 
 // First is the first run of the chain of a run; empty if the server does not report
@@ -85,106 +85,4 @@ func (r Reader) First(ctx context.Context, workflowID, runID string) (firstRunID
 		return "", fmt.Errorf("describe %s: %w", workflowID, err)
 	}
 	return described.RawResponse.GetWorkflowExecutionInfo().GetFirstRunId(), nil
-}
-
-// chain collects the runs of one chain.
-type chain struct {
-	reader     Reader
-	workflowID string
-	firstRunID string
-	// startedAt is the start of the first run.
-	startedAt time.Time
-	seen      map[string]bool
-	runs      []chainRun
-	// later are the runs of later chains.
-	later []chainRun
-	// unread are the runs that Temporal has deleted.
-	unread []string
-}
-
-type chainRun struct {
-	startedAt time.Time
-	history   History
-}
-
-// read adds a run if it belongs to the chain, and returns the runs that it follows.
-func (c *chain) read(ctx context.Context, runID string) (previous []string, err error) {
-	if runID == "" || c.seen[runID] {
-		return nil, nil
-	}
-	c.seen[runID] = true
-	described, err := c.reader.Server.DescribeWorkflow(ctx, c.workflowID, runID)
-	if NotFound(err) {
-		c.unread = append(c.unread, runID)
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("describe run %s of %s: %w", runID, c.workflowID, err)
-	}
-	info := described.RawResponse.GetWorkflowExecutionInfo()
-	if runID == c.firstRunID {
-		c.startedAt = info.GetStartTime().AsTime()
-	}
-	own := info.GetFirstRunId() == c.firstRunID
-	if !own && info.GetStartTime().AsTime().Before(c.startedAt) {
-		return nil, nil
-	}
-	history, err := c.reader.History(ctx, c.workflowID, runID)
-	if NotFound(err) {
-		c.unread = append(c.unread, runID)
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if history.undecrypted != nil {
-		return nil, fmt.Errorf("read run %s of %s: %w", runID, c.workflowID, history.undecrypted)
-	}
-	run := chainRun{startedAt: info.GetStartTime().AsTime(), history: history}
-	if !own {
-		c.later = append(c.later, run)
-		return nil, nil
-	}
-	c.runs = append(c.runs, run)
-	return history.previous, nil
-}
-
-// earlier merges the runs, the oldest first. Those of later chains count if the own
-// chain has no task: else they are further takes, with jobs of their own.
-func (c *chain) earlier(runID string) Earlier {
-	merged := c.merge(runID, c.runs)
-	if len(merged.Tasks) == 0 && len(c.later) > 0 {
-		merged = c.merge(runID, append(c.runs, c.later...))
-	}
-	return merged
-}
-
-func (c *chain) merge(runID string, runs []chainRun) Earlier {
-	slices.SortFunc(runs, func(a, b chainRun) int { return a.startedAt.Compare(b.startedAt) })
-	merged := Earlier{RunID: runID, Runs: len(runs)}
-	var all outcomes
-	for _, run := range runs {
-		for _, t := range run.history.tasks {
-			named := slices.ContainsFunc(merged.Tasks, func(known Task) bool { return known.TaskID == t.id })
-			if t.own && !named {
-				merged.Tasks = append(merged.Tasks, Task{TaskID: t.id, SubmittedAt: t.submittedAt})
-			}
-		}
-		all.merge(run.history.outcomes)
-	}
-	for _, unread := range c.unread {
-		merged.Unread = unread
-		all.lose(Submission{})
-	}
-	merged.Unknown = all.unknown()
-	return merged
-}
-
-// list returns the runs of an id that visibility lists.
-func (r Reader) list(ctx context.Context, workflowID string) (runIDs []string, err error) {
-	all, err := r.All(ctx, workflowID)
-	for _, info := range all {
-		runIDs = append(runIDs, info.GetExecution().GetRunId())
-	}
-	return runIDs, err
 }

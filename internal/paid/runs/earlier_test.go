@@ -1,6 +1,7 @@
 package runs_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -128,7 +129,8 @@ func TestEarlier(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &server{deleted: test.deleted}
+			s := newServer()
+			s.deleted = test.deleted
 			for i, events := range test.earlier {
 				added := s.add("job", strconv.Itoa(i+1), i, terminated, started())
 				added.info.FirstRunId = "1"
@@ -138,13 +140,86 @@ func TestEarlier(t *testing.T) {
 			}
 			s.add("job", "last", 9, running, started()).info.FirstRunId = "1"
 			s.add("job", "of an earlier chain", -1, failed, loses(8)...)
-			earlier, err := s.reader().Earlier(t.Context(), "job", "last")
+			earlier, err := s.reader().Earlier(t.Context(), "job", "last", runs.Progress{}, func(runs.Progress) {})
 			require.NoError(t, err)
 			require.Equal(t, test.want, earlierText(earlier))
 			require.Equal(t, "last", earlier.RunID)
 			require.Equal(t, len(test.earlier)-len(test.deleted), earlier.Runs)
 			require.Equal(t, len(test.deleted) > 0, earlier.Unread != "")
 		})
+	}
+}
+
+// A read that ends after any run is continued, and reads no run twice. What it has
+// read survives as JSON.
+func TestEarlierContinues(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		// arrange adds the runs before the run "last" of the chain that begins with "1".
+		arrange func(*server)
+		runs    int
+		want    string
+	}{
+		// Visibility without the youngest runs leaves them to the links.
+		{"a long chain", func(s *server) {
+			s.unlisted, s.deleted = []string{"1", "2", "3"}, []string{"4"}
+			s.add("job", "1", 0, terminated, append(loses(1), loses(2)...)...)
+			s.add("job", "2", 1, terminated, append(loses(1), append(proves(2, "t"), resets("1"))...)...)
+			s.add("job", "3", 2, terminated, append(proves(2, "t"), append(loses(3), resets("2"))...)...)
+			s.add("job", "4", 3, terminated, started())
+			s.add("job", "5", 4, terminated, append(loses(5), proves(5, "")...)...)
+			s.add("job", "6", 5, terminated, append(loses(6), adopts("u")...)...)
+			for _, r := range s.runs {
+				r.info.FirstRunId = "1"
+			}
+			s.add("job", "of a later chain", 6, failed, loses(8)...)
+		}, 7, "t u 1 3 6"},
+		{"later chains that paid", func(s *server) {
+			s.add("job", "1", 0, terminated, started())
+			s.add("job", "2", 1, terminated, takes("t")...)
+			s.add("job", "3", 2, terminated, loses(1)...)
+		}, 3, "t 1"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer()
+			test.arrange(s)
+			s.add("job", "last", 9, running, started(), resets("3")).info.FirstRunId = "1"
+			whole, err := s.reader().Earlier(t.Context(), "job", "last", runs.Progress{}, func(runs.Progress) {})
+			require.NoError(t, err)
+			require.Equal(t, test.want, earlierText(whole))
+			for stop := 1; stop < test.runs; stop++ {
+				s.histories = 0
+				kept := []byte("{}")
+				_, err := s.reader().Earlier(t.Context(), "job", "last", runs.Progress{}, func(progress runs.Progress) {
+					kept, err = json.Marshal(progress)
+					require.NoError(t, err)
+					if len(progress.Read) == stop {
+						s.errors["describe"] = []error{serviceerror.NewUnavailable("killed")}
+					}
+				})
+				require.ErrorContains(t, err, "killed")
+				var from runs.Progress
+				require.NoError(t, json.Unmarshal(kept, &from))
+				require.Len(t, from.Read, stop)
+				continued, err := s.reader().Earlier(t.Context(), "job", "last", from, func(runs.Progress) {})
+				require.NoError(t, err)
+				require.Equal(t, whole, continued, "ended after %d", stop)
+				require.Equal(t, test.runs-len(s.deleted)+2, s.histories, "each run is read once, the last one twice")
+			}
+		})
+	}
+}
+
+// resets is the event that a reset from another run leaves.
+func resets(runID string) *historypb.HistoryEvent {
+	return &historypb.HistoryEvent{
+		EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+		Attributes: &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
+			BaseRunId: runID,
+		}},
 	}
 }
 
@@ -164,11 +239,11 @@ func TestLaterChain(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &server{}
+			s := newServer()
 			s.add("job", "1", 0, failed, append([]*historypb.HistoryEvent{started()}, test.own...)...)
 			s.add("job", "2", 1, completed, append([]*historypb.HistoryEvent{started()}, test.later...)...)
 			s.add("job", "reset of 1", 2, running, started()).info.FirstRunId = "1"
-			earlier, err := s.reader().Earlier(t.Context(), "job", "reset of 1")
+			earlier, err := s.reader().Earlier(t.Context(), "job", "reset of 1", runs.Progress{}, func(runs.Progress) {})
 			require.NoError(t, err)
 			require.Equal(t, test.want, earlierText(earlier))
 		})
@@ -178,9 +253,10 @@ func TestLaterChain(t *testing.T) {
 // A run that visibility does not list yet may not be the only one.
 func TestVisibilityIsBehind(t *testing.T) {
 	t.Parallel()
-	s := &server{unlisted: []string{"1"}}
+	s := newServer()
+	s.unlisted = []string{"1"}
 	s.add("job", "1", 0, running, started())
-	_, err := s.reader().Earlier(t.Context(), "job", "1")
+	_, err := s.reader().Earlier(t.Context(), "job", "1", runs.Progress{}, func(runs.Progress) {})
 	require.ErrorContains(t, err, "visibility does not list run 1 of job yet")
 }
 
@@ -188,7 +264,7 @@ func takes(taskID string) []*historypb.HistoryEvent { return []*historypb.Histor
 
 func TestFirst(t *testing.T) {
 	t.Parallel()
-	s := &server{}
+	s := newServer()
 	s.add("job", "1", 0, terminated, started())
 	s.add("job", "2", 1, running, started()).info.FirstRunId = "1"
 	s.add("job", "3", 2, running, started()).info.FirstRunId = ""

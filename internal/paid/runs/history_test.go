@@ -82,7 +82,7 @@ func TestRecordedRuns(t *testing.T) {
 		history, err := historyfile.Read(path)
 		require.NoError(t, err)
 		events := history.GetEvents()
-		s := &server{}
+		s := newServer()
 		run, err := s.reader().Run(t.Context(), s.add("job", "run", 0, statusOf(events), events...).info)
 		require.NoError(t, err, name)
 		if want, ok := recordedPayments[name]; ok {
@@ -112,7 +112,7 @@ func TestRecordedRunsCutOff(t *testing.T) {
 		history, err := historyfile.Read(path)
 		require.NoError(t, err)
 		for end := range history.GetEvents() {
-			s := &server{}
+			s := newServer()
 			info := s.add("job", "run", 0, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, history.GetEvents()[:end+1]...).info
 			run, err := s.reader().Run(t.Context(), info)
 			require.NoError(t, err)

@@ -1,16 +1,15 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
-	"go.temporal.io/api/workflowservice/v1"
 
 	"lumaflow/internal/paid"
-	"lumaflow/internal/temporal/visibility"
 )
 
 // Run is one run of a job and what it has paid.
@@ -120,12 +119,8 @@ func (j Job) Payments() (payments []Payment) {
 func withTimes(payment Payment, earlier paid.Facts) paid.Facts {
 	facts := payment.Run.Facts
 	if facts.TaskID == payment.TaskID && earlier.TaskID == payment.TaskID {
-		if facts.SubmittedAt.IsZero() {
-			facts.SubmittedAt = earlier.SubmittedAt
-		}
-		if facts.EndedAt.IsZero() {
-			facts.EndedAt = earlier.EndedAt
-		}
+		facts.SubmittedAt = cmp.Or(facts.SubmittedAt, earlier.SubmittedAt)
+		facts.EndedAt = cmp.Or(facts.EndedAt, earlier.EndedAt)
 	}
 	return facts
 }
@@ -181,36 +176,4 @@ func (r Reader) readChains(ctx context.Context, job Job) error {
 		}
 	}
 	return nil
-}
-
-// Settled reports whether a job other than the one that paid has stored the video of
-// a task, or has found that it has none: the collecting job, or a completed one that
-// lists the task as its own. complete is false if only the collecting job was read,
-// because the namespace lacks the search attribute of tasks.
-func (r Reader) Settled(ctx context.Context, taskID string) (settled, complete bool, err error) {
-	described, err := r.Server.DescribeWorkflow(ctx, CollectorID(taskID), "")
-	if err != nil && !NotFound(err) {
-		return false, false, fmt.Errorf("describe the job that collects task %s: %w", taskID, err)
-	}
-	if err == nil {
-		run, err := r.Run(ctx, described.RawResponse.GetWorkflowExecutionInfo())
-		if err != nil && !NotFound(err) {
-			return false, false, err
-		}
-		if run.endOf(taskID) != noEnd {
-			return true, true, nil
-		}
-	}
-	page, err := r.Server.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: 1,
-		Query: visibility.Equals("WorkflowType", modifyVideoName) + " AND " + visibility.Equals("ExecutionStatus", "Completed") +
-			" AND " + visibility.Equals(taskAttribute, taskID),
-	})
-	if invalid(err) {
-		return false, false, nil
-	}
-	if err != nil {
-		return false, false, fmt.Errorf("list the jobs of task %s: %w", taskID, err)
-	}
-	return len(page.GetExecutions()) > 0, true, nil
 }

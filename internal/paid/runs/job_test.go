@@ -20,6 +20,9 @@ const (
 	completed  = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	failed     = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED
 	terminated = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
+	paused     = enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
+	cancelled  = enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED
+	timedOut   = enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT
 )
 
 func payloads(values ...any) *commonpb.Payloads {
@@ -72,10 +75,23 @@ func submits() *historypb.HistoryEvent {
 }
 
 func done(taskID string) *historypb.HistoryEvent {
+	return completes(map[string]string{"taskId": taskID})
+}
+
+func completes(result ...any) *historypb.HistoryEvent {
 	return &historypb.HistoryEvent{
 		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes{WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{
-			Result: payloads(map[string]string{"taskId": taskID}),
+			Result: payloads(result...),
+		}},
+	}
+}
+
+func cancels(details ...any) *historypb.HistoryEvent {
+	return &historypb.HistoryEvent{
+		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
+		Attributes: &historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes{WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{
+			Details: payloads(details...),
 		}},
 	}
 }
@@ -144,7 +160,7 @@ func TestRun(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &server{}
+			s := newServer()
 			got, err := s.reader().Run(t.Context(), test.run(s).info)
 			require.NoError(t, err)
 			require.Equal(t, test.want, summary(got.Facts))
@@ -232,7 +248,7 @@ func TestPayments(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &server{}
+			s := newServer()
 			test.runs(s)
 			s.add("another job", "other", 0, failed, overdue)
 			job, err := s.reader().Job(t.Context(), "job")
@@ -245,7 +261,7 @@ func TestPayments(t *testing.T) {
 // The latest run of a task has the times that only an earlier one knew.
 func TestPaymentsKeepTimes(t *testing.T) {
 	t.Parallel()
-	s := &server{}
+	s := newServer()
 	s.add("job", "1", 0, failed, fails("ResultOverdue", paid.Facts{TaskID: "t", PaidOpen: true, SubmittedAt: noon, EndedAt: noon.Add(time.Minute)}))
 	s.add("job", "2", 1, running, started()).remember(paid.Facts{TaskID: "t", PaidOpen: true})
 	job, err := s.reader().Job(t.Context(), "job")
@@ -260,7 +276,8 @@ func TestPaymentsKeepTimes(t *testing.T) {
 // Visibility lists deleted runs for a moment, and lacks new ones.
 func TestJobListsLag(t *testing.T) {
 	t.Parallel()
-	s := &server{deleted: []string{"1"}, unlisted: []string{"3"}}
+	s := newServer()
+	s.deleted, s.unlisted = []string{"1"}, []string{"3"}
 	s.add("job", "1", 0, failed, fails("ResultOverdue", paid.Facts{TaskID: "t", PaidOpen: true}))
 	s.add("job", "2", 1, completed, done("u"))
 	latest := runs.Run{Info: s.add("job", "3", 2, running, started()).info, Facts: paid.Facts{TaskID: "v", PaidOpen: true}}
@@ -269,7 +286,7 @@ func TestJobListsLag(t *testing.T) {
 	require.Equal(t, "3:v, 2:u stored", paymentsOf(job))
 }
 
-func TestSettled(t *testing.T) {
+func TestSettlement(t *testing.T) {
 	t.Parallel()
 	collector := runs.CollectorID("t")
 	tests := []struct {
@@ -291,10 +308,10 @@ func TestSettled(t *testing.T) {
 		{"not collected", func(s *server) {
 			s.add(collector, "1", 0, failed, fails("DownloadRejected", paid.Facts{TaskID: "t", PaidOpen: true}))
 		}, false, true},
-		{"stored by a job of another id", func(s *server) { s.add("job of t", "1", 0, completed, done("t")) }, true, true},
+		{"stored by a job of another id", func(s *server) { s.add("job of t", "1", 0, completed, done("t")).task = "t" }, true, true},
 		{"without the search attribute", func(s *server) {
 			s.noAttributes = true
-			s.add("job of t", "1", 0, completed, done("t"))
+			s.add("job of t", "1", 0, completed, done("t")).task = "t"
 		}, false, false},
 		{"collected, without the search attribute", func(s *server) {
 			s.noAttributes = true
@@ -304,12 +321,13 @@ func TestSettled(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &server{}
+			s := newServer()
 			test.runs(s)
-			settled, complete, err := s.reader().Settled(t.Context(), "t")
+			found, err := s.reader().Settlement(t.Context(), "t")
 			require.NoError(t, err)
-			require.Equal(t, test.settled, settled)
-			require.Equal(t, test.complete, complete)
+			require.Equal(t, test.settled, found.Settled)
+			require.Equal(t, test.complete, !found.Incomplete)
+			require.Equal(t, s.latest(collector) != nil, found.Collector != nil)
 		})
 	}
 }

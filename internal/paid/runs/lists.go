@@ -48,25 +48,31 @@ func (r Reader) claims(ctx context.Context, workflowID, taskID string) ([]*workf
 	return page.GetExecutions(), nil
 }
 
+// ofTask returns one page of the runs that list a task as their own and match further
+// terms. ok is false if the namespace lacks the search attribute of tasks.
+func (r Reader) ofTask(ctx context.Context, taskID, terms string, size int32) (all []*workflowpb.WorkflowExecutionInfo, ok bool, err error) {
+	page, err := r.Server.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		PageSize: size, Query: visibility.Equals(taskAttribute, taskID) + terms,
+	})
+	if invalid(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("list the jobs of task %s: %w", taskID, err)
+	}
+	return page.GetExecutions(), true, nil
+}
+
 // Claimant returns another job that lists a task as its own; empty if there is none
 // or if the namespace lacks the search attribute of tasks.
 func (r Reader) Claimant(ctx context.Context, taskID, exceptWorkflowID string) (workflowID string, err error) {
-	page, err := r.Server.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: 10,
-		Query:    visibility.Equals(taskAttribute, taskID),
-	})
-	if invalid(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("list the jobs of task %s: %w", taskID, err)
-	}
-	for _, info := range page.GetExecutions() {
+	listed, _, err := r.ofTask(ctx, taskID, "", 10)
+	for _, info := range listed {
 		if id := info.GetExecution().GetWorkflowId(); id != exceptWorkflowID && id != CollectorID(taskID) {
 			return id, nil
 		}
 	}
-	return "", nil
+	return "", err
 }
 
 // invalid reports whether the namespace lacks the search attribute of a query.

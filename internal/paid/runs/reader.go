@@ -33,12 +33,6 @@ type Reader struct {
 	Data converter.DataConverter
 }
 
-// Facts returns the payments of one run, as Run does.
-func (r Reader) Facts(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (paid.Facts, error) {
-	run, err := r.Run(ctx, info)
-	return run.Facts, err
-}
-
 // Run reads one run: its payments are those of its memo while it is open, those of
 // its end or, if that holds none, those of its history with its memo. The error wraps
 // *serviceerror.NotFound if the run is deleted.

@@ -29,23 +29,23 @@ func (s Submission) provenBy(proof evidence) bool {
 // some time, and what settles them. They are settled together at the end: proof may
 // precede the event that it is about, and may be in another run.
 type outcomes struct {
-	lost []Submission
+	Lost []Submission `json:"lost,omitempty"`
 	// inherited counts the submissions without a time that a run read from earlier
 	// runs.
 	inherited int
-	// proofs are late evidence of an outcome.
-	proofs []evidence
-	// assumed are the tasks that runs adopted without proof of their submission: a
+	// Proofs are late evidence of an outcome.
+	Proofs []evidence `json:"proofs,omitempty"`
+	// Assumed are the tasks that runs adopted without proof of their submission: a
 	// callback, an unclear answer or an operator named them.
-	assumed []string
+	Assumed []string `json:"assumed,omitempty"`
 }
 
 // lose adds a submission. A time identifies it: the history of a reset run has
 // copies.
 func (o *outcomes) lose(submission Submission) {
-	known := slices.ContainsFunc(o.lost, func(s Submission) bool { return s.At.Equal(submission.At) })
+	known := slices.ContainsFunc(o.Lost, func(s Submission) bool { return s.At.Equal(submission.At) })
 	if submission.At.IsZero() || !known {
-		o.lost = append(o.lost, submission)
+		o.Lost = append(o.Lost, submission)
 	}
 }
 
@@ -63,21 +63,26 @@ func (o *outcomes) inherit(earlier []Submission) {
 // assume adds a task that a run adopted. Without a lost submission before it, it
 // settles none.
 func (o *outcomes) assume(taskID string) {
-	if len(o.lost)+o.inherited > len(o.assumed) && !slices.Contains(o.assumed, taskID) {
-		o.assumed = append(o.assumed, taskID)
+	if len(o.Lost)+o.inherited > len(o.Assumed) && !slices.Contains(o.Assumed, taskID) {
+		o.Assumed = append(o.Assumed, taskID)
 	}
 }
 
 // merge adds the outcomes of another run of the chain. The runs that a submission
 // without a time was inherited from are in the chain, too, or are counted as unread.
 func (o *outcomes) merge(other outcomes) {
-	for _, submission := range other.lost {
+	for _, submission := range other.Lost {
 		o.lose(submission)
 	}
-	o.proofs = append(o.proofs, other.proofs...)
-	for _, taskID := range other.assumed {
-		if !slices.Contains(o.assumed, taskID) {
-			o.assumed = append(o.assumed, taskID)
+	for _, proof := range other.Proofs {
+		// A reset copies the signals of a run into the next one.
+		if !slices.ContainsFunc(o.Proofs, proof.equal) {
+			o.Proofs = append(o.Proofs, proof)
+		}
+	}
+	for _, taskID := range other.Assumed {
+		if !slices.Contains(o.Assumed, taskID) {
+			o.Assumed = append(o.Assumed, taskID)
 		}
 	}
 }
@@ -86,13 +91,13 @@ func (o *outcomes) merge(other outcomes) {
 // without a time come before all others. Proof settles the submission with its time,
 // each assumed task that no proof names the oldest of the rest.
 func (o *outcomes) unknown() []Submission {
-	open, assumed := append(make([]Submission, o.inherited), o.lost...), slices.Clone(o.assumed)
-	for _, proof := range o.proofs {
-		proven := slices.IndexFunc(open, func(s Submission) bool { return s.provenBy(proof) })
-		if proven >= 0 {
-			open = slices.Delete(open, proven, proven+1)
+	open, assumed := append(make([]Submission, o.inherited), o.Lost...), slices.Clone(o.Assumed)
+	for _, proof := range o.Proofs {
+		rest := slices.DeleteFunc(open, func(s Submission) bool { return s.provenBy(proof) })
+		if len(rest) < len(open) {
 			assumed = slices.DeleteFunc(assumed, func(taskID string) bool { return taskID == proof.TaskID })
 		}
+		open = rest
 	}
 	slices.SortStableFunc(open, func(a, b Submission) int { return a.At.Compare(b.At) })
 	return open[min(len(assumed), len(open)):]

@@ -62,3 +62,9 @@ type evidence struct {
 func (e evidence) submission() Submission {
 	return Submission{At: e.At, Attempts: e.Attempts, TaskID: e.TaskID, Intent: e.Intent}
 }
+
+func (e evidence) equal(other evidence) bool {
+	sameTime := e.At.Equal(other.At)
+	e.At, other.At = time.Time{}, time.Time{}
+	return sameTime && e == other
+}

@@ -54,7 +54,7 @@ func (i inspection) fault(size int64) (string, error) {
 	if i.source == nil {
 		return "", nil
 	}
-	_, err := media.InspectDelivered(i.source, size)
+	_, err := media.InspectSource(i.source, size)
 	if failed, ok := errors.AsType[*media.Error](err); ok {
 		return failed.Error(), nil
 	}

@@ -41,6 +41,9 @@ const (
 const (
 	// Pending is a video without a receipt that is younger than Options.Grace.
 	Pending Kind = "pending"
+	// Unused is the copy of a source that no receipt lists, at least as old as
+	// Options.Grace: its job ended without a video, or without this copy.
+	Unused Kind = "unused"
 	// Folder is a folder, whose content was not read.
 	Folder Kind = "folder"
 	// Vanished is a file that was removed during the audit and that no receipt

@@ -34,7 +34,7 @@ func (a *audit) readReceipts(ctx context.Context, names []string) ([]listing, er
 			return a.failed(ctx, Finding{Kind: BadReceipt, File: name, Detail: "it can't be read: "}, err)
 		}
 		mu.Lock()
-		for _, file := range receipt.Files {
+		for _, file := range receipt.Listed() {
 			listings = append(listings, newListing(name, file))
 		}
 		mu.Unlock()
@@ -56,16 +56,17 @@ func newListing(receipt string, file store.ReceiptFile) listing {
 
 // in reports whether a receipt has the listing.
 func (l listing) in(receipt store.Receipt) bool {
-	return slices.ContainsFunc(receipt.Files, func(file store.ReceiptFile) bool { return newListing(l.receipt, file) == l })
+	return slices.ContainsFunc(receipt.Listed(), func(file store.ReceiptFile) bool { return newListing(l.receipt, file) == l })
 }
 
 // listingOf returns the first listing of a file in a receipt.
 func listingOf(receipt store.Receipt, receiptName, file string) (listing, bool) {
-	i := slices.IndexFunc(receipt.Files, func(listed store.ReceiptFile) bool { return listed.Name == file })
+	all := receipt.Listed()
+	i := slices.IndexFunc(all, func(listed store.ReceiptFile) bool { return listed.Name == file })
 	if i < 0 {
 		return listing{}, false
 	}
-	return newListing(receiptName, receipt.Files[i]), true
+	return newListing(receiptName, all[i]), true
 }
 
 // listedFile is a file with its listings. A listed file may not exist.

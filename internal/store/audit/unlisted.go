@@ -47,6 +47,8 @@ func (a *audit) explain(ctx context.Context, name string) error {
 		return a.failed(ctx, Finding{Kind: Unlisted, File: name, Detail: detail + "; "}, err)
 	case awaited && age.Abs() < a.options.Grace:
 		a.note(Finding{Kind: Pending, File: name, Detail: "stored " + max(age, 0).Truncate(time.Second).String() + " ago, its receipt may still come"})
+	case awaited && store.IsSourceName(name):
+		a.note(Finding{Kind: Unused, File: name, Detail: detail + ": its job stored no video, or not this copy of its source"})
 	default:
 		a.problem(Finding{Kind: Unlisted, File: name, Detail: detail})
 	}

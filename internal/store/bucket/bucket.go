@@ -19,6 +19,10 @@
 //     conditions (If-None-Match, If-Match) answers 501 and is written to without
 //     them; one that ignores them can't be detected. On both the last write wins,
 //     which matters only if two different videos have one name.
+//   - A store that shows a write late is asked again for 30 s before anything is
+//     written again. An attempt that is interrupted in that time leaves its object;
+//     the next one, by another process too, finds it, or is refused by the condition
+//     and waits for it. Without conditions it writes the same bytes again.
 //   - The maximum size of one request applies: 5 GiB on S3, 5000 MiB on Azure, 5
 //     TiB on Google Cloud Storage. Package fetch accepts 4 GiB.
 //
@@ -28,7 +32,6 @@ package bucket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -59,6 +62,7 @@ type bucket struct {
 	blobs  *blob.Bucket
 	cloud  cloud
 	stall  time.Duration
+	lag    lag
 }
 
 // cloud is the set of operations that differ between clouds.
@@ -129,25 +133,6 @@ func (b *bucket) putVideo(ctx context.Context, key string, source store.Source) 
 	return b.put(ctx, key, content)
 }
 
-// put compares and writes until the object has the content.
-func (b *bucket) put(ctx context.Context, key string, content *content) error {
-	for range maxAttempts {
-		found, err := b.head(ctx, key)
-		if err == nil {
-			var same bool
-			if same, err = b.holds(ctx, key, found, content); err != nil || same {
-				return err
-			}
-		} else if !missing(err) {
-			return err
-		}
-		if err := b.write(ctx, key, content, found.version); err != nil && !errors.Is(err, errConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("the object differs after %d writes: another program writes it too, or the store damages it", maxAttempts)
-}
-
 func (b *bucket) head(ctx context.Context, key string) (object, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errNoAnswer)
 	defer cancel()
@@ -165,7 +150,8 @@ func (b *bucket) write(ctx context.Context, key string, content *content, replac
 	return shorten(ctx, b.cloud.put(ctx, key, content, watchedReader{content.reader(), watchdog}, replaces))
 }
 
-// holds reports whether an object has the content.
+// holds reports whether an object has the content. Its error is missing if the
+// bytes had to be read and the store does not find them.
 func (b *bucket) holds(ctx context.Context, key string, found object, content *content) (bool, error) {
 	switch {
 	case found.bytes != content.bytes:
@@ -214,7 +200,11 @@ func (b *bucket) matches(ctx context.Context, key string, bytes int64, sha256 st
 	case found.recorded == sha256:
 		return true, nil
 	default:
-		return b.hashesTo(ctx, key, sha256)
+		same, err := b.hashesTo(ctx, key, sha256)
+		if missing(err) {
+			return false, nil
+		}
+		return same, err
 	}
 }
 

@@ -37,7 +37,8 @@ func (b *bucket) writable(ctx context.Context) error {
 	if err := b.write(ctx, key, text, found.version); err != nil && !errors.Is(err, errConflict) {
 		return err
 	}
-	if _, err := b.hashesTo(ctx, key, text.sha256); err != nil {
+	// A concurrent check may remove the object, and the store may show it late.
+	if _, err := b.hashesTo(ctx, key, text.sha256); err != nil && !missing(err) {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errNoAnswer)

@@ -48,6 +48,7 @@ func (connect connector) open(ctx context.Context, outputURL *url.URL) (store.St
 		blobs:  blobs,
 		cloud:  cloud,
 		stall:  stallTimeout,
+		lag:    defaultLag,
 	}, nil
 }
 

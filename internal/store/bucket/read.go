@@ -80,12 +80,10 @@ func (s *stream) Close() error {
 	return s.from.Close()
 }
 
-// hashesTo reads a whole object and reports whether its SHA-256 is sum.
+// hashesTo reads a whole object and reports whether its SHA-256 is sum. missing
+// identifies the error for an object that does not exist.
 func (b *bucket) hashesTo(ctx context.Context, key, sum string) (bool, error) {
 	reader, err := b.stream(ctx, key)
-	if missing(err) {
-		return false, nil
-	}
 	if err != nil {
 		return false, err
 	}

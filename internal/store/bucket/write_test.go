@@ -113,7 +113,7 @@ func TestConcurrentWrite(t *testing.T) {
 				server.PutObject(name, test.before)
 			}
 			server.InterceptPuts(once(func(w http.ResponseWriter, _ *http.Request) bool { return test.meddle(server, w) }))
-			_, err := open(t, server.OutputURL()).PutVideo(t.Context(), name, source(t, []byte("video")))
+			_, err := impatient(t, server.OutputURL()).PutVideo(t.Context(), name, source(t, []byte("video")))
 			require.NoError(t, err)
 			assert.Len(t, server.Requests("PUT"), test.puts)
 			assert.Equal(t, map[string]string{name: "video"}, server.Objects())

@@ -69,7 +69,7 @@ var CallbacksOverdue = counter(Metric{
 // only, on the worker.
 var FinishedToStored = timer(Metric{
 	Name:    "lumaflow_finished_to_stored",
-	Help:    "Time from the end of a task at kie.ai to the stored receipt, after all its files. Jobs that adopt a task are excluded.",
+	Help:    "Time from the end of a task at kie.ai until all its files are stored. Jobs that adopt a task are excluded.",
 	Buckets: []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600},
 })
 
@@ -107,6 +107,20 @@ const (
 	DownloadRejected      = "rejected"
 	DownloadStorage       = "storage"
 	DownloadDrained       = "drained"
+)
+
+// Sources counts the copies of source videos by outcome, on the worker.
+var Sources = counter(Metric{
+	Name:  "lumaflow_sources",
+	Help:  "Source videos that jobs with KEEP_SOURCE kept, by outcome: stored, already-stored (by an earlier job), missing (no copy could be made; the receipt has the reason).",
+	Label: "outcome", Values: []string{SourceStored, SourceAlreadyStored, SourceMissing},
+})
+
+// The outcomes of the copy of a source.
+const (
+	SourceStored        = "stored"
+	SourceAlreadyStored = "already-stored"
+	SourceMissing       = "missing"
 )
 
 // StoredBytes counts the bytes of stored videos, on the worker.
@@ -177,6 +191,28 @@ var MediaHoursLeft = gauge(Metric{
 	Help: "Hours until kie.ai deletes the first video at risk, 14 days after the end of its task, or after its submission if the end is unknown; +Inf if none is at risk.",
 })
 
+// Batches is the number of open batches, BatchJobs that of their jobs.
+var (
+	Batches = gauge(Metric{
+		Name:  "lumaflow_batches",
+		Help:  "Open batches by phase: checking (the manifest), running, paused (by an operator), held (kie.ai holds jobs because of the key, the credit or maintenance), stopping (by an operator or a rule), unknown (the progress query has no answer).",
+		Label: "phase", Values: []string{"checking", "running", "paused", "held", "stopping", StageUnknown},
+	})
+	BatchJobs = gauge(Metric{
+		Name:  "lumaflow_batch_jobs",
+		Help:  "Jobs of open batches by state: done (with a stored video), failed (ended without), in-flight (open), not-started.",
+		Label: "state", Values: []string{BatchDone, BatchFailed, BatchInFlight, BatchNotStarted},
+	})
+)
+
+// The states of the jobs of a batch.
+const (
+	BatchDone       = "done"
+	BatchFailed     = "failed"
+	BatchInFlight   = "in-flight"
+	BatchNotStarted = "not-started"
+)
+
 // CensusTime is the time of the last update of the gauges.
 var CensusTime = gauge(Metric{
 	Name:    "lumaflow_census_timestamp",
@@ -186,7 +222,7 @@ var CensusTime = gauge(Metric{
 
 // OfWorker and OfWebhook are the counters of a role.
 var (
-	OfWorker  = []Counter{Submissions, Polls, Wakeups, CallbacksOverdue, JobsEnded, Downloads, StoredBytes}
+	OfWorker  = []Counter{Submissions, Polls, Wakeups, CallbacksOverdue, JobsEnded, Downloads, Sources, StoredBytes}
 	OfWebhook = []Counter{Callbacks}
 )
 
@@ -194,7 +230,8 @@ var (
 func All() []Metric {
 	return []Metric{
 		Submissions.Metric, Polls.Metric, JobPolls.Metric, Wakeups.Metric, CallbacksOverdue.Metric, FinishedToStored.Metric,
-		JobsEnded.Metric, Downloads.Metric, StoredBytes.Metric, Callbacks.Metric,
-		Jobs.Metric, ChargesUnresolved.Metric, OldestJob.Metric, MediaAtRisk.Metric, MediaHoursLeft.Metric, CensusTime.Metric,
+		JobsEnded.Metric, Downloads.Metric, Sources.Metric, StoredBytes.Metric, Callbacks.Metric,
+		Jobs.Metric, ChargesUnresolved.Metric, OldestJob.Metric, MediaAtRisk.Metric, MediaHoursLeft.Metric,
+		Batches.Metric, BatchJobs.Metric, CensusTime.Metric,
 	}
 }

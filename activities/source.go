@@ -1,0 +1,160 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"go.temporal.io/sdk/activity"
+
+	"lumaflow/internal/fetch"
+	"lumaflow/internal/oneline"
+	"lumaflow/internal/store"
+	"lumaflow/internal/telemetry/metrics"
+)
+
+// maxReason bounds the reason for a missing source in bytes.
+const maxReason = 300
+
+// sourceFailures has, by the kind of the last failure, the number of attempts without
+// a new byte after which a copy is given up, and the pause before the next attempt;
+// zero leaves that to the retry policy. Nothing renews the link of a source, and a
+// setting refuses a host or an address for all attempts.
+var sourceFailures = map[fetch.Kind]struct {
+	attempts int
+	delay    time.Duration
+}{
+	fetch.Transient: {10, 0},
+	fetch.LinkDead:  {3, 10 * time.Second},
+	fetch.Rejected:  {3, 10 * time.Second},
+	fetch.Forbidden: {1, 0},
+	fetch.Disk:      {10, storageRetryDelay},
+}
+
+// SourceInput is the source video of a task.
+type SourceInput struct {
+	TaskID string `json:"taskId"`
+	// Name prefixes the stored file.
+	Name string `json:"name,omitempty"`
+	// URL is the link that the task was submitted with.
+	URL string `json:"url"`
+}
+
+// KeptSource is the copy of a source video, or the reason why there is none.
+type KeptSource = store.ReceiptSource
+
+// MissingSource is a source without a copy. The reason is cut to one line of 300 bytes.
+func MissingSource(reason string) KeptSource {
+	return KeptSource{Missing: oneline.Truncate(reason, maxReason)}
+}
+
+// KeepSource stores a copy of a source video beside the results, through the same
+// download as theirs: guarded, verified and resumable. FETCH_ALLOW_HOSTS limits its
+// links too. A copy that can't be made is no error but a KeptSource with the reason:
+// after three attempts that find no video, after ten of any other failure, at once for
+// a link that may not be fetched, and when the activity is cancelled. All errors are
+// retryable.
+func (a *Activities) KeepSource(ctx context.Context, input SourceInput) (KeptSource, error) {
+	s := &sourceCopy{
+		download: download{options: a.options, input: DownloadInput{TaskID: input.TaskID, Name: input.Name}, progress: DownloadProgress{Total: -1}},
+		url:      input.URL,
+	}
+	if activity.HasHeartbeatDetails(ctx) {
+		// Details that can't be decoded only lose the count of failures.
+		_ = activity.GetHeartbeatDetails(ctx, &s.progress)
+	}
+	s.reached = s.progress.Bytes
+	kept, outcome, err := s.run(ctx)
+	if err == nil {
+		metrics.Sources.Add(activity.GetMetricsHandler(ctx), 1, outcome)
+	}
+	if kept.Missing != "" {
+		activity.GetLogger(ctx).Warn("the source is not kept; the job goes on without it", "taskId", input.TaskID, "reason", kept.Missing)
+	}
+	return kept, err
+}
+
+// sourceCopy is one attempt. It counts its failures as the rejections of the download.
+type sourceCopy struct {
+	download
+	url string
+	// reached is the number of bytes that the attempts before had.
+	reached int64
+}
+
+// run returns the copy and its outcome for the metric.
+func (s *sourceCopy) run(ctx context.Context) (kept KeptSource, outcome string, err error) {
+	earlier, err := s.findStoredSource(ctx)
+	if err != nil {
+		return s.failed(ctx, fetch.Disk, err)
+	}
+	if earlier != nil {
+		return KeptSource{ReceiptFile: earlier}, metrics.SourceAlreadyStored, nil
+	}
+	fetching, stop := untilWorkerStops(ctx)
+	defer stop()
+	file, err := s.options.Fetcher.Fetch(fetching, fetch.Request{
+		URL:      s.url,
+		Key:      s.input.TaskID + "/source",
+		Progress: func(done, total int64) { s.report(ctx, done, total) },
+		AVI:      true,
+	})
+	if err != nil {
+		return s.failed(ctx, fetch.KindOf(err), err)
+	}
+	stored, err := s.put(ctx, store.SourceName(s.input.Name, s.input.TaskID, file.Video.Extension), file)
+	if err != nil {
+		return s.failed(ctx, fetch.Disk, err)
+	}
+	return KeptSource{ReceiptFile: &stored}, metrics.SourceStored, nil
+}
+
+// findStoredSource returns the copy that an earlier job stored for the same task, or
+// nil if there is none.
+func (s *sourceCopy) findStoredSource(ctx context.Context) (*store.ReceiptFile, error) {
+	receipt := s.earlierReceipt(ctx)
+	if receipt.Source == nil || receipt.Source.ReceiptFile == nil {
+		return nil, nil
+	}
+	return s.matching(ctx, *receipt.Source.ReceiptFile)
+}
+
+// failed decides about the next attempt: another one, or none and a source that is
+// missing.
+func (s *sourceCopy) failed(ctx context.Context, kind fetch.Kind, err error) (KeptSource, string, error) {
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		activity.RecordHeartbeat(ctx, s.progress)
+		return KeptSource{}, "", retryable(DownloadInterrupted, "the worker drains; the next attempt resumes", nil, 0)
+	default:
+	}
+	if ctx.Err() != nil {
+		return MissingSource(s.unfinished()), metrics.SourceMissing, nil
+	}
+	if s.progress.Bytes > s.reached {
+		s.progress.Rejections = 0
+	}
+	s.progress.Rejections++
+	limit := sourceFailures[kind]
+	if s.progress.Rejections >= limit.attempts {
+		return MissingSource(err.Error()), metrics.SourceMissing, nil
+	}
+	activity.RecordHeartbeat(ctx, s.progress)
+	if failed, ok := errors.AsType[*fetch.Error](err); ok && failed.RetryAfter > 0 {
+		limit.delay = failed.RetryAfter
+	}
+	if kind == fetch.Disk {
+		return KeptSource{}, "", storageFailure(err, limit.delay)
+	}
+	return KeptSource{}, "", retryable(DownloadInterrupted, "", err, limit.delay)
+}
+
+// unfinished is the reason for a copy that was cancelled.
+func (s *sourceCopy) unfinished() string {
+	text := "it was not complete in time, after " + humanize.Bytes(uint64(max(s.progress.Bytes, 0))) //nolint:gosec // not negative
+	if s.progress.Total > 0 {
+		text += " of " + humanize.Bytes(uint64(s.progress.Total)) //nolint:gosec // positive
+	}
+	return text
+}
