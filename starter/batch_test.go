@@ -24,9 +24,9 @@ func jobsOf(hash string) batches.Input {
 	return batches.Input{Items: []json.RawMessage{json.RawMessage(`{"taskId":"t"}`)}, SHA256: hash}
 }
 
-func endBatch(run *startertest.Run, result batches.Result) *startertest.Run {
+func endBatch(run *startertest.Run, result batches.Result) {
 	run.History.EndCompleted(result)
-	return run.End(statusCompleted, time.Minute)
+	run.End(statusCompleted, time.Minute)
 }
 
 var (
