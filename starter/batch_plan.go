@@ -29,8 +29,8 @@ type BatchPlan struct {
 	Submissions int `json:"submissions"`
 }
 
-// PlanBatch looks up each job of a file and counts what a batch would do. It starts
-// nothing. The error is that of the first look-up that failed.
+// PlanBatch describes each job of a file and counts what a batch would do. It starts
+// nothing. The error is the first one about a job.
 func (s *Starter) PlanBatch(ctx context.Context, file BatchFile, retryFailed bool) (BatchPlan, error) {
 	plan := BatchPlan{Lines: file.Lines, Duplicates: file.Duplicates, Jobs: file.Jobs()}
 	var mu sync.Mutex
