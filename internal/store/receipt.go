@@ -30,8 +30,6 @@ type Receipt struct {
 	Prompt string `json:"prompt,omitempty"`
 	// Model is kie.ai's name of the model; empty for Luma Modify.
 	Model string `json:"model,omitempty"`
-	// Batch is the workflow id of the batch that started the job, if one did.
-	Batch string `json:"batch,omitempty"`
 	// Credits is the cost of the task as kie.ai's record has it; nil if it has none.
 	Credits *float64 `json:"credits,omitempty"`
 	// SourceURL is the address of the source video. Encode drops its user,
