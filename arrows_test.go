@@ -38,6 +38,7 @@ func TestLinkedPackages(t *testing.T) {
 		"./internal/coding":     withoutTemporal,
 		"./internal/command/…":  withoutTerminal(withoutTemporal...),
 		"./internal/fetch":      withoutTemporal,
+		"./internal/gallery":    withoutTerminal(slices.Concat(withoutTemporal, []string{"lumaflow/internal/kie", "lumaflow/internal/fetch", "lumaflow/internal/command", flagParser})...),
 		"./internal/kie/…":      withoutTemporal,
 		"./internal/media":      withoutTemporal,
 		"./internal/oneline":    withoutTemporal,

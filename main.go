@@ -14,6 +14,7 @@ import (
 	"lumaflow/internal/cli/audit"
 	"lumaflow/internal/cli/demo"
 	"lumaflow/internal/cli/doctor"
+	"lumaflow/internal/cli/gallery"
 	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/cli/replay"
 	"lumaflow/internal/cli/simulate"
@@ -51,6 +52,7 @@ type commands struct {
 	Resolve     jobs.ResolveCommand `cmd:"" help:"Resolve a submission with an unknown outcome."`
 	Doctor      doctor.Command      `cmd:"" help:"Check the setup from end to end and name the next step."`
 	Audit       audit.Command       `cmd:"" help:"Verify stored videos against their receipts, offline."`
+	Gallery     gallery.Command     `cmd:"" help:"Show the stored videos in a browser, each beside its source."`
 	ReplayCheck replay.Command      `cmd:"" help:"Check before a deploy that this build can take over the open jobs."`
 	CodecServer codecserver.Command `cmd:"" help:"Decrypt for Temporal's UI and CLI."`
 	Simulate    simulate.Command    `cmd:"" help:"Run the simulated kie.ai alone."`

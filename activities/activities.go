@@ -80,6 +80,8 @@ type Options struct {
 	// SearchAttributes reports whether the namespace has lumaflow's search
 	// attributes; nil means no.
 	SearchAttributes func(context.Context) bool
+	// GalleryURL is the address of the gallery, empty if there is none.
+	GalleryURL string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -88,6 +90,7 @@ type Options struct {
 // activities.
 type Activities struct {
 	options Options
+	probe   *probe
 }
 
 // New returns the activities. Its error means that a required option is missing, the
@@ -102,7 +105,7 @@ func New(options Options) (*Activities, error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Activities{options}, nil
+	return &Activities{options: options, probe: &probe{}}, nil
 }
 
 // Settings are the settings of a worker that a workflow depends on. They travel
@@ -118,6 +121,8 @@ type Settings struct {
 	// Facts means that the run keeps its payments in its memo. Runs that lumaflow v0.1
 	// began do not, and replay without.
 	Facts bool `json:"facts,omitempty"`
+	// GalleryURL is the address of the gallery, empty if there is none.
+	GalleryURL string `json:"galleryUrl,omitempty"`
 	// KeepSource means that the job stores a copy of its source. Only jobs with Facts
 	// do.
 	KeepSource bool `json:"keepSource,omitempty"`
@@ -127,7 +132,10 @@ type Settings struct {
 // that scheduled the activity keeps its payments as facts: that of lumaflow v0.1, which
 // may run beside this release, does not.
 func (a *Activities) settings(ctx context.Context, facts bool) Settings {
-	settings := Settings{Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: facts, KeepSource: facts && a.options.KeepSource}
+	settings := Settings{
+		Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: facts, KeepSource: facts && a.options.KeepSource,
+		GalleryURL: a.options.GalleryURL,
+	}
 	if settings.Callbacks {
 		settings.PollAfter = a.options.PollAfter
 	}

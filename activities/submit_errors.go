@@ -31,11 +31,17 @@ func (t *attempt) notSent(cause error) error {
 // held returns a new hold to the workflow and retries a hold that the job shows
 // already.
 func (t *attempt) held(cause error) error {
-	hold := Hold{Attempts: t.evidence.Attempts, Settings: t.evidence.Settings}
+	var hold Hold
 	if refusal, ok := errors.AsType[*kie.Error](cause); ok {
 		hold.Code, hold.Reason = refusal.Code, kie.Reason(refusal.Code)
 		hold.Until = t.options.Now().Add(refusal.Delay())
 	}
+	return t.hold(hold, cause)
+}
+
+// hold returns or retries a hold, as held does.
+func (t *attempt) hold(hold Hold, cause error) error {
+	hold.Attempts, hold.Settings = t.evidence.Attempts, t.evidence.Settings
 	if hold.Until.After(t.input.Until) {
 		return t.expired("kie.ai held the job ("+hold.Reason+") until", nil)
 	}

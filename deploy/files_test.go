@@ -74,7 +74,7 @@ func TestServices(t *testing.T) {
 		require.Contains(t, all, name)
 		assert.Empty(t, all[name].Profiles, "%s has a profile", name)
 	}
-	for name, profile := range map[string]string{"simulator": "demo", "demo": "demo", "prometheus": "observe", "grafana": "observe", "codec-server": "codec"} {
+	for name, profile := range map[string]string{"simulator": "demo", "demo": "demo", "prometheus": "observe", "grafana": "observe", "codec-server": "codec", "gallery": "gallery"} {
 		assert.Equal(t, []string{profile}, all[name].Profiles, name)
 	}
 	once := map[string]string{"schema": "on-failure:10", "namespace": "on-failure:10", "demo": "no"}
@@ -116,6 +116,7 @@ func TestPublishedPorts(t *testing.T) {
 		"webhook":      "${PUBLISH_ADDRESS:-127.0.0.1}:${WEBHOOK_PORT:-8080}:8080",
 		"grafana":      "${PUBLISH_ADDRESS:-127.0.0.1}:${GRAFANA_PORT:-3000}:3000",
 		"codec-server": "${PUBLISH_ADDRESS:-127.0.0.1}:${CODEC_PORT:-8081}:8081",
+		"gallery":      "${PUBLISH_ADDRESS:-127.0.0.1}:${GALLERY_PORT:-8088}:8088",
 	}
 	for name, s := range services(t) {
 		if port, ok := published[name]; ok {
@@ -154,6 +155,8 @@ func TestWorkersShareFolders(t *testing.T) {
 	assert.ElementsMatch(t, []string{"work:/work", "${VIDEOS:-videos}:/videos"}, all["worker-1"].Volumes)
 	assert.Contains(t, content(t, "Dockerfile"), "WORK_DIR=/work", "partial downloads are not in the volume")
 	assert.Equal(t, "${OUTPUT_URL:-/videos}", all["worker-1"].Environment["OUTPUT_URL"])
+	assert.Equal(t, []string{"${VIDEOS:-videos}:/videos:ro"}, all["gallery"].Volumes, "the gallery only reads")
+	assert.Equal(t, all["worker-1"].Environment["OUTPUT_URL"], all["gallery"].Environment["OUTPUT_URL"])
 }
 
 func TestMountedFilesExist(t *testing.T) {

@@ -59,7 +59,7 @@ func TestEnvExampleIsComplete(t *testing.T) {
 	t.Parallel()
 	fixed := []string{
 		// Set by the image and by docker-compose.yml.
-		"WEBHOOK_LISTEN", "WORK_DIR", "METRICS_LISTEN", "CODEC_LISTEN", "CODEC_ORIGIN",
+		"WEBHOOK_LISTEN", "WORK_DIR", "METRICS_LISTEN", "CODEC_LISTEN", "CODEC_ORIGIN", "GALLERY_LISTEN", "TEMPORAL_UI",
 		// Unset: docker-compose.yml has one version of the workers.
 		"TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID",
 	}

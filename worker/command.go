@@ -140,6 +140,9 @@ func (c *Command) validate() (version sdkworker.WorkerDeploymentVersion, server 
 	if server, err = dial.Load(c.Env); err != nil {
 		return version, server, err
 	}
+	if err := c.Gallery(); err != nil {
+		return version, server, err
+	}
 	return version, server, c.Pace()
 }
 
@@ -180,6 +183,7 @@ func (c *Command) activityOptions(ctx context.Context, logger *slog.Logger) (act
 		Secrets:      secrets,
 		PollAfter:    c.PollAfter,
 		PollInterval: c.PollInterval,
+		GalleryURL:   c.GalleryURL,
 		KeepSource:   c.KeepSource,
 	}, nil
 }

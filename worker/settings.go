@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"lumaflow/internal/callback"
@@ -31,6 +33,7 @@ type Settings struct {
 	PollInterval      time.Duration `env:"POLL_INTERVAL" default:"30s" help:"Pause between polls."`
 	DeploymentName    string        `env:"TEMPORAL_DEPLOYMENT_NAME" placeholder:"NAME" help:"Temporal worker deployment that this worker belongs to; jobs then stay with the version they began on. Empty: no versions."`
 	BuildID           string        `name:"build-id" env:"TEMPORAL_WORKER_BUILD_ID" placeholder:"ID" help:"Version of the code within the deployment. Default: the revision this build was made from."`
+	GalleryURL        string        `name:"gallery-url" env:"GALLERY_URL" placeholder:"URL" help:"Address of the gallery in the browser: each job that is done links to it in the Temporal UI. Empty: no links."`
 	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Allow links of results and sources with http and to private addresses (development)."`
 	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results and sources from these hosts and their subdomains only. Default: any public host."`
 	KeepSource        bool          `env:"KEEP_SOURCE" help:"Keep a copy of each source video beside its result."`
@@ -47,6 +50,20 @@ func (s *Settings) Pace() error {
 		return command.Usagef("POLL_INTERVAL is %s: give at least 100ms", s.PollInterval)
 	case s.PollAfter < 0:
 		return command.Usagef("POLL_AFTER is %s: give a duration that is not negative", s.PollAfter)
+	}
+	return nil
+}
+
+// Gallery rejects an address of the gallery that is no plain http or https URL, or has
+// a token, which would be visible in Temporal.
+func (s *Settings) Gallery() error {
+	if s.GalleryURL == "" {
+		return nil
+	}
+	parsed, err := url.Parse(s.GalleryURL)
+	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" || parsed.User != nil || parsed.RawQuery+parsed.Fragment != "" ||
+		strings.ContainsAny(s.GalleryURL, " ()<>\"") {
+		return command.Usagef("GALLERY_URL is malformed: give the address of the gallery without its token, like http://localhost:8088")
 	}
 	return nil
 }

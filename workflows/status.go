@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -86,7 +87,18 @@ func (j *job) setsBatch(ctx workflow.Context) bool {
 // current details. It adds no event to the history.
 func (j *job) setDetail(ctx workflow.Context, detail string) {
 	j.status.Detail = detail
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s", j.status.Stage, j.status.Since.Format(time.RFC3339), commandAsCode(detail, j.status.Next)))
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** since %s: %s%s",
+		j.status.Stage, j.status.Since.Format(time.RFC3339), commandAsCode(detail, j.status.Next), j.galleryLink(ctx)))
+}
+
+// galleryLink is the link of a job with videos to the gallery of its worker, as
+// Markdown. It is empty without a gallery.
+func (j *job) galleryLink(ctx workflow.Context) string {
+	if j.status.Stage != StageDone || j.settings.GalleryURL == "" {
+		return ""
+	}
+	return fmt.Sprintf("\n\n[Show it in the gallery](%s/compare?job=%s)",
+		strings.TrimSuffix(j.settings.GalleryURL, "/"), url.QueryEscape(workflow.GetInfo(ctx).WorkflowExecution.ID))
 }
 
 // commandAsCode marks a command in a text as Markdown code. The UI renders current

@@ -28,6 +28,10 @@ type Receipt struct {
 	Run    string `json:"run"`
 	TaskID string `json:"taskId"`
 	Prompt string `json:"prompt,omitempty"`
+	// Model is kie.ai's name of the model; empty for Luma Modify.
+	Model string `json:"model,omitempty"`
+	// Credits is the cost of the task as kie.ai's record has it; nil if it has none.
+	Credits *float64 `json:"credits,omitempty"`
 	// SourceURL is the address of the source video. Encode drops its user,
 	// query and fragment, which may contain credentials and signatures.
 	SourceURL string `json:"sourceUrl,omitempty"`

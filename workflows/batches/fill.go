@@ -101,7 +101,7 @@ func (r *batchRun) startPage(ctx workflow.Context) (blocked bool, err error) {
 		r.page = r.page[1:]
 		r.Next++
 		r.Charges += found.Charges
-		job := OpenJob{Line: found.Line, Job: found.ID, Collector: found.Collector, Run: found.Run, Pays: found.Pays}
+		job := OpenJob{Line: found.Line, Job: found.ID, Collector: found.Collector, Run: found.Run, Pays: found.Pays, Charges: found.Charges}
 		switch {
 		case starts:
 			job.Pays = !found.Adopts
@@ -119,7 +119,7 @@ func (r *batchRun) startPage(ctx workflow.Context) (blocked bool, err error) {
 		default:
 			r.Existing++
 			end := *found.End
-			end.Charges = 0 // Charges has them.
+			end.Charges = 0 // The job has them.
 			r.count(job, end)
 		}
 	}

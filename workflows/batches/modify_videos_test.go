@@ -51,6 +51,11 @@ func TestFoundJobs(t *testing.T) {
 	require.Equal(t, activities.OutcomeDuplicate, s.results[3].Outcome)
 	require.Equal(t, 1, s.results[3].Repeats)
 	require.Len(t, s.results, 6)
+	charges := 0
+	for _, line := range s.results {
+		charges += line.Charges
+	}
+	require.Equal(t, result.Charges, charges, "each charge is that of one line")
 }
 
 // An end that no job reports is found by a sweep within a minute.

@@ -46,6 +46,8 @@ type OpenJob struct {
 	Run string `json:"run,omitempty"`
 	// Pays means that the job may yet add to the charges of the batch.
 	Pays bool `json:"pays,omitempty"`
+	// Charges are those that were found when the batch came to the job: they are counted.
+	Charges int `json:"charges,omitempty"`
 	// Held is why kie.ai holds the job, if that concerns the whole account.
 	Held string `json:"held,omitempty"`
 }
@@ -61,6 +63,7 @@ func (j OpenJob) workflowID() string {
 // result is the line of the results for the end of the job.
 func (j OpenJob) result(end activities.JobEnd) activities.JobResult {
 	end.Job = j.Job
+	end.Charges += j.Charges
 	return activities.JobResult{Line: j.Line, JobEnd: end, Collector: j.Collector}
 }
 

@@ -28,7 +28,7 @@ type Command struct {
 	Prompt    string `default:"Turn the street into a snowy winter night" help:"What to change in the video."`
 	OutputURL string `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Destination of finished videos: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
 	UIPort    int    `placeholder:"PORT" help:"Port of the Temporal UI. Default: 8233, or a free one if that is taken."`
-	Keep      bool   `help:"Stay up when the jobs are done, until Ctrl-C."`
+	Keep      bool   `help:"Stay up when the jobs are done, with the gallery of the videos, until Ctrl-C."`
 }
 
 // Help describes the demo.

@@ -19,8 +19,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/callback"
+	gallerycommand "lumaflow/internal/cli/gallery"
 	"lumaflow/internal/command"
 	"lumaflow/internal/command/serving"
+	"lumaflow/internal/gallery"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/store"
 	"lumaflow/internal/temporal/codec"
@@ -50,6 +52,8 @@ type system struct {
 	kie     *kietest.Server
 	kieURL  string
 	starter *starter.Starter
+	// gallery is its address, empty without --keep.
+	gallery string
 	output  string
 	videos  store.Store
 	keep    bool
@@ -106,6 +110,11 @@ func start(ctx context.Context, c *Command, streams command.Streams) (_ *system,
 	if err := s.startSimulator(running, logger); err != nil {
 		return nil, err
 	}
+	if s.keep {
+		if err := s.startGallery(running, logger); err != nil {
+			return nil, err
+		}
+	}
 	secret := rand.Text() + rand.Text()
 	hooks, err := s.startWebhook(running, secret, logger)
 	if err != nil {
@@ -152,6 +161,28 @@ func (s *system) startWebhook(ctx context.Context, secret string, logger *slog.L
 	return "http://" + listener.Addr().String(), nil
 }
 
+// startGallery serves the stored videos, on the port of lumaflow gallery if that is
+// free.
+func (s *system) startGallery(ctx context.Context, logger *slog.Logger) error {
+	videos, err := store.Open(ctx, s.output)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:8088")
+	if err != nil {
+		listener, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return fmt.Errorf("start the gallery: %w", err)
+	}
+	s.gallery = "http://" + listener.Addr().String()
+	shown, _, _ := strings.Cut(s.output, "?")
+	s.running.Go(func() error {
+		return gallerycommand.Serve(ctx, listener, videos, gallery.Options{TemporalUI: s.server.UIURL(), Namespace: namespace, Shown: shown, Logger: logger})
+	})
+	return nil
+}
+
 // startWorker runs the worker command.
 func (s *system) startWorker(ctx context.Context, secret, hooks string) error {
 	work := &worker.Command{
@@ -167,6 +198,7 @@ func (s *system) startWorker(ctx context.Context, secret, hooks string) error {
 			PollAfter:         pollAfter,
 			PollInterval:      2 * time.Second,
 			FetchAllowPrivate: true,
+			GalleryURL:        s.gallery,
 			KeepSource:        true,
 		},
 		Logging: command.Logging{Format: "text"},

@@ -24,6 +24,7 @@ func (s *system) print(w io.Writer, outcomes []*outcome) {
 	fmt.Fprintf(&text, "\n%s\n%d jobs, %d charges, %d verified files.\n", table, len(outcomes), s.kie.Ledger().Charges, verified)
 	fmt.Fprintf(&text, "Files:       %s\n", folder)
 	if s.keep {
+		fmt.Fprintf(&text, "Gallery:     %s\n", s.gallery)
 		fmt.Fprintf(&text, "Temporal UI: %s\n", s.server.UIURL())
 		fmt.Fprintf(&text, "The bill:    %s/_sim/ledger\n", s.kieURL)
 		fmt.Fprintf(&text, "All jobs:    TEMPORAL_ADDRESS=%s lumaflow list\n", s.server.Address())

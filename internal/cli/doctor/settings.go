@@ -49,6 +49,9 @@ func (e *examination) checkSettings(ctx context.Context) Finding {
 	if err := e.Pace(); err != nil {
 		problems = append(problems, err.Error())
 	}
+	if err := e.Gallery(); err != nil {
+		problems = append(problems, err.Error())
+	}
 	version, err := e.Version()
 	if err != nil {
 		problems = append(problems, err.Error())

@@ -19,7 +19,8 @@ import (
 )
 
 // Open streams the object. The reader fails after stallTimeout without a byte; its
-// ModTime is the time of the write.
+// ModTime is the time of the write. It is an io.Seeker: a read after a Seek requests
+// the rest of the object from there.
 func (b *bucket) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	reader, err := b.read(ctx, name)
 	if err != nil {
@@ -73,11 +74,29 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func (s *stream) Seek(offset int64, whence int) (int64, error) { return s.from.Seek(offset, whence) }
+
 func (s *stream) ModTime() time.Time { return s.from.ModTime() }
 
 func (s *stream) Close() error {
 	defer s.watchdog.Stop()
 	return s.from.Close()
+}
+
+// SignedURL returns a link that reads one file without credentials for a lifetime. It
+// fails if the store or its credentials can't sign links, and does not check that the
+// file exists.
+func (b *bucket) SignedURL(ctx context.Context, name string, lifetime time.Duration) (string, error) {
+	key, err := b.key(name)
+	if err == nil {
+		var link string
+		link, err = b.blobs.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: lifetime})
+		if err == nil {
+			return link, nil
+		}
+		err = shorten(ctx, err)
+	}
+	return "", fmt.Errorf("sign a link to %.80q in %s: %w", name, b, err)
 }
 
 // hashesTo reads a whole object and reports whether its SHA-256 is sum. missing

@@ -1,0 +1,110 @@
+// Marks of videos, in the storage of this browser, by file name.
+const key = 'lumaflow.marks';
+const verdicts = ['approved', 'rejected'];
+
+function load() {
+  try { return clean(JSON.parse(localStorage.getItem(key) || '{}')); } catch { return {}; }
+}
+
+// clean keeps what has the form of marks.
+function clean(marks) {
+  const kept = {};
+  for (const [name, mark] of Object.entries(marks && typeof marks === 'object' ? marks : {})) {
+    if (!mark || typeof mark !== 'object' || !name || name.length > 255) continue;
+    const one = {};
+    if (mark.star === true) one.star = true;
+    if (verdicts.includes(mark.verdict)) one.verdict = mark.verdict;
+    if (typeof mark.note === 'string' && mark.note) one.note = mark.note.slice(0, 2000);
+    if (Object.keys(one).length) kept[name] = one;
+  }
+  return kept;
+}
+
+function save(marks) {
+  try { localStorage.setItem(key, JSON.stringify(marks)); } catch (error) { alert('This browser does not keep the mark: ' + error.message); }
+}
+
+function change(name, edit) {
+  const marks = load();
+  edit(marks[name] ??= {});
+  save(clean(marks));
+}
+
+export const noteOf = name => load()[name]?.note || '';
+export const setNote = (name, note) => change(name, mark => { mark.note = note; });
+
+// toggle changes one mark; approved and rejected exclude each other.
+export function toggle(name, kind) {
+  change(name, mark => {
+    if (kind === 'star') mark.star = !mark.star;
+    else mark.verdict = mark.verdict === kind ? '' : kind;
+  });
+  show();
+}
+
+// show sets the buttons of all marks on the page.
+export function show(root = document) {
+  const marks = load();
+  for (const group of root.querySelectorAll('[data-marks]')) {
+    const mark = marks[group.dataset.marks] || {};
+    for (const button of group.querySelectorAll('[data-mark]')) {
+      const kind = button.dataset.mark;
+      button.setAttribute('aria-pressed', String(kind === 'star' ? !!mark.star : mark.verdict === kind));
+    }
+    group.closest('.card')?.setAttribute('data-verdict', mark.verdict || '');
+    group.toggleAttribute('data-noted', !!mark.note);
+  }
+}
+
+// named returns the names of the videos with a kind of mark.
+export function named(kind) {
+  return Object.entries(load())
+    .filter(([, mark]) => (kind === 'star' ? mark.star : kind === 'note' ? mark.note : mark.verdict === kind))
+    .map(([name]) => name);
+}
+
+const columns = ['file', 'star', 'verdict', 'note'];
+
+// A cell that a spreadsheet would take for a formula begins with an apostrophe.
+const cell = text => '"' + (/^[=+\-@\t\r']/.test(text) ? "'" : '') + text.replaceAll('"', '""') + '"';
+
+export function exported(format) {
+  const marks = load();
+  if (format === 'json') return JSON.stringify(marks, null, 2) + '\n';
+  const rows = Object.entries(marks).map(([name, mark]) => [name, mark.star ? 'star' : '', mark.verdict || '', mark.note || '']);
+  return [columns, ...rows].map(row => row.map(cell).join(',')).join('\r\n') + '\r\n';
+}
+
+// parseCSV reads the form that exported writes, in the spelling of any spreadsheet.
+function parseCSV(text) {
+  const rows = [[]];
+  const separator = /^[^\n"]*"?file"?;/.test(text) ? ';' : ',';
+  const pattern = new RegExp(`(?:"((?:[^"]|"")*)"|([^"${separator}\\r\\n]*))(${separator}|\\r?\\n|$)`, 'gy');
+  for (let match; pattern.lastIndex < text.length && (match = pattern.exec(text));) {
+    rows.at(-1).push((match[1]?.replaceAll('""', '"') ?? match[2]).replace(/^'(?=[=+\-@\t\r'])/, ''));
+    if (match[3] !== separator) rows.push([]);
+  }
+  const at = columns.map(column => rows[0].indexOf(column));
+  if (at[0] < 0) throw new Error('the first line must name the column file');
+  const marks = {};
+  for (const row of rows.slice(1)) {
+    const [name, star, verdict, note] = at.map(i => row[i] || '');
+    marks[name] = {star: star !== '', verdict, note};
+  }
+  return marks;
+}
+
+// imported adds the marks of a file to those that are there, and returns their number.
+export function imported(text) {
+  const content = text.replace(/^\uFEFF/, ''), json = content.trimStart().startsWith('{');
+  const added = clean(json ? JSON.parse(content) : parseCSV(content));
+  save({...load(), ...added});
+  show();
+  return Object.keys(added).length;
+}
+
+document.addEventListener('click', event => {
+  const button = event.target.closest('[data-mark]');
+  if (button) toggle(button.closest('[data-marks]').dataset.marks, button.dataset.mark);
+});
+addEventListener('storage', event => { if (event.key === key) show(); });
