@@ -92,6 +92,7 @@ type Options struct {
 // activities.
 type Activities struct {
 	options Options
+	probe   *probe
 }
 
 // New returns the activities. Its error means that a required option is missing, the
@@ -106,7 +107,7 @@ func New(options Options) (*Activities, error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Activities{options}, nil
+	return &Activities{options: options, probe: &probe{}}, nil
 }
 
 // Settings are the settings of a worker that a workflow depends on. They travel

@@ -58,7 +58,7 @@ var endTypes = map[State]string{
 	StateCanceled: FailureCanceled, StateTerminated: FailureTerminated, StateTimedOut: FailureTimedOut,
 }
 
-// The failure types of jobs of a batch that could not be started, or not be
+// The failure types of jobs of a rescue that could not be started, or not be
 // watched to their end.
 const (
 	FailureNotStarted = "NotStarted"
@@ -101,7 +101,7 @@ const (
 	StateTimedOut   State = "timed-out"
 )
 
-// The states of a job of a batch that does not exist, or may not.
+// The states of a job of a rescue that does not exist, or may not.
 const (
 	StateNotStarted State = "not-started"
 	StateUnknown    State = "unknown"

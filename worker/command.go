@@ -19,6 +19,7 @@ import (
 	"lumaflow/internal/telemetry"
 	"lumaflow/internal/telemetry/metrics"
 	"lumaflow/internal/temporal/dial"
+	"lumaflow/starter"
 )
 
 // keyCheckTimeout bounds the request that checks the key at the start.
@@ -100,6 +101,16 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
+	folder, err := c.workDir()
+	if err != nil {
+		return err
+	}
+	ofBatches, err := activities.NewBatches(activities.BatchOptions{
+		Runs: reader, Payloads: server.Codec.ForClient(), Store: options.Store, Format: starter.Manifest, WorkDir: folder,
+	})
+	if err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
 	// 6. The census, in the background.
 	defer temporal.startCensus(ctx, c.TaskQueue, observed, logger)()
 	// 7. The worker, which is ready once it polls.
@@ -108,7 +119,9 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		SubmitsPerSecond: c.SubmitsPerSecond,
 		Version:          version,
 		Logger:           logger,
+		Batches:          ofBatches,
 		SearchAttributes: attributes.current,
+		BatchAttribute:   attributes.ofBatches,
 		Started: func() {
 			observed.Readiness.Begin(
 				telemetry.Check{Name: "temporal", Probe: temporal.reachable},

@@ -22,7 +22,13 @@ const (
 	// them if its namespace has them.
 	StageAttribute  = "LumaStage"
 	TaskIDAttribute = "LumaTaskId"
+	// BatchAttribute is the keyword search attribute of the jobs of a batch: the
+	// workflow id of the batch.
+	BatchAttribute = "LumaBatch"
 )
+
+// SearchAttributes are the search attributes of lumaflow.
+var SearchAttributes = []string{StageAttribute, TaskIDAttribute, BatchAttribute}
 
 // SubmitTaskQueue is the task queue for the submissions of a task queue. It is a
 // queue of its own, so that the rate limit of the account throttles submissions
@@ -61,6 +67,9 @@ type ModifyVideoInput struct {
 	// OnUnknownSubmit is the action when the recovery window ends without proof:
 	// "fail" (the default) or "resubmit", which may pay twice.
 	OnUnknownSubmit string `json:"onUnknownSubmit,omitempty"`
+	// Batch is the workflow id of the batch that started the job, which the job
+	// reports its end to. It is no part of the job id.
+	Batch string `json:"batch,omitempty"`
 
 	// malformed is the error of the JSON decoder. The job reports it as an
 	// InvalidRequest; a decoding error would fail the workflow task instead.
@@ -90,6 +99,15 @@ type Callback = signals.CallbackPayload
 
 // CallbackSignal is sent by the webhook.
 var CallbackSignal = signals.Callback
+
+// JobEnd is the payload of JobEndSignal.
+type JobEnd = activities.JobEnd
+
+// JobEndSignal is sent by each job of a batch to the batch when the job ends.
+var JobEndSignal = signals.Signal[JobEnd]{
+	Name:        "job-end",
+	Description: "a job of the batch has ended; the batch verifies it at intervals, so that a lost report does no harm",
+}
 
 // Resolution is an operator's decision about a submission with an unknown
 // outcome.

@@ -36,9 +36,13 @@ func (f *Temporal) ListWorkflow(ctx context.Context, in *workflowservice.ListWor
 		return nil, serviceerror.NewInvalidArgument("invalid query: column name is not a valid search attribute")
 	}
 	runs := slices.Clone(f.EarlierRuns)
-	if job := ofJob.FindStringSubmatch(in.GetQuery()); job != nil && f.Runs[job[1]] != nil {
-		runs = append(runs, f.Runs[job[1]])
-	} else if job == nil {
+	if jobs := ofJob.FindAllStringSubmatch(in.GetQuery(), -1); jobs != nil {
+		for _, job := range jobs {
+			if f.Runs[job[1]] != nil {
+				runs = append(runs, f.Runs[job[1]])
+			}
+		}
+	} else {
 		runs = slices.AppendSeq(runs, maps.Values(f.Runs))
 	}
 	key := func(r *Run) string { return r.ID + "/" + r.RunID }
@@ -73,7 +77,8 @@ func (f *Temporal) CountWorkflow(_ context.Context, in *workflowservice.CountWor
 
 var (
 	closedAfter = regexp.MustCompile(`CloseTime > '([^']+)'`)
-	ofJob       = regexp.MustCompile(`WorkflowId = '([^']+)'`)
+	ofJob       = regexp.MustCompile(`\bWorkflowId = '([^']+)'`)
+	ofParent    = regexp.MustCompile(`ParentWorkflowId = '([^']+)'`)
 	ofTask      = regexp.MustCompile(`LumaTaskId = '([^']+)'`)
 )
 
@@ -92,7 +97,11 @@ func (r *Run) selected(query string) bool {
 			return false
 		}
 	}
-	if job := ofJob.FindStringSubmatch(query); job != nil && r.ID != job[1] {
+	jobs := ofJob.FindAllStringSubmatch(query, -1)
+	if jobs != nil && !slices.ContainsFunc(jobs, func(job []string) bool { return r.ID == job[1] }) {
+		return false
+	}
+	if parent := ofParent.FindStringSubmatch(query); parent != nil && r.Parent != parent[1] {
 		return false
 	}
 	task := ofTask.FindStringSubmatch(query)

@@ -20,6 +20,7 @@ import (
 	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 const (
@@ -76,7 +77,7 @@ func checkJobs(ctx context.Context, service Temporal, selected selection, option
 }
 
 func (s selection) query(state string) string {
-	terms := []string{visibility.Equals("WorkflowType", workflows.ModifyVideoName), state}
+	terms := []string{"WorkflowType IN ('" + workflows.ModifyVideoName + "', '" + batches.ModifyVideosName + "')", state}
 	if s.TaskQueue != "" {
 		terms = append(terms, visibility.Equals("TaskQueue", s.TaskQueue))
 	}

@@ -36,14 +36,14 @@ func TestThisBuildCanTakeOver(t *testing.T) {
 		require.Len(t, service.read, 12)
 		require.Contains(t, service.read, "open-6/run-of-open-6")
 		require.NotContains(t, service.read, "closed-5/run-of-closed-5")
-		require.Contains(t, service.queries, "WorkflowType = 'ModifyVideo' AND CloseTime IS NULL")
+		require.Contains(t, service.queries, "WorkflowType IN ('ModifyVideo', 'ModifyVideos') AND CloseTime IS NULL")
 	})
 	t.Run("one of each, of one task queue", func(t *testing.T) {
 		service := &temporal{open: jobs(t, 1, "日本語/🎬", "refused"), closed: jobs(t, 1, "closed", "refused")}
 		out, err := check(t.Context(), t, replay.Command{Closed: 200, TaskQueue: `it's`}, service, replay.Options{})
 		require.NoError(t, err)
 		require.Equal(t, "replayed 1 open and 1 closed job: this build can take over\n", out)
-		require.Contains(t, service.queries, `WorkflowType = 'ModifyVideo' AND CloseTime IS NOT NULL AND TaskQueue = 'it\'s'`)
+		require.Contains(t, service.queries, `WorkflowType IN ('ModifyVideo', 'ModifyVideos') AND CloseTime IS NOT NULL AND TaskQueue = 'it\'s'`)
 	})
 	t.Run("no closed jobs", func(t *testing.T) {
 		service := &temporal{open: jobs(t, 1, "open", "refused"), closed: jobs(t, 1, "closed", "refused")}

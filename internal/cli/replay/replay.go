@@ -19,6 +19,7 @@ import (
 
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 // replayTimeout bounds one replay, which takes milliseconds. The SDK's own limit of
@@ -77,7 +78,10 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 		return fmt.Errorf("replay: %w", err)
 	}
 	if options.Register == nil {
-		options.Register = func(registry worker.WorkflowRegistry) { workflows.Register(registry, nil) }
+		options.Register = func(registry worker.WorkflowRegistry) {
+			workflows.Register(registry, nil)
+			batches.Register(registry)
+		}
 	}
 	options.Register(replayer)
 	done := make(chan error, 1)

@@ -20,6 +20,8 @@ const (
 
 	taskAttribute = "LumaTaskId"
 
+	generationFailed = "GenerationFailed"
+
 	phaseAccepted = "accepted"
 	phaseRefused  = "refused"
 )
@@ -33,6 +35,12 @@ type workflowInput struct{ taskRef }
 
 // WorkflowInput implements codec.WorkflowInput.
 func (workflowInput) WorkflowInput() {}
+
+type finished struct {
+	Videos []struct {
+		Location string `json:"location"`
+	} `json:"videos"`
+}
 
 type resolution struct {
 	Action string `json:"action"`

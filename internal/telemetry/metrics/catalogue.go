@@ -191,6 +191,28 @@ var MediaHoursLeft = gauge(Metric{
 	Help: "Hours until kie.ai deletes the first video at risk, 14 days after the end of its task, or after its submission if the end is unknown; +Inf if none is at risk.",
 })
 
+// Batches is the number of open batches, BatchJobs that of their jobs.
+var (
+	Batches = gauge(Metric{
+		Name:  "lumaflow_batches",
+		Help:  "Open batches by phase: checking (the manifest), running, paused (by an operator), held (kie.ai holds jobs because of the key, the credit or maintenance), stopping (by an operator or a rule), unknown (the progress query has no answer).",
+		Label: "phase", Values: []string{"checking", "running", "paused", "held", "stopping", StageUnknown},
+	})
+	BatchJobs = gauge(Metric{
+		Name:  "lumaflow_batch_jobs",
+		Help:  "Jobs of open batches by state: done (with a stored video), failed (ended without), in-flight (open), not-started.",
+		Label: "state", Values: []string{BatchDone, BatchFailed, BatchInFlight, BatchNotStarted},
+	})
+)
+
+// The states of the jobs of a batch.
+const (
+	BatchDone       = "done"
+	BatchFailed     = "failed"
+	BatchInFlight   = "in-flight"
+	BatchNotStarted = "not-started"
+)
+
 // CensusTime is the time of the last update of the gauges.
 var CensusTime = gauge(Metric{
 	Name:    "lumaflow_census_timestamp",
@@ -224,6 +246,7 @@ func All() []Metric {
 	return []Metric{
 		Submissions.Metric, Polls.Metric, JobPolls.Metric, Wakeups.Metric, CallbacksOverdue.Metric, FinishedToStored.Metric,
 		JobsEnded.Metric, Downloads.Metric, Sources.Metric, StoredBytes.Metric, Callbacks.Metric, PayloadsRefused.Metric,
-		Jobs.Metric, ChargesUnresolved.Metric, OldestJob.Metric, MediaAtRisk.Metric, MediaHoursLeft.Metric, CensusTime.Metric,
+		Jobs.Metric, ChargesUnresolved.Metric, OldestJob.Metric, MediaAtRisk.Metric, MediaHoursLeft.Metric,
+		Batches.Metric, BatchJobs.Metric, CensusTime.Metric,
 	}
 }
