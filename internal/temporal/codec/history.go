@@ -36,10 +36,11 @@ func (c Codec) decodeEvent(ctx context.Context, of owner, event *historypb.Histo
 	input := event.GetWorkflowExecutionStartedEventAttributes().GetInput()
 	return proxy.VisitPayloads(ctx, event, proxy.VisitPayloadsOptions{
 		Visitor: func(visit *proxy.VisitPayloadsContext, payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
-			undecoded := false
+			undecoded, of := false, of
 			switch visit.Parent.(type) {
 			case *commonpb.Header, *commonpb.Memo, *sdkpb.UserMetadata:
-				undecoded = true
+				// The SDK encodes the memo and the summary of a child for its parent.
+				undecoded, of = true, owner{}
 			}
 			return c.decrypt(payloads, func(payload *commonpb.Payload) (*commonpb.Payload, error) {
 				opened, err := c.admit(payload, of, undecoded || slices.Contains(input.GetPayloads(), payload))
