@@ -69,6 +69,23 @@ func TestBatch(t *testing.T) {
 	require.Equal(t, len(prompts), w.ledger().Charges, "the same jobs are charged once")
 }
 
+// With keys, a batch starts and finds jobs, and their reports and results reach it.
+func TestEncryptedBatch(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{env: []string{"CODEC_KEYS=" + codecKey("studio", 1)}})
+	file := writeLines(t, w.batchLine("one"), w.batchLine("two"), w.batchLine("none [fault: generation-failed]"))
+	first := w.run("batch", file, "--json")
+	require.Equal(t, 1, first.code, first.err)
+	report := w.batchReport(first)
+	require.Equal(t, 2, report.Result.Done)
+	require.Equal(t, 1, report.Result.Failed)
+	require.Equal(t, 3, report.Result.Charges)
+	again := w.run("batch", file, "--key", "again", "--json")
+	require.Equal(t, 1, again.code, again.err)
+	require.Equal(t, 3, w.batchReport(again).Result.Existing)
+	require.Equal(t, 3, w.ledger().Charges)
+}
+
 // A batch is planned, run, left, paused, resumed, stopped and retried.
 func TestControlOfABatch(t *testing.T) {
 	t.Parallel()
