@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"path"
 	"strings"
-	"sync"
 	"time"
 
 	"lumaflow/internal/media"
@@ -178,47 +177,10 @@ func (g *Gallery) frame(ctx context.Context, name string) time.Duration {
 	if known, ok := g.frames.Get(key); ok {
 		return known
 	}
-	at, ok := file.(io.ReaderAt)
-	if !ok {
-		at = &blocks{from: seeker}
-	}
-	video, err := media.Inspect(at, size)
+	video, err := media.Inspect(media.ReaderAt(seeker), size)
 	if err != nil {
 		return 0
 	}
 	g.frames.Add(key, video.Frame)
 	return video.Frame
-}
-
-// blocks reads a bucket's file at any position, in blocks, because each change of the
-// position is a request.
-type blocks struct {
-	mu    sync.Mutex
-	from  io.ReadSeeker
-	start int64
-	block []byte
-}
-
-const blockSize = 256 << 10
-
-func (b *blocks) ReadAt(p []byte, at int64) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	total := 0
-	for total < len(p) {
-		position := at + int64(total)
-		if position < b.start || position >= b.start+int64(len(b.block)) {
-			if _, err := b.from.Seek(position, io.SeekStart); err != nil {
-				return total, err
-			}
-			block := make([]byte, blockSize)
-			n, err := io.ReadFull(b.from, block)
-			if n == 0 {
-				return total, err
-			}
-			b.start, b.block = position, block[:n]
-		}
-		total += copy(p[total:], b.block[position-b.start:])
-	}
-	return total, nil
 }
