@@ -138,7 +138,7 @@ func TestNewAndGoneResults(t *testing.T) {
 	assert.NotEqual(t, revision, get(g, "/state").Body.String())
 	assert.Contains(t, get(g, "/").Body.String(), "The file is gone from the store")
 	assert.Equal(t, http.StatusNotFound, get(g, "/media/luma_result_a_1.mp4").Code)
-	assert.Contains(t, get(g, "/state?file=luma_result_a_1.mp4").Body.String(), `"there":false`)
+	assert.Contains(t, get(g, "/state?file=luma_result_a_1.mp4").Body.String(), `"file":"gone"`)
 
 	require.NoError(t, os.RemoveAll(shelf.Path))
 	require.Error(t, g.Refresh(t.Context()))

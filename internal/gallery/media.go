@@ -94,7 +94,7 @@ func (g *Gallery) stream(w http.ResponseWriter, r *http.Request, name string) {
 	if err != nil {
 		w.Header().Del("Content-Disposition")
 		status := http.StatusBadGateway
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrNotRegular) {
+		if isGone(err) {
 			status = http.StatusNotFound
 		} else if r.Context().Err() == nil {
 			g.options.Logger.WarnContext(r.Context(), "a video can't be read", "file", name, "error", err)
@@ -104,6 +104,7 @@ func (g *Gallery) stream(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	defer file.Close()
 	out := &patientWriter{w, http.NewResponseController(w)}
+	out.extend()
 	seeker, ok := file.(io.ReadSeeker)
 	if !ok {
 		_, _ = io.Copy(out, file)
@@ -114,7 +115,16 @@ func (g *Gallery) stream(w http.ResponseWriter, r *http.Request, name string) {
 		modified = dated.ModTime()
 	}
 	w.Header().Set("Cache-Control", "private, no-cache")
+	// No player requests several ranges at once. Each would be a request to a bucket.
+	if strings.Contains(r.Header.Get("Range"), ",") {
+		r.Header.Del("Range")
+	}
 	http.ServeContent(out, r, "", modified, seeker)
+}
+
+// isGone reports whether a store has no such file, as opposed to a store that fails.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrNotRegular)
 }
 
 // patientWriter ends a transfer only after writeStall without progress.
@@ -124,10 +134,13 @@ type patientWriter struct {
 }
 
 func (w *patientWriter) Write(p []byte) (int, error) {
-	// Recorders of tests have no deadlines.
-	_ = w.control.SetWriteDeadline(time.Now().Add(writeStall))
+	w.extend()
 	return w.ResponseWriter.Write(p)
 }
+
+// extend replaces the server's deadline for a whole answer. Recorders of tests have no
+// deadlines.
+func (w *patientWriter) extend() { _ = w.control.SetWriteDeadline(time.Now().Add(writeStall)) }
 
 // receipt delivers a receipt as the store writes it, without credentials in its
 // source address.
