@@ -6,11 +6,11 @@ function load() {
   try { return clean(JSON.parse(localStorage.getItem(key) || '{}')); } catch { return {}; }
 }
 
-// clean keeps what has the form of marks.
+// clean keeps what has the form of marks, of names of videos.
 function clean(marks) {
   const kept = {};
   for (const [name, mark] of Object.entries(marks && typeof marks === 'object' ? marks : {})) {
-    if (!mark || typeof mark !== 'object' || !name || name.length > 255) continue;
+    if (!mark || typeof mark !== 'object' || name.length > 255 || !/\.(mp4|mov|avi)$/i.test(name)) continue;
     const one = {};
     if (mark.star === true) one.star = true;
     if (verdicts.includes(mark.verdict)) one.verdict = mark.verdict;
@@ -65,8 +65,11 @@ export function named(kind) {
 
 const columns = ['file', 'star', 'verdict', 'note'];
 
-// A cell that a spreadsheet would take for a formula begins with an apostrophe.
-const cell = text => '"' + (/^[=+\-@\t\r']/.test(text) ? "'" : '') + text.replaceAll('"', '""') + '"';
+// A spreadsheet takes the beginning of a cell for a formula, and with another separator
+// than the comma it cuts this cell at its own: an apostrophe goes before each.
+const formula = /(?<=^|[;\t\r\n])(?=[=+\-@＝＋－＠\t\r'])/g;
+const disarmed = /(?<=^|[;\t\r\n])'(?=[=+\-@＝＋－＠\t\r'])/g;
+const cell = text => '"' + text.replace(formula, "'").replaceAll('"', '""') + '"';
 
 export function exported(format) {
   const marks = load();
@@ -80,13 +83,15 @@ function parseCSV(text) {
   const rows = [[]];
   const separator = /^[^\n"]*"?file"?;/.test(text) ? ';' : ',';
   const pattern = new RegExp(`(?:"((?:[^"]|"")*)"|([^"${separator}\\r\\n]*))(${separator}|\\r?\\n|$)`, 'gy');
-  for (let match; pattern.lastIndex < text.length && (match = pattern.exec(text));) {
-    rows.at(-1).push((match[1]?.replaceAll('""', '"') ?? match[2]).replace(/^'(?=[=+\-@\t\r'])/, ''));
+  while (pattern.lastIndex < text.length) {
+    const match = pattern.exec(text);
+    if (!match) throw new Error(`line ${rows.length} is malformed`);
+    rows.at(-1).push((match[1]?.replaceAll('""', '"') ?? match[2]).replace(disarmed, ''));
     if (match[3] !== separator) rows.push([]);
   }
   const at = columns.map(column => rows[0].indexOf(column));
   if (at[0] < 0) throw new Error('the first line must name the column file');
-  const marks = {};
+  const marks = Object.create(null);
   for (const row of rows.slice(1)) {
     const [name, star, verdict, note] = at.map(i => row[i] || '');
     marks[name] = {star: star !== '', verdict, note};
