@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -111,7 +112,7 @@ func TestLongReceipt(t *testing.T) {
 	}
 	before := heap()
 	g := open(t, shelf, gallery.Options{})
-	assert.Less(t, heap()-before, int64(150<<10), "bytes of the index")
+	assert.Less(t, heap()-before, int64(1<<20), "bytes of the index")
 	assert.Less(t, get(g, "/").Body.Len(), 5<<20)
 	assert.Less(t, get(g, "/compare?v=luma_result_a_1.mp4").Body.Len(), 400<<10)
 	assert.Len(t, shown(t, g, "/?q=result_a_77+%C3%A4"), 1, "the name is searched too")
@@ -180,4 +181,38 @@ func TestStoreFails(t *testing.T) {
 	page := get(g, "/").Body.String()
 	assert.Contains(t, page, "The store can't be listed")
 	assert.NotContains(t, page, "No videos yet")
+}
+
+// deadlines records the deadlines of an answer.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(at time.Time) error {
+	d.set = append(d.set, at)
+	return nil
+}
+
+// Each write of a video has its own deadline, later than the server's for a page.
+func TestSlowReaders(t *testing.T) {
+	t.Parallel()
+	shelf := storetest.NewFolder(t)
+	put(t, shelf, "a", strings.Repeat("x", 200<<10), nil)
+	g := open(t, shelf, gallery.Options{})
+	for path, want := range map[string]bool{"/": false, "/receipt/luma_result_a_1.mp4": false, "/media/luma_result_a_1.mp4": true, "/download/luma_result_a_1.mp4": true} {
+		request := httptest.NewRequest(http.MethodGet, path, nil)
+		request.Host = "localhost"
+		answer := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		g.ServeHTTP(answer, request)
+		require.Equal(t, http.StatusOK, answer.Code)
+		if !want {
+			assert.Empty(t, answer.set, path)
+			continue
+		}
+		assert.Greater(t, len(answer.set), 3, "one for each part of %s", path)
+		for _, at := range answer.set {
+			assert.Greater(t, time.Until(at), 2*time.Minute, path)
+		}
+	}
 }

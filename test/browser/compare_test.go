@@ -105,12 +105,12 @@ func TestScrubbingKeepsStep(t *testing.T) {
 	exec(p, watchFrames)
 	worst := eval[float64](p, `(async () => {
 		const scrub = document.getElementById('scrub'), a = document.getElementById('a'), b = document.getElementById('b');
-		// A frame is presented some time after its seek has ended. The source has 30 frames
-		// a second.
+		// A frame is presented some time after its seek has ended, and the next seek begins
+		// some time after the one before. The source has 30 frames a second.
 		const presented = n => new Promise((resolve, reject) => {
 			const end = performance.now() + 30000;
 			const check = () => {
-				const rests = !a.seeking && !b.seeking && Math.floor(shown.b * 24 + 0.01) === n && Math.floor(shown.a * 30 + 0.01) === Math.floor(a.currentTime * 30);
+				const rests = !a.seeking && !b.seeking && Math.abs(a.currentTime - b.currentTime) < 0.002 && Math.floor(shown.b * 24 + 0.01) === n && Math.floor(shown.a * 30 + 0.01) === Math.floor(a.currentTime * 30);
 				if (rests) resolve();
 				else if (performance.now() > end) reject(new Error('frame ' + n + ' is wanted and ' + JSON.stringify(shown) + ' shown'));
 				else requestAnimationFrame(check);

@@ -76,7 +76,8 @@ func TestPictures(t *testing.T) {
 	p := open(t, 1280, 860)
 	p.prefer("light")
 	p.do(chromedp.Navigate(address))
-	const sheet = `document.querySelectorAll('.shot[data-poster=drawn]').length >= 4`
+	const drawn = `document.querySelector('.shot') && [...document.querySelectorAll('.shot')].every(shot =>
+		shot.dataset.poster === 'drawn' || shot.getBoundingClientRect().top > innerHeight)`
 	const compare = ready + ` && document.querySelectorAll('.takes .shot[data-poster=drawn]').length >= 3`
 	p.until(`document.querySelectorAll('.shot[data-poster=drawn]').length >= 12`)
 	// A browser without a mouse shows all buttons, and the store is a temporary folder.
@@ -97,13 +98,12 @@ func TestPictures(t *testing.T) {
 			p.prefer(scheme)
 			p.do(chromedp.EmulateViewport(size.width, size.height))
 			for name, page := range map[string]struct{ path, drawn string }{
-				"gallery": {"", sheet}, "compare": {"/compare?f=20&v=" + first, compare}, "side": {"/compare?f=20&view=side&v=" + first, compare},
+				"gallery": {"", drawn},
+				"compare": {"/compare?f=20&v=" + first, ready + " && " + drawn},
+				"side":    {"/compare?f=20&view=side&v=" + first, ready + " && " + drawn},
 			} {
 				p.do(chromedp.Navigate(address + page.path))
-				// Pictures below the window are drawn when it reaches them.
-				exec(p, `window.scrollTo(0, document.body.scrollHeight)`)
 				p.until(page.drawn)
-				exec(p, `window.scrollTo(0, 0)`)
 				shoot(p, fmt.Sprintf("%s-%d-%s.png", name, size.width, scheme))
 			}
 		}

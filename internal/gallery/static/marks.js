@@ -1,6 +1,5 @@
 // Marks of videos, in the storage of this browser, by file name.
 const key = 'lumaflow.marks';
-const verdicts = ['approved', 'rejected'];
 
 function load() {
   try { return clean(JSON.parse(localStorage.getItem(key) || '{}')); } catch { return {}; }
@@ -13,7 +12,7 @@ function clean(marks) {
     if (!mark || typeof mark !== 'object' || name.length > 255 || !/\.(mp4|mov|avi)$/i.test(name)) continue;
     const one = {};
     if (mark.star === true) one.star = true;
-    if (verdicts.includes(mark.verdict)) one.verdict = mark.verdict;
+    if (['approved', 'rejected'].includes(mark.verdict)) one.verdict = mark.verdict;
     if (typeof mark.note === 'string' && mark.note) one.note = mark.note.slice(0, 2000);
     if (Object.keys(one).length) kept[name] = one;
   }
@@ -65,8 +64,7 @@ export function named(kind) {
 
 const columns = ['file', 'star', 'verdict', 'note'];
 
-// A spreadsheet takes the beginning of a cell for a formula, and with another separator
-// than the comma it cuts this cell at its own: an apostrophe goes before each.
+// Before what a spreadsheet, of any separator, takes for a formula goes an apostrophe.
 const formula = /(?<=^|[;\t\r\n])(?=[=+\-@＝＋－＠\t\r'])/g;
 const disarmed = /(?<=^|[;\t\r\n])'(?=[=+\-@＝＋－＠\t\r'])/g;
 const cell = text => '"' + text.replace(formula, "'").replaceAll('"', '""') + '"';
@@ -91,18 +89,15 @@ function parseCSV(text) {
   }
   const at = columns.map(column => rows[0].indexOf(column));
   if (at[0] < 0) throw new Error('the first line must name the column file');
-  const marks = Object.create(null);
-  for (const row of rows.slice(1)) {
+  return Object.fromEntries(rows.slice(1).map(row => {
     const [name, star, verdict, note] = at.map(i => row[i] || '');
-    marks[name] = {star: star !== '', verdict, note};
-  }
-  return marks;
+    return [name, {star: star !== '', verdict, note}];
+  }));
 }
 
 // imported adds the marks of a file to those that are there, and returns their number.
 export function imported(text) {
-  const content = text.replace(/^\uFEFF/, ''), json = content.trimStart().startsWith('{');
-  const added = clean(json ? JSON.parse(content) : parseCSV(content));
+  const added = clean(text.trimStart().startsWith('{') ? JSON.parse(text) : parseCSV(text));
   save({...load(), ...added});
   show();
   return Object.keys(added).length;
