@@ -8,6 +8,8 @@ import (
 	"errors"
 	"time"
 
+	"go.temporal.io/sdk/client"
+
 	"lumaflow/internal/callback"
 	"lumaflow/internal/fetch"
 	"lumaflow/internal/kie"
@@ -34,7 +36,7 @@ type Fetcher interface {
 // job. client.Client implements it. activity.RecordHeartbeat would not do: it
 // sends in the background and reports no error.
 type Recorder interface {
-	RecordActivityHeartbeat(ctx context.Context, taskToken []byte, details ...any) error
+	RecordActivityHeartbeatWithOptions(ctx context.Context, options client.RecordActivityHeartbeatOptions) error
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 }
 
@@ -90,6 +92,7 @@ type Options struct {
 // activities.
 type Activities struct {
 	options Options
+	probe   *probe
 }
 
 // New returns the activities. Its error means that a required option is missing, the
@@ -104,7 +107,7 @@ func New(options Options) (*Activities, error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Activities{options}, nil
+	return &Activities{options: options, probe: &probe{}}, nil
 }
 
 // Settings are the settings of a worker that a workflow depends on. They travel

@@ -113,6 +113,7 @@ func TestDownloadsAreCounted(t *testing.T) {
 		stopping := make(chan struct{})
 		close(stopping)
 		f.SetWorkerStopChannel(stopping)
+		f.serveLinks(nil)
 		f.options.Fetcher = stoppable{}
 		var last activities.DownloadProgress
 		f.SetHeartbeatDetails(activities.DownloadProgress{Bytes: 7, Total: 42, Rejections: 2})

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -47,6 +48,8 @@ type DownloadProgress struct {
 	Total int64 `json:"total"`
 	// Rejections counts the attempts that got no video.
 	Rejections int `json:"rejections,omitempty"`
+	// Idle counts the latest attempts without new bytes that failed temporarily.
+	Idle int `json:"idle,omitempty"`
 	// Warned is the time of the last logged warning that kie.ai will delete the
 	// video.
 	Warned time.Time `json:"warned,omitzero"`
@@ -62,6 +65,7 @@ func (a *Activities) Download(ctx context.Context, input DownloadInput) (Downloa
 		// Details that can't be decoded only lose the count of rejections.
 		_ = activity.GetHeartbeatDetails(ctx, &d.progress)
 	}
+	d.earlier = d.progress.Bytes
 	downloaded, err := d.run(ctx)
 	if err != nil {
 		d.warn(ctx, err)
@@ -71,11 +75,15 @@ func (a *Activities) Download(ctx context.Context, input DownloadInput) (Downloa
 
 // download is one attempt.
 type download struct {
-	options  Options
-	input    DownloadInput
+	options Options
+	input   DownloadInput
+	// mu guards the progress during a transfer.
+	mu       sync.Mutex
 	progress DownloadProgress
 	// lastReport is the time of the last heartbeat of the transfer.
 	lastReport time.Time
+	// earlier is the number of bytes at the end of the attempt before.
+	earlier int64
 }
 
 func (d *download) run(ctx context.Context) (Downloaded, error) {
@@ -154,6 +162,8 @@ func (d *download) matching(ctx context.Context, file store.ReceiptFile) (*store
 }
 
 func (d *download) report(ctx context.Context, done, total int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.progress.Bytes, d.progress.Total = done, total
 	now := time.Now()
 	if d.lastReport.IsZero() {
@@ -207,8 +217,8 @@ func (d *download) put(ctx context.Context, name string, file *fetch.File) (stor
 	}, nil
 }
 
-// failed maps the error of a download, and leaves the progress and the number of
-// rejections to the next attempt.
+// failed maps the error of a download, and leaves the progress and the counts to the
+// next attempt.
 func (d *download) failed(ctx context.Context, err error) error {
 	kind := fetch.KindOf(err)
 	row := downloadFailures[kind]
@@ -225,6 +235,10 @@ func (d *download) failed(ctx context.Context, err error) error {
 	}
 	if failed, ok := errors.AsType[*fetch.Error](err); ok && failed.RetryAfter > 0 {
 		row.delay = failed.RetryAfter
+	}
+	d.progress.Idle++
+	if kind != fetch.Transient || d.progress.Bytes > d.earlier {
+		d.progress.Idle = 0
 	}
 	if row.rejected {
 		d.progress.Rejections++

@@ -3,11 +3,15 @@ package activities_test
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 
 	"lumaflow/activities"
 	"lumaflow/internal/fetch"
@@ -101,6 +105,87 @@ func TestDownloadRenewsDeadLinks(t *testing.T) {
 		failed := failedAs(t, err)
 		require.False(t, failed.NonRetryable())
 		require.Equal(t, 30*time.Second, failed.NextRetryDelay())
+	})
+}
+
+// A dead link may answer with a page, or its host be gone: attempts that get nothing
+// from one link begin with another.
+func TestDownloadTriesOtherLinks(t *testing.T) {
+	page, gone := &fetch.Error{Kind: fetch.Rejected, StatusCode: 200}, &fetch.Error{Kind: fetch.Transient}
+	dead, private := &fetch.Error{Kind: fetch.LinkDead, StatusCode: 403}, &fetch.Error{Kind: fetch.Forbidden}
+	input := []string{inputLink}
+	tests := []struct {
+		name   string
+		failed []error // those of the attempts before
+		bytes  int64   // the new ones of each of them
+		links  map[string]error
+		want   []string
+	}{
+		{"a page", []error{page}, 0, nil, []string{remintedLink}},
+		{"a private address", []error{private}, 0, nil, []string{remintedLink}},
+		{"two pages", []error{page, page}, 0, nil, []string{recordLink}},
+		{"three pages", []error{page, page, page}, 0, nil, input},
+		{"a page, and the re-minted link is dead", []error{page}, 0, map[string]error{remintedLink: dead}, []string{remintedLink, recordLink}},
+		{"a page, and both others are dead", []error{page}, 0, map[string]error{remintedLink: dead, recordLink: dead}, []string{remintedLink, recordLink, inputLink}},
+		{"twice no bytes", []error{gone, gone}, 0, nil, input},
+		{"three times no bytes", []error{gone, gone, gone}, 0, nil, []string{remintedLink}},
+		{"six times no bytes", []error{gone, gone, gone, gone, gone, gone}, 0, nil, []string{recordLink}},
+		{"no bytes, a dead link between", []error{gone, gone, dead, gone}, 0, nil, input},
+		{"new bytes each time", []error{gone, gone, gone}, 10, nil, input},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			requested := f.serveLinks(test.links)
+			served, failures, bytes := f.options.Fetcher, test.failed, int64(0)
+			f.options.Fetcher = fetcher(func(request fetch.Request) (*fetch.File, error) {
+				if len(failures) == 0 {
+					return served.Fetch(t.Context(), request)
+				}
+				bytes += test.bytes
+				request.Progress(bytes, 1000)
+				return nil, failures[0]
+			})
+			acts := f.register(t)
+			var last activities.DownloadProgress
+			f.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+				last = activities.DownloadProgress{}
+				require.NoError(t, details.Get(&last))
+			})
+			for ; len(failures) > 0; failures = failures[1:] {
+				_, err := f.ExecuteActivity(acts.Download, f.downloadInput())
+				require.False(t, failedAs(t, err).NonRetryable())
+				f.SetHeartbeatDetails(last)
+			}
+			_, err := f.ExecuteActivity(acts.Download, f.downloadInput())
+			require.NoError(t, err)
+			require.Equal(t, test.want, *requested)
+		})
+	}
+}
+
+// A transfer without new bytes, as during a slow fsync, is alive.
+func TestDownloadHeartbeatsWhileQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.options.Fetcher = fetcher(func(request fetch.Request) (*fetch.File, error) {
+			request.Progress(42, 42)
+			time.Sleep(5 * time.Minute)
+			return fetched(), nil
+		})
+		var beats []int64
+		var mu sync.Mutex
+		f.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+			var progress activities.DownloadProgress
+			require.NoError(t, details.Get(&progress))
+			mu.Lock()
+			defer mu.Unlock()
+			beats = append(beats, progress.Bytes)
+		})
+		_, err := f.download(t, f.downloadInput())
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(beats), 5, "in five minutes")
+		require.Subset(t, []int64{42}, beats)
 	})
 }
 

@@ -93,10 +93,11 @@ func permanent(errorType, message string, cause error, details ...any) error {
 
 // retryable returns an application error after which the server runs the activity
 // again, after delay or, if that is zero, after the interval of the retry policy.
-// It is benign: retries are a normal part of a job.
-func retryable(errorType, message string, cause error, delay time.Duration) error {
+// It is benign: retries are a normal part of a job. Details travel with it.
+func retryable(errorType, message string, cause error, delay time.Duration, details ...any) error {
 	return temporal.NewApplicationErrorWithOptions(withCause(message, cause), errorType, temporal.ApplicationErrorOptions{
 		NextRetryDelay: delay,
+		Details:        details,
 		Category:       temporal.ApplicationErrorCategoryBenign,
 	})
 }

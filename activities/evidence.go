@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/internal/paid/runs"
@@ -126,7 +127,12 @@ func (t *attempt) recordBounded(ctx context.Context) error {
 // Temporal has given the attempt up.
 func (t *attempt) record(ctx context.Context) error {
 	at := t.options.Now()
-	if err := t.options.Recorder.RecordActivityHeartbeat(ctx, t.info.TaskToken, t.evidence); err != nil {
+	heartbeat := client.RecordActivityHeartbeatOptions{
+		TaskToken: t.info.TaskToken, Details: []any{t.evidence},
+		// The job that the evidence is encrypted for.
+		Namespace: t.info.Namespace, WorkflowID: t.info.WorkflowExecution.ID,
+	}
+	if err := t.options.Recorder.RecordActivityHeartbeatWithOptions(ctx, heartbeat); err != nil {
 		return fmt.Errorf("record evidence %q for %s: %w", t.evidence.Phase, t.info.WorkflowExecution.ID, err)
 	}
 	t.fresh.renew(at)

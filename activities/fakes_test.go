@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
@@ -59,10 +60,10 @@ type recorder struct {
 	ledger *ledger
 }
 
-func (r *recorder) RecordActivityHeartbeat(_ context.Context, _ []byte, details ...any) error {
+func (r *recorder) RecordActivityHeartbeatWithOptions(_ context.Context, heartbeat client.RecordActivityHeartbeatOptions) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	evidence := details[0].(activities.Evidence)
+	evidence := heartbeat.Details[0].(activities.Evidence)
 	if r.unavailable[evidence.Phase] > 0 {
 		r.unavailable[evidence.Phase]--
 		return serviceerror.NewUnavailable("unavailable")

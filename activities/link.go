@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"go.temporal.io/sdk/activity"
@@ -10,22 +11,25 @@ import (
 	"lumaflow/internal/fetch"
 )
 
+// idleAttempts is the number of attempts without new bytes after which the next one
+// begins with another link.
+const idleAttempts = 3
+
 // fetch tries the link of the input, then a re-minted one, then the link that
-// the record holds now. The partial file survives all three.
+// the record holds now. The partial file survives all three. A dead link may not
+// show it: its host may be gone or send a page with the status 200. So each rejection,
+// and each idleAttempts, move the link that comes first to the end.
 func (d *download) fetch(ctx context.Context) (*fetch.File, error) {
 	links := []func(context.Context) (string, error){d.inputLink, d.remintedLink, d.recordLink}
+	first := (d.progress.Rejections + d.progress.Idle/idleAttempts) % len(links)
 	var failure error
-	for _, link := range links {
+	for _, link := range slices.Concat(links[first:], links[:first]) {
 		url, err := withHeartbeat(ctx, d.progress, link)
 		if err != nil {
-			activity.GetLogger(ctx).Warn("could not renew a dead link", "taskId", d.input.TaskID, "error", err)
+			activity.GetLogger(ctx).Warn("the link can't be renewed", "taskId", d.input.TaskID, "error", err)
 			continue
 		}
-		file, err := d.options.Fetcher.Fetch(ctx, fetch.Request{
-			URL:      url,
-			Key:      d.input.TaskID + "/" + strconv.Itoa(d.input.Number),
-			Progress: func(done, total int64) { d.report(ctx, done, total) },
-		})
+		file, err := d.transfer(ctx, fetch.Request{URL: url, Key: d.input.TaskID + "/" + strconv.Itoa(d.input.Number)})
 		if err == nil || fetch.KindOf(err) != fetch.LinkDead {
 			return file, err
 		}
@@ -33,6 +37,18 @@ func (d *download) fetch(ctx context.Context) (*fetch.File, error) {
 		activity.RecordHeartbeat(ctx, d.progress)
 	}
 	return nil, failure
+}
+
+// transfer fetches one file. Heartbeats continue while no byte arrives, as during a slow
+// fsync: the attempt that replaced this one would find its file locked.
+func (d *download) transfer(ctx context.Context, request fetch.Request) (*fetch.File, error) {
+	request.Progress = func(done, total int64) { d.report(ctx, done, total) }
+	beat := func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		activity.RecordHeartbeat(ctx, d.progress)
+	}
+	return withTicker(quietInterval, beat, func() (*fetch.File, error) { return d.options.Fetcher.Fetch(ctx, request) })
 }
 
 func (d *download) inputLink(context.Context) (string, error) { return d.input.URL, nil }

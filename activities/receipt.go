@@ -23,6 +23,7 @@ type ReceiptInput struct {
 	SubmittedAt    time.Time    `json:"submittedAt"`
 	CompletedAt    time.Time    `json:"completedAt"`
 	Files          []Downloaded `json:"files"`
+	Batch          string       `json:"batch,omitempty"`
 	// Source is nil if the job keeps no source.
 	Source *KeptSource `json:"source,omitempty"`
 }
@@ -34,6 +35,7 @@ func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error
 	job := activity.GetInfo(ctx).WorkflowExecution
 	receipt := store.Receipt{
 		Job:            job.ID,
+		Batch:          input.Batch,
 		Run:            job.RunID,
 		TaskID:         input.TaskID,
 		Prompt:         input.Prompt,

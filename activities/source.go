@@ -108,12 +108,7 @@ func (s *sourceCopy) run(ctx context.Context) (kept KeptSource, outcome string, 
 	}
 	fetching, stop := untilWorkerStops(ctx)
 	defer stop()
-	file, err := s.options.Fetcher.Fetch(fetching, fetch.Request{
-		URL:      s.url,
-		Key:      s.input.TaskID + "/source",
-		Progress: func(done, total int64) { s.report(ctx, done, total) },
-		AVI:      true,
-	})
+	file, err := s.transfer(fetching, fetch.Request{URL: s.url, Key: s.input.TaskID + "/source", AVI: true})
 	if err != nil {
 		return s.failed(ctx, fetch.KindOf(err), err)
 	}
@@ -219,9 +214,9 @@ func (s *sourceCopy) failed(ctx context.Context, kind fetch.Kind, err error) (Ke
 
 // unfinished is the reason for a copy that was cancelled.
 func (s *sourceCopy) unfinished() string {
-	text := "it was not complete in time, after " + humanize.Bytes(uint64(max(s.progress.Bytes, 0))) //nolint:gosec // not negative
+	text := "it was not complete in time, after " + humanize.Bytes(uint64(max(s.progress.Bytes, 0)))
 	if s.progress.Total > 0 {
-		text += " of " + humanize.Bytes(uint64(s.progress.Total)) //nolint:gosec // positive
+		text += " of " + humanize.Bytes(uint64(s.progress.Total))
 	}
 	return text
 }

@@ -41,6 +41,8 @@ type SubmitInput struct {
 	// history of a reset run still names the run that made it. Empty, in the input of
 	// lumaflow v0.1, means the first of the chain.
 	Run string `json:"run,omitempty"`
+	// Batch is the batch of the job, if it has one.
+	Batch string `json:"batch,omitempty"`
 }
 
 // Submitted is an accepted, paid task.
@@ -88,12 +90,18 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	if !a.options.Now().Before(input.Until) {
 		return Submitted{}, attempt.expired("no worker was free before", nil)
 	}
+	if input.Batch != "" {
+		if hold, admitted := a.probe.admit(a.options.Now()); !admitted {
+			return Submitted{}, attempt.hold(hold, nil)
+		}
+	}
 	if err := attempt.fence(ctx); err != nil {
 		return Submitted{}, err
 	}
 
 	taskID, err := attempt.send(ctx)
 	countSubmission(ctx, err)
+	a.probe.observe(err, a.options.Now())
 	if err == nil {
 		attempt.storeOutcome(ctx, PhaseAccepted, taskID)
 		return attempt.evidence.Submitted(), nil

@@ -31,11 +31,17 @@ func (t *attempt) notSent(cause error) error {
 // held returns a new hold to the workflow and retries a hold that the job shows
 // already.
 func (t *attempt) held(cause error) error {
-	hold := Hold{Attempts: t.evidence.Attempts, Settings: t.evidence.Settings}
+	var hold Hold
 	if refusal, ok := errors.AsType[*kie.Error](cause); ok {
 		hold.Code, hold.Reason = refusal.Code, kie.Reason(refusal.Code)
 		hold.Until = t.options.Now().Add(refusal.Delay())
 	}
+	return t.hold(hold, cause)
+}
+
+// hold returns or retries a hold, as held does.
+func (t *attempt) hold(hold Hold, cause error) error {
+	hold.Attempts, hold.Settings = t.evidence.Attempts, t.evidence.Settings
 	if hold.Until.After(t.input.Until) {
 		return t.expired("kie.ai held the job ("+hold.Reason+") until", nil)
 	}
@@ -45,9 +51,10 @@ func (t *attempt) held(cause error) error {
 	return permanent(Held, "kie.ai refused the submission for now", cause, hold)
 }
 
-// waitFor retries when the hold ends.
+// waitFor retries when the hold ends. The details of the pending activity show it to
+// the batch of the job.
 func (t *attempt) waitFor(hold Hold) error {
-	return retryable(Held, "held: "+hold.Reason, nil, hold.Until.Sub(t.options.Now()))
+	return retryable(Held, "held: "+hold.Reason, nil, hold.Until.Sub(t.options.Now()), hold)
 }
 
 func (t *attempt) unknown(cause error) error {

@@ -363,3 +363,34 @@ func TestSubmitOutlivesACancelledContext(t *testing.T) {
 	_, err := f.submit(t, f.submitInput())
 	require.NoError(t, err)
 }
+
+// While the account has no credit one job of a batch at a time submits, the others
+// wait for its answer; a job of no batch is not held back.
+func TestOneProbe(t *testing.T) {
+	f := newFixture(t)
+	acts := f.register(t)
+	refused := &kie.Error{Class: kie.Held, Code: 402}
+	ofBatch, single := f.submitInput(), f.submitInput()
+	ofBatch.Batch = "shots"
+	submit := func(input activities.SubmitInput, answer error, sent bool) error {
+		t.Helper()
+		requests := f.answerSubmissions(taskID, answer)
+		_, err := f.ExecuteActivity(acts.Submit, input)
+		require.Equal(t, sent, *requests == 1)
+		return err
+	}
+	require.Error(t, submit(ofBatch, refused, true))
+	failed := failedAs(t, submit(ofBatch, nil, false))
+	require.Equal(t, activities.Held, failed.Type())
+	var hold activities.Hold
+	require.NoError(t, failed.Details(&hold))
+	require.Equal(t, 402, hold.Code)
+	require.WithinDuration(t, f.now.Add(5*time.Minute), hold.Until, 0)
+	require.Error(t, submit(single, refused, true), "a job of no batch submits")
+	f.now = f.now.Add(5 * time.Minute)
+	require.Error(t, submit(ofBatch, refused, true), "the next probe")
+	require.Error(t, submit(ofBatch, nil, false))
+	f.now = f.now.Add(5 * time.Minute)
+	require.NoError(t, submit(ofBatch, nil, true))
+	require.NoError(t, submit(ofBatch, nil, true), "an accepted probe lets all go on")
+}

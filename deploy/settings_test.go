@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/net/http/httpproxy"
 )
 
 // TestEnvExample compares .env.example with docker-compose.yml: the same variables
@@ -74,4 +77,40 @@ func TestEnvExampleIsComplete(t *testing.T) {
 			assert.Regexp(t, `(?m)^(# )?`+variable+`=`, content(t, ".env.example"))
 		}
 	}
+}
+
+// Workers and webhook get the proxy of the environment, but connect to Temporal and the
+// other services directly.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	direct := func(exceptions, address string) bool {
+		choose := (&httpproxy.Config{HTTPSProxy: "proxy.example:3128", HTTPProxy: "proxy.example:3128", NoProxy: exceptions}).ProxyFunc()
+		through, err := choose(&url.URL{Scheme: "https", Host: address})
+		require.NoError(t, err)
+		return through == nil
+	}
+	s := configReader(t)
+	s.env = append(s.env, "HTTPS_PROXY=http://proxy.example:3128", "NO_PROXY=minio")
+	var config struct {
+		Services map[string]struct {
+			Environment map[string]string `yaml:"environment"`
+		} `yaml:"services"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(s.compose("config")), &config))
+	for _, name := range []string{"webhook", "worker-1", "worker-2"} {
+		environment := config.Services[name].Environment
+		assert.Equal(t, "http://proxy.example:3128", environment["HTTPS_PROXY"], name)
+		assert.Empty(t, environment["HTTP_PROXY"]+environment["ALL_PROXY"], name)
+		for _, address := range []string{environment["TEMPORAL_ADDRESS"], "webhook:8080", "simulator:8090", "minio:9000"} {
+			assert.True(t, direct(environment["NO_PROXY"], address), "%s of %s", address, name)
+		}
+		assert.False(t, direct(environment["NO_PROXY"], "api.kie.ai:443"), name)
+	}
+
+	configMap := content(t, "deploy/kubernetes/configmap.yaml")
+	exceptions := regexp.MustCompile(`(?m)^  # NO_PROXY: (.+)$`).FindStringSubmatch(configMap)
+	address := regexp.MustCompile(`(?m)^  TEMPORAL_ADDRESS: (.+)$`).FindStringSubmatch(configMap)
+	require.NotEmpty(t, exceptions)
+	require.NotEmpty(t, address)
+	assert.True(t, direct(exceptions[1], address[1]))
 }

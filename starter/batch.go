@@ -2,191 +2,218 @@ package starter
 
 import (
 	"context"
-	"slices"
-	"sync"
+	"errors"
+	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 
-	"lumaflow/workflows"
+	"lumaflow/internal/oneline"
+	"lumaflow/internal/paid/runs"
+	"lumaflow/workflows/batches"
 )
 
-// Order is one job of a batch.
-type Order struct {
-	Input workflows.ModifyVideoInput
-	// Key distinguishes jobs of the same request.
-	Key string
-	// Line is the line of the batch file, from 1; 0 if there is no file.
-	Line int
+// The causes of errors about batches.
+var (
+	// ErrNoBatch means that Temporal has no batch with an id.
+	ErrNoBatch = errors.New("no such batch")
+	// ErrOtherWorkflow means that an id belongs to a workflow of another type.
+	ErrOtherWorkflow = errors.New("no batch but another workflow")
+	// ErrBatchExists means that the chosen id belongs to a batch of other jobs.
+	ErrBatchExists = errors.New("the batch exists with other jobs")
+	// ErrBatchEnded means that a batch is over and takes no updates.
+	ErrBatchEnded = errors.New("the batch is over")
+	// ErrRefused means that the batch has rejected an update.
+	ErrRefused = errors.New("the batch refuses the update")
+	// ErrNothingToRetry means that all jobs of a batch have their videos.
+	ErrNothingToRetry = errors.New("nothing to retry")
+)
+
+// BatchReport is the status of a batch. Its names in JSON are part of the command
+// line.
+type BatchReport struct {
+	WorkflowID string    `json:"workflowId"`
+	RunID      string    `json:"runId"`
+	State      State     `json:"state"`
+	StartedAt  time.Time `json:"startedAt,omitzero"`
+	ClosedAt   time.Time `json:"closedAt,omitzero"`
+	// Progress is the answer to the progress query of a batch without a result; nil if
+	// no worker answered.
+	Progress *batches.Progress `json:"progress,omitempty"`
+	// Result is set if the batch has completed, Failure if it ended in any other way.
+	Result  *batches.Result `json:"result,omitempty"`
+	Failure *Failure        `json:"failure,omitempty"`
+	// Note is the reason for a missing Progress, and the next step.
+	Note string `json:"note,omitempty"`
 }
 
-// Outcome is the result of an Order.
-type Outcome struct {
-	Line int `json:"line,omitempty"`
-	// Report is the job, whose fields the JSON holds directly. Its Failure is also
-	// set if the job could not be started.
-	Report
-	// Existing means that the job existed before and was not started again.
-	Existing bool `json:"existing"`
+// AllStored reports whether the batch is over and every job has its videos.
+func (r BatchReport) AllStored() bool { return r.Result != nil && r.Result.Done == r.Result.Jobs }
+
+// Batch is a batch that StartBatch or RetryBatch has started or found.
+type Batch struct {
+	BatchReport
+	// Existing means that the batch existed before and nothing was started. Again means
+	// that it was started after a run that had ended.
+	Existing, Again bool
 }
 
-// BatchOptions are the settings of RunBatch.
-type BatchOptions struct {
-	// AtOnce is the greatest number of open jobs, at least 1.
-	AtOnce int
-	// RetryFailed starts jobs again whose generation failed. Each is another paid
-	// task.
-	RetryFailed bool
-	// Show is called with the counts, from one goroutine.
-	Show func(Tally)
+// BatchRequest is a batch to start.
+type BatchRequest struct {
+	ID string
+	// ChosenID means that ID is not derived from the jobs.
+	ChosenID bool
+	// Input must have a SHA256.
+	Input batches.Input
 }
 
-// RunBatch starts or finds jobs and watches them until all have ended or ctx is
-// done. It keeps at most options.AtOnce of its jobs open; further jobs start as
-// these end. When ctx is done it starts no more. A job that can't be started is an
-// outcome, not an error. The outcomes are in the order of the orders and always
-// complete; the error is the cause of ctx's end, or the failure that ended the
-// batch. The memory grows with the orders; the goroutines and the concurrent
-// requests do not.
-func (s *Starter) RunBatch(ctx context.Context, orders []Order, options BatchOptions) ([]Outcome, error) {
-	batch := &batchRun{starter: s, options: options, orders: orders, answeredAt: time.Now(),
-		outcomes: make([]Outcome, len(orders)), stages: make([]workflows.Stage, len(orders))}
-	for i, order := range orders {
-		batch.queue = append(batch.queue, i)
-		batch.outcomes[i] = Outcome{Line: order.Line, Report: Report{
-			WorkflowID: JobID(order.Input, order.Key),
-			State:      StateNotStarted,
-			TaskID:     order.Input.TaskID,
-		}}
+// StartBatch starts a batch or finds it: one that is open, or whose jobs all have
+// their videos, is returned unchanged. One that ended in any other way starts again,
+// and finds the jobs that it has started. The error wraps ErrBatchExists if the chosen
+// id has other jobs.
+func (s *Starter) StartBatch(ctx context.Context, request BatchRequest) (Batch, error) {
+	if err := request.Input.Validate(); err != nil {
+		return Batch{}, err
 	}
-	return batch.outcomes, batch.run(ctx)
-}
-
-// batchRun is the state of RunBatch. Jobs are identified by the index of their
-// order.
-type batchRun struct {
-	starter  *Starter
-	options  BatchOptions
-	orders   []Order
-	outcomes []Outcome
-	// queue are the jobs to start, open those that have not ended, stages the last
-	// known stages.
-	queue, open []int
-	stages      []workflows.Stage
-
-	mu sync.Mutex
-	// unanswered is an error of this round after which later requests would fail as
-	// well; the next round repeats them. fatal is one that no retry removes.
-	unanswered, fatal error
-	// answeredAt is the time of the last answer, retries the number of rounds since.
-	answeredAt time.Time
-	retries    int
-	// workerNote describes why queries fail; there are none until queriesAfter.
-	workerNote   string
-	queriesAfter time.Time
-}
-
-func (b *batchRun) run(ctx context.Context) error {
-	for {
-		b.unanswered = nil
-		ended := b.startNext(ctx)
-		b.options.Show(b.tally())
-		ended = b.pollOpen(ctx) || ended
-		b.options.Show(b.tally())
-		switch {
-		case len(b.queue)+len(b.open) == 0:
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case b.fatal != nil:
-			return b.fatal
-		case b.unanswered != nil && time.Since(b.answeredAt) >= outage:
-			return &requestError{"Temporal has not answered for " + outage.String() + "; the started jobs continue by themselves, run the same command again to resume the batch", b.unanswered}
-		case ended && len(b.queue) > 0 && b.unanswered == nil:
-			// Ended jobs make room for others without a pause.
-			continue
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(b.pause()):
+	var started Batch
+	var err error
+	for range startAttempts {
+		if started, err = s.startOrFindBatch(ctx, request); !runs.AlreadyStarted(err) {
+			return started, err
 		}
 	}
+	return Batch{}, failed("start batch "+oneline.Clean(request.ID), err)
 }
 
-// pause is the time between two rounds. It grows with the number of open jobs,
-// and exponentially while Temporal does not answer.
-func (b *batchRun) pause() time.Duration {
-	interval := b.starter.interval
-	if b.unanswered == nil {
-		return max(interval, time.Duration(len(b.open))*intervalPerJob)
+func (s *Starter) startOrFindBatch(ctx context.Context, request BatchRequest) (Batch, error) {
+	found, _, err := s.findBatch(ctx, request.ID)
+	if errors.Is(err, ErrNoBatch) {
+		return s.startBatch(ctx, request.ID, request.Input)
 	}
-	b.retries++
-	return min(interval<<min(b.retries, 10), max(maxInterval, interval))
-}
-
-// forEach calls do for jobs, concurrently, until an error concerns all of them.
-func (b *batchRun) forEach(ctx context.Context, jobs []int, do func(context.Context, int) error) {
-	var calls errgroup.Group
-	calls.SetLimit(maxConcurrent)
-	for _, job := range jobs {
-		calls.Go(func() error {
-			if b.proceeds(ctx) {
-				b.record(ctx, do(ctx, job))
-			}
-			return nil
-		})
+	if err != nil {
+		return Batch{}, err
 	}
-	// The errors are recorded.
-	_ = calls.Wait()
+	if request.ChosenID {
+		input, err := s.batchInput(ctx, found)
+		if err != nil {
+			return Batch{}, err
+		}
+		if input.SHA256 != request.Input.SHA256 {
+			id := oneline.Clean(request.ID)
+			return Batch{}, &requestError{fmt.Sprintf("batch %s exists with other jobs: choose another --id, or see it with: lumaflow batch status %s", id, id), ErrBatchExists}
+		}
+	}
+	if found.State.Open() || found.AllStored() {
+		return Batch{BatchReport: found, Existing: true}, nil
+	}
+	started, err := s.startBatch(ctx, request.ID, request.Input)
+	started.Again = err == nil
+	return started, err
 }
 
-func (b *batchRun) proceeds(ctx context.Context) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return ctx.Err() == nil && b.unanswered == nil && b.fatal == nil
-}
-
-// record sorts an error that concerns all jobs.
-func (b *batchRun) record(ctx context.Context, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (s *Starter) startBatch(ctx context.Context, id string, input batches.Input) (Batch, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	run, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:        id,
+		TaskQueue: s.taskQueue,
+		// Its jobs pay once, whatever is done to the batch.
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		StaticSummary:                            "batch of jobs",
+	}, batches.ModifyVideosName, input)
 	switch {
 	case err == nil:
-		b.answeredAt, b.retries = time.Now(), 0
-	case ctx.Err() != nil:
-	case forbidden(err):
-		b.fatal = err
+		return Batch{BatchReport: BatchReport{WorkflowID: id, RunID: run.GetRunID(), State: StateRunning}}, nil
+	case runs.AlreadyStarted(err):
+		return Batch{}, err
+	case interrupted(err), unanswered(err):
+		return Batch{}, &requestError{"it is unknown whether batch " + oneline.Clean(id) + " was started (" + errorText(err) + "); run the same command again: it is the same batch", err}
 	default:
-		b.unanswered = err
+		return Batch{}, failed("start batch "+oneline.Clean(id), err)
 	}
 }
 
-// startNext starts as many jobs as may be open, and reports whether any had ended
-// before. Jobs whose start has no known outcome return to the queue.
-func (b *batchRun) startNext(ctx context.Context) (ended bool) {
-	room := min(max(b.options.AtOnce-len(b.open), 0), len(b.queue))
-	next := b.queue[:room]
-	b.queue = b.queue[room:]
-	b.forEach(ctx, next, b.startOne)
-	var repeat []int
-	for _, job := range next {
-		switch outcome := b.outcomes[job]; {
-		case outcome.RunID != "" && outcome.State.Open():
-			b.open = append(b.open, job)
-		case outcome.RunID != "":
-			ended = true
-		case outcome.Failure == nil || outcome.State == StateUnknown:
-			repeat = append(repeat, job)
+// BatchStatus reports on a batch. It queries one that is open, or has no result; if no
+// worker answers, the report has a note with the next step. The error wraps ErrNoBatch
+// if there is no such batch.
+func (s *Starter) BatchStatus(ctx context.Context, id string) (BatchReport, error) {
+	report, described, err := s.findBatch(ctx, id)
+	if err != nil || report.Result != nil {
+		return report, err
+	}
+	querying, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	var progress batches.Progress
+	answer, err := s.temporal.QueryWorkflow(querying, id, report.RunID, batches.ProgressQuery)
+	if err == nil {
+		err = answer.Get(&progress)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return report, context.Cause(ctx)
+	case err == nil:
+		report.Progress = &progress
+	case !report.State.Open():
+		// Its failure describes it.
+	default:
+		if report.Note = s.workflowTaskNote(ctx, described, err); report.Note == "" {
+			report.Note = s.queryNote(ctx, queueOf(described), err)
 		}
 	}
-	b.queue = append(repeat, b.queue...)
-	return ended
+	return report, nil
 }
 
-// pollOpen polls the open jobs and reports whether any have ended.
-func (b *batchRun) pollOpen(ctx context.Context) (ended bool) {
-	b.forEach(ctx, b.open, b.pollOne)
-	before := len(b.open)
-	b.open = slices.DeleteFunc(b.open, func(job int) bool { return !b.outcomes[job].State.Open() })
-	return len(b.open) < before
+// findBatch describes the latest run of a batch, and its end if it has ended.
+func (s *Starter) findBatch(ctx context.Context, id string) (BatchReport, *workflowservice.DescribeWorkflowExecutionResponse, error) {
+	describing, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	description, err := s.temporal.DescribeWorkflow(describing, id, "")
+	switch {
+	case runs.NotFound(err):
+		return BatchReport{}, nil, &requestError{"there is no batch " + oneline.Clean(id) + ": it was never started in this namespace, or its retention time is over; list the batches with: temporal workflow list --query \"WorkflowType='ModifyVideos'\"", ErrNoBatch}
+	case err != nil:
+		return BatchReport{}, nil, failed("look up batch "+oneline.Clean(id), err)
+	}
+	described := description.RawResponse
+	info := described.GetWorkflowExecutionInfo()
+	if name := info.GetType().GetName(); name != batches.ModifyVideosName {
+		return BatchReport{}, nil, &requestError{oneline.Clean(id) + " is no batch but a workflow of type " + oneline.Clean(name), ErrOtherWorkflow}
+	}
+	job := newReport(info)
+	report := BatchReport{WorkflowID: id, RunID: job.RunID, State: job.State, StartedAt: job.StartedAt, ClosedAt: job.ClosedAt}
+	if report.State.Open() {
+		return report, described, nil
+	}
+	event, err := s.runs.End(describing, id, report.RunID, false)
+	if err != nil {
+		return report, described, failed("find out how batch "+oneline.Clean(id)+" ended", err)
+	}
+	completed := event.GetWorkflowExecutionCompletedEventAttributes()
+	if completed == nil {
+		report.Failure = failureOf(event, s.of(id))
+		return report, described, nil
+	}
+	if err := s.of(id).Data.FromPayloads(completed.GetResult(), &report.Result); err != nil {
+		return report, described, failed("read the result of batch "+oneline.Clean(id), err)
+	}
+	return report, described, nil
+}
+
+// batchInput is the input with which a batch can be started again: that of the run
+// without the state that its earlier runs have left.
+func (s *Starter) batchInput(ctx context.Context, batch BatchReport) (input batches.Input, err error) {
+	decoded, err := s.decodeInput(ctx, batch.WorkflowID, batch.RunID, &input)
+	if err == nil {
+		err = decoded
+	}
+	if err != nil {
+		return input, failed("read the input of batch "+oneline.Clean(batch.WorkflowID), err)
+	}
+	if state := input.Continued; state != nil {
+		input.Manifest, input.SHA256, input.Items, input.Continued = state.Manifest, state.SHA256, nil, nil
+	}
+	return input, nil
 }

@@ -2,307 +2,316 @@ package starter_test
 
 import (
 	"context"
-	"fmt"
-	"runtime"
-	"sync"
+	"encoding/json"
+	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
 
-	"lumaflow/activities"
 	"lumaflow/starter"
 	"lumaflow/test/startertest"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
-// shots returns orders for a number of jobs.
-func shots(n int) []starter.Order {
-	var orders []starter.Order
-	for i := range n {
-		input := request
-		input.Prompt = fmt.Sprint("shot ", i+1)
-		orders = append(orders, starter.Order{Input: input, Line: i + 1})
-	}
-	return orders
+// jobsOf is the input of a batch with a hash.
+func jobsOf(hash string) batches.Input {
+	return batches.Input{Items: []json.RawMessage{json.RawMessage(`{"taskId":"t"}`)}, SHA256: hash}
 }
 
-// countingTemporal counts the most open jobs and the most concurrent requests.
-type countingTemporal struct {
-	*startertest.Temporal
-	mu               sync.Mutex
-	asking, mostAsks int
-	mostOpen         int
+func endBatch(run *startertest.Run, result batches.Result) {
+	run.History.EndCompleted(result)
+	run.End(statusCompleted, time.Minute)
 }
 
-func (c *countingTemporal) asks() (done func()) {
-	c.mu.Lock()
-	c.asking++
-	c.mostAsks = max(c.mostAsks, c.asking)
-	c.mu.Unlock()
-	time.Sleep(time.Millisecond)
-	return func() {
-		c.mu.Lock()
-		c.asking--
-		c.mu.Unlock()
-	}
-}
+var (
+	allDone = batches.Result{Counts: batches.Counts{Lines: 2, Jobs: 2, Done: 2}}
+	oneLeft = batches.Result{Counts: batches.Counts{Lines: 2, Jobs: 2, Done: 1, Failed: 1}, Results: "file:///videos/b.results.jsonl"}
+)
 
-func (c *countingTemporal) DescribeWorkflow(ctx context.Context, id, runID string) (*client.WorkflowExecutionDescription, error) {
-	defer c.asks()()
-	return c.Temporal.DescribeWorkflow(ctx, id, runID)
-}
-
-func (c *countingTemporal) ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
-	defer c.asks()()
-	run, err := c.Temporal.ExecuteWorkflow(ctx, options, workflow, args...)
-	open := 0
-	c.Do(func() { open = len(c.Runs) - c.Completed })
-	c.mu.Lock()
-	c.mostOpen = max(c.mostOpen, open)
-	c.mu.Unlock()
-	return run, err
-}
-
-// Ten thousand jobs are bounded in concurrent requests, open jobs and goroutines,
-// and the same batch again starts nothing.
-func TestRunBatchIsBounded(t *testing.T) {
-	const total, atOnce = 10_000, 200
-	synctest.Test(t, func(t *testing.T) {
-		fake := &countingTemporal{Temporal: startertest.New(t)}
-		fake.CompleteAfter(5 * time.Second)
-		s := starter.New(fake, starter.Options{})
-		before, most := runtime.NumGoroutine(), 0
-		show := func(starter.Tally) {
-			// The goroutines of jobs that have just ended are the fake's.
-			synctest.Wait()
-			most = max(most, runtime.NumGoroutine())
-		}
-		options := starter.BatchOptions{AtOnce: atOnce, Show: show}
-		outcomes, err := s.RunBatch(t.Context(), shots(total), options)
-		require.NoError(t, err)
-		require.Len(t, outcomes, total)
-		for i, outcome := range outcomes {
-			require.Equal(t, starter.StateCompleted, outcome.State)
-			require.Equal(t, "task-of-"+outcome.WorkflowID, outcome.Result.TaskID)
-			require.Equal(t, i+1, outcome.Line)
-			require.False(t, outcome.Existing)
-		}
-		require.Len(t, fake.Starts, total)
-		require.Equal(t, atOnce, fake.mostOpen)
-		require.LessOrEqual(t, fake.mostAsks, starter.MaxConcurrent)
-		require.Less(t, most-before, 4*starter.MaxConcurrent, "goroutines")
-
-		outcomes, err = s.RunBatch(t.Context(), shots(total), options)
-		require.NoError(t, err)
-		require.Len(t, fake.Starts, total, "nothing is started again")
-		for _, outcome := range outcomes {
-			require.Equal(t, starter.StateCompleted, outcome.State)
-			require.True(t, outcome.Existing)
-		}
-	})
-}
-
-// The end of an earlier job with the same request decides whether a batch starts
-// it again.
-func TestRunBatchAfterAnEarlierJob(t *testing.T) {
+// The same batch is found, and started again only if jobs of it have no video.
+func TestStartBatch(t *testing.T) {
 	tests := []struct {
-		name     string
-		end      func(*startertest.Run)
-		retry    bool
-		started  bool
-		state    starter.State
-		existing bool
-		failure  string
-		message  string
+		name                     string
+		earlier                  func(*startertest.Temporal)
+		chosen                   bool
+		started, existing, again bool
+		err                      error
+		message                  string
 	}{
-		{"completed", func(r *startertest.Run) {
-			r.End(statusCompleted, time.Minute).History.EndCompleted(workflows.ModifyVideoResult{TaskID: taskID})
-		}, false, false,
-			starter.StateCompleted, true, "", ""},
-		{"refused, nothing paid", func(r *startertest.Run) {
-			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.SubmitRefused, "no"))
-		}, false, true, starter.StateCompleted, false, "", ""},
-		{"the generation failed", func(r *startertest.Run) {
-			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "moderated"))
-		}, false, false, starter.StateFailed, true, workflows.GenerationFailed, "moderated"},
-		{"the generation failed, with RetryFailed", func(r *startertest.Run) {
-			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "moderated"))
-		}, true, true, starter.StateCompleted, false, "", ""},
-		{"paid, not collected", func(r *startertest.Run) {
-			r.History.Complete(r.History.Schedule("Submit", ""), activities.Submitted{TaskID: taskID})
-			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.ResultOverdue, "late"))
-		}, true, false, starter.StateFailed, true, workflows.ResultOverdue, "lumaflow submit --task-id " + taskID},
+		{"new", func(*startertest.Temporal) {}, false, true, false, false, nil, ""},
+		{"open", func(f *startertest.Temporal) { f.Batch("b", jobsOf("h")) }, false, false, true, false, nil, ""},
+		{"open, with a chosen id", func(f *startertest.Temporal) { f.Batch("b", jobsOf("h")) }, true, false, true, false, nil, ""},
+		{"all done", func(f *startertest.Temporal) { endBatch(f.Batch("b", jobsOf("h")), allDone) }, false, false, true, false, nil, ""},
+		{"a job has no video", func(f *startertest.Temporal) { endBatch(f.Batch("b", jobsOf("h")), oneLeft) }, false, true, false, true, nil, ""},
+		{"terminated", func(f *startertest.Temporal) {
+			f.Batch("b", jobsOf("h")).End(statusTerminated, time.Minute).History.EndTerminated()
+		}, false, true, false, true, nil, ""},
+		{"other jobs under a chosen id", func(f *startertest.Temporal) { endBatch(f.Batch("b", jobsOf("other")), allDone) }, true, false, false, false,
+			starter.ErrBatchExists, "batch b exists with other jobs: choose another --id, or see it with: lumaflow batch status b"},
+		{"the jobs of a later run under a chosen id", func(f *startertest.Temporal) {
+			f.Batch("b", batches.Input{Continued: &batches.State{Manifest: "m", SHA256: "h"}})
+		}, true, false, true, false, nil, ""},
+		{"no batch", func(f *startertest.Temporal) { f.Job("b") }, false, false, false, false, starter.ErrOtherWorkflow, "b is no batch but a workflow of type ModifyVideo"},
+		{"no answer to the start", func(f *startertest.Temporal) {
+			f.StartErrors = []error{serviceerror.NewUnavailable("down")}
+		}, false, true, false, false, nil, "it is unknown whether batch b was started (down); run the same command again: it is the same batch"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				fake := startertest.New(t)
-				fake.CompleteAfter(time.Second)
-				test.end(fake.Job(jobID))
-				outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), []starter.Order{{Input: request}},
-					starter.BatchOptions{AtOnce: 10, RetryFailed: test.retry, Show: noTally})
-				require.NoError(t, err)
-				require.Equal(t, test.started, len(fake.Starts) == 1)
-				require.Equal(t, test.state, outcomes[0].State)
-				require.Equal(t, test.existing, outcomes[0].Existing)
-				if test.failure == "" {
-					require.Nil(t, outcomes[0].Failure)
-					return
+			fake := startertest.New(t)
+			test.earlier(fake)
+			batch, err := starter.New(fake, starter.Options{TaskQueue: "studio"}).StartBatch(t.Context(),
+				starter.BatchRequest{ID: "b", ChosenID: test.chosen, Input: jobsOf("h")})
+			require.Equal(t, test.started, len(fake.Starts) == 1)
+			if test.message != "" {
+				require.EqualError(t, err, test.message)
+				if test.err != nil {
+					require.ErrorIs(t, err, test.err)
 				}
-				require.Equal(t, test.failure, outcomes[0].Failure.Type)
-				require.Contains(t, outcomes[0].Failure.Message, test.message)
-			})
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, test.existing, batch.Existing)
+			require.Equal(t, test.again, batch.Again)
+			require.Equal(t, "b", batch.WorkflowID)
+			if test.started {
+				require.Equal(t, "studio", fake.Starts[0].TaskQueue)
+				require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, fake.Starts[0].WorkflowIDReusePolicy)
+				require.Equal(t, jobsOf("h"), fake.BatchInputs[0])
+			}
 		})
 	}
 }
 
-// A job that can't be started or polled does not end the batch.
-func TestRunBatchContinuesWithOtherJobs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := startertest.New(t)
-		fake.CompleteAfter(10 * time.Second)
-		fake.StartErrors = []error{serviceerror.NewInvalidArgument("no such task queue")}
-		time.AfterFunc(5*time.Second, func() {
-			fake.Do(func() { delete(fake.Runs, starter.JobID(shots(2)[1].Input, "")) })
-		})
-		outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(3), starter.BatchOptions{AtOnce: 1, Show: noTally})
-		require.NoError(t, err)
-		require.Equal(t, starter.StateNotStarted, outcomes[0].State)
-		require.Equal(t, starter.FailureNotStarted, outcomes[0].Failure.Type)
-		require.Contains(t, outcomes[0].Failure.Message, "no such task queue")
-		require.Equal(t, starter.StateUnknown, outcomes[1].State)
-		require.Equal(t, starter.FailureOutOfSight, outcomes[1].Failure.Type)
-		require.Equal(t, starter.StateCompleted, outcomes[2].State)
-	})
+// An invalid input is refused before anything is sent.
+func TestStartOfAnInvalidBatch(t *testing.T) {
+	fake := startertest.New(t)
+	_, err := starter.New(fake, starter.Options{}).StartBatch(t.Context(), starter.BatchRequest{ID: "b", Input: batches.Input{Manifest: "m", Budget: -1}})
+	require.ErrorContains(t, err, "budget is -1")
+	require.Empty(t, fake.Starts)
 }
 
-// A batch outlasts a short outage of Temporal and fails after a long one.
-func TestRunBatchThroughAnOutage(t *testing.T) {
-	tests := []struct {
-		name string
-		// from and to are the beginning and the end of the outage.
-		from, to time.Duration
-		jobs     int
-		err      string
-		// open and unknown count the jobs in these states afterwards.
-		open, unknown int
-	}{
-		{"at the start", 0, time.Minute, 3, "", 0, 0},
-		{"while jobs run", time.Second, time.Minute, 3, "", 0, 0},
-		{"a long outage", time.Second, time.Hour, 3, "Temporal has not answered for 5m0s; the started jobs continue by themselves, run the same command again to resume the batch", 3, 0},
-		{"a long outage from the start", 0, time.Hour, 1, "Temporal has not answered for 5m0s; the started jobs continue by themselves, run the same command again to resume the batch", 0, 1},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				fake := startertest.New(t)
-				fake.CompleteAfter(30 * time.Second)
-				down := serviceerror.NewUnavailable("down")
-				if test.from == 0 {
-					fake.Down = down
-				} else {
-					time.AfterFunc(test.from, func() { fake.Do(func() { fake.Down = down }) })
-				}
-				defer time.AfterFunc(test.to, func() { fake.Do(func() { fake.Down = nil }) }).Stop()
-				var notes []string
-				outcomes, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(test.jobs), starter.BatchOptions{AtOnce: 10, Show: func(tally starter.Tally) {
-					notes = append(notes, tally.Note)
-				}})
-				require.Contains(t, notes, "Temporal does not answer; the jobs continue, the requests are retried")
-				states := map[starter.State]int{}
-				for _, outcome := range outcomes {
-					states[outcome.State]++
-				}
-				if test.err != "" {
-					require.EqualError(t, err, test.err)
-					require.Equal(t, test.open, states[starter.StateRunning])
-					require.Equal(t, test.unknown, states[starter.StateUnknown])
-					return
-				}
-				require.NoError(t, err)
-				require.Equal(t, test.jobs, states[starter.StateCompleted])
-				require.Len(t, fake.Starts, test.jobs)
-			})
-		})
-	}
-}
-
-// A denied request is not repeated for every job.
-func TestRunBatchThatIsForbidden(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := startertest.New(t)
-		fake.Down = serviceerror.NewPermissionDenied("not for you", "")
-		_, err := starter.New(fake, starter.Options{}).RunBatch(t.Context(), shots(1000), starter.BatchOptions{AtOnce: 10, Show: noTally})
-		require.ErrorContains(t, err, "not for you")
-		require.Empty(t, fake.Starts)
-		require.Less(t, time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), time.Second)
-	})
-}
-
-func TestRunBatchThatIsInterrupted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := startertest.New(t)
-		fake.CompleteAfter(time.Hour)
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Minute, cancel)
-		outcomes, err := starter.New(fake, starter.Options{}).RunBatch(ctx, shots(5), starter.BatchOptions{AtOnce: 2, Show: noTally})
-		require.ErrorIs(t, err, context.Canceled)
-		require.Len(t, fake.Starts, 2)
-		require.Equal(t, starter.StateRunning, outcomes[1].State)
-		require.Equal(t, workflows.StageWaiting, outcomes[1].Status.Stage)
-		require.Equal(t, starter.StateNotStarted, outcomes[2].State)
-		require.Equal(t, starter.JobID(shots(3)[2].Input, ""), outcomes[2].WorkflowID)
-	})
-}
-
-// The tally counts the jobs by stage and names the obstacle.
-func TestRunBatchTally(t *testing.T) {
-	ready := func(stage workflows.Stage, detail string) func(*startertest.Temporal, *startertest.Run) {
-		return func(f *startertest.Temporal, r *startertest.Run) {
-			f.Do(func() { r.Answers(workflows.Status{Stage: stage, Detail: detail}) })
-		}
+func TestBatchStatus(t *testing.T) {
+	progress := batches.Progress{Phase: batches.PhaseHeld, Counts: batches.Counts{Jobs: 2}}
+	answers := func(r *startertest.Run) *startertest.Run {
+		r.Progress = func() (batches.Progress, error) { return progress, nil }
+		return r
 	}
 	tests := []struct {
-		name string
-		job  func(*startertest.Temporal, *startertest.Run)
-		text string
-		note string
+		name    string
+		batch   func(*startertest.Temporal)
+		state   starter.State
+		answers bool
+		result  *batches.Result
+		failure string
+		note    string
 	}{
-		{"held", ready(workflows.StageHeld, "kie.ai holds the job: no credit"), "0 of 3 done, 2 held, 1 not started yet", "kie.ai holds the job: no credit"},
-		{"submit unknown", ready(workflows.StageSubmitUnknown, "resolve it"), "0 of 3 done, 2 submit-unknown, 1 not started yet", "resolve it"},
-		{"waiting", ready(workflows.StageWaiting, "kie.ai works"), "0 of 3 done, 2 waiting, 1 not started yet", ""},
-		{"failing", func(f *startertest.Temporal, r *startertest.Run) {
-			f.Do(func() {
-				r.RunsActivity("Identify").Pending[0].LastFailure = startertest.FailureOf(startertest.ApplicationError(activities.ProviderUnavailable, "kie.ai has no record of task t yet"))
-			})
-		}, "0 of 3 done, 2 waiting, 1 not started yet", "kie.ai has no record of task t yet; it is retried"},
-		{"ending", ready(workflows.StageDone, "stored"), "0 of 3 done, 2 ending, 1 not started yet", ""},
-		{"stage from a pending activity", func(f *startertest.Temporal, r *startertest.Run) { f.Do(func() { r.RunsActivity("Download") }) }, "0 of 3 done, 2 collecting, 1 not started yet", ""},
-		{"stage from the search attribute", func(f *startertest.Temporal, r *startertest.Run) { f.Do(func() { r.InStage(workflows.StageWaiting) }) }, "0 of 3 done, 2 waiting, 1 not started yet", ""},
-		{"no worker", func(f *startertest.Temporal, _ *startertest.Run) { f.Do(func() { f.HasWorker = false }) }, "0 of 3 done, 2 started, 1 not started yet",
+		{"open", func(f *startertest.Temporal) { answers(f.Batch("b", jobsOf("h"))) }, starter.StateRunning, true, nil, "", ""},
+		{"without a worker", func(f *startertest.Temporal) { f.Batch("b", jobsOf("h")); f.HasWorker = false }, starter.StateRunning, false, nil, "",
 			"no worker is polling task queue lumaflow; start one with: lumaflow worker"},
-		{"a slow worker", func(*startertest.Temporal, *startertest.Run) {}, "0 of 3 done, 2 started, 1 not started yet", ""},
+		{"completed", func(f *startertest.Temporal) { endBatch(f.Batch("b", jobsOf("h")), oneLeft); f.HasWorker = false }, starter.StateCompleted, false, &oneLeft, "", ""},
+		{"failed", func(f *startertest.Temporal) {
+			answers(f.Batch("b", jobsOf("h"))).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(batches.ManifestChanged, "batch b: the manifest has changed"))
+		}, starter.StateFailed, true, nil, "batch b: the manifest has changed", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				fake := startertest.New(t)
-				fake.OnStart = func(id string, _ workflows.ModifyVideoInput) { test.job(fake, fake.Job(id)) }
-				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(20*time.Second, cancel)
-				var last starter.Tally
-				_, err := starter.New(fake, starter.Options{}).RunBatch(ctx, shots(3), starter.BatchOptions{AtOnce: 2, Show: func(tally starter.Tally) { last = tally }})
-				require.ErrorIs(t, err, context.Canceled)
-				require.Equal(t, test.text, last.String())
-				require.Equal(t, test.note, last.Note)
-				if test.text == "0 of 3 done, 2 started, 1 not started yet" {
-					require.LessOrEqual(t, fake.StatusQueries, 2, "queries pause after one without an answer")
-				}
-			})
+			fake := startertest.New(t)
+			test.batch(fake)
+			report, err := starter.New(fake, starter.Options{}).BatchStatus(t.Context(), "b")
+			require.NoError(t, err)
+			require.Equal(t, test.state, report.State)
+			require.Equal(t, test.answers, report.Progress != nil)
+			require.Equal(t, test.result, report.Result)
+			require.Equal(t, test.note, report.Note)
+			if test.failure == "" {
+				require.Nil(t, report.Failure)
+				return
+			}
+			require.Equal(t, &starter.Failure{Type: batches.ManifestChanged, Message: test.failure}, report.Failure)
 		})
 	}
+	_, err := starter.New(startertest.New(t), starter.Options{}).BatchStatus(t.Context(), "none")
+	require.ErrorIs(t, err, starter.ErrNoBatch)
+	require.EqualError(t, err, "there is no batch none: it was never started in this namespace, or its retention time is over; list the batches with: temporal workflow list --query \"WorkflowType='ModifyVideos'\"")
+}
+
+func TestUpdateBatch(t *testing.T) {
+	fake := startertest.New(t)
+	s := starter.New(fake, starter.Options{})
+	open := fake.Batch("b", jobsOf("h"))
+	var got []any
+	open.BatchUpdate = func(name string, args ...any) (batches.Progress, error) {
+		got = append([]any{name}, args...)
+		return batches.Progress{Concurrency: 7}, nil
+	}
+	progress, err := s.UpdateBatch(t.Context(), "b", batches.SetConcurrencyUpdate, 7)
+	require.NoError(t, err)
+	require.Equal(t, 7, progress.Concurrency)
+	require.Equal(t, []any{"set-concurrency", 7}, got)
+
+	open.BatchUpdate = func(string, ...any) (batches.Progress, error) {
+		return batches.Progress{}, startertest.ApplicationError("", "batch b is not paused")
+	}
+	_, err = s.UpdateBatch(t.Context(), "b", batches.ResumeUpdate)
+	require.ErrorIs(t, err, starter.ErrRefused)
+	require.EqualError(t, err, "batch b is not paused")
+
+	fake.HasWorker = false
+	_, err = s.UpdateBatch(t.Context(), "b", batches.PauseUpdate)
+	require.EqualError(t, err, "batch b can't take an update now: no worker is polling task queue lumaflow; start one with: lumaflow worker")
+	fake.HasWorker = true
+
+	endBatch(open, oneLeft)
+	_, err = s.UpdateBatch(t.Context(), "b", batches.PauseUpdate)
+	require.ErrorIs(t, err, starter.ErrBatchEnded)
+	require.EqualError(t, err, "batch b is over (completed); to go on with its jobs: lumaflow batch retry b")
+
+	_, err = s.UpdateBatch(t.Context(), "none", batches.PauseUpdate)
+	require.ErrorIs(t, err, starter.ErrNoBatch)
+
+	synctest.Test(t, func(t *testing.T) {
+		fake := startertest.New(t)
+		fake.Batch("b", jobsOf("h"))
+		_, err := starter.New(fake, starter.Options{}).UpdateBatch(t.Context(), "b", batches.StopUpdate)
+		require.EqualError(t, err, "batch b has not confirmed stop and may still apply it; see: lumaflow batch status b")
+	})
+}
+
+// A batch that is over retries with the jobs of its last run, and an open one at its
+// end.
+func TestRetryBatch(t *testing.T) {
+	fake := startertest.New(t)
+	s := starter.New(fake, starter.Options{})
+	input := jobsOf("h")
+	input.Budget = 9
+	endBatch(fake.Batch("inline", input), oneLeft)
+	batch, err := s.RetryBatch(t.Context(), "inline")
+	require.NoError(t, err)
+	require.True(t, batch.Again)
+	input.RetryFailed = true
+	require.Equal(t, input, fake.BatchInputs[0])
+
+	endBatch(fake.Batch("continued", batches.Input{Concurrency: 3, Continued: &batches.State{Manifest: "m.jsonl", SHA256: "h", Next: 7}}), oneLeft)
+	_, err = s.RetryBatch(t.Context(), "continued")
+	require.NoError(t, err)
+	require.Equal(t, batches.Input{Manifest: "m.jsonl", SHA256: "h", Concurrency: 3, RetryFailed: true}, fake.BatchInputs[1])
+
+	endBatch(fake.Batch("done", jobsOf("h")), allDone)
+	_, err = s.RetryBatch(t.Context(), "done")
+	require.ErrorIs(t, err, starter.ErrNothingToRetry)
+
+	update := ""
+	fake.Batch("open", jobsOf("h")).BatchUpdate = func(name string, _ ...any) (batches.Progress, error) {
+		update = name
+		return batches.Progress{RetryRequested: true}, nil
+	}
+	batch, err = s.RetryBatch(t.Context(), "open")
+	require.NoError(t, err)
+	require.True(t, batch.Existing)
+	require.Equal(t, batches.RetryUpdate, update)
+	require.Len(t, fake.Starts, 2)
+}
+
+// A watch outlasts an outage, keeps the last progress and ends with the batch.
+func TestWatchBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := startertest.New(t)
+		run := fake.Batch("b", jobsOf("h"))
+		run.Progress = func() (batches.Progress, error) { return batches.Progress{InFlight: 2}, nil }
+		time.AfterFunc(10*time.Second, func() { fake.Do(func() { fake.Down = serviceerror.NewUnavailable("down") }) })
+		time.AfterFunc(2*time.Minute, func() { fake.Do(func() { fake.Down = nil; endBatch(run, oneLeft) }) })
+		var notes []string
+		report, err := starter.New(fake, starter.Options{}).WatchBatch(t.Context(), "b", func(report starter.BatchReport) {
+			if report.State.Open() {
+				require.Equal(t, 2, report.Progress.InFlight)
+			}
+			if report.Note != "" && len(notes) == 0 {
+				notes = append(notes, report.Note)
+			}
+		})
+		require.NoError(t, err)
+		require.Equal(t, &oneLeft, report.Result)
+		require.False(t, report.AllStored())
+		require.Equal(t, []string{"Temporal does not answer; the batch continues, the requests are retried"}, notes)
+	})
+	for name, down := range map[string]error{
+		"Temporal has not answered for 5m0s; batch b continues by itself, watch it again with: lumaflow batch status b --watch": serviceerror.NewUnavailable("down"),
+		"look up batch b: not for you": serviceerror.NewPermissionDenied("not for you", ""),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := startertest.New(t)
+			fake.Down = down
+			_, err := starter.New(fake, starter.Options{}).WatchBatch(t.Context(), "b", func(starter.BatchReport) {})
+			require.EqualError(t, err, name)
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		fake := startertest.New(t)
+		fake.Batch("b", jobsOf("h"))
+		stop := errors.New("enough")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, stop)
+		defer cancel()
+		report, err := starter.New(fake, starter.Options{}).WatchBatch(ctx, "b", func(starter.BatchReport) {})
+		require.ErrorIs(t, err, stop)
+		require.True(t, report.State.Open())
+	})
+}
+
+// A plan counts each job once and starts nothing.
+func TestPlanBatch(t *testing.T) {
+	line := func(key string) (text, id string) {
+		return `{"prompt":"snow","videoUrl":"` + startertest.Video + `","key":"` + key + `"}`, starter.JobID(request, key)
+	}
+	fake := startertest.New(t)
+	var lines []string
+	add := func(key string, prepare func(*startertest.Run)) {
+		text, id := line(key)
+		lines = append(lines, text)
+		if prepare != nil {
+			prepare(fake.Job(id))
+		}
+	}
+	fails := func(failure string) func(*startertest.Run) {
+		return func(r *startertest.Run) {
+			r.End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(failure, "no"))
+		}
+	}
+	add("new", nil)
+	add("done", func(r *startertest.Run) {
+		r.End(statusCompleted, time.Minute).History.EndCompleted(workflows.ModifyVideoResult{})
+	})
+	add("open", func(*startertest.Run) {})
+	add("refused", fails(workflows.SubmitRefused))
+	add("no video", fails(workflows.GenerationFailed))
+	overdue := func(task string) func(*startertest.Run) {
+		return func(r *startertest.Run) {
+			fake.AcceptedTask(r.ID, task, ages(time.Hour, time.Hour, time.Minute)).End(statusFailed, time.Minute).History.EndFailed(startertest.ApplicationError(workflows.ResultOverdue, "late"))
+		}
+	}
+	add("paid", overdue("task-paid"))
+	add("collected", overdue("task-collected"))
+	fake.CollectedTask("task-collected", "")
+	lines = append(lines, `{"taskId":"other"}`, lines[0])
+
+	file, err := starter.ReadBatch(strings.NewReader(strings.Join(lines, "\n")), false)
+	require.NoError(t, err)
+	s := starter.New(fake, starter.Options{})
+	plan, err := s.PlanBatch(t.Context(), file, false)
+	require.NoError(t, err)
+	require.Equal(t, starter.BatchPlan{Lines: 9, Duplicates: 1, Jobs: 8, Done: 2, Open: 1, Failed: 2, Collect: 1, Submissions: 2}, plan)
+	plan, err = s.PlanBatch(t.Context(), file, true)
+	require.NoError(t, err)
+	require.Equal(t, starter.BatchPlan{Lines: 9, Duplicates: 1, Jobs: 8, Done: 2, Open: 1, Failed: 0, Collect: 2, Submissions: 3}, plan)
+	require.Empty(t, fake.Starts)
+
+	fake.Down = serviceerror.NewUnavailable("down")
+	_, err = s.PlanBatch(t.Context(), file, false)
+	require.ErrorContains(t, err, "Temporal does not answer")
 }

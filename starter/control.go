@@ -3,10 +3,13 @@ package starter
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -90,8 +93,9 @@ type Cancellation struct {
 }
 
 // Cancel requests the cancellation of a job and, if a worker serves it, waits at
-// most ten seconds for its end.
-func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
+// most ten seconds for its end. By and reason may be empty; they are in the history, and
+// not encrypted.
+func (s *Starter) Cancel(ctx context.Context, id, by, reason string) (Cancellation, error) {
 	before, err := s.report(ctx, id, "")
 	if err != nil || !before.State.Open() {
 		return Cancellation{Report: before, Already: err == nil}, err
@@ -99,7 +103,15 @@ func (s *Starter) Cancel(ctx context.Context, id string) (Cancellation, error) {
 	requesting, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	// A job that has ended since is reported with its state.
-	if err := s.temporal.CancelWorkflow(requesting, id, before.RunID); err != nil && !runs.NotFound(err) {
+	// The SDK's CancelWorkflow has no reason.
+	_, err = s.temporal.WorkflowService().RequestCancelWorkflowExecution(requesting, &workflowservice.RequestCancelWorkflowExecutionRequest{
+		Namespace:         s.namespace,
+		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: before.RunID},
+		Identity:          by,
+		Reason:            reason,
+		RequestId:         rand.Text(),
+	})
+	if err != nil && !runs.NotFound(err) {
 		return Cancellation{Report: before}, failed("cancel job "+oneline.Clean(id), err)
 	}
 	if before.Status == nil {

@@ -188,7 +188,7 @@ func TestAnswerWithoutKey(t *testing.T) {
 
 // Temporal accepts summaries of 400 bytes, encrypted or not.
 func TestSummariesFitEncrypted(t *testing.T) {
-	data := studioKey(t, "a-key-with-the-longest-id-of-all").ForClient().Data
+	data := studioKey(t, "a-key-with-the-longest-id-of-all").ForClient().Of("a-namespace", "a-job").Data
 	for _, letter := range []string{"x", "雪", "<", "🎬", `"`} {
 		payload, err := data.ToPayload(starter.Summary(workflows.ModifyVideoInput{Prompt: string(bytes.Repeat([]byte(letter), 200))}))
 		require.NoError(t, err)

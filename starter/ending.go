@@ -9,6 +9,7 @@ import (
 
 	"lumaflow/internal/oneline"
 	"lumaflow/internal/paid/runs"
+	"lumaflow/internal/temporal/codec"
 )
 
 // addEnd adds the result or the failure of a closed job.
@@ -21,45 +22,26 @@ func (s *Starter) addEnd(ctx context.Context, report *Report) error {
 	}
 	completed := event.GetWorkflowExecutionCompletedEventAttributes()
 	if completed == nil {
-		report.Failure = s.failure(event)
+		report.Failure = failureOf(event, s.of(report.WorkflowID))
 		return nil
 	}
-	if err := s.data.FromPayloads(completed.GetResult(), &report.Result); err != nil {
+	if err := s.of(report.WorkflowID).Data.FromPayloads(completed.GetResult(), &report.Result); err != nil {
 		return failed("read the result of job "+oneline.Clean(report.WorkflowID), err)
 	}
 	report.TaskID = cmp.Or(report.Result.TaskID, report.TaskID)
 	return nil
 }
 
-// failure describes the end of a run without a result.
-func (s *Starter) failure(event *historypb.HistoryEvent) *Failure {
-	switch event.GetEventType() {
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-		failure := event.GetWorkflowExecutionFailedEventAttributes().GetFailure()
-		// The type is that of the outermost failure: the job may have handled an inner
-		// one.
-		return &Failure{cmp.Or(failure.GetApplicationFailureInfo().GetType(), failureOther), innermost(s.failures.FailureToError(failure))}
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
-		text := "it was cancelled"
-		if details := event.GetWorkflowExecutionCanceledEventAttributes().GetDetails(); len(details.GetPayloads()) > 0 {
-			// The first detail is the message of the job, if it left one.
-			_ = s.data.FromPayloads(details, &text)
-		}
-		return &Failure{FailureCanceled, oneline.Clean(text)}
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
-		terminated, text := event.GetWorkflowExecutionTerminatedEventAttributes(), "it was terminated in Temporal"
-		if by := terminated.GetIdentity(); by != "" {
-			text += " by " + oneline.Clean(by)
-		}
-		if reason := terminated.GetReason(); reason != "" {
-			text += " (" + oneline.Clean(reason) + ")"
-		}
-		return &Failure{FailureTerminated, text}
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
-		return &Failure{FailureTimedOut, "it exceeded the timeout that was set at its start"}
-	default:
-		return &Failure{event.GetEventType().String(), "the run ended with an event that lumaflow does not handle"}
-	}
+// failureOf describes the end of a run without a result.
+func failureOf(event *historypb.HistoryEvent, payloads codec.Converters) *Failure {
+	failureType, text := runs.Reason(event, payloads)
+	return &Failure{cmp.Or(failureType, endTypes[eventStates[event.GetEventType()]]), text}
+}
+
+var eventStates = map[enumspb.EventType]State{
+	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:   StateCanceled,
+	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: StateTerminated,
+	enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:  StateTimedOut,
 }
 
 // endType is the type of the Failure of a run; empty if it is open or completed.

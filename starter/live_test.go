@@ -71,7 +71,7 @@ func TestAgainstTemporal(t *testing.T) {
 
 	t.Run("a cancelled job that is paid", func(t *testing.T) {
 		job := submitted(t, s, "cancel")
-		outcome, err := s.Cancel(t.Context(), job.WorkflowID)
+		outcome, err := s.Cancel(t.Context(), job.WorkflowID, "ann@studio", "wrong clip")
 		require.NoError(t, err)
 		require.Equal(t, &starter.Failure{Type: "Canceled", Message: "cancelled, and task " + taskID + " is paid"}, outcome.Report.Failure)
 		requirePaid(t, s, "cancel")

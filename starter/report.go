@@ -23,6 +23,8 @@ type Report struct {
 	Status *workflows.Status `json:"status,omitempty"`
 	// Result is set if the job has completed.
 	Result *workflows.ModifyVideoResult `json:"result,omitempty"`
+	// CancelRequest is set if the cancellation of the job was requested.
+	CancelRequest *CancelRequest `json:"cancelRequest,omitempty"`
 	// Failure is set if it ended in any other way.
 	Failure *Failure `json:"failure,omitempty"`
 	// Pending are the activities of an open job that are paused, or failed and are
@@ -56,7 +58,7 @@ var endTypes = map[State]string{
 	StateCanceled: FailureCanceled, StateTerminated: FailureTerminated, StateTimedOut: FailureTimedOut,
 }
 
-// The failure types of jobs of a batch that could not be started, or not be
+// The failure types of jobs of a rescue that could not be started, or not be
 // watched to their end.
 const (
 	FailureNotStarted = "NotStarted"
@@ -99,7 +101,7 @@ const (
 	StateTimedOut   State = "timed-out"
 )
 
-// The states of a job of a batch that does not exist, or may not.
+// The states of a job of a rescue that does not exist, or may not.
 const (
 	StateNotStarted State = "not-started"
 	StateUnknown    State = "unknown"

@@ -48,7 +48,6 @@ type Temporal interface {
 	DescribeWorkflow(ctx context.Context, workflowID, runID string) (*client.WorkflowExecutionDescription, error)
 	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
 	UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error)
-	CancelWorkflow(ctx context.Context, workflowID, runID string) error
 	TerminateWorkflow(ctx context.Context, workflowID, runID, reason string, details ...any) error
 	ListWorkflow(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
 	CountWorkflow(ctx context.Context, request *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error)
@@ -76,10 +75,10 @@ type Starter struct {
 	taskQueue string
 	namespace string
 	interval  time.Duration
-	data      converter.DataConverter
-	failures  converter.FailureConverter
-	runs      runs.Reader
-	upload    Upload
+	// payloads are the converters of every job.
+	payloads codec.Converters
+	runs     runs.Reader
+	upload   Upload
 }
 
 // Upload uploads a video to an address that kie.ai can fetch until it expires.
@@ -98,13 +97,18 @@ func (s *Starter) Uploading(upload Upload) *Starter {
 // the client.
 func New(temporal Temporal, options Options) *Starter {
 	converters := options.Codec.ForClient()
+	namespace := cmp.Or(options.Namespace, client.DefaultNamespace)
 	return &Starter{
 		temporal:  temporal,
 		taskQueue: cmp.Or(options.TaskQueue, workflows.DefaultTaskQueue),
-		namespace: cmp.Or(options.Namespace, client.DefaultNamespace),
+		namespace: namespace,
 		interval:  cmp.Or(max(options.Interval, 0), defaultInterval),
-		data:      converters.Data,
-		failures:  converters.Failures,
-		runs:      runs.Reader{Server: temporal, Data: converters.Data},
+		payloads:  converters,
+		runs:      runs.Reader{Server: temporal, Data: converters.Data, Namespace: namespace},
 	}
+}
+
+// of returns the converters of the payloads of one job.
+func (s *Starter) of(workflowID string) codec.Converters {
+	return s.payloads.Of(s.namespace, workflowID)
 }

@@ -11,13 +11,13 @@ import (
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
 	"lumaflow/internal/oneline"
 	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 // Status reports on the latest run of a job, and counts the others. It queries an open job; if no worker
@@ -57,6 +57,9 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 		}
 	}
 	s.addTimeout(ctx, described, &report)
+	if report.State == StateCanceled || described.GetWorkflowExtendedInfo().GetCancelRequested() {
+		s.addCancelRequest(ctx, &report)
+	}
 	return report, err
 }
 
@@ -96,10 +99,14 @@ func (s *Starter) describe(ctx context.Context, id, runID string) (*workflowserv
 		return nil, failed("look up job "+oneline.Clean(id), err)
 	}
 	described := description.RawResponse
-	if name := described.GetWorkflowExecutionInfo().GetType().GetName(); name != workflows.ModifyVideoName {
+	switch name := described.GetWorkflowExecutionInfo().GetType().GetName(); name {
+	case workflows.ModifyVideoName:
+		return described, nil
+	case batches.ModifyVideosName:
+		return nil, fmt.Errorf("%s is a batch of jobs; see it with: lumaflow batch status %s", oneline.Clean(id), oneline.Clean(id))
+	default:
 		return nil, fmt.Errorf("%s is no job of lumaflow but a workflow of type %s", oneline.Clean(id), oneline.Clean(name))
 	}
-	return described, nil
 }
 
 // query requests the status from a worker.
@@ -161,7 +168,7 @@ func (s *Starter) pending(workflowID string, unended []*workflowpb.PendingActivi
 	for _, activity := range unended {
 		pending := Pending{Activity: activity.GetActivityType().GetName(), Attempt: int(activity.GetAttempt())}
 		if activity.GetLastFailure() != nil {
-			pending.LastFailure = innermost(s.failures.FailureToError(activity.GetLastFailure()))
+			pending.LastFailure = runs.Innermost(s.of(workflowID).Failures.FailureToError(activity.GetLastFailure()))
 		}
 		if activity.GetPaused() {
 			pending.Next = s.unpauseCommand(workflowID, activity.GetActivityId())
@@ -191,15 +198,4 @@ func (s *Starter) queryNote(ctx context.Context, queue workerQueue, err error) s
 		note += "; `lumaflow doctor` checks whether it receives new jobs"
 	}
 	return note
-}
-
-// innermost is the message of the first failure, without Temporal's wrapping.
-func innermost(err error) string {
-	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return oneline.Clean(application.Message())
-	}
-	if is[*temporal.TimeoutError](err) {
-		return "no worker finished it in time"
-	}
-	return errorText(err)
 }

@@ -40,9 +40,6 @@ type startRequest struct {
 	// chosenID means that the id is not derived from the input, so that an existing
 	// job may have another input.
 	chosenID bool
-	// payOnce returns an existing job whose generation failed unchanged, because
-	// another run would be another paid task.
-	payOnce bool
 }
 
 func (s *Starter) submit(ctx context.Context, sub startRequest) (Job, error) {
@@ -122,19 +119,14 @@ func (s *Starter) find(ctx context.Context, sub startRequest) (existing Job, reu
 		}
 		return existing, reuse, nil
 	}
-	// Adopting a task pays nothing.
-	if sub.input.TaskID == "" {
-		if sub.payOnce && last.State == StateFailed {
-			if err := s.addEnd(ctx, &last); err != nil {
-				return Job{}, reuse, err
-			}
-			if last.Failure.Type == workflows.GenerationFailed {
-				return existing, reuse, nil
-			}
-		}
-		if err := s.checkUnpaid(ctx, sub.id, info); err != nil {
-			return Job{}, reuse, err
-		}
+	reading, cancel := context.WithTimeout(ctx, historyTimeout)
+	defer cancel()
+	_, owed, err := s.runs.Standing(reading, info, sub.input.TaskID != "")
+	switch {
+	case err != nil:
+		return Job{}, reuse, failed("find out whether job "+oneline.Clean(sub.id)+" has paid for a task", err)
+	case owed != nil:
+		return Job{}, reuse, paidError(sub.id, owed)
 	}
 	return Job{}, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, nil
 }
@@ -189,19 +181,24 @@ func (s *Starter) checkSameRequest(ctx context.Context, job Report, input workfl
 	}
 }
 
-// input returns the input of a run, which is in the first event of its history.
-// Decoded is the error of an input that can't be read.
+// input returns the input of a run. Decoded is the error of an input that can't be
+// read.
 func (s *Starter) input(ctx context.Context, run Report) (input workflows.ModifyVideoInput, decoded, err error) {
+	decoded, err = s.decodeInput(ctx, run.WorkflowID, run.RunID, &input)
+	return input, decoded, err
+}
+
+// decodeInput reads the input of a run, which is in the first event of its history.
+func (s *Starter) decodeInput(ctx context.Context, id, runID string, into any) (decoded, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	events := s.temporal.GetWorkflowHistory(ctx, run.WorkflowID, run.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := s.temporal.GetWorkflowHistory(ctx, id, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	if !events.HasNext() {
-		return input, errors.New("its history is empty"), nil
+		return errors.New("its history is empty"), nil
 	}
 	first, err := events.Next()
 	if err != nil {
-		return input, nil, err
+		return nil, err
 	}
-	decoded = s.data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input)
-	return input, decoded, nil
+	return s.of(id).Data.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), into), nil
 }

@@ -209,8 +209,8 @@ func TestSummary(t *testing.T) {
 		{"short", workflows.ModifyVideoInput{Prompt: "snow"}, "snow"},
 		{"one line", workflows.ModifyVideoInput{Prompt: "snow\n\tand \x1b[1mice"}, "snow and [1mice"},
 		{"long", workflows.ModifyVideoInput{Prompt: strings.Repeat("x", 200)}, strings.Repeat("x", 100) + "…"},
-		{"wide", workflows.ModifyVideoInput{Prompt: strings.Repeat("雪", 200)}, strings.Repeat("雪", 78) + "…"},
-		{"escaped in JSON", workflows.ModifyVideoInput{Prompt: strings.Repeat("<", 100)}, strings.Repeat("<", 39) + "…"},
+		{"wide", workflows.ModifyVideoInput{Prompt: strings.Repeat("雪", 200)}, strings.Repeat("雪", 65) + "…"},
+		{"escaped in JSON", workflows.ModifyVideoInput{Prompt: strings.Repeat("<", 100)}, strings.Repeat("<", 32) + "…"},
 		{"adoption", workflows.ModifyVideoInput{TaskID: taskID}, "collect task " + taskID},
 	}
 	for _, test := range tests {

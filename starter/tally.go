@@ -9,7 +9,7 @@ import (
 	"lumaflow/workflows"
 )
 
-// Tally counts the jobs of a batch.
+// Tally counts the jobs of a rescue.
 type Tally struct {
 	// Total counts all jobs. Failed ones ended without their video or could not be
 	// started.
@@ -41,30 +41,30 @@ func (t Tally) String() string {
 }
 
 // tally counts the jobs between two rounds.
-func (b *batchRun) tally() Tally {
-	tally := Tally{Total: len(b.orders), NotStarted: len(b.queue), Open: map[workflows.Stage]int{}}
-	for _, outcome := range b.outcomes {
+func (r *rescueRun) tally() Tally {
+	tally := Tally{Total: len(r.outcomes), NotStarted: len(r.queue), Open: map[workflows.Stage]int{}}
+	for _, outcome := range r.outcomes {
 		if outcome.State == StateCompleted {
 			tally.Completed++
 		}
 	}
 	details, failing := map[workflows.Stage]string{}, ""
-	for _, job := range b.open {
-		tally.Open[b.stages[job]]++
-		if status := b.outcomes[job].Status; status != nil && status.Stage == b.stages[job] {
+	for _, job := range r.open {
+		tally.Open[r.stages[job]]++
+		if status := r.outcomes[job].Status; status != nil && status.Stage == r.stages[job] {
 			details[status.Stage] = oneline.Clean(status.Detail)
 		}
-		for _, pending := range b.outcomes[job].Pending {
+		for _, pending := range r.outcomes[job].Pending {
 			failing = pending.text()
 		}
 	}
-	tally.Failed = tally.Total - tally.Completed - tally.NotStarted - len(b.open)
+	tally.Failed = tally.Total - tally.Completed - tally.NotStarted - len(r.open)
 	switch {
-	case len(b.open)+len(b.queue) == 0:
-	case b.unanswered != nil || b.retries > 0:
+	case len(r.open)+len(r.queue) == 0:
+	case r.unanswered != nil || r.retries > 0:
 		tally.Note = "Temporal does not answer; the jobs continue, the requests are retried"
 	default:
-		tally.Note = cmp.Or(b.workerNote, details[workflows.StageSubmitUnknown], details[workflows.StageHeld], failing)
+		tally.Note = cmp.Or(r.workerNote, details[workflows.StageSubmitUnknown], details[workflows.StageHeld], failing)
 	}
 	return tally
 }

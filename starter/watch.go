@@ -235,12 +235,12 @@ func (w *watchedJob) silence(ctx context.Context, err error) string {
 
 // querySilence describes a failed query in a few words.
 func querySilence(err error) string {
-	sealed, isSealed := errors.AsType[*codec.KeyError](err)
+	unreadable := codec.Unreadable(err)
 	switch {
 	case err == nil:
 		return ""
-	case isSealed:
-		return "its answer is " + sealed.Error()
+	case unreadable != nil:
+		return "its answer is " + unreadable.Error()
 	case is[*serviceerror.Unavailable](err):
 		return "Temporal does not answer"
 	case is[*serviceerror.QueryFailed](err):
@@ -258,12 +258,13 @@ func (s *Starter) downloaded(described *workflowservice.DescribeWorkflowExecutio
 	}
 	total = bytes
 	known := described != nil
+	data := s.of(described.GetWorkflowExecutionInfo().GetExecution().GetWorkflowId()).Data
 	for _, activity := range described.GetPendingActivities() {
 		if activity.GetActivityType().GetName() != downloadActivity {
 			continue
 		}
 		var progress activities.DownloadProgress
-		if activity.GetHeartbeatDetails() == nil || s.data.FromPayloads(activity.GetHeartbeatDetails(), &progress) != nil {
+		if activity.GetHeartbeatDetails() == nil || data.FromPayloads(activity.GetHeartbeatDetails(), &progress) != nil {
 			known = false
 			continue
 		}

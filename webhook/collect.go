@@ -17,12 +17,12 @@ type Collector interface {
 	Collect(ctx context.Context, workflowID, taskID string) (runs.Outcome, error)
 }
 
-// NewCollector returns the Collector of a Temporal client whose payloads data
-// decodes. Tasks of jobs whose history is deleted are collected on taskQueue.
-func NewCollector(temporal client.Client, data converter.DataConverter, taskQueue string) Collector {
+// NewCollector returns the Collector of a Temporal client; data decodes the payloads
+// of the namespace. Tasks of jobs whose history is deleted are collected on taskQueue.
+func NewCollector(temporal client.Client, data converter.DataConverter, namespace, taskQueue string) Collector {
 	return collector{runs.Collector{
 		Starter:   temporal,
-		Reader:    runs.Reader{Server: temporal, Data: data},
+		Reader:    runs.Reader{Server: temporal, Data: data, Namespace: namespace},
 		TaskQueue: taskQueue,
 	}}
 }

@@ -69,22 +69,22 @@ func (l *connections) add(conn *connection) (excess *connection) {
 	return l.waiting.Front().Value.(*connection)
 }
 
-// changed is the ConnState hook of the server: after an answer the connection waits
-// again.
+// changed is the ConnState hook of the server: the wait begins again after the header
+// of a request, since a proxy sends callbacks on connections that were idle, and after
+// an answer.
 func (l *connections) changed(conn net.Conn, state http.ConnState) {
-	idle, ours := conn.(*connection)
-	if !ours || state != http.StateIdle {
+	waits, ours := conn.(*connection)
+	if !ours || state != http.StateActive && state != http.StateIdle {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if idle.closed {
-		return
-	}
-	if idle.place == nil {
-		idle.place = l.waiting.PushBack(idle)
-	} else {
-		l.waiting.MoveToBack(idle.place)
+	switch {
+	case waits.closed:
+	case waits.place != nil:
+		l.waiting.MoveToBack(waits.place)
+	default:
+		waits.place = l.waiting.PushBack(waits)
 	}
 }
 

@@ -190,6 +190,41 @@ func TestCallbackInProcessKeepsItsConnection(t *testing.T) {
 	})
 }
 
+// A callback on the connection that was idle for longest, as from a proxy, is read to its
+// end while further connections come.
+func TestCallbackOnAnIdleConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		listener := f.serveIn(t)
+		conn := listener.dial()
+		defer conn.Close()
+		answers := bufio.NewReader(conn)
+		exchange := func(request string) int {
+			_, err := io.WriteString(conn, request)
+			require.NoError(t, err)
+			response, err := http.ReadResponse(answers, nil)
+			require.NoError(t, err)
+			_, err = io.Copy(io.Discard, response.Body)
+			require.NoError(t, err)
+			return response.StatusCode
+		}
+		require.Equal(t, 200, exchange("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"))
+		for range maxConnections - 1 {
+			listener.occupy(t, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", false)
+		}
+		synctest.Wait()
+		body := success("t")
+		_, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", f.path("j"), len(body), body[:10])
+		require.NoError(t, err)
+		synctest.Wait()
+		for range 10 {
+			listener.occupy(t, "", false)
+		}
+		synctest.Wait()
+		assert.Equal(t, 200, exchange(body[10:]))
+	})
+}
+
 func count(closed []chan struct{}) (n int) {
 	for _, end := range closed {
 		select {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,8 +34,10 @@ type attributeProbe struct {
 	// renewing makes requests one at a time; mu protects the rest.
 	renewing sync.Mutex
 
-	mu   sync.Mutex
-	both bool
+	mu sync.Mutex
+	// both means that the namespace has the attributes of stages and tasks, batch that
+	// it has the one of batches.
+	both, batch bool
 	// requested is the time of the last request of current.
 	requested time.Time
 	requests  sync.WaitGroup
@@ -81,7 +84,9 @@ func (p *attributeProbe) renew(ctx context.Context) bool {
 	}
 	p.failed = false
 	p.expires = time.Now().Add(attributesTTL)
-	p.both = len(missing)+len(mistyped) == 0
+	lacks := slices.Concat(missing, mistyped)
+	p.batch = !slices.Contains(lacks, workflows.BatchAttribute)
+	p.both = !slices.Contains(lacks, workflows.StageAttribute) && !slices.Contains(lacks, workflows.TaskIDAttribute)
 	return p.both
 }
 
@@ -103,6 +108,15 @@ func (p *attributeProbe) current() bool {
 	return p.both || p.expires.IsZero()
 }
 
+// ofBatches returns the last answer about the attribute of batches, as current does. A
+// worker without an answer takes it for missing: a batch is found by its id, too.
+func (p *attributeProbe) ofBatches() bool {
+	p.current()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.batch
+}
+
 // close waits for the requests of current. Later calls of current send none.
 func (p *attributeProbe) close() {
 	p.mu.Lock()
@@ -119,7 +133,7 @@ func MissingAttributes(ctx context.Context, c client.Client, namespace string) (
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, name := range []string{workflows.StageAttribute, workflows.TaskIDAttribute} {
+	for _, name := range workflows.SearchAttributes {
 		switch valueType, exists := list.CustomAttributes[name]; {
 		case !exists:
 			missing = append(missing, name)

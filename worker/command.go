@@ -19,6 +19,7 @@ import (
 	"lumaflow/internal/telemetry"
 	"lumaflow/internal/telemetry/metrics"
 	"lumaflow/internal/temporal/dial"
+	"lumaflow/starter"
 )
 
 // keyCheckTimeout bounds the request that checks the key at the start.
@@ -90,13 +91,23 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	defer temporal.close()
 	// 5. The activities, which need both.
-	reader := runs.Reader{Server: temporal.reader, Data: server.Codec.ForClient().Data}
+	reader := runs.Reader{Server: temporal.reader, Data: temporal.server.Codec.ForClient().Data, Namespace: server.Namespace}
 	options.Recorder, options.Runs = temporal.worker, reader
 	options.Collector = runs.Collector{Starter: temporal.reader, Reader: reader, TaskQueue: c.TaskQueue}
 	attributes := newAttributeProbe(temporal.worker, server.Namespace, logger)
 	defer attributes.close()
 	options.SearchAttributes = attributes.available
 	acts, err := activities.New(options)
+	if err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	folder, err := c.workDir()
+	if err != nil {
+		return err
+	}
+	ofBatches, err := activities.NewBatches(activities.BatchOptions{
+		Runs: reader, Payloads: server.Codec.ForClient(), Store: options.Store, Format: starter.Manifest, WorkDir: folder,
+	})
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
@@ -108,7 +119,9 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		SubmitsPerSecond: c.SubmitsPerSecond,
 		Version:          version,
 		Logger:           logger,
+		Batches:          ofBatches,
 		SearchAttributes: attributes.current,
+		BatchAttribute:   attributes.ofBatches,
 		Started: func() {
 			observed.Readiness.Begin(
 				telemetry.Check{Name: "temporal", Probe: temporal.reachable},

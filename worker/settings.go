@@ -121,13 +121,9 @@ func (s *Settings) Store(ctx context.Context) (store.Store, error) {
 
 // Fetcher makes the downloader and checks that its work directory can be written.
 func (s *Settings) Fetcher(logger *slog.Logger) (*fetch.Fetcher, error) {
-	folder := s.WorkDir
-	if folder == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return nil, command.Usagef("WORK_DIR is not set and there is no user cache folder: %w", err)
-		}
-		folder = filepath.Join(cache, "lumaflow", "work")
+	folder, err := s.workDir()
+	if err != nil {
+		return nil, err
 	}
 	return fetch.New(fetch.Options{
 		WorkDir:      folder,
@@ -136,6 +132,18 @@ func (s *Settings) Fetcher(logger *slog.Logger) (*fetch.Fetcher, error) {
 		UserAgent:    userAgent(),
 		Logger:       logger,
 	})
+}
+
+// workDir is the folder of temporary files.
+func (s *Settings) workDir() (string, error) {
+	if s.WorkDir != "" {
+		return s.WorkDir, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", command.Usagef("WORK_DIR is not set and there is no user cache folder: %w", err)
+	}
+	return filepath.Join(cache, "lumaflow", "work"), nil
 }
 
 // CheckProxy checks that results can be downloaded through the proxy of the

@@ -15,6 +15,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 const (
@@ -43,9 +44,14 @@ type Options struct {
 	// means unversioned.
 	Version worker.WorkerDeploymentVersion
 	Logger  *slog.Logger
+	// Batches are the activities of batches.
+	Batches *activities.Batches
 	// SearchAttributes reports without blocking whether the namespace has lumaflow's
 	// search attributes; nil means that it has.
 	SearchAttributes func() bool
+	// BatchAttribute reports without blocking whether the namespace has the search
+	// attribute of batches; nil means that it has not.
+	BatchAttribute func() bool
 	// Started is called when polling has begun, Draining when it has ended; nil is
 	// allowed.
 	Started, Draining func()
@@ -98,7 +104,7 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 		DisableRegistrationAliasing:        true,
 		OnFatalError:                       sendTo(fatal),
 	})
-	workflows.Register(jobs, options.SearchAttributes)
+	workflows.RegisterWith(jobs, workflows.Workflows{Attributes: options.SearchAttributes, BatchAttribute: options.BatchAttribute})
 	jobs.RegisterActivity(acts.EarlierRuns)
 	jobs.RegisterActivity(acts.Identify)
 	jobs.RegisterActivity(acts.Confirm)
@@ -106,6 +112,13 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 	jobs.RegisterActivity(acts.Download)
 	jobs.RegisterActivity(acts.KeepSource)
 	jobs.RegisterActivity(acts.WriteReceipt)
+	batches.Register(jobs)
+	jobs.RegisterActivity(options.Batches.CheckManifest)
+	jobs.RegisterActivity(options.Batches.NextJobs)
+	jobs.RegisterActivity(options.Batches.SweepJobs)
+	jobs.RegisterActivity(options.Batches.CountCharges)
+	jobs.RegisterActivity(options.Batches.WriteResults)
+	jobs.RegisterActivity(options.Batches.FinishResults)
 	return jobs
 }
 

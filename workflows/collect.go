@@ -56,6 +56,7 @@ func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed compl
 		SubmittedAt:    task.submittedAt,
 		CompletedAt:    completed.record.CompletedAt,
 		Files:          files,
+		Batch:          j.input.Batch,
 		Source:         source,
 	}
 	err := workflow.ExecuteLocalActivity(localReceiptPolicy(ctx), a.WriteReceipt, receipt).Get(ctx, nil)

@@ -22,7 +22,13 @@ const (
 	// them if its namespace has them.
 	StageAttribute  = "LumaStage"
 	TaskIDAttribute = "LumaTaskId"
+	// BatchAttribute is the keyword search attribute of the jobs of a batch: the
+	// workflow id of the batch.
+	BatchAttribute = "LumaBatch"
 )
+
+// SearchAttributes are the search attributes of lumaflow.
+var SearchAttributes = []string{StageAttribute, TaskIDAttribute, BatchAttribute}
 
 // SubmitTaskQueue is the task queue for the submissions of a task queue. It is a
 // queue of its own, so that the rate limit of the account throttles submissions
@@ -61,6 +67,9 @@ type ModifyVideoInput struct {
 	// OnUnknownSubmit is the action when the recovery window ends without proof:
 	// "fail" (the default) or "resubmit", which may pay twice.
 	OnUnknownSubmit string `json:"onUnknownSubmit,omitempty"`
+	// Batch is the workflow id of the batch that started the job, which the job
+	// reports its end to. It is no part of the job id.
+	Batch string `json:"batch,omitempty"`
 
 	// malformed is the error of the JSON decoder. The job reports it as an
 	// InvalidRequest; a decoding error would fail the workflow task instead.
@@ -68,6 +77,9 @@ type ModifyVideoInput struct {
 	// unknownField is the error about a field that no input has.
 	unknownField error
 }
+
+// WorkflowInput implements codec.WorkflowInput.
+func (ModifyVideoInput) WorkflowInput() {}
 
 // ModifyVideoResult is the result of a finished job.
 type ModifyVideoResult struct {
@@ -88,6 +100,15 @@ type Callback = signals.CallbackPayload
 // CallbackSignal is sent by the webhook.
 var CallbackSignal = signals.Callback
 
+// JobEnd is the payload of JobEndSignal.
+type JobEnd = activities.JobEnd
+
+// JobEndSignal is sent by each job of a batch to the batch when the job ends.
+var JobEndSignal = signals.Signal[JobEnd]{
+	Name:        "job-end",
+	Description: "a job of the batch has ended; the batch verifies it at intervals, so that a lost report does no harm",
+}
+
 // Resolution is an operator's decision about a submission with an unknown
 // outcome.
 type Resolution struct {
@@ -95,7 +116,16 @@ type Resolution struct {
 	Action string `json:"action"`
 	// TaskID is the task to adopt.
 	TaskID string `json:"taskId,omitempty"`
+	// By is the name of the person or the tool that decided, at most 200 bytes of
+	// printable text; empty if it is unknown. It is not authenticated.
+	By string `json:"by,omitempty"`
+
+	// unreadable is the codec's error. The validator rejects such an update.
+	unreadable error
 }
+
+// Unreadable implements codec.UpdateInput.
+func (r *Resolution) Unreadable(err error) { r.unreadable = err }
 
 // The actions of a Resolution.
 const (
@@ -137,6 +167,15 @@ type Status struct {
 	// Callbacks counts the callbacks received, useful or not.
 	Callbacks int     `json:"callbacks"`
 	Videos    []Video `json:"videos"`
+	// Resolved is the latest decision of an operator; nil if there was none.
+	Resolved *Resolved `json:"resolved,omitempty"`
+}
+
+// Resolved is a Resolution that a job has applied.
+type Resolved struct {
+	Resolution
+	// At is the time at which the job took it.
+	At time.Time `json:"at"`
 }
 
 // The types of the application errors that a job fails with.

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"lumaflow/activities"
 	"lumaflow/internal/paid"
 	"lumaflow/internal/telemetry/metrics"
 )
@@ -55,7 +56,7 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 		j.nameStrays(ctx)
 		countJob(ctx, metrics.JobCancelled)
 		cancelled := j.cancelled()
-		text := j.end(ctx, StageFailed, cancelled.text, cancelled.next)
+		text := j.end(ctx, StageFailed, cancelled.text, cancelled.next, j.ended(activities.OutcomeCancelled, cancelled, cancelled.text))
 		return temporal.NewCanceledError(text, j.failureFacts(cancelled))
 	}
 	failed, ok := errors.AsType[failure](err)
@@ -68,17 +69,23 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 	} else {
 		j.settleStrays(ctx)
 	}
-	text := j.end(ctx, StageFailed, failed.message(j.id), failed.next)
-	if j.payments.any(j.status.TaskID) && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
-		// The outcome of the last submission is known, but another one is paid or may
-		// be: starting the job again is not safe.
-		failed.errorType = SubmitUnknown
-	}
+	text := j.end(ctx, StageFailed, failed.message(j.id), failed.next, j.ended(activities.OutcomeFailed, failed, failed.text))
+	failed.errorType = j.failureType(failed)
 	countJob(ctx, failed.errorType)
 	return temporal.NewApplicationErrorWithOptions(text, failed.errorType, temporal.ApplicationErrorOptions{
 		NonRetryable: !failed.retryable,
 		Details:      []any{j.failureFacts(failed)},
 	})
+}
+
+// failureType is the type of the error that the run closes with.
+func (j *job) failureType(failed failure) string {
+	if j.payments.any(j.status.TaskID) && (failed.errorType == SubmitRefused || failed.errorType == GenerationFailed) {
+		// The outcome of the last submission is known, but another one is paid or may
+		// be: starting the job again is not safe.
+		return SubmitUnknown
+	}
+	return failed.errorType
 }
 
 // failureFacts are the payments of a run that ends without its video.

@@ -10,7 +10,13 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"lumaflow/workflows/fields"
 )
+
+// inputFields are the fields of a job's input. kie.ai would ignore another one
+// silently, and the job would pay for another video than the one meant.
+var inputFields = fields.Names[ModifyVideoInput]()
 
 // DefaultDeadline is the Deadline of an input that has none.
 const DefaultDeadline = 24 * time.Hour
@@ -23,6 +29,7 @@ const (
 	maxPromptBytes = 32 << 10
 	maxURLBytes    = 8 << 10
 	maxNameBytes   = 1 << 10
+	maxByBytes     = 200
 	// maxDuration is 60 days: kie.ai documents that it keeps records for two months.
 	maxDuration = 60 * 24 * time.Hour
 )
@@ -46,7 +53,7 @@ func ParseInput(data []byte) (ModifyVideoInput, error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return ModifyVideoInput{}, errors.New("the input is more than one JSON object")
 	}
-	input.unknownField = unknownField(data)
+	input.unknownField = fields.Unknown(data, inputFields)
 	if err := ModifyVideoInput(input).Validate(); err != nil {
 		return ModifyVideoInput{}, err
 	}
@@ -61,7 +68,7 @@ func (in *ModifyVideoInput) UnmarshalJSON(data []byte) error {
 		in.malformed = err
 		return nil
 	}
-	in.unknownField = unknownField(data)
+	in.unknownField = fields.Unknown(data, inputFields)
 	return nil
 }
 
@@ -109,17 +116,17 @@ func (in ModifyVideoInput) terms() (jobTerms, error) {
 	case resubmitUnknown:
 		terms.resubmit = true
 	default:
-		return terms, fieldError("onUnknownSubmit", "is %.40q: use %q or %q", in.OnUnknownSubmit, failUnknown, resubmitUnknown)
+		return terms, fields.Errorf("onUnknownSubmit", "is %.40q: use %q or %q", in.OnUnknownSubmit, failUnknown, resubmitUnknown)
 	}
 	if len(in.Name) > maxNameBytes {
-		return terms, fieldError("name", "is longer than %d bytes", maxNameBytes)
+		return terms, fields.Errorf("name", "is longer than %d bytes", maxNameBytes)
 	}
 	if in.TaskID != "" {
 		return terms, in.checkAdoption()
 	}
 	if in.VideoExpires != "" {
 		if terms.videoExpires, err = time.Parse(time.RFC3339, in.VideoExpires); err != nil {
-			return terms, fieldError("videoExpires", "is %.40q: give an RFC 3339 time such as \"2006-01-02T15:04:05Z\"", in.VideoExpires)
+			return terms, fields.Errorf("videoExpires", "is %.40q: give an RFC 3339 time such as \"2006-01-02T15:04:05Z\"", in.VideoExpires)
 		}
 	}
 	return terms, in.checkSubmission()
@@ -140,9 +147,9 @@ func malformedError(err error) error {
 func (in ModifyVideoInput) checkAdoption() error {
 	switch {
 	case strings.TrimSpace(in.TaskID) != in.TaskID:
-		return fieldError("taskId", "has blanks around it")
+		return fields.Errorf("taskId", "has blanks around it")
 	case len(in.TaskID) > maxNameBytes:
-		return fieldError("taskId", "is longer than %d bytes", maxNameBytes)
+		return fields.Errorf("taskId", "is longer than %d bytes", maxNameBytes)
 	}
 	return nil
 }
@@ -150,26 +157,26 @@ func (in ModifyVideoInput) checkAdoption() error {
 func (in ModifyVideoInput) checkSubmission() error {
 	switch {
 	case strings.TrimSpace(in.Prompt) == "":
-		return fieldError("prompt", "is blank: describe the change to the video")
+		return fields.Errorf("prompt", "is blank: describe the change to the video")
 	case !utf8.ValidString(in.Prompt):
-		return fieldError("prompt", "is not valid UTF-8")
+		return fields.Errorf("prompt", "is not valid UTF-8")
 	case len(in.Prompt) > maxPromptBytes:
-		return fieldError("prompt", "is longer than %d bytes", maxPromptBytes)
+		return fields.Errorf("prompt", "is longer than %d bytes", maxPromptBytes)
 	case strings.TrimSpace(in.VideoURL) == "":
-		return fieldError("videoUrl", "is blank: give an http or https address that kie.ai can fetch")
+		return fields.Errorf("videoUrl", "is blank: give an http or https address that kie.ai can fetch")
 	case len(in.VideoURL) > maxURLBytes:
-		return fieldError("videoUrl", "is longer than %d bytes", maxURLBytes)
+		return fields.Errorf("videoUrl", "is longer than %d bytes", maxURLBytes)
 	case in.VideoSHA256 != "" && !isSHA256(in.VideoSHA256):
-		return fieldError("videoSha256", "is not a SHA-256 in 64 lower-case hexadecimal digits")
+		return fields.Errorf("videoSha256", "is not a SHA-256 in 64 lower-case hexadecimal digits")
 	case len(in.Watermark) > maxNameBytes:
-		return fieldError("watermark", "is longer than %d bytes", maxNameBytes)
+		return fields.Errorf("watermark", "is longer than %d bytes", maxNameBytes)
 	}
 	// url.Parse is deterministic; workflowcheck reports the cache of IPv6 zones in
 	// net/netip.
 	//workflowcheck:ignore
 	address, err := url.Parse(in.VideoURL)
 	if err != nil || address.Host == "" || (address.Scheme != "http" && address.Scheme != "https") {
-		return fieldError("videoUrl", "is not an http or https address")
+		return fields.Errorf("videoUrl", "is not an http or https address")
 	}
 	return nil
 }
@@ -184,21 +191,10 @@ func duration(field, text string, otherwise time.Duration) (time.Duration, error
 	}
 	parsed, err := time.ParseDuration(text)
 	if err != nil || parsed <= 0 || parsed > maxDuration {
-		return 0, fieldError(field, "is %.40q: give a positive Go duration such as \"90m\" or \"24h\", at most 1440h", text)
+		return 0, fields.Errorf(field, "is %.40q: give a positive Go duration such as \"90m\" or \"24h\", at most 1440h", text)
 	}
 	return parsed, nil
 }
 
 // FieldError means that a field of a job's input has an invalid value.
-type FieldError struct {
-	// Field is the name of the field in JSON.
-	Field string
-	// Problem is the rest of a sentence that begins with the name of the field.
-	Problem string
-}
-
-func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
-
-func fieldError(field, format string, args ...any) error {
-	return &FieldError{Field: field, Problem: fmt.Sprintf(format, args...)}
-}
+type FieldError = fields.Error

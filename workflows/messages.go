@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -36,11 +37,17 @@ type decision struct {
 
 // validateResolution rejects a resolution before it is written to the history.
 func (j *job) validateResolution(_ workflow.Context, resolution Resolution) error {
+	if resolution.unreadable != nil {
+		return fmt.Errorf("job %s can't use this update: %w", j.id, resolution.unreadable)
+	}
 	if j.status.Stage != StageSubmitUnknown {
 		return fmt.Errorf("job %s is in stage %s: there is no submission with an unknown outcome to resolve", j.id, j.status.Stage)
 	}
 	if j.windowClosed {
 		return fmt.Errorf("the recovery window of job %s is over and the job is about to end; collect a task with: lumaflow submit --task-id TASKID", j.id)
+	}
+	if len(resolution.By) > maxByBytes || strings.ContainsFunc(resolution.By, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("by must be at most %d bytes of printable text", maxByBytes)
 	}
 	hasTask := resolution.TaskID != ""
 	switch resolution.Action {
@@ -61,6 +68,11 @@ func (j *job) validateResolution(_ workflow.Context, resolution Resolution) erro
 // resolve passes an operator's decision to the main coroutine and returns the
 // status after it. A task is adopted only if kie.ai has a record of it.
 func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, error) {
+	if resolution.unreadable != nil {
+		// An accepted update that can't be read now: the workflow task fails until a worker
+		// can read it.
+		panic(resolution.unreadable)
+	}
 	decided := decision{action: resolution.Action}
 	if resolution.Action == AdoptTask {
 		var identified activities.Identified
@@ -74,6 +86,7 @@ func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, erro
 	if j.status.Stage != StageSubmitUnknown || !j.resolutions.SendAsync(decided) {
 		return Status{}, temporal.NewApplicationError("job "+j.id+" was resolved in the meantime", InvalidRequest)
 	}
+	j.status.Resolved = &Resolved{Resolution: resolution, At: workflow.Now(ctx).UTC()}
 	err := workflow.Await(ctx, func() bool { return j.status.Stage != StageSubmitUnknown })
 	return j.currentStatus(), err
 }

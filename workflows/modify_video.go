@@ -21,7 +21,11 @@ import (
 // attributes reports without blocking whether the namespace has lumaflow's search
 // attributes now; nil means that it has. A replay does not call it.
 func Register(registry worker.WorkflowRegistry, attributes func() bool) {
-	run := Workflows{Attributes: attributes}
+	RegisterWith(registry, Workflows{Attributes: attributes})
+}
+
+// RegisterWith is Register with all that the workflows need from their worker.
+func RegisterWith(registry worker.WorkflowRegistry, run Workflows) {
 	registry.RegisterWorkflowWithOptions(run.ModifyVideo, workflow.RegisterOptions{
 		Name:               ModifyVideoName,
 		VersioningBehavior: workflow.VersioningBehaviorPinned,
@@ -34,6 +38,9 @@ type Workflows struct {
 	// Attributes reports whether the namespace has lumaflow's search attributes; nil
 	// means that it has.
 	Attributes func() bool
+	// BatchAttribute reports whether it has the one of batches; nil means that it has
+	// not.
+	BatchAttribute func() bool
 }
 
 // ModifyVideo turns a prompt and a video into verified files. It makes at most
@@ -41,7 +48,7 @@ type Workflows struct {
 // with stored files or with an application error that names the task and the next
 // command.
 func (w Workflows) ModifyVideo(ctx workflow.Context, input ModifyVideoInput) (ModifyVideoResult, error) {
-	j, err := newJob(ctx, input, w.Attributes)
+	j, err := newJob(ctx, input, w)
 	if err != nil {
 		return ModifyVideoResult{}, err
 	}
@@ -117,6 +124,9 @@ type job struct {
 	settings activities.Settings
 	// attributes reports whether the namespace has the search attributes.
 	attributes func() bool
+	// ofBatches reports whether it has the one of batches, which is set once.
+	ofBatches func() bool
+	batchSet  bool
 	// until is the deadline of the current phase: until a task is accepted, and from
 	// then on until its result is stored.
 	until     time.Time
@@ -151,9 +161,10 @@ type paidTask struct {
 
 // newJob installs the handlers before the first blocking call and validates the
 // input.
-func newJob(ctx workflow.Context, input ModifyVideoInput, attributes func() bool) (*job, error) {
+func newJob(ctx workflow.Context, input ModifyVideoInput, run Workflows) (*job, error) {
 	j := &job{
-		attributes:  attributes,
+		attributes:  run.Attributes,
+		ofBatches:   run.BatchAttribute,
 		id:          workflow.GetInfo(ctx).WorkflowExecution.ID,
 		input:       input,
 		status:      Status{Videos: []Video{}},

@@ -32,6 +32,10 @@ func submitPolicy(ctx workflow.Context, deadline time.Time) workflow.Context {
 	})
 }
 
+// recoveryPriority is before all other work: it decides about payments that were made,
+// and an operator may wait for it.
+var recoveryPriority = temporal.Priority{PriorityKey: 1}
+
 // earlierRunsPolicy is for reading the earlier runs of the job from Temporal. The
 // activity ends an attempt in time and continues in the next; one run has at most 50 MB
 // of history.
@@ -40,6 +44,7 @@ func earlierRunsPolicy(ctx workflow.Context, deadline time.Time) workflow.Contex
 		ScheduleToCloseTimeout: pastDeadline(ctx, deadline),
 		StartToCloseTimeout:    10 * time.Minute,
 		HeartbeatTimeout:       30 * time.Second,
+		Priority:               recoveryPriority,
 		Summary:                "read the payments of the earlier runs of this job",
 		RetryPolicy:            backoff(),
 	})
@@ -55,6 +60,7 @@ func identifyPolicy(ctx workflow.Context, taskID string, within time.Duration) w
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: max(within, activities.IdentifyTime),
 		StartToCloseTimeout:    readTimeout,
+		Priority:               recoveryPriority,
 		Summary:                "read kie.ai's record of task " + taskID,
 		RetryPolicy:            constantInterval(5 * time.Second),
 	})

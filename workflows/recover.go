@@ -50,13 +50,21 @@ func (j *job) recoverTask(ctx workflow.Context, unknown unknownSubmission) (*pai
 	case search.action == WriteOff:
 		return nil, failure{
 			errorType: SubmitUnknown,
-			text:      "the operator wrote off a submission with an unknown outcome (" + unknown.Error() + "); if its task appears at https://kie.ai/logs, collecting it costs nothing",
+			text:      j.operator() + " wrote off a submission with an unknown outcome (" + unknown.Error() + "); if its task appears at https://kie.ai/logs, collecting it costs nothing",
 			next:      collectCommand("TASKID"),
 			paidOpen:  true, writtenOff: true,
 		}
 	default:
 		return nil, search.failure()
 	}
+}
+
+// operator names the person behind the latest decision, if that is known.
+func (j *job) operator() string {
+	if j.status.Resolved == nil || j.status.Resolved.By == "" {
+		return "the operator"
+	}
+	return "the operator " + j.status.Resolved.By
 }
 
 // findEarlierTask checks, before anything is paid again, whether late evidence or

@@ -16,6 +16,7 @@ import (
 var (
 	stageAttribute  = temporal.NewSearchAttributeKeyKeyword(StageAttribute)
 	taskIDAttribute = temporal.NewSearchAttributeKeyKeyword(TaskIDAttribute)
+	batchAttribute  = temporal.NewSearchAttributeKeyKeyword(BatchAttribute)
 )
 
 // enter begins a stage and publishes it: in the status query, in the Temporal UI
@@ -39,6 +40,9 @@ func (j *job) enterWithNext(ctx workflow.Context, stage Stage, detail, next stri
 	if j.status.TaskID != "" {
 		updates = append(updates, taskIDAttribute.ValueSet(j.status.TaskID))
 	}
+	if j.setsBatch(ctx) {
+		updates = append(updates, batchAttribute.ValueSet(j.input.Batch))
+	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes are not set", "error", err)
 	}
@@ -61,6 +65,22 @@ func (j *job) attributesExist(ctx workflow.Context) bool {
 		workflow.GetLogger(ctx).Warn("the state of the search attributes is unreadable", "error", err)
 	}
 	return exist
+}
+
+// setsBatch reports whether the search attribute of the job's batch is to be set: once,
+// with those of a stage. Only jobs of a batch have a marker of it.
+func (j *job) setsBatch(ctx workflow.Context) bool {
+	if j.input.Batch == "" || j.batchSet {
+		return false
+	}
+	same := func(a, b any) bool { return a == b }
+	current := workflow.MutableSideEffect(ctx, "batch-attribute", func(workflow.Context) any {
+		return j.ofBatches != nil && j.ofBatches()
+	}, same)
+	if err := current.Get(&j.batchSet); err != nil {
+		workflow.GetLogger(ctx).Warn("the state of the search attribute of batches is unreadable", "error", err)
+	}
+	return j.batchSet
 }
 
 // setDetail publishes a text about the stage in the status query and the
@@ -114,19 +134,21 @@ func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideo
 	countJob(ctx, metrics.JobDone)
 	j.settleStrays(ctx)
 	j.rememberRest(ctx)
-	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID), "")
+	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID), "", j.done(result))
 	return result
 }
 
-// end enters a final stage, waits for running updates and drains the signals. It
-// returns text with the payments that are known then.
-func (j *job) end(ctx workflow.Context, stage Stage, text, next string) string {
+// end enters a final stage, waits for running updates, reports the end to the batch of
+// the job and drains the signals. It returns text with the payments that are known
+// then.
+func (j *job) end(ctx workflow.Context, stage Stage, text, next string, report JobEnd) string {
 	j.drainSignals(ctx)
 	j.nameStrays(ctx)
 	j.enterWithNext(ctx, stage, text+j.payments.text(j.status.TaskID), next)
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		workflow.GetLogger(ctx).Warn("job ends while an update is running", "error", err)
 	}
+	j.report(ctx, report)
 	j.drainSignals(ctx)
 	j.nameStrays(ctx)
 	j.setDetail(ctx, text+j.payments.text(j.status.TaskID))

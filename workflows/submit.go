@@ -64,6 +64,7 @@ func (j *job) newSubmission() *submission {
 		VideoURL:  j.input.VideoURL,
 		Watermark: j.input.Watermark,
 		Until:     j.until,
+		Batch:     j.input.Batch,
 	}}
 	if expires := j.terms.videoExpires; !expires.IsZero() && !j.until.Before(expires) {
 		s.input.Until, s.input.Expires = expires, true

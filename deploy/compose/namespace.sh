@@ -28,7 +28,7 @@ fi
 
 # The server's services load a new namespace with a delay.
 retry operator search-attribute list
-for attribute in LumaStage LumaTaskId; do
+for attribute in LumaStage LumaTaskId LumaBatch; do
 	case $output in
 	*"$attribute"*) ;;
 	*) operator search-attribute create --name "$attribute" --type Keyword ;;

@@ -17,6 +17,8 @@ var usageTexts = []struct {
 	message string
 }{
 	{regexp.MustCompile(`^expected "<id>( \.\.\.)?"$`), "the job id is missing: `lumaflow list` shows the ids"},
+	{regexp.MustCompile(`^expected "<batch-id>( <n>)?"$`), "the batch id is missing: `lumaflow batch FILE` prints it when it starts one"},
+	{regexp.MustCompile(`^expected "<n>"$`), "the number is missing: give the greatest number of open jobs"},
 	{regexp.MustCompile(`^expected "<file>"$`), "the batch file is missing: give a file with one job a line, or - for standard input"},
 	{regexp.MustCompile(`^expected "<url>"$`), "the address is missing: give one, like http://127.0.0.1:9464/readyz"},
 	{regexp.MustCompile(`^expected one of "demo".*`), "the command is missing: `lumaflow --help` lists all"},

@@ -32,8 +32,12 @@ type download struct {
 	// refusal is the error that the status of the last response stands for, nil for a
 	// 2xx or if the body does not open like a video.
 	refusal *Error
-	// framed means that the transfer coding of the last body marked its end.
+	// framed means that the transfer coding or the content coding of the last body
+	// marked its end.
 	framed bool
+	// unbounded means that the last response may be a range, and declared no length of
+	// the file: its end need not be that of the file.
+	unbounded bool
 }
 
 // run completes the work file and verifies it.
@@ -109,7 +113,7 @@ func (d *download) request(ctx context.Context) error {
 // verify accepts the complete work file or drops it.
 func (d *download) verify(ctx context.Context) (media.Video, error) {
 	inspect := media.InspectMP4
-	switch delivered := d.work.length >= 0 || d.framed; {
+	switch delivered := (d.work.length >= 0 || d.framed) && !d.unbounded; {
 	case d.avi && delivered:
 		inspect = media.InspectSource
 	case d.avi:
@@ -120,9 +124,9 @@ func (d *download) verify(ctx context.Context) (media.Video, error) {
 	video, err := inspect(d.work.file, d.work.size)
 	failed, malformed := errors.AsType[*media.Error](err)
 	switch {
-	case malformed && d.work.length < 0 && (failed.Problem == media.CutOff || failed.Problem == media.Unfinished):
-		// The response declared no length, so only the index shows that it ended
-		// early.
+	case malformed && (d.work.length < 0 || d.unbounded) && (failed.Problem == media.CutOff || failed.Problem == media.Unfinished):
+		// The response declared no length of the file, so only the index shows that it
+		// ended early.
 		return media.Video{}, d.fail(Transient, 0, fmt.Errorf("the connection ended after %d bytes, before the file did: %w", d.work.size, err))
 	case malformed:
 		return media.Video{}, d.reject(0, err)

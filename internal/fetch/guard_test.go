@@ -132,8 +132,8 @@ func TestRedirects(t *testing.T) {
 		kind   fetch.Kind
 		text   string
 	}{
-		{"five", hops(5, compliant(data, etag)), 0, ""},
-		{"six", hops(6, compliant(data, etag)), fetch.Forbidden, "more than 5 redirects"},
+		{"ten", hops(10, compliant(data, etag)), 0, ""},
+		{"eleven", hops(11, compliant(data, etag)), fetch.Forbidden, "more than 10 redirects"},
 		{"permanent", steps(status(308, "Location", "/x"), compliant(data, etag)), 0, ""},
 		{"to a forbidden host", steps(to("http://localhost:1/?sig=" + secret)), fetch.Forbidden, "FETCH_ALLOW_HOSTS"},
 		{"to a forbidden address", steps(to("http://169.254.169.254/?sig=" + secret)), fetch.Forbidden, "not a public address"},

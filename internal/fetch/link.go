@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	maxRedirects = 5
+	// maxRedirects is that of net/http.
+	maxRedirects = 10
 	// connectTimeout bounds the dial and the TLS handshake, each.
 	connectTimeout = 10 * time.Second
 )

@@ -119,6 +119,7 @@ func (t transfer) whole(ctx context.Context, span contentRange, ranged bool) err
 		return err
 	}
 	t.download.etag, t.download.label = tag, doubtfulLabel(t.response.Header)
+	t.download.unbounded = ranged && span.total < 0 || !ranged && t.response.StatusCode == http.StatusPartialContent
 	if !strong {
 		tag = ""
 	}
@@ -159,6 +160,7 @@ func (t transfer) part(ctx context.Context, span contentRange, from int64) error
 	if work.length < 0 {
 		work.length = span.total
 	}
+	t.download.unbounded = work.length < 0
 	if work.length >= 0 && span.last >= work.length {
 		return fmt.Errorf("%w: the range ends behind the file", errRestart)
 	}
@@ -250,7 +252,8 @@ func (t transfer) finish(ctx context.Context, cause error) error {
 	case work.length >= 0 && work.size < work.length:
 		return t.download.fail(Transient, 0, fmt.Errorf("the connection ended after %d of %d bytes", work.size, work.length))
 	default:
-		t.download.framed = slices.Contains(t.response.TransferEncoding, "chunked")
+		// The end of a content coding is in its bytes, too.
+		t.download.framed = t.coding != "" || slices.Contains(t.response.TransferEncoding, "chunked")
 		return nil
 	}
 }

@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,6 +26,16 @@ func TestVerify(t *testing.T) {
 	}
 	unframed := func(data []byte) http.HandlerFunc { return raw("HTTP/1.0 200 OK\r\n\r\n%s", data) }
 	declared := func(data []byte) http.HandlerFunc { return ignoringRange(data, etag) }
+	inGzip := func(data []byte) http.HandlerFunc { return unframed(gzipped(data)) }
+	inGzipOfLength := func(data []byte) http.HandlerFunc {
+		return answer(200, gzipped(data), false, "Content-Encoding", "gzip")
+	}
+	inHalfGzip := func(data []byte) http.HandlerFunc { return unframed(gzipped(data)[:len(gzipped(data))-9]) }
+	ranged := func(format string, inChunks bool) func([]byte) http.HandlerFunc {
+		return func(data []byte) http.HandlerFunc {
+			return answer(http.StatusPartialContent, data, inChunks, "Content-Range", fmt.Sprintf(format, len(data)-1, len(data)))
+		}
+	}
 	fragments := read("corpus/fragments-unfinished.mp4")
 	tests := []struct {
 		name  string
@@ -41,6 +52,14 @@ func TestVerify(t *testing.T) {
 		{"fragments with a mark of their end", read("field/good-fragmented.mp4"), unframed, 0},
 		{"fragments of a declared length", fragments, declared, 0},
 		{"fragments in chunks", fragments, chunked, 0},
+		{"fragments in gzip", fragments, inGzip, 0},
+		{"fragments in gzip of a declared length", fragments, inGzipOfLength, 0},
+		{"fragments in gzip that breaks off", fragments, inHalfGzip, fetch.Transient},
+		{"fragments, range of the length", fragments, ranged("bytes 0-%[1]d/%[2]d", true), 0},
+		{"fragments, range of an unknown length", fragments, ranged("bytes 0-%[1]d/*", true), fetch.Transient},
+		{"fragments, range of an unknown length in one body", fragments, ranged("bytes 0-%[1]d/*", false), fetch.Transient},
+		{"fragments, unknown range", fragments, ranged("items 0-%[1]d/%[2]d", true), fetch.Transient},
+		{"fragments, unknown range in one body", fragments, ranged("items 0-%[1]d/%[2]d", false), fetch.Transient},
 		{"fragments without a length", fragments, unframed, fetch.Transient},
 		{"media to the end of the file, cut off", read("field/bad-cut-mdat-to-eof.mp4"), declared, fetch.Rejected},
 		{"media to the end of the file, cut off, without a length", read("field/bad-cut-mdat-to-eof.mp4"), unframed, fetch.Transient},
@@ -133,4 +152,25 @@ func TestVerifyAVI(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A range of a file of unknown length that ends between two fragments is no whole file.
+func TestRangeUpToAFragment(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../media/testdata/corpus/fragments-unfinished.mp4")
+	require.NoError(t, err)
+	half, end := len(data)/2, bytes.LastIndex(data, []byte("moof"))-4
+	require.Greater(t, end, half)
+	first := raw("HTTP/1.1 200 OK\r\nETag: %s\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s", etag, len(data), data[:half])
+	fetcher := newFetcher(t)
+	server := newOrigin(t, first, partial(data, etag, fmt.Sprintf("bytes %d-%d/*", half, end-1), half, end), compliant(data, etag))
+	for range 2 {
+		_, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
+		require.Equal(t, fetch.Transient, fetch.KindOf(err), "%v", err)
+	}
+	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: server.link(), Key: key})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"", fmt.Sprintf("bytes=%d-", half), fmt.Sprintf("bytes=%d-", end)}, server.ranges())
+	assert.Equal(t, sum(data), file.SHA256)
+	require.NoError(t, file.Discard())
 }

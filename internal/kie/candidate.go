@@ -118,7 +118,7 @@ func collectIDs(raw json.RawMessage, named bool, depth int, ids *[]string) {
 		if _, err := decoder.Token(); err != nil {
 			return
 		}
-		for decoder.More() && len(*ids) < 2 {
+		for elements := 0; decoder.More() && len(*ids) < 2 && elements < maxTexts; elements++ {
 			var element json.RawMessage
 			if decoder.Decode(&element) != nil {
 				return

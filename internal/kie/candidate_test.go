@@ -87,6 +87,17 @@ func TestSubmitAnswersInOtherShapes(t *testing.T) {
 		"task id beside data text": {reply{status: 200, body: `{"code":200,"taskId":"` + taskID + `","data":"` + otherTaskID + `"}`}, taskID, ""},
 		"another name, no code":    {reply{status: 200, body: `{"result":{"taskID":"` + taskID + `"}}`}, "", taskID},
 
+		"error, TaskID":            {reply{status: 200, body: `{"code":500,"msg":"timeout","data":{"TaskID":"` + taskID + `"}}`}, "", taskID},
+		"error, id in the message": {reply{status: 200, body: `{"code":501,"msg":"task-id ` + otherTaskID + `, taskId=` + taskID + `: late","data":null}`}, "", taskID},
+		"error, deep":              {reply{status: 200, body: `{"code":999,"data":{"task":{"task_id":"` + taskID + `"}}}`}, "", taskID},
+		"502, TaskID":              {reply{status: 502, body: `{"error":"bad gateway","upstream":{"TaskID":"` + taskID + `"}}`}, "", taskID},
+		"502 of a refusal":         {reply{status: 502, body: `{"code":422,"msg":"taskId: ` + taskID + ` "}`}, "", taskID},
+		"error, two ids":           {reply{status: 200, body: `{"code":500,"msg":"taskId=` + taskID + `, taskId=` + otherTaskID + `, late"}`}, "", ""},
+		"error, id of a log":       {reply{status: 200, body: `{"code":500,"data":{"id":"` + otherTaskID + `"}}`}, "", ""},
+
+		"data as a list of 1000": {reply{status: 200, body: `{"code":200,"data":[` + strings.Repeat(`"",`, 999) + `"` + taskID + `"]}`}, taskID, ""},
+		"data as a list of 1001": {reply{status: 200, body: `{"code":200,"data":[` + strings.Repeat(`"",`, 1000) + `"` + taskID + `"]}`}, "", ""},
+
 		"data as a word":         {reply{status: 200, body: `{"code":200,"data":"success"}`}, "", ""},
 		"data as a sentence":     {reply{status: 200, body: `{"code":200,"data":"task 0123456789abcdef was made"}`}, "", ""},
 		"data as a long word":    {reply{status: 200, body: `{"code":200,"data":"submittedsuccessfully"}`}, "", ""},

@@ -21,8 +21,8 @@ const (
 
 	// maxLinks bounds the result links of one task; Luma generates one video.
 	maxLinks = 100
-	// maxTexts bounds the elements of an array that are read, maxUnusable the texts
-	// that an error names.
+	// maxTexts bounds the elements of an array that are read for links or task ids,
+	// maxUnusable the texts that an error names.
 	maxTexts    = 1000
 	maxUnusable = 3
 	// maxLink bounds, in bytes, a result link.

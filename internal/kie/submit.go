@@ -44,8 +44,9 @@ var (
 // An answer with code 200 and a task id is accepted under any HTTP status. A
 // refusal with a task id contradicts itself: it is Unknown, and Error.TaskID
 // holds the id. An answer that is not as documented (compressed, with text around
-// the JSON, broken off, with the id elsewhere or under another name) is searched:
-// the only id in it is accepted with code 200, else it is in Error.TaskID.
+// the JSON, broken off, with the id elsewhere or under another name), or that is
+// Unknown, is searched: the only id in it is accepted with code 200, else it is in
+// Error.TaskID.
 func (c *Client) Submit(ctx context.Context, request SubmitRequest) (taskID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, submitTimeout)
 	defer cancel()
@@ -88,9 +89,13 @@ func (c *Client) postOnce(ctx context.Context, path string, body []byte, permit 
 // answer.
 func (a answer) submitted() (taskID string, err error) {
 	id, accepted, cause := firstTaskID(a.fields, a.data), a.success(), errRefusalWithTask
-	if id == "" && (a.err != nil || accepted) {
+	without := a.withoutTask()
+	if id == "" && (a.err != nil || accepted || without.Class == Unknown) {
 		found := a.candidate()
-		id, accepted, cause = found.id, found.accepted, cmp.Or(a.err, errUnusualTask)
+		id, accepted = found.id, found.accepted
+		if !a.hasCode {
+			cause = cmp.Or(a.err, errUnusualTask)
+		}
 	}
 	switch {
 	case id != "" && accepted:
@@ -98,18 +103,26 @@ func (a answer) submitted() (taskID string, err error) {
 	case id != "":
 		a.taskID = id
 		return "", a.newError(Unknown, cause)
-	case a.status >= 500:
-		return "", a.newError(Unknown, a.err)
-	case a.redirects():
-		return "", a.newError(Refused, errRedirect(a.op))
-	case a.err != nil && a.status < 400:
-		return "", a.newError(Unknown, a.err)
-	case a.success(), a.status >= 300 && a.status < 400:
-		return "", a.newError(Unknown, errNoTask)
-	case a.status == http.StatusForbidden && !a.hasCode:
-		return "", a.newError(Held, errBlocked)
 	default:
-		return "", a.newError(meaningOf(a.code).submit, a.err)
+		return "", without
+	}
+}
+
+// withoutTask classifies an answer to a submission that names no task.
+func (a answer) withoutTask() *Error {
+	switch {
+	case a.status >= 500:
+		return a.newError(Unknown, a.err)
+	case a.redirects():
+		return a.newError(Refused, errRedirect(a.op))
+	case a.err != nil && a.status < 400:
+		return a.newError(Unknown, a.err)
+	case a.success(), a.status >= 300 && a.status < 400:
+		return a.newError(Unknown, errNoTask)
+	case a.status == http.StatusForbidden && !a.hasCode:
+		return a.newError(Held, errBlocked)
+	default:
+		return a.newError(meaningOf(a.code).submit, a.err)
 	}
 }
 

@@ -55,6 +55,23 @@ func (f Facts) Names(taskID string) bool {
 // Unknown reports whether a paid task with an unknown id may exist.
 func (f Facts) Unknown() bool { return f.Unresolved || f.PaidOpen && f.TaskID == "" }
 
+// Tasks are the tasks that are paid, or may be; an empty id is a task with an unknown
+// one.
+func (f Facts) Tasks() (tasks []string) {
+	if f.TaskID != "" {
+		tasks = append(tasks, f.TaskID)
+	}
+	tasks = append(tasks, f.OtherTasks...)
+	// A task that was only named may be that of the unknown submission.
+	if f.Unresolved || f.Unknown() && len(tasks) == 0 {
+		tasks = append(tasks, "")
+	}
+	return tasks
+}
+
+// Charges counts the paid submissions. One with an unknown outcome counts.
+func (f Facts) Charges() int { return len(f.Tasks()) }
+
 // CollectCommand is the command that collects a task at no cost. An empty id stands
 // for one that the reader has to find.
 func CollectCommand(taskID string) string {

@@ -20,19 +20,20 @@ type Settings struct {
 	choose func(*url.URL) (*url.URL, error)
 }
 
-// FromEnvironment reads HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in lower case too, as
-// net/http does, and ALL_PROXY for a scheme that has no proxy of its own. Its errors
-// name the malformed variable and do not quote it, since it may hold a password.
+// FromEnvironment reads HTTPS_PROXY, HTTP_PROXY and NO_PROXY, then those in lower case,
+// as net/http does for the other connections of the process, and ALL_PROXY for a scheme
+// that has no proxy of its own. Its errors name the malformed variable and do not quote
+// it, since it may hold a password.
 func FromEnvironment() (Settings, error) {
-	secure, err := fromVariables("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+	secure, err := fromVariables("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 	if err != nil {
 		return Settings{}, err
 	}
-	plain, err := fromVariables("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+	plain, err := fromVariables("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 	if err != nil {
 		return Settings{}, err
 	}
-	_, exceptions := firstSet("no_proxy", "NO_PROXY")
+	_, exceptions := firstSet("NO_PROXY", "no_proxy")
 	config := httpproxy.Config{NoProxy: exceptions}
 	if secure != nil {
 		config.HTTPSProxy = secure.String()

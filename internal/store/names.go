@@ -18,6 +18,7 @@ const (
 	// stays below maxName, the limit of common file systems.
 	maxPrefix = 60
 	maxTaskID = 100
+	maxBatch  = 150
 	maxName   = 255
 )
 
@@ -127,4 +128,15 @@ func CheckName(name string) error {
 		return fmt.Errorf("%.80q is no plain file name", name)
 	}
 	return nil
+}
+
+// BatchFileName is the name of a file about a batch: <batch>.<kind>, with the id of
+// the batch as the prefix in VideoName.
+func BatchFileName(batch, kind string) string {
+	kept := keep(batch, maxBatch)
+	if kept == "" || kept[0] == '.' || kept != batch {
+		hash := sha256.Sum256([]byte(batch))
+		kept = "batch-" + strings.TrimLeft(kept, ".") + "~" + hex.EncodeToString(hash[:8])
+	}
+	return kept + "." + kind
 }

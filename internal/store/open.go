@@ -80,7 +80,7 @@ func open(ctx context.Context, outputURL string, prepare func(path string) error
 	return &directory{path: path}, nil
 }
 
-// URLError means that OUTPUT_URL itself is invalid, as opposed to a failure of the
+// URLError means that a URL itself is invalid, as opposed to a failure of the
 // store that it names.
 type URLError struct{ Err error }
 

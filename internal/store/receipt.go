@@ -30,8 +30,6 @@ type Receipt struct {
 	Prompt string `json:"prompt,omitempty"`
 	// Model is kie.ai's name of the model; empty for Luma Modify.
 	Model string `json:"model,omitempty"`
-	// Batch is the workflow id of the batch that started the job, if one did.
-	Batch string `json:"batch,omitempty"`
 	// Credits is the cost of the task as kie.ai's record has it; nil if it has none.
 	Credits *float64 `json:"credits,omitempty"`
 	// SourceURL is the address of the source video. Encode drops its user,
@@ -39,7 +37,9 @@ type Receipt struct {
 	SourceURL string `json:"sourceUrl,omitempty"`
 	// SourceSHA256 is the SHA-256 of the source in hexadecimal, empty if the job
 	// had none. It identifies an upload after its address has expired.
-	SourceSHA256   string `json:"sourceSha256,omitempty"`
+	SourceSHA256 string `json:"sourceSha256,omitempty"`
+	// Batch is the workflow id of the batch that started the job, empty if none did.
+	Batch          string `json:"batch,omitempty"`
 	SubmitAttempts int    `json:"submitAttempts"`
 	// WokenBy is "callback" or "poll".
 	WokenBy     string        `json:"wokenBy"`

@@ -87,7 +87,7 @@ func TestDoctor(t *testing.T) {
 	require.Contains(t, report.message("attributes"), "--fix")
 	report, answer = examine(nil, "--fix")
 	require.Zero(t, answer.code, answer.err)
-	require.Contains(t, report.message("attributes"), "created LumaStage and LumaTaskId")
+	require.Contains(t, report.message("attributes"), "created LumaStage and LumaTaskId and LumaBatch")
 	w.until("all checks are ok", func() bool {
 		report, answer = examine(nil)
 		return answer.code == 0 && len(report.in("ok")) == len(report.Checks)

@@ -48,7 +48,7 @@ func (w *world) outcomes(got answer) []starter.Outcome {
 	return outcomes
 }
 
-func writeLines(t *testing.T, lines ...string) (path string) {
+func writeLines(t testing.TB, lines ...string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "lines")
 	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600))

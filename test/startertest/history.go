@@ -12,8 +12,6 @@ import (
 	sdk "go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	"lumaflow/workflows"
 )
 
 // History is the history of a run that a test writes event by event.
@@ -23,7 +21,7 @@ type History struct {
 }
 
 // NewHistory returns a history that begins with the start of a job.
-func NewHistory(t *testing.T, input workflows.ModifyVideoInput) *History {
+func NewHistory(t *testing.T, input any) *History {
 	h := &History{t: t}
 	h.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, &historypb.WorkflowExecutionStartedEventAttributes{Input: h.Payloads(input)})
 	return h

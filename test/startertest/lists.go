@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	namespacepb "go.temporal.io/api/namespace/v1"
 	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -35,9 +36,13 @@ func (f *Temporal) ListWorkflow(ctx context.Context, in *workflowservice.ListWor
 		return nil, serviceerror.NewInvalidArgument("invalid query: column name is not a valid search attribute")
 	}
 	runs := slices.Clone(f.EarlierRuns)
-	if job := ofJob.FindStringSubmatch(in.GetQuery()); job != nil && f.Runs[job[1]] != nil {
-		runs = append(runs, f.Runs[job[1]])
-	} else if job == nil {
+	if jobs := ofJob.FindAllStringSubmatch(in.GetQuery(), -1); jobs != nil {
+		for _, job := range jobs {
+			if f.Runs[job[1]] != nil {
+				runs = append(runs, f.Runs[job[1]])
+			}
+		}
+	} else {
 		runs = slices.AppendSeq(runs, maps.Values(f.Runs))
 	}
 	key := func(r *Run) string { return r.ID + "/" + r.RunID }
@@ -72,7 +77,8 @@ func (f *Temporal) CountWorkflow(_ context.Context, in *workflowservice.CountWor
 
 var (
 	closedAfter = regexp.MustCompile(`CloseTime > '([^']+)'`)
-	ofJob       = regexp.MustCompile(`WorkflowId = '([^']+)'`)
+	ofJob       = regexp.MustCompile(`\bWorkflowId = '([^']+)'`)
+	ofParent    = regexp.MustCompile(`ParentWorkflowId = '([^']+)'`)
 	ofTask      = regexp.MustCompile(`LumaTaskId = '([^']+)'`)
 )
 
@@ -91,7 +97,11 @@ func (r *Run) selected(query string) bool {
 			return false
 		}
 	}
-	if job := ofJob.FindStringSubmatch(query); job != nil && r.ID != job[1] {
+	jobs := ofJob.FindAllStringSubmatch(query, -1)
+	if jobs != nil && !slices.ContainsFunc(jobs, func(job []string) bool { return r.ID == job[1] }) {
+		return false
+	}
+	if parent := ofParent.FindStringSubmatch(query); parent != nil && r.Parent != parent[1] {
 		return false
 	}
 	task := ofTask.FindStringSubmatch(query)
@@ -139,4 +149,20 @@ func (s service) ListTaskQueuePartitions(_ context.Context, request *workflowser
 	return &workflowservice.ListTaskQueuePartitionsResponse{
 		WorkflowTaskQueuePartitions: []*taskqueuepb.TaskQueuePartitionMetadata{{Key: request.GetTaskQueue().GetName()}},
 	}, nil
+}
+
+// RequestCancelWorkflowExecution records a cancellation, which a test carries out.
+func (s service) RequestCancelWorkflowExecution(_ context.Context, request *workflowservice.RequestCancelWorkflowExecutionRequest, _ ...grpc.CallOption) (*workflowservice.RequestCancelWorkflowExecutionResponse, error) {
+	s.fake.mu.Lock()
+	defer s.fake.mu.Unlock()
+	run, err := s.fake.find(request.GetWorkflowExecution().GetWorkflowId())
+	if err != nil {
+		return nil, err
+	}
+	s.fake.Cancels = append(s.fake.Cancels, request)
+	run.History.Add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED, &historypb.WorkflowExecutionCancelRequestedEventAttributes{
+		Cause: request.GetReason(), Identity: request.GetIdentity(),
+	})
+	run.History.Events[len(run.History.Events)-1].EventTime = timestamppb.Now()
+	return &workflowservice.RequestCancelWorkflowExecutionResponse{}, nil
 }

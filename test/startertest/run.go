@@ -13,6 +13,7 @@ import (
 	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 // The task, the input and the job that the tests share. JobID is the id of
@@ -43,8 +44,10 @@ type Run struct {
 	// Codec encodes the memo; nil leaves it as it is.
 	Codec      func(*commonpb.Payload) *commonpb.Payload
 	FirstRunID string
-	History    *History
-	Pending    []*workflowpb.PendingActivityInfo
+	// Parent is the workflow id of the batch that started the run.
+	Parent  string
+	History *History
+	Pending []*workflowpb.PendingActivityInfo
 	// Answer handles the status query; if it is nil, the query times out.
 	Answer func() (workflows.Status, error)
 	// Versioning pins the run to a worker version.
@@ -55,6 +58,11 @@ type Run struct {
 	WorkflowTaskAttempt int32
 	// Update handles a resolution; if it is nil, the update times out.
 	Update func(workflows.Resolution) (any, error)
+
+	// Progress handles the progress query of a batch, BatchUpdate its updates; if they
+	// are nil, the query and the updates time out.
+	Progress    func() (batches.Progress, error)
+	BatchUpdate func(name string, args ...any) (batches.Progress, error)
 
 	ended chan struct{}
 }
@@ -104,6 +112,9 @@ func (r *Run) info() *workflowpb.WorkflowExecutionInfo {
 		ExecutionTime:  timestamppb.New(r.Started.Add(r.StartDelay)),
 		VersioningInfo: r.Versioning,
 		FirstRunId:     cmp.Or(r.FirstRunID, r.RunID),
+	}
+	if r.Parent != "" {
+		info.ParentExecution = &commonpb.WorkflowExecution{WorkflowId: r.Parent, RunId: "run-of-" + r.Parent}
 	}
 	if r.Memo != nil {
 		memo := r.payload(r.Memo)

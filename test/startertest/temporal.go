@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 // Temporal implements starter.Temporal with jobs that a test scripts.
@@ -35,12 +36,15 @@ type Temporal struct {
 	// OnStart makes the run of a started job; if it is nil, starts are only
 	// recorded.
 	OnStart func(id string, input workflows.ModifyVideoInput)
+	// OnBatch makes the run of a started batch; BatchInputs records the starts.
+	OnBatch     func(id string, input batches.Input)
+	BatchInputs []batches.Input
 
 	// Starts and Inputs record the starts, Cancels and Terminations the canceled and
 	// the terminated runs, Queries and PageSizes the list requests.
 	Starts       []client.StartWorkflowOptions
 	Inputs       []workflows.ModifyVideoInput
-	Cancels      []string
+	Cancels      []*workflowservice.RequestCancelWorkflowExecutionRequest
 	Terminations []string
 	Queries      []string
 	PageSizes    []int
@@ -67,12 +71,19 @@ func New(t *testing.T) *Temporal {
 }
 
 // Job adds an open job with Request as its input.
-func (f *Temporal) Job(id string) *Run {
+func (f *Temporal) Job(id string) *Run { return f.add(id, workflows.ModifyVideoName, Request) }
+
+// Batch adds an open batch.
+func (f *Temporal) Batch(id string, input batches.Input) *Run {
+	return f.add(id, batches.ModifyVideosName, input)
+}
+
+func (f *Temporal) add(id, workflow string, input any) *Run {
 	added := &Run{
-		ID: id, RunID: "run-of-" + id, Type: workflows.ModifyVideoName, TaskQueue: "lumaflow",
+		ID: id, RunID: "run-of-" + id, Type: workflow, TaskQueue: "lumaflow",
 		Status:  enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		Started: time.Now(),
-		History: NewHistory(f.t, Request),
+		History: NewHistory(f.t, input),
 		ended:   make(chan struct{}),
 	}
 	f.mu.Lock()
@@ -138,11 +149,18 @@ func (r startedRun) GetRunID() string { return r.runID }
 
 // ExecuteWorkflow records a start and calls OnStart.
 func (f *Temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error) {
-	require.Equal(f.t, workflows.ModifyVideoName, workflow)
 	require.Len(f.t, args, 1)
 	f.mu.Lock()
 	f.Starts = append(f.Starts, options)
-	f.Inputs = append(f.Inputs, args[0].(workflows.ModifyVideoInput))
+	job, isJob := args[0].(workflows.ModifyVideoInput)
+	batch, _ := args[0].(batches.Input)
+	if isJob {
+		require.Equal(f.t, workflows.ModifyVideoName, workflow)
+		f.Inputs = append(f.Inputs, job)
+	} else {
+		require.Equal(f.t, batches.ModifyVideosName, workflow)
+		f.BatchInputs = append(f.BatchInputs, batch)
+	}
 	runID := fmt.Sprintf("new-run-%d", len(f.Starts))
 	var err error
 	if len(f.StartErrors) > 0 {
@@ -152,15 +170,17 @@ func (f *Temporal) ExecuteWorkflow(_ context.Context, options client.StartWorkfl
 	if err != nil {
 		return nil, err
 	}
-	if f.OnStart != nil {
-		f.OnStart(options.ID, args[0].(workflows.ModifyVideoInput))
+	switch {
+	case isJob && f.OnStart != nil:
+		f.OnStart(options.ID, job)
+	case !isJob && f.OnBatch != nil:
+		f.OnBatch(options.ID, batch)
 	}
 	return startedRun{runID: runID}, nil
 }
 
 // QueryWorkflow returns the answer of a run.
 func (f *Temporal) QueryWorkflow(ctx context.Context, id, _, query string, _ ...any) (converter.EncodedValue, error) {
-	require.Equal(f.t, workflows.StatusQuery, query)
 	_, bounded := ctx.Deadline()
 	require.True(f.t, bounded, "a query without a time limit")
 	f.mu.Lock()
@@ -170,26 +190,22 @@ func (f *Temporal) QueryWorkflow(ctx context.Context, id, _, query string, _ ...
 	if err != nil {
 		return nil, err
 	}
-	if found.Answer == nil {
+	var status any
+	switch {
+	case found.Type == workflows.ModifyVideoName && found.Answer != nil:
+		require.Equal(f.t, workflows.StatusQuery, query)
+		status, err = found.Answer()
+	case found.Type == batches.ModifyVideosName && found.Progress != nil:
+		require.Equal(f.t, batches.ProgressQuery, query)
+		status, err = found.Progress()
+	default:
 		return nil, serviceerror.NewDeadlineExceeded("context deadline exceeded")
 	}
-	status, err := found.Answer()
 	if err != nil {
 		return nil, err
 	}
 	payloads, err := converter.GetDefaultDataConverter().ToPayloads(status)
 	return client.NewValue(payloads), err
-}
-
-// CancelWorkflow records a cancellation, which a test carries out.
-func (f *Temporal) CancelWorkflow(_ context.Context, id, runID string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if _, err := f.find(id); err != nil {
-		return err
-	}
-	f.Cancels = append(f.Cancels, id+"/"+runID)
-	return nil
 }
 
 // TerminateWorkflow terminates a run.
@@ -212,17 +228,21 @@ func (f *Temporal) TerminateWorkflow(_ context.Context, id, runID, reason string
 
 // UpdateWorkflow calls Update of a run.
 func (f *Temporal) UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
-	require.Equal(f.t, workflows.ResolveUpdate, options.UpdateName)
 	f.mu.Lock()
 	found, err := f.find(options.WorkflowID)
 	f.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
+	if found.Type == batches.ModifyVideosName && found.BatchUpdate != nil {
+		progress, err := found.BatchUpdate(options.UpdateName, options.Args...)
+		return updateHandle{answer: progress, err: err}, nil
+	}
 	if found.Update == nil {
 		<-ctx.Done()
 		return nil, client.NewWorkflowUpdateServiceTimeoutOrCanceledError(ctx.Err())
 	}
+	require.Equal(f.t, workflows.ResolveUpdate, options.UpdateName)
 	answer, err := found.Update(options.Args[0].(workflows.Resolution))
 	return updateHandle{answer: answer, err: err}, nil
 }
@@ -234,8 +254,11 @@ type updateHandle struct {
 }
 
 func (h updateHandle) Get(_ context.Context, into any) error {
-	if status, ok := h.answer.(workflows.Status); ok {
-		*into.(*workflows.Status) = status
+	switch answer := h.answer.(type) {
+	case workflows.Status:
+		*into.(*workflows.Status) = answer
+	case batches.Progress:
+		*into.(*batches.Progress) = answer
 	}
 	return h.err
 }

@@ -26,6 +26,9 @@ type Opened struct {
 	// Hashes means that PutVideo reads the source and rejects another SHA-256. A
 	// file that is only renamed was hashed by its caller.
 	Hashes bool
+	// Keeps means that PutVideo does not write a video that is stored with the same
+	// bytes. A store without it replaces that one.
+	Keeps bool
 }
 
 // Contract runs the tests that every store passes, each with a new store.
@@ -83,6 +86,13 @@ func putVideo(t *testing.T, opened Opened) {
 	_, err = opened.PutVideo(t.Context(), Name, same)
 	require.NoError(t, err)
 	assert.Equal(t, "anothEr encoding", Read(t, opened, Name))
+	if opened.Keeps {
+		// Other bytes than the source declares would fail a write.
+		require.NoError(t, os.WriteFile(same.Path, []byte("an0ther encoding"), 0o600))
+		_, err = opened.PutVideo(t.Context(), Name, same)
+		require.NoError(t, err, "a video that is stored is not written again")
+		assert.Equal(t, "anothEr encoding", Read(t, opened, Name))
+	}
 	_, err = opened.PutVideo(t.Context(), "empty.mp4", opened.source(t, ""))
 	require.NoError(t, err)
 	assert.Equal(t, []store.Entry{{Name: "empty.mp4"}, {Name: Name, Bytes: 16}}, List(t, opened))

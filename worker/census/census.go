@@ -21,6 +21,7 @@ import (
 	"lumaflow/internal/telemetry/metrics"
 	"lumaflow/starter"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 const (
@@ -53,6 +54,7 @@ type Jobs interface {
 	List(ctx context.Context, filter starter.Filter) (entries []starter.Entry, more bool, err error)
 	Count(ctx context.Context, filter starter.Filter) (int, error)
 	AtRisk(ctx context.Context, filter starter.RiskFilter) (starter.Risks, error)
+	OpenBatches(ctx context.Context, taskQueue string) ([]batches.Progress, error)
 }
 
 // Pollers finds workers that poll the task queue. pollers.Queue is one.
@@ -152,6 +154,9 @@ func (c *Census) Count(ctx context.Context) error {
 	if err := c.countOpen(ctx); err != nil {
 		return fmt.Errorf("count the open jobs: %w", err)
 	}
+	if err := c.countBatches(ctx); err != nil {
+		return fmt.Errorf("count the open batches: %w", err)
+	}
 	if c.counts%mediaEvery == 0 || c.mediaAt.IsZero() {
 		if err := c.countMedia(ctx); err != nil {
 			return err
@@ -230,6 +235,8 @@ func (c *Census) forget(openAge, mediaAge time.Duration) {
 		metrics.Jobs.Forget(c.options.Metrics)
 		metrics.ChargesUnresolved.Forget(c.options.Metrics)
 		metrics.OldestJob.Forget(c.options.Metrics)
+		metrics.Batches.Forget(c.options.Metrics)
+		metrics.BatchJobs.Forget(c.options.Metrics)
 	}
 	if !c.mediaAt.IsZero() && c.options.Now().Sub(c.mediaAt) > mediaAge {
 		c.mediaAt = time.Time{}

@@ -17,6 +17,7 @@ import (
 	"lumaflow/test/metricstest"
 	"lumaflow/worker/census"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
@@ -33,6 +34,9 @@ type jobs struct {
 	open []job
 	// err fails every list, riskErr every search for videos at risk.
 	err, riskErr error
+	// batches are the open batches, batchErr fails their list.
+	batches  []batches.Progress
+	batchErr error
 	// listed, counted and filtered record the requests for open jobs.
 	listed, counted int
 	filtered        starter.Filter
@@ -64,6 +68,10 @@ func (j *jobs) AtRisk(_ context.Context, filter starter.RiskFilter) (starter.Ris
 	defer j.mu.Unlock()
 	j.searches, j.filter = j.searches+1, filter
 	return starter.Risks{Found: j.found}, j.riskErr
+}
+
+func (j *jobs) OpenBatches(context.Context, string) ([]batches.Progress, error) {
+	return j.batches, j.batchErr
 }
 
 func expiring(at time.Time) starter.Risk {

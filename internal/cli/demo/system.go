@@ -95,7 +95,7 @@ func start(ctx context.Context, c *Command, streams command.Streams) (_ *system,
 	if s.server, err = devserver.Start(ctx, devserver.Options{
 		UI:                true,
 		UIPort:            c.UIPort,
-		KeywordAttributes: []string{workflows.StageAttribute, workflows.TaskIDAttribute},
+		KeywordAttributes: workflows.SearchAttributes,
 		Progress:          streams.Err,
 		Log:               s.logFile,
 		Logger:            logger,

@@ -134,10 +134,10 @@ func TestAttributes(t *testing.T) {
 			w.temporal.adding = refusal
 		}
 	}
-	const tcld = "`tcld namespace search-attributes add --namespace studio --search-attribute LumaStage=Keyword --search-attribute LumaTaskId=Keyword`"
+	const tcld = "`tcld namespace search-attributes add --namespace studio --search-attribute LumaStage=Keyword --search-attribute LumaTaskId=Keyword --search-attribute LumaBatch=Keyword`"
 	run(t, []defect{
-		{"missing", lacking, []want{{"attributes", doctor.Warn, "lacks LumaStage and LumaTaskId"}}},
-		{"created", fixing(nil), []want{{"attributes", doctor.OK, "created LumaStage and LumaTaskId"}}},
+		{"missing", lacking, []want{{"attributes", doctor.Warn, "lacks LumaStage and LumaTaskId and LumaBatch"}}},
+		{"created", fixing(nil), []want{{"attributes", doctor.OK, "created LumaStage and LumaTaskId and LumaBatch"}}},
 		{"the other is created", func(w *world) {
 			delete(w.temporal.attributes, "LumaTaskId")
 			w.settings.Fix = true
@@ -157,11 +157,11 @@ func TestAttributes(t *testing.T) {
 	fixing(nil)(w)
 	_, err := w.examine()
 	require.NoError(t, err)
-	assert.Equal(t, []string{"LumaStage", "LumaTaskId"}, w.temporal.added)
+	assert.Equal(t, []string{"LumaBatch", "LumaStage", "LumaTaskId"}, w.temporal.added)
 	findings, err := w.examine()
 	require.NoError(t, err)
 	assert.Contains(t, findings["attributes"].Message, "can be found")
-	assert.Len(t, w.temporal.added, 2, "existing attributes are not created")
+	assert.Len(t, w.temporal.added, 3, "existing attributes are not created")
 }
 
 func TestWorkers(t *testing.T) {

@@ -212,7 +212,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t,
 		temporal: &temporal{
-			attributes: map[string]enumspb.IndexedValueType{"LumaStage": enumspb.INDEXED_VALUE_TYPE_KEYWORD, "LumaTaskId": enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+			attributes: map[string]enumspb.IndexedValueType{"LumaStage": enumspb.INDEXED_VALUE_TYPE_KEYWORD, "LumaTaskId": enumspb.INDEXED_VALUE_TYPE_KEYWORD, "LumaBatch": enumspb.INDEXED_VALUE_TYPE_KEYWORD},
 			queues:     map[string]*workflowservice.DescribeTaskQueueResponse{jobs: polled(now), others: polled(now), submissions: polled(now)},
 		},
 		signals: &signals{err: serviceerror.NewNotFound("workflow not found for ID")},

@@ -1,149 +1,178 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/dustin/go-humanize/english"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/oneline"
 	"lumaflow/starter"
-	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
-// BatchCommand runs many jobs.
+// BatchCommand runs many jobs as one batch, and controls batches.
 type BatchCommand struct {
-	File        string `arg:"" name:"file" help:"JSON Lines: one job a line. - reads standard input."`
-	AtOnce      int    `default:"200" placeholder:"N" help:"Greatest number of open jobs (${default})."`
-	RetryFailed bool   `help:"Also restart jobs for which kie.ai made no video: each is a new, paid task."`
-	batchFlags  `embed:""`
+	Run            BatchRunCommand            `cmd:"" default:"withargs" help:"Run the jobs of a file. The word run may be left out."`
+	Status         BatchStatusCommand         `cmd:"" help:"Show a batch."`
+	Pause          BatchPauseCommand          `cmd:"" help:"Start no more jobs until resume; open jobs continue."`
+	Resume         BatchResumeCommand         `cmd:"" help:"Continue after pause."`
+	Stop           BatchStopCommand           `cmd:"" help:"Start no more jobs; the batch ends when the open ones have."`
+	Retry          BatchRetryCommand          `cmd:"" help:"Run what failed once more."`
+	SetConcurrency BatchSetConcurrencyCommand `cmd:"" help:"Set the greatest number of open jobs."`
 }
 
-// Help documents the file and the repetition of a batch.
-func (BatchCommand) Help() string {
-	return `Each line is a JSON object with the fields of a job (prompt, videoUrl, watermark, taskId, name, recoveryWindow,
-deadline, onUnknownSubmit) and an optional key, which makes another job of the same request. The whole file is checked
-before the first job starts.
+// Help documents the file, the identity of a batch and its limits.
+func (BatchCommand) Help() string { return batchHelp }
 
-The same file twice is the same jobs: completed ones are not repeated, open ones are watched. A job whose generation
-failed was paid, so it restarts only with --retry-failed. At most --at-once jobs are open at the same time; the others
-start as these end. Ctrl-C and --timeout end the watching and start no more jobs; started jobs continue, and the same
-command resumes the batch. The exit code is 0 only if all jobs have completed.
+const batchHelp = `A file has one job a line: JSON Lines with the fields of a job (prompt, videoUrl, watermark, taskId, name,
+recoveryWindow, deadline, onUnknownSubmit) and an optional key, which makes another job of the same request; or CSV
+with these names as its header. Limits: 100,000 jobs, 64 MiB. The whole file is checked before anything starts.
+
+The batch runs in the workers: Ctrl-C and --timeout end the watching only, and the same command continues it. The
+same file twice is the same batch, and the same request is the same job: what is done or open is found, not paid again.
+The exit code is 0 only if all jobs have their videos. The results are in <batch>.results.jsonl beside the videos, one
+line for each line of the file.
+
+--plan shows what the batch would do and starts nothing. --budget, --canary and --max-failure-rate stop a batch; its
+open jobs continue. A job for which kie.ai made no video was paid: only --retry-failed and batch retry run it again.
+lumaflow batch run --help lists the flags.
+
+Up to 500 lines are sent to Temporal. A larger file is stored in OUTPUT_URL, which must be that of the workers. A file
+with the name of a command, such as status, is ./status.
 
 ` + command.TemporalHelp + `
 
 Examples:
-  lumaflow batch shots.jsonl
-  lumaflow batch shots.jsonl --retry-failed --json
-  generate-shots | lumaflow batch -
+  lumaflow batch shots.jsonl --plan --price-per-job 0.35
+  lumaflow batch shots.csv --budget 200 --canary 5 --max-failure-rate 0.2
+  generate-shots | lumaflow batch - --detach
+  lumaflow batch status batch-0123456789abcdef0123456789abcdef --watch
+  lumaflow batch pause batch-0123456789abcdef0123456789abcdef
+  lumaflow batch set-concurrency batch-0123456789abcdef0123456789abcdef 20
+  lumaflow batch retry batch-0123456789abcdef0123456789abcdef
 
 with shots.jsonl such as:
   {"prompt":"Turn the street into a snowy winter night","videoUrl":"https://cdn.example.org/1.mp4"}
   {"prompt":"Make it look like an oil painting","videoUrl":"https://cdn.example.org/2.mp4","name":"oil","key":"take-2"}`
+
+// BatchRunCommand starts a batch, or finds it, and watches it.
+type BatchRunCommand struct {
+	File             string  `arg:"" name:"file" help:"JSON Lines, or CSV under a name such as shots.csv: a path or the URL of an object. - reads standard input."`
+	CSV              bool    `name:"csv" help:"The file is CSV, whatever its name is."`
+	Concurrency      int     `aliases:"at-once" default:"100" placeholder:"N" help:"Greatest number of open jobs (${default})."`
+	Budget           int     `placeholder:"N" help:"Greatest number of paid submissions of the batch, in all its runs."`
+	Canary           int     `placeholder:"N" help:"Start more than the first N jobs only when these have their videos."`
+	MaxFailureRate   float64 `placeholder:"RATE" help:"Stop if more than this part of the last 50 jobs has no video, such as 0.2."`
+	RetryFailed      bool    `help:"Also restart jobs for which kie.ai made no video: each is a new, paid task."`
+	Plan             bool    `help:"Show what the batch would do, and start nothing."`
+	PricePerJob      float64 `placeholder:"PRICE" help:"Price of one job for --plan."`
+	SubmitsPerSecond float64 `env:"SUBMITS_PER_SECOND" default:"2" placeholder:"RATE" help:"Submissions a second of the workers, for --plan (${default})."`
+	Key              string  `placeholder:"NAME" help:"Part of the batch's id: the same file with another key is another batch of the same jobs."`
+	ID               string  `name:"id" placeholder:"ID" help:"Workflow id of the batch, instead of the one derived from the file and the key."`
+	Detach           bool    `help:"Start the batch, print its id and do not watch it."`
+	OutputURL        string  `env:"OUTPUT_URL" default:"./videos" help:"The output of the workers, for files of more than 500 lines: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
+	watchFlags       `embed:""`
+	queueFlags       `embed:""`
+	connection       `embed:""`
 }
 
-// Run checks the whole file before it dials, then runs the jobs.
-func (c *BatchCommand) Run(ctx context.Context, streams command.Streams) error {
-	orders, repeated, err := c.request(ctx, streams.In)
+// Help is that of the whole command.
+func (BatchRunCommand) Help() string { return batchHelp }
+
+// Run checks the whole file before it dials, then runs the batch.
+func (c *BatchRunCommand) Run(ctx context.Context, streams command.Streams) error {
+	request, err := c.request(ctx, streams.In)
 	if err != nil {
 		return err
 	}
 	return c.connected(ctx, streams, starter.Options{TaskQueue: c.TaskQueue}, func(s *starter.Starter) error {
-		return c.run(ctx, s, orders, repeated, streams)
+		return c.run(ctx, s, request, streams)
 	})
 }
 
-func (c *BatchCommand) run(ctx context.Context, s *starter.Starter, orders []starter.Order, repeated int, streams command.Streams) error {
-	message(streams.Err, "%s, at most %d open at the same time", english.Plural(len(orders), "job", ""), c.AtOnce)
-	if repeated > 0 {
-		message(streams.Err, "lines that repeat others are the same jobs: %d left out; for another, paid take give a line a key", repeated)
+func (c *BatchRunCommand) run(ctx context.Context, s *starter.Starter, request batchRequest, streams command.Streams) error {
+	if request.file.Duplicates > 0 {
+		message(streams.Err, "lines that repeat others are the same jobs: %d left out; for another, paid take give a line a key", request.file.Duplicates)
 	}
-	options := starter.BatchOptions{AtOnce: c.AtOnce, RetryFailed: c.RetryFailed}
-	return c.batchFlags.run(ctx, s, orders, options, streams, retryHint)
-}
-
-// retryHint counts the jobs whose generation failed and names the flag that restarts
-// them.
-func retryHint(outcomes []starter.Outcome) string {
-	failed := 0
-	for _, outcome := range outcomes {
-		if outcome.Failure != nil && outcome.Failure.Type == workflows.GenerationFailed {
-			failed++
-		}
+	if c.Plan {
+		return c.plan(ctx, s, request, streams)
 	}
-	if failed == 0 {
-		return ""
+	if err := request.place(ctx, c.OutputURL); err != nil {
+		return err
 	}
-	return fmt.Sprintf("; kie.ai made no video for %d of them: the same command with --retry-failed restarts those, each as a new, paid task", failed)
-}
-
-// request checks the flags and reads the file.
-func (c *BatchCommand) request(ctx context.Context, stdin io.Reader) (orders []starter.Order, repeated int, err error) {
-	if err := c.check(c.AtOnce); err != nil {
-		return nil, 0, err
-	}
-	return readBatch(ctx, c.File, stdin)
-}
-
-// readBatch reads one job from each line. Lines with the same request and key are
-// one job, that of the first. Errors are usage errors.
-func readBatch(ctx context.Context, path string, stdin io.Reader) (orders []starter.Order, repeated int, err error) {
-	byID := map[string]int{}
-	err = readLines(ctx, path, stdin, func(number int, line []byte) error {
-		order, err := parseOrder(line)
-		if err != nil {
-			return err
-		}
-		order.Line = number
-		id := starter.JobID(order.Input, order.Key)
-		index, repeats := byID[id]
-		switch {
-		case repeats && orders[index].Input != order.Input:
-			return fmt.Errorf("it is the same job as line %d but differs in how it is run; give it a key of its own for another, paid take", orders[index].Line)
-		case repeats:
-			repeated++
-			return nil
-		case len(orders) == maxOrders:
-			return fmt.Errorf("these are more than %d jobs: split the file", maxOrders)
-		}
-		byID[id] = len(orders)
-		orders = append(orders, order)
-		return nil
-	})
+	started, err := s.StartBatch(ctx, request.BatchRequest)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	if len(orders) == 0 {
-		return nil, 0, command.Usagef("%s holds no job: write one JSON object a line", sourceName(path))
+	c.announce(ctx, s, started, request.file.Jobs(), streams)
+	if c.Detach {
+		if c.JSON {
+			return command.WriteJSON(streams.Out, started.BatchReport)
+		}
+		_, err := fmt.Fprintln(streams.Out, started.WorkflowID)
+		return err
 	}
-	return orders, repeated, nil
+	return c.watchBatch(ctx, s, started.WorkflowID, request.file.Jobs(), streams)
 }
 
-// parseOrder reads one job: the fields of a job's input, and key.
-func parseOrder(line []byte) (starter.Order, error) {
-	var order starter.Order
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(line, &fields); err != nil || fields == nil {
-		// The errors of ParseInput describe the input, those of Unmarshal Go types.
-		_, err := workflows.ParseInput(line)
-		if err == nil {
-			err = errors.New("the input is malformed")
-		}
-		return order, fmt.Errorf("%w (one JSON object a line is expected)", err)
+// announce prints whether the batch was started.
+func (c *BatchRunCommand) announce(ctx context.Context, s *starter.Starter, started starter.Batch, jobs int, streams command.Streams) {
+	id := oneline.Clean(started.WorkflowID)
+	switch {
+	case !started.State.Open():
+		message(streams.Err, "batch %s is done already, nothing was started", id)
+	case started.Existing:
+		message(streams.Err, "batch %s is under way already, with the settings of its start; nothing was started", id)
+	case started.Again:
+		message(streams.Err, "batch %s had ended and is started again: %s, of which those with videos are found; see it with: lumaflow batch status %s", id, english.Plural(jobs, "job", ""), id)
+	default:
+		message(streams.Err, "batch %s is started: %s, at most %d open at the same time; see it with: lumaflow batch status %s", id, english.Plural(jobs, "job", ""), cmp.Or(c.Concurrency, batches.DefaultConcurrency), id)
 	}
-	if key, given := fields["key"]; given {
-		if err := json.Unmarshal(key, &order.Key); err != nil {
-			return order, errors.New("key is not a string")
+	if started.State.Open() {
+		if note := s.NoWorker(ctx); note != "" {
+			message(streams.Err, "%s", note)
 		}
-		delete(fields, "key")
 	}
-	rest, err := json.Marshal(fields)
+}
+
+// plan prints what the batch would do.
+func (c *BatchRunCommand) plan(ctx context.Context, s *starter.Starter, request batchRequest, streams command.Streams) error {
+	plan, err := s.PlanBatch(ctx, request.file, c.RetryFailed)
 	if err != nil {
-		return order, err
+		return err
 	}
-	order.Input, err = workflows.ParseInput(rest)
-	return order, err
+	planned := c.planned(request.ID, plan)
+	if c.JSON {
+		return command.WriteJSON(streams.Out, planned)
+	}
+	return planned.write(streams.Out)
+}
+
+// watchBatch shows a batch until it is over and prints its end. The error counts the
+// jobs without a video.
+func (f *watchFlags) watchBatch(ctx context.Context, s *starter.Starter, id string, jobs int, streams command.Streams) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout(), errTimeout)
+	defer cancel()
+	display := newCountsDisplay(streams.Err, jobs)
+	report, err := s.WatchBatch(ctx, id, func(report starter.BatchReport) { display.Show(countsOfBatch(report, jobs)) })
+	display.Close()
+	clean := oneline.Clean(id)
+	if stop := stopText(ctx, err, "watching", f.timeout()); stop != "" {
+		err = fmt.Errorf("%s: batch %s continues by itself; watch it again with: lumaflow batch status %s --watch", stop, clean, clean)
+	} else if err == nil {
+		err = batchError(report)
+	}
+	if report.Result != nil && report.Result.Failed > 0 {
+		writeFailures(ctx, streams.Err, *report.Result)
+	}
+	if f.JSON {
+		return cmp.Or(command.WriteJSON(streams.Out, report), err)
+	}
+	if report.State.Open() || report.State == starter.StateUnknown {
+		return err
+	}
+	return cmp.Or(writeBatch(streams.Out, report), err)
 }

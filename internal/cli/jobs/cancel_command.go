@@ -14,6 +14,8 @@ import (
 // CancelCommand cancels a job.
 type CancelCommand struct {
 	ID         string `arg:"" help:"Workflow id of the job."`
+	Reason     string `placeholder:"TEXT" help:"Reason, for the history of the job and its status; not encrypted, at most 500 bytes."`
+	person     `embed:""`
 	connection `embed:""`
 }
 
@@ -24,20 +26,34 @@ and can be collected later with lumaflow submit --task-id.
 
 ` + command.TemporalHelp + `
 
-Example:
-  lumaflow cancel luma-0123456789abcdef0123456789abcdef`
+Examples:
+  lumaflow cancel luma-0123456789abcdef0123456789abcdef
+  lumaflow cancel shot-7 --reason "wrong clip" --as ann`
 }
 
 // Run cancels the job and prints what is left of it.
 func (c *CancelCommand) Run(ctx context.Context, streams command.Streams) error {
-	if err := checkID(c.ID); err != nil {
+	by, reason, err := c.request()
+	if err != nil {
 		return err
 	}
-	return c.connected(ctx, streams, starter.Options{}, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
+	return c.connected(ctx, streams, starter.Options{}, func(s *starter.Starter) error { return c.run(ctx, s, by, reason, streams) })
 }
 
-func (c *CancelCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	cancellation, err := s.Cancel(ctx, c.ID)
+// request checks the arguments.
+func (c *CancelCommand) request() (by, reason string, err error) {
+	if err := checkID(c.ID); err != nil {
+		return "", "", err
+	}
+	if reason = oneline.Clean(c.Reason); len(reason) > maxReason {
+		return "", "", command.Usagef("--reason has %d bytes: give at most %d", len(reason), maxReason)
+	}
+	by, err = c.name()
+	return by, reason, err
+}
+
+func (c *CancelCommand) run(ctx context.Context, s *starter.Starter, by, reason string, streams command.Streams) error {
+	cancellation, err := s.Cancel(ctx, c.ID, by, reason)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/cli/jobs"
+	"lumaflow/internal/command"
 	"lumaflow/starter"
 	"lumaflow/test/startertest"
 	"lumaflow/workflows"
@@ -93,7 +95,7 @@ func TestCancel(t *testing.T) {
 				}
 				began := time.Now()
 				streams, out, messages := newStreams("")
-				err := (&jobs.CancelCommand{ID: jobID}).RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+				err := cancelAs("", "").RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
 				require.Equal(t, test.took, time.Since(began))
 				require.Len(t, fake.Cancels, test.requests)
 				require.Empty(t, out.String())
@@ -105,5 +107,57 @@ func TestCancel(t *testing.T) {
 				require.NoError(t, err)
 			})
 		})
+	}
+}
+
+func cancelAs(person, reason string) *jobs.CancelCommand {
+	cancel := &jobs.CancelCommand{ID: jobID, Reason: reason}
+	cancel.As = person
+	return cancel
+}
+
+// The history has the reason and the person, and the status shows them.
+func TestCancelReason(t *testing.T) {
+	for name, test := range map[string]struct{ person, reason, wantBy, wantReason, shown string }{
+		"given":      {"ann", "wrong\x1b clip\n", `^ann$`, "wrong clip", "requested by ann: wrong clip, 1s ago"},
+		"defaults":   {"", "", `^.+@.+$`, "", "requested by "},
+		"a bad name": {"ann\nboss", "", `^ann boss$`, "", "requested by ann boss, "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := startertest.New(t)
+				fake.HasWorker = true
+				job := fake.Job(jobID).Answers(workflows.Status{Stage: workflows.StageWaiting})
+				time.AfterFunc(time.Second, func() {
+					fake.Do(func() { job.History.EndCanceled(cancelled); job.End(statusCanceled, time.Minute) })
+				})
+				s := starter.New(fake, starter.Options{Namespace: "studio"})
+				streams, out, _ := newStreams("")
+				require.NoError(t, cancelAs(test.person, test.reason).RunOn(t.Context(), s, streams))
+				require.Len(t, fake.Cancels, 1)
+				require.Regexp(t, test.wantBy, fake.Cancels[0].GetIdentity())
+				require.Equal(t, test.wantReason, fake.Cancels[0].GetReason())
+				require.Equal(t, "studio", fake.Cancels[0].GetNamespace())
+				require.Equal(t, job.RunID, fake.Cancels[0].GetWorkflowExecution().GetRunId())
+				require.NotEmpty(t, fake.Cancels[0].GetRequestId())
+
+				report, err := s.Status(t.Context(), jobID)
+				require.NoError(t, err)
+				require.Equal(t, test.wantReason, report.CancelRequest.Reason)
+				require.NoError(t, (&jobs.StatusCommand{ID: jobID}).RunOn(t.Context(), s, streams))
+				require.Contains(t, out.String(), test.shown)
+			})
+		})
+	}
+}
+
+func TestLongReasonsAreUsageErrors(t *testing.T) {
+	long := strings.Repeat("x", 501)
+	for _, wrong := range []*jobs.CancelCommand{cancelAs("", long), cancelAs(long, ""), {ID: ""}} {
+		fake := startertest.New(t)
+		streams, _, _ := newStreams("")
+		err := wrong.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+		require.Equal(t, command.ExitUsage, command.ExitCode(err), "%v", err)
+		require.Empty(t, fake.Cancels)
 	}
 }

@@ -37,6 +37,16 @@ func parse(t *testing.T, args ...string) (commandLine, error) {
 	return line, err
 }
 
+// runLine parses and runs a command line, as main does.
+func runLine(t *testing.T, streams command.Streams, args ...string) error {
+	t.Helper()
+	parser, err := kong.New(&commandLine{}, kong.Writers(io.Discard, io.Discard), kong.BindTo(t.Context(), (*context.Context)(nil)), kong.Bind(streams))
+	require.NoError(t, err)
+	chosen, err := parser.Parse(args)
+	require.NoError(t, err)
+	return chosen.Run()
+}
+
 func TestFlags(t *testing.T) {
 	t.Setenv("TASK_QUEUE", "studio")
 	line, err := parse(t, "submit", "--prompt", "p", "--video", video, "--task-id", "t", "--recovery-window", "1m",
@@ -66,7 +76,24 @@ func TestFlags(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 50, line.List.Limit)
 
-	for _, wrong := range [][]string{{"list", "--open", "--failed"}, {"list", "--open", "--at-risk"}, {"batch"}, {"batch", "a", "b"}, {"wait"}, {"status"}, {"status", "a", "b"}, {"wait", "a", "--timeout", "soon"}} {
+	for _, start := range [][]string{{"batch", "shots.jsonl", "--at-once", "5", "--budget", "7"}, {"batch", "--budget", "7", "--concurrency=5", "shots.jsonl"}, {"batch", "run", "shots.jsonl", "--concurrency", "5", "--budget=7"}} {
+		line, err = parse(t, start...)
+		require.NoError(t, err, "%v", start)
+		require.Equal(t, "shots.jsonl", line.Batch.Run.File)
+		require.Equal(t, 5, line.Batch.Run.Concurrency)
+		require.Equal(t, 7, line.Batch.Run.Budget)
+	}
+	line, err = parse(t, "batch", "./status")
+	require.NoError(t, err)
+	require.Equal(t, "./status", line.Batch.Run.File, "a file with the name of a command")
+	line, err = parse(t, "batch", "status", "b-1", "--watch")
+	require.NoError(t, err)
+	require.Equal(t, "b-1", line.Batch.Status.ID)
+	line, err = parse(t, "batch", "set-concurrency", "b-1", "20")
+	require.NoError(t, err)
+	require.Equal(t, 20, line.Batch.SetConcurrency.Number)
+
+	for _, wrong := range [][]string{{"list", "--open", "--failed"}, {"list", "--open", "--at-risk"}, {"batch"}, {"batch", "a", "b"}, {"batch", "status"}, {"batch", "set-concurrency", "b"}, {"wait"}, {"status"}, {"status", "a", "b"}, {"wait", "a", "--timeout", "soon"}} {
 		_, err = parse(t, wrong...)
 		require.Error(t, err, "%v", wrong)
 	}

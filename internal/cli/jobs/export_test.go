@@ -14,18 +14,18 @@ import (
 
 // Unexported names that the tests use.
 var (
-	WriteReport   = writeReport
-	WriteEntries  = writeEntries
-	WriteResults  = writeResults
-	WriteOutcomes = writeOutcomes
-	WriteRisks    = writeRisks
-	ReadBatch     = readBatch
-	ReadTasks     = readTasks
+	WriteReport  = writeReport
+	WriteEntries = writeEntries
+	WriteResults = writeResults
+	WriteRisks   = writeRisks
+	WriteBatch   = writeBatch
+	BatchError   = batchError
+	ReadTasks    = readTasks
 )
 
 const (
-	TallyInterval = tallyInterval
-	MaxFile       = maxFile
+	CountsInterval = countsInterval
+	MaxFile        = maxFile
 )
 
 // Terminal returns the display for terminals on any writer.
@@ -33,14 +33,18 @@ func Terminal(out io.Writer, width int, ids ...string) Display[starter.Progress]
 	return newBars(out, ids, mpb.WithWidth(width), mpb.WithAutoRefresh())
 }
 
-// BatchDisplay returns the display of a batch for pipes, BatchTerminal the one
-// for terminals.
-func BatchDisplay(out io.Writer, total int) Display[starter.Tally] {
-	return newBatchDisplay(out, total)
-}
+// Counts is the progress of many jobs.
+type Counts = counts
 
-func BatchTerminal(out io.Writer, width, total int) Display[starter.Tally] {
-	return newBatchBar(out, total, mpb.WithWidth(width), mpb.WithAutoRefresh())
+// NewCounts returns counts; the fields are unexported.
+func NewCounts(ended, total int, text, note string) Counts { return counts{ended, total, text, note} }
+
+// CountsDisplay returns the display of many jobs for pipes, CountsTerminal the one for
+// terminals.
+func CountsDisplay(out io.Writer, total int) Display[Counts] { return newCountsDisplay(out, total) }
+
+func CountsTerminal(out io.Writer, width, total int) Display[Counts] {
+	return newCountsBar(out, total, mpb.WithWidth(width), mpb.WithAutoRefresh())
 }
 
 // UploadTerminal returns the display of an upload for terminals.
@@ -80,7 +84,11 @@ func (c *WaitCommand) RunOn(ctx context.Context, s *starter.Starter, streams com
 }
 
 func (c *CancelCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.run(ctx, s, streams)
+	by, reason, err := c.request()
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, s, by, reason, streams)
 }
 
 func (c *ResolveCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
@@ -92,17 +100,47 @@ func (c *ResolveCommand) RunOn(ctx context.Context, s *starter.Starter, streams 
 }
 
 func (c *RescueCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	orders, repeated, err := c.request(ctx, streams.In)
+	tasks, repeated, err := c.request(ctx, streams.In)
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, s, orders, repeated, streams)
+	return c.run(ctx, s, tasks, repeated, streams)
 }
 
-func (c *BatchCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	orders, repeated, err := c.request(ctx, streams.In)
+func (c *BatchRunCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
+	request, err := c.request(ctx, streams.In)
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, s, orders, repeated, streams)
+	return c.run(ctx, s, request, streams)
+}
+
+func (c *BatchStatusCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
+	return c.run(ctx, s, streams)
+}
+
+func (c *BatchPauseCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
+	return c.run(ctx, s, streams)
+}
+
+func (c *BatchResumeCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
+	return c.run(ctx, s, streams)
+}
+
+func (c *BatchStopCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
+	return c.run(ctx, s, streams)
+}
+
+func (c *BatchRetryCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
+	return c.run(ctx, s, streams)
+}
+
+func (c *BatchSetConcurrencyCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
+	return c.run(ctx, s, streams)
+}
+
+// Request is the batch that the flags describe, without a connection.
+func (c *BatchRunCommand) Request(ctx context.Context, stdin io.Reader) (starter.BatchRequest, starter.BatchFile, error) {
+	request, err := c.request(ctx, stdin)
+	return request.BatchRequest, request.file, err
 }

@@ -7,19 +7,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"unicode/utf8"
-
-	"github.com/dustin/go-humanize/english"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/manifest"
 	"lumaflow/internal/oneline"
 )
 
 const (
-	// maxFile and maxLine bound a file of jobs in bytes, maxOrders in jobs.
-	maxFile   = 64 << 20
-	maxLine   = 1 << 20
-	maxOrders = 100_000
+	// maxFile bounds a file of jobs in bytes, maxOrders in jobs.
+	maxFile   = manifest.MaxBytes
+	maxOrders = manifest.MaxLines
 )
 
 // sourceName is the name of a file, or standard input for -.
@@ -35,44 +32,27 @@ func sourceName(path string) string {
 // error that names the first such line and counts the others.
 func readLines(ctx context.Context, path string, stdin io.Reader, read func(number int, line []byte) error) error {
 	data, err := readFile(ctx, path, stdin, maxFile)
+	if err != nil {
+		return fileError(path, err)
+	}
+	err = manifest.Lines(bytes.NewReader(data), read)
+	if problems, wrong := errors.AsType[*manifest.Problems](err); wrong {
+		return command.Usagef("%s %w; nothing is started", sourceName(path), problems)
+	}
+	return err
+}
+
+// fileError describes the failure of readFile. Errors about the file are usage errors.
+func fileError(path string, err error) error {
 	switch name := sourceName(path); {
+	case err == nil:
+		return nil
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("read %s: interrupted: %w", name, err)
 	case errors.Is(err, errTooLarge):
 		return command.Usagef("%s is larger than 64 MiB: split it", name)
-	case err != nil:
+	default:
 		return command.Usagef("%w", err)
-	}
-	var first error
-	number, bad := 0, 0
-	for line := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
-		number++
-		if err := readLine(number, bytes.TrimSpace(line), read); err != nil {
-			if bad++; bad == 1 {
-				first = fmt.Errorf("%s line %d: %s", sourceName(path), number, oneline.Clean(err.Error()))
-			}
-		}
-	}
-	switch {
-	case bad > 1:
-		return command.Usagef("%w; %s can't be used either, nothing is started", first, english.Plural(bad-1, "more line", ""))
-	case bad == 1:
-		return command.Usagef("%w; nothing is started", first)
-	default:
-		return nil
-	}
-}
-
-func readLine(number int, line []byte, read func(int, []byte) error) error {
-	switch {
-	case len(line) == 0:
-		return nil
-	case len(line) > maxLine:
-		return errors.New("it is longer than 1 MiB")
-	case !utf8.Valid(line):
-		return errors.New("it is no text (UTF-8)")
-	default:
-		return read(number, line)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -49,6 +48,12 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 		}
 		add("counts", fmt.Sprintf("%d sent, %d polls, %d callbacks", status.SubmitAttempts, status.Polls, status.Callbacks))
 	}
+	if status != nil && status.Resolved != nil {
+		add("resolved", resolvedText(*status.Resolved, now))
+	}
+	if report.CancelRequest != nil {
+		add("cancel", report.CancelRequest.String()+", "+age(now.Sub(report.CancelRequest.At))+" ago")
+	}
 	for _, video := range videosOf(report) {
 		add("video", fmt.Sprintf("%s (%s, %s, %dx%d)", oneline.Clean(video.Location), humanize.Bytes(uint64(video.Bytes)), oneline.Clean(video.Duration), video.Width, video.Height))
 	}
@@ -60,6 +65,18 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 	}
 	add("note", report.Note)
 	return terminal.WriteFields(out, fields)
+}
+
+// resolvedText describes the decision of an operator.
+func resolvedText(resolved workflows.Resolved, now time.Time) string {
+	text := resolved.Action
+	if resolved.TaskID != "" {
+		text += " " + resolved.TaskID
+	}
+	if resolved.By != "" {
+		text += " by " + resolved.By
+	}
+	return oneline.Clean(text) + ", " + age(now.Sub(resolved.At)) + " ago"
 }
 
 // stateText is the state of a job and its duration.
@@ -107,47 +124,30 @@ func writeEntries(out io.Writer, entries []starter.Entry, now time.Time) error {
 	return terminal.WriteTable(out, []string{"JOB", "STATE", "STAGE", "TASK", "AGE"}, rows)
 }
 
-// writeResults prints jobs for people after a wait.
+// writeResults prints jobs that have ended, or the states of those that have not, with
+// the locations of their videos below.
 func writeResults(out io.Writer, reports []starter.Report, now time.Time) error {
-	outcomes := make([]starter.Outcome, len(reports))
-	for i, report := range reports {
-		outcomes[i].Report = report
-	}
-	return writeOutcomes(out, outcomes, now)
-}
-
-// writeOutcomes prints jobs that have ended, or the states of those that have not,
-// with the locations of their videos below. The lines of the file that ordered them
-// come first, if they come from one.
-func writeOutcomes(out io.Writer, outcomes []starter.Outcome, now time.Time) error {
-	titles := []string{"LINE", "JOB", "STATE", "TIME", "TASK"}
-	hidden := 0
-	if len(outcomes) == 0 || outcomes[0].Line == 0 {
-		hidden = 1
-	}
 	var rows []terminal.Row
-	for _, outcome := range outcomes {
+	for _, report := range reports {
 		duration := "-"
-		if !outcome.StartedAt.IsZero() {
-			end := outcome.ClosedAt
+		if !report.StartedAt.IsZero() {
+			end := report.ClosedAt
 			if end.IsZero() {
 				end = now
 			}
-			duration = seconds(end.Sub(outcome.StartedAt))
+			duration = seconds(end.Sub(report.StartedAt))
 		}
-		cells := []string{
-			strconv.Itoa(outcome.Line), oneline.Clean(outcome.WorkflowID), string(outcome.State), duration,
-			cmp.Or(oneline.Clean(outcome.TaskID), "-"),
-		}
-		line := terminal.Row{Cells: cells[hidden:]}
-		if outcome.Result != nil {
-			for _, video := range outcome.Result.Videos {
+		line := terminal.Row{Cells: []string{
+			oneline.Clean(report.WorkflowID), string(report.State), duration, cmp.Or(oneline.Clean(report.TaskID), "-"),
+		}}
+		if report.Result != nil {
+			for _, video := range report.Result.Videos {
 				line.Below = append(line.Below, oneline.Clean(video.Location))
 			}
 		}
 		rows = append(rows, line)
 	}
-	return terminal.WriteTable(out, titles[hidden:], rows)
+	return terminal.WriteTable(out, []string{"JOB", "STATE", "TIME", "TASK"}, rows)
 }
 
 // seconds is a duration in whole seconds. Clocks of two machines may differ, so a

@@ -27,15 +27,17 @@ func TestWriteReport(t *testing.T) {
 				Status: &workflows.Status{
 					Stage: workflows.StageCollecting, TaskID: taskID, Detail: "downloading\x1b[2J", Since: noon.Add(-72 * time.Second),
 					SubmitAttempts: 1, Polls: 2, Callbacks: 3, Videos: done.Videos[:1],
+					Resolved: &workflows.Resolved{Resolution: workflows.Resolution{Action: "adopt", TaskID: taskID, By: "ann\x1b@studio"}, At: noon.Add(-5 * time.Minute)},
 				},
 			},
-			`job     shot-7
-state   running for 10m0s
-stage   collecting for 1m12s
-task    0123456789abcdef0123456789abcdef
-detail  downloading [2J
-counts  1 sent, 2 polls, 3 callbacks
-video   file:///videos/luma_result_1.mp4 (12 MB, 9.96s, 1280x720)
+			`job       shot-7
+state     running for 10m0s
+stage     collecting for 1m12s
+task      0123456789abcdef0123456789abcdef
+detail    downloading [2J
+counts    1 sent, 2 polls, 3 callbacks
+resolved  adopt 0123456789abcdef0123456789abcdef by ann @studio, 5m ago
+video     file:///videos/luma_result_1.mp4 (12 MB, 9.96s, 1280x720)
 `,
 		},
 		{

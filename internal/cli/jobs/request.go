@@ -113,7 +113,7 @@ func (c *SubmitCommand) checkJob() error {
 	return nil
 }
 
-// flagNames are the flags by the fields of the input.
+// flagNames are the flags by the fields of the inputs of jobs and batches.
 var flagNames = map[string]string{
 	"prompt":          "--prompt",
 	"videoUrl":        "--video",
@@ -123,6 +123,10 @@ var flagNames = map[string]string{
 	"recoveryWindow":  "--recovery-window",
 	"deadline":        "--deadline",
 	"onUnknownSubmit": "--on-unknown-submit",
+	"concurrency":     "--concurrency",
+	"budget":          "--budget",
+	"canary":          "--canary",
+	"maxFailureRate":  "--max-failure-rate",
 }
 
 // flagError makes an error of the validation one about the flag.

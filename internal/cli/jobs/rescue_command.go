@@ -1,17 +1,18 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize/english"
 
 	"lumaflow/internal/command"
 	"lumaflow/starter"
-	"lumaflow/workflows"
 )
 
 // RescueCommand collects tasks that exist already, of any submitter.
@@ -19,7 +20,9 @@ type RescueCommand struct {
 	TaskIDs    []string `arg:"" optional:"" name:"task-id" help:"Task ids at kie.ai."`
 	IDs        string   `name:"ids" placeholder:"FILE" help:"Read task ids from this file, or from standard input if it is -: one a line, blank lines and # comments are skipped."`
 	AtOnce     int      `default:"50" placeholder:"N" help:"Greatest number of open jobs (${default})."`
-	batchFlags `embed:""`
+	watchFlags `embed:""`
+	queueFlags `embed:""`
+	connection `embed:""`
 }
 
 // Help documents which tasks can be collected and what it costs.
@@ -42,23 +45,90 @@ Examples:
 
 // Run checks all ids before it dials, then collects the tasks.
 func (c *RescueCommand) Run(ctx context.Context, streams command.Streams) error {
-	orders, repeated, err := c.request(ctx, streams.In)
+	tasks, repeated, err := c.request(ctx, streams.In)
 	if err != nil {
 		return err
 	}
 	return c.connected(ctx, streams, starter.Options{TaskQueue: c.TaskQueue}, func(s *starter.Starter) error {
-		return c.run(ctx, s, orders, repeated, streams)
+		return c.run(ctx, s, tasks, repeated, streams)
 	})
 }
 
-func (c *RescueCommand) run(ctx context.Context, s *starter.Starter, orders []starter.Order, repeated int, streams command.Streams) error {
-	message(streams.Err, "%s to collect; nothing is submitted, nothing is paid", english.Plural(len(orders), "task", ""))
+func (c *RescueCommand) run(ctx context.Context, s *starter.Starter, tasks []string, repeated int, streams command.Streams) error {
+	message(streams.Err, "%s to collect; nothing is submitted, nothing is paid", english.Plural(len(tasks), "task", ""))
 	if repeated > 0 {
 		message(streams.Err, "task ids that are named more than once count once: %d left out", repeated)
 	}
-	return c.batchFlags.run(ctx, s, orders, starter.BatchOptions{AtOnce: c.AtOnce}, streams, func([]starter.Outcome) string {
-		return "; the same task ids can be given again, at no cost"
-	})
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout(), errTimeout)
+	defer cancel()
+	display := newCountsDisplay(streams.Err, len(tasks))
+	outcomes, err := s.Rescue(ctx, tasks, starter.RescueOptions{AtOnce: c.AtOnce, Show: func(tally starter.Tally) { display.Show(countsOf(tally)) }})
+	display.Close()
+	if stop := stopText(ctx, err, "watching", c.timeout()); stop != "" {
+		err = unfinishedRescue(outcomes, stop)
+	} else if err == nil {
+		err = rescueError(outcomes, streams.Err)
+	}
+	if c.JSON {
+		return cmp.Or(command.WriteJSON(streams.Out, outcomes), err)
+	}
+	reports := make([]starter.Report, len(outcomes))
+	for i, outcome := range outcomes {
+		reports[i] = outcome.Report
+	}
+	return cmp.Or(writeResults(streams.Out, reports, time.Now()), err)
+}
+
+// unfinishedRescue is the error of a rescue that is no longer watched.
+func unfinishedRescue(outcomes []starter.Outcome, stop string) error {
+	var open, unknown, notStarted int
+	for _, outcome := range outcomes {
+		switch {
+		case outcome.State.Open():
+			open++
+		case outcome.State == starter.StateUnknown && outcome.Failure.Type == starter.FailureNotStarted:
+			unknown++
+		case outcome.State == starter.StateNotStarted && outcome.Failure == nil:
+			notStarted++
+		}
+	}
+	text := fmt.Sprintf("%s; of %s, continuing by themselves: %d", stop, english.Plural(len(outcomes), "job", ""), open)
+	if notStarted > 0 {
+		text += fmt.Sprintf(", not started: %d", notStarted)
+	}
+	if unknown > 0 {
+		text += fmt.Sprintf(", start not confirmed: %d", unknown)
+	}
+	return errors.New(text + "; the same command resumes, `lumaflow list --open` shows the open jobs")
+}
+
+// maxFailures is the number of failed jobs that are printed one by one.
+const maxFailures = 20
+
+// rescueError is nil if all tasks are collected. It prints the first jobs that have
+// not completed.
+func rescueError(outcomes []starter.Outcome, out io.Writer) error {
+	failed := 0
+	for _, outcome := range outcomes {
+		if outcome.State == starter.StateCompleted {
+			continue
+		}
+		if failed++; failed <= maxFailures {
+			message(out, "%s", endText(outcome.Report))
+		}
+	}
+	if failed > maxFailures {
+		message(out, "and %d more", failed-maxFailures)
+	}
+	const free = "; the same task ids can be given again, at no cost"
+	switch {
+	case failed == 0:
+		return nil
+	case len(outcomes) == 1:
+		return errors.New("the job ended without its video" + free)
+	default:
+		return fmt.Errorf("%d of %d jobs ended without their video%s", failed, len(outcomes), free)
+	}
 }
 
 // maxTaskID bounds a task id in bytes. kie.ai's have 32 letters and digits, but
@@ -69,16 +139,16 @@ const maxTaskID = 256
 const taskIDLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"
 
 // request checks the flags and reads the ids.
-func (c *RescueCommand) request(ctx context.Context, stdin io.Reader) (orders []starter.Order, repeated int, err error) {
-	if err := c.check(c.AtOnce); err != nil {
+func (c *RescueCommand) request(ctx context.Context, stdin io.Reader) (tasks []string, repeated int, err error) {
+	if err := cmp.Or(checkAtOnce(c.AtOnce), c.check(), checkTaskQueue(c.TaskQueue)); err != nil {
 		return nil, 0, err
 	}
 	return readTasks(ctx, c.TaskIDs, c.IDs, stdin)
 }
 
-// readTasks orders a collecting job for each id of the arguments and of the file,
-// once and in their order. Errors are usage errors.
-func readTasks(ctx context.Context, args []string, path string, stdin io.Reader) (orders []starter.Order, repeated int, err error) {
+// readTasks returns the ids of the arguments and of the file, once and in their order.
+// Errors are usage errors.
+func readTasks(ctx context.Context, args []string, path string, stdin io.Reader) (tasks []string, repeated int, err error) {
 	if len(args) == 0 && path == "" {
 		return nil, 0, command.Usagef("no tasks to collect: give TASKID… or --ids FILE")
 	}
@@ -90,11 +160,11 @@ func readTasks(ctx context.Context, args []string, path string, stdin io.Reader)
 		case seen[id]:
 			repeated++
 			return nil
-		case len(orders) == maxOrders:
+		case len(tasks) == maxOrders:
 			return fmt.Errorf("these are more than %d tasks: split the list", maxOrders)
 		}
 		seen[id] = true
-		orders = append(orders, starter.Order{Input: workflows.ModifyVideoInput{TaskID: id}})
+		tasks = append(tasks, id)
 		return nil
 	}
 	for _, id := range args {
@@ -103,7 +173,7 @@ func readTasks(ctx context.Context, args []string, path string, stdin io.Reader)
 		}
 	}
 	if path == "" {
-		return orders, repeated, nil
+		return tasks, repeated, nil
 	}
 	err = readLines(ctx, path, stdin, func(_ int, line []byte) error {
 		id, _, _ := strings.Cut(string(line), "#")
@@ -112,13 +182,13 @@ func readTasks(ctx context.Context, args []string, path string, stdin io.Reader)
 		}
 		return add(id)
 	})
-	if err == nil && len(orders) == 0 {
+	if err == nil && len(tasks) == 0 {
 		err = command.Usagef("%s names no task: write one task id a line", sourceName(path))
 	}
 	if err != nil {
 		return nil, 0, err
 	}
-	return orders, repeated, nil
+	return tasks, repeated, nil
 }
 
 // checkTaskID rejects text that can't be a task id of any provider, so that a

@@ -17,6 +17,7 @@ type ResolveCommand struct {
 	Adopt      string `placeholder:"TASKID" help:"The submission created this task: continue with it."`
 	Resubmit   bool   `help:"Submit again. Pays twice if the first submission was accepted after all."`
 	WriteOff   bool   `help:"Give up: the job fails."`
+	person     `embed:""`
 	connection `embed:""`
 }
 
@@ -31,7 +32,7 @@ recovery window ends.
 Examples:
   lumaflow resolve luma-0123456789abcdef0123456789abcdef --adopt 0123456789abcdef0123456789abcdef
   lumaflow resolve shot-7 --resubmit
-  lumaflow resolve shot-7 --write-off`
+  lumaflow resolve shot-7 --write-off --as ann`
 }
 
 // Run sends the decision to the job.
@@ -63,7 +64,9 @@ func (c *ResolveCommand) resolution() (workflows.Resolution, error) {
 	case c.Adopt != "" && (strings.TrimSpace(c.Adopt) != c.Adopt || len(c.Adopt) > maxID):
 		return workflows.Resolution{}, command.Usagef("--adopt must be a task id without blanks around it")
 	}
-	return given[0], nil
+	by, err := c.name()
+	given[0].By = by
+	return given[0], err
 }
 
 func (c *ResolveCommand) run(ctx context.Context, s *starter.Starter, resolution workflows.Resolution, streams command.Streams) error {

@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,11 +47,28 @@ func TestResolve(t *testing.T) {
 			}
 			streams, out, messages := newStreams("")
 			require.NoError(t, test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
+			require.Regexp(t, `^[[:print:]]+@[[:print:]]+$`, got.By, "the user and the host")
+			got.By = ""
 			require.Equal(t, test.want, got)
 			require.Equal(t, test.messages, messages.String())
 			require.Empty(t, out.String())
 		})
 	}
+}
+
+func TestResolveAs(t *testing.T) {
+	fake := startertest.New(t)
+	fake.Job(jobID).Update = func(decision workflows.Resolution) (any, error) {
+		require.Equal(t, workflows.Resolution{Action: "write-off", By: "ann boss"}, decision)
+		return workflows.Status{}, nil
+	}
+	streams, _, _ := newStreams("")
+	resolve := jobs.ResolveCommand{ID: jobID, WriteOff: true}
+	resolve.As = "ann\nboss "
+	require.NoError(t, resolve.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
+	resolve.As = strings.Repeat("x", 201)
+	err := resolve.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams)
+	require.Equal(t, command.ExitUsage, command.ExitCode(err), "%v", err)
 }
 
 func TestResolveNeedsOneDecision(t *testing.T) {

@@ -32,9 +32,6 @@ func TestTablesFit100Columns(t *testing.T) {
 				return jobs.WriteRisks(out, []starter.Risk{risk}, noon)
 			},
 			"wait": func(out io.Writer) error { return jobs.WriteResults(out, []starter.Report{report}, noon) },
-			"batch": func(out io.Writer) error {
-				return jobs.WriteOutcomes(out, []starter.Outcome{{Line: 100_000, Report: report}}, noon)
-			},
 		} {
 			var out bytes.Buffer
 			require.NoError(t, write(&out))
@@ -63,9 +60,9 @@ task   `+taskID+`
 note   `+manyWords+`
 `, out.String())
 	out.Reset()
-	tallies := jobs.BatchDisplay(&out, 1)
-	tallies.Show(starter.Tally{Total: 1, Note: manyWords})
-	tallies.Close()
+	counts := jobs.CountsDisplay(&out, 1)
+	counts.Show(jobs.NewCounts(0, 1, "0 of 1 done", manyWords))
+	counts.Close()
 	jobs.NewDisplay(&out, nil).Show(starter.Progress{WorkflowID: "shot-7", State: starter.StateRunning, Stage: workflows.StageWaiting, Detail: manyWords})
 	require.Equal(t, "0 of 1 done: "+manyWords+"\nshot-7 waiting after 0s: "+manyWords+"\n", out.String())
 }

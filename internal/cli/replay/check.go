@@ -13,12 +13,14 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/oneline"
 	"lumaflow/internal/paid/runs"
 	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 const (
@@ -75,7 +77,7 @@ func checkJobs(ctx context.Context, service Temporal, selected selection, option
 }
 
 func (s selection) query(state string) string {
-	terms := []string{visibility.Equals("WorkflowType", workflows.ModifyVideoName), state}
+	terms := []string{"WorkflowType IN ('" + workflows.ModifyVideoName + "', '" + batches.ModifyVideosName + "')", state}
 	if s.TaskQueue != "" {
 		terms = append(terms, visibility.Equals("TaskQueue", s.TaskQueue))
 	}
@@ -157,5 +159,5 @@ func (c *check) history(ctx context.Context, id, runID string) (*historypb.Histo
 		}
 		history.Events = append(history.Events, event)
 	}
-	return history, c.options.Codec.DecodeMessage(ctx, history)
+	return history, c.options.Codec.DecodeHistory(ctx, converter.WorkflowSerializationContext{Namespace: c.options.Namespace, WorkflowID: id}, history)
 }

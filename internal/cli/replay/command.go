@@ -68,7 +68,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	defer temporal.Close()
-	return c.run(ctx, temporal, Options{Codec: settings.Codec}, streams)
+	return c.run(ctx, temporal, Options{Codec: settings.Codec, Namespace: settings.Namespace}, streams)
 }
 
 func (c *Command) run(ctx context.Context, service Temporal, options Options, streams command.Streams) error {

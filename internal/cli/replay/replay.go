@@ -19,6 +19,7 @@ import (
 
 	"lumaflow/internal/temporal/codec"
 	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
 )
 
 // replayTimeout bounds one replay, which takes milliseconds. The SDK's own limit of
@@ -29,8 +30,9 @@ const replayTimeout = time.Minute
 type Options struct {
 	// Register registers the workflows; nil means those of this build.
 	Register func(worker.WorkflowRegistry)
-	// Codec decrypts the histories that Check reads.
-	Codec codec.Codec
+	// Codec decrypts the histories that Check reads, of the jobs of Namespace.
+	Codec     codec.Codec
+	Namespace string
 }
 
 // BreakError means that a job would get stuck, or end in another way, under this
@@ -76,7 +78,10 @@ func Replay(ctx context.Context, history *historypb.History, options Options) er
 		return fmt.Errorf("replay: %w", err)
 	}
 	if options.Register == nil {
-		options.Register = func(registry worker.WorkflowRegistry) { workflows.Register(registry, nil) }
+		options.Register = func(registry worker.WorkflowRegistry) {
+			workflows.Register(registry, nil)
+			batches.Register(registry)
+		}
 	}
 	options.Register(replayer)
 	done := make(chan error, 1)

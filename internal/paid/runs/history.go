@@ -24,8 +24,8 @@ type History struct {
 	// and the one that it retries or continues.
 	previous []string
 	outcomes outcomes
-	// undecrypted is the error about a payload whose key this process lacks; nil if it
-	// has all of them. What the payload holds counts as unknown.
+	// undecrypted is the error about a payload whose key this process lacks, or that the
+	// codec refuses; nil if there is none. What the payload holds counts as unknown.
 	undecrypted error
 	// closed is the type of the application failure that ended the run.
 	closed string

@@ -25,6 +25,9 @@ type Run struct {
 // Open reports whether the run has not ended: it accepts signals.
 func (r Run) Open() bool { return open(r.Info) }
 
+// IsOpen reports whether a run has not ended.
+func IsOpen(run *workflowpb.WorkflowExecutionInfo) bool { return open(run) }
+
 func open(run *workflowpb.WorkflowExecutionInfo) bool {
 	switch run.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
@@ -57,7 +60,7 @@ func (r Run) endOf(taskID string) taskEnd {
 		return stored
 	case r.Facts.PaidOpen:
 		return noEnd
-	case r.Failure == "GenerationFailed":
+	case r.Failure == generationFailed:
 		return failed
 	default:
 		return gone
@@ -66,17 +69,13 @@ func (r Run) endOf(taskID string) taskEnd {
 
 // tasks are the tasks that the run may have paid; an empty id is a task with an
 // unknown one.
-func (r Run) tasks() (tasks []string) {
-	// An invalid request names a task that kie.ai has no record of.
-	if r.Facts.TaskID != "" && (r.Facts.PaidOpen || r.Failure != "InvalidRequest") {
-		tasks = append(tasks, r.Facts.TaskID)
+func (r Run) tasks() []string {
+	facts := r.Facts
+	if r.Failure == "InvalidRequest" && !facts.PaidOpen {
+		// An invalid request names a task that kie.ai has no record of.
+		facts.TaskID = ""
 	}
-	tasks = append(tasks, r.Facts.OtherTasks...)
-	// A task that was only named may be that of the unknown submission.
-	if r.Facts.Unresolved || r.Facts.Unknown() && len(tasks) == 0 {
-		tasks = append(tasks, "")
-	}
-	return tasks
+	return facts.Tasks()
 }
 
 // Payment is a task that a job has paid, or may have.

@@ -22,7 +22,7 @@ func completedFacts(taskID string, memo paid.Facts) paid.Facts {
 // LeavesPayments reports whether a completed run has paid for a task that it has not
 // stored. It reads only the memo, which lists hold.
 func (r Reader) LeavesPayments(completed *workflowpb.WorkflowExecutionInfo) bool {
-	memo, _ := paid.FromMemo(completed.GetMemo(), r.Data)
+	memo, _ := paid.FromMemo(completed.GetMemo(), r.data(completed.GetExecution().GetWorkflowId()))
 	return completedFacts("", memo).PaidOpen
 }
 

@@ -31,6 +31,13 @@ type Reader struct {
 	Server Server
 	// Data decodes memos, details and histories.
 	Data converter.DataConverter
+	// Namespace is that of the runs. An encrypted payload is bound to it and to its job.
+	Namespace string
+}
+
+// data returns the converter of the payloads of one job.
+func (r Reader) data(workflowID string) converter.DataConverter {
+	return converter.WithDataConverterSerializationContext(r.Data, converter.WorkflowSerializationContext{Namespace: r.Namespace, WorkflowID: workflowID})
 }
 
 // Run reads one run: its payments are those of its memo while it is open, those of
@@ -38,7 +45,7 @@ type Reader struct {
 // *serviceerror.NotFound if the run is deleted.
 func (r Reader) Run(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (Run, error) {
 	run := Run{Info: info}
-	memo, remembers := paid.FromMemo(info.GetMemo(), r.Data)
+	memo, remembers := paid.FromMemo(info.GetMemo(), r.data(info.GetExecution().GetWorkflowId()))
 	switch info.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
 		if ok, err := r.readEnd(ctx, &run, memo); ok || err != nil {
@@ -74,13 +81,14 @@ func (r Reader) End(ctx context.Context, workflowID, runID string, wait bool) (l
 // no payments, as the failures of lumaflow v0.1.
 func (r Reader) readEnd(ctx context.Context, run *Run, memo paid.Facts) (ok bool, err error) {
 	execution := run.Info.GetExecution()
+	data := r.data(execution.GetWorkflowId())
 	last, err := r.End(ctx, execution.GetWorkflowId(), execution.GetRunId(), false)
 	if err != nil {
 		return false, err
 	}
 	if completed := last.GetWorkflowExecutionCompletedEventAttributes(); completed != nil {
 		var result taskRef
-		if err := r.Data.FromPayloads(completed.GetResult(), &result); err != nil {
+		if err := data.FromPayloads(completed.GetResult(), &result); err != nil {
 			return false, fmt.Errorf("read the result of %s: %w", execution.GetWorkflowId(), err)
 		}
 		run.Facts = completedFacts(result.TaskID, memo)
@@ -92,7 +100,7 @@ func (r Reader) readEnd(ctx context.Context, run *Run, memo paid.Facts) (ok bool
 	if canceled := last.GetWorkflowExecutionCanceledEventAttributes(); canceled != nil {
 		details = canceled.GetDetails()
 	}
-	run.Facts, ok = paid.FromDetails(details, r.Data)
+	run.Facts, ok = paid.FromDetails(details, data)
 	return ok, nil
 }
 
@@ -122,7 +130,7 @@ func (r Reader) Intents(ctx context.Context, workflowID, runID, activityID strin
 		}
 		// An intent that can't be decoded is another attempt's.
 		var declared evidence
-		_ = r.Data.FromPayloads(signal.GetInput(), &declared)
+		_ = r.data(workflowID).FromPayloads(signal.GetInput(), &declared)
 		intents = append(intents, Intent{ID: declared.Intent, At: declared.At, Attempts: declared.Attempts})
 	}
 	return intents, nil

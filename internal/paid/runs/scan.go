@@ -3,7 +3,6 @@ package runs
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -11,6 +10,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/converter"
 
 	"lumaflow/internal/paid"
 	"lumaflow/internal/temporal/codec"
@@ -20,7 +20,7 @@ import (
 // and signals and needs no worker. The error wraps *serviceerror.NotFound if the
 // run is deleted.
 func (r Reader) History(ctx context.Context, workflowID, runID string) (History, error) {
-	scan := scan{reader: r, running: map[int64]*activity{}}
+	scan := scan{data: r.data(workflowID), running: map[int64]*activity{}}
 	events := r.Server.GetWorkflowHistory(ctx, workflowID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
@@ -40,8 +40,8 @@ func (r Reader) History(ctx context.Context, workflowID, runID string) (History,
 
 // scan collects the payments of a run event by event.
 type scan struct {
-	reader Reader
-	found  History
+	data  converter.DataConverter
+	found History
 	// running are the activities without an end, by the id of the event that
 	// scheduled them.
 	running map[int64]*activity
@@ -61,9 +61,9 @@ type activity struct {
 func (a *activity) maySend() bool { return a.intended || !a.recordsIntent }
 
 func decode[T any](s *scan, payloads *commonpb.Payloads) (value T, ok bool) {
-	err := s.reader.Data.FromPayloads(payloads, &value)
-	if lacking, ok := errors.AsType[*codec.KeyError](err); ok {
-		s.found.undecrypted = lacking
+	err := s.data.FromPayloads(payloads, &value)
+	if unreadable := codec.Unreadable(err); unreadable != nil {
+		s.found.undecrypted = unreadable
 	}
 	return value, err == nil
 }
@@ -73,11 +73,11 @@ func (s *scan) read(event *historypb.HistoryEvent) {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
 		started := event.GetWorkflowExecutionStartedEventAttributes()
 		s.follow(started.GetContinuedExecutionRunId())
-		if input, ok := decode[taskRef](s, started.GetInput()); ok && input.TaskID != "" {
+		if input, ok := decode[workflowInput](s, started.GetInput()); ok && input.TaskID != "" {
 			s.found.ownTask(input.TaskID)
 		}
 	case enumspb.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
-		if facts, ok := paid.FromMemo(event.GetWorkflowPropertiesModifiedEventAttributes().GetUpsertedMemo(), s.reader.Data); ok && facts.TaskID != "" {
+		if facts, ok := paid.FromMemo(event.GetWorkflowPropertiesModifiedEventAttributes().GetUpsertedMemo(), s.data); ok && facts.TaskID != "" {
 			s.found.adopt(facts.TaskID)
 		}
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:

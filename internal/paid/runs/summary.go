@@ -12,7 +12,7 @@ const (
 	summaryRunes = 100
 	// summaryBytes keeps the encoded summary below the 400 bytes that Temporal
 	// accepts, with room for the payload's metadata and for encryption.
-	summaryBytes = 240
+	summaryBytes = 200
 )
 
 // Summary returns the beginning of a text as the line that identifies a job in the

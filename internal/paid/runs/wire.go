@@ -20,12 +20,26 @@ const (
 
 	taskAttribute = "LumaTaskId"
 
+	generationFailed = "GenerationFailed"
+
 	phaseAccepted = "accepted"
 	phaseRefused  = "refused"
 )
 
 type taskRef struct {
 	TaskID string `json:"taskId"`
+}
+
+// workflowInput is the input of a job.
+type workflowInput struct{ taskRef }
+
+// WorkflowInput implements codec.WorkflowInput.
+func (workflowInput) WorkflowInput() {}
+
+type finished struct {
+	Videos []struct {
+		Location string `json:"location"`
+	} `json:"videos"`
 }
 
 type resolution struct {

@@ -61,7 +61,7 @@ func TestContract(t *testing.T) {
 			storetest.Contract(t, func(t *testing.T) storetest.Opened {
 				url := bucket(t, "prefix=videos/2026/")
 				root, _, _ := strings.Cut(url, "?")
-				return storetest.Opened{Store: open(t, url), Root: root + "/videos/2026", Sources: t.TempDir(), Hashes: true}
+				return storetest.Opened{Store: open(t, url), Root: root + "/videos/2026", Sources: t.TempDir(), Hashes: true, Keeps: true}
 			})
 		})
 	}

@@ -191,6 +191,28 @@ var MediaHoursLeft = gauge(Metric{
 	Help: "Hours until kie.ai deletes the first video at risk, 14 days after the end of its task, or after its submission if the end is unknown; +Inf if none is at risk.",
 })
 
+// Batches is the number of open batches, BatchJobs that of their jobs.
+var (
+	Batches = gauge(Metric{
+		Name:  "lumaflow_batches",
+		Help:  "Open batches by phase: checking (the manifest), running, paused (by an operator), held (kie.ai holds jobs because of the key, the credit or maintenance), stopping (by an operator or a rule), unknown (the progress query has no answer).",
+		Label: "phase", Values: []string{"checking", "running", "paused", "held", "stopping", StageUnknown},
+	})
+	BatchJobs = gauge(Metric{
+		Name:  "lumaflow_batch_jobs",
+		Help:  "Jobs of open batches by state: done (with a stored video), failed (ended without), in-flight (open), not-started.",
+		Label: "state", Values: []string{BatchDone, BatchFailed, BatchInFlight, BatchNotStarted},
+	})
+)
+
+// The states of the jobs of a batch.
+const (
+	BatchDone       = "done"
+	BatchFailed     = "failed"
+	BatchInFlight   = "in-flight"
+	BatchNotStarted = "not-started"
+)
+
 // CensusTime is the time of the last update of the gauges.
 var CensusTime = gauge(Metric{
 	Name:    "lumaflow_census_timestamp",
@@ -198,17 +220,33 @@ var CensusTime = gauge(Metric{
 	Seconds: true,
 })
 
+// PayloadsRefused counts the payloads that are not used although they are in
+// Temporal's database, on the worker and the webhook.
+var PayloadsRefused = counter(Metric{
+	Name:  "lumaflow_payloads_refused",
+	Help:  "Payloads that were refused with CODEC_KEYS set, by reason: plaintext (not encrypted), other-job (encrypted for another job), unopened (changed, or encrypted with another key under the same id). A workflow task that is retried counts again.",
+	Label: "reason", Values: []string{PayloadPlaintext, PayloadOtherJob, PayloadUnopened},
+})
+
+// The reasons to refuse a payload.
+const (
+	PayloadPlaintext = "plaintext"
+	PayloadOtherJob  = "other-job"
+	PayloadUnopened  = "unopened"
+)
+
 // OfWorker and OfWebhook are the counters of a role.
 var (
-	OfWorker  = []Counter{Submissions, Polls, Wakeups, CallbacksOverdue, JobsEnded, Downloads, Sources, StoredBytes}
-	OfWebhook = []Counter{Callbacks}
+	OfWorker  = []Counter{Submissions, Polls, Wakeups, CallbacksOverdue, JobsEnded, Downloads, Sources, StoredBytes, PayloadsRefused}
+	OfWebhook = []Counter{Callbacks, PayloadsRefused}
 )
 
 // All returns every metric of lumaflow.
 func All() []Metric {
 	return []Metric{
 		Submissions.Metric, Polls.Metric, JobPolls.Metric, Wakeups.Metric, CallbacksOverdue.Metric, FinishedToStored.Metric,
-		JobsEnded.Metric, Downloads.Metric, Sources.Metric, StoredBytes.Metric, Callbacks.Metric,
-		Jobs.Metric, ChargesUnresolved.Metric, OldestJob.Metric, MediaAtRisk.Metric, MediaHoursLeft.Metric, CensusTime.Metric,
+		JobsEnded.Metric, Downloads.Metric, Sources.Metric, StoredBytes.Metric, Callbacks.Metric, PayloadsRefused.Metric,
+		Jobs.Metric, ChargesUnresolved.Metric, OldestJob.Metric, MediaAtRisk.Metric, MediaHoursLeft.Metric,
+		Batches.Metric, BatchJobs.Metric, CensusTime.Metric,
 	}
 }

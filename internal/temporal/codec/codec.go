@@ -4,54 +4,77 @@
 // but no prompt and no URL.
 //
 // Each payload is encrypted with AES-256-GCM under a random nonce and carries the
-// id of its key, in the format of Temporal's encryption samples: encoding
+// id of its key, in the form of Temporal's encryption samples: encoding
 // binary/encrypted, the key id in encryption-key-id, the data as nonce, ciphertext
-// and tag, the plaintext a marshalled payload. Payloads with another encoding pass
-// unchanged, so jobs started without encryption, by Temporal's CLI for example,
-// run as before.
+// and tag, the plaintext a marshalled payload. A payload of a job also carries its
+// tag (see owner) in encryption-job, which is authenticated with it: the converters
+// open it for no other job. Payloads without that field are those of earlier
+// versions and of Temporal's CLI, and open for any job.
+//
+// With a key, the converters refuse payloads that are not encrypted, except the
+// input of a workflow: people start jobs with Temporal's CLI. A Codec by itself,
+// for the codec server, knows no job and passes them.
 //
 // Limits:
-//   - A ciphertext is not bound to its job, because neither Temporal's UI nor a
-//     heartbeat gives the job of a payload. An attacker with write access to the
-//     server's database cannot forge a payload, but can replace it by another
-//     one, of any job, or by an older one.
+//   - Within one job an attacker with write access to the server's database cannot
+//     forge a payload, but can replace it by another one of the same job.
 //   - Nonces are random. After 2^32 payloads under one key, some hundred million
 //     jobs, the probability of a repeated nonce is one in four billion: rotate
 //     the key before that.
 //   - Only payloads are encrypted. Workflow ids, activity types, failure types,
-//     search attributes, times and sizes stay readable.
+//     search attributes, times and sizes stay readable, and are not authenticated.
 package codec
 
 import (
-	"context"
 	"fmt"
 
 	commonpb "go.temporal.io/api/common/v1"
-	failurepb "go.temporal.io/api/failure/v1"
-	"go.temporal.io/api/proxy"
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/proto"
 )
 
 const (
 	// encodingEncrypted is the encoding of an encrypted payload, metadataKeyID
-	// the metadata field with the id of its key.
+	// the metadata field with the id of its key, metadataJob that with the tag of
+	// its job.
 	encodingEncrypted = "binary/encrypted"
 	metadataKeyID     = "encryption-key-id"
+	metadataJob       = "encryption-job"
 )
 
 // Codec encrypts payloads with its first key and decrypts with any of its keys.
 // The zero value has no key: it encrypts nothing and passes every unencrypted
 // payload. A Codec is safe for concurrent use.
 type Codec struct {
-	keys []key
+	keys             []key
+	acceptsPlaintext bool
+	refused          func(Refusal)
 }
 
 // Encrypts reports whether the codec has a key.
 func (c Codec) Encrypts() bool { return len(c.keys) > 0 }
 
-// Encode returns encrypted copies of payloads.
+// Encode returns encrypted copies of payloads, which belong to no job.
 func (c Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+	return c.encrypt(payloads, owner{})
+}
+
+// Decode decrypts the encrypted payloads, of any job, and passes the others. The
+// first payload that no key decrypts ends it with a *KeyError.
+func (c Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+	return c.decrypt(payloads, func(payload *commonpb.Payload) (*commonpb.Payload, error) {
+		if !isEncrypted(payload) {
+			return payload, nil
+		}
+		return c.open(payload)
+	})
+}
+
+func isEncrypted(payload *commonpb.Payload) bool {
+	return string(payload.GetMetadata()[converter.MetadataEncoding]) == encodingEncrypted
+}
+
+func (c Codec) encrypt(payloads []*commonpb.Payload, of owner) ([]*commonpb.Payload, error) {
 	if !c.Encrypts() {
 		return payloads, nil
 	}
@@ -61,38 +84,34 @@ func (c Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error)
 		if err != nil {
 			return nil, fmt.Errorf("encrypt a payload: %w", err)
 		}
-		encrypted[i] = &commonpb.Payload{
-			Metadata: map[string][]byte{
-				converter.MetadataEncoding: []byte(encodingEncrypted),
-				metadataKeyID:              []byte(c.keys[0].id),
-			},
-			Data: c.keys[0].encrypt(plain),
+		metadata := map[string][]byte{
+			converter.MetadataEncoding: []byte(encodingEncrypted),
+			metadataKeyID:              []byte(c.keys[0].id),
 		}
+		tag := of.tag()
+		if tag != nil {
+			metadata[metadataJob] = tag
+		}
+		encrypted[i] = &commonpb.Payload{Metadata: metadata, Data: c.keys[0].encrypt(plain, tag)}
 	}
 	return encrypted, nil
 }
 
-// Decode decrypts the encrypted payloads and passes the others. The first
-// payload that no key decrypts ends it with a *KeyError.
-func (c Codec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
+func (c Codec) decrypt(payloads []*commonpb.Payload, open func(*commonpb.Payload) (*commonpb.Payload, error)) ([]*commonpb.Payload, error) {
 	decrypted := make([]*commonpb.Payload, len(payloads))
 	for i, payload := range payloads {
-		if string(payload.GetMetadata()[converter.MetadataEncoding]) != encodingEncrypted {
-			decrypted[i] = payload
-			continue
-		}
 		var err error
-		if decrypted[i], err = c.decrypt(payload); err != nil {
+		if decrypted[i], err = open(payload); err != nil {
 			return nil, err
 		}
 	}
 	return decrypted, nil
 }
 
-// decrypt tries the key with the payload's key id first and then the others. The
+// open decrypts one payload, of any job. It tries the key with the payload's key id first and then the others. The
 // id is a hint: a key may be renamed, and a payload encrypted by mistake with
 // another key of the same id stays readable. GCM rejects a wrong key.
-func (c Codec) decrypt(payload *commonpb.Payload) (*commonpb.Payload, error) {
+func (c Codec) open(payload *commonpb.Payload) (*commonpb.Payload, error) {
 	failed := &KeyError{KeyID: string(payload.GetMetadata()[metadataKeyID])}
 	for _, sameID := range []bool{true, false} {
 		for _, key := range c.keys {
@@ -101,33 +120,12 @@ func (c Codec) decrypt(payload *commonpb.Payload) (*commonpb.Payload, error) {
 			}
 			failed.Held = failed.Held || sameID
 			decrypted := &commonpb.Payload{}
-			if plain, err := key.decrypt(payload.GetData()); err == nil && proto.Unmarshal(plain, decrypted) == nil {
+			if plain, err := key.decrypt(payload.GetData(), payload.GetMetadata()[metadataJob]); err == nil && proto.Unmarshal(plain, decrypted) == nil {
 				return decrypted, nil
 			}
 		}
 	}
 	return nil, failed
-}
-
-// DecodeMessage decrypts all payloads of a Temporal API message in place and
-// restores the texts of its failures. Search attributes are never encrypted.
-func (c Codec) DecodeMessage(ctx context.Context, message proto.Message) error {
-	err := proxy.VisitPayloads(ctx, message, proxy.VisitPayloadsOptions{
-		Visitor: func(_ *proxy.VisitPayloadsContext, payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
-			return c.Decode(payloads)
-		},
-		SkipSearchAttributes: true,
-	})
-	if err != nil {
-		return err
-	}
-	return proxy.VisitFailures(ctx, message, proxy.VisitFailuresOptions{
-		Visitor: func(_ *proxy.VisitFailuresContext, failure *failurepb.Failure) error {
-			converter.DecodeCommonFailureAttributes(converter.GetDefaultDataConverter(), failure)
-			failure.EncodedAttributes = nil
-			return nil
-		},
-	})
 }
 
 // KeyError reports a payload that none of the keys decrypts.

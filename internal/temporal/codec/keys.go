@@ -1,17 +1,24 @@
 package codec
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// Variable is the environment variable that holds the keys.
-const Variable = "CODEC_KEYS"
+const (
+	// Variable is the environment variable that holds the keys.
+	Variable = "CODEC_KEYS"
+	// PlaintextVariable is the environment variable that permits payloads which are
+	// not encrypted.
+	PlaintextVariable = "CODEC_ACCEPT_PLAINTEXT"
+)
 
 const (
 	keyBytes = 32
@@ -27,8 +34,8 @@ var validID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`)
 // print.
 type key struct {
 	id      string
-	encrypt func(plain []byte) []byte
-	decrypt func(data []byte) ([]byte, error)
+	encrypt func(plain, associated []byte) []byte
+	decrypt func(data, associated []byte) ([]byte, error)
 }
 
 // ParseKeys parses the value of CODEC_KEYS: empty, or a comma-separated list of
@@ -68,6 +75,19 @@ func ParseKeys(value string) (Codec, error) {
 	return codec, nil
 }
 
+// AcceptPlaintext returns a codec that accepts payloads which are not encrypted if
+// value, that of CODEC_ACCEPT_PLAINTEXT, is true; empty means false. It is for jobs
+// that began without keys. Without keys it changes nothing.
+func (c Codec) AcceptPlaintext(value string) (Codec, error) {
+	value = strings.TrimSpace(value)
+	accepts, err := strconv.ParseBool(cmp.Or(value, "false"))
+	if err != nil {
+		return Codec{}, fmt.Errorf("%s is %.40q: give true or false", PlaintextVariable, value)
+	}
+	c.acceptsPlaintext = accepts
+	return c, nil
+}
+
 // decodeKey accepts both alphabets of base64, with and without padding.
 func decodeKey(text string) ([]byte, error) {
 	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
@@ -85,7 +105,7 @@ func newKey(id string, secret []byte) (key, error) {
 	}
 	return key{
 		id:      id,
-		encrypt: func(plain []byte) []byte { return aead.Seal(nil, nil, plain, nil) }, //nolint:gosec // The AEAD adds a random nonce.
-		decrypt: func(data []byte) ([]byte, error) { return aead.Open(nil, nil, data, nil) },
+		encrypt: func(plain, associated []byte) []byte { return aead.Seal(nil, nil, plain, associated) }, //nolint:gosec // The AEAD adds a random nonce.
+		decrypt: func(data, associated []byte) ([]byte, error) { return aead.Open(nil, nil, data, associated) },
 	}, nil
 }

@@ -153,9 +153,10 @@ func (t target) clientOptions(options Options) client.Options {
 	merged.Identity = options.Identity
 	merged.MetricsHandler = options.Metrics
 	merged.Interceptors = options.Interceptors
-	converters := t.settings.Codec.ForClient()
+	encryption := t.settings.Codec.Observe(Refusals(logger, options.Metrics))
+	converters := encryption.ForClient()
 	if options.Worker {
-		converters = t.settings.Codec.ForWorker()
+		converters = encryption.ForWorker()
 	}
 	merged.DataConverter, merged.FailureConverter = converters.Data, converters.Failures
 	merged.ConnectionOptions.GetSystemInfoTimeout = connectTimeout

@@ -66,6 +66,10 @@ func load(env envconfig.EnvLookup) (target, error) {
 	}
 	keys, _ := env.LookupEnv(codec.Variable)
 	encryption, err := codec.ParseKeys(keys)
+	if err == nil {
+		plaintext, _ := env.LookupEnv(codec.PlaintextVariable)
+		encryption, err = encryption.AcceptPlaintext(plaintext)
+	}
 	if err != nil {
 		return target{}, command.Usagef("%w", err)
 	}

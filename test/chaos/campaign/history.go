@@ -11,6 +11,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
 	"lumaflow/activities"
@@ -60,7 +61,7 @@ func (w *world) readHistory(ctx context.Context, id string) (*jobHistory, error)
 	if len(h.events.Events) == 0 {
 		return nil, fmt.Errorf("read the history of %s: %w", id, io.ErrUnexpectedEOF)
 	}
-	if err := w.codec.DecodeMessage(ctx, h.events); err != nil {
+	if err := w.codec.DecodeHistory(ctx, converter.WorkflowSerializationContext{Namespace: client.DefaultNamespace, WorkflowID: id}, h.events); err != nil {
 		return nil, fmt.Errorf("read the history of %s: %w", id, err)
 	}
 	h.parse()

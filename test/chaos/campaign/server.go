@@ -28,7 +28,7 @@ func startTemporal(ctx context.Context, port int, database string, log io.Writer
 		Port:              port,
 		DatabaseFile:      database,
 		Log:               log,
-		KeywordAttributes: []string{workflows.StageAttribute, workflows.TaskIDAttribute},
+		KeywordAttributes: workflows.SearchAttributes,
 	}}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -3,7 +3,6 @@ package starter
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
@@ -19,20 +18,16 @@ import (
 const queryPause = 30 * time.Second
 
 // startOne starts one job. The error is one that concerns all jobs.
-func (b *batchRun) startOne(ctx context.Context, job int) error {
-	order, outcome := b.orders[job], &b.outcomes[job]
-	started, err := b.starter.submit(ctx, startRequest{id: outcome.WorkflowID, input: order.Input, payOnce: !b.options.RetryFailed})
-	paid, isPaid := errors.AsType[*PaidError](err)
+func (r *rescueRun) startOne(ctx context.Context, job int) error {
+	outcome := &r.outcomes[job]
+	started, err := r.starter.submit(ctx, startRequest{id: outcome.WorkflowID, input: workflows.ModifyVideoInput{TaskID: outcome.TaskID}})
 	switch {
 	case err == nil:
 		outcome.RunID, outcome.StartedAt, outcome.Existing = started.RunID, started.StartedAt, started.Existing
 		outcome.State, outcome.Failure = StateRunning, nil
 		if !started.State.Open() {
-			return b.pollOne(ctx, job)
+			return r.pollOne(ctx, job)
 		}
-	case isPaid:
-		outcome.State, outcome.TaskID, outcome.Existing = paid.State, paid.TaskID, true
-		outcome.Failure = &Failure{paid.FailureType, paid.Error()}
 	case concernsAll(err):
 		outcome.State, outcome.Failure = StateUnknown, &Failure{FailureNotStarted, err.Error()}
 		return err
@@ -43,9 +38,9 @@ func (b *batchRun) startOne(ctx context.Context, job int) error {
 }
 
 // pollOne updates the outcome of one job. The error is one that concerns all jobs.
-func (b *batchRun) pollOne(ctx context.Context, job int) error {
-	outcome := &b.outcomes[job]
-	described, err := b.starter.describe(ctx, outcome.WorkflowID, outcome.RunID)
+func (r *rescueRun) pollOne(ctx context.Context, job int) error {
+	outcome := &r.outcomes[job]
+	described, err := r.starter.describe(ctx, outcome.WorkflowID, outcome.RunID)
 	switch {
 	case concernsAll(err):
 		return err
@@ -56,12 +51,12 @@ func (b *batchRun) pollOne(ctx context.Context, job int) error {
 	report := newReport(described.GetWorkflowExecutionInfo())
 	report.TaskID = cmp.Or(report.TaskID, outcome.TaskID)
 	if report.State.Open() {
-		report.Status, report.Pending = outcome.Status, b.starter.failing(described)
+		report.Status, report.Pending = outcome.Status, r.starter.failing(described)
 		outcome.Report = report
-		b.pollStage(ctx, job, described)
+		r.pollStage(ctx, job, described)
 		return nil
 	}
-	switch err := b.starter.addEnd(ctx, &report); {
+	switch err := r.starter.addEnd(ctx, &report); {
 	case concernsAll(err):
 		return err
 	case err != nil:
@@ -69,7 +64,7 @@ func (b *batchRun) pollOne(ctx context.Context, job int) error {
 	}
 	if report.TaskID == "" {
 		// The end of a terminated run names no task.
-		b.starter.findTaskID(ctx, described.GetWorkflowExecutionInfo(), &report)
+		r.starter.findTaskID(ctx, described.GetWorkflowExecutionInfo(), &report)
 	}
 	outcome.Report = report
 	return nil
@@ -78,23 +73,23 @@ func (b *batchRun) pollOne(ctx context.Context, job int) error {
 // pollStage updates the stage of an open job. It queries the job only if Temporal
 // has not stored the stage, or if the status explains it, and not soon after a
 // query that no worker answered.
-func (b *batchRun) pollStage(ctx context.Context, job int, described *workflowservice.DescribeWorkflowExecutionResponse) {
-	b.stages[job] = storedStage(described)
-	switch b.stages[job] {
+func (r *rescueRun) pollStage(ctx context.Context, job int, described *workflowservice.DescribeWorkflowExecutionResponse) {
+	r.stages[job] = storedStage(described)
+	switch r.stages[job] {
 	case "", workflows.StageHeld, workflows.StageSubmitUnknown:
 	default:
 		return
 	}
-	b.mu.Lock()
-	paused := time.Now().Before(b.queriesAfter)
-	b.mu.Unlock()
+	r.mu.Lock()
+	paused := time.Now().Before(r.queriesAfter)
+	r.mu.Unlock()
 	if paused {
 		return
 	}
-	outcome := &b.outcomes[job]
-	status, err := b.starter.query(ctx, outcome.WorkflowID, outcome.RunID)
+	outcome := &r.outcomes[job]
+	status, err := r.starter.query(ctx, outcome.WorkflowID, outcome.RunID)
 	if err == nil {
-		outcome.Status, b.stages[job] = &status, status.Stage
+		outcome.Status, r.stages[job] = &status, status.Stage
 		outcome.TaskID = cmp.Or(status.TaskID, outcome.TaskID)
 	}
 	if ctx.Err() != nil {
@@ -106,11 +101,11 @@ func (b *batchRun) pollStage(ctx context.Context, job int, described *workflowse
 	case is[*serviceerror.QueryFailed](err):
 		note = "job " + oneline.Clean(outcome.WorkflowID) + ": " + querySilence(err)
 	default:
-		note, after = b.starter.noWorkerNote(ctx, queueOf(described)), time.Now().Add(queryPause)
+		note, after = r.starter.noWorkerNote(ctx, queueOf(described)), time.Now().Add(queryPause)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.workerNote, b.queriesAfter = note, after
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.workerNote, r.queriesAfter = note, after
 }
 
 // concernsAll reports whether an error concerns all jobs, not one of them.

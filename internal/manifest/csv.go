@@ -1,0 +1,104 @@
+package manifest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// objectColumn is the column that holds a JSON object instead of text.
+const objectColumn = "options"
+
+// csv reads records whose fields the header names. An empty cell is a field that the
+// job lacks.
+func (r *reading) csv(from io.Reader) error {
+	buffered := bufio.NewReader(from)
+	if mark, _ := buffered.Peek(3); bytes.Equal(mark, []byte("\ufeff")) {
+		_, _ = buffered.Discard(len(mark))
+	}
+	records := csv.NewReader(buffered)
+	records.ReuseRecord = true
+	header, err := records.Read()
+	if err == io.EOF {
+		return nil
+	}
+	problems := &Problems{}
+	if err == nil {
+		header = trimmed(header)
+		err = r.format.CheckColumns(header)
+	}
+	if err != nil {
+		problems.add(1, csvError(err))
+		return problems
+	}
+	for {
+		record, err := records.Read()
+		if err == io.EOF {
+			return problems.errOrNil()
+		}
+		if wrong, malformed := errors.AsType[*csv.ParseError](err); malformed {
+			problems.add(wrong.StartLine, wrong.Err)
+			if !errors.Is(err, csv.ErrFieldCount) {
+				// What follows a wrong quote can't be told apart from it.
+				return problems
+			}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read the manifest: %w", err)
+		}
+		line, _ := records.FieldPos(0)
+		object, err := objectOf(header, record)
+		if err == nil {
+			err = r.line(line, object)
+		}
+		switch {
+		case errors.Is(err, errStop):
+			return err
+		case err != nil:
+			problems.add(line, err)
+		}
+	}
+}
+
+// csvError is the cause of an error about the header, whose line is known.
+func csvError(err error) error {
+	if wrong, malformed := errors.AsType[*csv.ParseError](err); malformed {
+		return wrong.Err
+	}
+	return err
+}
+
+func trimmed(names []string) []string {
+	columns := make([]string, len(names))
+	for i, name := range names {
+		columns[i] = strings.TrimSpace(name)
+	}
+	return columns
+}
+
+// objectOf returns a record as a JSON object.
+func objectOf(header, record []string) ([]byte, error) {
+	object, size := map[string]any{}, 0
+	for i, cell := range record {
+		if size += len(cell); size > MaxLine {
+			return nil, errors.New("it is longer than 1 MiB")
+		}
+		switch {
+		case !utf8.ValidString(cell):
+			return nil, errors.New("it is no text (UTF-8)")
+		case strings.TrimSpace(cell) == "":
+		case header[i] == objectColumn && json.Valid([]byte(cell)):
+			object[header[i]] = json.RawMessage(cell)
+		default:
+			object[header[i]] = cell
+		}
+	}
+	return json.Marshal(object)
+}

@@ -1,0 +1,22 @@
+package dial
+
+import (
+	"log/slog"
+
+	"go.temporal.io/sdk/client"
+
+	"lumaflow/internal/telemetry/metrics"
+	"lumaflow/internal/temporal/codec"
+)
+
+// Refusals returns a function for codec.Codec.Observe that counts each refused
+// payload and logs it with its job. A nil handler counts nothing.
+func Refusals(logger *slog.Logger, handler client.MetricsHandler) func(codec.Refusal) {
+	if handler == nil {
+		handler = client.MetricsNopHandler
+	}
+	return func(refused codec.Refusal) {
+		metrics.PayloadsRefused.Add(handler, 1, string(refused.Reason))
+		logger.Warn("payload refused", "reason", string(refused.Reason), "job", refused.WorkflowID, "namespace", refused.Namespace)
+	}
+}

@@ -1,0 +1,84 @@
+package starter
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"lumaflow/internal/manifest"
+	"lumaflow/workflows"
+	"lumaflow/workflows/fields"
+)
+
+// Order is one job of a manifest.
+type Order struct {
+	Input workflows.ModifyVideoInput
+	// Key distinguishes jobs of the same request.
+	Key string
+}
+
+// keyField is the field of a line that no job's input has.
+const keyField = "key"
+
+// columns are the fields that a line of a manifest may have.
+var columns = append(slices.DeleteFunc(fields.Names[workflows.ModifyVideoInput](), func(name string) bool { return name == "batch" }), keyField)
+
+// Manifest reads the jobs of a manifest: the fields of a job's input, and key, which
+// makes another job of the same request.
+var Manifest = manifest.Format{Parse: parseLine, CheckColumns: checkColumns}
+
+func parseLine(line []byte) (manifest.Order, error) {
+	order, err := ParseOrder(line)
+	if err != nil {
+		return manifest.Order{}, err
+	}
+	input, err := json.Marshal(order.Input)
+	return manifest.Order{ID: JobID(order.Input, order.Key), Adopts: order.Input.TaskID != "", Input: input}, err
+}
+
+// ParseOrder reads one job of a manifest from a JSON object.
+func ParseOrder(line []byte) (Order, error) {
+	var order Order
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(line, &object); err != nil || object == nil {
+		// The errors of ParseInput describe the input, those of Unmarshal Go types.
+		_, err := workflows.ParseInput(line)
+		if err == nil {
+			err = errors.New("the input is malformed")
+		}
+		return order, fmt.Errorf("%w (one JSON object a line is expected)", err)
+	}
+	if key, given := object[keyField]; given {
+		if err := json.Unmarshal(key, &order.Key); err != nil {
+			return order, errors.New("key is not a string")
+		}
+		delete(object, keyField)
+	}
+	rest, err := json.Marshal(object)
+	if err != nil {
+		return order, err
+	}
+	order.Input, err = workflows.ParseInput(rest)
+	if err == nil && order.Input.Batch != "" {
+		err = fields.Errorf("batch", "is set by the batch: leave it out")
+	}
+	return order, err
+}
+
+// checkColumns rejects a header with an unknown column, one that occurs twice, or
+// without those that every job needs.
+func checkColumns(names []string) error {
+	if err := fields.UnknownName(names, columns); err != nil {
+		return err
+	}
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf("the column %s occurs twice", name)
+		}
+	}
+	if !slices.Contains(names, "taskId") && !(slices.Contains(names, "prompt") && slices.Contains(names, "videoUrl")) {
+		return errors.New("the header names no columns prompt and videoUrl, nor taskId")
+	}
+	return nil
+}

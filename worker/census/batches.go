@@ -1,0 +1,38 @@
+package census
+
+import (
+	"context"
+	"slices"
+
+	"lumaflow/internal/telemetry/metrics"
+)
+
+// countBatches sets the gauges of the open batches. A batch without an answer is in an
+// unknown phase.
+func (c *Census) countBatches(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	open, err := c.options.Jobs.OpenBatches(ctx, c.options.TaskQueue)
+	if err != nil {
+		return err
+	}
+	phases, jobs := map[string]int{}, map[string]int{}
+	for _, batch := range open {
+		phase := string(batch.Phase)
+		if !slices.Contains(metrics.Batches.Values, phase) {
+			phase = metrics.StageUnknown
+		}
+		phases[phase]++
+		jobs[metrics.BatchDone] += batch.Done
+		jobs[metrics.BatchFailed] += batch.Failed
+		jobs[metrics.BatchInFlight] += batch.InFlight
+		jobs[metrics.BatchNotStarted] += batch.NotStarted
+	}
+	for _, phase := range metrics.Batches.Values {
+		metrics.Batches.Set(c.options.Metrics, float64(phases[phase]), phase)
+	}
+	for _, state := range metrics.BatchJobs.Values {
+		metrics.BatchJobs.Set(c.options.Metrics, float64(jobs[state]), state)
+	}
+	return nil
+}

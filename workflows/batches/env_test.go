@@ -1,0 +1,231 @@
+package batches_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/activities"
+	"lumaflow/internal/manifest"
+	"lumaflow/workflows"
+	"lumaflow/workflows/batches"
+)
+
+// b stays nil: its methods serve as activity references.
+var b *activities.Batches
+
+const (
+	batchID  = "default-test-workflow-id"
+	location = "file:///srv/shots.jsonl"
+	render   = 10 * time.Minute
+)
+
+// shop is a batch of scripted jobs in a test environment, which skips time.
+type shop struct {
+	*testsuite.TestWorkflowEnvironment
+	t *testing.T
+
+	mu sync.Mutex
+	// lines are the jobs of the manifest by their ids, in order.
+	lines []string
+	// found overrides what Temporal has of a job; ends are the jobs that have ended.
+	found map[string]activities.FoundJob
+	ends  map[string]activities.JobEnd
+	held  map[string]string
+	// outcome scripts the ends by id; the default is a video. silent jobs report none.
+	outcome map[string]activities.JobEnd
+	silent  map[string]bool
+	// open and most count the open jobs, starts lists the ids.
+	open, most int
+	starts     []string
+	pages      []activities.PageInput
+	sweeps     int
+	results    map[int]activities.JobResult
+	finishes   []activities.FinishInput
+	paidBefore int
+	updates    int
+	// changedAt is the line from which the manifest is another one; 0 means none.
+	changedAt int
+}
+
+func newShop(t *testing.T, jobs int) *shop {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	s := &shop{
+		TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t,
+		found: map[string]activities.FoundJob{}, ends: map[string]activities.JobEnd{}, held: map[string]string{},
+		outcome: map[string]activities.JobEnd{}, silent: map[string]bool{}, results: map[int]activities.JobResult{},
+	}
+	for i := range jobs {
+		s.lines = append(s.lines, id(i+1))
+	}
+	s.SetTestTimeout(time.Minute)
+	s.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
+	batches.Register(s.TestWorkflowEnvironment)
+	s.RegisterWorkflowWithOptions(s.job, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
+	s.OnSignalExternalWorkflow(mock.Anything, batchID, "", workflows.JobEndSignal.Name, mock.Anything).Return(
+		func(_, _, _, name string, end any) error {
+			s.SignalWorkflow(name, end)
+			return nil
+		})
+	s.OnActivity(b.CheckManifest, mock.Anything, mock.Anything).Return(func(context.Context, activities.ManifestInput) (activities.CheckedManifest, error) {
+		return activities.CheckedManifest{Manifest: location, SHA256: "hash", Lines: len(s.lines)}, nil
+	}).Maybe()
+	s.OnActivity(b.NextJobs, mock.Anything, mock.Anything).Return(s.nextJobs).Maybe()
+	s.OnActivity(b.SweepJobs, mock.Anything, mock.Anything).Return(s.sweep).Maybe()
+	s.OnActivity(b.CountCharges, mock.Anything, mock.Anything).Return(func(context.Context, activities.Batch) (int, error) { return s.paidBefore, nil }).Maybe()
+	s.OnActivity(b.WriteResults, mock.Anything, mock.Anything).Return(s.write).Maybe()
+	s.OnActivity(b.FinishResults, mock.Anything, mock.Anything).Return(func(_ context.Context, input activities.FinishInput) (string, error) {
+		s.finishes = append(s.finishes, input)
+		return "file:///srv/results.jsonl", nil
+	}).Maybe()
+	return s
+}
+
+// id is the workflow id of the job of a line.
+func id(line int) string { return fmt.Sprintf("job-%d", line) }
+
+// job is a job of the batch: it reports its end, and Temporal has it.
+func (s *shop) job(ctx workflow.Context, input workflows.ModifyVideoInput) (result workflows.ModifyVideoResult, err error) {
+	info := workflow.GetInfo(ctx)
+	jobID := info.WorkflowExecution.ID
+	s.mu.Lock()
+	s.starts = append(s.starts, jobID)
+	s.open++
+	s.most = max(s.most, s.open)
+	s.mu.Unlock()
+	if input.Batch != batchID {
+		s.t.Errorf("job %s belongs to batch %q", jobID, input.Batch)
+	}
+	if err := workflow.Sleep(ctx, render); err != nil {
+		return result, err
+	}
+	s.mu.Lock()
+	end, scripted := s.outcome[jobID]
+	if !scripted {
+		end = activities.JobEnd{Outcome: activities.OutcomeDone, TaskID: "task-" + jobID, Files: []string{jobID + ".mp4"}, Charges: 1}
+	}
+	end.Job, end.Run = jobID, info.WorkflowExecution.RunID
+	s.open--
+	s.ends[jobID] = end
+	silent := s.silent[jobID]
+	s.mu.Unlock()
+	if silent {
+		return result, nil
+	}
+	return result, workflow.SignalExternalWorkflow(ctx, input.Batch, "", workflows.JobEndSignal.Name, end).Get(ctx, nil)
+}
+
+func (s *shop) nextJobs(_ context.Context, input activities.PageInput) (page activities.Page, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pages = append(s.pages, input)
+	if s.changedAt > 0 && input.Next >= s.changedAt {
+		return page, temporal.NewNonRetryableApplicationError("the manifest has changed", batches.ManifestChanged, nil)
+	}
+	for index := input.Next; index < min(input.Next+input.Count, len(s.lines)); index++ {
+		found, scripted := s.found[s.lines[index]]
+		if !scripted {
+			found.State = activities.FoundNew
+		}
+		found.Order = manifest.Order{Line: index + 1, ID: s.lines[index], Repeats: found.Repeats, Adopts: found.Adopts, Input: json.RawMessage(`{"prompt":"p","videoUrl":"https://cdn.example.org/v.mp4"}`)}
+		page.Jobs = append(page.Jobs, found)
+	}
+	return page, nil
+}
+
+func (s *shop) sweep(_ context.Context, input activities.SweepInput) (swept activities.Swept, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweeps++
+	for _, job := range input.Jobs {
+		if reason := s.held[job]; reason != "" {
+			swept.Held = append(swept.Held, activities.HeldJob{Job: job, Reason: reason})
+		} else if end, over := s.ends[job]; over {
+			swept.Ended = append(swept.Ended, end)
+		}
+	}
+	return swept, nil
+}
+
+func (s *shop) write(_ context.Context, input activities.ResultsInput) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, result := range input.Results {
+		s.results[result.Line] = result
+	}
+	return "file:///srv/results.jsonl", nil
+}
+
+// run runs the batch to its end.
+func (s *shop) run(input batches.Input) (result batches.Result, err error) {
+	s.t.Helper()
+	if input.Manifest == "" {
+		input.Manifest = location
+	}
+	s.ExecuteWorkflow(batches.ModifyVideosName, input)
+	require.True(s.t, s.IsWorkflowCompleted())
+	if err := s.GetWorkflowError(); err != nil {
+		return result, err
+	}
+	require.NoError(s.t, s.GetWorkflowResult(&result))
+	return result, nil
+}
+
+// progress queries the batch.
+func (s *shop) progress() (progress batches.Progress) {
+	s.t.Helper()
+	value, err := s.QueryWorkflow(batches.ProgressQuery)
+	require.NoError(s.t, err)
+	require.NoError(s.t, value.Get(&progress))
+	return progress
+}
+
+// after calls do when the batch has run for a time.
+func (s *shop) after(delay time.Duration, do func()) { s.RegisterDelayedCallback(do, delay) }
+
+// update sends an update. Its error has rejection in it, or there is none if that is
+// empty.
+func (s *shop) update(rejection, name string, args ...any) {
+	answered := false
+	check := func(err error) {
+		answered = true
+		if rejection == "" {
+			require.NoError(s.t, err, name)
+			return
+		}
+		require.ErrorContains(s.t, err, rejection, name)
+	}
+	s.updates++
+	s.UpdateWorkflow(name, fmt.Sprint(s.updates), &testsuite.TestUpdateCallback{
+		OnReject: check, OnAccept: func() {}, OnComplete: func(_ any, err error) { check(err) },
+	}, args...)
+	s.t.Cleanup(func() { require.True(s.t, answered, "%s has no answer", name) })
+}
+
+// failed is the end of a job without a video.
+func failed(charges int) activities.JobEnd {
+	return activities.JobEnd{Outcome: activities.OutcomeFailed, Failure: workflows.GenerationFailed, Reason: "moderation", Charges: charges}
+}
+
+// requireInvalid requires an InvalidRequest whose text has all the words.
+func requireInvalid(t *testing.T, err error, words ...string) {
+	t.Helper()
+	var application *temporal.ApplicationError
+	require.ErrorAs(t, err, &application)
+	require.Equal(t, batches.InvalidRequest, application.Type())
+	for _, word := range words {
+		require.True(t, strings.Contains(application.Message(), word), "%q lacks %q", application.Message(), word)
+	}
+}

@@ -1,0 +1,167 @@
+package batches
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/activities"
+	"lumaflow/workflows"
+)
+
+const (
+	// minPage and maxPage bound the lines of one page: a page serves many jobs at the
+	// price of one activity, and its starts are the commands of one workflow task.
+	minPage, maxPage = 50, 100
+	// freshFor is the time for which the look-up of a job that has run before counts:
+	// another client may start it, and it may pay.
+	freshFor = 30 * time.Second
+)
+
+// fill starts or finds the next jobs of the manifest until the window is full or no
+// more may start.
+func (r *batchRun) fill(ctx workflow.Context) error {
+	r.receiveReports(ctx)
+	for r.room() > 0 && r.Next < r.Lines {
+		if err := r.readPage(ctx); err != nil {
+			return err
+		}
+		blocked, err := r.startPage(ctx)
+		if err != nil || blocked {
+			return err
+		}
+		if err := r.writeResults(ctx, resultsPerWrite); err != nil {
+			return err
+		}
+		r.receiveReports(ctx)
+	}
+	return nil
+}
+
+// room is the number of jobs that may start now.
+func (r *batchRun) room() int {
+	if held, _ := r.held(); held > 0 || r.Paused || r.Stopped != "" {
+		return 0
+	}
+	room := r.Concurrency - len(r.Window)
+	if canary := r.input.Canary; r.Done < canary {
+		room = min(room, canary-r.Done-r.Failed-len(r.Window))
+	}
+	return room
+}
+
+// readPage reads the next jobs, unless those that were read are still to be processed.
+func (r *batchRun) readPage(ctx workflow.Context) error {
+	if len(r.page) > 0 && (r.page[0].State != activities.FoundAgain || workflow.Now(ctx).Sub(r.readAt) < freshFor) {
+		return nil
+	}
+	var page activities.Page
+	err := workflow.ExecuteActivity(manifestPolicy(ctx, fmt.Sprintf("read the manifest from line %d on", r.Next+1)), b.NextJobs, activities.PageInput{
+		Batch:       r.batch(),
+		Next:        r.Next,
+		Count:       min(max(r.room(), minPage), maxPage),
+		RetryFailed: r.input.RetryFailed,
+	}).Get(ctx, &page)
+	if temporal.IsCanceledError(err) {
+		return err
+	}
+	if err == nil && len(page.Jobs) == 0 {
+		err = temporal.NewNonRetryableApplicationError(fmt.Sprintf("the manifest ends before its line %d", r.Next+1), ManifestChanged, nil)
+	}
+	if err != nil {
+		// What is started goes on, and its results are written.
+		r.failure = r.failed(err)
+		r.stop(r.failure.Error())
+	}
+	r.page, r.readAt = page.Jobs, workflow.Now(ctx)
+	return nil
+}
+
+// starting is a job whose start is not confirmed.
+type starting struct {
+	line   int
+	future workflow.ChildWorkflowFuture
+}
+
+// startPage processes the jobs that were read, in the order of the manifest, as far as
+// the window has room, and waits for their starts. blocked means that no more may
+// start before others have ended.
+func (r *batchRun) startPage(ctx workflow.Context) (blocked bool, err error) {
+	var pending []starting
+	for len(r.page) > 0 && r.room() > 0 && !blocked {
+		found := r.page[0]
+		starts := found.State == activities.FoundNew || found.State == activities.FoundAgain
+		if blocked = starts && !r.affords(found); blocked {
+			break
+		}
+		r.page = r.page[1:]
+		r.Next++
+		r.Charges += found.Charges
+		job := OpenJob{Line: found.Line, Job: found.ID, Collector: found.Collector, Run: found.Run, Pays: found.Pays, Charges: found.Charges}
+		switch {
+		case starts:
+			job.Pays = !found.Adopts
+			future, err := r.start(ctx, found, job)
+			if err != nil {
+				r.count(job, activities.JobEnd{Outcome: activities.OutcomeFailed, Reason: err.Error()})
+				continue
+			}
+			r.Window = append(r.Window, job)
+			pending = append(pending, starting{job.Line, future})
+		case found.State == activities.FoundOpen:
+			r.Window = append(r.Window, job)
+		case found.State == activities.FoundRepeated:
+			r.Unwritten = append(r.Unwritten, activities.JobResult{Line: found.Line, Repeats: found.Repeats, JobEnd: activities.Repeated(found.Order)})
+		default:
+			r.Existing++
+			end := *found.End
+			end.Charges = 0 // The job has them.
+			r.count(job, end)
+		}
+	}
+	for _, start := range pending {
+		if err := r.confirm(ctx, start); err != nil {
+			return blocked, err
+		}
+	}
+	return blocked, nil
+}
+
+// start starts a job. A disconnected context keeps it open when the batch is cancelled.
+func (r *batchRun) start(ctx workflow.Context, found activities.FoundJob, job OpenJob) (workflow.ChildWorkflowFuture, error) {
+	var input workflows.ModifyVideoInput
+	if err := json.Unmarshal(found.Input, &input); err != nil {
+		return nil, fmt.Errorf("the input of the job is unreadable: %w", err)
+	}
+	input.Batch = r.id
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	ctx = jobOptions(ctx, job.workflowID(), summaryOf(input), found.State == activities.FoundAgain)
+	return workflow.ExecuteChildWorkflow(ctx, workflows.ModifyVideoName, input), nil
+}
+
+// confirm waits until a job has started. One that another client has started in the
+// meantime is looked up by the next sweep.
+func (r *batchRun) confirm(ctx workflow.Context, started starting) error {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	var run workflow.Execution
+	err := started.future.GetChildWorkflowExecution().Get(ctx, &run)
+	_, exists := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err)
+	for i, job := range r.Window {
+		switch {
+		case job.Line != started.line:
+		case err == nil:
+			r.Window[i].Run = run.RunID
+		case exists:
+			r.sweepNow = true
+		default:
+			r.take(job.workflowID())
+			r.count(job, activities.JobEnd{Outcome: activities.OutcomeFailed, Reason: "Temporal does not start the job: " + err.Error()})
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package batches
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/activities"
+)
+
+// stop starts no more jobs. The first reason remains.
+func (r *batchRun) stop(reason string) {
+	if r.Stopped == "" {
+		r.Stopped = reason
+	}
+}
+
+// applyRules stops the batch if a job of the canary has failed, or too many of the
+// last jobs have.
+func (r *batchRun) applyRules() {
+	if canary := r.input.Canary; r.Done < canary && r.Failed > 0 {
+		r.stop(fmt.Sprintf("canary: of the first %d jobs %d have no video", canary, r.Failed))
+	}
+	if limit := r.input.MaxFailureRate; limit > 0 && len(r.Ends) == RateWindow {
+		failed := 0
+		for _, end := range r.Ends {
+			if !end.Done {
+				failed++
+			}
+		}
+		if float64(failed) > limit*RateWindow {
+			r.stop(fmt.Sprintf("failure rate: %d of the last %d jobs have no video", failed, RateWindow))
+		}
+	}
+}
+
+// affords reports whether the budget permits another paid submission. Each open job of
+// the batch may pay once. The batch stops if nothing is left for open jobs to free.
+func (r *batchRun) affords(found activities.FoundJob) bool {
+	budget := r.input.Budget
+	if budget == 0 || found.Adopts {
+		return true
+	}
+	open := 0
+	for _, job := range r.Window {
+		if job.Pays {
+			open++
+		}
+	}
+	// Visibility, which paidBefore is from, lags behind; the counters lack what jobs of
+	// later lines have paid.
+	paid := max(r.Charges, r.paidBefore+r.paidSince)
+	if paid+open < budget {
+		return true
+	}
+	if open == 0 {
+		r.stop(fmt.Sprintf("budget: %d submissions are paid, and the budget is %d", paid, budget))
+	}
+	return false
+}
+
+// readCharges reads what the batch has paid in all its runs, if it has a budget.
+func (r *batchRun) readCharges(ctx workflow.Context) error {
+	if r.input.Budget == 0 {
+		return nil
+	}
+	return workflow.ExecuteActivity(manifestPolicy(ctx, "count what the batch has paid"), b.CountCharges, r.batch()).Get(ctx, &r.paidBefore)
+}

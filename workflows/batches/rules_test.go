@@ -1,0 +1,147 @@
+package batches_test
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/activities"
+	"lumaflow/internal/manifest"
+	"lumaflow/workflows/batches"
+)
+
+// order is a line that repeats another one.
+func order(repeats int) manifest.Order { return manifest.Order{Repeats: repeats} }
+
+func TestBudget(t *testing.T) {
+	tests := map[string]struct {
+		script       func(*shop)
+		starts, paid int
+	}{
+		"stops at the limit": {func(*shop) {}, 12, 12},
+		"a refused job frees its share": {func(s *shop) {
+			s.outcome[id(3)] = failed(0)
+		}, 13, 12},
+		"an unknown outcome counts as paid": {func(s *shop) {
+			s.outcome[id(3)] = failed(2)
+		}, 11, 12},
+		"what was paid before counts": {func(s *shop) { s.paidBefore = 10 }, 2, 2},
+		"under what is spent already": {func(s *shop) { s.paidBefore = 20 }, 0, 0},
+		"a job that collects a task is free": {func(s *shop) {
+			s.found[id(1)] = activities.FoundJob{State: activities.FoundNew, Order: manifest.Order{Adopts: true}}
+		}, 13, 12},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, 40)
+			test.script(s)
+			result, err := s.run(batches.Input{Budget: 12, Concurrency: 5})
+			require.NoError(t, err)
+			require.Len(t, s.starts, test.starts)
+			require.Equal(t, test.paid, result.Charges)
+			require.Contains(t, result.Stopped, "budget")
+			require.Equal(t, 40-test.starts, result.NotStarted)
+		})
+	}
+}
+
+// The last jobs never exceed the budget together.
+func TestBudgetIsNeverExceeded(t *testing.T) {
+	s := newShop(t, 100)
+	result, err := s.run(batches.Input{Budget: 7, Concurrency: 50})
+	require.NoError(t, err)
+	require.Len(t, s.starts, 7)
+	require.Equal(t, 7, result.Charges)
+}
+
+func TestCanary(t *testing.T) {
+	s := newShop(t, 50)
+	s.after(render/2, func() { require.Equal(t, 5, s.progress().InFlight) })
+	result, err := s.run(batches.Input{Canary: 5})
+	require.NoError(t, err)
+	require.Equal(t, 50, result.Done)
+
+	s = newShop(t, 50)
+	s.outcome[id(4)] = failed(1)
+	result, err = s.run(batches.Input{Canary: 5})
+	require.NoError(t, err)
+	require.Len(t, s.starts, 5)
+	require.Contains(t, result.Stopped, "canary")
+}
+
+func TestFailureRate(t *testing.T) {
+	for name, test := range map[string]struct {
+		failures int
+		stops    bool
+	}{"at the limit": {10, false}, "above it": {11, true}} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, 120)
+			for i := range test.failures {
+				s.outcome[id(2+4*i)] = failed(1)
+			}
+			result, err := s.run(batches.Input{MaxFailureRate: 0.2, Concurrency: 5})
+			require.NoError(t, err)
+			require.Equal(t, test.stops, result.Stopped != "", result.Stopped)
+			require.Equal(t, test.stops, len(s.starts) < 120)
+		})
+	}
+}
+
+// While kie.ai holds a job for lack of credit no more start, and the batch goes on by
+// itself.
+func TestHold(t *testing.T) {
+	s := newShop(t, 20)
+	s.held[id(2)] = "the account has no credit"
+	s.after(time.Minute, func() {
+		progress := s.progress()
+		require.Equal(t, batches.PhaseHeld, progress.Phase)
+		require.Equal(t, 1, progress.Held)
+		require.Contains(t, progress.Reason, "no credit")
+	})
+	s.after(render+2*time.Minute, func() { require.LessOrEqual(t, len(s.starts), 3, "ended jobs are not replaced") })
+	s.silent[id(2)] = true
+	s.after(render+3*time.Minute, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.held, id(2))
+	})
+	// The held job stays open until the hold is over.
+	s.outcome[id(2)] = activities.JobEnd{Outcome: activities.OutcomeDone, Charges: 1}
+	result, err := s.run(batches.Input{Concurrency: 3})
+	require.NoError(t, err)
+	require.Equal(t, 20, result.Done)
+}
+
+func TestInvalidInputs(t *testing.T) {
+	many := make([]json.RawMessage, batches.MaxItems+1)
+	for i := range many {
+		many[i] = json.RawMessage(`{}`)
+	}
+	large := []json.RawMessage{json.RawMessage(`"` + string(slices.Repeat([]byte("x"), batches.MaxItemsBytes)) + `"`)}
+	for input, words := range map[string][]string{
+		`{"manifets":"/srv/a.jsonl"}`:            {"manifets", "did you mean manifest?"},
+		`{"manifest":"/a","concurrency":-1}`:     {"concurrency", "-1"},
+		`{"manifest":"/a","concurrency":1001}`:   {"1001"},
+		`{"manifest":"/a","budget":-5}`:          {"budget", "-5"},
+		`{"manifest":"/a","canary":-5}`:          {"canary"},
+		`{"manifest":"/a","maxFailureRate":1.5}`: {"maxFailureRate", "1.5"},
+		`{"manifest":"/a","budget":"ten"}`:       {"malformed", "budget"},
+		`{"manifest":"/a","items":[{}]}`:         {"exclude"},
+		`{}`:                                     {"missing"},
+		`{"continued":{"next":-1}}`:              {"continued"},
+		`[]`:                                     {"malformed"},
+	} {
+		s := newShop(t, 1)
+		s.ExecuteWorkflow(batches.ModifyVideosName, json.RawMessage(input))
+		requireInvalid(t, s.GetWorkflowError(), words...)
+		require.Empty(t, s.starts)
+	}
+	for _, items := range [][]json.RawMessage{many, large} {
+		require.Error(t, batches.Input{Items: items}.Validate())
+	}
+	require.Error(t, batches.Input{Manifest: "/a", MaxFailureRate: math.NaN()}.Validate())
+}

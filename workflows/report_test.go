@@ -1,0 +1,107 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
+
+	"lumaflow/activities"
+	"lumaflow/workflows"
+)
+
+const parentID = "default-test-workflow-id"
+
+// childEnv is a jobEnv with a parent for the job, which keeps the reports that it
+// receives.
+type childEnv struct {
+	*jobEnv
+	reported []workflows.JobEnd
+}
+
+func newChildEnv(t *testing.T) *childEnv {
+	t.Helper()
+	env := &childEnv{jobEnv: newJobEnv(t)}
+	env.RegisterWorkflowWithOptions(func(ctx workflow.Context, input workflows.ModifyVideoInput) error {
+		ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: "shot", WaitForCancellation: true})
+		err := workflow.ExecuteChildWorkflow(ctx, workflows.ModifyVideoName, input).Get(ctx, nil)
+		var end workflows.JobEnd
+		for channel := workflows.JobEndSignal.Channel(ctx); channel.ReceiveAsync(&end); {
+			env.reported = append(env.reported, end)
+		}
+		return err
+	}, workflow.RegisterOptions{Name: "Parent"})
+	return env
+}
+
+// reports runs a job as the child of a batch and returns what it reports.
+func (env *childEnv) reports(input workflows.ModifyVideoInput, cancelAfter time.Duration) []workflows.JobEnd {
+	env.t.Helper()
+	if cancelAfter > 0 {
+		env.RegisterDelayedCallback(env.CancelWorkflow, cancelAfter)
+	}
+	env.ExecuteWorkflow("Parent", input)
+	require.True(env.t, env.IsWorkflowCompleted())
+	return env.reported
+}
+
+// ofBatch is the request of a job that the parent has started.
+func ofBatch() workflows.ModifyVideoInput {
+	input := request
+	input.Batch = parentID
+	return input
+}
+
+func TestReports(t *testing.T) {
+	for name, test := range map[string]struct {
+		script      func(*jobEnv)
+		cancelAfter time.Duration
+		want        workflows.JobEnd
+	}{
+		"done": {func(env *jobEnv) { env.onSubmit(env.accepted(ourTask)).onPoll().onStore() }, 0,
+			workflows.JobEnd{Outcome: activities.OutcomeDone, TaskID: ourTask, Charges: 1}},
+		"refused": {func(env *jobEnv) { env.onSubmit(env.fails(activities.SubmitRefused)) }, 0,
+			workflows.JobEnd{Outcome: activities.OutcomeFailed, Failure: workflows.SubmitRefused}},
+		"unknown": {func(env *jobEnv) { env.onSubmit(env.unknown()) }, 0,
+			workflows.JobEnd{Outcome: activities.OutcomeFailed, Failure: workflows.SubmitUnknown, Charges: 1}},
+		"cancelled": {func(env *jobEnv) { env.onSubmit(env.accepted(ourTask)) }, time.Minute,
+			workflows.JobEnd{Outcome: activities.OutcomeCancelled, TaskID: ourTask, Charges: 1, Next: "lumaflow submit --task-id " + ourTask}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := newChildEnv(t)
+			test.script(env.jobEnv)
+			reported := env.reports(ofBatch(), test.cancelAfter)
+			require.Len(t, reported, 1, "%v", env.GetWorkflowError())
+			got := reported[0]
+			require.Equal(t, "shot", got.Job)
+			require.NotEmpty(t, got.Run)
+			require.Equal(t, test.want.Outcome == activities.OutcomeDone, len(got.Files) == 1)
+			require.Equal(t, test.want.Outcome == activities.OutcomeDone, got.Reason == "")
+			if test.want.Next != "" {
+				require.Equal(t, test.want.Next, got.Next)
+			}
+			got.Job, got.Run, got.Files, got.Reason, got.Next, test.want.Next = "", "", nil, "", "", ""
+			require.Equal(t, test.want, got)
+		})
+	}
+}
+
+// A job reports to the batch that started it alone: not one that somebody else has
+// started, nor one that names another batch.
+func TestNoReport(t *testing.T) {
+	env := newChildEnv(t)
+	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
+	require.Empty(t, env.reports(request, 0))
+	require.NoError(t, env.GetWorkflowError())
+
+	env = newChildEnv(t)
+	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
+	other := request
+	other.Batch = "another"
+	require.Empty(t, env.reports(other, 0))
+	require.NoError(t, env.GetWorkflowError())
+
+	env = newChildEnv(t)
+	env.onSubmit(env.accepted(ourTask)).onPoll().onStore().run(ofBatch()).succeeds()
+}
