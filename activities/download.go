@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"sync"
 	"time"
 
@@ -145,20 +144,8 @@ func (d *download) findStored(ctx context.Context) (*store.ReceiptFile, error) {
 	return file, nil
 }
 
-// earlierReceipt is the receipt of an earlier job for the same task, zero if none can
-// be read.
 func (d *download) earlierReceipt(ctx context.Context) store.Receipt {
-	receipt, err := d.options.Store.Receipt(ctx, store.ReceiptName(d.input.Name, d.input.TaskID))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return store.Receipt{}
-	case err != nil:
-		activity.GetLogger(ctx).Warn("the receipt of an earlier job can't be read; the video is downloaded again", "error", err)
-		return store.Receipt{}
-	case receipt.TaskID != d.input.TaskID:
-		return store.Receipt{}
-	}
-	return receipt
+	return earlierReceipt(ctx, d.options.Store, d.input.Name, d.input.TaskID)
 }
 
 // matching returns a listed file with its location, or nil if the store does not have

@@ -3,6 +3,7 @@ package activities_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"io/fs"
 	"log/slog"
 	"sync"
@@ -187,6 +188,9 @@ func (s *memoryStore) Receipt(_ context.Context, name string) (store.Receipt, er
 	}
 	return receipt, nil
 }
+
+// Open finds nothing: the videos have no content.
+func (*memoryStore) Open(context.Context, string) (io.ReadCloser, error) { return nil, fs.ErrNotExist }
 
 // fixture is the environment of one activity test.
 type fixture struct {

@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -27,7 +29,8 @@ type ReceiptInput struct {
 }
 
 // WriteReceipt stores the receipt beside the videos. It is idempotent: a retry
-// replaces the receipt with the same content.
+// replaces the receipt with the same content. A job that keeps no source leaves the
+// source of an earlier job's receipt listed.
 func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error {
 	job := activity.GetInfo(ctx).WorkflowExecution
 	receipt := store.Receipt{
@@ -44,6 +47,10 @@ func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error
 		CompletedAt:    input.CompletedAt,
 		Source:         input.Source,
 	}
+	if receipt.Source == nil {
+		// An earlier job for the same task may have kept the source.
+		receipt.Source = earlierReceipt(ctx, a.options.Store, input.Name, input.TaskID).Source
+	}
 	for _, file := range input.Files {
 		receipt.Files = append(receipt.Files, file.receiptFile())
 	}
@@ -51,4 +58,20 @@ func (a *Activities) WriteReceipt(ctx context.Context, input ReceiptInput) error
 		return storageFailure(err, 0)
 	}
 	return nil
+}
+
+// earlierReceipt is the receipt of an earlier job for the same task, zero if none can
+// be read.
+func earlierReceipt(ctx context.Context, from store.Store, name, taskID string) store.Receipt {
+	receipt, err := from.Receipt(ctx, store.ReceiptName(name, taskID))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return store.Receipt{}
+	case err != nil:
+		activity.GetLogger(ctx).Warn("the receipt of an earlier job can't be read; its files are not used again", "error", err)
+		return store.Receipt{}
+	case receipt.TaskID != taskID:
+		return store.Receipt{}
+	}
+	return receipt
 }

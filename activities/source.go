@@ -2,13 +2,19 @@ package activities
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"go.temporal.io/sdk/activity"
 
 	"lumaflow/internal/fetch"
+	"lumaflow/internal/media"
 	"lumaflow/internal/oneline"
 	"lumaflow/internal/store"
 	"lumaflow/internal/telemetry/metrics"
@@ -53,7 +59,8 @@ func MissingSource(reason string) KeptSource {
 // download as theirs: guarded, verified and resumable. FETCH_ALLOW_HOSTS limits its
 // links too. A copy that can't be made is no error but a KeptSource with the reason:
 // after three attempts that find no video, after ten of any other failure, at once for
-// a link that may not be fetched, and when the activity is cancelled. All errors are
+// a link that may not be fetched, and when the activity is cancelled. A copy that a run
+// without a receipt has stored is used if the link serves none any more. All errors are
 // retryable.
 func (a *Activities) KeepSource(ctx context.Context, input SourceInput) (KeptSource, error) {
 	s := &sourceCopy{
@@ -66,6 +73,11 @@ func (a *Activities) KeepSource(ctx context.Context, input SourceInput) (KeptSou
 	}
 	s.reached = s.progress.Bytes
 	kept, outcome, err := s.run(ctx)
+	if kept.Missing != "" && ctx.Err() == nil {
+		if unlisted := s.findUnlistedSource(ctx); unlisted != nil {
+			kept, outcome = KeptSource{ReceiptFile: unlisted}, metrics.SourceAlreadyStored
+		}
+	}
 	if err == nil {
 		metrics.Sources.Add(activity.GetMetricsHandler(ctx), 1, outcome)
 	}
@@ -81,6 +93,8 @@ type sourceCopy struct {
 	url string
 	// reached is the number of bytes that the attempts before had.
 	reached int64
+	// listed means that the receipt of an earlier job lists a copy.
+	listed bool
 }
 
 // run returns the copy and its outcome for the metric.
@@ -112,7 +126,60 @@ func (s *sourceCopy) findStoredSource(ctx context.Context) (*store.ReceiptFile, 
 	if receipt.Source == nil || receipt.Source.ReceiptFile == nil {
 		return nil, nil
 	}
+	s.listed = true
 	return s.matching(ctx, *receipt.Source.ReceiptFile)
+}
+
+// findUnlistedSource returns the copy that a run without a receipt has left under the
+// name of the source, or nil if there is none that is a video. It reads the copy
+// because nothing else has its SHA-256. A file that differs from the one in an earlier
+// receipt is not used.
+func (s *sourceCopy) findUnlistedSource(ctx context.Context) *store.ReceiptFile {
+	if s.listed {
+		return nil
+	}
+	for _, extension := range []string{".mp4", ".mov", ".avi"} {
+		name := store.SourceName(s.input.Name, s.input.TaskID, extension)
+		found, err := withHeartbeat(ctx, s.progress, func(ctx context.Context) (*store.ReceiptFile, error) {
+			return inspectStored(ctx, s.options.Store, name)
+		})
+		if err == nil {
+			found, err = s.matching(ctx, *found)
+		}
+		switch {
+		case err == nil && found != nil:
+			return found
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			activity.GetLogger(ctx).Warn("a file under the name of the source can't be used", "name", name, "error", err)
+		}
+	}
+	return nil
+}
+
+// inspectStored reads a stored video and returns its properties, without its location.
+func inspectStored(ctx context.Context, from store.Store, name string) (*store.ReceiptFile, error) {
+	opened, err := from.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Close()
+	file, ok := opened.(io.ReadSeeker)
+	if !ok {
+		return nil, fmt.Errorf("read %.80q: %w: the store has no seekable files", name, errors.ErrUnsupported)
+	}
+	digest := sha256.New()
+	size, err := io.Copy(digest, store.ContextReader{Context: ctx, From: file})
+	if err != nil {
+		return nil, fmt.Errorf("read %.80q: %w", name, err)
+	}
+	video, err := media.Inspect(media.ReaderAt(file), size)
+	if err != nil {
+		return nil, fmt.Errorf("inspect %.80q: %w", name, err)
+	}
+	return &store.ReceiptFile{
+		Name: name, Bytes: size, SHA256: hex.EncodeToString(digest.Sum(nil)),
+		Duration: video.Duration.String(), Width: video.Width, Height: video.Height,
+	}, nil
 }
 
 // failed decides about the next attempt: another one, or none and a source that is

@@ -2,7 +2,11 @@ package activities_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +166,59 @@ func TestKeepSourceFindsAStoredCopy(t *testing.T) {
 	}
 }
 
+// A run that ended before its receipt leaves a copy that no receipt lists. It is used
+// once the link serves none any more, if it is a video.
+func TestKeepSourceFindsAnUnlistedCopy(t *testing.T) {
+	clip, err := os.ReadFile("../internal/media/testdata/clip.mov")
+	require.NoError(t, err)
+	gone := &fetch.Error{Kind: fetch.LinkDead, StatusCode: 404, Host: "clips.example.org"}
+	movie := "reel_luma_source_" + taskID + ".mov"
+	tests := []struct {
+		name, file string
+		content    []byte
+		// listed is the copy in the receipt of an earlier job.
+		listed *store.ReceiptSource
+		kept   bool
+	}{
+		{"a video", movie, clip, nil, true},
+		{"after a receipt without a copy", movie, clip, &store.ReceiptSource{Missing: "HTTP 404"}, true},
+		{"cut off", movie, clip[:len(clip)/2], nil, false},
+		{"of another name", "luma_source_" + taskID + ".mov", clip, nil, false},
+		{"other bytes than listed", movie, clip, &store.ReceiptSource{ReceiptFile: &store.ReceiptFile{
+			Name: movie, Bytes: 42, SHA256: strings.Repeat("5a", 32),
+		}}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			folder := t.TempDir()
+			f.options.Store, err = store.Open(t.Context(), folder)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(folder, test.file), test.content, 0o600))
+			if test.listed != nil {
+				_, err := f.options.Store.PutReceipt(t.Context(), store.ReceiptName("reel", taskID), store.Receipt{TaskID: taskID, Source: test.listed})
+				require.NoError(t, err)
+			}
+			f.options.Fetcher = fetcher(func(fetch.Request) (*fetch.File, error) { return nil, gone })
+			f.SetHeartbeatDetails(activities.DownloadProgress{Rejections: 2, Total: -1})
+			kept, err := f.keepSource(t)
+			require.NoError(t, err)
+			if !test.kept {
+				require.Nil(t, kept.ReceiptFile)
+				require.Equal(t, gone.Error(), kept.Missing)
+				return
+			}
+			sum := sha256.Sum256(clip)
+			require.Equal(t, &store.ReceiptFile{
+				Name: movie, Location: "file://" + filepath.Join(folder, movie), Bytes: int64(len(clip)), SHA256: hex.EncodeToString(sum[:]),
+				Duration: "1.2s", Width: 160, Height: 90,
+			}, kept.ReceiptFile)
+			require.Empty(t, kept.Missing)
+			require.Equal(t, map[string]float64{"sources already-stored": 1}, f.measured.Values())
+		})
+	}
+}
+
 func TestKeepSourceStopsWithItsWorker(t *testing.T) {
 	f := newFixture(t)
 	stopping := make(chan struct{})
@@ -202,5 +259,31 @@ func TestKeepSourceSetting(t *testing.T) {
 			require.NoError(t, value.Get(&identified))
 			require.Equal(t, keep && facts, identified.Settings.KeepSource)
 		}
+	}
+}
+
+// A job without KEEP_SOURCE leaves the copy of an earlier job listed.
+func TestReceiptKeepsAnEarlierSource(t *testing.T) {
+	earlier := &store.ReceiptSource{ReceiptFile: &store.ReceiptFile{Name: sourceFile, Bytes: 42, SHA256: "abc"}}
+	for name, test := range map[string]struct {
+		receipt store.Receipt
+		source  *activities.KeptSource
+		want    *store.ReceiptSource
+	}{
+		"none since":        {store.Receipt{TaskID: taskID, Source: earlier}, nil, earlier},
+		"another since":     {store.Receipt{TaskID: taskID, Source: earlier}, &activities.KeptSource{Missing: "gone"}, &store.ReceiptSource{Missing: "gone"}},
+		"of another task":   {store.Receipt{TaskID: "other", Source: earlier}, nil, nil},
+		"without a receipt": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			receipt := store.ReceiptName("reel", taskID)
+			if test.receipt.TaskID != "" {
+				f.stored.receipts[receipt] = test.receipt
+			}
+			_, err := f.ExecuteActivity(f.register(t).WriteReceipt, activities.ReceiptInput{TaskID: taskID, Name: "reel", Source: test.source})
+			require.NoError(t, err)
+			require.Equal(t, test.want, f.stored.receipts[receipt].Source)
+		})
 	}
 }

@@ -98,7 +98,7 @@ func (f filter) selects(result *Result) bool {
 		}
 	}
 	for _, word := range f.words {
-		if !strings.Contains(result.search, word) {
+		if !strings.Contains(result.search, word) && !strings.Contains(strings.ToLower(result.Name), word) {
 			return false
 		}
 	}

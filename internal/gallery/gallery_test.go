@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -138,7 +139,7 @@ func TestNewAndGoneResults(t *testing.T) {
 	assert.NotEqual(t, revision, get(g, "/state").Body.String())
 	assert.Contains(t, get(g, "/").Body.String(), "The file is gone from the store")
 	assert.Equal(t, http.StatusNotFound, get(g, "/media/luma_result_a_1.mp4").Code)
-	assert.Contains(t, get(g, "/state?file=luma_result_a_1.mp4").Body.String(), `"there":false`)
+	assert.Contains(t, get(g, "/state?file=luma_result_a_1.mp4").Body.String(), `"file":"gone"`)
 
 	require.NoError(t, os.RemoveAll(shelf.Path))
 	require.Error(t, g.Refresh(t.Context()))
@@ -330,7 +331,7 @@ func (large) Receipt(_ context.Context, name string) (store.Receipt, error) {
 	if _, err := fmt.Sscanf(name, "luma_result_%d.json", &i); err != nil {
 		return receipt, err
 	}
-	receipt.TaskID, receipt.Prompt = fmt.Sprintf("%05d", i), strings.Repeat("a long prompt ", 20)+fmt.Sprint(i)
+	receipt.TaskID, receipt.Prompt = fmt.Sprintf("%05d", i), strings.Repeat("a long prompt ", 20)+strconv.Itoa(i)
 	receipt.CompletedAt = receipt.CompletedAt.Add(time.Duration(i) * time.Minute)
 	receipt.Files[0].Name = fmt.Sprintf("luma_result_%05d_1.mp4", i)
 	return receipt, nil

@@ -33,7 +33,7 @@ const (
 )
 
 // index keeps the results of all receipts of a store in memory, about 1 kB each. A
-// receipt is read again when its size changes.
+// receipt is read again when its size or its time changes.
 type index struct {
 	store   Store
 	current atomic.Pointer[snapshot]
@@ -52,7 +52,7 @@ type index struct {
 
 // reading is the content of one receipt.
 type reading struct {
-	bytes   int64
+	entry   store.Entry
 	results []Result
 	problem string
 	// retry is the time from which a receipt with a problem is read again: a failure
@@ -101,7 +101,7 @@ func (x *index) refresh(ctx context.Context) error {
 	x.refreshing.Lock()
 	defer x.refreshing.Unlock()
 	defer x.announce()
-	files := map[string]int64{}
+	files := map[string]store.Entry{}
 	var unread []string
 	sum := uint64(0)
 	for entry, err := range x.store.List(ctx) {
@@ -111,10 +111,10 @@ func (x *index) refresh(ctx context.Context) error {
 			}
 			return err
 		}
-		files[entry.Name] = entry.Bytes
+		files[entry.Name] = entry
 		sum += maphash.Comparable(x.seed, entry)
 		if store.IsReceiptName(entry.Name) {
-			if known, ok := x.receipts[entry.Name]; !ok || known.bytes != entry.Bytes || known.problem != "" && time.Now().After(known.retry) {
+			if known, ok := x.receipts[entry.Name]; !ok || known.entry != entry || known.problem != "" && time.Now().After(known.retry) {
 				unread = append(unread, entry.Name)
 			}
 		}
@@ -136,13 +136,13 @@ func (x *index) refresh(ctx context.Context) error {
 }
 
 // read reads receipts.
-func (x *index) read(ctx context.Context, names []string, files map[string]int64) error {
+func (x *index) read(ctx context.Context, names []string, files map[string]store.Entry) error {
 	read := make([]reading, len(names))
 	group := new(errgroup.Group)
 	group.SetLimit(parallel)
 	for i, name := range names {
 		group.Go(func() error {
-			read[i] = reading{bytes: files[name]}
+			read[i] = reading{entry: files[name]}
 			receipt, err := x.store.Receipt(ctx, name)
 			switch {
 			case err == nil:
@@ -189,7 +189,7 @@ func (x *index) fail(err error) {
 }
 
 // publish makes a snapshot of what has been read.
-func (x *index) publish(files map[string]int64, unread int) {
+func (x *index) publish(files map[string]store.Entry, unread int) {
 	next := &snapshot{
 		revision: x.current.Load().revision + 1,
 		byName:   map[string]*Result{},
@@ -201,7 +201,7 @@ func (x *index) publish(files map[string]int64, unread int) {
 			next.problems = append(next.problems, Problem{name, read.problem})
 		}
 		for _, result := range read.results {
-			if size, listed := files[result.Name]; !listed || size != result.Bytes {
+			if file, listed := files[result.Name]; !listed || file.Bytes != result.Bytes {
 				result.Gone = true
 			}
 			if result.Source != "" {

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"path"
 	"strings"
-	"sync"
 	"time"
 
 	"lumaflow/internal/media"
@@ -95,7 +94,7 @@ func (g *Gallery) stream(w http.ResponseWriter, r *http.Request, name string) {
 	if err != nil {
 		w.Header().Del("Content-Disposition")
 		status := http.StatusBadGateway
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrNotRegular) {
+		if isGone(err) {
 			status = http.StatusNotFound
 		} else if r.Context().Err() == nil {
 			g.options.Logger.WarnContext(r.Context(), "a video can't be read", "file", name, "error", err)
@@ -105,6 +104,7 @@ func (g *Gallery) stream(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	defer file.Close()
 	out := &patientWriter{w, http.NewResponseController(w)}
+	out.extend()
 	seeker, ok := file.(io.ReadSeeker)
 	if !ok {
 		_, _ = io.Copy(out, file)
@@ -115,7 +115,16 @@ func (g *Gallery) stream(w http.ResponseWriter, r *http.Request, name string) {
 		modified = dated.ModTime()
 	}
 	w.Header().Set("Cache-Control", "private, no-cache")
+	// No player requests several ranges at once. Each would be a request to a bucket.
+	if strings.Contains(r.Header.Get("Range"), ",") {
+		r.Header.Del("Range")
+	}
 	http.ServeContent(out, r, "", modified, seeker)
+}
+
+// isGone reports whether a store has no such file, as opposed to a store that fails.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrNotRegular)
 }
 
 // patientWriter ends a transfer only after writeStall without progress.
@@ -125,10 +134,13 @@ type patientWriter struct {
 }
 
 func (w *patientWriter) Write(p []byte) (int, error) {
-	// Recorders of tests have no deadlines.
-	_ = w.control.SetWriteDeadline(time.Now().Add(writeStall))
+	w.extend()
 	return w.ResponseWriter.Write(p)
 }
+
+// extend replaces the server's deadline for a whole answer. Recorders of tests have no
+// deadlines.
+func (w *patientWriter) extend() { _ = w.control.SetWriteDeadline(time.Now().Add(writeStall)) }
 
 // receipt delivers a receipt as the store writes it, without credentials in its
 // source address.
@@ -178,47 +190,10 @@ func (g *Gallery) frame(ctx context.Context, name string) time.Duration {
 	if known, ok := g.frames.Get(key); ok {
 		return known
 	}
-	at, ok := file.(io.ReaderAt)
-	if !ok {
-		at = &blocks{from: seeker}
-	}
-	video, err := media.Inspect(at, size)
+	video, err := media.Inspect(media.ReaderAt(seeker), size)
 	if err != nil {
 		return 0
 	}
 	g.frames.Add(key, video.Frame)
 	return video.Frame
-}
-
-// blocks reads a bucket's file at any position, in blocks, because each change of the
-// position is a request.
-type blocks struct {
-	mu    sync.Mutex
-	from  io.ReadSeeker
-	start int64
-	block []byte
-}
-
-const blockSize = 256 << 10
-
-func (b *blocks) ReadAt(p []byte, at int64) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	total := 0
-	for total < len(p) {
-		position := at + int64(total)
-		if position < b.start || position >= b.start+int64(len(b.block)) {
-			if _, err := b.from.Seek(position, io.SeekStart); err != nil {
-				return total, err
-			}
-			block := make([]byte, blockSize)
-			n, err := io.ReadFull(b.from, block)
-			if n == 0 {
-				return total, err
-			}
-			b.start, b.block = position, block[:n]
-		}
-		total += copy(p[total:], b.block[position-b.start:])
-	}
-	return total, nil
 }

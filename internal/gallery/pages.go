@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -211,19 +212,28 @@ func (s *snapshot) find(name, job string) *Result {
 }
 
 // state answers the scripts of the pages: the revision of the sheet, and whether a
-// file is there.
+// file is there, gone or in a store that fails.
 func (g *Gallery) state(w http.ResponseWriter, r *http.Request) {
 	now := g.snapshot(r.Context())
 	answer := map[string]any{"revision": now.revision, "unread": max(now.unread, 0)}
 	if name := r.URL.Query().Get("file"); now.byName[name] != nil || now.sources[name] {
-		file, err := g.store.Open(r.Context(), name)
-		if err == nil {
-			_ = file.Close()
-		}
-		answer["there"] = err == nil
+		answer["file"] = g.presence(r.Context(), name)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func (g *Gallery) presence(ctx context.Context, name string) string {
+	file, err := g.store.Open(ctx, name)
+	switch {
+	case err == nil:
+		_ = file.Close()
+		return "there"
+	case isGone(err):
+		return "gone"
+	default:
+		return "unreadable"
+	}
 }
 
 // refuse shows a page with one message.

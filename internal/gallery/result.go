@@ -42,7 +42,8 @@ type Result struct {
 	Source, NoSource string
 	// sourceSHA256 and sourceURL identify the source; each is empty if it is unknown.
 	sourceSHA256, sourceURL string
-	// search is the text that a filter searches, in lower case.
+	// search is the text that a filter searches beside the name, in lower case. The
+	// videos of one receipt share it.
 	search string
 }
 
@@ -50,9 +51,9 @@ type Result struct {
 func resultsOf(name string, receipt store.Receipt) []Result {
 	base := Result{
 		Receipt:   name,
-		Job:       receipt.Job,
-		Run:       receipt.Run,
-		TaskID:    receipt.TaskID,
+		Job:       bounded(receipt.Job),
+		Run:       bounded(receipt.Run),
+		TaskID:    bounded(receipt.TaskID),
 		Prompt:    bounded(receipt.Prompt),
 		Model:     bounded(cmp.Or(receipt.Model, defaultModel)),
 		Batch:     bounded(receipt.Batch),
@@ -61,11 +62,11 @@ func resultsOf(name string, receipt store.Receipt) []Result {
 		sourceURL: bounded(receipt.SourceURL),
 	}
 	base.Source, base.NoSource = sourceOf(receipt)
-	base.sourceSHA256 = receipt.SourceSHA256
+	base.sourceSHA256 = bounded(receipt.SourceSHA256)
 	if base.Source != "" {
 		base.sourceSHA256 = receipt.Source.SHA256
 	}
-	base.search = strings.ToLower(strings.Join([]string{base.Prompt, base.Model, base.Batch, bounded(base.TaskID), bounded(base.Job)}, "\n"))
+	base.search = strings.ToLower(strings.Join([]string{base.Prompt, base.Model, base.Batch, base.TaskID, base.Job}, "\n"))
 	var results []Result
 	for _, file := range receipt.Files[:min(len(receipt.Files), maxFiles)] {
 		if !isVideo(file.Name) {
@@ -73,7 +74,6 @@ func resultsOf(name string, receipt store.Receipt) []Result {
 		}
 		result := base
 		result.Name, result.Bytes, result.Width, result.Height = file.Name, file.Bytes, file.Width, file.Height
-		result.search += "\n" + strings.ToLower(file.Name)
 		if length, err := time.ParseDuration(file.Duration); err == nil && length > 0 {
 			result.Duration = length
 		}

@@ -52,7 +52,7 @@ func (d *directory) list(ctx context.Context, yield func(Entry) bool) error {
 				return err
 			}
 			if info.Mode().IsRegular() {
-				entry.Bytes = info.Size()
+				entry.Bytes, entry.Modified = info.Size(), info.ModTime().UTC()
 			}
 		}
 		if !yield(entry) {

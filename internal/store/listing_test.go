@@ -41,8 +41,8 @@ func TestList(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
 
 	assert.Equal(t, []store.Entry{
-		{"B.mp4", 0}, {"a.mp4", 2}, {"a/", 0}, {"a_1.mp4", 1}, {"bad\xff", 1}, {"käse.mp4", 3},
-		{"link", 0}, {"link to a folder", 0}, {"new\nline", 1}, {"pipe", 0},
+		{Name: "B.mp4"}, {Name: "a.mp4", Bytes: 2}, {Name: "a/"}, {Name: "a_1.mp4", Bytes: 1}, {Name: "bad\xff", Bytes: 1}, {Name: "käse.mp4", Bytes: 3},
+		{Name: "link"}, {Name: "link to a folder"}, {Name: "new\nline", Bytes: 1}, {Name: "pipe"},
 	}, storetest.List(t, opened))
 	for entry, err := range opened.List(t.Context()) {
 		require.NoError(t, err)

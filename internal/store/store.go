@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"time"
 )
 
 // ErrNotRegular means that a name belongs to a link, a folder or a device, which
@@ -55,6 +56,8 @@ type Entry struct {
 	Name string
 	// Bytes is the size of a regular file, else 0.
 	Bytes int64
+	// Modified is the time of the last write in UTC; zero for what is no regular file.
+	Modified time.Time
 }
 
 // Source is a local file to publish. It must not be written to any more.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/accessibility"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
@@ -76,13 +75,11 @@ func TestAccessibility(t *testing.T) {
 		}
 		roles, controls := nameless(p)
 		assert.Empty(t, roles, path)
-		assert.Greater(t, controls, 0, path)
+		assert.Positive(t, controls, path)
 		assert.NotEmpty(t, eval[string](p, `document.title`))
 		assert.True(t, eval[bool](p, `document.documentElement.lang === 'en' && !!document.querySelector('main')`), path)
 		for _, scheme := range []string{"light", "dark"} {
-			call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-				{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-			}})
+			p.prefer(scheme)
 			assert.Empty(t, eval[[]string](p, contrasts), "%s, %s", path, scheme)
 		}
 		// Each control that the Tab key reaches shows the focus.

@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"fmt"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -73,7 +74,11 @@ func TestPictures(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), run(p, chromedp.CaptureScreenshot()), 0o644))
 	}
 	p := open(t, 1280, 860)
+	p.prefer("light")
 	p.do(chromedp.Navigate(address))
+	const drawn = `document.querySelector('.shot') && [...document.querySelectorAll('.shot')].every(shot =>
+		shot.dataset.poster === 'drawn' || shot.getBoundingClientRect().top > innerHeight)`
+	const compare = ready + ` && document.querySelectorAll('.takes .shot[data-poster=drawn]').length >= 3`
 	p.until(`document.querySelectorAll('.shot[data-poster=drawn]').length >= 12`)
 	// A browser without a mouse shows all buttons, and the store is a temporary folder.
 	exec(p, `localStorage['lumaflow.marks'] = JSON.stringify(Object.fromEntries([...document.querySelectorAll('.card')].map((card, i) =>
@@ -81,20 +86,26 @@ func TestPictures(t *testing.T) {
 	p.do(chromedp.Reload())
 	p.until(`document.querySelectorAll('.shot[data-poster=drawn]').length >= 12`)
 	exec(p, `document.querySelector('.store').hidden = true; for (const button of document.querySelectorAll('.card button')) button.hidden = button.ariaPressed !== 'true'`)
-	time.Sleep(time.Second) // the pictures fade in
 	shoot(p, "gallery.png")
 	p.do(chromedp.Navigate(address + "/compare?f=20&split=46&v=" + first))
-	p.until(ready + ` && document.querySelectorAll('.takes .shot[data-poster=drawn]').length >= 3`)
-	time.Sleep(time.Second)
+	p.until(compare)
 	shoot(p, "compare.png")
-	for _, size := range []struct{ width, height int64 }{{400, 860}, {2000, 1200}} {
-		if os.Getenv("LUMAFLOW_PICTURES_ALL") == "" {
-			break
-		}
-		for name, path := range map[string]string{"gallery": "", "compare": "/compare?f=20&v=" + first, "side": "/compare?f=20&view=side&v=" + first} {
-			p.do(chromedp.EmulateViewport(size.width, size.height), chromedp.Navigate(address+path))
-			time.Sleep(3 * time.Second)
-			shoot(p, name+map[int64]string{400: "-400", 2000: "-2000"}[size.width]+".png")
+	if os.Getenv("LUMAFLOW_PICTURES_ALL") == "" {
+		return
+	}
+	for _, size := range []struct{ width, height int64 }{{400, 860}, {1280, 860}, {2000, 1200}} {
+		for _, scheme := range []string{"light", "dark"} {
+			p.prefer(scheme)
+			p.do(chromedp.EmulateViewport(size.width, size.height))
+			for name, page := range map[string]struct{ path, drawn string }{
+				"gallery": {"", drawn},
+				"compare": {"/compare?f=20&v=" + first, ready + " && " + drawn},
+				"side":    {"/compare?f=20&view=side&v=" + first, ready + " && " + drawn},
+			} {
+				p.do(chromedp.Navigate(address + page.path))
+				p.until(page.drawn)
+				shoot(p, fmt.Sprintf("%s-%d-%s.png", name, size.width, scheme))
+			}
 		}
 	}
 }

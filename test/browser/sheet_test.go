@@ -1,8 +1,10 @@
 package browser_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +119,43 @@ func TestMarks(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(`{"x":`), 0o600))
 	p.do(chromedp.SetUploadFiles(chromedp.CSS(`#import`), []string{path}))
 	p.until(`document.getElementById('imported').textContent.startsWith('That file has no marks')`)
+}
+
+// No cell of an export is a formula in a spreadsheet, with any separator, and each note
+// comes back. An import takes marks of videos only.
+func TestHostileMarks(t *testing.T) {
+	s := newShelf(t)
+	address := s.serve()
+	p := open(t, 1000, 700)
+	p.do(chromedp.Navigate(address))
+	require.True(t, eval[bool](p, `import('/static/marks.js').then(module => !!(window.marks = module))`))
+	formula := regexp.MustCompile(`(?:^|[;\t\r\n]|,")[=+\-@＝＋－＠]`)
+	for _, note := range []string{
+		"=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "'=1", "''=1", "a;=1", "a;'=1", "x\n=1", "x\r\n@1", ";;=1", "＝1", `"=1"`, "a, b; c\n\"d\"", "it's -1",
+	} {
+		quoted, err := json.Marshal(note)
+		require.NoError(t, err)
+		exec(p, `localStorage.clear(); marks.setNote('a.mp4', `+string(quoted)+`)`)
+		csv := eval[string](p, `marks.exported('csv')`)
+		assert.NotRegexp(t, formula, csv, "%q", note)
+		exec(p, `localStorage.clear(); marks.imported(marks.exported('json'))`)
+		encoded, err := json.Marshal(csv)
+		require.NoError(t, err)
+		assert.Equal(t, 1, eval[int](p, `marks.imported(`+string(encoded)+`)`), "%q", note)
+		assert.Equal(t, note, eval[string](p, `marks.noteOf('a.mp4')`))
+	}
+	imported := func(text string) string {
+		encoded, err := json.Marshal(text)
+		require.NoError(t, err)
+		exec(p, `localStorage.clear()`)
+		return eval[string](p, `(() => { try { marks.imported(`+string(encoded)+`); return localStorage['lumaflow.marks'] } catch (error) { return error.message } })()`)
+	}
+	assert.JSONEq(t, `{"b.mov":{"star":true}}`, imported(`{"__proto__":{"star":true},"constructor":{"star":true},"../x":{"star":true},
+		"a.mp4":{"star":"yes","verdict":"<img>","note":7},"b.mov":{"star":true,"other":1}}`))
+	assert.JSONEq(t, `{"b.mov":{"verdict":"approved"}}`, imported("file,verdict\n__proto__,approved\na.mp4,odd\nb.mov,approved\n"))
+	assert.Equal(t, "line 2 is malformed", imported("file,note\na.mp4,\"b\"c\nb.mov,d\n"))
+	assert.Equal(t, "the first line must name the column file", imported("null"))
+	assert.True(t, eval[bool](p, `({}).star === undefined && ({}).verdict === undefined`))
 }
 
 // Texts of a receipt are shown as text.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -272,23 +273,35 @@ func exec(p *tab, statement string) {
 	eval[bool](p, statement+"; true")
 }
 
-// until waits for an expression to become true. The page may change while it waits.
+// until waits for an expression to become true. The page checks it before each of its
+// frames, and may be replaced by another while it waits.
 func (p *tab) until(expression string) {
 	p.t.Helper()
-	deadline := time.Now().Add(patience)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	promise := `new Promise(resolve => { const check = () => {
+		let reached = false;
+		try { reached = ` + expression + ` } catch { /* The page is not complete. */ }
+		reached ? resolve(true) : requestAnimationFrame(check) }; check() })`
 	for {
-		ctx, cancel := context.WithDeadline(p.ctx, deadline)
-		reached, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
-		cancel()
-		if reached && err == nil {
+		// A navigation is an error: the promise is gone with its page.
+		_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](promise, chromedp.EvalAwaitPromise))
+		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		if ctx.Err() != nil {
 			state, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string]("location.href + ' ' + document.body.innerText.slice(0, 600)"))
 			require.FailNow(p.t, "not reached: "+expression, "error %v, faults %q, page %s", err, p.faults, state)
 		}
-		time.Sleep(30 * time.Millisecond)
 	}
+}
+
+// prefer sets a color scheme, and no motion.
+func (p *tab) prefer(scheme string) {
+	p.t.Helper()
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
 }
 
 // press presses the keys of each text. As of a keyboard, a key makes a character only

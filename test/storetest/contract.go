@@ -66,6 +66,11 @@ func putVideo(t *testing.T, opened Opened) {
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now(), file.(interface{ ModTime() time.Time }).ModTime(), time.Hour)
 	require.NoError(t, file.Close())
+	for entry, err := range opened.List(t.Context()) {
+		require.NoError(t, err)
+		assert.WithinDuration(t, time.Now(), entry.Modified, time.Hour)
+		assert.Equal(t, time.UTC, entry.Modified.Location())
+	}
 
 	require.NoError(t, os.RemoveAll(put.Path))
 	again, err := opened.PutVideo(t.Context(), Name, put)

@@ -73,11 +73,12 @@ func Read(t testing.TB, opened store.Store, name string) string {
 	return string(content)
 }
 
-// List returns the entries of a store.
+// List returns the entries of a store, without their times.
 func List(t testing.TB, opened store.Store) (found []store.Entry) {
 	t.Helper()
 	for entry, err := range opened.List(t.Context()) {
 		require.NoError(t, err)
+		entry.Modified = time.Time{}
 		found = append(found, entry)
 	}
 	return found

@@ -21,7 +21,10 @@ import (
 const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 15 * time.Second
-	idleTimeout   = 2 * time.Minute
+	// pageTimeout bounds the answer to a browser that reads slowly. That of a video has
+	// a bound for each write instead.
+	pageTimeout = time.Minute
+	idleTimeout = 2 * time.Minute
 	// drainTimeout is short: a player that is open is a request in flight.
 	drainTimeout = time.Second
 	// minTokenBytes rules out guessing a token.
@@ -104,8 +107,8 @@ func Serve(ctx context.Context, listener net.Listener, from store.Store, options
 		Handler:           pages,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
-		// Each write of a video has a deadline of its own.
-		IdleTimeout: idleTimeout,
+		WriteTimeout:      pageTimeout,
+		IdleTimeout:       idleTimeout,
 	}, "gallery", drainTimeout, options.Logger)
 }
 

@@ -146,10 +146,10 @@ async function fault(side, text) {
   box.firstElementChild.textContent = text;
   box.hidden = false;
   try {
-    const file = side.video.dataset.file;
-    const {there} = await (await fetch('state?file=' + encodeURIComponent(file))).json();
-    if (there) return;
-    box.firstElementChild.textContent = `The file ${file} is gone from the store.`;
+    const name = side.video.dataset.file;
+    const {file} = await (await fetch('state?file=' + encodeURIComponent(name))).json();
+    if (file === 'there') return;
+    box.firstElementChild.textContent = file === 'gone' ? `The file ${name} is gone from the store.` : 'The store can\u2019t be read at present.';
     box.querySelector('a').hidden = true;
   } catch {
     box.firstElementChild.textContent = 'The gallery does not answer. Is lumaflow gallery still running?';

@@ -1,19 +1,18 @@
 // Marks of videos, in the storage of this browser, by file name.
 const key = 'lumaflow.marks';
-const verdicts = ['approved', 'rejected'];
 
 function load() {
   try { return clean(JSON.parse(localStorage.getItem(key) || '{}')); } catch { return {}; }
 }
 
-// clean keeps what has the form of marks.
+// clean keeps what has the form of marks, of names of videos.
 function clean(marks) {
   const kept = {};
   for (const [name, mark] of Object.entries(marks && typeof marks === 'object' ? marks : {})) {
-    if (!mark || typeof mark !== 'object' || !name || name.length > 255) continue;
+    if (!mark || typeof mark !== 'object' || name.length > 255 || !/\.(mp4|mov|avi)$/i.test(name)) continue;
     const one = {};
     if (mark.star === true) one.star = true;
-    if (verdicts.includes(mark.verdict)) one.verdict = mark.verdict;
+    if (['approved', 'rejected'].includes(mark.verdict)) one.verdict = mark.verdict;
     if (typeof mark.note === 'string' && mark.note) one.note = mark.note.slice(0, 2000);
     if (Object.keys(one).length) kept[name] = one;
   }
@@ -65,8 +64,10 @@ export function named(kind) {
 
 const columns = ['file', 'star', 'verdict', 'note'];
 
-// A cell that a spreadsheet would take for a formula begins with an apostrophe.
-const cell = text => '"' + (/^[=+\-@\t\r']/.test(text) ? "'" : '') + text.replaceAll('"', '""') + '"';
+// Before what a spreadsheet, of any separator, takes for a formula goes an apostrophe.
+const formula = /(?<=^|[;\t\r\n])(?=[=+\-@＝＋－＠\t\r'])/g;
+const disarmed = /(?<=^|[;\t\r\n])'(?=[=+\-@＝＋－＠\t\r'])/g;
+const cell = text => '"' + text.replace(formula, "'").replaceAll('"', '""') + '"';
 
 export function exported(format) {
   const marks = load();
@@ -80,24 +81,23 @@ function parseCSV(text) {
   const rows = [[]];
   const separator = /^[^\n"]*"?file"?;/.test(text) ? ';' : ',';
   const pattern = new RegExp(`(?:"((?:[^"]|"")*)"|([^"${separator}\\r\\n]*))(${separator}|\\r?\\n|$)`, 'gy');
-  for (let match; pattern.lastIndex < text.length && (match = pattern.exec(text));) {
-    rows.at(-1).push((match[1]?.replaceAll('""', '"') ?? match[2]).replace(/^'(?=[=+\-@\t\r'])/, ''));
+  while (pattern.lastIndex < text.length) {
+    const match = pattern.exec(text);
+    if (!match) throw new Error(`line ${rows.length} is malformed`);
+    rows.at(-1).push((match[1]?.replaceAll('""', '"') ?? match[2]).replace(disarmed, ''));
     if (match[3] !== separator) rows.push([]);
   }
   const at = columns.map(column => rows[0].indexOf(column));
   if (at[0] < 0) throw new Error('the first line must name the column file');
-  const marks = {};
-  for (const row of rows.slice(1)) {
+  return Object.fromEntries(rows.slice(1).map(row => {
     const [name, star, verdict, note] = at.map(i => row[i] || '');
-    marks[name] = {star: star !== '', verdict, note};
-  }
-  return marks;
+    return [name, {star: star !== '', verdict, note}];
+  }));
 }
 
 // imported adds the marks of a file to those that are there, and returns their number.
 export function imported(text) {
-  const content = text.replace(/^\uFEFF/, ''), json = content.trimStart().startsWith('{');
-  const added = clean(json ? JSON.parse(content) : parseCSV(content));
+  const added = clean(text.trimStart().startsWith('{') ? JSON.parse(text) : parseCSV(text));
   save({...load(), ...added});
   show();
   return Object.keys(added).length;

@@ -144,13 +144,13 @@ func (b *bucket) entries(ctx context.Context) ([]store.Entry, error) {
 			return nil, err
 		}
 		name := strings.TrimPrefix(next.Key, b.prefix)
-		entry := store.Entry{Name: name, Bytes: next.Size}
+		entry := store.Entry{Name: name, Bytes: next.Size, Modified: next.ModTime.UTC()}
 		switch {
 		case name == "", strings.HasPrefix(name, "."):
 			continue
 		case strings.HasSuffix(name, "/"):
 			// Some tools store folders as objects, also for the prefix itself.
-			entry.Bytes = 0
+			entry.Bytes, entry.Modified = 0, time.Time{}
 		}
 		entries = append(entries, entry)
 	}
