@@ -77,7 +77,7 @@ func checkColumns(names []string) error {
 			return fmt.Errorf("the column %s occurs twice", name)
 		}
 	}
-	if !slices.Contains(names, "taskId") && !(slices.Contains(names, "prompt") && slices.Contains(names, "videoUrl")) {
+	if !slices.Contains(names, "taskId") && (!slices.Contains(names, "prompt") || !slices.Contains(names, "videoUrl")) {
 		return errors.New("the header names no columns prompt and videoUrl, nor taskId")
 	}
 	return nil

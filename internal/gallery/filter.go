@@ -72,11 +72,11 @@ func (f filter) values() url.Values {
 	return values
 }
 
-// link is an address with the filter and further parameters, as pairs.
+// link is an address with the filter and further parameters, as pairs of name and value.
 func (f filter) link(page string, pairs ...string) string {
 	values := f.values()
-	for i := 0; i < len(pairs); i += 2 {
-		values.Set(pairs[i], pairs[i+1])
+	for pair := range slices.Chunk(pairs, 2) {
+		values.Set(pair[0], pair[1])
 	}
 	if len(values) == 0 {
 		return page

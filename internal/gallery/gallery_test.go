@@ -284,7 +284,7 @@ func TestGuard(t *testing.T) {
 	link := get(guarded, "/compare?v=luma_result_a_1.mp4&token="+token)
 	assert.Equal(t, http.StatusSeeOther, link.Code)
 	assert.Equal(t, "./compare?v=luma_result_a_1.mp4", link.Header().Get("Location"))
-	cookies := link.Result().Cookies() //nolint:bodyclose // of a recorder
+	cookies := link.Result().Cookies()
 	require.Len(t, cookies, 1)
 	assert.True(t, cookies[0].HttpOnly)
 	assert.Equal(t, http.SameSiteLaxMode, cookies[0].SameSite)

@@ -64,6 +64,7 @@ func (g guard) admits(w http.ResponseWriter, r *http.Request, refuse func(http.R
 		refuse(w, http.StatusUnauthorized, text)
 		return false
 	}
+	//nolint:gosec // Secure is set wherever the browser came by https; loopback has none
 	http.SetCookie(w, &http.Cookie{
 		Name: g.cookie, Value: g.value, Path: "/", MaxAge: int(cookieLifetime.Seconds()), HttpOnly: true,
 		// A link in the Temporal UI leads here from another site.

@@ -24,7 +24,7 @@ func TestEncode(t *testing.T) {
 	lines, err := manifest.Encode(items)
 	require.NoError(t, err)
 	want := "\n" + `{"prompt":"\u003csnow\u003e \u0026 rain"}` + "\n\n" + `{"taskId":"t"}` + "\n"
-	require.True(t, want == string(lines), "%s", lines)
+	require.Equal(t, []byte(want), lines)
 
 	sent, err := json.Marshal(items)
 	require.NoError(t, err)

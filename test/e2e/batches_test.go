@@ -78,19 +78,6 @@ func (b *batch) await(what string, condition func(batches.Progress) bool) {
 	})
 }
 
-// update sends an update and returns the progress after it.
-func (b *batch) update(name string, args ...any) (progress batches.Progress, err error) {
-	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
-	defer cancel()
-	handle, err := b.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: b.id, UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err != nil {
-		return progress, err
-	}
-	return progress, handle.Get(ctx, &progress)
-}
-
 // end waits for the end of the batch.
 func (b *batch) end() (result batches.Result, err error) {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 5*patience)

@@ -126,6 +126,8 @@ func (r *batchRun) prepare(ctx workflow.Context) error {
 
 func (r *batchRun) checkManifest(ctx workflow.Context) error {
 	r.show(ctx)
+	// encoding/json is deterministic.
+	//workflowcheck:ignore
 	lines, err := manifest.Encode(r.input.Items)
 	if err != nil {
 		return temporal.NewNonRetryableApplicationError(err.Error(), InvalidRequest, nil)

@@ -29,5 +29,5 @@ func TestHashOfTheInput(t *testing.T) {
 	require.ErrorAs(t, s.GetWorkflowError(), &failed)
 	require.Equal(t, batches.ManifestChanged, failed.Type())
 	require.Equal(t, "abc", checked.Batch.SHA256)
-	require.Equal(t, "\n{\"taskId\":\"t\"}\n", string(checked.Items))
+	require.Equal(t, []byte("\n{\"taskId\":\"t\"}\n"), checked.Items)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -179,9 +180,7 @@ type boundWorld struct {
 func (w *boundWorld) dial(worker bool, more env) client.Client {
 	w.t.Helper()
 	e := env{"TEMPORAL_ADDRESS": w.address}
-	for name, value := range more {
-		e[name] = value
-	}
+	maps.Copy(e, more)
 	dialled, err := dial.Temporal(w.t.Context(), dial.Options{Env: e, Worker: worker, Logger: slog.New(slog.NewTextHandler(w.log, nil))})
 	require.NoError(w.t, err)
 	w.t.Cleanup(dialled.Close)
