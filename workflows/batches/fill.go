@@ -30,9 +30,8 @@ func (r *batchRun) fill(ctx workflow.Context) error {
 		if err := r.readPage(ctx); err != nil {
 			return err
 		}
-		blocked, err := r.startPage(ctx)
-		if err != nil || blocked {
-			return err
+		if r.startPage(ctx) {
+			return nil
 		}
 		if err := r.writeResults(ctx, resultsPerWrite); err != nil {
 			return err
@@ -90,7 +89,7 @@ type starting struct {
 // startPage processes the jobs that were read, in the order of the manifest, as far as
 // the window has room, and waits for their starts. blocked means that no more may
 // start before others have ended.
-func (r *batchRun) startPage(ctx workflow.Context) (blocked bool, err error) {
+func (r *batchRun) startPage(ctx workflow.Context) (blocked bool) {
 	var pending []starting
 	for len(r.page) > 0 && r.room() > 0 && !blocked {
 		found := r.page[0]
@@ -126,7 +125,7 @@ func (r *batchRun) startPage(ctx workflow.Context) (blocked bool, err error) {
 	for _, start := range pending {
 		r.confirm(ctx, start)
 	}
-	return blocked, nil
+	return blocked
 }
 
 // start starts a job. A disconnected context keeps it open when the batch is cancelled.
