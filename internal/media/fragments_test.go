@@ -18,7 +18,7 @@ const mediaSize = 4000
 // fragmentedMovie is a file with 40 ms as the default duration of a sample and 10
 // bytes as its size, in units of ms. mvhd is the duration of its movie header, mehd
 // that with the fragments; mdat boxes follow the fragments.
-func fragmentedMovie(t *testing.T, mvhd, mehd uint32, samples mp4test.Movie, fragments ...[]byte) []byte {
+func fragmentedMovie(t testing.TB, mvhd, mehd uint32, samples mp4test.Movie, fragments ...[]byte) []byte {
 	t.Helper()
 	boxes := topBoxes(samples.Bytes())
 	movie := atom("moov", boxes[1][8:], atom("mvex", atom("mehd", numbers(0, mehd)), atom("trex", numbers(0, 1, 1, 40, 10, 0))))
