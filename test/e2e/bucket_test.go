@@ -158,7 +158,7 @@ func TestDemoInABucket(t *testing.T) {
 	require.Zero(t, shown.code, shown.err)
 	require.Contains(t, shown.out, "5 jobs, 5 charges, 5 verified files.")
 	require.Contains(t, shown.out, "s3://films/videos/")
-	require.Len(t, server.Objects(), 10, "five videos with their receipts")
+	require.Len(t, server.Objects(), 15, "five videos with their sources and receipts")
 }
 
 // A worker does not start with an unusable bucket.

@@ -145,7 +145,7 @@ func TestDoctor(t *testing.T) {
 		{"redirect", []string{"CALLBACK_BASE_URL=" + elsewhere.URL}, []string{"callback"}, []string{"signature"}, "redirects callbacks to https://www.example.org"},
 		{"a proxy that accepts everything", []string{"CALLBACK_BASE_URL=" + yes.URL}, []string{"callback"}, []string{"signature"}, "it is not the webhook"},
 		{"unwritable output", []string{"OUTPUT_URL=" + filepath.Join(file, "videos")}, []string{"output"}, nil, "OUTPUT_URL"},
-		{"unwritable work folder", []string{"WORK_DIR=" + filepath.Join(file, "work")}, []string{"work"}, nil, "WORK_DIR"},
+		{"unwritable work folder", []string{"WORK_DIR=" + filepath.Join(file, "work")}, []string{"work"}, []string{"proxy"}, "WORK_DIR"},
 		{"malformed settings", []string{"POLL_INTERVAL=often", "LOG_LEVEL=loud"}, []string{"settings"}, nil, "LOG_LEVEL"},
 	}
 	for _, test := range tests {

@@ -192,7 +192,7 @@ func (w *world) scrapes() []string {
 // job id.
 func assertNoSecrets(t *testing.T, text string) {
 	t.Helper()
-	for _, secret := range []string{apiKey, callbackSecret, "plain", "cdn.example.org", "/callbacks/", "e2e-metrics"} {
+	for _, secret := range []string{apiKey, callbackSecret, "metrics plain", "cdn.example.org", "/callbacks/", "e2e-metrics"} {
 		assert.NotContains(t, text, secret)
 	}
 }

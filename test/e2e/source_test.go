@@ -109,7 +109,8 @@ func TestKeepSource(t *testing.T) {
 
 	const killed = "source, killed [fault: callback-late]"
 	w.start("e2e-source-killed", h.input(killed, "/in.mp4"))
-	w.until("a part is downloaded", func() bool { return w.downloaded() > 1<<20 })
+	// The checkpoint of a MiB is saved before the next MiB is written.
+	w.until("a part is downloaded", func() bool { return w.downloaded() > 5<<19 })
 	w.worker.kill()
 	w.startWorker()
 	for _, path := range []string{"/gone.mp4", "/page"} {
