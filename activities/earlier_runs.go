@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// earlierRunsMargin is left of the time of an attempt to store what it has read, and
-	// earlierRunsPause separates it from the next one then.
+	// earlierRunsMargin is left of the time of an attempt to store what it has read, or
+	// half of that time if a short run timeout cuts it. earlierRunsPause separates it from
+	// the next one then.
 	earlierRunsMargin = 10 * time.Second
 	earlierRunsPause  = time.Second
 )
@@ -32,7 +33,8 @@ func (a *Activities) EarlierRuns(ctx context.Context) (Earlier, error) {
 	var read progressKeeper
 	// Details that can't be decoded cost a new beginning.
 	_ = activity.GetHeartbeatDetails(ctx, &read.latest)
-	reading, cancel := context.WithDeadline(ctx, info.Deadline.Add(-earlierRunsMargin))
+	margin := min(earlierRunsMargin, time.Until(info.Deadline)/2)
+	reading, cancel := context.WithDeadline(ctx, info.Deadline.Add(-margin))
 	defer cancel()
 	found, err := withTicker(quietInterval, func() { read.record(ctx) }, func() (runs.Earlier, error) {
 		return a.options.Runs.Earlier(reading, info.WorkflowExecution.ID, info.WorkflowExecution.RunID, read.latest, read.keep)
