@@ -20,6 +20,7 @@ func TestElectedProbe(t *testing.T) {
 	}{
 		"held":           {func(_, _ *startertest.Run) {}, true},
 		"accepted":       {func(_, job *startertest.Run) { job.RunsActivity("Poll") }, false},
+		"paused":         {func(_, job *startertest.Run) { job.Pending[0].Paused = true }, false},
 		"ended":          {func(_, job *startertest.Run) { job.End(statusTerminated, time.Minute).Pending = nil }, false},
 		"deleted":        {func(batch, _ *startertest.Run) { batch.Probe = "deleted" }, false},
 		"not elected":    {func(batch, _ *startertest.Run) { batch.Probe = "" }, false},

@@ -14,7 +14,7 @@ const submitActivity = "Submit"
 
 // Probe returns the job that submits for a batch while kie.ai holds the account. It is
 // empty if there is none: the batch has named none or is over, or that job submits no
-// more, because its submission was accepted or it has ended.
+// more, because its submission was accepted or is paused, or because it has ended.
 func (r Reader) Probe(ctx context.Context, batchID string) (jobID string, err error) {
 	batch, err := r.Server.DescribeWorkflow(ctx, batchID, "")
 	if NotFound(err) {
@@ -36,7 +36,7 @@ func (r Reader) Probe(ctx context.Context, batchID string) (jobID string, err er
 		return "", fmt.Errorf("describe job %s: %w", jobID, err)
 	}
 	for _, pending := range job.RawResponse.GetPendingActivities() {
-		if pending.GetActivityType().GetName() == submitActivity {
+		if pending.GetActivityType().GetName() == submitActivity && !pending.GetPaused() {
 			return jobID, nil
 		}
 	}
