@@ -260,27 +260,37 @@ func (s *stack) confinement(t *testing.T) {
 func (s *stack) readOnlyUI(t *testing.T) {
 	s = s.in(t)
 	base := "http://127.0.0.1:" + s.setting("UI_PORT") + "/api/v1/"
+	token := ""
 	send := func(method, path string) (int, string) {
 		request, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader("{}"))
 		require.NoError(t, err)
 		request.Header.Set("Content-Type", "application/json")
+		// Its cross-site protection is none against a caller that keeps cookies.
+		request.Header.Set("X-CSRF-Token", token)
+		request.AddCookie(&http.Cookie{Name: "_csrf", Value: token})
 		response, err := http.DefaultClient.Do(request)
 		require.NoError(t, err)
 		defer func() { _ = response.Body.Close() }()
+		for _, cookie := range response.Cookies() {
+			if cookie.Name == "_csrf" {
+				token = cookie.Value
+			}
+		}
 		body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 		require.NoError(t, err)
 		return response.StatusCode, string(body)
 	}
 	const job = "namespaces/lumaflow/workflows/demo-plain"
+	status, body := send(http.MethodGet, job)
+	assert.Equal(t, http.StatusOK, status, body)
+	require.NotEmpty(t, token)
 	for _, action := range []string{job + "/reset", job + "/terminate", job + "/cancel", job + "/signal/callback", job + "/update/resolve", job,
 		"namespaces/lumaflow/batch-operations/b", "namespaces/lumaflow/workflows/new", "namespaces/lumaflow/activities/complete"} {
 		status, body := send(http.MethodPost, action)
 		assert.Equal(t, http.StatusMethodNotAllowed, status, "%s: %s", action, body)
 	}
-	status, _ := send(http.MethodDelete, "namespaces/lumaflow")
+	status, _ = send(http.MethodDelete, "namespaces/lumaflow")
 	assert.Equal(t, http.StatusMethodNotAllowed, status)
-	status, body := send(http.MethodGet, job)
-	assert.Equal(t, http.StatusOK, status, body)
 	_, body = send(http.MethodGet, "settings")
 	var settings map[string]any
 	require.NoError(t, json.Unmarshal([]byte(body), &settings))
