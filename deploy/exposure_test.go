@@ -3,7 +3,6 @@ package deploy_test
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -281,6 +280,12 @@ func (s *stack) readOnlyUI(t *testing.T) {
 		return response.StatusCode, string(body)
 	}
 	const job = "namespaces/lumaflow/workflows/demo-plain"
+	_, body := send(http.MethodGet, "settings")
+	var settings map[string]any
+	require.NoError(t, json.Unmarshal([]byte(body), &settings))
+	for _, name := range []string{"DisableWriteActions", "WorkflowResetDisabled", "WorkflowTerminateDisabled", "BatchActionsDisabled", "StartWorkflowDisabled", "ActivityCommandsDisabled"} {
+		assert.Equal(t, true, settings[name], name)
+	}
 	status, body := send(http.MethodGet, job)
 	assert.Equal(t, http.StatusOK, status, body)
 	require.NotEmpty(t, token)
@@ -291,12 +296,6 @@ func (s *stack) readOnlyUI(t *testing.T) {
 	}
 	status, _ = send(http.MethodDelete, "namespaces/lumaflow")
 	assert.Equal(t, http.StatusMethodNotAllowed, status)
-	_, body = send(http.MethodGet, "settings")
-	var settings map[string]any
-	require.NoError(t, json.Unmarshal([]byte(body), &settings))
-	for _, name := range []string{"DisableWriteActions", "WorkflowResetDisabled", "WorkflowTerminateDisabled", "BatchActionsDisabled", "StartWorkflowDisabled", "ActivityCommandsDisabled"} {
-		assert.Equal(t, true, settings[name], name)
-	}
 }
 
 // Each network of the file is used, and what is internal stays so.
@@ -314,7 +313,7 @@ func TestNetworks(t *testing.T) {
 	for name, s := range services(t) {
 		if len(s.Ports) == 0 && !strings.HasPrefix(name, "worker") {
 			for _, network := range s.Networks {
-				assert.Contains(t, names, network, fmt.Sprintf("%s has a way out", name))
+				assert.Contains(t, names, network, "%s has a way out", name)
 			}
 		}
 	}
