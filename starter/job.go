@@ -32,12 +32,3 @@ func JobID(input workflows.ModifyVideoInput, key string) string {
 	}
 	return runs.JobID("submit", input.Prompt, video, input.Watermark, key)
 }
-
-// summary is the line that identifies a job in the Temporal UI: the beginning of
-// the prompt, or the task to collect.
-func summary(input workflows.ModifyVideoInput) string {
-	if input.TaskID != "" {
-		return runs.Summary("collect task " + input.TaskID)
-	}
-	return runs.Summary(input.Prompt)
-}

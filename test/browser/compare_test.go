@@ -107,15 +107,25 @@ func TestScrubbingKeepsStep(t *testing.T) {
 		const scrub = document.getElementById('scrub'), a = document.getElementById('a'), b = document.getElementById('b');
 		// A frame is presented some time after its seek has ended, and the next seek begins
 		// some time after the one before. The source has 30 frames a second.
+		const rest = () => !a.seeking && !b.seeking && Math.abs(a.currentTime - b.currentTime) < 0.002;
+		const rate = {a: 30, b: 24};
+		const stale = () => [a, b].filter(v => Math.floor(shown[v.id] * rate[v.id] + 0.01) !== Math.floor(v.currentTime * rate[v.id]));
 		const presented = n => new Promise((resolve, reject) => {
 			const end = performance.now() + 30000;
-			const check = () => {
-				const rests = !a.seeking && !b.seeking && Math.abs(a.currentTime - b.currentTime) < 0.002 && Math.floor(shown.b * 24 + 0.01) === n && Math.floor(shown.a * 30 + 0.01) === Math.floor(a.currentTime * 30);
-				if (rests) resolve();
-				else if (performance.now() > end) reject(new Error('frame ' + n + ' is wanted and ' + JSON.stringify(shown) + ' shown'));
-				else requestAnimationFrame(check);
+			let since = performance.now();
+			const check = now => {
+				if (!rest()) since = now;
+				else if (Math.floor(b.currentTime * 24) === n && !stale().length) return resolve();
+				else if (now - since > 1000) {
+					// Chromium reports no frame that it presents between a callback and the next
+					// request. A seek within the frame presents it again.
+					for (const v of stale()) v.currentTime += v.currentTime * 24 % 1 > 0.5 ? -0.0005 : 0.0005;
+					since = now;
+				}
+				if (now > end) return reject(new Error('frame ' + n + ' is wanted and ' + JSON.stringify(shown) + ' shown at ' + JSON.stringify([a, b].map(v => [v.currentTime, v.seeking, v.readyState]))));
+				requestAnimationFrame(check);
 			};
-			check();
+			requestAnimationFrame(check);
 		});
 		let worst = 0;
 		for (const n of [3, 30, 10, 11, 12, 33, 0, 20, 5, 34, 1, 17]) {
