@@ -21,7 +21,9 @@ import (
 // implements it.
 type Provider interface {
 	Submit(ctx context.Context, request kie.SubmitRequest) (taskID string, err error)
-	Record(ctx context.Context, taskID string) (kie.Record, error)
+	Record(ctx context.Context, model, taskID string) (kie.Record, error)
+	// FindRecord looks the task up in all families.
+	FindRecord(ctx context.Context, taskID string) (kie.Record, error)
 	DownloadURL(ctx context.Context, url string) (string, error)
 }
 
@@ -133,7 +135,7 @@ type Settings struct {
 // settings returns the settings of this worker. facts means that the workflow code
 // that scheduled the activity keeps its payments as facts: that of lumaflow v0.1, which
 // may run beside this release, does not.
-func (a *Activities) settings(ctx context.Context, facts bool) Settings {
+func (a *Activities) settings(ctx context.Context, model string, facts bool) Settings {
 	settings := Settings{
 		Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: facts, KeepSource: facts && a.options.KeepSource,
 		GalleryURL: a.options.GalleryURL,

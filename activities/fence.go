@@ -172,10 +172,11 @@ func (t *attempt) send(ctx context.Context) (string, error) {
 	defer cancel()
 	request := kie.SubmitRequest{
 		Prompt: t.input.Prompt, VideoURL: t.input.VideoURL, Watermark: t.input.Watermark,
+		Model: t.input.Model, Options: t.input.Options,
 		Permit: func() error { return t.permit(ctx) },
 	}
 	if t.options.Callbacks != nil {
-		request.CallbackURL = t.options.Callbacks.URL(t.info.Namespace, t.info.WorkflowExecution.ID)
+		request.CallbackURL = t.options.Callbacks.BrandURL(kie.Brand(t.input.Model), t.info.Namespace, t.info.WorkflowExecution.ID)
 	}
 	refresh := func() {
 		err := t.recordBounded(ctx)

@@ -24,6 +24,12 @@ type SubmitInput struct {
 	Prompt    string `json:"prompt"`
 	VideoURL  string `json:"videoUrl"`
 	Watermark string `json:"watermark,omitempty"`
+	// Model is empty for Luma Modify.
+	Model string `json:"model,omitempty"`
+	// Options are the model's own fields.
+	Options map[string]any `json:"options,omitempty"`
+	// Unchecked permits options that nothing checks.
+	Unchecked bool `json:"unchecked,omitempty"`
 	// Until is the time limit for a provider that is unreachable or holds the job.
 	Until time.Time `json:"until"`
 	// Expires means that Until is the expiry of the uploaded video and not the
@@ -157,6 +163,6 @@ func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) (*attemp
 			return nil, fmt.Errorf("nothing is sent, because the evidence of an earlier attempt can't be read: %w", err)
 		}
 	}
-	t.evidence.Settings = a.settings(ctx, input.Run != "")
+	t.evidence.Settings = a.settings(ctx, input.Model, input.Run != "")
 	return t, nil
 }

@@ -21,7 +21,11 @@ var inputFields = fields.Names[ModifyVideoInput]()
 // DefaultDeadline is the Deadline of an input that has none.
 const DefaultDeadline = 24 * time.Hour
 
-const defaultRecoveryWindow = time.Hour
+const (
+	defaultRecoveryWindow = time.Hour
+	// defaultModel is kie.DefaultModel.
+	defaultModel = "luma"
+)
 
 // Bounds of a request. kie.ai documents none for the prompt; these keep a request
 // far below Temporal's limit for a payload, 2 MB.

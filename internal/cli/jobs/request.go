@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -88,7 +89,7 @@ func (c *SubmitCommand) check() error {
 		return command.Usagef("--id and --key exclude each other: the key is part of a derived id")
 	case c.ID != "" && (len(c.ID) > maxID || !utf8.ValidString(c.ID) || strings.TrimSpace(c.ID) != c.ID):
 		return command.Usagef("--id must be at most %d bytes of text without blanks around it", maxID)
-	case c.Input != "" && c.input() != workflows.ModifyVideoInput{}:
+	case c.Input != "" && !reflect.DeepEqual(c.input(), workflows.ModifyVideoInput{}):
 		return command.Usagef("--input holds the whole job: leave out --prompt, --video, --watermark, --task-id, --name, --recovery-window, --deadline and --on-unknown-submit")
 	default:
 		return nil
