@@ -30,25 +30,37 @@ type family struct {
 	// echo is the request as the record repeats it. An echo with a callback URL proves
 	// whose task it is; without one, prompt, video and time are the weaker proof.
 	echo func(data object) echo
+	// models are the rows of its models; empty for a family that is only collected.
+	models []Model
 }
 
 // echo is the submission in a record; absent fields are empty.
 type echo struct{ prompt, videoURL, watermark, callbackURL string }
 
 // families are in the order in which an id without a model is looked up.
-var families = []*family{&lumaFamily}
+var families []*family
 
-// familyOf is the family of a model; other models are not supported yet.
+// register adds the family of a file. Luma, the default, comes first.
+func register(f family) *family {
+	if f.model == DefaultModel {
+		families = append([]*family{&f}, families...)
+	} else {
+		families = append(families, &f)
+	}
+	return &f
+}
+
+// familyOf is the family of a model; all models without a family of their own are Market's.
 func familyOf(model string) *family {
 	if model == "" {
-		return &lumaFamily
+		return lumaFamily
 	}
 	for _, known := range families {
 		if known.model == model {
 			return known
 		}
 	}
-	return &lumaFamily
+	return marketFamily
 }
 
 // DefaultModel is the model of a request that names none.
@@ -57,7 +69,7 @@ const DefaultModel = "luma"
 // Brand is the word in the names of stored files and in callback paths: "luma" for Luma
 // Modify, "kie" for all other models.
 func Brand(model string) string {
-	if familyOf(model) == &lumaFamily {
+	if familyOf(model) == lumaFamily {
 		return "luma"
 	}
 	return "kie"
@@ -109,11 +121,8 @@ func (f *family) decode(c *Client, a answer) (Record, error) {
 		CreatedAt:    a.data.time("createTime"),
 		CompletedAt:  a.data.time("completeTime"),
 	}
-	if f != &lumaFamily {
-		record.Model = f.model
-		if record.Model == "" {
-			record.Model = oneline.Truncate(c.redact(a.data.text("model")), maxModel)
-		}
+	if f != lumaFamily {
+		record.Model = f.modelIn(oneline.Truncate(c.redact(a.data.text("model")), maxModel))
 		record.Credits = credits(a.data)
 	}
 	if len(results.usable) == 0 {
@@ -130,6 +139,19 @@ func (f *family) decode(c *Client, a answer) (Record, error) {
 		}
 	}
 	return record, nil
+}
+
+// modelIn is the model of a record. A name that would lead to another family is not
+// used.
+func (f *family) modelIn(named string) string {
+	switch {
+	case f.model != "":
+		return f.model
+	case named == "" || familyOf(named) != f:
+		return "market"
+	default:
+		return named
+	}
 }
 
 // maxModel bounds the name of a model in bytes.

@@ -1,8 +1,10 @@
 package kie
 
+import "time"
+
 // lumaFamily is Luma Modify (docs.kie.ai, luma-api/generate-luma-modify-video and
 // luma-api/get-luma-modify-details). Its record echoes the callback URL.
-var lumaFamily = family{
+var lumaFamily = register(family{
 	name:        "Luma Modify",
 	model:       DefaultModel,
 	submitPath:  "/api/v1/modify/generate",
@@ -15,7 +17,13 @@ var lumaFamily = family{
 	},
 	results: func(data object) foundLinks { return links(data.child("response"), data.child("info"), data) },
 	echo:    func(data object) echo { return data.child("paramJson", "promptJson", "param").request() },
-}
+	models: []Model{{
+		Name: DefaultModel, Family: "Luma Modify", Source: "luma-api/generate-luma-modify-video (no longer listed)",
+		VideoField: "videoUrl", Clip: ClipLimits{Formats: []string{".mp4", ".mov", ".avi"}, MaxTime: 10 * time.Second, MaxBytes: 500 * mb},
+		Price: "not documented; users assume 100 credits",
+		Usual: 400 * time.Second, Longest: 20 * time.Minute, TimeSource: "documented: 2 to 20 minutes", firstPoll: 10 * time.Minute,
+	}},
+})
 
 // The values of Luma's successFlag.
 const (

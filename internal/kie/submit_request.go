@@ -16,6 +16,10 @@ type SubmitRequest struct {
 	Watermark string
 	// Options are the model's own fields.
 	Options map[string]any
+	// VideoField is the name of the field for VideoURL, which is a list if VideoList is
+	// set; empty means the one in the table of models.
+	VideoField string
+	VideoList  bool
 	// Permit is called once, when the connection is ready and before the first byte of
 	// the request. Its error ends the submission as NotSent. Nil permits.
 	Permit func() error
