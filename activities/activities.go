@@ -20,6 +20,9 @@ import (
 // Provider is the part of kie.ai's API that the activities call. *kie.Client
 // implements it.
 type Provider interface {
+	// Check completes a request, and rejects one that kie.ai would refuse or ignore a part
+	// of, for free.
+	Check(ctx context.Context, request kie.SubmitRequest, unchecked bool) (kie.SubmitRequest, error)
 	Submit(ctx context.Context, request kie.SubmitRequest) (taskID string, err error)
 	Record(ctx context.Context, model, taskID string) (kie.Record, error)
 	// FindRecord looks the task up in all families.
@@ -79,6 +82,9 @@ type Options struct {
 	// PollAfter is the delay of the first poll of a job that expects a callback,
 	// PollInterval the pause between polls.
 	PollAfter, PollInterval time.Duration
+	// PollByModel delays the first poll of a model other than Luma Modify by the time
+	// that it usually takes, instead of PollAfter.
+	PollByModel bool
 	// KeepSource stores a copy of each source video beside its results.
 	KeepSource bool
 	// SearchAttributes reports whether the namespace has lumaflow's search
@@ -127,6 +133,8 @@ type Settings struct {
 	Facts bool `json:"facts,omitempty"`
 	// GalleryURL is the address of the gallery, empty if there is none.
 	GalleryURL string `json:"galleryUrl,omitempty"`
+	// Usual is the time that a task of the model takes; zero for Luma Modify.
+	Usual time.Duration `json:"usual,omitempty"`
 	// KeepSource means that the job stores a copy of its source. Only jobs with Facts
 	// do.
 	KeepSource bool `json:"keepSource,omitempty"`
@@ -142,6 +150,14 @@ func (a *Activities) settings(ctx context.Context, model string, facts bool) Set
 	}
 	if settings.Callbacks {
 		settings.PollAfter = a.options.PollAfter
+		if a.options.PollByModel && model != "" {
+			row, _ := kie.ModelOf(model)
+			settings.PollAfter = row.FirstPoll()
+		}
+	}
+	if model != "" {
+		row, _ := kie.ModelOf(model)
+		settings.Usual = row.Usual
 	}
 	if a.options.SearchAttributes != nil {
 		settings.SearchAttributes = a.options.SearchAttributes(ctx)

@@ -101,6 +101,9 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 			return Submitted{}, attempt.hold(hold, nil)
 		}
 	}
+	if err := attempt.check(ctx); err != nil {
+		return Submitted{}, err
+	}
 	if err := attempt.fence(ctx); err != nil {
 		return Submitted{}, err
 	}
@@ -128,6 +131,22 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	}
 }
 
+// check completes the request and rejects one that kie.ai would refuse or bill without
+// heeding it.
+func (t *attempt) check(ctx context.Context) (err error) {
+	t.request, err = t.options.Provider.Check(ctx, kie.SubmitRequest{
+		Model: t.input.Model, Options: t.input.Options,
+		Prompt: t.input.Prompt, VideoURL: t.input.VideoURL, Watermark: t.input.Watermark,
+	}, t.input.Unchecked)
+	if kie.ClassOf(err) == kie.Temporary {
+		return t.notSent(err)
+	}
+	if err != nil {
+		return permanent(InvalidRequest, "nothing was submitted or charged: "+err.Error(), nil, t.evidence)
+	}
+	return nil
+}
+
 // checkRun returns LaterRun unless the attempt belongs to the run that may send. If
 // that can't be read, the server retries.
 func (t *attempt) checkRun(ctx context.Context) error {
@@ -150,7 +169,9 @@ type attempt struct {
 	input    SubmitInput
 	info     activity.Info
 	evidence Evidence
-	fresh    freshness
+	// request is what check has completed.
+	request kie.SubmitRequest
+	fresh   freshness
 }
 
 // newAttempt continues the evidence of the attempt before. If that can't be

@@ -40,6 +40,8 @@ type completion struct {
 func (j *job) awaitEnd(ctx workflow.Context, task *paidTask) (completion, error) {
 	if task.adopted {
 		j.enter(ctx, StageWaiting, "polling kie.ai until task "+task.id+" has ended")
+	} else if usual := j.settings.Usual; usual > 0 {
+		j.enter(ctx, StageWaiting, "kie.ai works on task "+task.id+" of "+j.input.Model+"; it usually takes about "+shortDuration(usual.Round(10*time.Second)))
 	} else {
 		j.enter(ctx, StageWaiting, "kie.ai works on task "+task.id+"; it takes 2 to 20 minutes")
 	}

@@ -20,8 +20,8 @@ const (
 	Route = prefix + "{brand:luma|kie}/{workflowID}/{token}"
 
 	prefix = "/callbacks/"
-	// luma is the brand of Luma Modify, kie that of all other models.
-	luma, kie = "luma", "kie"
+	// LumaBrand is the brand of Luma Modify, kie that of all other models.
+	LumaBrand, kie = "luma", "kie"
 )
 
 // Minter mints callback URLs. It is safe for concurrent use.
@@ -76,7 +76,7 @@ func validPort(port string) bool {
 // URL returns the callback URL of a job of Luma Modify, signed with the first secret.
 // The result depends on nothing else.
 func (m *Minter) URL(namespace, workflowID string) string {
-	return m.BrandURL(luma, namespace, workflowID)
+	return m.BrandURL(LumaBrand, namespace, workflowID)
 }
 
 // BrandURL is URL for the brand "luma" or "kie".
@@ -107,7 +107,7 @@ func parse(rawURL string) (workflowID, token string, ok bool) {
 		return "", "", false
 	}
 	brand, rest, _ := strings.Cut(path[start+len(prefix):], "/")
-	if brand != luma && brand != kie {
+	if brand != LumaBrand && brand != kie {
 		return "", "", false
 	}
 	id, token, found := strings.Cut(rest, "/")

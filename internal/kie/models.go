@@ -78,7 +78,8 @@ func ModelOf(name string) (model Model, known bool) {
 	}, false
 }
 
-const mb = 1 << 20
+// mb reads 1 MB as 1,000,000 bytes, the smaller of its two meanings.
+const mb = 1_000_000
 
 var (
 	mp4mov = []string{".mp4", ".mov"}

@@ -21,11 +21,12 @@ const (
 	Link
 	Links
 	List
+	Any
 )
 
 var kindNames = map[Kind]string{
 	Text: "text", Integer: "a whole number", Number: "a number", Boolean: "true or false", Link: "an http or https address",
-	Links: "a list of http or https addresses", List: "a list",
+	Links: "a list of http or https addresses", List: "a list", Any: "a value",
 }
 
 // String describes a value of the kind.
@@ -118,6 +119,8 @@ func (m Model) unknownOption(name string) error {
 
 func (o Option) accepts(value any) bool {
 	switch o.Kind {
+	case Any:
+		return true
 	case Boolean:
 		_, ok := value.(bool)
 		return ok

@@ -11,14 +11,20 @@ const (
 	lumaFailureMsg = "Modify record generation failed."
 )
 
-// lumaCallback is the body of a finished task's callback.
-func (s *Server) lumaCallback(t *task) []byte {
+// callback is the body of a finished task's callback.
+func (s *Server) callback(t *task) []byte {
 	s.mu.Lock()
 	urls := t.resultURLs()
 	failed := t.failure != nil
 	s.mu.Unlock()
 	if s.inject(&t.faults, CallbackSpelling, 1) {
 		return siblingCallback(t, urls, failed)
+	}
+	switch familyOf(t.request.Model) {
+	case market:
+		return s.marketCallback(t, failed)
+	case aleph:
+		return alephCallback(t, urls)
 	}
 	if failed {
 		return lumaFailureCallback(t)

@@ -7,13 +7,16 @@ import (
 	"strings"
 )
 
-// lumaRequest is the body of a submission. Equal bodies belong to one job: a retry
+// lumaRequest is the submission of any family. Equal bodies belong to one job: a retry
 // sends the same body.
 type lumaRequest struct {
 	Prompt      string `json:"prompt"`
 	VideoURL    string `json:"videoUrl"`
 	CallBackURL string `json:"callBackUrl"`
 	Watermark   string `json:"watermark"`
+	// Model is empty for Luma Modify, Options are the further fields as JSON.
+	Model   string `json:"model,omitempty"`
+	Options string `json:"options,omitempty"`
 }
 
 func (r lumaRequest) problem() string {
@@ -43,6 +46,11 @@ func (s *Server) lumaSubmit(w http.ResponseWriter, r *http.Request) {
 		s.refuseInvalid(w, codeInvalid, problem)
 		return
 	}
+	s.submit(w, r, lumaRequest{Prompt: req.Prompt, VideoURL: req.VideoURL, CallBackURL: req.CallBackURL, Watermark: req.Watermark})
+}
+
+// submit charges and answers a submission of any family.
+func (s *Server) submit(w http.ResponseWriter, r *http.Request, req lumaRequest) {
 	if problem := req.problem(); problem != "" {
 		s.refuseInvalid(w, codeInvalid, problem)
 		return

@@ -43,9 +43,11 @@ type Server struct {
 	links    map[string]*link
 	admitted []time.Time // charges in the rate limit's window
 	credits  float64
-	topUps   int
-	counts   Counts
-	refusals map[int]int
+	// catalogueRead is the time of the last request for the catalogue.
+	catalogueRead time.Time
+	topUps        int
+	counts        Counts
+	refusals      map[int]int
 
 	faultMu     sync.Mutex
 	faultCounts map[string]int
@@ -93,6 +95,14 @@ func (s *Server) router() http.Handler {
 	// Luma Modify.
 	routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.lumaSubmit, s.refuseUnauthorized))
 	routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.lumaRecord, refuse))
+	// Market.
+	routes.HandleFunc("POST /api/v1/jobs/createTask", s.api(s.marketSubmit, s.refuseUnauthorized))
+	routes.HandleFunc("GET /api/v1/jobs/recordInfo", s.api(s.marketRecord, refuse))
+	routes.HandleFunc("GET /api/v1/models", s.api(s.listModels, refuse))
+	routes.HandleFunc("GET /api/v1/models/{path...}", s.api(s.describeModel, refuse))
+	// Runway Aleph.
+	routes.HandleFunc("POST /api/v1/aleph/generate", s.api(s.alephSubmit, s.refuseUnauthorized))
+	routes.HandleFunc("GET /api/v1/aleph/record-info", s.api(s.alephRecord, refuse))
 	// Common to all families.
 	routes.HandleFunc("POST /api/v1/common/download-url", s.api(s.downloadURL, refuse))
 	routes.HandleFunc("GET /api/v1/chat/credit", s.api(s.credit, refuse))
