@@ -5,6 +5,18 @@ import (
 	"time"
 )
 
+const alephModel = "aleph"
+
+var _ = register(family{
+	model:  alephModel,
+	single: true,
+	routes: func(s *Server, routes *http.ServeMux) {
+		routes.HandleFunc("POST /api/v1/aleph/generate", s.api(s.alephSubmit, s.refuseUnauthorized))
+		routes.HandleFunc("GET /api/v1/aleph/record-info", s.api(s.alephRecord, refuse))
+	},
+	callback: func(_ *Server, t *task, urls []string) []byte { return alephCallback(t, urls) },
+})
+
 // alephSubmit is POST /api/v1/aleph/generate.
 func (s *Server) alephSubmit(w http.ResponseWriter, r *http.Request) {
 	var body map[string]any
@@ -12,7 +24,7 @@ func (s *Server) alephSubmit(w http.ResponseWriter, r *http.Request) {
 		s.refuseInvalid(w, codeInvalid, problem)
 		return
 	}
-	req := lumaRequest{Model: "aleph"}
+	req := lumaRequest{Model: alephModel}
 	req.Prompt, _ = body["prompt"].(string)
 	req.VideoURL, _ = body["videoUrl"].(string)
 	req.CallBackURL, _ = body["callBackUrl"].(string)
@@ -25,7 +37,7 @@ func (s *Server) alephSubmit(w http.ResponseWriter, r *http.Request) {
 
 // alephRecord is GET /api/v1/aleph/record-info.
 func (s *Server) alephRecord(w http.ResponseWriter, r *http.Request) {
-	s.record(w, r, aleph, "record is null", func(t *task) any { return s.alephDetails(t) })
+	s.record(w, r, alephModel, "record is null", func(t *task) any { return s.alephDetails(t) })
 }
 
 // alephDetails is the record of a task: flag 0 means running or, with an error, failed.

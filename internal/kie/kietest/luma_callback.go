@@ -20,16 +20,10 @@ func (s *Server) callback(t *task) []byte {
 	if s.inject(&t.faults, CallbackSpelling, 1) {
 		return siblingCallback(t, urls, failed)
 	}
-	switch familyOf(t.request.Model) {
-	case market:
-		return s.marketCallback(t, failed)
-	case aleph:
-		return alephCallback(t, urls)
-	}
 	if failed {
-		return lumaFailureCallback(t)
+		urls = nil
 	}
-	return lumaSuccessCallback(t, t.id, urls)
+	return t.family().callback(s, t, urls)
 }
 
 func lumaSuccessCallback(t *task, taskID string, urls []string) []byte {

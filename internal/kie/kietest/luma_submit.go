@@ -7,6 +7,22 @@ import (
 	"strings"
 )
 
+const lumaModel = "luma"
+
+var _ = register(family{
+	model: lumaModel,
+	routes: func(s *Server, routes *http.ServeMux) {
+		routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.lumaSubmit, s.refuseUnauthorized))
+		routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.lumaRecord, refuse))
+	},
+	callback: func(_ *Server, t *task, urls []string) []byte {
+		if len(urls) == 0 {
+			return lumaFailureCallback(t)
+		}
+		return lumaSuccessCallback(t, t.id, urls)
+	},
+})
+
 // lumaRequest is the submission of any family. Equal bodies belong to one job: a retry
 // sends the same body.
 type lumaRequest struct {
@@ -60,8 +76,8 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request, req lumaRequest)
 		s.refuseInvalid(w, codeInvalid, fmt.Sprintf("the prompt's marker can't be followed: %v", err))
 		return
 	}
-	if familyOf(req.Model) == aleph {
-		marks.results = 1 // its record has place for one
+	if familyOf(req.Model).single {
+		marks.results = 1
 	}
 	t, refusal, err := s.admit(req, marks, s.base(r))
 	if err != nil {

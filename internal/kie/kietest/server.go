@@ -92,17 +92,9 @@ func New(options Options) (*Server, error) {
 
 func (s *Server) router() http.Handler {
 	routes := http.NewServeMux()
-	// Luma Modify.
-	routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.lumaSubmit, s.refuseUnauthorized))
-	routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.lumaRecord, refuse))
-	// Market.
-	routes.HandleFunc("POST /api/v1/jobs/createTask", s.api(s.marketSubmit, s.refuseUnauthorized))
-	routes.HandleFunc("GET /api/v1/jobs/recordInfo", s.api(s.marketRecord, refuse))
-	routes.HandleFunc("GET /api/v1/models", s.api(s.listModels, refuse))
-	routes.HandleFunc("GET /api/v1/models/{path...}", s.api(s.describeModel, refuse))
-	// Runway Aleph.
-	routes.HandleFunc("POST /api/v1/aleph/generate", s.api(s.alephSubmit, s.refuseUnauthorized))
-	routes.HandleFunc("GET /api/v1/aleph/record-info", s.api(s.alephRecord, refuse))
+	for _, f := range families {
+		f.routes(s, routes)
+	}
 	// Common to all families.
 	routes.HandleFunc("POST /api/v1/common/download-url", s.api(s.downloadURL, refuse))
 	routes.HandleFunc("GET /api/v1/chat/credit", s.api(s.credit, refuse))

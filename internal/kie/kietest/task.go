@@ -119,7 +119,7 @@ func (s *Server) endTask(ctx context.Context, t *task) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.ended, t.failure, t.results = s.options.Now(), failed, results
-	if failed != nil && familyOf(t.request.Model) == market {
+	if failed != nil && t.family().refunds {
 		s.credits += Price
 	}
 	for _, result := range results {
