@@ -24,7 +24,7 @@ func (c *Clip) checkLimits(video media.Video, duration time.Duration) error {
 	shorter, longer := min(video.Width, video.Height), max(video.Width, video.Height)
 	switch {
 	case len(limits.Formats) > 0 && !slices.Contains(limits.Formats, video.Extension):
-		return command.Usagef("%s is a %s and model %s takes %s", c, strings.TrimPrefix(video.Extension, "."), c.model.Name, strings.Join(limits.Formats, ", "))
+		return command.Usagef("%s is in the format %s and model %s takes %s", c, strings.TrimPrefix(video.Extension, "."), c.model.Name, strings.Join(limits.Formats, ", "))
 	case limits.MinTime > 0 && duration > 0 && duration < limits.MinTime:
 		return command.Usagef("%s lasts %v and model %s takes at least %v", c, duration, c.model.Name, limits.MinTime)
 	case limits.MinPixels > 0 && shorter > 0 && shorter < limits.MinPixels, limits.MaxPixels > 0 && longer > limits.MaxPixels:

@@ -112,8 +112,8 @@ func (c *SubmitCommand) check() error {
 func (c *SubmitCommand) checkJob() error {
 	blankPrompt := strings.TrimSpace(c.Prompt) == ""
 	switch {
-	case c.TaskID != "" && (c.Prompt != "" || c.Video != "" || c.Watermark != "" || c.RecoveryWindow != "" || c.OnUnknownSubmit != ""):
-		return command.Usagef("--task-id collects a task that exists already: leave out --prompt, --video, --watermark, --recovery-window and --on-unknown-submit")
+	case c.TaskID != "" && (c.Prompt != "" || c.Video != "" || c.Watermark != "" || len(c.Option) > 0 || c.Options != "" || c.Unchecked || c.RecoveryWindow != "" || c.OnUnknownSubmit != ""):
+		return command.Usagef("--task-id collects a task that exists already: leave out --prompt, --video, --option, --options, --unchecked, --watermark, --recovery-window and --on-unknown-submit")
 	case c.TaskID != "":
 		return nil
 	case blankPrompt && c.Video == "":
