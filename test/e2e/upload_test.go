@@ -17,7 +17,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/internal/clip"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/store"
 	"lumaflow/workflows"
