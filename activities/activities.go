@@ -58,6 +58,9 @@ type Runs interface {
 	First(ctx context.Context, workflowID, runID string) (firstRunID string, err error)
 	// Claimant is another job that has a task; empty if none is known.
 	Claimant(ctx context.Context, taskID, exceptWorkflowID string) (workflowID string, err error)
+	// Probe is the job of a batch that submits while kie.ai holds the account; empty if
+	// there is none.
+	Probe(ctx context.Context, batchID string) (jobID string, err error)
 }
 
 // Collector handles a paid task of a job that is over. runs.Collector implements it.

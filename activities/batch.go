@@ -19,7 +19,7 @@ import (
 const ManifestChanged = "ManifestChanged"
 
 // BatchOptions are the dependencies of the activities of batches. All are required
-// but WorkDir.
+// but ManifestDirs and WorkDir.
 type BatchOptions struct {
 	// Runs reads the jobs, whose ends Payloads decode.
 	Runs     runs.Reader
@@ -27,6 +27,9 @@ type BatchOptions struct {
 	Store    store.Store
 	// Format reads the jobs of a manifest.
 	Format manifest.Format
+	// ManifestDirs are the folders whose manifests may be read beside those of the store:
+	// absolute paths.
+	ManifestDirs []string
 	// WorkDir is the folder of temporary files; empty means the system's.
 	WorkDir string
 }
@@ -62,7 +65,9 @@ func (b *Batches) read(ctx context.Context, batch Batch, yield func(manifest.Ord
 	file, err := b.open(ctx, batch.Manifest)
 	_, invalid := errors.AsType[*store.URLError](err)
 	switch {
-	case invalid || errors.Is(err, fs.ErrNotExist) && batch.SHA256 == "":
+	case errors.Is(err, fs.ErrNotExist) && batch.SHA256 == "":
+		return none, permanent(InvalidRequest, "there is no manifest "+batch.Manifest+" that this worker may read: give the name of a file in OUTPUT_URL, an object of a bucket, or a file in a folder of MANIFEST_DIRS", nil)
+	case invalid:
 		return none, permanent(InvalidRequest, "the manifest "+batch.Manifest+" can't be opened", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return none, permanent(ManifestChanged, "there is no manifest "+batch.Manifest+" where this worker reads it: it was stored elsewhere, or it is gone", nil)
@@ -91,6 +96,9 @@ func (b *Batches) read(ctx context.Context, batch Batch, yield func(manifest.Ord
 func (b *Batches) open(ctx context.Context, location string) (io.ReadCloser, error) {
 	if store.CheckName(location) == nil && !strings.Contains(location, ":") {
 		return b.options.Store.Open(ctx, location)
+	}
+	if store.IsLocal(location) {
+		return store.OpenLocal(location, b.options.ManifestDirs)
 	}
 	return store.OpenFile(ctx, location)
 }

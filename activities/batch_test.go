@@ -35,19 +35,22 @@ type batchFixture struct {
 	acts   *activities.Batches
 	server *startertest.Temporal
 	folder string
+	// lists is the folder whose manifests may be read.
+	lists string
 }
 
 func newBatchFixture(t *testing.T) *batchFixture {
 	t.Helper()
-	f := &batchFixture{t: t, server: startertest.New(t), folder: t.TempDir()}
+	f := &batchFixture{t: t, server: startertest.New(t), folder: t.TempDir(), lists: t.TempDir()}
 	videos, err := store.Open(t.Context(), f.folder)
 	require.NoError(t, err)
 	f.acts, err = activities.NewBatches(activities.BatchOptions{
-		Runs:     runs.Reader{Server: f.server, Data: converter.GetDefaultDataConverter()},
-		Payloads: codec.Codec{}.ForClient(),
-		Store:    videos,
-		Format:   starter.Manifest,
-		WorkDir:  t.TempDir(),
+		Runs:         runs.Reader{Server: f.server, Data: converter.GetDefaultDataConverter()},
+		Payloads:     codec.Codec{}.ForClient(),
+		Store:        videos,
+		Format:       starter.Manifest,
+		ManifestDirs: []string{f.lists},
+		WorkDir:      t.TempDir(),
 	})
 	require.NoError(t, err)
 	return f
@@ -77,7 +80,7 @@ func job(prompt string) string {
 // manifest writes a manifest and checks it.
 func (f *batchFixture) manifest(lines ...string) activities.Batch {
 	f.t.Helper()
-	path := filepath.Join(f.t.TempDir(), "shots.jsonl")
+	path := filepath.Join(f.lists, "shots.jsonl")
 	require.NoError(f.t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600))
 	checked, err := execute[activities.CheckedManifest](f, f.acts.CheckManifest, activities.ManifestInput{Batch: activities.Batch{ID: batchID, Manifest: path}})
 	require.NoError(f.t, err)
@@ -130,14 +133,40 @@ func TestInvalidManifests(t *testing.T) {
 		line("a") + "\n" + strings.Replace(line("a"), "}", `,"name":"other"}`, 1): "line 2: it is the same job as line 1",
 		strings.Repeat("nope\n", 30):                                              "30 lines of the manifest",
 	} {
-		path := filepath.Join(t.TempDir(), "bad.jsonl")
+		path := filepath.Join(f.lists, "bad.jsonl")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		_, err := execute[activities.CheckedManifest](f, f.acts.CheckManifest, activities.ManifestInput{Batch: activities.Batch{ID: batchID, Manifest: path}})
 		requireFailure(t, err, activities.InvalidRequest, words)
 	}
-	for _, missing := range []string{filepath.Join(t.TempDir(), "none.jsonl"), "relative/none.jsonl", "none.jsonl", "ftp://host/x", "s3://"} {
-		_, err := execute[activities.CheckedManifest](f, f.acts.CheckManifest, activities.ManifestInput{Batch: activities.Batch{ID: batchID, Manifest: missing}})
+	for _, malformed := range []string{"relative/none.jsonl", "ftp://host/x", "s3://"} {
+		_, err := execute[activities.CheckedManifest](f, f.acts.CheckManifest, activities.ManifestInput{Batch: activities.Batch{ID: batchID, Manifest: malformed}})
 		requireFailure(t, err, activities.InvalidRequest, "can't be opened")
+	}
+}
+
+// A file outside of the folders of manifests is not distinguished from a missing one.
+func TestForeignManifests(t *testing.T) {
+	f := newBatchFixture(t)
+	outside := filepath.Join(t.TempDir(), "outside.jsonl")
+	require.NoError(t, os.WriteFile(outside, []byte(line("a")), 0o600))
+	link, folder := filepath.Join(f.lists, "link.jsonl"), filepath.Join(f.lists, "folder")
+	require.NoError(t, os.Symlink(outside, link))
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	for _, location := range []string{
+		outside, "file://" + outside, link, folder, f.lists + "/../" + filepath.Base(filepath.Dir(outside)) + "/outside.jsonl",
+		filepath.Join(f.lists, "none.jsonl"), "none.jsonl",
+	} {
+		_, err := execute[activities.CheckedManifest](f, f.acts.CheckManifest, activities.ManifestInput{Batch: activities.Batch{ID: batchID, Manifest: location}})
+		var failed *temporal.ApplicationError
+		require.ErrorAs(t, err, &failed)
+		require.Equal(t, activities.InvalidRequest, failed.Type())
+		require.Equal(t, "there is no manifest "+location+" that this worker may read: give the name of a file in OUTPUT_URL, an object of a bucket, or a file in a folder of MANIFEST_DIRS", failed.Message())
+	}
+	inside := filepath.Join(folder, "inside.jsonl")
+	require.NoError(t, os.WriteFile(inside, []byte(line("a")), 0o600))
+	for _, location := range []string{inside, "file://" + inside} {
+		_, err := execute[activities.CheckedManifest](f, f.acts.CheckManifest, activities.ManifestInput{Batch: activities.Batch{ID: batchID, Manifest: location}})
+		require.NoError(t, err)
 	}
 }
 
@@ -273,13 +302,20 @@ func TestSweepJobs(t *testing.T) {
 			ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{Type: activities.Held, Details: details},
 		}},
 	}}
+	second := f.server.Job(job("held too"))
+	second.Pending = held.Pending
 	var ids []string
-	for _, prompt := range []string{"done", "open", "moderated", "stranger done", "terminated", "held", "deleted"} {
+	for _, prompt := range []string{"done", "open", "moderated", "stranger done", "terminated", "held", "deleted", "held too"} {
 		ids = append(ids, job(prompt))
 	}
 	swept, err := execute[activities.Swept](f, f.acts.SweepJobs, activities.SweepInput{Batch: activities.Batch{ID: batchID}, Jobs: ids})
 	require.NoError(t, err)
-	require.Equal(t, []activities.HeldJob{{Job: job("held"), Reason: "the account has no credit"}}, swept.Held)
+	require.ElementsMatch(t, []activities.HeldJob{{Job: job("held"), Reason: "the account has no credit"}, {Job: job("held too"), Reason: "the account has no credit"}}, swept.Held)
+	for before, probe := range map[string]string{"": job("held"), job("open"): job("held"), job("held too"): job("held too")} {
+		again, err := execute[activities.Swept](f, f.acts.SweepJobs, activities.SweepInput{Batch: activities.Batch{ID: batchID}, Jobs: ids, Probe: before})
+		require.NoError(t, err)
+		require.Equal(t, probe, again.Probe, "one job probes, and it stays the same as long as it is held")
+	}
 	ends := map[string]activities.JobEnd{}
 	for _, end := range swept.Ended {
 		ends[end.Job] = end

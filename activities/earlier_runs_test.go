@@ -10,6 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
 	"lumaflow/internal/paid/runs"
@@ -64,5 +67,29 @@ func TestEarlierRunsContinue(t *testing.T) {
 				require.True(t, earlier.Settings.Facts)
 			})
 		})
+	}
+}
+
+// A run timeout may leave an attempt less time than the margin: half of it is for
+// reading.
+func TestEarlierRunsOfAShortAttempt(t *testing.T) {
+	for left, reading := range map[time.Duration]time.Duration{4 * time.Second: 2 * time.Second, 20 * time.Second: 10 * time.Second, time.Minute: 50 * time.Second} {
+		f := newFixture(t)
+		f.ledger.readEarlier = func(ctx context.Context, _ runs.Progress, _ func(runs.Progress)) (runs.Earlier, error) {
+			ends, _ := ctx.Deadline()
+			deadline := activity.GetInfo(ctx).Deadline
+			require.InDelta(t, left-reading, deadline.Sub(ends), float64(time.Second))
+			return runs.Earlier{Runs: 1}, nil
+		}
+		acts, err := activities.New(f.options)
+		require.NoError(t, err)
+		var suite testsuite.WorkflowTestSuite
+		env := suite.NewTestWorkflowEnvironment()
+		env.RegisterActivity(acts)
+		env.ExecuteWorkflow(func(ctx workflow.Context) error {
+			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: left, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}})
+			return workflow.ExecuteActivity(ctx, acts.EarlierRuns).Get(ctx, nil)
+		})
+		require.NoError(t, env.GetWorkflowError())
 	}
 }

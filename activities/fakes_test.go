@@ -125,6 +125,8 @@ type ledger struct {
 	// readEarlier replaces earlier; nil means none.
 	readEarlier func(context.Context, runs.Progress, func(runs.Progress)) (runs.Earlier, error)
 	claimant    string
+	// probe is the job that a batch has elected to probe.
+	probe string
 	// first is the first run of the chain.
 	first     string
 	collected []string
@@ -143,6 +145,8 @@ func (l *ledger) Earlier(ctx context.Context, _, _ string, from runs.Progress, k
 }
 
 func (l *ledger) First(context.Context, string, string) (string, error) { return l.first, l.err }
+
+func (l *ledger) Probe(context.Context, string) (string, error) { return l.probe, l.err }
 
 func (l *ledger) Claimant(context.Context, string, string) (string, error) { return l.claimant, l.err }
 

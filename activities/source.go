@@ -47,6 +47,10 @@ type SourceInput struct {
 	Name string `json:"name,omitempty"`
 	// URL is the link that the task was submitted with.
 	URL string `json:"url"`
+	// SHA256 is that of the local file whose upload the link serves; empty for a link
+	// of another origin. Other bytes are kept all the same, because kie.ai has used
+	// them; the receipt has both sums.
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // KeptSource is the copy of a source video, or the reason why there is none.
@@ -68,6 +72,7 @@ func (a *Activities) KeepSource(ctx context.Context, input SourceInput) (KeptSou
 	s := &sourceCopy{
 		download: download{options: a.options, input: DownloadInput{TaskID: input.TaskID, Model: input.Model, Name: input.Name}, progress: DownloadProgress{Total: -1}},
 		url:      input.URL,
+		sha256:   input.SHA256,
 	}
 	if activity.HasHeartbeatDetails(ctx) {
 		// Details that can't be decoded only lose the count of failures.
@@ -92,7 +97,8 @@ func (a *Activities) KeepSource(ctx context.Context, input SourceInput) (KeptSou
 // sourceCopy is one attempt. It counts its failures as the rejections of the download.
 type sourceCopy struct {
 	download
-	url string
+	// url is the link, sha256 the sum of the local file behind it; empty if unknown.
+	url, sha256 string
 	// reached is the number of bytes that the attempts before had.
 	reached int64
 	// listed means that the receipt of an earlier job lists a copy.
@@ -117,6 +123,10 @@ func (s *sourceCopy) run(ctx context.Context) (kept KeptSource, outcome string, 
 	stored, err := s.put(ctx, names(s.input.Model).SourceName(s.input.Name, s.input.TaskID, file.Video.Extension), file)
 	if err != nil {
 		return s.failed(ctx, fetch.Disk, err)
+	}
+	if s.sha256 != "" && s.sha256 != stored.SHA256 {
+		activity.GetLogger(ctx).Warn("the upload at kie.ai has other bytes than the local file; the copy is that of the upload",
+			"taskId", s.input.TaskID, "file", stored.Name, "sha256", stored.SHA256, "localSha256", s.sha256)
 	}
 	return KeptSource{ReceiptFile: &stored}, metrics.SourceStored, nil
 }

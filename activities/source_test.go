@@ -63,6 +63,24 @@ func TestKeepSource(t *testing.T) {
 	require.Equal(t, map[string]float64{"sources stored": 1}, f.measured.Values())
 }
 
+// A copy is kept whatever its sum is. Only bytes other than those of the local file are
+// logged.
+func TestKeepSourceComparesWithTheLocalFile(t *testing.T) {
+	const differs = "the upload at kie.ai has other bytes than the local file"
+	for sum, logged := range map[string]bool{"": false, "abc": false, "def": true} {
+		f := newFixture(t)
+		f.options.Fetcher = fetcher(func(fetch.Request) (*fetch.File, error) { return fetched(), nil })
+		input := sourceInput
+		input.SHA256 = sum
+		value, err := f.ExecuteActivity(f.register(t).KeepSource, input)
+		require.NoError(t, err)
+		var kept activities.KeptSource
+		require.NoError(t, value.Get(&kept))
+		require.Equal(t, "abc", kept.SHA256)
+		require.Equal(t, logged, strings.Contains(f.log.String(), differs), sum)
+	}
+}
+
 // Each kind of failure is retried a bounded number of times. The end is no error.
 func TestMissingSource(t *testing.T) {
 	tests := []struct {

@@ -97,7 +97,7 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 		return Submitted{}, attempt.expired("no worker was free before", nil)
 	}
 	if input.Batch != "" {
-		if hold, admitted := a.probe.admit(a.options.Now()); !admitted {
+		if hold, admitted := a.admit(ctx, attempt); !admitted {
 			return Submitted{}, attempt.hold(hold, nil)
 		}
 	}
@@ -145,6 +145,15 @@ func (t *attempt) check(ctx context.Context) (err error) {
 		return permanent(InvalidRequest, "nothing was submitted or charged: "+err.Error(), nil, t.evidence)
 	}
 	return nil
+}
+
+// admit reports whether a job of a batch may submit now; see probe.
+func (a *Activities) admit(ctx context.Context, attempt *attempt) (hold Hold, admitted bool) {
+	return a.probe.admit(a.options.Now(), attempt.info.WorkflowExecution.ID, attempt.input.Held, func() (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+		defer cancel()
+		return a.options.Runs.Probe(ctx, attempt.input.Batch)
+	})
 }
 
 // checkRun returns LaterRun unless the attempt belongs to the run that may send. If

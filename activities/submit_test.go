@@ -394,3 +394,36 @@ func TestOneProbe(t *testing.T) {
 	require.NoError(t, submit(ofBatch, nil, true))
 	require.NoError(t, submit(ofBatch, nil, true), "an accepted probe lets all go on")
 }
+
+// The job that the batch has elected probes, on whatever worker: on one that knows of
+// no refusal, too.
+func TestOneProbeOfABatch(t *testing.T) {
+	f := newFixture(t)
+	acts := f.register(t)
+	refused := &kie.Error{Class: kie.Held, Code: 402}
+	held := f.submitInput()
+	held.Batch, held.Held = "shots", &activities.Hold{Code: 402, Reason: kie.Reason(402), Until: f.now}
+	submit := func(answer error, sent bool) error {
+		t.Helper()
+		requests := f.answerSubmissions(taskID, answer)
+		_, err := f.ExecuteActivity(acts.Submit, held)
+		require.Equal(t, sent, *requests == 1)
+		return err
+	}
+	f.ledger.probe = "another-job"
+	for range 3 {
+		failed := failedAs(t, submit(nil, false))
+		require.Equal(t, activities.Held, failed.Type())
+		require.Equal(t, 5*time.Minute, failed.NextRetryDelay())
+		f.now = f.now.Add(5 * time.Minute)
+	}
+	f.ledger.probe = "default-test-workflow-id"
+	require.Error(t, submit(refused, true), "the elected job submits")
+	f.now = f.now.Add(5 * time.Minute)
+	f.ledger.probe = "another-job"
+	require.Error(t, submit(nil, false))
+	// The other job was accepted.
+	f.ledger.probe = ""
+	require.NoError(t, submit(nil, true))
+	require.NoError(t, submit(nil, true))
+}

@@ -25,6 +25,8 @@ var (
 	ErrBatchExists = errors.New("the batch exists with other jobs")
 	// ErrBatchEnded means that a batch is over and takes no updates.
 	ErrBatchEnded = errors.New("the batch is over")
+	// ErrBatchOpen means that a batch is not over.
+	ErrBatchOpen = errors.New("the batch is open")
 	// ErrRefused means that the batch has rejected an update.
 	ErrRefused = errors.New("the batch refuses the update")
 	// ErrNothingToRetry means that all jobs of a batch have their videos.
@@ -58,6 +60,9 @@ type Batch struct {
 	// Existing means that the batch existed before and nothing was started. Again means
 	// that it was started after a run that had ended.
 	Existing, Again bool
+	// Budget is that of a batch that RetryBatch has started again, Charges what it has
+	// paid before, as far as its last result has it.
+	Budget, Charges int
 }
 
 // BatchRequest is a batch to start.

@@ -64,14 +64,40 @@ func batchEnded(report BatchReport) error {
 	return &requestError{fmt.Sprintf("batch %s is over (%s); to go on with its jobs: lumaflow batch retry %s", id, report.State, id), ErrBatchEnded}
 }
 
+// Limits are limits of a batch to change; nil keeps one.
+type Limits struct {
+	Concurrency, Budget, Canary *int
+	MaxFailureRate              *float64
+}
+
+// Apply returns an input with the limits.
+func (l Limits) Apply(input batches.Input) batches.Input {
+	set(&input.Concurrency, l.Concurrency)
+	set(&input.Budget, l.Budget)
+	set(&input.Canary, l.Canary)
+	set(&input.MaxFailureRate, l.MaxFailureRate)
+	return input
+}
+
+func set[T any](field *T, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
 // RetryBatch has a batch go through its manifest once more: it runs what failed and
 // what was not started, and pays again only if kie.ai made no video. An open batch does
-// so at its end; one that is over is started again. The error wraps ErrNothingToRetry
-// if all its jobs have their videos.
-func (s *Starter) RetryBatch(ctx context.Context, id string) (Batch, error) {
+// so at its end; one that is over is started again, with its limits as far as limits
+// leaves them. The error wraps ErrNothingToRetry if all its jobs have their videos, and
+// ErrBatchOpen if limits are given for an open batch.
+func (s *Starter) RetryBatch(ctx context.Context, id string, limits Limits) (Batch, error) {
 	report, _, err := s.findBatch(ctx, id)
 	if err != nil {
 		return Batch{}, err
+	}
+	if report.State.Open() && limits != (Limits{}) {
+		clean := oneline.Clean(id)
+		return Batch{}, &requestError{"batch " + clean + " is open and keeps its limits: retry it without them, or when it is over; the number of open jobs: lumaflow batch set-concurrency " + clean + " N", ErrBatchOpen}
 	}
 	if report.State.Open() {
 		progress, err := s.UpdateBatch(ctx, id, batches.RetryUpdate)
@@ -85,11 +111,15 @@ func (s *Starter) RetryBatch(ctx context.Context, id string) (Batch, error) {
 	if err != nil {
 		return Batch{}, err
 	}
+	input = limits.Apply(input)
 	input.RetryFailed = true
 	again, err := s.startBatch(ctx, id, input)
 	if runs.AlreadyStarted(err) {
 		return Batch{}, failed("retry batch "+oneline.Clean(id), err)
 	}
-	again.Again = err == nil
+	again.Again, again.Budget = err == nil, input.Budget
+	if report.Result != nil {
+		again.Charges = report.Result.Charges
+	}
 	return again, err
 }

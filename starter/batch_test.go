@@ -192,19 +192,19 @@ func TestRetryBatch(t *testing.T) {
 	input := jobsOf("h")
 	input.Budget = 9
 	endBatch(fake.Batch("inline", input), oneLeft)
-	batch, err := s.RetryBatch(t.Context(), "inline")
+	batch, err := s.RetryBatch(t.Context(), "inline", starter.Limits{})
 	require.NoError(t, err)
 	require.True(t, batch.Again)
 	input.RetryFailed = true
 	require.Equal(t, input, fake.BatchInputs[0])
 
 	endBatch(fake.Batch("continued", batches.Input{Concurrency: 3, Continued: &batches.State{Manifest: "m.jsonl", SHA256: "h", Next: 7}}), oneLeft)
-	_, err = s.RetryBatch(t.Context(), "continued")
+	_, err = s.RetryBatch(t.Context(), "continued", starter.Limits{})
 	require.NoError(t, err)
 	require.Equal(t, batches.Input{Manifest: "m.jsonl", SHA256: "h", Concurrency: 3, RetryFailed: true}, fake.BatchInputs[1])
 
 	endBatch(fake.Batch("done", jobsOf("h")), allDone)
-	_, err = s.RetryBatch(t.Context(), "done")
+	_, err = s.RetryBatch(t.Context(), "done", starter.Limits{})
 	require.ErrorIs(t, err, starter.ErrNothingToRetry)
 
 	update := ""
@@ -212,11 +212,24 @@ func TestRetryBatch(t *testing.T) {
 		update = name
 		return batches.Progress{RetryRequested: true}, nil
 	}
-	batch, err = s.RetryBatch(t.Context(), "open")
+	batch, err = s.RetryBatch(t.Context(), "open", starter.Limits{})
 	require.NoError(t, err)
 	require.True(t, batch.Existing)
 	require.Equal(t, batches.RetryUpdate, update)
 	require.Len(t, fake.Starts, 2)
+	budget, none := 12, 0
+	_, err = s.RetryBatch(t.Context(), "open", starter.Limits{Budget: &budget})
+	require.ErrorIs(t, err, starter.ErrBatchOpen)
+	require.ErrorContains(t, err, "lumaflow batch set-concurrency open N")
+
+	input.Canary, input.RetryFailed = 5, false
+	endBatch(fake.Batch("limited", input), oneLeft)
+	batch, err = s.RetryBatch(t.Context(), "limited", starter.Limits{Budget: &budget, Canary: &none})
+	require.NoError(t, err)
+	require.Equal(t, oneLeft.Charges, batch.Charges)
+	require.Equal(t, 12, batch.Budget)
+	input.Budget, input.Canary, input.RetryFailed = 12, 0, true
+	require.Equal(t, input, fake.BatchInputs[2])
 }
 
 // A watch outlasts an outage, keeps the last progress and ends with the batch.

@@ -190,7 +190,7 @@ func TestAnswerWithoutKey(t *testing.T) {
 func TestSummariesFitEncrypted(t *testing.T) {
 	data := studioKey(t, "a-key-with-the-longest-id-of-all").ForClient().Of("a-namespace", "a-job").Data
 	for _, letter := range []string{"x", "雪", "<", "🎬", `"`} {
-		payload, err := data.ToPayload(starter.Summary(workflows.ModifyVideoInput{Prompt: string(bytes.Repeat([]byte(letter), 200))}))
+		payload, err := data.ToPayload(workflows.ModifyVideoInput{Prompt: string(bytes.Repeat([]byte(letter), 200))}.Summary())
 		require.NoError(t, err)
 		require.LessOrEqual(t, proto.Size(payload), 400, letter)
 	}

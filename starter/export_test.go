@@ -2,7 +2,6 @@ package starter
 
 // Unexported names that the tests use.
 var (
-	Summary    = summary
 	Activities = []string{submitActivity, pollActivity, downloadActivity, identifyActivity, receiptActivity}
 )
 

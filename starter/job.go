@@ -55,12 +55,3 @@ func CheckModel(input workflows.ModifyVideoInput) error {
 	}
 	return model.CheckOptions(input.Prompt, input.Options)
 }
-
-// summary is the line that identifies a job in the Temporal UI: the beginning of
-// the prompt, or the task to collect.
-func summary(input workflows.ModifyVideoInput) string {
-	if input.TaskID != "" {
-		return runs.Summary("collect task " + input.TaskID)
-	}
-	return runs.Summary(input.Prompt)
-}

@@ -152,7 +152,7 @@ func (s *Starter) start(ctx context.Context, sub startRequest, reuse enumspb.Wor
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:                    reuse,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            summary(sub.input),
+		StaticSummary:                            sub.input.Summary(),
 	}, workflows.ModifyVideoName, sub.input)
 	switch {
 	case err == nil:

@@ -215,7 +215,7 @@ func TestSummary(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			require.Equal(t, test.want, starter.Summary(test.input))
+			require.Equal(t, test.want, test.input.Summary())
 		})
 	}
 }

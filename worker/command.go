@@ -105,8 +105,12 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	if err != nil {
 		return err
 	}
+	manifests, err := c.Manifests()
+	if err != nil {
+		return err
+	}
 	ofBatches, err := activities.NewBatches(activities.BatchOptions{
-		Runs: reader, Payloads: server.Codec.ForClient(), Store: options.Store, Format: starter.Manifest, WorkDir: folder,
+		Runs: reader, Payloads: server.Codec.ForClient(), Store: options.Store, Format: starter.Manifest, ManifestDirs: manifests, WorkDir: folder,
 	})
 	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
@@ -138,6 +142,9 @@ func (c *Command) validate() (version sdkworker.WorkerDeploymentVersion, server 
 		return version, server, err
 	}
 	if server, err = dial.Load(c.Env); err != nil {
+		return version, server, err
+	}
+	if _, err := c.Manifests(); err != nil {
 		return version, server, err
 	}
 	if err := c.Gallery(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type Settings struct {
 	CallbackSecret    string         `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Signs the callback address of each job; the webhook needs the same. At least 32 bytes; several, comma-separated: the first signs, all verify."`
 	OutputURL         string         `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Destination of finished videos: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
 	WorkDir           string         `env:"WORK_DIR" placeholder:"DIR" help:"Folder of partial downloads. Default: a folder in the user cache."`
+	ManifestDirs      []string       `env:"MANIFEST_DIRS" placeholder:"DIR" help:"Folders whose files batches may name as their manifest, beside those of OUTPUT_URL: absolute paths, comma-separated."`
 	TaskQueue         string         `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue; submissions use the same name with -submit."`
 	SubmitsPerSecond  float64        `env:"SUBMITS_PER_SECOND" default:"2" help:"Submissions per second of all workers together (kie.ai accepts 20 in 10 s)."`
 	PollAfter         *time.Duration `env:"POLL_AFTER" placeholder:"DURATION" help:"Time to wait for a callback before the first poll. Default: 10m for Luma Modify, one and a half times the usual time of any other model."`
@@ -64,6 +66,21 @@ func (s *Settings) FirstPoll() (delay time.Duration, byModel bool) {
 		return defaultPollAfter, true
 	}
 	return *s.PollAfter, false
+}
+
+// Manifests are the folders whose manifests batches may name: MANIFEST_DIRS, and the
+// output if that is a folder.
+func (s *Settings) Manifests() ([]string, error) {
+	for _, folder := range s.ManifestDirs {
+		if !filepath.IsAbs(folder) {
+			return nil, command.Usagef("MANIFEST_DIRS has %q: give absolute paths, comma-separated", folder)
+		}
+	}
+	folders := slices.Clone(s.ManifestDirs)
+	if output, ok := store.Folder(s.OutputURL); ok {
+		folders = append(folders, output)
+	}
+	return folders, nil
 }
 
 // Gallery rejects an address of the gallery that is no plain http or https URL, or has

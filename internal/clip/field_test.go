@@ -13,7 +13,7 @@ import (
 	"lumaflow/internal/command"
 )
 
-// A field case is uploaded as it is or refused, as its name says.
+// A field case is refused if its name begins with bad or long, and is uploaded unchanged otherwise.
 func TestFieldCases(t *testing.T) {
 	t.Parallel()
 	const folder = "../media/testdata/field/"

@@ -45,7 +45,7 @@ func (r *reading) csv(from io.Reader) error {
 		if wrong, malformed := errors.AsType[*csv.ParseError](err); malformed {
 			problems.add(wrong.StartLine, wrong.Err)
 			if !errors.Is(err, csv.ErrFieldCount) {
-				// What follows a wrong quote can't be told apart from it.
+				// A wrong quote leaves the bounds of all later fields undefined.
 				return problems
 			}
 			continue

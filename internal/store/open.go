@@ -108,6 +108,15 @@ func folder(outputURL string) (string, error) {
 	}
 }
 
+// Folder returns the absolute path of an output that is a folder.
+func Folder(outputURL string) (path string, ok bool) {
+	if !IsLocal(outputURL) {
+		return "", false
+	}
+	path, err := folder(outputURL)
+	return path, err == nil
+}
+
 // schemeOf is the scheme of a URL in lower case, empty for a path.
 func schemeOf(outputURL string) string {
 	lower := strings.ToLower(outputURL)

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net/url"
+	"os"
 	"path"
 	"path/filepath"
+	"syscall"
 )
 
 // OpenFile reads the file at a location: an absolute path, a file:// URL, or the URL of
@@ -65,4 +68,60 @@ func trimSlash(folder string) string {
 		return folder[1:]
 	}
 	return folder
+}
+
+// IsLocal reports whether a location is a path or a file:// URL.
+func IsLocal(location string) bool {
+	scheme := schemeOf(location)
+	return scheme == "" || scheme == "file"
+}
+
+// OpenLocal opens a regular file, given as a path or a file:// URL, that is inside one
+// of the folders. The error of any other file is fs.ErrNotExist, whether there is one
+// or not; links that leave the folder are not followed. The error is *URLError if
+// location is malformed.
+func OpenLocal(location string, folders []string) (io.ReadCloser, error) {
+	folder, name, err := splitLocation(location)
+	if err == nil {
+		err = CheckName(name)
+	}
+	if err != nil {
+		return nil, &URLError{Err: err}
+	}
+	for _, allowed := range folders {
+		inside, err := filepath.Rel(allowed, filepath.Join(folder, name))
+		if err != nil || !filepath.IsLocal(inside) {
+			continue
+		}
+		file, err := openInside(allowed, inside)
+		if err == nil || !isAbsent(err) {
+			return file, err
+		}
+	}
+	return nil, fs.ErrNotExist
+}
+
+// isAbsent reports whether an error is about the file and not about its disk: a fault
+// of that passes.
+func isAbsent(err error) bool {
+	fault, system := errors.AsType[syscall.Errno](err)
+	return !system || fault.Is(fs.ErrNotExist) || fault.Is(fs.ErrPermission) || fault == syscall.ENOTDIR || fault == syscall.ELOOP
+}
+
+// openInside opens a regular file of a folder. A device or a pipe is not opened, since
+// that may block.
+func openInside(folder, name string) (io.ReadCloser, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, ErrNotRegular
+	}
+	return root.Open(name)
 }

@@ -141,6 +141,7 @@ func enter(t testing.TB, with setup) *world {
 		"WEBHOOK_LISTEN=127.0.0.1:0",
 		"OUTPUT_URL="+w.output,
 		"WORK_DIR="+w.work,
+		"MANIFEST_DIRS="+os.TempDir(),
 		"TASK_QUEUE="+w.taskQueue,
 		"SUBMITS_PER_SECOND=50",
 		"POLL_AFTER=20s",

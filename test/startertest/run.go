@@ -11,6 +11,7 @@ import (
 
 	"lumaflow/activities"
 	"lumaflow/internal/paid"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 	"lumaflow/workflows/batches"
@@ -44,6 +45,8 @@ type Run struct {
 	// Codec encodes the memo; nil leaves it as it is.
 	Codec      func(*commonpb.Payload) *commonpb.Payload
 	FirstRunID string
+	// Probe is the job that the memo of a batch names.
+	Probe string
 	// Parent is the workflow id of the batch that started the run.
 	Parent  string
 	History *History
@@ -122,6 +125,9 @@ func (r *Run) info() *workflowpb.WorkflowExecutionInfo {
 			memo = r.Codec(memo)
 		}
 		info.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{paid.MemoKey: memo}}
+	}
+	if r.Probe != "" {
+		info.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{runs.ProbeMemo: r.payload(r.Probe)}}
 	}
 	if !r.Closed.IsZero() {
 		info.CloseTime = timestamppb.New(r.Closed)

@@ -153,6 +153,9 @@ func (s *shop) sweep(_ context.Context, input activities.SweepInput) (swept acti
 	for _, job := range input.Jobs {
 		if reason := s.held[job]; reason != "" {
 			swept.Held = append(swept.Held, activities.HeldJob{Job: job, Reason: reason})
+			if swept.Probe == "" || job == input.Probe {
+				swept.Probe = job
+			}
 		} else if end, over := s.ends[job]; over {
 			swept.Ended = append(swept.Ended, end)
 		}

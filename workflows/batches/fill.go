@@ -138,7 +138,7 @@ func (r *batchRun) start(ctx workflow.Context, found activities.FoundJob, job Op
 	}
 	input.Batch = r.id
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	ctx = jobOptions(ctx, job.workflowID(), summaryOf(input), found.State == activities.FoundAgain)
+	ctx = jobOptions(ctx, job.workflowID(), input.Summary(), found.State == activities.FoundAgain)
 	return workflow.ExecuteChildWorkflow(ctx, workflows.ModifyVideoName, input), nil
 }
 

@@ -56,6 +56,9 @@ type batchRun struct {
 	// sweepTimer is nil while no sweep is due; sweepNow makes one due at once.
 	sweepTimer workflow.Future
 	sweepNow   bool
+	// probe is the job that submits while kie.ai holds the account, as far as this run
+	// has named it.
+	probe string
 	// paidBefore counts what the batch had paid when this run began, and paidSince what
 	// the jobs that have ended since have paid. They are counted for a budget only.
 	paidBefore, paidSince int
@@ -119,7 +122,7 @@ func (r *batchRun) prepare(ctx workflow.Context) error {
 			return err
 		}
 	}
-	// A run that was reset finds jobs that have ended meanwhile.
+	// After a reset or continue-as-new, open jobs may have ended since the last sweep.
 	r.sweepNow = len(r.Window) > 0
 	return r.readCharges(ctx)
 }

@@ -10,8 +10,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
-	"lumaflow/internal/paid/runs"
-	"lumaflow/workflows"
 )
 
 // b stays nil: its methods serve as activity references.
@@ -72,15 +70,4 @@ func fairnessKey(batchID string) string {
 	}
 	hash := sha256.Sum256([]byte(batchID))
 	return hex.EncodeToString(hash[:16])
-}
-
-// summaryOf is the line that identifies a job in the Temporal UI.
-func summaryOf(input workflows.ModifyVideoInput) string {
-	text := input.Prompt
-	if input.TaskID != "" {
-		text = "collect task " + input.TaskID
-	}
-	// encoding/json is deterministic.
-	//workflowcheck:ignore
-	return runs.Summary(text)
 }

@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/activities"
 	"lumaflow/internal/manifest"
+	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows/batches"
 )
 
@@ -95,25 +97,36 @@ func TestFailureRate(t *testing.T) {
 // itself.
 func TestHold(t *testing.T) {
 	s := newShop(t, 20)
-	s.held[id(2)] = "the account has no credit"
+	s.held[id(2)], s.held[id(3)] = "the account has no credit", "the account has no credit"
+	var elected []any
+	s.OnUpsertMemo(mock.Anything).Return(nil).Run(func(args mock.Arguments) {
+		memo, ok := args.Get(0).(map[string]any)
+		require.True(t, ok)
+		elected = append(elected, memo[runs.ProbeMemo])
+	})
 	s.after(time.Minute, func() {
 		progress := s.progress()
 		require.Equal(t, batches.PhaseHeld, progress.Phase)
-		require.Equal(t, 1, progress.Held)
+		require.Equal(t, 2, progress.Held)
 		require.Contains(t, progress.Reason, "no credit")
 	})
 	s.after(render+2*time.Minute, func() { require.LessOrEqual(t, len(s.starts), 3, "ended jobs are not replaced") })
-	s.silent[id(2)] = true
-	s.after(render+3*time.Minute, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.held, id(2))
-	})
-	// The held job stays open until the hold is over.
+	s.silent[id(2)], s.silent[id(3)] = true, true
+	accepted := func(job string) func() {
+		return func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.held, job)
+		}
+	}
+	s.after(render+3*time.Minute, accepted(id(2)))
+	s.after(render+6*time.Minute, accepted(id(3)))
+	// The held jobs stay open until the hold is over.
 	s.outcome[id(2)] = activities.JobEnd{Outcome: activities.OutcomeDone, Charges: 1}
 	result, err := s.run(batches.Input{Concurrency: 3})
 	require.NoError(t, err)
 	require.Equal(t, 20, result.Done)
+	require.Equal(t, []any{id(2), id(3)}, elected, "one job probes at a time, however many workers there are")
 }
 
 func TestInvalidInputs(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid/runs"
 )
 
 const (
@@ -82,7 +83,7 @@ func (r *batchRun) sweep(ctx workflow.Context) error {
 		ids[i] = job.workflowID()
 	}
 	var swept activities.Swept
-	err := workflow.ExecuteActivity(sweepPolicy(ctx), b.SweepJobs, activities.SweepInput{Batch: r.batch(), Jobs: ids}).Get(ctx, &swept)
+	err := workflow.ExecuteActivity(sweepPolicy(ctx), b.SweepJobs, activities.SweepInput{Batch: r.batch(), Jobs: ids, Probe: r.probe}).Get(ctx, &swept)
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,18 @@ func (r *batchRun) sweep(ctx workflow.Context) error {
 			}
 		}
 	}
-	return nil
+	return r.electProbe(ctx, swept.Probe)
+}
+
+// electProbe names the one job that submits while kie.ai holds the account, where the
+// workers of all jobs read it. The name stays when no job is held: it has no effect
+// once that job is accepted.
+func (r *batchRun) electProbe(ctx workflow.Context, job string) error {
+	if job == "" || job == r.probe {
+		return nil
+	}
+	r.probe = job
+	return workflow.UpsertMemo(ctx, map[string]any{runs.ProbeMemo: job})
 }
 
 // end removes the job from the window and counts its end.

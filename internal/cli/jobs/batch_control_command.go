@@ -20,21 +20,28 @@ type batchID struct {
 	connection `embed:""`
 }
 
-// with calls use with a job client, if the id can be one.
-func (c *batchID) with(ctx context.Context, streams command.Streams, use func(*starter.Starter) error) error {
+// update is an update of a batch. Its effect is what the command prints before the
+// number of open jobs.
+type update struct {
+	name   string
+	args   []any
+	effect string
+}
+
+// send sends an update and prints its effect, if the id can be that of a batch.
+func (c *batchID) send(ctx context.Context, streams command.Streams, update update) error {
 	if err := checkID(c.ID); err != nil {
 		return err
 	}
-	return c.connected(ctx, streams, starter.Options{}, use)
+	return c.connected(ctx, streams, starter.Options{}, func(s *starter.Starter) error { return c.sendOn(ctx, s, streams, update) })
 }
 
-// update sends an update and prints its effect, which a number of open jobs continues.
-func (c *batchID) update(ctx context.Context, s *starter.Starter, streams command.Streams, effect, update string, args ...any) error {
-	progress, err := s.UpdateBatch(ctx, c.ID, update, args...)
+func (c *batchID) sendOn(ctx context.Context, s *starter.Starter, streams command.Streams, update update) error {
+	progress, err := s.UpdateBatch(ctx, c.ID, update.name, update.args...)
 	if err != nil {
 		return err
 	}
-	message(streams.Err, "batch %s %s: %d, not started: %d", oneline.Clean(c.ID), effect, progress.InFlight, progress.NotStarted)
+	message(streams.Err, "batch %s %s: %d, not started: %d", oneline.Clean(c.ID), update.effect, progress.InFlight, progress.NotStarted)
 	if c.JSON {
 		return command.WriteJSON(streams.Out, progress)
 	}
@@ -84,11 +91,11 @@ type BatchPauseCommand struct {
 
 // Run pauses the batch.
 func (c *BatchPauseCommand) Run(ctx context.Context, streams command.Streams) error {
-	return c.with(ctx, streams, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
+	return c.send(ctx, streams, c.update())
 }
 
-func (c *BatchPauseCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.update(ctx, s, streams, "is paused; open jobs continue", batches.PauseUpdate)
+func (c *BatchPauseCommand) update() update {
+	return update{name: batches.PauseUpdate, effect: "is paused; open jobs continue"}
 }
 
 // BatchResumeCommand continues a paused batch.
@@ -98,11 +105,11 @@ type BatchResumeCommand struct {
 
 // Run resumes the batch.
 func (c *BatchResumeCommand) Run(ctx context.Context, streams command.Streams) error {
-	return c.with(ctx, streams, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
+	return c.send(ctx, streams, c.update())
 }
 
-func (c *BatchResumeCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.update(ctx, s, streams, "is resumed; open", batches.ResumeUpdate)
+func (c *BatchResumeCommand) update() update {
+	return update{name: batches.ResumeUpdate, effect: "is resumed; open"}
 }
 
 // BatchStopCommand ends a batch when its open jobs have ended.
@@ -112,11 +119,11 @@ type BatchStopCommand struct {
 
 // Run stops the batch.
 func (c *BatchStopCommand) Run(ctx context.Context, streams command.Streams) error {
-	return c.with(ctx, streams, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
+	return c.send(ctx, streams, c.update())
 }
 
-func (c *BatchStopCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.update(ctx, s, streams, "starts no more jobs; open jobs continue", batches.StopUpdate)
+func (c *BatchStopCommand) update() update {
+	return update{name: batches.StopUpdate, effect: "starts no more jobs; open jobs continue"}
 }
 
 // BatchSetConcurrencyCommand sets the greatest number of open jobs.
@@ -130,27 +137,36 @@ func (c *BatchSetConcurrencyCommand) Run(ctx context.Context, streams command.St
 	if c.Number < 1 || c.Number > batches.MaxConcurrency {
 		return command.Usagef("the concurrency is %d: give 1 to %d open jobs", c.Number, batches.MaxConcurrency)
 	}
-	return c.with(ctx, streams, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
+	return c.send(ctx, streams, c.update())
 }
 
-func (c *BatchSetConcurrencyCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.update(ctx, s, streams, "has at most "+english.Plural(c.Number, "open job", "")+" at the same time; open", batches.SetConcurrencyUpdate, c.Number)
+func (c *BatchSetConcurrencyCommand) update() update {
+	return update{
+		name: batches.SetConcurrencyUpdate, args: []any{c.Number},
+		effect: "has at most " + english.Plural(c.Number, "open job", "") + " at the same time; open",
+	}
 }
 
 // BatchRetryCommand runs what failed once more.
 type BatchRetryCommand struct {
-	batchID    `embed:""`
-	queueFlags `embed:""`
+	batchID        `embed:""`
+	Concurrency    *int     `placeholder:"N" help:"Greatest number of open jobs. Default: that of the last run."`
+	Budget         *int     `placeholder:"N" help:"Greatest number of paid submissions of the batch, in all its runs; 0: no limit. Default: that of the last run."`
+	Canary         *int     `placeholder:"N" help:"Start more than the first N jobs only when these have their videos; 0: none. Default: that of the last run."`
+	MaxFailureRate *float64 `placeholder:"RATE" help:"Stop if more than this part of the last 50 jobs has no video; 0: no limit. Default: that of the last run."`
+	queueFlags     `embed:""`
 }
 
 // Help documents what is paid again.
 func (BatchRetryCommand) Help() string {
 	return `Runs the jobs that failed, and those that were not started. A job is paid again only if kie.ai made no video for
 it; a task that is paid and not stored is collected at no cost. An open batch retries at its end; one that is over is
-started again with the same jobs and limits.
+started again with the same jobs, and with its limits unless flags change them. --budget counts what the batch has
+paid before, too: a batch that its budget has stopped needs a greater one to submit more.
 
-Example:
-  lumaflow batch retry batch-0123456789abcdef0123456789abcdef`
+Examples:
+  lumaflow batch retry batch-0123456789abcdef0123456789abcdef
+  lumaflow batch retry batch-0123456789abcdef0123456789abcdef --budget 400`
 }
 
 // Run retries the batch.
@@ -158,11 +174,22 @@ func (c *BatchRetryCommand) Run(ctx context.Context, streams command.Streams) er
 	if err := cmp.Or(checkID(c.ID), checkTaskQueue(c.TaskQueue)); err != nil {
 		return err
 	}
+	if c.Concurrency != nil && *c.Concurrency == 0 {
+		return command.Usagef("--concurrency is 0: give 1 to %d open jobs", batches.MaxConcurrency)
+	}
+	changed := c.limits().Apply(batches.Input{Manifest: "manifest"})
+	if err := flagError(changed.Validate()); err != nil {
+		return err
+	}
 	return c.connected(ctx, streams, starter.Options{TaskQueue: c.TaskQueue}, func(s *starter.Starter) error { return c.run(ctx, s, streams) })
 }
 
+func (c *BatchRetryCommand) limits() starter.Limits {
+	return starter.Limits{Concurrency: c.Concurrency, Budget: c.Budget, Canary: c.Canary, MaxFailureRate: c.MaxFailureRate}
+}
+
 func (c *BatchRetryCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	retried, err := s.RetryBatch(ctx, c.ID)
+	retried, err := s.RetryBatch(ctx, c.ID, c.limits())
 	if errors.Is(err, starter.ErrNothingToRetry) {
 		message(streams.Err, "%s", err)
 		return nil
@@ -175,6 +202,9 @@ func (c *BatchRetryCommand) run(ctx context.Context, s *starter.Starter, streams
 		message(streams.Err, "batch %s runs what failed once more when it has come to its end", id)
 	} else {
 		message(streams.Err, "batch %s is started again and runs what failed; watch it with: lumaflow batch status %s --watch", id, id)
+	}
+	if retried.Budget > 0 && retried.Charges >= retried.Budget {
+		message(streams.Err, "the batch has paid %s and its budget is %d: it only collects tasks that are paid already; to submit more: lumaflow batch retry %s --budget N", english.Plural(retried.Charges, "submission", ""), retried.Budget, id)
 	}
 	if c.JSON {
 		return command.WriteJSON(streams.Out, retried.BatchReport)

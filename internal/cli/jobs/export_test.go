@@ -120,15 +120,15 @@ func (c *BatchStatusCommand) RunOn(ctx context.Context, s *starter.Starter, stre
 }
 
 func (c *BatchPauseCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.run(ctx, s, streams)
+	return c.sendOn(ctx, s, streams, c.update())
 }
 
 func (c *BatchResumeCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.run(ctx, s, streams)
+	return c.sendOn(ctx, s, streams, c.update())
 }
 
 func (c *BatchStopCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.run(ctx, s, streams)
+	return c.sendOn(ctx, s, streams, c.update())
 }
 
 func (c *BatchRetryCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
@@ -136,7 +136,7 @@ func (c *BatchRetryCommand) RunOn(ctx context.Context, s *starter.Starter, strea
 }
 
 func (c *BatchSetConcurrencyCommand) RunOn(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	return c.run(ctx, s, streams)
+	return c.sendOn(ctx, s, streams, c.update())
 }
 
 // Request is the batch that the flags describe, without a connection.

@@ -1,0 +1,44 @@
+package runs
+
+import (
+	"context"
+	"fmt"
+)
+
+// ProbeMemo is the key of the memo of a batch that names the one job which submits
+// while kie.ai holds the account.
+const ProbeMemo = "lumaProbe"
+
+// submitActivity is the type of the activity that submits.
+const submitActivity = "Submit"
+
+// Probe returns the job that submits for a batch while kie.ai holds the account. It is
+// empty if there is none: the batch has named none or is over, or that job submits no
+// more, because its submission was accepted or is paused, or because it has ended.
+func (r Reader) Probe(ctx context.Context, batchID string) (jobID string, err error) {
+	batch, err := r.Server.DescribeWorkflow(ctx, batchID, "")
+	if NotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("describe batch %s: %w", batchID, err)
+	}
+	info := batch.RawResponse.GetWorkflowExecutionInfo()
+	named := info.GetMemo().GetFields()[ProbeMemo]
+	if named == nil || !IsOpen(info) || r.data(batchID).FromPayload(named, &jobID) != nil {
+		return "", nil
+	}
+	job, err := r.Server.DescribeWorkflow(ctx, jobID, "")
+	if NotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("describe job %s: %w", jobID, err)
+	}
+	for _, pending := range job.RawResponse.GetPendingActivities() {
+		if pending.GetActivityType().GetName() == submitActivity && !pending.GetPaused() {
+			return jobID, nil
+		}
+	}
+	return "", nil
+}
