@@ -37,7 +37,14 @@ type provider struct {
 func (p *provider) Submit(ctx context.Context, request kie.SubmitRequest) (string, error) {
 	return p.submit(ctx, request)
 }
-func (p *provider) Record(context.Context, string) (kie.Record, error) { return p.record() }
+func (p *provider) Record(context.Context, string, string) (kie.Record, error) { return p.record() }
+
+func (p *provider) Check(_ context.Context, request kie.SubmitRequest, _ bool) (kie.SubmitRequest, error) {
+	model, _ := kie.ModelOf(request.Model)
+	return request, model.CheckOptions(request.Prompt, request.Options)
+}
+
+func (p *provider) FindRecord(context.Context, string) (kie.Record, error) { return p.record() }
 func (p *provider) DownloadURL(_ context.Context, url string) (string, error) {
 	return p.downloadURL(url)
 }

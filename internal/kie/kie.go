@@ -3,8 +3,8 @@
 // decodes and verifies the callbacks that kie.ai sends.
 //
 // kie.ai serves many models in families; each family has its own paths, request
-// fields and record fields. The client supports one family, "Luma Modify Video":
-// see the files luma_*.go. Everything else is common to kie.ai.
+// fields and record fields. Each family is a value in a file of its own: see family.go.
+// Everything else is common to kie.ai.
 //
 // Two facts shape the package. kie.ai documents no idempotency key, so a
 // submission is sent once and its error states whether a task may exist: see

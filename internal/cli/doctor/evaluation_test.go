@@ -109,7 +109,7 @@ func TestMalformedEnvironment(t *testing.T) {
 		assert.Contains(t, out.String(), text)
 	}
 	assert.Equal(t, 30*time.Second, settings.PollInterval)
-	assert.Equal(t, 20*time.Minute, settings.PollAfter, "a valid variable applies")
+	assert.Equal(t, 20*time.Minute, *settings.PollAfter, "a valid variable applies")
 	assert.Equal(t, "text", settings.Format)
 
 	for _, name := range everything {
