@@ -30,7 +30,7 @@ const taskID = "0123456789abcdef0123456789abcdef"
 // provider is a scripted kie.ai.
 type provider struct {
 	// find replaces record for a look-up in all families.
-	find func() (kie.Record, error)
+	find        func() (kie.Record, error)
 	submit      func(context.Context, kie.SubmitRequest) (string, error)
 	record      func() (kie.Record, error)
 	downloadURL func(string) (string, error)
