@@ -72,6 +72,11 @@ type Identified struct {
 func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identified, error) {
 	info := activity.GetInfo(ctx)
 	record, err := a.lookUp(ctx, input)
+	if kie.ClassOf(err) == kie.NotFound && input.Model != "" && !input.Own {
+		if other, found := a.options.Provider.FindRecord(ctx, input.TaskID); found == nil {
+			return Identified{}, permanent(UnknownTask, "task "+input.TaskID+" is not of model "+input.Model+" but of "+cmp.Or(other.Model, kie.DefaultModel)+": leave the model out", nil)
+		}
+	}
 	noRecord := "kie.ai has no record of task " + input.TaskID
 	grace, age := identifyGrace, a.options.Now().Sub(info.ScheduledTime)
 	if input.Ended {

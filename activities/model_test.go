@@ -69,6 +69,18 @@ func TestIdentifyFindsTheFamily(t *testing.T) {
 	require.Equal(t, "aleph", identified.Model)
 }
 
+// A task of another family than the given model's is told apart from an unknown id.
+func TestIdentifyOfAnotherFamily(t *testing.T) {
+	f := newFixture(t)
+	f.setRecord(kie.Record{}, &kie.Error{Class: kie.NotFound})
+	f.provider.find = func() (kie.Record, error) { return kie.Record{Model: "aleph"}, nil }
+	acts := f.register(t)
+	_, err := f.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: taskID, Model: "wan/2-7-videoedit"})
+	failed := failedAs(t, err)
+	require.Equal(t, activities.UnknownTask, failed.Type())
+	require.Contains(t, failed.Message(), "is not of model wan/2-7-videoedit but of aleph: leave the model out")
+}
+
 // The receipt of another model has its name, its model and the cost.
 func TestReceiptOfAModel(t *testing.T) {
 	f := newFixture(t)
