@@ -40,7 +40,7 @@ func TestSubmitOfAModel(t *testing.T) {
 // on record as sent.
 func TestSubmitRejectsOptions(t *testing.T) {
 	for _, input := range []activities.SubmitInput{
-		{Model: "wan/2-7-videoedit", Options: map[string]any{"resolutoin": "720p"}},
+		{Model: "wan/2-7-videoedit", Options: map[string]any{"resolutio": "720p"}},
 		{Model: "wan/2-7-videoedit", Options: map[string]any{"resolution": "8k"}},
 		{Options: map[string]any{"resolution": "720p"}},
 	} {

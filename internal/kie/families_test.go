@@ -115,7 +115,7 @@ func TestCodesEndNoMarketTask(t *testing.T) {
 	for _, code := range []string{"408", "501", "500", "400"} {
 		client := answering(t, `{"code":`+code+`,"msg":"x","data":null}`)
 		_, err := client.Record(t.Context(), "wan/2-7-videoedit", taskID)
-		assert.Error(t, err, code)
+		require.Error(t, err, code)
 	}
 	client := answering(t, `{"code":200,"msg":"success","data":null}`)
 	_, err := client.Record(t.Context(), "wan/2-7-videoedit", taskID)
@@ -157,7 +157,7 @@ func TestCheck(t *testing.T) {
 		{"", nil, ""},
 		{"luma", options("resolution", "720p"), `model luma has no option "resolution": it takes none`},
 		{"wan/2-7-videoedit", options("resolution", "720p", "duration", 0.0, "seed", 7.0, "prompt_extend", false), ""},
-		{"wan/2-7-videoedit", options("resolutoin", "720p"), `has no option "resolutoin": did you mean "resolution"?`},
+		{"wan/2-7-videoedit", options("resolutio", "720p"), `has no option "resolutio": did you mean "resolution"?`},
 		{"wan/2-7-videoedit", options("resolution", "4k"), `is "4k": give 720p, 1080p`},
 		{"wan/2-7-videoedit", options("duration", 1.0), `give a whole number from 0 to 10`},
 		{"wan/2-7-videoedit", options("duration", "5"), `option "duration"`},
@@ -172,7 +172,7 @@ func TestCheck(t *testing.T) {
 		{"nobody/nothing-at-all", nil, "kie.ai has no model"},
 		{"acme/text-to-video", nil, "takes no video"},
 		{"acme/restyle", options("strength", 0.5), ""},
-		{"acme/restyle", options("strenght", 0.5), `did you mean "strength"?`},
+		{"acme/restyle", options("strengt", 0.5), `did you mean "strength"?`},
 		{"acme/restyle", options("strength", "much"), "give a number"},
 	}
 	for _, test := range tests {

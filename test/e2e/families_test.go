@@ -46,9 +46,9 @@ func TestRequestsThatNoModelTakes(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	tests := map[string]string{
-		`"model":"wan/2-7-videoedit","options":{"resolutoin":"720p"}`: `did you mean "resolution"?`,
+		`"model":"wan/2-7-videoedit","options":{"resolutio":"720p"}`: `did you mean "resolution"?`,
 		`"options":{"resolution":"720p"}`:                             "model luma has no option",
-		`"model":"acme/restyle","options":{"strenght":1}`:             `did you mean "strength"?`,
+		`"model":"acme/restyle","options":{"strengt":1}`:             `did you mean "strength"?`,
 		`"model":"acme/text-to-video"`:                                "takes no video",
 		`"model":"wan/2-7-videoedlt"`:                                 `did you mean "wan/2-7-videoedit"?`,
 		`"model":"veo"`:                                               "only collects its tasks",

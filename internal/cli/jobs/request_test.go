@@ -66,7 +66,7 @@ func TestInvalidRequests(t *testing.T) {
 		stdin   string
 		err     string
 	}{
-		{"a misspelled option", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "wan/2-7-videoedit", Option: []string{"resolutoin=720p"}}, "", `did you mean "resolution"?; nothing is started`},
+		{"a misspelled option", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "wan/2-7-videoedit", Option: []string{"resolutio=720p"}}, "", `did you mean "resolution"?; nothing is started`},
 		{"an option of another model", jobs.SubmitCommand{Prompt: "p", Video: video, Option: []string{"resolution=720p"}}, "", "model luma has no option"},
 		{"an option without a value", jobs.SubmitCommand{Prompt: "p", Video: video, Option: []string{"resolution"}}, "", "is not NAME=VALUE"},
 		{"an option twice", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "aleph", Option: []string{"seed=1", "seed=2"}}, "", "seed is given twice"},

@@ -7,15 +7,17 @@ import (
 
 const alephModel = "aleph"
 
-var _ = register(family{
-	model:  alephModel,
-	single: true,
-	routes: func(s *Server, routes *http.ServeMux) {
-		routes.HandleFunc("POST /api/v1/aleph/generate", s.api(s.alephSubmit, s.refuseUnauthorized))
-		routes.HandleFunc("GET /api/v1/aleph/record-info", s.api(s.alephRecord, refuse))
-	},
-	callback: func(_ *Server, t *task, urls []string) []byte { return alephCallback(t, urls) },
-})
+func init() {
+	register(family{
+		model:  alephModel,
+		single: true,
+		routes: func(s *Server, routes *http.ServeMux) {
+			routes.HandleFunc("POST /api/v1/aleph/generate", s.api(s.alephSubmit, s.refuseUnauthorized))
+			routes.HandleFunc("GET /api/v1/aleph/record-info", s.api(s.alephRecord, refuse))
+		},
+		callback: func(_ *Server, t *task, urls []string) []byte { return alephCallback(t, urls) },
+	})
+}
 
 // alephSubmit is POST /api/v1/aleph/generate.
 func (s *Server) alephSubmit(w http.ResponseWriter, r *http.Request) {

@@ -19,10 +19,7 @@ type family struct {
 var families []*family
 
 // register adds the family of a file.
-func register(f family) *family {
-	families = append(families, &f)
-	return &f
-}
+func register(f family) { families = append(families, &f) }
 
 // familyOf is the family of a submission's model; empty is Luma Modify.
 func familyOf(model string) *family {

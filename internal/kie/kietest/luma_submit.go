@@ -9,19 +9,21 @@ import (
 
 const lumaModel = "luma"
 
-var _ = register(family{
-	model: lumaModel,
-	routes: func(s *Server, routes *http.ServeMux) {
-		routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.lumaSubmit, s.refuseUnauthorized))
-		routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.lumaRecord, refuse))
-	},
-	callback: func(_ *Server, t *task, urls []string) []byte {
-		if len(urls) == 0 {
-			return lumaFailureCallback(t)
-		}
-		return lumaSuccessCallback(t, t.id, urls)
-	},
-})
+func init() {
+	register(family{
+		model: lumaModel,
+		routes: func(s *Server, routes *http.ServeMux) {
+			routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.lumaSubmit, s.refuseUnauthorized))
+			routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.lumaRecord, refuse))
+		},
+		callback: func(_ *Server, t *task, urls []string) []byte {
+			if len(urls) == 0 {
+				return lumaFailureCallback(t)
+			}
+			return lumaSuccessCallback(t, t.id, urls)
+		},
+	})
+}
 
 // lumaRequest is the submission of any family. Equal bodies belong to one job: a retry
 // sends the same body.

@@ -10,17 +10,19 @@ import (
 // marketModel is the name of the family. No model has it.
 const marketModel = "market"
 
-var _ = register(family{
-	model:   marketModel,
-	refunds: true,
-	routes: func(s *Server, routes *http.ServeMux) {
-		routes.HandleFunc("POST /api/v1/jobs/createTask", s.api(s.marketSubmit, s.refuseUnauthorized))
-		routes.HandleFunc("GET /api/v1/jobs/recordInfo", s.api(s.marketRecord, refuse))
-		routes.HandleFunc("GET /api/v1/models", s.api(s.listModels, refuse))
-		routes.HandleFunc("GET /api/v1/models/{path...}", s.api(s.describeModel, refuse))
-	},
-	callback: func(s *Server, t *task, urls []string) []byte { return s.marketCallback(t, len(urls) == 0) },
-})
+func init() {
+	register(family{
+		model:   marketModel,
+		refunds: true,
+		routes: func(s *Server, routes *http.ServeMux) {
+			routes.HandleFunc("POST /api/v1/jobs/createTask", s.api(s.marketSubmit, s.refuseUnauthorized))
+			routes.HandleFunc("GET /api/v1/jobs/recordInfo", s.api(s.marketRecord, refuse))
+			routes.HandleFunc("GET /api/v1/models", s.api(s.listModels, refuse))
+			routes.HandleFunc("GET /api/v1/models/{path...}", s.api(s.describeModel, refuse))
+		},
+		callback: func(s *Server, t *task, urls []string) []byte { return s.marketCallback(t, len(urls) == 0) },
+	})
+}
 
 // marketSubmit is POST /api/v1/jobs/createTask. Unknown fields of input are ignored and
 // billed, as observed.

@@ -7,21 +7,23 @@ import (
 
 const veoModel = "veo"
 
-var _ = register(family{
-	model:  veoModel,
-	single: true,
-	routes: func(s *Server, routes *http.ServeMux) {
-		routes.HandleFunc("POST /api/v1/veo/generate", s.api(s.veoSubmit, s.refuseUnauthorized))
-		routes.HandleFunc("GET /api/v1/veo/record-info", s.api(s.veoRecord, refuse))
-	},
-	callback: func(_ *Server, t *task, urls []string) []byte {
-		if len(urls) == 0 {
-			return encode(map[string]any{"code": codeFailed, "msg": t.failure.message, "data": map[string]any{"taskId": t.id}})
-		}
-		return encode(map[string]any{"code": codeOK, "msg": "Veo 3.1 video generated successfully.", "data": map[string]any{
-			"taskId": t.id, "fallbackFlag": false, "info": map[string]any{"resultUrls": urls, "originUrls": urls, "resolution": "720p"}}})
-	},
-})
+func init() {
+	register(family{
+		model:  veoModel,
+		single: true,
+		routes: func(s *Server, routes *http.ServeMux) {
+			routes.HandleFunc("POST /api/v1/veo/generate", s.api(s.veoSubmit, s.refuseUnauthorized))
+			routes.HandleFunc("GET /api/v1/veo/record-info", s.api(s.veoRecord, refuse))
+		},
+		callback: func(_ *Server, t *task, urls []string) []byte {
+			if len(urls) == 0 {
+				return encode(map[string]any{"code": codeFailed, "msg": t.failure.message, "data": map[string]any{"taskId": t.id}})
+			}
+			return encode(map[string]any{"code": codeOK, "msg": "Veo 3.1 video generated successfully.", "data": map[string]any{
+				"taskId": t.id, "fallbackFlag": false, "info": map[string]any{"resultUrls": urls, "originUrls": urls, "resolution": "720p"}}})
+		},
+	})
+}
 
 // veoKept is the time for which kie.ai serves a record.
 const veoKept = 14 * 24 * time.Hour
