@@ -60,7 +60,7 @@ func TestBatchLines(t *testing.T) {
 			"standard input line 2: it is the same job as line 1 but differs in how it is run; give it a key of its own for another, paid take" + fails},
 		{"nothing", " \n\n", false, 0, 0, "standard input holds no job: write one JSON object a line, or a CSV header and one job a line"},
 		{"a header alone", "prompt,videoUrl\n", true, 0, 0, "standard input holds no job: write one JSON object a line, or a CSV header and one job a line"},
-		{"CSV without the columns", "title,videoUrl\nsnow,https://example.org/in.mp4\n", true, 0, 0, "standard input line 1: title is no field of the input: use prompt, videoUrl, videoSha256, videoExpires, watermark, taskId, name, recoveryWindow, deadline, onUnknownSubmit, key" + fails},
+		{"CSV without the columns", "title,videoUrl\nsnow,https://example.org/in.mp4\n", true, 0, 0, "standard input line 1: title is no field of the input: use prompt, videoUrl, videoSha256, videoExpires, model, options, unchecked, watermark, taskId, name, recoveryWindow, deadline, onUnknownSubmit, key" + fails},
 		{"CSV without a prompt", "videoUrl\nhttps://example.org/in.mp4\n", true, 0, 0, "standard input line 1: the header names no columns prompt and videoUrl, nor taskId" + fails},
 		{"CSV with a short line", "prompt,videoUrl\nsnow\n", true, 0, 0, "standard input line 2: cells in the row: 1, columns of the header: 2; put a cell that holds a comma in quotes" + fails},
 		{"no prompt", open + "}\n{\"videoUrl\":\"https://example.org/in.mp4\"}", false, 0, 0, "standard input line 2: prompt is blank: describe the change to the video" + fails},
