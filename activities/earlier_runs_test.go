@@ -18,8 +18,8 @@ import (
 	"lumaflow/internal/paid/runs"
 )
 
-// An attempt that ends before all runs are read leaves what it has read, and the next
-// one continues from it.
+// An attempt that ends before all runs are read leaves its progress, and the next one
+// continues from it.
 func TestEarlierRunsContinue(t *testing.T) {
 	half := runs.Progress{Read: []string{"1", "2"}, Links: []string{"3"}}
 	tests := []struct {
