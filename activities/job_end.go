@@ -21,6 +21,8 @@ type JobEnd struct {
 	// Charges counts the submissions of the run that are paid. A submission with an
 	// unknown outcome counts as paid.
 	Charges int `json:"charges,omitempty"`
+	// Credits is the cost of the task in kie.ai's record; nil if that has none.
+	Credits *float64 `json:"credits,omitempty"`
 }
 
 // The outcomes of a job.
