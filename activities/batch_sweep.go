@@ -53,6 +53,9 @@ func (b *Batches) ending(ctx context.Context, info *workflowpb.WorkflowExecution
 	}
 	end.TaskID, end.Files, end.Charges = ending.Facts.TaskID, ending.Files, ending.Charges()
 	end.Model, end.Credits = ending.Model, ending.Credits
+	if end.Credits == nil {
+		end.Credits = ending.Facts.Credits
+	}
 	end.Failure, end.Reason = ending.Failure, oneline.Truncate(ending.Reason, maxEndReason)
 	if strings.HasPrefix(ending.Facts.Next, "lumaflow ") {
 		end.Next = ending.Facts.Next
