@@ -27,6 +27,10 @@ type Ending struct {
 	Run
 	// Files are the locations of the videos of a completed run.
 	Files []string
+	// Model is that of the task of a completed run, empty for Luma Modify, and Credits
+	// its cost, nil if kie.ai's record has none.
+	Model   string
+	Credits *float64
 	// Reason is the text of any end but a completion.
 	Reason string
 }
@@ -53,6 +57,7 @@ func (r Reader) Ending(ctx context.Context, info *workflowpb.WorkflowExecutionIn
 	if err := payloads.Data.FromPayloads(completed.GetResult(), &result); err != nil {
 		return ending, fmt.Errorf("read the result of %s: %w", execution.GetWorkflowId(), err)
 	}
+	ending.Model, ending.Credits = result.Model, result.Credits
 	for _, video := range result.Videos {
 		ending.Files = append(ending.Files, video.Location)
 	}
