@@ -20,7 +20,13 @@ type BatchFile struct {
 	// items are the lines, as an input takes them; nil if they are too many for one.
 	items []json.RawMessage
 	// orders are the jobs without their inputs.
-	orders []manifest.Order
+	orders []plannedOrder
+}
+
+// plannedOrder is a job with the model of kie.ai; an empty one is Luma Modify.
+type plannedOrder struct {
+	manifest.Order
+	model string
 }
 
 // ReadBatch reads a whole manifest. The error is *manifest.Problems if lines can't be
@@ -39,8 +45,11 @@ func ReadBatch(from io.Reader, csv bool) (BatchFile, error) {
 		} else {
 			file.items = nil
 		}
+		var input struct{ Model string }
+		// It was encoded by Manifest.
+		_ = json.Unmarshal(order.Input, &input)
 		order.Input, order.Object = nil, nil
-		file.orders = append(file.orders, order)
+		file.orders = append(file.orders, plannedOrder{order, input.Model})
 		return true
 	})
 	file.Summary = summary

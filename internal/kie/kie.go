@@ -124,7 +124,7 @@ func New(options Options) (*Client, error) {
 			return nil, err
 		}
 	}
-	client.reads = newReader(client.transport)
+	client.reads = newReader(newPacedCatalogue(client.transport, api))
 	return client, nil
 }
 

@@ -23,8 +23,7 @@ func (c *Client) schema(ctx context.Context, model string) (Model, error) {
 	return read(ctx, c, readRequest{
 		op:     opSchema,
 		method: http.MethodGet,
-		// The slash of a name is not encoded.
-		url: c.api.JoinPath("/api/v1/models").JoinPath(strings.Split(url.PathEscape(model), "%2F")...).JoinPath("schema"),
+		url:    c.catalogueURL(model, "schema"),
 	}, func(a answer) (Model, error) {
 		if !a.readable() {
 			return Model{}, a.readError()
