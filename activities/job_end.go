@@ -11,10 +11,9 @@ type JobEnd struct {
 	Outcome string `json:"outcome"`
 	// TaskID is the job's task; empty if it has none, or one with an unknown id.
 	TaskID string `json:"taskId,omitempty"`
-	// Model is the model of the task; empty for Luma Modify.
-	Model string `json:"model,omitempty"`
-	// Credits is the cost of the task of a job that is done; nil if kie.ai's record
-	// has none.
+	// Model is that of the job, empty for Luma Modify. Credits is the cost of the task as
+	// kie.ai's record has it; nil if it has none, and for a job without a video.
+	Model   string   `json:"model,omitempty"`
 	Credits *float64 `json:"credits,omitempty"`
 	// Files are the locations of the stored videos.
 	Files []string `json:"files,omitempty"`

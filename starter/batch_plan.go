@@ -1,14 +1,12 @@
 package starter
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
-	"lumaflow/internal/kie"
 	"lumaflow/internal/manifest"
 	"lumaflow/internal/paid/runs"
 )
@@ -29,14 +27,12 @@ type BatchPlan struct {
 	// those that submit one, which is paid.
 	Collect     int `json:"collect"`
 	Submissions int `json:"submissions"`
-	// Models are the numbers of Submissions by kie.ai's model.
-	Models map[string]int `json:"models,omitempty"`
 }
 
 // PlanBatch describes each job of a file and counts what a batch would do. It starts
 // nothing. The error is the first one about a job.
 func (s *Starter) PlanBatch(ctx context.Context, file BatchFile, retryFailed bool) (BatchPlan, error) {
-	plan := BatchPlan{Lines: file.Lines, Duplicates: file.Duplicates, Jobs: file.Jobs(), Models: map[string]int{}}
+	plan := BatchPlan{Lines: file.Lines, Duplicates: file.Duplicates, Jobs: file.Jobs()}
 	var mu sync.Mutex
 	lookups, ctx := errgroup.WithContext(ctx)
 	lookups.SetLimit(maxConcurrent)
@@ -48,16 +44,13 @@ func (s *Starter) PlanBatch(ctx context.Context, file BatchFile, retryFailed boo
 			break
 		}
 		lookups.Go(func() error {
-			number, err := s.planned(ctx, &plan, order.Order, retryFailed)
+			number, err := s.planned(ctx, &plan, order, retryFailed)
 			if err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			*number++
-			if number == &plan.Submissions {
-				plan.Models[cmp.Or(order.model, kie.DefaultModel)]++
-			}
 			return nil
 		})
 	}

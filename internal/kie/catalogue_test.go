@@ -1,10 +1,9 @@
 package kie_test
 
 import (
-	"context"
-	"io"
 	"net/http"
-	"strings"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,77 +12,85 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/kie"
+	"lumaflow/internal/kie/kietest"
 )
 
-func TestPrice(t *testing.T) {
-	for body, want := range map[string]string{
-		`{"code":200,"data":{"model":"m","pricingDesc":"80 credits"}}`: "80 credits",
-		`{"code":200,"data":{"model":"m","pricingDesc":null}}`:         "",
-	} {
-		got, err := answering(t, body).Price(t.Context(), "m")
-		require.NoError(t, err)
-		assert.Equal(t, want, got)
-	}
-	for body, class := range map[string]kie.Class{
-		`{"code":404,"msg":"Model not found","data":null}`: kie.NotFound,
-		`{"code":401,"msg":"no"}`:                          kie.Temporary,
-		`{"code":200,"data":null}`:                         kie.Temporary,
-		`<html>`:                                           kie.Temporary,
-	} {
-		_, err := answering(t, body).Price(t.Context(), "m")
-		assert.Equal(t, class, kie.ClassOf(err), body)
-	}
+func TestCatalogue(t *testing.T) {
+	client := simulated(t, kietest.Options{})
+	all, err := client.Catalogue(t.Context(), "")
+	require.NoError(t, err)
+	assert.Greater(t, len(all), 5)
+	found, err := client.Catalogue(t.Context(), "videoedit")
+	require.NoError(t, err)
+	assert.Equal(t, []kie.Listed{{Name: "wan/2-7-videoedit", TaskTypes: []string{"Video to Video"}, Price: "720p: 80 credits ($0.40)"}}, found)
+	none, err := client.Catalogue(t.Context(), "luma")
+	require.NoError(t, err, "nothing found is no error")
+	assert.Empty(t, none)
+
+	price, err := client.Price(t.Context(), "acme/restyle")
+	require.NoError(t, err)
+	assert.Equal(t, "10 credits ($0.05)", price)
+	_, err = client.Price(t.Context(), "acme/none")
+	assert.Equal(t, kie.NotFound, kie.ClassOf(err))
+
+	percent, known, err := client.SuccessRate(t.Context(), "acme/restyle")
+	require.NoError(t, err)
+	assert.True(t, known)
+	assert.InDelta(t, 97.5, percent, 0.01)
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
+// answeringInTurn is a client of a server that gives these answers, the last one for ever, and
+// the number of requests.
+func answeringInTurn(t *testing.T, answers ...string) (*kie.Client, *atomic.Int64) {
+	t.Helper()
+	requests := new(atomic.Int64)
+	transport := roundTrip(func(request *http.Request) (*http.Response, error) {
+		recorded := httptest.NewRecorder()
+		_, _ = recorded.WriteString(answers[min(int(requests.Add(1)), len(answers))-1])
+		return recorded.Result(), nil
+	})
+	client, err := kie.New(kie.Options{BaseURL: "https://api.example.org", APIKey: "test-key", Transport: transport})
+	require.NoError(t, err)
+	return client, requests
+}
 
-func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
-
-// kie.ai accepts one request a second for the whole catalogue, which a repeated request
-// keeps, too. Other requests do not wait.
-func TestCatalogueIsPaced(t *testing.T) {
-	for base, prefix := range map[string]string{"https://kie.test": "", "https://kie.test/proxy": "/proxy"} {
-		t.Run(base, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { catalogueIsPaced(t, base, prefix+"/api/v1/models/acme/m/") })
+// Another process uses the account's one request a second, too.
+func TestCatalogueIsRateLimited(t *testing.T) {
+	const tooMany = `{"code":429,"msg":"too many"}`
+	for name, test := range map[string]struct {
+		answers  []string
+		class    kie.Class
+		requests int64
+	}{
+		"twice over the limit": {[]string{tooMany, tooMany, `{"code":200,"data":{"pricingDesc":"10 credits"}}`}, 0, 3},
+		"always":               {[]string{tooMany}, kie.Temporary, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, requests := answeringInTurn(t, test.answers...)
+				started := time.Now()
+				_, err := client.Price(t.Context(), "a/b")
+				assert.Equal(t, test.class, kie.ClassOf(err))
+				assert.Equal(t, test.requests, requests.Load())
+				assert.GreaterOrEqual(t, time.Since(started), time.Duration(test.requests-1)*time.Second)
+			})
 		})
 	}
 }
 
-func catalogueIsPaced(t *testing.T, base, entry string) {
-	var last time.Time
-	var paths []string
-	client, err := kie.New(kie.Options{BaseURL: base, APIKey: "test-key", Transport: roundTripper(func(request *http.Request) (*http.Response, error) {
-		answer := `{"code":200,"data":{"model":"acme/m","pricingDesc":"p"}}`
-		if strings.Contains(request.URL.Path, "/v1/models/") {
-			assert.GreaterOrEqual(t, time.Since(last), time.Second, request.URL.Path)
-			last = time.Now()
-			paths = append(paths, request.URL.Path)
-		} else {
-			answer = `{"code":200,"data":7}`
-		}
-		if len(paths) == 1 {
-			answer = `{"code":500,"msg":"again"}`
-		}
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: request}, nil
-	})})
+func TestMalformedCatalogue(t *testing.T) {
+	for _, body := range []string{`{"code":200,"data":{"models":"x","points":7}}`, `{"code":200,"data":null}`, `{"code":200,"data":[]}`, `<html>`, ``} {
+		synctest.Test(t, func(t *testing.T) {
+			client, _ := answeringInTurn(t, body)
+			_, err := client.Catalogue(t.Context(), "")
+			assert.Error(t, err, body)
+			_, known, err := client.SuccessRate(t.Context(), "a")
+			assert.Error(t, err, body)
+			assert.False(t, known)
+		})
+	}
+	client, _ := answeringInTurn(t, `{"code":200,"data":{"points":[{"successRate":null},{"successRate":1e9},{"successRate":-1}],"models":[{"model":""},7,{"model":"a","taskType":"x"}]}}`)
+	_, known, err := client.SuccessRate(t.Context(), "a")
 	require.NoError(t, err)
-	price, err := client.Price(t.Context(), "acme/m")
-	require.NoError(t, err)
-	require.Equal(t, "p", price)
-	_, err = client.Check(t.Context(), kie.SubmitRequest{Model: "acme/m", Prompt: "p"}, true)
-	require.NoError(t, err)
-	price, err = client.Price(t.Context(), "acme/m")
-	require.NoError(t, err)
-	require.Equal(t, "p", price)
-	require.Equal(t, []string{entry + "price", entry + "price", entry + "schema", entry + "price"}, paths)
-	before := time.Now()
-	_, err = client.Credit(t.Context())
-	require.NoError(t, err)
-	require.Zero(t, time.Since(before))
-
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	_, err = client.Price(ctx, "acme/m")
-	require.Equal(t, kie.Temporary, kie.ClassOf(err))
-	require.Len(t, paths, 4, "a caller without time sends nothing")
+	assert.False(t, known)
 }

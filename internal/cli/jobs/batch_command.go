@@ -38,8 +38,8 @@ The form of a run, each flag of which lumaflow batch run --help describes:
     a plan:        --plan --price-per-job=PRICE --submits-per-second=RATE --kie-api-key=KEY --kie-base-url=URL
     watching:      --detach --timeout=DURATION --json --log-level=LEVEL --log-format=FORMAT`
 
-const batchHelp = `A file has one job a line: JSON Lines with the fields of a job (prompt, videoUrl, model, options, watermark, taskId,
-name, recoveryWindow, deadline, onUnknownSubmit) and an optional key, which makes another job of the same request; or CSV
+const batchHelp = `A file has one job a line: JSON Lines with the fields of a job (prompt, videoUrl, watermark, taskId, name,
+recoveryWindow, deadline, onUnknownSubmit) and an optional key, which makes another job of the same request; or CSV
 with these names as its header. Limits: 100,000 jobs, 64 MiB. The whole file is checked before anything starts.
 
 The batch runs in the workers: Ctrl-C and --timeout end the watching only, and the same command continues it. The
@@ -47,8 +47,7 @@ same file twice is the same batch, and the same request is the same job: what is
 The exit code is 0 only if all jobs have their videos. The results are in <batch>.results.jsonl beside the videos, one
 line for each line of the file.
 
---plan shows what the batch would do and starts nothing; with KIE_API_KEY it shows kie.ai's text about the price of each
-model, at no cost. --budget, --canary and --max-failure-rate stop a batch; its
+--plan shows what the batch would do and starts nothing. --budget, --canary and --max-failure-rate stop a batch; its
 open jobs continue. A job for which kie.ai made no video was paid: only --retry-failed and batch retry run it again.
 
 Up to 500 lines are sent to Temporal. A larger file is stored in OUTPUT_URL, which must be that of the workers. A file
@@ -81,12 +80,11 @@ type BatchRunCommand struct {
 	Plan             bool    `help:"Show what the batch would do, and start nothing."`
 	PricePerJob      float64 `placeholder:"PRICE" help:"Price of one job for --plan."`
 	SubmitsPerSecond float64 `env:"SUBMITS_PER_SECOND" default:"2" placeholder:"RATE" help:"Submissions a second of the workers, for --plan (${default})."`
-	KieAPIKey        string  `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account, with which --plan reads the prices of kie.ai's catalogue at no cost."`
-	KieBaseURL       string  `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Base URL of kie.ai's API, for --plan (${default})."`
 	Key              string  `placeholder:"NAME" help:"Part of the batch's id: the same file with another key is another batch of the same jobs."`
 	ID               string  `name:"id" placeholder:"ID" help:"Workflow id of the batch, instead of the one derived from the file and the key."`
 	Detach           bool    `help:"Start the batch, print its id and do not watch it."`
 	OutputURL        string  `env:"OUTPUT_URL" default:"./videos" help:"The output of the workers, for files of more than 500 lines: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
+	catalogueFlags   `embed:""`
 	watchFlags       `embed:""`
 	queueFlags       `embed:""`
 	connection       `embed:""`
@@ -153,16 +151,12 @@ func (c *BatchRunCommand) announce(ctx context.Context, s *starter.Starter, star
 
 // plan prints what the batch would do.
 func (c *BatchRunCommand) plan(ctx context.Context, s *starter.Starter, request batchRequest, streams command.Streams) error {
-	prices, err := c.priceClient()
-	if err != nil {
-		return err
-	}
 	plan, err := s.PlanBatch(ctx, request.file, c.RetryFailed)
 	if err != nil {
 		return err
 	}
 	planned := c.planned(request.ID, plan)
-	planned.KiePrices = c.kiePrices(ctx, prices, plan.Models)
+	planned.PriceTexts = c.priceTexts(ctx, request.file.Models, streams.Err)
 	if c.JSON {
 		return command.WriteJSON(streams.Out, planned)
 	}

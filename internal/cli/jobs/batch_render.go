@@ -198,9 +198,8 @@ type batchPlan struct {
 	// Price is that of MostSubmissions in the unit of --price-per-job; nil if it is
 	// unknown.
 	Price *float64 `json:"price"`
-	// KiePrices are kie.ai's descriptions of the prices; none with --price-per-job or
-	// without an API key.
-	KiePrices []kiePrice `json:"kiePrices,omitempty"`
+	// PriceTexts are kie.ai's own texts about the prices of the models, as they are.
+	PriceTexts []priceText `json:"priceTexts,omitempty"`
 	// Seconds is the time that the submissions take at the rate of the workers.
 	Seconds float64 `json:"seconds"`
 	budget  int
@@ -239,10 +238,10 @@ func (p batchPlan) write(out io.Writer) error {
 		{"submissions", submissions},
 		{"collections", fmt.Sprintf("%d at no cost", p.Collect)},
 		{"price", price},
+		{"time", fmt.Sprintf("at least %s to submit, at %g a second; kie.ai needs 2 to 20 minutes for each", seconds(time.Duration(p.Seconds*float64(time.Second))), p.rate)},
 	}
-	for _, price := range p.KiePrices {
-		fields = append(fields, [2]string{"kie.ai's text", price.String()})
+	for _, text := range p.PriceTexts {
+		fields = append(fields, [2]string{"kie.ai", oneline.Clean(text.Model) + ": " + oneline.Clean(text.Text)})
 	}
-	fields = append(fields, [2]string{"time", fmt.Sprintf("at least %s to submit, at %g a second; kie.ai needs 2 to 20 minutes for each", seconds(time.Duration(p.Seconds*float64(time.Second))), p.rate)})
 	return terminal.WriteFields(out, fields)
 }
