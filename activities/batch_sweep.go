@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -52,7 +53,7 @@ func (b *Batches) ending(ctx context.Context, info *workflowpb.WorkflowExecution
 		return end, err
 	}
 	end.TaskID, end.Files, end.Charges = ending.Facts.TaskID, ending.Files, ending.Charges()
-	end.Model, end.Credits = ending.Model, ending.Credits
+	end.Model, end.Credits = cmp.Or(ending.Model, ending.Facts.Model), ending.Credits
 	if end.Credits == nil {
 		end.Credits = ending.Facts.Credits
 	}
