@@ -50,8 +50,8 @@ type Runs interface {
 	// Intents are the intents to send that the run has on record since the schedule
 	// of an activity, the oldest first.
 	Intents(ctx context.Context, workflowID, runID, activityID string) ([]runs.Intent, error)
-	// Earlier is what the other runs of the chain of a run have paid. It continues from
-	// what an earlier call passed to keep.
+	// Earlier returns the payments of the other runs of the chain of a run. It continues
+	// from the progress that an earlier call passed to keep.
 	Earlier(ctx context.Context, workflowID, runID string, from runs.Progress, keep func(runs.Progress)) (runs.Earlier, error)
 	// First is the first run of the chain of a run; empty if the server does not report
 	// it.

@@ -164,7 +164,7 @@ func TestDownloadTriesOtherLinks(t *testing.T) {
 	}
 }
 
-// A transfer without new bytes, as during a slow fsync, is alive.
+// A transfer without new bytes, as during a slow fsync, sends heartbeats.
 func TestDownloadHeartbeatsWhileQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// earlierRunsMargin is left of the time of an attempt to store what it has read, or
-	// half of that time if a short run timeout cuts it. earlierRunsPause separates it from
-	// the next one then.
+	// earlierRunsMargin is the time that an attempt reserves to store its progress, or
+	// half of its time if a short run timeout leaves less. earlierRunsPause precedes the
+	// next attempt then.
 	earlierRunsMargin = 10 * time.Second
 	earlierRunsPause  = time.Second
 )
@@ -26,8 +26,8 @@ type Earlier struct {
 
 // EarlierRuns reads what the other runs of the chain have paid: those that this run
 // retries or continues, and those that it was reset from. It pays nothing. Its
-// errors are retryable. A job may have thousands of runs: the heartbeat holds what is
-// read, and the next attempt continues from it.
+// errors are retryable. A job may have thousands of runs: the heartbeat holds the
+// progress, and the next attempt continues from it.
 func (a *Activities) EarlierRuns(ctx context.Context) (Earlier, error) {
 	info := activity.GetInfo(ctx)
 	var read progressKeeper
@@ -50,7 +50,7 @@ func (a *Activities) EarlierRuns(ctx context.Context) (Earlier, error) {
 	return Earlier{}, retryable(ProviderUnavailable, "read the earlier runs of the job", err, pause)
 }
 
-// progressKeeper holds what an attempt has read. It is safe for concurrent use.
+// progressKeeper holds the progress of an attempt. It is safe for concurrent use.
 type progressKeeper struct {
 	mu     sync.Mutex
 	latest runs.Progress
@@ -62,7 +62,7 @@ func (k *progressKeeper) keep(progress runs.Progress) {
 	k.latest = progress
 }
 
-// record stores what is read as the heartbeat.
+// record sends the progress as the heartbeat.
 func (k *progressKeeper) record(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
@@ -18,8 +19,8 @@ import (
 	"lumaflow/internal/paid/runs"
 )
 
-// An attempt that ends before all runs are read leaves what it has read, and the next
-// one continues from it.
+// An attempt that ends before all runs are read leaves its progress, and the next one
+// continues from it.
 func TestEarlierRunsContinue(t *testing.T) {
 	half := runs.Progress{Read: []string{"1", "2"}, Links: []string{"3"}}
 	tests := []struct {
@@ -74,22 +75,25 @@ func TestEarlierRunsContinue(t *testing.T) {
 // reading.
 func TestEarlierRunsOfAShortAttempt(t *testing.T) {
 	for left, reading := range map[time.Duration]time.Duration{4 * time.Second: 2 * time.Second, 20 * time.Second: 10 * time.Second, time.Minute: 50 * time.Second} {
-		f := newFixture(t)
-		f.ledger.readEarlier = func(ctx context.Context, _ runs.Progress, _ func(runs.Progress)) (runs.Earlier, error) {
-			ends, _ := ctx.Deadline()
-			deadline := activity.GetInfo(ctx).Deadline
-			require.InDelta(t, left-reading, deadline.Sub(ends), float64(time.Second))
-			return runs.Earlier{Runs: 1}, nil
-		}
-		acts, err := activities.New(f.options)
-		require.NoError(t, err)
-		var suite testsuite.WorkflowTestSuite
-		env := suite.NewTestWorkflowEnvironment()
-		env.RegisterActivity(acts)
-		env.ExecuteWorkflow(func(ctx workflow.Context) error {
-			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: left, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}})
-			return workflow.ExecuteActivity(ctx, acts.EarlierRuns).Get(ctx, nil)
+		t.Run(left.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.ledger.readEarlier = func(ctx context.Context, _ runs.Progress, _ func(runs.Progress)) (runs.Earlier, error) {
+					ends, _ := ctx.Deadline()
+					assert.Equal(t, reading, time.Until(ends))
+					return runs.Earlier{Runs: 1}, nil
+				}
+				acts, err := activities.New(f.options)
+				require.NoError(t, err)
+				var suite testsuite.WorkflowTestSuite
+				env := suite.NewTestWorkflowEnvironment()
+				env.RegisterActivity(acts)
+				env.ExecuteWorkflow(func(ctx workflow.Context) error {
+					ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: left, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}})
+					return workflow.ExecuteActivity(ctx, acts.EarlierRuns).Get(ctx, nil)
+				})
+				require.NoError(t, env.GetWorkflowError())
+			})
 		})
-		require.NoError(t, env.GetWorkflowError())
 	}
 }

@@ -11,6 +11,10 @@ type JobEnd struct {
 	Outcome string `json:"outcome"`
 	// TaskID is the job's task; empty if it has none, or one with an unknown id.
 	TaskID string `json:"taskId,omitempty"`
+	// Model is that of the task, Credits its cost as kie.ai's record has it, which is 0
+	// for a failed task; empty and nil for Luma Modify, whose record has neither.
+	Model   string   `json:"model,omitempty"`
+	Credits *float64 `json:"credits,omitempty"`
 	// Files are the locations of the stored videos.
 	Files []string `json:"files,omitempty"`
 	// Failure is the type of the application error of a failed job, Reason its text
@@ -21,8 +25,6 @@ type JobEnd struct {
 	// Charges counts the submissions of the run that are paid. A submission with an
 	// unknown outcome counts as paid.
 	Charges int `json:"charges,omitempty"`
-	// Credits is the cost of the task in kie.ai's record; nil if that has none.
-	Credits *float64 `json:"credits,omitempty"`
 }
 
 // The outcomes of a job.

@@ -263,7 +263,7 @@ func TestKeepSourceCancelled(t *testing.T) {
 	require.Equal(t, "it was not complete in time, after 3.0 MB of 9.0 MB", kept.Missing)
 }
 
-// Only a job of this release, which asks for Facts, gets the setting: jobs
+// Only a job of this release, whose input has Facts, gets the setting: jobs
 // that lumaflow v0.1 began replay without.
 func TestKeepSourceSetting(t *testing.T) {
 	for _, keep := range []bool{true, false} {

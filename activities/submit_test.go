@@ -395,8 +395,8 @@ func TestOneProbe(t *testing.T) {
 	require.NoError(t, submit(ofBatch, nil, true), "an accepted probe lets all go on")
 }
 
-// The job that the batch has elected probes, on whatever worker: on one that knows of
-// no refusal, too.
+// Only the job that the batch has elected probes, also on a worker that has received no
+// refusal.
 func TestOneProbeOfABatch(t *testing.T) {
 	f := newFixture(t)
 	acts := f.register(t)

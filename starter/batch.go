@@ -60,8 +60,8 @@ type Batch struct {
 	// Existing means that the batch existed before and nothing was started. Again means
 	// that it was started after a run that had ended.
 	Existing, Again bool
-	// Budget is that of a batch that RetryBatch has started again, Charges what it has
-	// paid before, as far as its last result has it.
+	// Budget is that of a batch that RetryBatch has started again, Charges the
+	// submissions that it has paid before, as far as its last result has them.
 	Budget, Charges int
 }
 

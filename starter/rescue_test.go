@@ -45,6 +45,7 @@ func (c *countingTemporal) asks() (done func()) {
 	c.asking++
 	c.mostAsks = max(c.mostAsks, c.asking)
 	c.mu.Unlock()
+	// A request takes a millisecond of synctest's fake clock, so that requests overlap.
 	time.Sleep(time.Millisecond)
 	return func() {
 		c.mu.Lock()

@@ -132,7 +132,7 @@ func (m *model) moment(label string) time.Duration {
 	return time.Duration(rapid.SampledFrom([]int{0, 1, 59, 60, 61, 300, 599, 600, 601, 900, 3599, 3600, 3601, 7200, 86400}).Draw(m.r, label)) * time.Second
 }
 
-// event calls what may cancel a submission after a delay, but not while one is running:
+// event calls happen after a delay, but not during a submission, which it may cancel:
 // the test environment drops the result of a cancelled activity, which the server
 // delivers, and fires timers of the same time while an activity is running.
 func (m *model) event(happen func(), delay time.Duration) {

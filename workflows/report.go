@@ -16,7 +16,7 @@ const maxReason = 500
 // done is the report of a job with its videos.
 func (j *job) done(result ModifyVideoResult) JobEnd {
 	facts := paid.Facts{TaskID: result.TaskID, OtherTasks: j.payments.open(result.TaskID), Unresolved: j.payments.hasUnknown()}
-	end := JobEnd{Outcome: activities.OutcomeDone, TaskID: result.TaskID, Charges: facts.Charges(), Credits: result.Credits}
+	end := JobEnd{Outcome: activities.OutcomeDone, TaskID: result.TaskID, Model: result.Model, Credits: result.Credits, Charges: facts.Charges()}
 	for _, video := range result.Videos {
 		end.Files = append(end.Files, video.Location)
 	}
@@ -26,7 +26,7 @@ func (j *job) done(result ModifyVideoResult) JobEnd {
 // ended is the report of a job without its video.
 func (j *job) ended(outcome string, failed failure, text string) JobEnd {
 	facts := j.failureFacts(failed)
-	end := JobEnd{Outcome: outcome, TaskID: facts.TaskID, Charges: facts.Charges(), Credits: facts.Credits}
+	end := JobEnd{Outcome: outcome, TaskID: facts.TaskID, Model: facts.Model, Credits: facts.Credits, Charges: facts.Charges()}
 	end.Reason = strings.ToValidUTF8(text[:min(len(text), maxReason)], "")
 	if outcome == activities.OutcomeFailed {
 		end.Failure = j.failureType(failed)

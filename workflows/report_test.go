@@ -35,7 +35,7 @@ func newChildEnv(t *testing.T) *childEnv {
 	return env
 }
 
-// reports runs a job as the child of a batch and returns what it reports.
+// reports runs a job as the child of a batch and returns its reports.
 func (env *childEnv) reports(input workflows.ModifyVideoInput, cancelAfter time.Duration) []workflows.JobEnd {
 	env.t.Helper()
 	if cancelAfter > 0 {
@@ -87,8 +87,8 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// A job reports to the batch that started it alone: not one that somebody else has
-// started, nor one that names another batch.
+// Only a job that its batch has started reports: not one that another client has started,
+// nor one that names another batch.
 func TestNoReport(t *testing.T) {
 	env := newChildEnv(t)
 	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()

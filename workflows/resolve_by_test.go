@@ -27,7 +27,7 @@ func TestResolvedBy(t *testing.T) {
 	require.False(t, status.Resolved.At.IsZero())
 }
 
-// slipping does not encrypt resolutions, as Temporal's CLI without a codec server.
+// slipping does not encrypt resolutions, like Temporal's CLI without a codec server.
 type slipping struct{ converter.DataConverter }
 
 func (s slipping) ToPayloads(values ...any) (*commonpb.Payloads, error) {

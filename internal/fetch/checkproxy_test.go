@@ -67,7 +67,7 @@ func TestCheckProxy(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			through := proxytest.New(t, proxytest.Options{Route: test.route})
-			setProxies(t, map[string]string{"ALL_PROXY": through.URL.String(), "NO_PROXY": test.noProxy})
+			proxytest.SetEnvironment(t, map[string]string{"ALL_PROXY": through.URL.String(), "NO_PROXY": test.noProxy})
 			fetcher := newFetcher(t, func(o *fetch.Options) { o.AllowPrivate, o.AllowHosts = test.private, test.hosts })
 			fetcher.SetLookup(names.lookup)
 			if test.examples == nil {
@@ -89,7 +89,7 @@ func TestCheckProxy(t *testing.T) {
 
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	setProxies(t, map[string]string{"HTTPS_PROXY": strings.Replace(closed.URL, "://", "://me:"+proxyPassword+"@", 1)})
+	proxytest.SetEnvironment(t, map[string]string{"HTTPS_PROXY": strings.Replace(closed.URL, "://", "://me:"+proxyPassword+"@", 1)})
 	for _, hosts := range [][]string{nil, {"results.example"}} {
 		fetcher := newFetcher(t, func(o *fetch.Options) { o.AllowPrivate, o.AllowHosts = false, hosts })
 		fetcher.SetLookup(names.lookup)
@@ -98,7 +98,7 @@ func TestCheckProxy(t *testing.T) {
 		require.ErrorContains(t, err, ": correct HTTPS_PROXY")
 		assert.NotContains(t, err.Error(), proxyPassword)
 	}
-	setProxies(t, nil)
+	proxytest.SetEnvironment(t, nil)
 	used, err := newFetcher(t).CheckProxy(t.Context(), "https://api.example")
 	require.NoError(t, err)
 	assert.Empty(t, used)

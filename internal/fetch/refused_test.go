@@ -1,16 +1,13 @@
 package fetch_test
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,20 +173,12 @@ func TestErrorPageThatStalls(t *testing.T) {
 			workDir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
 				fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir, o.StallTimeout = workDir, 0 })
-				var server sync.WaitGroup
-				defer server.Wait()
-				fetcher.SetDial(func(context.Context, string, string) (net.Conn, error) {
-					client, connection := net.Pipe()
-					server.Go(func() {
-						defer connection.Close()
-						_, _ = http.ReadRequest(bufio.NewReader(connection))
-						_, err := fmt.Fprintf(connection, "HTTP/1.1 403 No\r\nContent-Length: 100000\r\n\r\n")
-						for err == nil {
-							time.Sleep(pause)
-							_, err = connection.Write([]byte("<"))
-						}
-					})
-					return client, nil
+				servePipe(t, fetcher, func(connection net.Conn) {
+					_, err := fmt.Fprintf(connection, "HTTP/1.1 403 No\r\nContent-Length: 100000\r\n\r\n")
+					for err == nil {
+						time.Sleep(pause)
+						_, err = connection.Write([]byte("<"))
+					}
 				})
 				start := time.Now()
 				_, err := fetcher.Fetch(t.Context(), fetch.Request{URL: "http://origin.test/result.mp4?sig=" + secret, Key: key})

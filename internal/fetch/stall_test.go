@@ -41,25 +41,17 @@ func TestStall(t *testing.T) {
 			workDir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
 				fetcher := newFetcher(t, func(o *fetch.Options) { o.WorkDir, o.StallTimeout = workDir, 0 })
-				var server sync.WaitGroup
-				defer server.Wait()
-				fetcher.SetDial(func(context.Context, string, string) (net.Conn, error) {
-					client, connection := net.Pipe()
-					server.Go(func() {
-						defer connection.Close()
-						_, _ = http.ReadRequest(bufio.NewReader(connection))
-						time.Sleep(test.pause(0))
-						_, _ = fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-						for sent := 0; sent < len(data); sent += test.piece {
-							_, err := fmt.Fprintf(connection, "%x\r\n%s\r\n", test.piece, data[sent:sent+test.piece])
-							if err != nil {
-								return
-							}
-							time.Sleep(test.pause(sent + test.piece))
+				servePipe(t, fetcher, func(connection net.Conn) {
+					time.Sleep(test.pause(0))
+					_, _ = fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+					for sent := 0; sent < len(data); sent += test.piece {
+						_, err := fmt.Fprintf(connection, "%x\r\n%s\r\n", test.piece, data[sent:sent+test.piece])
+						if err != nil {
+							return
 						}
-						_, _ = fmt.Fprintf(connection, "0\r\n\r\n")
-					})
-					return client, nil
+						time.Sleep(test.pause(sent + test.piece))
+					}
+					_, _ = fmt.Fprintf(connection, "0\r\n\r\n")
 				})
 				begun := time.Now()
 				file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: "http://example.com/result.mp4?sig=" + secret, Key: key})
@@ -96,6 +88,23 @@ func TestStalledConnection(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, sum(data), file.SHA256)
 	require.NoError(t, file.Discard())
+}
+
+// servePipe answers each connection of the fetcher after its request, within the bubble
+// of synctest.
+func servePipe(t *testing.T, fetcher *fetch.Fetcher, answer func(connection net.Conn)) {
+	t.Helper()
+	var servers sync.WaitGroup
+	t.Cleanup(servers.Wait)
+	fetcher.SetDial(func(context.Context, string, string) (net.Conn, error) {
+		client, connection := net.Pipe()
+		servers.Go(func() {
+			defer connection.Close()
+			_, _ = http.ReadRequest(bufio.NewReader(connection))
+			answer(connection)
+		})
+		return client, nil
+	})
 }
 
 func pauseIf(yes bool) time.Duration {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -23,18 +22,6 @@ const (
 	public4, other4, public6 = "93.184.215.14", "93.184.215.15", "2606:2800:21f::1"
 	proxyPassword            = "password-of-the-proxy"
 )
-
-// setProxies sets these variables and unsets all others of proxies.
-func setProxies(t *testing.T, variables map[string]string) {
-	t.Helper()
-	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy"} {
-		t.Setenv(name, "")
-		require.NoError(t, os.Unsetenv(name))
-	}
-	for name, value := range variables {
-		t.Setenv(name, value)
-	}
-}
 
 // names resolves from lists of answers, one a look-up, of which the last is repeated.
 type names struct {
@@ -157,7 +144,7 @@ func TestDownloadThroughProxy(t *testing.T) {
 					return origin.Listener.Addr().String(), 0
 				},
 			})
-			setProxies(t, map[string]string{"HTTPS_PROXY": through.URL.String(), "NO_PROXY": test.noProxy})
+			proxytest.SetEnvironment(t, map[string]string{"HTTPS_PROXY": through.URL.String(), "NO_PROXY": test.noProxy})
 			fetcher := newFetcher(t, func(o *fetch.Options) { o.AllowPrivate, o.AllowHosts = test.private, test.hosts })
 			fetcher.SetRoots(trusted.Roots)
 			fetcher.SetLookup((&names{answers: test.answers}).lookup)
@@ -191,7 +178,7 @@ func TestPlainDownloadThroughProxy(t *testing.T) {
 	data := video(100_000, 1)
 	origin := newOrigin(t, compliant(data, etag))
 	through := proxytest.NewSOCKS(t, proxytest.Options{Route: proxytest.To(origin.Listener.Addr().String())})
-	setProxies(t, map[string]string{"ALL_PROXY": through.URL.String()})
+	proxytest.SetEnvironment(t, map[string]string{"ALL_PROXY": through.URL.String()})
 	fetcher := newFetcher(t)
 	fetcher.SetLookup((&names{answers: map[string][][]string{"cdn.internal": one("10.0.0.1")}}).lookup)
 	file, err := fetcher.Fetch(t.Context(), fetch.Request{URL: "http://cdn.internal:8090/result.mp4", Key: key})
@@ -202,7 +189,7 @@ func TestPlainDownloadThroughProxy(t *testing.T) {
 }
 
 func TestMalformedProxy(t *testing.T) {
-	setProxies(t, map[string]string{"HTTPS_PROXY": "socks://me:" + proxyPassword + "@proxy.example"})
+	proxytest.SetEnvironment(t, map[string]string{"HTTPS_PROXY": "socks://me:" + proxyPassword + "@proxy.example"})
 	_, err := fetch.New(fetch.Options{WorkDir: t.TempDir()})
 	require.ErrorContains(t, err, "HTTPS_PROXY has a scheme other than")
 	assert.NotContains(t, err.Error(), proxyPassword)

@@ -188,7 +188,7 @@ func (x *index) fail(err error) {
 	x.current.Store(&after)
 }
 
-// publish makes a snapshot of what has been read.
+// publish makes a snapshot of the receipts that have been read.
 func (x *index) publish(files map[string]store.Entry, unread int) {
 	next := &snapshot{
 		revision: x.current.Load().revision + 1,

@@ -51,6 +51,10 @@ func (m Model) FirstPoll() time.Duration {
 	return m.Usual * 3 / 2
 }
 
+// InCatalogue reports whether kie.ai's catalogue has the model as long as kie.ai serves
+// it. Whether it has its older families is not documented.
+func (m Model) InCatalogue() bool { return m.Family == marketName }
+
 // Models are the models with a row of their own, Luma first. Each is in the file of its
 // family.
 func Models() []Model {

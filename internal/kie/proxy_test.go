@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,18 +24,6 @@ const (
 	apiTarget     = "api.kie.test:443"
 )
 
-// setProxies sets these variables and unsets all others of proxies.
-func setProxies(t *testing.T, variables map[string]string) {
-	t.Helper()
-	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy"} {
-		t.Setenv(name, "")
-		require.NoError(t, os.Unsetenv(name))
-	}
-	for name, value := range variables {
-		t.Setenv(name, value)
-	}
-}
-
 var certificate = proxytest.NewCertificate("api.kie.test", "upload.kie.test", "127.0.0.1")
 
 // proxies start a proxy of each kind.
@@ -49,7 +36,7 @@ var proxies = map[string]func(testing.TB, proxytest.Options) *proxytest.Proxy{
 // proxied is a client of https://api.kie.test, which is behind the proxy.
 func proxied(t *testing.T, through *url.URL) *kie.Client {
 	t.Helper()
-	setProxies(t, map[string]string{"HTTPS_PROXY": through.String()})
+	proxytest.SetEnvironment(t, map[string]string{"HTTPS_PROXY": through.String()})
 	client := newClient(t, kie.Options{BaseURL: "https://api.kie.test", UploadBaseURL: "https://upload.kie.test"})
 	kie.SetRoots(client, certificate.Roots)
 	return client
@@ -189,7 +176,7 @@ func TestPlainSubmitThroughProxy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			through := proxytest.New(t, proxytest.Options{Route: test.route})
-			setProxies(t, map[string]string{"HTTP_PROXY": through.URL.String()})
+			proxytest.SetEnvironment(t, map[string]string{"HTTP_PROXY": through.URL.String()})
 			id, err := newClient(t, kie.Options{BaseURL: "http://api.kie.test"}).Submit(t.Context(), request)
 			through.AssertTargets(t, "api.kie.test")
 			assert.Equal(t, test.class, kie.ClassOf(err))
@@ -224,7 +211,7 @@ func TestReadAndUploadThroughProxy(t *testing.T) {
 }
 
 func TestMalformedProxy(t *testing.T) {
-	setProxies(t, map[string]string{"HTTPS_PROXY": "http://me:" + proxyPassword + "@"})
+	proxytest.SetEnvironment(t, map[string]string{"HTTPS_PROXY": "http://me:" + proxyPassword + "@"})
 	_, err := kie.New(kie.Options{APIKey: testKey})
 	require.ErrorContains(t, err, "HTTPS_PROXY is not the address of a proxy")
 	assert.NotContains(t, err.Error(), proxyPassword)

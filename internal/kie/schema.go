@@ -5,13 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 )
-
-const opSchema = "schema"
 
 var errNoSchema = errors.New("the catalogue has no schema of the model")
 
@@ -20,15 +17,7 @@ var errNoSchema = errors.New("the catalogue has no schema of the model")
 // The error is NotFound if kie.ai has no such model, and an *OptionError if the model
 // takes no video.
 func (c *Client) schema(ctx context.Context, model string) (Model, error) {
-	return read(ctx, c, readRequest{
-		op:     opSchema,
-		method: http.MethodGet,
-		// The slash of a name is not encoded.
-		url: c.api.JoinPath("/api/v1/models").JoinPath(strings.Split(url.PathEscape(model), "%2F")...).JoinPath("schema"),
-	}, func(a answer) (Model, error) {
-		if !a.readable() {
-			return Model{}, a.readError()
-		}
+	return catalogued(ctx, c, c.modelPage(model, "schema"), func(a answer) (Model, error) {
 		document := a.data.child("openapi")
 		if document == nil {
 			return Model{}, a.newError(Refused, errNoSchema)

@@ -100,7 +100,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// errStop ends the reading because no more jobs are wanted.
+// errStop ends the reading after yield has returned false.
 var errStop = errors.New("stop")
 
 // reading is the state of Read.
@@ -151,7 +151,7 @@ func (r *reading) line(number int, object []byte) error {
 func Encode(items []json.RawMessage) ([]byte, error) {
 	var lines bytes.Buffer
 	for i, item := range items {
-		// The line breaks of another client's JSON go, and so do its differences.
+		// This removes the line breaks and the blanks of another client's JSON.
 		line, err := json.Marshal(item)
 		if err != nil {
 			return nil, fmt.Errorf("item %d is no JSON: %w", i+1, err)

@@ -108,7 +108,7 @@ func TestManyProblems(t *testing.T) {
 	require.Equal(t, "line 1: it is no job; 999 more lines can't be used either", err.Error())
 }
 
-// The limits are exact, and a reader without an end is not read to it.
+// The limits are exact, and an endless reader is read no further than they allow.
 func TestLimits(t *testing.T) {
 	var lines strings.Builder
 	for i := range manifest.MaxLines {
@@ -132,7 +132,7 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The hash covers the whole manifest, also if only its beginning is wanted.
+// The hash covers the whole manifest, also if yield ends the reading before.
 func TestHashOfAPart(t *testing.T) {
 	for _, csv := range []bool{false, true} {
 		text := "{\"prompt\":\"a\"}\n{\"prompt\":\"b\"}\nnope\n"

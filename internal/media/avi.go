@@ -108,9 +108,9 @@ func inspectAVI(r *reader) (Video, error) {
 	return video, nil
 }
 
-// readAll visits the chunks in their order. Lists need no end: the chunks within one
-// are followed by those behind it. After maxChunks it skips the rest of media lists
-// that declare their length, which lies within the file.
+// readAll visits the chunks in their order. Only the header of a list is skipped, so its
+// chunks come next and those behind it follow. After maxChunks it skips the rest of media
+// lists that declare their length, which lies within the file.
 func (a *avi) readAll() error {
 	for at, end := int64(listHeader), a.reader.size; end-at >= chunkHeader; {
 		found, err := a.chunk(at)

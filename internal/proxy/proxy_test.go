@@ -3,28 +3,16 @@ package proxy_test
 import (
 	"net/http"
 	"net/url"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/proxy"
+	"lumaflow/test/proxytest"
 )
 
 const password = "correct-horse"
-
-// environment sets these variables and unsets all others of proxies.
-func environment(t *testing.T, variables map[string]string) {
-	t.Helper()
-	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "all_proxy", "no_proxy", "REQUEST_METHOD"} {
-		t.Setenv(name, "")
-		require.NoError(t, os.Unsetenv(name))
-	}
-	for name, value := range variables {
-		t.Setenv(name, value)
-	}
-}
 
 func TestFromEnvironment(t *testing.T) {
 	const secure, plain = "https://cdn.example/a", "http://cdn.example/a"
@@ -59,7 +47,7 @@ func TestFromEnvironment(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			environment(t, test.env)
+			proxytest.SetEnvironment(t, test.env)
 			settings, err := proxy.FromEnvironment()
 			require.NoError(t, err)
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, test.target, nil)
@@ -74,7 +62,7 @@ func TestFromEnvironment(t *testing.T) {
 			assert.Equal(t, test.want, proxy.Address(through))
 		})
 	}
-	environment(t, env{"HTTPS_PROXY": "http://me:" + password + "%40%2F@p.example:3128"})
+	proxytest.SetEnvironment(t, env{"HTTPS_PROXY": "http://me:" + password + "%40%2F@p.example:3128"})
 	settings, err := proxy.FromEnvironment()
 	require.NoError(t, err)
 	got, _ := settings.For(&url.URL{Scheme: "https", Host: "cdn.example"}).User.Password()
@@ -102,7 +90,7 @@ func TestMalformedProxy(t *testing.T) {
 	} {
 		for _, variable := range []string{"HTTPS_PROXY", "http_proxy", "ALL_PROXY"} {
 			t.Run(variable+", "+name, func(t *testing.T) {
-				environment(t, map[string]string{variable: value})
+				proxytest.SetEnvironment(t, map[string]string{variable: value})
 				_, err := proxy.FromEnvironment()
 				require.ErrorContains(t, err, variable+" ")
 				assert.NotContains(t, err.Error(), password)

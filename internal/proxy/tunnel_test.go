@@ -142,7 +142,7 @@ func TestTunnelFailures(t *testing.T) {
 	}
 }
 
-// A proxy that accepts the connection and then is silent.
+// The proxy accepts the connection and sends nothing.
 func TestSilentProxy(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -208,7 +208,7 @@ func TestKilledAfterFailedFsync(t *testing.T) {
 	}
 }
 
-// A receipt proves only what is on the disk.
+// A video matches its receipt only if its bytes are on the disk.
 func TestMatchesReadsTheDisk(t *testing.T) {
 	t.Parallel()
 	for failure, when := range map[string]string{"no failure": "", "fsync of the video": "1", "fsync of the folder": "2"} {

@@ -56,7 +56,7 @@ type Entry struct {
 	Name string
 	// Bytes is the size of a regular file, else 0.
 	Bytes int64
-	// Modified is the time of the last write in UTC; zero for what is no regular file.
+	// Modified is the time of the last write in UTC; zero unless the file is regular.
 	Modified time.Time
 }
 

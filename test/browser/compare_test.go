@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ready is true once the script runs, and both sides show a picture and rest.
+// ready is true once the script runs, and both sides show a picture and do not seek.
 const ready = `document.getElementById('stage')?.style.getPropertyValue('--split') && ['a', 'b'].every(id => { const v = document.getElementById(id); return v.readyState >= 2 && !v.seeking })`
 
 // watchFrames records the media time of the last frame that each side presented.
@@ -182,7 +182,7 @@ func TestTakes(t *testing.T) {
 	p.until(`location.search.includes('v=luma_result_t2_1.mp4')`)
 }
 
-// What can't be shown is named, with the download, and does not stop the other side.
+// A side that can't be played has a text and the download, and does not stop the other.
 func TestUnplayable(t *testing.T) {
 	s := newShelf(t)
 	name := s.put(result{task: "t1", prompt: "prores", clip: "prores.mov", source: "source.mp4"})

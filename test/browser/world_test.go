@@ -144,7 +144,7 @@ func (s shelf) serve(args ...string) string {
 	return "http" + strings.TrimSuffix(address, "/")
 }
 
-// tab is a page of a browser. What a page must not do is in its faults.
+// tab is a page of a browser. Its faults are the errors and violations of the page.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -219,7 +219,7 @@ func open(t *testing.T, width, height int) *tab {
 	return p
 }
 
-// expected forgets the faults that contain a text, of which there must be one.
+// expected removes the faults that contain a text, of which there must be one.
 func (p *tab) expected(text string) {
 	p.t.Helper()
 	p.mu.Lock()

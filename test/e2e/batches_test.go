@@ -173,13 +173,13 @@ func (b *batch) child(line string) string {
 	return id
 }
 
-// What is done to the jobs of a batch, and what another client has started, is counted
-// right within a minute.
+// Jobs of a batch that are terminated, reset or deleted, and one that another client has
+// started, are counted right within a minute.
 func TestChildrenOfABatch(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{simulate: []string{"--rate-limit", "0", "--render", "25s"}})
 	location, lines := w.manifest(numbered(5)...)
-	// Somebody else's job ends after those of the batch.
+	// The job of another client ends after those of the batch.
 	w.start(w.batchJob(lines[4]), lines[4])
 	b := w.startBatch(w.taskQueue+"-batch", batches.Input{Manifest: location})
 	terminated, reset, deleted := b.child(lines[0]), b.child(lines[1]), b.child(lines[2])

@@ -88,3 +88,36 @@ func TestRescueOfOtherFamilies(t *testing.T) {
 	}
 	require.Len(t, charges, len(ids), "rescue costs nothing")
 }
+
+// A batch plans with kie.ai's own price texts, and its results have the model and the
+// credits of each task, whether its job reported them or the batch looked them up.
+func TestBatchOfOtherFamilies(t *testing.T) {
+	t.Parallel()
+	w := enter(t, setup{})
+	line := func(model, prompt string) string {
+		return fmt.Sprintf(`{"prompt":%q,"videoUrl":%q,"model":%q}`, prompt, w.simURL+kietest.SourcePath, model)
+	}
+	lines := []string{line("wan/2-7-videoedit", "one"), line("acme/restyle", "two"), line("luma", "three")}
+	planned := w.run("batch", writeLines(t, lines...), "--plan")
+	require.Zero(t, planned.code, planned.err)
+	require.Contains(t, planned.out, "wan/2-7-videoedit: 720p: 80 credits ($0.40)\n")
+	require.Contains(t, planned.out, "acme/restyle: 10 credits ($0.05)\n")
+	require.Contains(t, planned.out, "luma: not documented", planned.err)
+	require.Zero(t, w.ledger().Charges)
+
+	for _, key := range []string{"", "again"} {
+		ran := w.run("batch", writeLines(t, lines...), "--json", "--key", key)
+		require.Zero(t, ran.code, ran.err)
+		report := w.batchReport(ran)
+		results := (&batch{w, report.WorkflowID}).results(*report.Result)
+		require.Len(t, results, 3)
+		for i, prompt := range []string{"one", "two"} {
+			charge := w.charge(prompt)
+			require.Equal(t, charge.Model, results[i].Model)
+			require.NotNil(t, results[i].Credits)
+			require.InDelta(t, charge.Cost, *results[i].Credits, 0)
+		}
+		require.Empty(t, results[2].Model)
+	}
+	require.Equal(t, 3, w.ledger().Charges)
+}

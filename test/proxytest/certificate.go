@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// Certificate is a certificate of servers in tests, and trust in it.
+// Certificate is a self-signed certificate for servers of tests, with a pool that trusts
+// it.
 type Certificate struct {
 	Server tls.Certificate
 	Roots  *x509.CertPool

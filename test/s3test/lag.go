@@ -16,9 +16,9 @@ type snapshot struct {
 	reads int
 }
 
-// Lag makes the server lag: after each write, the next reads requests that late
-// selects get the state before the write. The conditions of writes see the real
-// state.
+// Lag makes the server lag: after each write, as many requests as reads, of those that
+// late selects, get the state before the write. The conditions of writes apply to the
+// real state.
 func (s *Server) Lag(reads int, late func(*http.Request) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -44,8 +44,11 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 		add("stage", stage)
 	}
 	add("task", oneline.Clean(report.TaskID))
+	if report.Result != nil {
+		add("model", oneline.Clean(report.Result.Model))
+	}
 	if report.Credits != nil {
-		add("credits", creditsText(report.Credits))
+		add("cost", creditsText(report.Credits)+" credits")
 	}
 	if status != nil {
 		if report.State.Open() {

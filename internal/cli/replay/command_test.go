@@ -103,7 +103,7 @@ func TestAnIncompleteCheckIsAnError(t *testing.T) {
 		service.open[0].history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput().Payloads = sealed
 		_, err = check(t.Context(), t, replay.Command{}, service, replay.Options{})
 		require.EqualError(t, err, `read the history of job open-0: encrypted with codec key "studio", which CODEC_KEYS does not hold: add that key; the check is incomplete, try again`)
-		// The rest of the history is as a job without keys began it.
+		// The other events are those of a job that began without keys.
 		_, err = check(t.Context(), t, replay.Command{}, service, replay.Options{Codec: studio(t)})
 		require.ErrorContains(t, err, "refused: not encrypted")
 		accepting, err := studio(t).AcceptPlaintext("true")

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Progress is what Earlier has read of the runs of a job: enough to continue from. It
-// grows by about 40 bytes with each run, and by what the run paid. No element of its
-// slices changes once it is kept, so that it may be encoded while the reading goes on.
+// Progress is the state from which Earlier continues. It grows by about 40 bytes with
+// each run, and by the payments of the run. No element of its slices changes once it is
+// kept, so that it may be encoded while Earlier continues to read.
 type Progress struct {
 	// Read are the ids of the runs that are read, Links those that a read run follows
 	// and that are not read yet.
@@ -97,7 +97,7 @@ type chain struct {
 	read                   Progress
 }
 
-// newChain continues from what is read of the runs before runID.
+// newChain continues from the progress about the runs before runID.
 func newChain(reader Reader, workflowID, runID, firstRunID string, from Progress) *chain {
 	c := &chain{reader: reader, workflowID: workflowID, firstRunID: firstRunID, seen: map[string]bool{runID: true}, read: from}
 	for _, runID := range from.Read {

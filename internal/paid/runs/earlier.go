@@ -38,8 +38,8 @@ type Task struct {
 // youngest. So both are read. An error means that the answer is not complete: a run
 // that is not listed yet, or a history that this worker can't decrypt.
 //
-// It continues from what an earlier call read, and calls keep after each run with what
-// is read until then: a closed run does not change. The zero Progress begins.
+// It continues from the progress of an earlier call, and calls keep with its own after
+// each run: a closed run does not change. The zero Progress begins.
 func (r Reader) Earlier(ctx context.Context, workflowID, runID string, from Progress, keep func(Progress)) (Earlier, error) {
 	described, err := r.Server.DescribeWorkflow(ctx, workflowID, runID)
 	if err != nil {

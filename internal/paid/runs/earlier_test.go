@@ -150,8 +150,8 @@ func TestEarlier(t *testing.T) {
 	}
 }
 
-// A read that ends after any run is continued, and reads no run twice. What it has
-// read survives as JSON.
+// A read that ends after any run is continued, and reads no run twice. Its
+// progress survives as JSON.
 func TestEarlierContinues(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -25,7 +25,7 @@ type History struct {
 	previous []string
 	outcomes outcomes
 	// undecrypted is the error about a payload whose key this process lacks, or that the
-	// codec refuses; nil if there is none. What the payload holds counts as unknown.
+	// codec refuses; nil if there is none. The facts in that payload count as unknown.
 	undecrypted error
 	// closed is the type of the application failure that ended the run.
 	closed string

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"lumaflow/internal/paid"
+	"lumaflow/internal/temporal/codec"
 )
 
 // Server is the part of client.Client that reads runs.
@@ -37,7 +38,7 @@ type Reader struct {
 
 // data returns the converter of the payloads of one job.
 func (r Reader) data(workflowID string) converter.DataConverter {
-	return converter.WithDataConverterSerializationContext(r.Data, converter.WorkflowSerializationContext{Namespace: r.Namespace, WorkflowID: workflowID})
+	return codec.Converters{Data: r.Data}.Of(r.Namespace, workflowID).Data
 }
 
 // Run reads one run: its payments are those of its memo while it is open, those of

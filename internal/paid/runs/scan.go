@@ -206,8 +206,8 @@ func (s *scan) readSubmitFailure(ended *activity, failure *failurepb.Failure) {
 	case timeout != nil:
 		details = timeout.GetLastHeartbeatDetails()
 		if len(details.GetPayloads()) == 0 {
-			// A submission records evidence before it sends anything. The intent stands
-			// where the evidence can be erased.
+			// A submission records evidence before it sends anything, but a reset of the
+			// heartbeats erases it. The intent is a signal and is not erased.
 			if ended.intended {
 				s.found.outcomes.lose(ended.intent)
 			}

@@ -9,7 +9,7 @@ import (
 	"lumaflow/internal/temporal/visibility"
 )
 
-// Settlement is what jobs other than the one that paid have done about a task.
+// Settlement is the end of a task as the jobs other than the one that paid have it.
 type Settlement struct {
 	// Settled means that one of them has stored the video, or has found that there is
 	// none: the collecting job, or a completed one that lists the task as its own.
@@ -21,7 +21,7 @@ type Settlement struct {
 	Collector *workflowservice.DescribeWorkflowExecutionResponse
 }
 
-// Settlement reads what other jobs have done about a task.
+// Settlement reads the end of a task from the jobs other than the one that paid.
 func (r Reader) Settlement(ctx context.Context, taskID string) (found Settlement, err error) {
 	described, err := r.Server.DescribeWorkflow(ctx, CollectorID(taskID), "")
 	if err != nil && !NotFound(err) {

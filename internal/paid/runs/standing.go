@@ -14,7 +14,7 @@ import (
 	"lumaflow/internal/temporal/visibility"
 )
 
-// Standing is what may follow the latest run of a job.
+// Standing is the state of a job that decides whether it may be started again.
 type Standing int
 
 // The standings of a job.

@@ -19,8 +19,8 @@
 //     conditions (If-None-Match, If-Match) answers 501 and is written to without
 //     them; one that ignores them can't be detected. On both the last write wins,
 //     which matters only if two different videos have one name.
-//   - A store that shows a write late is asked again for 30 s before anything is
-//     written again. An attempt that is interrupted in that time leaves its object;
+//   - If a store shows a write late, requests for its state are repeated for 30 s
+//     before anything is written again. An attempt that is interrupted in that time leaves its object;
 //     the next one, by another process too, finds it, or is refused by the condition
 //     and waits for it. Without conditions it writes the same bytes again.
 //   - The maximum size of one request applies: 5 GiB on S3, 5000 MiB on Azure, 5

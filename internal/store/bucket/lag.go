@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// lag is how long a store that shows its writes late is asked again. The interval
-// grows from first to longest.
+// lag is the schedule of the requests for an object whose write the store does not show
+// yet: at intervals that grow from first to longest, for total.
 type lag struct{ first, longest, total time.Duration }
 
 // defaultLag is for S3-compatible stores, which have been seen to answer HEAD with
@@ -16,7 +16,7 @@ type lag struct{ first, longest, total time.Duration }
 // activity that ends after a minute.
 var defaultLag = lag{first: 200 * time.Millisecond, longest: 5 * time.Second, total: 30 * time.Second}
 
-// view is what a store shows of an object.
+// view is the state of an object as the store reports it.
 type view struct {
 	object
 	exists bool
@@ -59,8 +59,8 @@ func (e *lateError) Error() string {
 
 func (e *lateError) Unwrap() error { return e.interrupted }
 
-// put compares and writes until the object has the content. After a write it asks a
-// store that still shows the earlier state again, and writes nothing in that time.
+// put compares and writes until the object has the content. While a
+// store still shows the state before a write, put requests it again and writes nothing.
 func (b *bucket) put(ctx context.Context, key string, content *content) error {
 	var before *view
 	var accepted, waited, differed bool
@@ -82,9 +82,9 @@ func (b *bucket) put(ctx context.Context, key string, content *content) error {
 			return fmt.Errorf("the object differs after %d writes: another program writes it too, or the store damages it", writes)
 		}
 		waited = waited || isLate
-		// Once a store has shown other bytes after a write, lag explains nothing: an
-		// S3 version is the hash of the content, so that the same damage has the same
-		// version.
+		// Other bytes after a write are damage and no lag, also if the version is the one
+		// from before: an S3 version is the hash of the content, so that the same damage
+		// has the same version.
 		differed = differed || accepted
 		err = b.write(ctx, key, content, shown.version)
 		if err != nil && !errors.Is(err, errConflict) {

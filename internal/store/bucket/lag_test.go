@@ -17,7 +17,7 @@ import (
 	"lumaflow/test/storetest"
 )
 
-// impatient opens a store that asks again every millisecond, for a second.
+// impatient opens a store that requests attributes again every millisecond, for a second.
 func impatient(t *testing.T, url string) store.Store {
 	t.Helper()
 	opened := open(t, url)
@@ -179,7 +179,7 @@ func TestLagIsAskedForWithGrowingIntervals(t *testing.T) {
 	})
 }
 
-// An interruption names what the store had shown until then.
+// The error of an interruption names the state that the store had shown until then.
 func TestInterruptionNamesTheLag(t *testing.T) {
 	t.Parallel()
 	put := source(t, []byte("video"))

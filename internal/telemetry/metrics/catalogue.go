@@ -225,15 +225,8 @@ var CensusTime = gauge(Metric{
 var PayloadsRefused = counter(Metric{
 	Name:  "lumaflow_payloads_refused",
 	Help:  "Payloads that were refused with CODEC_KEYS set, by reason: plaintext (not encrypted), other-job (encrypted for another job), unopened (changed, or encrypted with another key under the same id). A workflow task that is retried counts again.",
-	Label: "reason", Values: []string{PayloadPlaintext, PayloadOtherJob, PayloadUnopened},
+	Label: "reason", Values: []string{"plaintext", "other-job", "unopened"},
 })
-
-// The reasons to refuse a payload.
-const (
-	PayloadPlaintext = "plaintext"
-	PayloadOtherJob  = "other-job"
-	PayloadUnopened  = "unopened"
-)
 
 // OfWorker and OfWebhook are the counters of a role.
 var (

@@ -8,12 +8,12 @@
 // binary/encrypted, the key id in encryption-key-id, the data as nonce, ciphertext
 // and tag, the plaintext a marshalled payload. A payload of a job also carries its
 // tag (see owner) in encryption-job, which is authenticated with it: the converters
-// open it for no other job. Payloads without that field are those of earlier
-// versions and of Temporal's CLI, and open for any job.
+// decrypt it for no other job. Payloads without that field are those of earlier
+// versions and of Temporal's CLI, and are decrypted for any job.
 //
 // With a key, the converters refuse payloads that are not encrypted, except the
 // input of a workflow: people start jobs with Temporal's CLI. A Codec by itself,
-// for the codec server, knows no job and passes them.
+// for the codec server, has no job and passes them.
 //
 // Limits:
 //   - Within one job an attacker with write access to the server's database cannot

@@ -53,8 +53,9 @@ type WorkflowInput interface{ WorkflowInput() }
 
 // UpdateInput is implemented by pointers to the inputs of updates. Unreadable is called
 // with the error of an input that a workflow can't use. The validator must reject it,
-// before it is in the history. The handler must panic with err: a replay, which
-// validates nothing, has met an update that was accepted with other settings.
+// before it is in the history. The handler must panic with err: an unreadable
+// input reaches it only in a replay, which skips the validator, of an update that was
+// accepted with other settings.
 type UpdateInput interface{ Unreadable(err error) }
 
 // data converts the payloads of one job.
@@ -125,7 +126,7 @@ func (c jobCodec) Decode(payloads []*commonpb.Payload) ([]*commonpb.Payload, err
 }
 
 // decoded panics with the codec's error in a workflow: the SDK recovers it and
-// fails the workflow task with it. An update decides by itself (UpdateInput).
+// fails the workflow task with it. The validator of an update decides (UpdateInput).
 func (d data) decoded(err error, values ...any) error {
 	_, unusable := errors.AsType[*converter.WorkflowTaskFailureError](err)
 	if !unusable || !d.inWorkflow {

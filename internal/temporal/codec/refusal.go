@@ -21,6 +21,9 @@ const (
 	Unopened Reason = "unopened"
 )
 
+// Reasons are all reasons of a refusal.
+func Reasons() []Reason { return []Reason{Plaintext, OtherJob, Unopened} }
+
 // Refusal is a refused payload: an attack on the server's database, or a process
 // with other settings.
 type Refusal struct {

@@ -285,8 +285,7 @@ func TestEveryPayloadIsBound(t *testing.T) {
 	assert.NotContains(t, w.log.String(), "payload refused")
 }
 
-// Payloads that somebody slips in, unencrypted or from another job, reach no
-// workflow: an update is rejected, a signal stops the job until a worker accepts it.
+// Injected payloads, unencrypted or moved from another job, reach no workflow: an update is rejected, a signal stops the job until a worker accepts it.
 func TestSlippedPayloadsAreRefused(t *testing.T) {
 	keys := env{"CODEC_KEYS": "main:" + codecKey}
 	w := boundTo(t, keys)
@@ -330,7 +329,7 @@ func TestSlippedPayloadsAreRefused(t *testing.T) {
 		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, described.RawResponse.GetWorkflowExecutionInfo().GetStatus())
 	}
 	stop()
-	// With CODEC_ACCEPT_PLAINTEXT the first one goes on, the second one never does.
+	// With CODEC_ACCEPT_PLAINTEXT the first job continues, the second one does not.
 	defer w.work(env{"CODEC_KEYS": "main:" + codecKey, "CODEC_ACCEPT_PLAINTEXT": "true"})()
 	var texts []string
 	require.NoError(t, w.client.GetWorkflow(ctx, "luma-plain", "").Get(ctx, &texts))
