@@ -65,7 +65,7 @@ note     no worker
 				WorkflowID: "shot-7", State: starter.StateCompleted, TaskID: taskID, Credits: new(61.5),
 				StartedAt: noon.Add(-time.Hour), ClosedAt: noon.Add(-50 * time.Minute),
 				Status: &workflows.Status{Stage: workflows.StageDone, Detail: "stored", SubmitAttempts: 1},
-				Result: &workflows.ModifyVideoResult{Model: "wan/2-7-videoedit", Credits: new(61.5), Videos: done.Videos},
+				Result: &workflows.ModifyVideoResult{Model: "wan/2-7-videoedit", Videos: done.Videos},
 			},
 			`job      shot-7
 state    completed after 10m0s, 50m ago
