@@ -50,8 +50,6 @@ const (
 	FailureCanceled   = "Canceled"
 	FailureTerminated = "Terminated"
 	FailureTimedOut   = "TimedOut"
-	// failureOther is the type of a failure without one.
-	failureOther = "Failed"
 )
 
 var endTypes = map[State]string{
