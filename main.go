@@ -16,6 +16,7 @@ import (
 	"lumaflow/internal/cli/doctor"
 	"lumaflow/internal/cli/gallery"
 	"lumaflow/internal/cli/jobs"
+	"lumaflow/internal/cli/models"
 	"lumaflow/internal/cli/replay"
 	"lumaflow/internal/cli/simulate"
 	"lumaflow/internal/command"
@@ -50,6 +51,7 @@ type commands struct {
 	Batch       jobs.BatchCommand   `cmd:"" help:"Run many jobs."`
 	Rescue      jobs.RescueCommand  `cmd:"" help:"Collect tasks that any other tool submitted, free of charge."`
 	Resolve     jobs.ResolveCommand `cmd:"" help:"Resolve a submission with an unknown outcome."`
+	Models      models.Command      `cmd:"" help:"List the models that modify a video, with their limits."`
 	Doctor      doctor.Command      `cmd:"" help:"Check the setup from end to end and name the next step."`
 	Audit       audit.Command       `cmd:"" help:"Verify stored videos against their receipts, offline."`
 	Gallery     gallery.Command     `cmd:"" help:"Show the stored videos in a browser, each beside its source."`

@@ -20,8 +20,13 @@ import (
 // Provider is the part of kie.ai's API that the activities call. *kie.Client
 // implements it.
 type Provider interface {
+	// Check completes a request, and rejects one that kie.ai would refuse or ignore a part
+	// of, for free.
+	Check(ctx context.Context, request kie.SubmitRequest, unchecked bool) (kie.SubmitRequest, error)
 	Submit(ctx context.Context, request kie.SubmitRequest) (taskID string, err error)
-	Record(ctx context.Context, taskID string) (kie.Record, error)
+	Record(ctx context.Context, model, taskID string) (kie.Record, error)
+	// FindRecord looks the task up in all families.
+	FindRecord(ctx context.Context, taskID string) (kie.Record, error)
 	DownloadURL(ctx context.Context, url string) (string, error)
 }
 
@@ -80,6 +85,9 @@ type Options struct {
 	// PollAfter is the delay of the first poll of a job that expects a callback,
 	// PollInterval the pause between polls.
 	PollAfter, PollInterval time.Duration
+	// PollByModel delays the first poll of a model other than Luma Modify by the time
+	// that it usually takes, instead of PollAfter.
+	PollByModel bool
 	// KeepSource stores a copy of each source video beside its results.
 	KeepSource bool
 	// SearchAttributes reports whether the namespace has lumaflow's search
@@ -128,6 +136,8 @@ type Settings struct {
 	Facts bool `json:"facts,omitempty"`
 	// GalleryURL is the address of the gallery, empty if there is none.
 	GalleryURL string `json:"galleryUrl,omitempty"`
+	// Usual is the time that a task of the model takes; zero for Luma Modify.
+	Usual time.Duration `json:"usual,omitempty"`
 	// KeepSource means that the job stores a copy of its source. Only jobs with Facts
 	// do.
 	KeepSource bool `json:"keepSource,omitempty"`
@@ -136,13 +146,21 @@ type Settings struct {
 // settings returns the settings of this worker. facts means that the workflow code
 // that scheduled the activity keeps its payments as facts: that of lumaflow v0.1, which
 // may run beside this release, does not.
-func (a *Activities) settings(ctx context.Context, facts bool) Settings {
+func (a *Activities) settings(ctx context.Context, model string, facts bool) Settings {
 	settings := Settings{
 		Callbacks: a.options.Callbacks != nil, PollAfter: a.options.PollInterval, Facts: facts, KeepSource: facts && a.options.KeepSource,
 		GalleryURL: a.options.GalleryURL,
 	}
 	if settings.Callbacks {
 		settings.PollAfter = a.options.PollAfter
+		if a.options.PollByModel && model != "" {
+			row, _ := kie.ModelOf(model)
+			settings.PollAfter = row.FirstPoll()
+		}
+	}
+	if model != "" {
+		row, _ := kie.ModelOf(model)
+		settings.Usual = row.Usual
 	}
 	if a.options.SearchAttributes != nil {
 		settings.SearchAttributes = a.options.SearchAttributes(ctx)

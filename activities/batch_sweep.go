@@ -52,6 +52,7 @@ func (b *Batches) ending(ctx context.Context, info *workflowpb.WorkflowExecution
 		return end, err
 	}
 	end.TaskID, end.Files, end.Charges = ending.Facts.TaskID, ending.Files, ending.Charges()
+	end.Model, end.Credits = ending.Model, ending.Credits
 	end.Failure, end.Reason = ending.Failure, oneline.Truncate(ending.Reason, maxEndReason)
 	if strings.HasPrefix(ending.Facts.Next, "lumaflow ") {
 		end.Next = ending.Facts.Next

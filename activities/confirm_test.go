@@ -29,7 +29,7 @@ func TestConfirm(t *testing.T) {
 			f := newFixture(t)
 			f.setRecord(test.record, test.err)
 			acts := f.register(t)
-			value, err := f.ExecuteLocalActivity(acts.Confirm, taskID)
+			value, err := f.ExecuteLocalActivity(acts.Confirm, activities.ConfirmInput{TaskID: taskID})
 			require.NoError(t, err)
 			var finished activities.Finished
 			require.NoError(t, value.Get(&finished))

@@ -27,6 +27,8 @@ const (
 // DownloadInput is one video of a finished task.
 type DownloadInput struct {
 	TaskID string `json:"taskId"`
+	// Model is empty for Luma Modify.
+	Model string `json:"model,omitempty"`
 	// Name prefixes the stored file.
 	Name string `json:"name,omitempty"`
 	// Number is the position of the video among the task's results, from 1.
@@ -145,7 +147,7 @@ func (d *download) findStored(ctx context.Context) (*store.ReceiptFile, error) {
 }
 
 func (d *download) earlierReceipt(ctx context.Context) store.Receipt {
-	return earlierReceipt(ctx, d.options.Store, d.input.Name, d.input.TaskID)
+	return earlierReceipt(ctx, d.options.Store, d.input.Model, d.input.Name, d.input.TaskID)
 }
 
 // matching returns a listed file with its location, or nil if the store does not have
@@ -176,7 +178,7 @@ func (d *download) report(ctx context.Context, done, total int64) {
 }
 
 func (d *download) publish(ctx context.Context, file *fetch.File) (Downloaded, error) {
-	stored, err := d.put(ctx, store.VideoName(d.input.Name, d.input.TaskID, d.input.Number, file.Video.Extension), file)
+	stored, err := d.put(ctx, names(d.input.Model).VideoName(d.input.Name, d.input.TaskID, d.input.Number, file.Video.Extension), file)
 	if err != nil {
 		countDownload(ctx, metrics.DownloadStorage)
 		return Downloaded{}, d.retry(StorageUnavailable, "", err, storageRetryDelay)

@@ -40,7 +40,7 @@ func (a *Activities) EarlierRuns(ctx context.Context) (Earlier, error) {
 		return a.options.Runs.Earlier(reading, info.WorkflowExecution.ID, info.WorkflowExecution.RunID, read.latest, read.keep)
 	})
 	if err == nil {
-		return Earlier{Earlier: found, Settings: a.settings(ctx, true)}, nil
+		return Earlier{Earlier: found, Settings: a.settings(ctx, "", true)}, nil
 	}
 	read.record(ctx)
 	pause := time.Duration(0)

@@ -29,6 +29,8 @@ const taskID = "0123456789abcdef0123456789abcdef"
 
 // provider is a scripted kie.ai.
 type provider struct {
+	// find replaces record for a look-up in all families.
+	find        func() (kie.Record, error)
 	submit      func(context.Context, kie.SubmitRequest) (string, error)
 	record      func() (kie.Record, error)
 	downloadURL func(string) (string, error)
@@ -37,7 +39,19 @@ type provider struct {
 func (p *provider) Submit(ctx context.Context, request kie.SubmitRequest) (string, error) {
 	return p.submit(ctx, request)
 }
-func (p *provider) Record(context.Context, string) (kie.Record, error) { return p.record() }
+func (p *provider) Record(context.Context, string, string) (kie.Record, error) { return p.record() }
+
+func (p *provider) Check(_ context.Context, request kie.SubmitRequest, _ bool) (kie.SubmitRequest, error) {
+	model, _ := kie.ModelOf(request.Model)
+	return request, model.CheckOptions(request.Prompt, request.Options)
+}
+
+func (p *provider) FindRecord(context.Context, string) (kie.Record, error) {
+	if p.find != nil {
+		return p.find()
+	}
+	return p.record()
+}
 func (p *provider) DownloadURL(_ context.Context, url string) (string, error) {
 	return p.downloadURL(url)
 }

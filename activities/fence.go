@@ -170,12 +170,10 @@ func (t *attempt) send(ctx context.Context) (string, error) {
 	// already be charged: only its own time limit ends it.
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), SubmissionTimeout)
 	defer cancel()
-	request := kie.SubmitRequest{
-		Prompt: t.input.Prompt, VideoURL: t.input.VideoURL, Watermark: t.input.Watermark,
-		Permit: func() error { return t.permit(ctx) },
-	}
+	request := t.request
+	request.Permit = func() error { return t.permit(ctx) }
 	if t.options.Callbacks != nil {
-		request.CallbackURL = t.options.Callbacks.URL(t.info.Namespace, t.info.WorkflowExecution.ID)
+		request.CallbackURL = t.options.Callbacks.BrandURL(kie.Brand(t.input.Model), t.info.Namespace, t.info.WorkflowExecution.ID)
 	}
 	refresh := func() {
 		err := t.recordBounded(ctx)

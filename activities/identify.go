@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -30,6 +31,9 @@ const (
 // IdentifyInput names a task that a job may adopt.
 type IdentifyInput struct {
 	TaskID string `json:"taskId"`
+	// Model is empty for Luma Modify. Without Own an empty one is looked up in all
+	// families.
+	Model string `json:"model,omitempty"`
 	// Own requires that the task was submitted with this job's callback URL.
 	Own bool `json:"own,omitempty"`
 	// NotAnothers rejects a task that another job of this namespace submitted: that
@@ -50,7 +54,9 @@ type IdentifyInput struct {
 
 // Identified is a task that exists.
 type Identified struct {
-	TaskID    string    `json:"taskId"`
+	TaskID string `json:"taskId"`
+	// Model is empty for Luma Modify.
+	Model     string    `json:"model,omitempty"`
 	Prompt    string    `json:"prompt,omitempty"`
 	VideoURL  string    `json:"videoUrl,omitempty"`
 	CreatedAt time.Time `json:"createdAt"`
@@ -65,7 +71,12 @@ type Identified struct {
 // UnprovenTask; all other errors are retryable.
 func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identified, error) {
 	info := activity.GetInfo(ctx)
-	record, err := a.options.Provider.Record(ctx, input.TaskID)
+	record, err := a.lookUp(ctx, input)
+	if kie.ClassOf(err) == kie.NotFound && input.Model != "" && !input.Own {
+		if other, found := a.options.Provider.FindRecord(ctx, input.TaskID); found == nil {
+			return Identified{}, permanent(UnknownTask, "task "+input.TaskID+" is not of model "+input.Model+" but of "+cmp.Or(other.Model, kie.DefaultModel)+": leave the model out", nil)
+		}
+	}
 	noRecord := "kie.ai has no record of task " + input.TaskID
 	grace, age := identifyGrace, a.options.Now().Sub(info.ScheduledTime)
 	if input.Ended {
@@ -101,11 +112,19 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 	}
 	return Identified{
 		TaskID:    input.TaskID,
+		Model:     cmp.Or(record.Model, input.Model),
 		Prompt:    record.Prompt,
 		VideoURL:  record.VideoURL,
 		CreatedAt: record.CreatedAt,
-		Settings:  a.settings(ctx, input.Facts),
+		Settings:  a.settings(ctx, record.Model, input.Facts),
 	}, nil
+}
+
+func (a *Activities) lookUp(ctx context.Context, input IdentifyInput) (kie.Record, error) {
+	if input.Model == "" && !input.Own {
+		return a.options.Provider.FindRecord(ctx, input.TaskID)
+	}
+	return a.options.Provider.Record(ctx, input.Model, input.TaskID)
 }
 
 // proveByContent decides about a record without a callback URL. It returns nil if

@@ -11,6 +11,10 @@ type JobEnd struct {
 	Outcome string `json:"outcome"`
 	// TaskID is the job's task; empty if it has none, or one with an unknown id.
 	TaskID string `json:"taskId,omitempty"`
+	// Model is that of the task, Credits its cost as kie.ai's record has it; empty and
+	// nil for Luma Modify, whose record has neither, and for a job without a video.
+	Model   string   `json:"model,omitempty"`
+	Credits *float64 `json:"credits,omitempty"`
 	// Files are the locations of the stored videos.
 	Files []string `json:"files,omitempty"`
 	// Failure is the type of the application error of a failed job, Reason its text

@@ -58,7 +58,7 @@ func (d *download) remintedLink(ctx context.Context) (string, error) {
 }
 
 func (d *download) recordLink(ctx context.Context) (string, error) {
-	record, err := d.options.Provider.Record(ctx, d.input.TaskID)
+	record, err := d.options.Provider.Record(ctx, d.input.Model, d.input.TaskID)
 	if err != nil {
 		return "", err
 	}

@@ -33,6 +33,8 @@ var errNoLinks = errors.New("kie.ai reports success without a video")
 // PollInput is a task whose end is awaited.
 type PollInput struct {
 	TaskID string `json:"taskId"`
+	// Model is empty for Luma Modify.
+	Model string `json:"model,omitempty"`
 	// Until is the job's deadline, and the time of the last poll.
 	Until time.Time `json:"until"`
 	// WokenByCallback means that a callback started this poll.
@@ -49,6 +51,8 @@ type Finished struct {
 	CompletedAt time.Time `json:"completedAt"`
 	// Polls counts the record-info requests.
 	Polls int `json:"polls"`
+	// Credits is the cost of the task; nil if the record has none.
+	Credits *float64 `json:"credits,omitempty"`
 }
 
 // pollMemory is the heartbeat of a poll, which the next attempt reads.
@@ -70,7 +74,7 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 		_ = activity.GetHeartbeatDetails(ctx, &poll.memory)
 	}
 
-	record, err := a.options.Provider.Record(ctx, input.TaskID)
+	record, err := a.options.Provider.Record(ctx, input.Model, input.TaskID)
 	if err != nil {
 		if poll.mayTrustCallback() {
 			poll.countEnd(ctx, metrics.PollUnavailable)
@@ -89,6 +93,7 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 			CreatedAt:   record.CreatedAt,
 			CompletedAt: record.CompletedAt,
 			Polls:       poll.attempt,
+			Credits:     record.Credits,
 		}, nil
 	case record.State == kie.Failed:
 		poll.countEnd(ctx, metrics.PollFailed)
@@ -107,11 +112,18 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 		return Finished{}, permanent(ResultOverdue, missingLinks(input.TaskID, record).Error(), nil, poll.attempt)
 	}
 	activity.RecordHeartbeat(ctx, poll.memory)
-	message := fmt.Sprintf("kie.ai reports %s (flag %d)", record.State, record.Flag)
+	message := fmt.Sprintf("kie.ai reports %s%s", record.State, flagText(record))
 	if len(record.UnusableLinks) > 0 {
 		message = missingLinks(input.TaskID, record).Error()
 	}
 	return Finished{}, poll.retry(Pending, message, 0)
+}
+
+func flagText(record kie.Record) string {
+	if record.Model != "" && record.Flag < 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (flag %d)", record.Flag)
 }
 
 // missingLinks is the error of a record of success without a link that can be fetched.

@@ -41,6 +41,8 @@ var sourceFailures = map[fetch.Kind]struct {
 // SourceInput is the source video of a task.
 type SourceInput struct {
 	TaskID string `json:"taskId"`
+	// Model is empty for Luma Modify.
+	Model string `json:"model,omitempty"`
 	// Name prefixes the stored file.
 	Name string `json:"name,omitempty"`
 	// URL is the link that the task was submitted with.
@@ -68,7 +70,7 @@ func MissingSource(reason string) KeptSource {
 // retryable.
 func (a *Activities) KeepSource(ctx context.Context, input SourceInput) (KeptSource, error) {
 	s := &sourceCopy{
-		download: download{options: a.options, input: DownloadInput{TaskID: input.TaskID, Name: input.Name}, progress: DownloadProgress{Total: -1}},
+		download: download{options: a.options, input: DownloadInput{TaskID: input.TaskID, Model: input.Model, Name: input.Name}, progress: DownloadProgress{Total: -1}},
 		url:      input.URL,
 		sha256:   input.SHA256,
 	}
@@ -118,7 +120,7 @@ func (s *sourceCopy) run(ctx context.Context) (kept KeptSource, outcome string, 
 	if err != nil {
 		return s.failed(ctx, fetch.KindOf(err), err)
 	}
-	stored, err := s.put(ctx, store.SourceName(s.input.Name, s.input.TaskID, file.Video.Extension), file)
+	stored, err := s.put(ctx, names(s.input.Model).SourceName(s.input.Name, s.input.TaskID, file.Video.Extension), file)
 	if err != nil {
 		return s.failed(ctx, fetch.Disk, err)
 	}
@@ -149,7 +151,7 @@ func (s *sourceCopy) findUnlistedSource(ctx context.Context) *store.ReceiptFile 
 		return nil
 	}
 	for _, extension := range []string{".mp4", ".mov", ".avi"} {
-		name := store.SourceName(s.input.Name, s.input.TaskID, extension)
+		name := names(s.input.Model).SourceName(s.input.Name, s.input.TaskID, extension)
 		found, err := withHeartbeat(ctx, s.progress, func(ctx context.Context) (*store.ReceiptFile, error) {
 			return inspectStored(ctx, s.options.Store, name)
 		})

@@ -24,6 +24,12 @@ type SubmitInput struct {
 	Prompt    string `json:"prompt"`
 	VideoURL  string `json:"videoUrl"`
 	Watermark string `json:"watermark,omitempty"`
+	// Model is empty for Luma Modify.
+	Model string `json:"model,omitempty"`
+	// Options are the model's own fields.
+	Options map[string]any `json:"options,omitempty"`
+	// Unchecked permits options that nothing checks.
+	Unchecked bool `json:"unchecked,omitempty"`
 	// Until is the time limit for a provider that is unreachable or holds the job.
 	Until time.Time `json:"until"`
 	// Expires means that Until is the expiry of the uploaded video and not the
@@ -95,6 +101,9 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 			return Submitted{}, attempt.hold(hold, nil)
 		}
 	}
+	if err := attempt.check(ctx); err != nil {
+		return Submitted{}, err
+	}
 	if err := attempt.fence(ctx); err != nil {
 		return Submitted{}, err
 	}
@@ -120,6 +129,22 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 	default:
 		return Submitted{}, attempt.unknown(err)
 	}
+}
+
+// check completes the request and rejects one that kie.ai would refuse or bill without
+// heeding it.
+func (t *attempt) check(ctx context.Context) (err error) {
+	t.request, err = t.options.Provider.Check(ctx, kie.SubmitRequest{
+		Model: t.input.Model, Options: t.input.Options,
+		Prompt: t.input.Prompt, VideoURL: t.input.VideoURL, Watermark: t.input.Watermark,
+	}, t.input.Unchecked)
+	if kie.ClassOf(err) == kie.Temporary {
+		return t.notSent(err)
+	}
+	if err != nil {
+		return permanent(InvalidRequest, "nothing was submitted or charged: "+err.Error(), nil, t.evidence)
+	}
+	return nil
 }
 
 // admit reports whether a job of a batch may submit now; see probe.
@@ -153,7 +178,9 @@ type attempt struct {
 	input    SubmitInput
 	info     activity.Info
 	evidence Evidence
-	fresh    freshness
+	// request is what check has completed.
+	request kie.SubmitRequest
+	fresh   freshness
 }
 
 // newAttempt continues the evidence of the attempt before. If that can't be
@@ -166,6 +193,6 @@ func (a *Activities) newAttempt(ctx context.Context, input SubmitInput) (*attemp
 			return nil, fmt.Errorf("nothing is sent, because the evidence of an earlier attempt can't be read: %w", err)
 		}
 	}
-	t.evidence.Settings = a.settings(ctx, input.Run != "")
+	t.evidence.Settings = a.settings(ctx, input.Model, input.Run != "")
 	return t, nil
 }

@@ -2,12 +2,15 @@ package starter
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 
+	"lumaflow/internal/kie"
 	"lumaflow/internal/manifest"
 	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows/batches"
@@ -17,6 +20,8 @@ import (
 type BatchFile struct {
 	// Summary has the hash and the numbers of lines.
 	manifest.Summary
+	// Models are those that the jobs name, the first of each, at most 20.
+	Models []string
 	// items are the lines, as an input takes them; nil if they are too many for one.
 	items []json.RawMessage
 	// orders are the jobs without their inputs.
@@ -39,12 +44,28 @@ func ReadBatch(from io.Reader, csv bool) (BatchFile, error) {
 		} else {
 			file.items = nil
 		}
+		if model := modelOf(order); len(file.Models) < maxModels && !slices.Contains(file.Models, model) {
+			file.Models = append(file.Models, model)
+		}
 		order.Input, order.Object = nil, nil
 		file.orders = append(file.orders, order)
 		return true
 	})
 	file.Summary = summary
 	return file, err
+}
+
+// maxModels bounds the models of a file that are listed.
+const maxModels = 20
+
+// modelOf is the model that a job pays for; the default if it names none.
+func modelOf(order manifest.Order) string {
+	var job struct {
+		Model string `json:"model"`
+	}
+	// The line was parsed before.
+	_ = json.Unmarshal(order.Input, &job)
+	return cmp.Or(job.Model, kie.DefaultModel)
 }
 
 // Jobs is the number of different jobs.

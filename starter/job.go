@@ -1,6 +1,11 @@
 package starter
 
 import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"lumaflow/internal/kie"
 	"lumaflow/internal/paid/runs"
 	"lumaflow/workflows"
 )
@@ -30,5 +35,23 @@ func JobID(input workflows.ModifyVideoInput, key string) string {
 		// No valid address begins like that.
 		video = "sha256:" + input.VideoSHA256
 	}
-	return runs.JobID("submit", input.Prompt, video, input.Watermark, key)
+	if kie.Brand(input.Model) == "luma" {
+		return runs.JobID("submit", input.Prompt, video, input.Watermark, key)
+	}
+	// Checked before; the keys of a map are sorted.
+	options, _ := json.Marshal(input.Options)
+	return "kie-" + strings.TrimPrefix(runs.JobID("submit", input.Model, input.Prompt, video, string(options), input.Watermark, key), "luma-")
+}
+
+// CheckModel checks the options of a request for a model that lumaflow has a table of,
+// without a request to kie.ai; the worker checks all others.
+func CheckModel(input workflows.ModifyVideoInput) error {
+	model, known := kie.ModelOf(input.Model)
+	if !known || input.TaskID != "" {
+		return nil
+	}
+	if input.Model != "" && input.Watermark != "" && model.Family == "Market" {
+		return errors.New("model " + model.Name + " takes no watermark identifier: see its options")
+	}
+	return model.CheckOptions(input.Prompt, input.Options)
 }

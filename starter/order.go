@@ -60,6 +60,9 @@ func ParseOrder(line []byte) (Order, error) {
 		return order, err
 	}
 	order.Input, err = workflows.ParseInput(rest)
+	if err == nil {
+		err = CheckModel(order.Input)
+	}
 	if err == nil && order.Input.Batch != "" {
 		err = fields.Errorf("batch", "is set by the batch: leave it out")
 	}

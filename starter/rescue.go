@@ -25,6 +25,8 @@ type Outcome struct {
 type RescueOptions struct {
 	// AtOnce is the greatest number of open jobs, at least 1.
 	AtOnce int
+	// Model is the model of the tasks; empty looks them up in all families.
+	Model string
 	// Show is called with the counts, from one goroutine.
 	Show func(Tally)
 }

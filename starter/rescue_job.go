@@ -20,7 +20,7 @@ const queryPause = 30 * time.Second
 // startOne starts one job. The error is one that concerns all jobs.
 func (r *rescueRun) startOne(ctx context.Context, job int) error {
 	outcome := &r.outcomes[job]
-	started, err := r.starter.submit(ctx, startRequest{id: outcome.WorkflowID, input: workflows.ModifyVideoInput{TaskID: outcome.TaskID}})
+	started, err := r.starter.submit(ctx, startRequest{id: outcome.WorkflowID, input: workflows.ModifyVideoInput{TaskID: outcome.TaskID, Model: r.options.Model}})
 	switch {
 	case err == nil:
 		outcome.RunID, outcome.StartedAt, outcome.Existing = started.RunID, started.StartedAt, started.Existing

@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (s *Starter) submit(ctx context.Context, sub startRequest) (Job, error) {
 			return existing, err
 		}
 	}
-	if err := sub.input.Validate(); err != nil {
+	if err := cmp.Or(sub.input.Validate(), CheckModel(sub.input)); err != nil {
 		return Job{}, err
 	}
 	var job Job
@@ -65,7 +66,7 @@ func (s *Starter) submit(ctx context.Context, sub startRequest) (Job, error) {
 // findOrUpload uploads the video of a job that is to be started and sets its
 // address.
 func (s *Starter) findOrUpload(ctx context.Context, sub *startRequest) (existing Job, err error) {
-	if err := sub.input.ValidateBeforeUpload(); err != nil {
+	if err := cmp.Or(sub.input.ValidateBeforeUpload(), CheckModel(sub.input)); err != nil {
 		return Job{}, err
 	}
 	existing, _, err = s.find(ctx, *sub)

@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"lumaflow/internal/callback"
 	"lumaflow/internal/kie"
 	"lumaflow/workflows/signals"
 )
@@ -63,7 +64,8 @@ func payload(d delivery, decoded kie.Callback) signals.CallbackPayload {
 		Code:   decoded.Code,
 		Msg:    truncate(d.withoutToken(decoded.Message), maxMessageBytes),
 	}
-	if decoded.Code != http.StatusOK {
+	// The record alone has the results of other families than Luma.
+	if decoded.Code != http.StatusOK || d.brand != callback.LumaBrand {
 		return cb
 	}
 	for _, link := range decoded.ResultURLs {

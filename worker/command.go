@@ -182,13 +182,15 @@ func (c *Command) activityOptions(ctx context.Context, logger *slog.Logger) (act
 	if err := checkKey(ctx, provider, logger); err != nil {
 		return none, err
 	}
+	pollAfter, byModel := c.FirstPoll()
 	return activities.Options{
 		Provider:     provider,
 		Fetcher:      fetcher,
 		Store:        videos,
 		Callbacks:    minter,
 		Secrets:      secrets,
-		PollAfter:    c.PollAfter,
+		PollAfter:    pollAfter,
+		PollByModel:  byModel,
 		PollInterval: c.PollInterval,
 		GalleryURL:   c.GalleryURL,
 		KeepSource:   c.KeepSource,

@@ -22,23 +22,23 @@ import (
 // dependencies of a worker from them, for the worker and for the doctor. Their
 // errors name the variable, and are usage errors if the setting itself is wrong.
 type Settings struct {
-	KieAPIKey         string        `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account (https://kie.ai/api-key). Required."`
-	KieBaseURL        string        `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Base URL of kie.ai's API (${default})."`
-	CallbackBaseURL   string        `env:"CALLBACK_BASE_URL" placeholder:"URL" help:"Public address of the webhook. Empty: no callbacks, polling only."`
-	CallbackSecret    string        `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Signs the callback address of each job; the webhook needs the same. At least 32 bytes; several, comma-separated: the first signs, all verify."`
-	OutputURL         string        `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Destination of finished videos: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
-	WorkDir           string        `env:"WORK_DIR" placeholder:"DIR" help:"Folder of partial downloads. Default: a folder in the user cache."`
-	ManifestDirs      []string      `env:"MANIFEST_DIRS" placeholder:"DIR" help:"Folders whose files batches may name as their manifest, beside those of OUTPUT_URL: absolute paths, comma-separated."`
-	TaskQueue         string        `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue; submissions use the same name with -submit."`
-	SubmitsPerSecond  float64       `env:"SUBMITS_PER_SECOND" default:"2" help:"Submissions per second of all workers together (kie.ai accepts 20 in 10 s)."`
-	PollAfter         time.Duration `env:"POLL_AFTER" default:"10m" help:"Time to wait for a callback before the first poll."`
-	PollInterval      time.Duration `env:"POLL_INTERVAL" default:"30s" help:"Pause between polls."`
-	DeploymentName    string        `env:"TEMPORAL_DEPLOYMENT_NAME" placeholder:"NAME" help:"Temporal worker deployment that this worker belongs to; jobs then stay with the version they began on. Empty: no versions."`
-	BuildID           string        `name:"build-id" env:"TEMPORAL_WORKER_BUILD_ID" placeholder:"ID" help:"Version of the code within the deployment. Default: the revision this build was made from."`
-	GalleryURL        string        `name:"gallery-url" env:"GALLERY_URL" placeholder:"URL" help:"Address of the gallery in the browser: each job that is done links to it in the Temporal UI. Empty: no links."`
-	FetchAllowPrivate bool          `env:"FETCH_ALLOW_PRIVATE" help:"Allow links of results and sources with http and to private addresses (development)."`
-	FetchAllowHosts   []string      `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results and sources from these hosts and their subdomains only. Default: any public host."`
-	KeepSource        bool          `env:"KEEP_SOURCE" help:"Keep a copy of each source video beside its result."`
+	KieAPIKey         string         `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account (https://kie.ai/api-key). Required."`
+	KieBaseURL        string         `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Base URL of kie.ai's API (${default})."`
+	CallbackBaseURL   string         `env:"CALLBACK_BASE_URL" placeholder:"URL" help:"Public address of the webhook. Empty: no callbacks, polling only."`
+	CallbackSecret    string         `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Signs the callback address of each job; the webhook needs the same. At least 32 bytes; several, comma-separated: the first signs, all verify."`
+	OutputURL         string         `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Destination of finished videos: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
+	WorkDir           string         `env:"WORK_DIR" placeholder:"DIR" help:"Folder of partial downloads. Default: a folder in the user cache."`
+	ManifestDirs      []string       `env:"MANIFEST_DIRS" placeholder:"DIR" help:"Folders whose files batches may name as their manifest, beside those of OUTPUT_URL: absolute paths, comma-separated."`
+	TaskQueue         string         `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue; submissions use the same name with -submit."`
+	SubmitsPerSecond  float64        `env:"SUBMITS_PER_SECOND" default:"2" help:"Submissions per second of all workers together (kie.ai accepts 20 in 10 s)."`
+	PollAfter         *time.Duration `env:"POLL_AFTER" placeholder:"DURATION" help:"Time to wait for a callback before the first poll. Default: 10m for Luma Modify, one and a half times the usual time of any other model."`
+	PollInterval      time.Duration  `env:"POLL_INTERVAL" default:"30s" help:"Pause between polls."`
+	DeploymentName    string         `env:"TEMPORAL_DEPLOYMENT_NAME" placeholder:"NAME" help:"Temporal worker deployment that this worker belongs to; jobs then stay with the version they began on. Empty: no versions."`
+	BuildID           string         `name:"build-id" env:"TEMPORAL_WORKER_BUILD_ID" placeholder:"ID" help:"Version of the code within the deployment. Default: the revision this build was made from."`
+	GalleryURL        string         `name:"gallery-url" env:"GALLERY_URL" placeholder:"URL" help:"Address of the gallery in the browser: each job that is done links to it in the Temporal UI. Empty: no links."`
+	FetchAllowPrivate bool           `env:"FETCH_ALLOW_PRIVATE" help:"Allow links of results and sources with http and to private addresses (development)."`
+	FetchAllowHosts   []string       `env:"FETCH_ALLOW_HOSTS" placeholder:"HOST" help:"Fetch results and sources from these hosts and their subdomains only. Default: any public host."`
+	KeepSource        bool           `env:"KEEP_SOURCE" help:"Keep a copy of each source video beside its result."`
 }
 
 // Pace rejects a task queue, a submission rate or poll intervals out of range.
@@ -50,10 +50,22 @@ func (s *Settings) Pace() error {
 		return command.Usagef("SUBMITS_PER_SECOND is %g: give a number above 0, at most 1000", s.SubmitsPerSecond)
 	case s.PollInterval < time.Second/10:
 		return command.Usagef("POLL_INTERVAL is %s: give at least 100ms", s.PollInterval)
-	case s.PollAfter < 0:
-		return command.Usagef("POLL_AFTER is %s: give a duration that is not negative", s.PollAfter)
+	case s.PollAfter != nil && *s.PollAfter < 0:
+		return command.Usagef("POLL_AFTER is %s: give a duration that is not negative", *s.PollAfter)
 	}
 	return nil
+}
+
+// defaultPollAfter is the delay of the first poll of a task of Luma Modify.
+const defaultPollAfter = 10 * time.Minute
+
+// FirstPoll is the delay of the first poll of a task whose callback is expected. byModel
+// means that it is that of Luma Modify alone.
+func (s *Settings) FirstPoll() (delay time.Duration, byModel bool) {
+	if s.PollAfter == nil {
+		return defaultPollAfter, true
+	}
+	return *s.PollAfter, false
 }
 
 // Manifests are the folders whose manifests batches may name: MANIFEST_DIRS, and the

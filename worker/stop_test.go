@@ -62,7 +62,7 @@ func TestNothingIsLeftAfterAStop(t *testing.T) {
 			WorkDir:           filepath.Join(folder, "work"),
 			TaskQueue:         workflows.DefaultTaskQueue,
 			SubmitsPerSecond:  10,
-			PollAfter:         20 * time.Second,
+			PollAfter:         new(20 * time.Second),
 			PollInterval:      time.Second,
 			FetchAllowPrivate: true,
 		},

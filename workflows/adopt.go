@@ -13,7 +13,7 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 	j.enter(ctx, StageWaiting, "reading kie.ai's record of task "+taskID)
 	var identified activities.Identified
 	err := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, j.terms.deadline), a.Identify,
-		activities.IdentifyInput{TaskID: taskID, Facts: true}).Get(ctx, &identified)
+		activities.IdentifyInput{TaskID: taskID, Model: j.input.Model, Facts: true}).Get(ctx, &identified)
 	switch {
 	case err == nil:
 		// The receipt names the source that kie.ai has on record.
@@ -37,7 +37,7 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 // adoptIdentified makes a task that kie.ai has a record of the job's own.
 func (j *job) adoptIdentified(ctx workflow.Context, identified activities.Identified) *paidTask {
 	j.applySettings(identified.Settings)
-	j.status.TaskID = identified.TaskID
+	j.status.TaskID, j.input.Model = identified.TaskID, identified.Model
 	j.until = workflow.Now(ctx).Add(j.terms.deadline)
 	return &paidTask{id: identified.TaskID, submittedAt: identified.CreatedAt, adopted: true}
 }

@@ -20,6 +20,7 @@ func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion
 		summary := fmt.Sprintf("download video %d of %d of task %s", i+1, count, task.id)
 		downloads[i] = workflow.ExecuteActivity(downloadPolicy(ctx, summary, j.until), a.Download, activities.DownloadInput{
 			TaskID:  task.id,
+			Model:   j.model(),
 			Name:    j.input.Name,
 			Number:  i + 1,
 			URL:     url,
@@ -47,6 +48,8 @@ func (j *job) collect(ctx workflow.Context, task *paidTask, completed completion
 func (j *job) writeReceipt(ctx workflow.Context, task *paidTask, completed completion, files []activities.Downloaded, source *activities.KeptSource) error {
 	receipt := activities.ReceiptInput{
 		TaskID:         task.id,
+		Model:          j.model(),
+		Credits:        completed.record.Credits,
 		Name:           j.input.Name,
 		Prompt:         j.input.Prompt,
 		VideoURL:       j.input.VideoURL,

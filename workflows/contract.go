@@ -52,6 +52,14 @@ type ModifyVideoInput struct {
 	// documents that it deletes uploads after 24 hours. A job that is not submitted
 	// by then fails with SubmitRefused. Empty means never.
 	VideoExpires string `json:"videoExpires,omitempty"`
+	// Model is the model of kie.ai. Empty means "luma", Luma Modify; for a task to adopt
+	// it means the model in kie.ai's record.
+	Model string `json:"model,omitempty"`
+	// Options are the model's own fields. They are checked before anything is paid.
+	Options map[string]any `json:"options,omitempty"`
+	// Unchecked permits options of a model that lumaflow has no table and kie.ai no
+	// schema of. kie.ai ignores a misspelled one and bills in full.
+	Unchecked bool `json:"unchecked,omitempty"`
 	// Watermark is kie.ai's optional watermark identifier.
 	Watermark string `json:"watermark,omitempty"`
 	// TaskID adopts a task that was submitted before, by lumaflow or another tool.
@@ -84,6 +92,10 @@ func (ModifyVideoInput) WorkflowInput() {}
 // ModifyVideoResult is the result of a finished job.
 type ModifyVideoResult struct {
 	TaskID string `json:"taskId"`
+	// Model is empty for Luma Modify.
+	Model string `json:"model,omitempty"`
+	// Credits is the cost of the task; nil if kie.ai's record has none.
+	Credits *float64 `json:"credits,omitempty"`
 	// WokenBy is the cause that ended the wait: "callback" or "poll".
 	WokenBy     string    `json:"wokenBy"`
 	SubmittedAt time.Time `json:"submittedAt"`

@@ -103,6 +103,7 @@ func (j *job) failureFacts(failed failure) paid.Facts {
 	}
 	return paid.Facts{
 		TaskID:      taskID,
+		Model:       j.model(),
 		PaidOpen:    failed.paidOpen || othersOpen,
 		OtherTasks:  others,
 		Next:        failed.next,

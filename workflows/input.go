@@ -21,7 +21,11 @@ var inputFields = fields.Names[ModifyVideoInput]()
 // DefaultDeadline is the Deadline of an input that has none.
 const DefaultDeadline = 24 * time.Hour
 
-const defaultRecoveryWindow = time.Hour
+const (
+	defaultRecoveryWindow = time.Hour
+	// defaultModel is kie.DefaultModel.
+	defaultModel = "luma"
+)
 
 // Bounds of a request. kie.ai documents none for the prompt; these keep a request
 // far below Temporal's limit for a payload, 2 MB.
@@ -30,6 +34,9 @@ const (
 	maxURLBytes    = 8 << 10
 	maxNameBytes   = 1 << 10
 	maxByBytes     = 200
+	maxModelBytes  = 128
+	// maxOptionsBytes bounds the options as JSON.
+	maxOptionsBytes = 32 << 10
 	// maxDuration is 60 days: kie.ai documents that it keeps records for two months.
 	maxDuration = 60 * 24 * time.Hour
 )
@@ -168,8 +175,15 @@ func (in ModifyVideoInput) checkSubmission() error {
 		return fields.Errorf("videoUrl", "is longer than %d bytes", maxURLBytes)
 	case in.VideoSHA256 != "" && !isSHA256(in.VideoSHA256):
 		return fields.Errorf("videoSha256", "is not a SHA-256 in 64 lower-case hexadecimal digits")
+	case len(in.Model) > maxModelBytes || strings.ContainsFunc(in.Model, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return fields.Errorf("model", "is not the name of a model: give at most %d letters, digits and - _ . /", maxModelBytes)
 	case len(in.Watermark) > maxNameBytes:
 		return fields.Errorf("watermark", "is longer than %d bytes", maxNameBytes)
+	}
+	// json.Marshal sorts the keys of a map; workflowcheck reports its caches of types.
+	//workflowcheck:ignore
+	if text, err := json.Marshal(in.Options); err != nil || len(text) > maxOptionsBytes {
+		return fields.Errorf("options", "are longer than %d bytes", maxOptionsBytes)
 	}
 	// url.Parse is deterministic; workflowcheck reports the cache of IPv6 zones in
 	// net/netip.

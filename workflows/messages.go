@@ -77,7 +77,7 @@ func (j *job) resolve(ctx workflow.Context, resolution Resolution) (Status, erro
 	if resolution.Action == AdoptTask {
 		var identified activities.Identified
 		err := workflow.ExecuteActivity(identifyPolicy(ctx, resolution.TaskID, time.Minute), a.Identify,
-			activities.IdentifyInput{TaskID: resolution.TaskID, NotAnothers: true}).Get(ctx, &identified)
+			activities.IdentifyInput{TaskID: resolution.TaskID, Model: j.model(), NotAnothers: true}).Get(ctx, &identified)
 		if err != nil {
 			return Status{}, temporal.NewApplicationError(notAdopted(resolution.TaskID, err), InvalidRequest)
 		}

@@ -132,7 +132,8 @@ func (m *model) scriptRecords() {
 	next := m.script("records", "finished", "finished", "finished", "pending", "failed", "overdue", "timed out", "out of reach")
 	confirms := m.script("confirms", "nothing", "nothing", "finished")
 	env := m.TestWorkflowEnvironment
-	m.OnActivity(a.Confirm, anything, anything).Return(func(_ ctx, taskID string) (none activities.Finished, err error) {
+	m.OnActivity(a.Confirm, anything, anything).Return(func(_ ctx, input activities.ConfirmInput) (none activities.Finished, err error) {
+		taskID := input.TaskID
 		m.adopts(env, taskID)
 		if confirms() == "nothing" {
 			return none, nil

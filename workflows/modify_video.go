@@ -85,11 +85,22 @@ func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
 	}
 	return ModifyVideoResult{
 		TaskID:      task.id,
+		Model:       j.model(),
+		Credits:     completed.record.Credits,
 		WokenBy:     completed.wokenBy,
 		SubmittedAt: task.submittedAt,
 		CompletedAt: completed.record.CompletedAt,
 		Videos:      j.status.Videos,
 	}, nil
+}
+
+// model is the model in the inputs of activities; empty for Luma Modify, whose
+// histories have none.
+func (j *job) model() string {
+	if j.input.Model == defaultModel {
+		return ""
+	}
+	return j.input.Model
 }
 
 // obtainTask adopts the task that the input names or submits a new one. After a

@@ -27,7 +27,7 @@ type (
 	sourceCall   = activityCall[activities.SourceInput, activities.KeptSource]
 	receiptCall  = activityCall[activities.ReceiptInput, struct{}]
 	earlierCall  = activityCall[struct{}, activities.Earlier]
-	confirmCall  = activityCall[string, activities.Finished]
+	confirmCall  = activityCall[activities.ConfirmInput, activities.Finished]
 )
 
 // scriptedActivities run the activities of all recordings.
@@ -178,12 +178,12 @@ func notIdentified(errorType, message string) identifyCall {
 }
 
 // confirms is a record that has the end of the task when the callback comes.
-func confirms(_ context.Context, _ *recording, taskID string) (activities.Finished, error) {
-	return activities.Finished{TaskID: taskID, ResultURLs: []string{resultURL}, CompletedAt: time.Now().UTC(), Polls: 1}, nil
+func confirms(_ context.Context, _ *recording, in activities.ConfirmInput) (activities.Finished, error) {
+	return activities.Finished{TaskID: in.TaskID, ResultURLs: []string{resultURL}, CompletedAt: time.Now().UTC(), Polls: 1}, nil
 }
 
 // confirmsNothing leaves the decision to Poll.
-func confirmsNothing(context.Context, *recording, string) (none activities.Finished, err error) {
+func confirmsNothing(context.Context, *recording, activities.ConfirmInput) (none activities.Finished, err error) {
 	return none, nil
 }
 

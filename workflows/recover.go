@@ -94,6 +94,7 @@ func (j *job) findEarlierTask(ctx workflow.Context) (*paidTask, error) {
 		j.lookups++
 		var identified activities.Identified
 		err := workflow.ExecuteActivity(identifyPolicy(ctx, callback.TaskID, 0), a.Identify, activities.IdentifyInput{
+			Model:     j.model(),
 			TaskID:    callback.TaskID,
 			Own:       true,
 			NotBefore: notBefore(ctx, j.payments.unknown[0]),

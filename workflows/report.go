@@ -16,7 +16,7 @@ const maxReason = 500
 // done is the report of a job with its videos.
 func (j *job) done(result ModifyVideoResult) JobEnd {
 	facts := paid.Facts{TaskID: result.TaskID, OtherTasks: j.payments.open(result.TaskID), Unresolved: j.payments.hasUnknown()}
-	end := JobEnd{Outcome: activities.OutcomeDone, TaskID: result.TaskID, Charges: facts.Charges()}
+	end := JobEnd{Outcome: activities.OutcomeDone, TaskID: result.TaskID, Model: result.Model, Credits: result.Credits, Charges: facts.Charges()}
 	for _, video := range result.Videos {
 		end.Files = append(end.Files, video.Location)
 	}

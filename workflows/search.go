@@ -139,6 +139,7 @@ func (s *proofSearch) identify(ctx workflow.Context, taskID string, callback *Ca
 	s.candidates = append(s.candidates, named)
 	within := s.windowEnd.Sub(workflow.Now(ctx))
 	record := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, within), a.Identify, activities.IdentifyInput{
+		Model:     s.job.model(),
 		TaskID:    taskID,
 		Own:       true,
 		NotBefore: notBefore(ctx, s.job.payments.oldestUnknown(s.unknown)),

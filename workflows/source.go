@@ -35,7 +35,7 @@ func (j *job) keepSource(ctx workflow.Context, task *paidTask) *sourceCopy {
 	ctx, cancel := workflow.WithCancel(ctx)
 	return &sourceCopy{
 		copied: workflow.ExecuteActivity(sourcePolicy(ctx, task.id, j.until), a.KeepSource,
-			activities.SourceInput{TaskID: task.id, Name: j.input.Name, URL: j.input.VideoURL, SHA256: j.input.VideoSHA256}),
+			activities.SourceInput{TaskID: task.id, Model: j.model(), Name: j.input.Name, URL: j.input.VideoURL, SHA256: j.input.VideoSHA256}),
 		cancel: cancel,
 	}
 }

@@ -52,6 +52,7 @@ func (j *job) addStray(ctx workflow.Context, taskID string) {
 		return
 	}
 	record := workflow.ExecuteActivity(identifyPolicy(ctx, taskID, 0), a.Identify, activities.IdentifyInput{
+		Model:    j.model(),
 		TaskID:   taskID,
 		Own:      true,
 		Prompt:   j.input.Prompt,
@@ -123,7 +124,7 @@ func (j *job) nameStrays(ctx workflow.Context) {
 // completed. It outlives this one.
 func (j *job) startCollector(ctx workflow.Context, taskID string) error {
 	ctx = workflow.WithChildOptions(ctx, collectorOptions(taskID))
-	err := workflow.ExecuteChildWorkflow(ctx, ModifyVideoName, ModifyVideoInput{TaskID: taskID, Name: j.input.Name}).GetChildWorkflowExecution().Get(ctx, nil)
+	err := workflow.ExecuteChildWorkflow(ctx, ModifyVideoName, ModifyVideoInput{TaskID: taskID, Model: j.model(), Name: j.input.Name}).GetChildWorkflowExecution().Get(ctx, nil)
 	if _, exists := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err); exists {
 		return nil
 	}

@@ -63,6 +63,9 @@ func (j *job) newSubmission() *submission {
 		Prompt:    j.input.Prompt,
 		VideoURL:  j.input.VideoURL,
 		Watermark: j.input.Watermark,
+		Model:     j.model(),
+		Options:   j.input.Options,
+		Unchecked: j.input.Unchecked,
 		Until:     j.until,
 		Batch:     j.input.Batch,
 	}}

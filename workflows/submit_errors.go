@@ -35,6 +35,8 @@ func (j *job) submitFailure(ctx workflow.Context, err error) error {
 		return failure{errorType: SubmitRefused, text: "nothing was submitted or charged: " + failed.Message(), next: "start the job again"}
 	case activities.VideoExpired:
 		return j.videoExpired(failed.Message())
+	case InvalidRequest:
+		return failure{errorType: InvalidRequest, text: failed.Message(), next: "correct the request and submit again"}
 	case SubmitRefused:
 		return failure{errorType: SubmitRefused, text: failed.Message(), next: "correct the request and submit again"}
 	}

@@ -40,6 +40,8 @@ type completion struct {
 func (j *job) awaitEnd(ctx workflow.Context, task *paidTask) (completion, error) {
 	if task.adopted {
 		j.enter(ctx, StageWaiting, "polling kie.ai until task "+task.id+" has ended")
+	} else if usual := j.settings.Usual; usual > 0 {
+		j.enter(ctx, StageWaiting, "kie.ai works on task "+task.id+" of "+j.input.Model+"; it usually takes about "+shortDuration(usual.Round(10*time.Second)))
 	} else {
 		j.enter(ctx, StageWaiting, "kie.ai works on task "+task.id+"; it takes 2 to 20 minutes")
 	}
@@ -71,7 +73,7 @@ func (j *job) confirm(ctx workflow.Context, task *paidTask, callback *Callback) 
 	if callback == nil || !j.settings.Facts {
 		return finished, false
 	}
-	err := workflow.ExecuteLocalActivity(confirmPolicy(ctx, task.id), a.Confirm, task.id).Get(ctx, &finished)
+	err := workflow.ExecuteLocalActivity(confirmPolicy(ctx, task.id), a.Confirm, activities.ConfirmInput{TaskID: task.id, Model: j.model()}).Get(ctx, &finished)
 	return finished, err == nil && finished.TaskID != ""
 }
 
@@ -123,7 +125,7 @@ func (j *job) awaitCallback(ctx workflow.Context, task *paidTask) (callback *Cal
 // poll runs one Poll activity. It returns the end of the task or, if the poll is
 // interruptible, the callback that interrupted it.
 func (j *job) poll(ctx workflow.Context, task *paidTask, callback *Callback, interruptible bool) (finished activities.Finished, interruption *Callback, err error) {
-	input := activities.PollInput{TaskID: task.id, Until: j.until}
+	input := activities.PollInput{TaskID: task.id, Model: j.model(), Until: j.until}
 	if callback != nil {
 		input.WokenByCallback = true
 		if callback.Code == 200 {

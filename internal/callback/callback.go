@@ -15,11 +15,13 @@ import (
 )
 
 const (
-	// Route is the path of callbacks, as a gorilla/mux template. Both variables
+	// Route is the path of callbacks, as a gorilla/mux template. Its variables
 	// are path-escaped.
-	Route = prefix + "{workflowID}/{token}"
+	Route = prefix + "{brand:luma|kie}/{workflowID}/{token}"
 
-	prefix = "/callbacks/luma/"
+	prefix = "/callbacks/"
+	// LumaBrand is the brand of Luma Modify, kie that of all other models.
+	LumaBrand, kie = "luma", "kie"
 )
 
 // Minter mints callback URLs. It is safe for concurrent use.
@@ -71,10 +73,15 @@ func validPort(port string) bool {
 	return port == "" || err == nil && number > 0
 }
 
-// URL returns the callback URL of a job, signed with the first secret. The result
-// depends on nothing else.
+// URL returns the callback URL of a job of Luma Modify, signed with the first secret.
+// The result depends on nothing else.
 func (m *Minter) URL(namespace, workflowID string) string {
-	return m.base + prefix + escape(workflowID) + "/" + m.secrets.signers[0](namespace, workflowID)
+	return m.BrandURL(LumaBrand, namespace, workflowID)
+}
+
+// BrandURL is URL for the brand "luma" or "kie".
+func (m *Minter) BrandURL(brand, namespace, workflowID string) string {
+	return m.base + prefix + brand + "/" + escape(workflowID) + "/" + m.secrets.signers[0](namespace, workflowID)
 }
 
 // escape returns a workflow id as one path segment. Only the ids "." and ".." have
@@ -99,7 +106,11 @@ func parse(rawURL string) (workflowID, token string, ok bool) {
 	if start < 0 {
 		return "", "", false
 	}
-	id, token, found := strings.Cut(path[start+len(prefix):], "/")
+	brand, rest, _ := strings.Cut(path[start+len(prefix):], "/")
+	if brand != LumaBrand && brand != kie {
+		return "", "", false
+	}
+	id, token, found := strings.Cut(rest, "/")
 	if !found || strings.Contains(token, "/") {
 		return "", "", false
 	}

@@ -19,19 +19,13 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/kie"
 	"lumaflow/internal/media"
 	"lumaflow/internal/oneline"
 )
 
-// The limits of Luma Modify. (kie.ai documents 500 MB and 10 s in
-// luma-api/generate-luma-modify-video)
-const (
-	// MaxBytes reads 1 MB as 1,000,000 bytes, the smaller of its two meanings.
-	MaxBytes    = 500_000_000
-	maxDuration = 10 * time.Second
-	// maxTolerance bounds the tolerance of slide shows, whose frames last seconds.
-	maxTolerance = 250 * time.Millisecond
-)
+// maxTolerance bounds the tolerance of slide shows, whose frames last seconds.
+const maxTolerance = 250 * time.Millisecond
 
 // Clip is an open video file that has passed the checks of Open. The content is
 // streamed from the disk by every upload and not kept in memory.
@@ -42,20 +36,26 @@ type Clip struct {
 	sha256 string
 	// extension belongs to the content, not to the name of the file.
 	extension string
+	model     kie.Model
 }
 
-// Open checks a file: a video in an MP4, MOV or AVI of at most MaxBytes and, if its
+// Open is OpenFor for Luma Modify.
+func Open(ctx context.Context, path string) (*Clip, error) { return OpenFor(ctx, path, "") }
+
+// OpenFor checks a file against the limits of a model (see kie.ClipLimits): for Luma
+// Modify a video in an MP4, MOV or AVI of at most 500 MB and, if its
 // duration is known, ten seconds and two frames, since a cut to ten seconds includes
 // the frame at its end. It reads the file once, for its hash. The error for an unsuitable file is a usage error of one line that names it.
-func Open(ctx context.Context, path string) (*Clip, error) {
-	if err := checkFile(path); err != nil {
+func OpenFor(ctx context.Context, path, model string) (*Clip, error) {
+	row, _ := kie.ModelOf(model)
+	if err := checkFile(path, row.Clip.MaxBytes); err != nil {
 		return nil, err
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
-	clip := &Clip{file: file, path: path}
+	clip := &Clip{file: file, path: path, model: row}
 	if err := clip.check(ctx); err != nil {
 		_ = file.Close()
 		return nil, err
@@ -94,7 +94,7 @@ func (c *Clip) Close() error { return c.file.Close() }
 
 // checkFile checks a file before it is opened, because opening a named pipe blocks
 // until a process writes to it.
-func checkFile(path string) error {
+func checkFile(path string, maxBytes int64) error {
 	info, err := os.Stat(path)
 	name := oneline.Clean(path)
 	switch {
@@ -108,8 +108,8 @@ func checkFile(path string) error {
 		return command.Usagef("%s is not a regular file: save the video to one first", name)
 	case info.Size() == 0:
 		return command.Usagef("%s is empty", name)
-	case info.Size() > MaxBytes:
-		return command.Usagef("%s has %s and kie.ai takes at most %s: make it smaller", name, humanize.Bytes(uint64(info.Size())), humanize.Bytes(MaxBytes))
+	case maxBytes > 0 && info.Size() > maxBytes:
+		return command.Usagef("%s has %s and kie.ai takes at most %s: make it smaller", name, humanize.Bytes(uint64(info.Size())), humanize.Bytes(uint64(maxBytes)))
 	default:
 		return nil
 	}
@@ -132,7 +132,7 @@ func (c *Clip) inspect() error {
 		case media.NoPicture:
 			return command.Usagef("%s has no picture, and kie.ai modifies videos: %w", c, err)
 		case media.Excessive:
-			return command.Usagef("%s can't be checked: %w: if it lasts more than %v, cut it first: %s", c, err, maxDuration, c.ffmpeg("-t 9.9", "-cut.mp4"))
+			return command.Usagef("%s can't be checked: %w: if it lasts more than %v, cut it first: %s", c, err, c.maxTime(), c.ffmpeg(c.cut(), "-cut.mp4"))
 		case media.Unfinished:
 			return command.Usagef("%s is not a complete MP4, MOV or AVI: %w; if it plays to its end, upload a copy of it: %s", c, err, c.ffmpeg("-c copy", "-copy.mp4"))
 		default:
@@ -144,8 +144,11 @@ func (c *Clip) inspect() error {
 	}
 	// The rounding of a time scale may add to the duration.
 	duration := video.Duration.Truncate(time.Millisecond)
-	if duration > maxDuration+min(2*video.Frame, maxTolerance) {
-		return command.Usagef("%s lasts %v and kie.ai takes at most %v: cut it first: %s", c, duration, maxDuration, c.ffmpeg("-t 9.9", "-cut"+video.Extension))
+	if longest := c.model.Clip.MaxTime; longest > 0 && duration > longest+min(2*video.Frame, maxTolerance) {
+		return command.Usagef("%s lasts %v and kie.ai takes at most %v: cut it first: %s", c, duration, longest, c.ffmpeg(c.cut(), "-cut"+video.Extension))
+	}
+	if err := c.checkLimits(video, duration); err != nil {
+		return err
 	}
 	c.extension = video.Extension
 	return nil

@@ -63,7 +63,7 @@ func TestUnsuitableFiles(t *testing.T) {
 	folder := t.TempDir()
 	large := filepath.Join(folder, "large.mp4")
 	require.NoError(t, os.WriteFile(large, lasting(time.Second), 0o600))
-	require.NoError(t, os.Truncate(large, clip.MaxBytes+1))
+	require.NoError(t, os.Truncate(large, 500_000_000+1))
 	dangling := filepath.Join(folder, "dangling.mp4")
 	require.NoError(t, os.Symlink(filepath.Join(folder, "none"), dangling))
 	good := lasting(time.Second)

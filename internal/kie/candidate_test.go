@@ -171,7 +171,7 @@ func TestCompressedAnswers(t *testing.T) {
 	id, err := client.Submit(t.Context(), request)
 	require.NoError(t, err)
 	assert.Equal(t, taskID, id)
-	record, err := client.Record(t.Context(), taskID)
+	record, err := client.Record(t.Context(), "", taskID)
 	require.NoError(t, err)
 	assert.Equal(t, kie.Succeeded, record.State)
 	credit, err := client.Credit(t.Context())

@@ -17,7 +17,7 @@ func Watch(conn net.Conn) (watched net.Conn, connected func(), seal func() (writ
 // DecodeRecord decodes without retries: random timers would make the coverage of
 // a fuzz test unstable.
 func DecodeRecord(c *Client, taskID string, response *http.Response) (Record, error) {
-	return c.decodeLumaRecord(c.receive(opRecord, taskID, response))
+	return lumaFamily.decode(c, c.receive(opRecord, taskID, response))
 }
 
 // DecodeUploaded decodes the answer to an upload without a request.

@@ -3,8 +3,8 @@
 // decodes and verifies the callbacks that kie.ai sends.
 //
 // kie.ai serves many models in families; each family has its own paths, request
-// fields and record fields. The client supports one family, "Luma Modify Video":
-// see the files luma_*.go. Everything else is common to kie.ai.
+// fields and record fields. Each family is a value in a file of its own: see family.go.
+// Everything else is common to kie.ai.
 //
 // Two facts shape the package. kie.ai documents no idempotency key, so a
 // submission is sent once and its error states whether a task may exist: see
@@ -30,6 +30,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"golang.org/x/time/rate"
 )
 
 // The hosts of kie.ai. Uploads have a host of their own and use the same key.
@@ -82,6 +83,8 @@ type Client struct {
 	logger       *slog.Logger
 	transport    http.RoundTripper
 	reads        *retryablehttp.Client
+	// catalogue limits the requests for pages of the catalogue.
+	catalogue *rate.Limiter
 	// The key is held by these closures only: fmt and debuggers that print the
 	// struct do not print captured variables.
 	authorize func(*http.Request)
@@ -125,6 +128,7 @@ func New(options Options) (*Client, error) {
 		}
 	}
 	client.reads = newReader(client.transport)
+	client.catalogue = rate.NewLimiter(rate.Every(catalogueInterval), 1)
 	return client, nil
 }
 

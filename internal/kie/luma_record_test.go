@@ -27,7 +27,7 @@ func record(t *testing.T, answers ...reply) (kie.Record, error) {
 	synctest.Test(t, func(t *testing.T) {
 		count := 0
 		client := newClient(t, kie.Options{Transport: replies(&count, answers...)})
-		record, err = client.Record(t.Context(), taskID)
+		record, err = client.Record(t.Context(), "", taskID)
 	})
 	return record, err
 }

@@ -22,7 +22,7 @@ import (
 // reads are the calls that share the retry policy.
 var reads = map[string]func(context.Context, *kie.Client) error{
 	"record-info": func(ctx context.Context, client *kie.Client) error {
-		_, err := client.Record(ctx, taskID)
+		_, err := client.Record(ctx, "", taskID)
 		return err
 	},
 	"download-url": func(ctx context.Context, client *kie.Client) error {
@@ -244,7 +244,7 @@ func TestReadRequests(t *testing.T) {
 			assert.Equal(t, want, got)
 		})
 	}
-	_, err := client.Record(t.Context(), "../a b&c=d/é")
+	_, err := client.Record(t.Context(), "", "../a b&c=d/é")
 	require.Error(t, err)
 	assert.Equal(t, "GET /api/v1/modify/record-info?taskId=..%2Fa+b%26c%3Dd%2F%C3%A9", got.request)
 }

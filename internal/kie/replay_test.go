@@ -180,7 +180,7 @@ func TestSubmitFollowsNoRedirect(t *testing.T) {
 				class = kie.Unknown
 			}
 			assert.Equal(t, class, requireError(t, err).Class)
-			_, err = client.Record(t.Context(), taskID)
+			_, err = client.Record(t.Context(), "", taskID)
 			_ = requireError(t, err)
 			_, err = client.Upload(t.Context(), kie.Upload{Name: "a.mp4", Body: &io.LimitedReader{}})
 			_ = requireError(t, err)

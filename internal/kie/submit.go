@@ -25,7 +25,7 @@ var (
 	errBlocked         = errors.New("the request was blocked before it reached kie.ai")
 )
 
-// Submit creates one paid Luma Modify task and returns its id. It makes exactly
+// Submit creates one paid task and returns its id. It makes exactly
 // one POST: net/http neither repeats it nor follows a redirect with it.
 //
 // An error is an *Error whose class decides the next step. The class is decided
@@ -50,11 +50,15 @@ var (
 func (c *Client) Submit(ctx context.Context, request SubmitRequest) (taskID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, submitTimeout)
 	defer cancel()
-	body, err := encode(request.lumaSubmission())
+	family := familyOf(request.Model)
+	if family.submitPath == "" {
+		return "", &Error{Op: opSubmit, Class: Refused, Err: errCollectOnly(family)}
+	}
+	body, err := encode(family.body(request))
 	if err != nil {
 		return "", &Error{Op: opSubmit, Class: NotSent, Err: err}
 	}
-	response, sent, err := c.postOnce(ctx, lumaSubmitPath, body, request.Permit)
+	response, sent, err := c.postOnce(ctx, family.submitPath, body, request.Permit)
 	if err != nil {
 		failed := &Error{Op: opSubmit, Class: NotSent, Err: withoutURL(err)}
 		if sent {
@@ -63,6 +67,10 @@ func (c *Client) Submit(ctx context.Context, request SubmitRequest) (taskID stri
 		return "", failed
 	}
 	return c.receive(opSubmit, "", response).submitted()
+}
+
+func errCollectOnly(f *family) error {
+	return errors.New(f.name + " modifies no video: its tasks can only be collected")
 }
 
 // postOnce sends the one POST. If it fails, sent reports whether any byte of the

@@ -34,7 +34,10 @@ func (r *reading) csv(from io.Reader) error {
 		err = r.format.CheckColumns(header)
 	}
 	if err != nil {
-		problems.add(1, csvError(err))
+		if wrong, malformed := errors.AsType[*csv.ParseError](err); malformed {
+			err = csvError(wrong, 0, 0)
+		}
+		problems.add(1, err)
 		return problems
 	}
 	for {
@@ -43,7 +46,7 @@ func (r *reading) csv(from io.Reader) error {
 			return problems.errOrNil()
 		}
 		if wrong, malformed := errors.AsType[*csv.ParseError](err); malformed {
-			problems.add(wrong.StartLine, wrong.Err)
+			problems.add(wrong.StartLine, csvError(wrong, len(header), len(record)))
 			if !errors.Is(err, csv.ErrFieldCount) {
 				// A wrong quote leaves the bounds of all later fields undefined.
 				return problems
@@ -67,12 +70,18 @@ func (r *reading) csv(from io.Reader) error {
 	}
 }
 
-// csvError is the cause of an error about the header, whose line is known.
-func csvError(err error) error {
-	if wrong, malformed := errors.AsType[*csv.ParseError](err); malformed {
+// csvError describes a malformed record, whose line is known, and its remedy.
+func csvError(wrong *csv.ParseError, columns, cells int) error {
+	switch {
+	case errors.Is(wrong, csv.ErrFieldCount):
+		return fmt.Errorf("cells in the row: %d, columns of the header: %d; put a cell that holds a comma in quotes", cells, columns)
+	case errors.Is(wrong, csv.ErrBareQuote):
+		return errors.New(`a cell holds a quote without being quoted: write "a ""quoted"" word"`)
+	case errors.Is(wrong, csv.ErrQuote):
+		return errors.New("a quoted cell has no end, or text after its end")
+	default:
 		return wrong.Err
 	}
-	return err
 }
 
 func trimmed(names []string) []string {

@@ -78,8 +78,10 @@ func TestProblems(t *testing.T) {
 		"too long":               {"\n" + long + "\n" + long + "\n{\"prompt\":\"a\"}", false, []int{2, 3}, "longer than 1 MiB"},
 		"the same job otherwise": {"{\"prompt\":\"a\"}\n{\"prompt\":\"a\",\"name\":\"n\"}", false, []int{2}, "the same job as line 1"},
 		"CSV without a column":   {"name\nx\n", true, []int{1}, "the header names no prompt"},
-		"CSV with a short row":   {"prompt,name\na\nb,x\n,y\n", true, []int{2, 4}, "wrong number of fields"},
-		"CSV with a quote":       {"prompt\na\nb\"c\nd\n", true, []int{3}, "bare \""},
+		"CSV with a short row":   {"prompt,name\na\nb,x\n,y\n", true, []int{2, 4}, "cells in the row: 1, columns of the header: 2; put a cell that holds a comma in quotes"},
+		"CSV with a quote":       {"prompt\na\nb\"c\nd\n", true, []int{3}, `a cell holds a quote without being quoted: write "a ""quoted"" word"`},
+		"CSV with an open quote": {"prompt\na\n\"b\nc\n", true, []int{3}, "a quoted cell has no end, or text after its end"},
+		"CSV with a comma":       {"prompt,name\na, b,x\n", true, []int{2}, "cells in the row: 3, columns of the header: 2"},
 		"CSV that is no UTF-8":   {"prompt\na\n\xff\n", true, []int{3}, "no text (UTF-8)"},
 	} {
 		t.Run(name, func(t *testing.T) {

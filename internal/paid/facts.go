@@ -21,6 +21,8 @@ const MemoKey = "lumaTask"
 type Facts struct {
 	// TaskID is the task of the job; empty if it has none, or one with an unknown id.
 	TaskID string `json:"taskId,omitempty"`
+	// Model is the model of the task; empty for Luma Modify.
+	Model string `json:"model,omitempty"`
 	// PaidOpen means that a task is paid, or may be, and that this run has not stored
 	// its video.
 	PaidOpen bool `json:"paidOpen"`
@@ -44,7 +46,7 @@ type Facts struct {
 func (f Facts) Equal(other Facts) bool {
 	same := f.SubmittedAt.Equal(other.SubmittedAt) && f.EndedAt.Equal(other.EndedAt) && slices.Equal(f.OtherTasks, other.OtherTasks)
 	same = same && f.PaidOpen == other.PaidOpen && f.Unresolved == other.Unresolved && f.WrittenOff == other.WrittenOff
-	return same && f.TaskID == other.TaskID && f.Next == other.Next
+	return same && f.TaskID == other.TaskID && f.Next == other.Next && f.Model == other.Model
 }
 
 // Names reports whether the facts name a task.

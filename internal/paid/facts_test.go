@@ -17,6 +17,7 @@ func TestFactsThatDiffer(t *testing.T) {
 	for name, facts := range map[string]paid.Facts{
 		"task":       {TaskID: "t"},
 		"open":       {PaidOpen: true},
+		"model":      {Model: "m"},
 		"others":     {OtherTasks: []string{"u"}},
 		"unresolved": {Unresolved: true},
 		"next":       {Next: "lumaflow list"},

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	marker       = "luma_result_"
-	sourceMarker = "luma_source_"
+	resultMarker = "_result_"
+	sourceMarker = "_source_"
 	// Bounds in bytes: the longest name, with a hash and a number of 20 digits,
 	// stays below maxName, the limit of common file systems.
 	maxPrefix = 60
@@ -22,8 +22,31 @@ const (
 	maxName   = 255
 )
 
+// Naming is the word that the names of a task's files have: Luma, or KIE for models of
+// other families.
+type Naming string
+
+// The namings of stored files.
+const (
+	Luma Naming = "luma"
+	KIE  Naming = "kie"
+)
+
+// VideoName is Naming.VideoName of Luma.
+func VideoName(prefix, taskID string, n int, extension string) string {
+	return Luma.VideoName(prefix, taskID, n, extension)
+}
+
+// SourceName is Naming.SourceName of Luma.
+func SourceName(prefix, taskID, extension string) string {
+	return Luma.SourceName(prefix, taskID, extension)
+}
+
+// ReceiptName is Naming.ReceiptName of Luma.
+func ReceiptName(prefix, taskID string) string { return Luma.ReceiptName(prefix, taskID) }
+
 // VideoName is the file name of the nth video of a task:
-// luma_result_<taskId>_<n>.mp4, after <prefix>_ if there is a prefix. Every
+// luma_result_<taskId>_<n>.mp4 (kie_result_… for KIE), after <prefix>_ if there is a prefix. Every
 // extension but .mov becomes .mp4.
 //
 // ASCII letters, digits and . _ - are kept, and a blank in the prefix becomes _.
@@ -32,37 +55,39 @@ const (
 // names. Two limits: prefixes that differ only in blank and _ share the names of
 // one task, and a file system that ignores case merges names that differ only in
 // case.
-func VideoName(prefix, taskID string, n int, extension string) string {
+func (w Naming) VideoName(prefix, taskID string, n int, extension string) string {
 	if extension != ".mov" {
 		extension = ".mp4"
 	}
-	return stem(prefix, taskID) + "_" + strconv.Itoa(n) + extension
+	return w.named(resultMarker, prefix, taskID) + "_" + strconv.Itoa(n) + extension
 }
 
 // SourceName is the file name of the copy of a task's source video:
 // luma_source_<taskId>.mp4, with prefix and task id as in VideoName. Every
 // extension but .mov and .avi becomes .mp4.
-func SourceName(prefix, taskID, extension string) string {
+func (w Naming) SourceName(prefix, taskID, extension string) string {
 	if extension != ".mov" && extension != ".avi" {
 		extension = ".mp4"
 	}
-	return named(sourceMarker, prefix, taskID) + extension
+	return w.named(sourceMarker, prefix, taskID) + extension
 }
 
 // ReceiptName is the file name of a task's receipt: luma_result_<taskId>.json,
 // with prefix and task id as in VideoName.
-func ReceiptName(prefix, taskID string) string {
-	return stem(prefix, taskID) + ".json"
+func (w Naming) ReceiptName(prefix, taskID string) string {
+	return w.named(resultMarker, prefix, taskID) + ".json"
 }
 
 // IsReceiptName reports whether ReceiptName could have made the name.
 func IsReceiptName(name string) bool {
-	return strings.Contains(name, marker) && strings.HasSuffix(name, ".json")
+	return anyResult.MatchString(name) && strings.HasSuffix(name, ".json")
 }
 
 var (
-	videoName  = regexp.MustCompile(`^(.*` + marker + `.*)_[0-9]+\.(mp4|mov)$`)
-	sourceName = regexp.MustCompile(`^((?:.*_)?)` + sourceMarker + `(.*)\.(mp4|mov|avi)$`)
+	anyMarker  = regexp.MustCompile(`(?:luma|kie)_(?:result|source)_`)
+	anyResult  = regexp.MustCompile(`(?:luma|kie)_result_`)
+	videoName  = regexp.MustCompile(`^(.*(?:luma|kie)_result_.*)_[0-9]+\.(mp4|mov)$`)
+	sourceName = regexp.MustCompile(`^((?:.*_)?)(luma|kie)_source_(.*)\.(mp4|mov|avi)$`)
 )
 
 // ReceiptNameOf returns the name of the receipt that must list a video. It is
@@ -73,7 +98,7 @@ func ReceiptNameOf(video string) (receipt string, ok bool) {
 		return parts[1] + ".json", true
 	}
 	if parts := sourceName.FindStringSubmatch(video); parts != nil {
-		return parts[1] + marker + parts[2] + ".json", true
+		return parts[1] + parts[2] + resultMarker + parts[3] + ".json", true
 	}
 	return "", false
 }
@@ -83,23 +108,21 @@ func IsSourceName(name string) bool {
 	return sourceName.MatchString(name) && !videoName.MatchString(name)
 }
 
-func stem(prefix, taskID string) string { return named(marker, prefix, taskID) }
-
 // named is the name without its end. kind is one of the markers.
-func named(kind, prefix, taskID string) string {
+func (w Naming) named(kind, prefix, taskID string) string {
 	unhashed := strings.ReplaceAll(prefix, " ", "_")
 	keptPrefix, keptID := keep(prefix, maxPrefix), keep(taskID, maxTaskID)
 	if strings.HasPrefix(keptPrefix, ".") || strings.HasPrefix(keptPrefix, "-") {
 		// A dot would hide the file, a dash would make its name a flag.
 		keptPrefix = "_" + keptPrefix[1:]
 	}
-	name := kind + keptID
+	name := string(w) + kind + keptID
 	if keptPrefix != "" {
 		name = keptPrefix + "_" + name
 	}
 	// With a second marker, in any case, the end of the prefix would be ambiguous.
 	lower := strings.ToLower(name)
-	if keptPrefix == unhashed && keptID == taskID && taskID != "" && strings.Count(lower, marker)+strings.Count(lower, sourceMarker) == 1 {
+	if keptPrefix == unhashed && keptID == taskID && taskID != "" && len(anyMarker.FindAllString(lower, 2)) == 1 {
 		return name
 	}
 	// The quotes separate ("a", "bc") from ("ab", "c").

@@ -2,15 +2,12 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/activities"
-	"lumaflow/internal/temporal/devserver"
 	"lumaflow/starter"
 	"lumaflow/test/s3test"
 	"lumaflow/workflows/batches"
@@ -88,43 +85,4 @@ func TestBatchInABucket(t *testing.T) {
 	missing := w.startBatch("bucket-none-"+w.taskQueue, batches.Input{Manifest: strings.Replace(manifest, "shots", "none", 1)})
 	_, err = missing.end()
 	require.ErrorContains(t, err, "there is no manifest")
-}
-
-// The rate limit of a task queue is split between its partitions: a batch uses the
-// whole of it.
-func TestWholeRateOfPartitions(t *testing.T) {
-	t.Parallel()
-	server, err := devserver.Start(t.Context(), devserver.Options{
-		DynamicConfig: []string{"matching.numTaskqueueReadPartitions=4", "matching.numTaskqueueWritePartitions=4"},
-		Progress:      os.Stderr,
-	})
-	require.NoError(t, err)
-	defer server.Stop()
-	const rate, jobs = 2, 40
-	w := enter(t, setup{
-		env:      []string{"TEMPORAL_ADDRESS=" + server.Address(), "SUBMITS_PER_SECOND=2"},
-		simulate: []string{"--rate-limit", "0"},
-	})
-	got := w.run("batch", writeLines(t, func() (lines []string) {
-		for _, suffix := range numbered(jobs) {
-			lines = append(lines, w.batchLine(suffix))
-		}
-		return lines
-	}()...))
-	require.Zero(t, got.code, got.err)
-	charges := w.ledger().Tasks
-	require.Len(t, charges, jobs)
-	first, last := charges[0].Time, charges[0].Time
-	for _, charge := range charges {
-		if charge.Time.Before(first) {
-			first = charge.Time
-		}
-		if charge.Time.After(last) {
-			last = charge.Time
-		}
-	}
-	took := last.Sub(first)
-	t.Logf("%d submissions in %s: %.2f a second of %d", jobs, took.Round(time.Millisecond), (jobs-1)/took.Seconds(), rate)
-	require.Less(t, took, time.Duration(float64(jobs)/rate*1.5*float64(time.Second)))
-	require.Greater(t, took, time.Duration(float64(jobs)/rate*0.6*float64(time.Second)), "the rate is a limit")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	sdktemporal "go.temporal.io/sdk/temporal"
 
+	"lumaflow/internal/kie"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/store"
 	"lumaflow/workflows"
@@ -23,6 +24,7 @@ import (
 func (w *world) verified(result workflows.ModifyVideoResult, charge kietest.Charge) {
 	w.t.Helper()
 	require.Equal(w.t, charge.TaskID, result.TaskID)
+	names := store.Naming(kie.Brand(charge.Model))
 	require.Len(w.t, result.Videos, len(charge.Results))
 	for i, video := range result.Videos {
 		location, err := url.Parse(video.Location)
@@ -33,14 +35,15 @@ func (w *world) verified(result workflows.ModifyVideoResult, charge kietest.Char
 		require.Equal(w.t, charge.Results[i].SHA256, hex.EncodeToString(sum[:]), "the stored bytes equal the served ones")
 		require.Equal(w.t, charge.Results[i].SHA256, video.SHA256)
 		require.Equal(w.t, charge.Results[i].Bytes, video.Bytes)
-		require.Equal(w.t, fmt.Sprintf("luma_result_%s_%d.mp4", charge.TaskID, i+1), filepath.Base(location.Path))
+		require.Equal(w.t, names.VideoName("", charge.TaskID, i+1, ".mp4"), filepath.Base(location.Path))
 	}
-	data, err := os.ReadFile(filepath.Join(w.output, "luma_result_"+charge.TaskID+".json"))
+	data, err := os.ReadFile(filepath.Join(w.output, names.ReceiptName("", charge.TaskID)))
 	require.NoError(w.t, err)
 	var receipt store.Receipt
 	require.NoError(w.t, json.Unmarshal(data, &receipt))
 	require.Equal(w.t, charge.TaskID, receipt.TaskID)
 	require.Equal(w.t, charge.Prompt, receipt.Prompt)
+	require.Equal(w.t, charge.Model, receipt.Model)
 	require.Len(w.t, receipt.Files, len(charge.Results))
 	require.Equal(w.t, charge.Results[0].SHA256, receipt.Files[0].SHA256)
 }

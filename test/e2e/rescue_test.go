@@ -24,7 +24,13 @@ func (w *world) submitDirectly(prompt string) (taskID string) {
 // submitInput submits the input of a job without a job.
 func (w *world) submitInput(input string) (taskID string) {
 	w.t.Helper()
-	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.simURL+"/api/v1/modify/generate", strings.NewReader(input))
+	return w.submitAt("/api/v1/modify/generate", input)
+}
+
+// submitAt submits to a path of a family.
+func (w *world) submitAt(path, input string) (taskID string) {
+	w.t.Helper()
+	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.simURL+path, strings.NewReader(input))
 	require.NoError(w.t, err)
 	request.Header.Set("Authorization", "Bearer "+apiKey)
 	request.Header.Set("Content-Type", "application/json")

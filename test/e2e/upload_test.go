@@ -17,7 +17,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"lumaflow/internal/clip"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/store"
 	"lumaflow/workflows"
@@ -279,7 +278,7 @@ func TestBadVideos(t *testing.T) {
 	content, err := os.ReadFile(stockClip)
 	require.NoError(t, err)
 	large := write("large.mp4", content)
-	require.NoError(t, os.Truncate(large, clip.MaxBytes+1_000_000))
+	require.NoError(t, os.Truncate(large, 500_000_000+1_000_000))
 	pipe := filepath.Join(folder, "pipe.mp4")
 	require.NoError(t, exec.Command("mkfifo", pipe).Run())
 	uploads := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("something was uploaded") }))

@@ -29,6 +29,9 @@ const (
 	batchID  = "default-test-workflow-id"
 	location = "file:///srv/shots.jsonl"
 	render   = 10 * time.Minute
+	// timed is ModifyVideos, which records when it ends: the environment ends when the
+	// jobs have, too.
+	timed = "timed"
 )
 
 // shop is a batch of scripted jobs in a test environment, which skips time.
@@ -46,6 +49,16 @@ type shop struct {
 	// outcome scripts the ends by id; the default is a video. silent jobs report none.
 	outcome map[string]activities.JobEnd
 	silent  map[string]bool
+	// renders overrides the durations of the jobs.
+	renders map[string]time.Duration
+	// begun, if set, is called at the start of a job, reported returns what a job reports
+	// instead of its end.
+	begun    func(run workflow.Execution)
+	reported func(end activities.JobEnd) []activities.JobEnd
+	// standing, if set, is what Temporal has of a job that is not in found, and wrote is
+	// called with the results that are written.
+	standing func(jobID string) (found activities.FoundJob, ok bool)
+	wrote    func(activities.ResultsInput)
 	// open and most count the open jobs, starts lists the ids.
 	open, most int
 	starts     []string
@@ -57,6 +70,8 @@ type shop struct {
 	updates    int
 	// changedAt is the line from which the manifest is another one; 0 means none.
 	changedAt int
+	// ended is the end of a timed batch.
+	ended time.Time
 }
 
 func newShop(t *testing.T, jobs int) *shop {
@@ -65,7 +80,7 @@ func newShop(t *testing.T, jobs int) *shop {
 	s := &shop{
 		TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t,
 		found: map[string]activities.FoundJob{}, ends: map[string]activities.JobEnd{}, held: map[string]string{},
-		outcome: map[string]activities.JobEnd{}, silent: map[string]bool{}, results: map[int]activities.JobResult{},
+		outcome: map[string]activities.JobEnd{}, silent: map[string]bool{}, renders: map[string]time.Duration{}, results: map[int]activities.JobResult{},
 	}
 	for i := range jobs {
 		s.lines = append(s.lines, id(i+1))
@@ -73,6 +88,11 @@ func newShop(t *testing.T, jobs int) *shop {
 	s.SetTestTimeout(time.Minute)
 	s.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
 	batches.Register(s.TestWorkflowEnvironment)
+	s.RegisterWorkflowWithOptions(func(ctx workflow.Context, input batches.Input) (batches.Result, error) {
+		result, err := batches.ModifyVideos(ctx, input)
+		s.ended = workflow.Now(ctx)
+		return result, err
+	}, workflow.RegisterOptions{Name: timed})
 	s.RegisterWorkflowWithOptions(s.job, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
 	s.OnSignalExternalWorkflow(mock.Anything, batchID, "", workflows.JobEndSignal.Name, mock.Anything).Return(
 		func(_, _, _, name string, end any) error {
@@ -104,17 +124,24 @@ func (s *shop) job(ctx workflow.Context, input workflows.ModifyVideoInput) (resu
 	s.starts = append(s.starts, jobID)
 	s.open++
 	s.most = max(s.most, s.open)
+	duration, scripted := s.renders[jobID]
+	if !scripted {
+		duration = render
+	}
 	s.mu.Unlock()
+	if s.begun != nil {
+		s.begun(info.WorkflowExecution)
+	}
 	if input.Batch != batchID {
 		//workflowcheck:ignore the job of a test
 		s.t.Errorf("job %s belongs to batch %q", jobID, input.Batch)
 	}
-	if err := workflow.Sleep(ctx, render); err != nil {
+	if err := workflow.Sleep(ctx, duration); err != nil {
 		return result, err
 	}
 	s.mu.Lock()
-	end, scripted := s.outcome[jobID]
-	if !scripted {
+	end, ok := s.outcome[jobID]
+	if !ok {
 		end = activities.JobEnd{Outcome: activities.OutcomeDone, TaskID: "task-" + jobID, Files: []string{jobID + ".mp4"}, Charges: 1}
 	}
 	end.Job, end.Run = jobID, info.WorkflowExecution.RunID
@@ -122,10 +149,19 @@ func (s *shop) job(ctx workflow.Context, input workflows.ModifyVideoInput) (resu
 	s.ends[jobID] = end
 	silent := s.silent[jobID]
 	s.mu.Unlock()
-	if silent {
-		return result, nil
+	reports := []activities.JobEnd{end}
+	if s.reported != nil {
+		reports = s.reported(end)
 	}
-	return result, workflow.SignalExternalWorkflow(ctx, input.Batch, "", workflows.JobEndSignal.Name, end).Get(ctx, nil)
+	if silent {
+		reports = nil
+	}
+	for _, report := range reports {
+		if err := workflow.SignalExternalWorkflow(ctx, input.Batch, "", workflows.JobEndSignal.Name, report).Get(ctx, nil); err != nil {
+			return result, err
+		}
+	}
+	return result, nil
 }
 
 func (s *shop) nextJobs(_ context.Context, input activities.PageInput) (page activities.Page, err error) {
@@ -137,6 +173,9 @@ func (s *shop) nextJobs(_ context.Context, input activities.PageInput) (page act
 	}
 	for index := input.Next; index < min(input.Next+input.Count, len(s.lines)); index++ {
 		found, scripted := s.found[s.lines[index]]
+		if !scripted && s.standing != nil {
+			found, scripted = s.standing(s.lines[index])
+		}
 		if !scripted {
 			found.State = activities.FoundNew
 		}
@@ -149,7 +188,9 @@ func (s *shop) nextJobs(_ context.Context, input activities.PageInput) (page act
 func (s *shop) sweep(_ context.Context, input activities.SweepInput) (swept activities.Swept, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sweeps++
+	if s.sweeps++; s.sweeps > 5000 {
+		return swept, temporal.NewNonRetryableApplicationError(fmt.Sprintf("the batch waits forever for %v", input.Jobs), "Leak", nil)
+	}
 	for _, job := range input.Jobs {
 		if reason := s.held[job]; reason != "" {
 			swept.Held = append(swept.Held, activities.HeldJob{Job: job, Reason: reason})
@@ -166,6 +207,9 @@ func (s *shop) sweep(_ context.Context, input activities.SweepInput) (swept acti
 func (s *shop) write(_ context.Context, input activities.ResultsInput) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.wrote != nil {
+		s.wrote(input)
+	}
 	for _, result := range input.Results {
 		s.results[result.Line] = result
 	}

@@ -26,6 +26,7 @@ const jobTime = 5 * time.Minute
 type Command struct {
 	Video     string `placeholder:"FILE" help:"Run it on this clip of yours (MP4, MOV or AVI, at most 500 MB and 10 s)."`
 	Prompt    string `default:"Turn the street into a snowy winter night" help:"What to change in the video."`
+	Model     string `default:"luma" placeholder:"NAME" help:"Model of kie.ai, such as wan/2-7-videoedit or aleph (${default})."`
 	OutputURL string `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Destination of finished videos: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
 	UIPort    int    `placeholder:"PORT" help:"Port of the Temporal UI. Default: 8233, or a free one if that is taken."`
 	Keep      bool   `help:"Stay up when the jobs are done, with the gallery of the videos, until Ctrl-C."`
@@ -40,6 +41,7 @@ each job beside its result (KEEP_SOURCE).
 Examples:
   lumaflow demo
   lumaflow demo --keep
+  lumaflow demo --model wan/2-7-videoedit
   lumaflow demo --video clip.mp4 --prompt "Make it look like an oil painting"`
 }
 
@@ -48,6 +50,9 @@ Examples:
 func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) {
 	if strings.TrimSpace(c.Prompt) == "" {
 		return command.Usagef("--prompt is blank: describe the change to the video")
+	}
+	if _, known := kie.ModelOf(c.Model); !known {
+		return command.Usagef("--model %.60q is none that the demo simulates: lumaflow models lists them", c.Model)
 	}
 	own, err := c.openClip(ctx)
 	if err != nil {
@@ -68,6 +73,9 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 	}
 	_, _ = fmt.Fprintf(streams.Err, "Temporal UI: %s\n\n", running.server.UIURL())
 
+	if c.Model != kie.DefaultModel {
+		source.Model = c.Model
+	}
 	bounded, cancel := context.WithTimeout(ctx, jobTime)
 	defer cancel()
 	outcomes, err := running.runJobs(bounded, streams, c.Prompt, source)
@@ -98,7 +106,7 @@ func (c *Command) openClip(ctx context.Context) (*clip.Clip, error) {
 	}
 	var opened *clip.Clip
 	if err == nil {
-		opened, err = clip.Open(ctx, path)
+		opened, err = clip.OpenFor(ctx, path, c.Model)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--video: %w", err)

@@ -15,6 +15,7 @@ import (
 
 	"lumaflow/internal/cli/jobs"
 	"lumaflow/internal/command"
+	"lumaflow/internal/kie"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/media"
 	"lumaflow/internal/store"
@@ -79,12 +80,12 @@ func (s *system) verify(ctx context.Context, result workflows.ModifyVideoResult,
 			return fmt.Errorf("the bytes of %s differ from those that kie.ai served", video.Location)
 		}
 	}
-	return s.verifySource(ctx, charge.TaskID)
+	return s.verifySource(ctx, store.Naming(kie.Brand(charge.Model)), charge.TaskID)
 }
 
 // verifySource re-reads the copy of the source of a task.
-func (s *system) verifySource(ctx context.Context, taskID string) error {
-	receipt, err := s.videos.Receipt(ctx, store.ReceiptName("", taskID))
+func (s *system) verifySource(ctx context.Context, names store.Naming, taskID string) error {
+	receipt, err := s.videos.Receipt(ctx, names.ReceiptName("", taskID))
 	switch {
 	case err != nil:
 		return err

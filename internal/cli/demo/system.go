@@ -195,7 +195,7 @@ func (s *system) startWorker(ctx context.Context, secret, hooks string) error {
 			WorkDir:           filepath.Join(s.folder, "work"),
 			TaskQueue:         workflows.DefaultTaskQueue,
 			SubmitsPerSecond:  2,
-			PollAfter:         pollAfter,
+			PollAfter:         new(pollAfter),
 			PollInterval:      2 * time.Second,
 			FetchAllowPrivate: true,
 			GalleryURL:        s.gallery,

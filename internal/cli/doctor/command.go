@@ -19,7 +19,7 @@ type Command struct {
 	worker.Settings `embed:""`
 	webhook.Signing `embed:""`
 	Fix             bool     `help:"Create the search attributes that the namespace lacks."`
-	Only            []string `placeholder:"CHECK" enum:"settings,temporal,attributes,workers,submissions,key,clock,callback,signature,output,work,proxy" help:"Run these checks alone."`
+	Only            []string `placeholder:"CHECK" enum:"settings,temporal,attributes,workers,submissions,key,clock,callback,signature,output,work,proxy,models" help:"Run these checks alone."`
 	JSON            bool     `name:"json" help:"Print one JSON object."`
 	command.Logging `embed:"" set:"log_level=warn"`
 
@@ -46,6 +46,7 @@ func (Command) Help() string {
   output       videos can be stored and read, the disk has free space
   work         partial downloads can be written, the disk has free space
   proxy        results can be downloaded through the proxy of HTTPS_PROXY, if there is one
+  models       kie.ai's catalogue has the models of this build
 
 Each line is ok, warn or fail, with the next step. The exit code is 1 if any check fails. doctor starts no job, submits nothing
 and costs nothing: it posts callbacks for jobs that don't exist, whose ids begin with "lumaflow-doctor.". The results hold

@@ -146,6 +146,7 @@ func (e *examination) checks() []check {
 		{"output", e.checkOutput},
 		{"work", e.checkWork},
 		{"proxy", e.checkProxy},
+		{"models", e.checkModels},
 	}
 	return slices.DeleteFunc(all, func(c check) bool { return !e.examines(c.name) })
 }

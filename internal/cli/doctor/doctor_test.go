@@ -15,7 +15,7 @@ import (
 	"lumaflow/internal/command"
 )
 
-var everything = []string{"settings", "temporal", "attributes", "workers", "submissions", "key", "clock", "callback", "signature", "output", "work", "proxy"}
+var everything = []string{"settings", "temporal", "attributes", "workers", "submissions", "key", "clock", "callback", "signature", "output", "work", "proxy", "models"}
 
 func TestWorkingSetup(t *testing.T) {
 	t.Parallel()

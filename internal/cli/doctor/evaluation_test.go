@@ -15,6 +15,7 @@ import (
 
 	"lumaflow/internal/cli/doctor"
 	"lumaflow/internal/command"
+	"lumaflow/internal/kie"
 )
 
 func TestWebhookFinding(t *testing.T) {
@@ -42,6 +43,35 @@ func TestWebhookFinding(t *testing.T) {
 	for name, test := range tests {
 		got := doctor.WebhookFinding(test.base, test.address, test.took, test.simulated)
 		assert.Equal(t, test.status, got.Status, "%s: %s", name, got.Message)
+		assert.Contains(t, got.Message, test.want, name)
+	}
+}
+
+// A catalogue without a model is a warning and never a failure.
+func TestModelsFinding(t *testing.T) {
+	t.Parallel()
+	var all []kie.Listed
+	for _, model := range kie.Models() {
+		if model.InCatalogue() {
+			all = append(all, kie.Listed{Name: model.Name})
+		}
+	}
+	require.NotEmpty(t, all)
+	withLuma := append([]kie.Listed{{Name: "luma/modify"}}, all...)
+	for name, test := range map[string]struct {
+		listed    []kie.Listed
+		simulated bool
+		status    doctor.Status
+		want      string
+	}{
+		"all":                   {withLuma, false, doctor.OK, "has the models"},
+		"without Luma Modify":   {all, false, doctor.Warn, "no longer documents Luma Modify, the default: a submission may be refused with code 404, 422 or 505; `lumaflow models`"},
+		"simulated":             {all, true, doctor.OK, "has the models"},
+		"without another model": {withLuma[:len(withLuma)-1], true, doctor.Warn, "lacks " + all[len(all)-1].Name},
+		"empty":                 {nil, false, doctor.Warn, "lacks " + all[0].Name + ", "},
+	} {
+		got := doctor.ModelsFinding(test.listed, test.simulated)
+		assert.Equal(t, test.status, got.Status, name)
 		assert.Contains(t, got.Message, test.want, name)
 	}
 }
@@ -109,7 +139,7 @@ func TestMalformedEnvironment(t *testing.T) {
 		assert.Contains(t, out.String(), text)
 	}
 	assert.Equal(t, 30*time.Second, settings.PollInterval)
-	assert.Equal(t, 20*time.Minute, settings.PollAfter, "a valid variable applies")
+	assert.Equal(t, 20*time.Minute, *settings.PollAfter, "a valid variable applies")
 	assert.Equal(t, "text", settings.Format)
 
 	for _, name := range everything {

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"lumaflow/internal/kie"
 )
 
 // These functions give external tests the parts whose outcome depends on a public
@@ -33,6 +35,11 @@ func WebhookFinding(base, address string, took time.Duration, simulated bool) Fi
 
 // Unreachable evaluates a probe without an answer.
 func Unreachable(err error) Finding { return unreachable("https://hooks.example.org", err) }
+
+// ModelsFinding compares the models of this build with those of a catalogue.
+func ModelsFinding(listed []kie.Listed, simulated bool) Finding {
+	return modelsFinding(listed, simulated)
+}
 
 // FreeFinding evaluates the free bytes of a disk.
 func FreeFinding(free uint64) Finding { return freeFinding("it can be written", "WORK_DIR", free) }

@@ -201,17 +201,19 @@ func TestKey(t *testing.T) {
 			w.kie.instead = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }
 		}
 	}
+	unread := want{"models", doctor.Warn, "kie.ai's catalogue can't be read"}
+	noKey := want{"models", doctor.Skipped, "the check of the key fails"}
 	run(t, []defect{
-		{"not set", func(w *world) { w.settings.KieAPIKey = "" }, []want{{"key", doctor.Fail, "KIE_API_KEY is not set: make a key"}}},
-		{"malformed", func(w *world) { w.settings.KieAPIKey = "a b" }, []want{{"key", doctor.Fail, "KIE_API_KEY holds a blank"}}},
-		{"refused", func(w *world) { w.settings.KieAPIKey = "another" }, []want{{"key", doctor.Fail, "kie.ai refuses KIE_API_KEY"}}},
+		{"not set", func(w *world) { w.settings.KieAPIKey = "" }, []want{{"key", doctor.Fail, "KIE_API_KEY is not set: make a key"}, noKey}},
+		{"malformed", func(w *world) { w.settings.KieAPIKey = "a b" }, []want{{"key", doctor.Fail, "KIE_API_KEY holds a blank"}, noKey}},
+		{"refused", func(w *world) { w.settings.KieAPIKey = "another" }, []want{{"key", doctor.Fail, "kie.ai refuses KIE_API_KEY"}, unread}},
 		{"no credit", func(w *world) { w.simulate(kietest.Options{APIKey: apiKey, Credits: -1}) }, []want{{"key", doctor.Fail, "no credit left (0)"}}},
 		{"little credit", func(w *world) { w.simulate(kietest.Options{APIKey: apiKey, Credits: 999.5}) }, []want{{"key", doctor.Warn, "only 999.5 credits"}}},
-		{"maintenance", answers(`{"code":455,"msg":"maintenance"}`), []want{{"key", doctor.Warn, "try again later"}}},
-		{"cap", answers(`{"code":433,"msg":"cap"}`), []want{{"key", doctor.Warn, "usage cap"}}},
-		{"not kie.ai", answers(`<html>parked</html>`), []want{{"key", doctor.Fail, "KIE_BASE_URL"}}},
+		{"maintenance", answers(`{"code":455,"msg":"maintenance"}`), []want{{"key", doctor.Warn, "try again later"}, unread}},
+		{"cap", answers(`{"code":433,"msg":"cap"}`), []want{{"key", doctor.Warn, "usage cap"}, unread}},
+		{"not kie.ai", answers(`<html>parked</html>`), []want{{"key", doctor.Fail, "KIE_BASE_URL"}, unread}},
 		{"unreachable", func(w *world) { w.settings.KieBaseURL = "http://127.0.0.1:1" },
-			[]want{{"key", doctor.Fail, "kie.ai can't be reached (dial tcp"}, {"clock", doctor.Warn, "kie.ai gives no time (dial tcp"}}},
+			[]want{{"key", doctor.Fail, "kie.ai can't be reached (dial tcp"}, {"clock", doctor.Warn, "kie.ai gives no time (dial tcp"}, unread}},
 		{"malformed address", func(w *world) {
 			w.settings.KieBaseURL = "ftp://user:" + secret + "@kie"
 			w.settings.Only = []string{"key", "clock"}

@@ -77,7 +77,12 @@ func (e *examination) checkSettings(ctx context.Context) Finding {
 	if version.DeploymentName != "" {
 		deployment = fmt.Sprintf("; workers are version %s of deployment %s", version.BuildID, version.DeploymentName)
 	}
-	return okf("at most %g submissions per second, polls after %s and then every %s%s", e.SubmitsPerSecond, e.PollAfter, e.PollInterval, deployment)
+	first, byModel := e.FirstPoll()
+	others := ""
+	if byModel {
+		others = " (other models than luma: by their usual time)"
+	}
+	return okf("at most %g submissions per second, polls after %s%s and then every %s%s", e.SubmitsPerSecond, first, others, e.PollInterval, deployment)
 }
 
 // plainOnPublicHost reports whether requests to a URL cross the internet without

@@ -238,7 +238,7 @@ func newWorld(t *testing.T) *world {
 		Settings: worker.Settings{
 			KieAPIKey: apiKey, KieBaseURL: w.kie.server.URL, CallbackBaseURL: w.hooks.server.URL, CallbackSecret: secret,
 			OutputURL: filepath.Join(folder, "videos"), WorkDir: filepath.Join(folder, "work"), TaskQueue: queue,
-			SubmitsPerSecond: 2, PollAfter: time.Minute, PollInterval: time.Second,
+			SubmitsPerSecond: 2, PollAfter: new(time.Minute), PollInterval: time.Second,
 		},
 		Signing: webhook.Signing{HMACKey: hmacKey},
 		Env:     w.env,

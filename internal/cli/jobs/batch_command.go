@@ -74,6 +74,7 @@ type BatchRunCommand struct {
 	ID               string  `name:"id" placeholder:"ID" help:"Workflow id of the batch, instead of the one derived from the file and the key."`
 	Detach           bool    `help:"Start the batch, print its id and do not watch it."`
 	OutputURL        string  `env:"OUTPUT_URL" default:"./videos" help:"The output of the workers, for files of more than 500 lines: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
+	catalogueFlags   `embed:""`
 	watchFlags       `embed:""`
 	queueFlags       `embed:""`
 	connection       `embed:""`
@@ -145,6 +146,7 @@ func (c *BatchRunCommand) plan(ctx context.Context, s *starter.Starter, request 
 		return err
 	}
 	planned := c.planned(request.ID, plan)
+	planned.PriceTexts = c.priceTexts(ctx, request.file.Models, streams.Err)
 	if c.JSON {
 		return command.WriteJSON(streams.Out, planned)
 	}

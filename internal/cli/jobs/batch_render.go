@@ -198,6 +198,8 @@ type batchPlan struct {
 	// Price is that of MostSubmissions in the unit of --price-per-job; nil if it is
 	// unknown.
 	Price *float64 `json:"price"`
+	// PriceTexts are kie.ai's own texts about the prices of the models, as they are.
+	PriceTexts []priceText `json:"priceTexts,omitempty"`
 	// Seconds is the time that the submissions take at the rate of the workers.
 	Seconds float64 `json:"seconds"`
 	budget  int
@@ -237,6 +239,9 @@ func (p batchPlan) write(out io.Writer) error {
 		{"collections", fmt.Sprintf("%d at no cost", p.Collect)},
 		{"price", price},
 		{"time", fmt.Sprintf("at least %s to submit, at %g a second; kie.ai needs 2 to 20 minutes for each", seconds(time.Duration(p.Seconds*float64(time.Second))), p.rate)},
+	}
+	for _, text := range p.PriceTexts {
+		fields = append(fields, [2]string{"kie.ai", oneline.Clean(text.Model) + ": " + oneline.Clean(text.Text)})
 	}
 	return terminal.WriteFields(out, fields)
 }

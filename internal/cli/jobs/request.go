@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,7 +28,7 @@ func (c *SubmitCommand) request(ctx context.Context, stdin io.Reader) (*jobReque
 		return nil, err
 	}
 	if c.Input == "" {
-		return c.requestInFlags(ctx)
+		return c.requestInFlags(ctx, stdin)
 	}
 	data, err := readInput(ctx, c.Input, stdin)
 	if err != nil {
@@ -37,14 +38,24 @@ func (c *SubmitCommand) request(ctx context.Context, stdin io.Reader) (*jobReque
 	if err != nil {
 		return nil, command.Usagef("--input: %w", err)
 	}
+	if err := starter.CheckModel(input); err != nil {
+		return nil, command.Usagef("--input: %w; nothing is started", err)
+	}
 	return &jobRequest{input: input}, nil
 }
 
-func (c *SubmitCommand) requestInFlags(ctx context.Context) (*jobRequest, error) {
+func (c *SubmitCommand) requestInFlags(ctx context.Context, stdin io.Reader) (*jobRequest, error) {
 	if err := c.checkJob(); err != nil {
 		return nil, err
 	}
 	request := &jobRequest{input: c.input()}
+	var err error
+	if request.input.Options, err = c.modelOptions(ctx, stdin); err != nil {
+		return nil, err
+	}
+	if err := starter.CheckModel(request.input); err != nil {
+		return nil, command.Usagef("%w; nothing is started", err)
+	}
 	path, local, err := clip.Local(c.Video)
 	if err != nil {
 		return nil, fmt.Errorf("--video: %w", err)
@@ -66,6 +77,8 @@ func (c *SubmitCommand) requestInFlags(ctx context.Context) (*jobRequest, error)
 func (c *SubmitCommand) input() workflows.ModifyVideoInput {
 	return workflows.ModifyVideoInput{
 		Prompt:          c.Prompt,
+		Model:           c.Model,
+		Unchecked:       c.Unchecked,
 		VideoURL:        c.Video,
 		Watermark:       c.Watermark,
 		TaskID:          c.TaskID,
@@ -88,8 +101,8 @@ func (c *SubmitCommand) check() error {
 		return command.Usagef("--id and --key exclude each other: the key is part of a derived id")
 	case c.ID != "" && (len(c.ID) > maxID || !utf8.ValidString(c.ID) || strings.TrimSpace(c.ID) != c.ID):
 		return command.Usagef("--id must be at most %d bytes of text without blanks around it", maxID)
-	case c.Input != "" && c.input() != workflows.ModifyVideoInput{}:
-		return command.Usagef("--input holds the whole job: leave out --prompt, --video, --watermark, --task-id, --name, --recovery-window, --deadline and --on-unknown-submit")
+	case c.Input != "" && (!reflect.DeepEqual(c.input(), workflows.ModifyVideoInput{}) || c.Options != "" || len(c.Option) > 0):
+		return command.Usagef("--input holds the whole job: leave out --prompt, --video, --model, --option, --options, --watermark, --task-id, --name, --recovery-window, --deadline and --on-unknown-submit")
 	default:
 		return nil
 	}
@@ -99,8 +112,8 @@ func (c *SubmitCommand) check() error {
 func (c *SubmitCommand) checkJob() error {
 	blankPrompt := strings.TrimSpace(c.Prompt) == ""
 	switch {
-	case c.TaskID != "" && (c.Prompt != "" || c.Video != "" || c.Watermark != "" || c.RecoveryWindow != "" || c.OnUnknownSubmit != ""):
-		return command.Usagef("--task-id collects a task that exists already: leave out --prompt, --video, --watermark, --recovery-window and --on-unknown-submit")
+	case c.TaskID != "" && (c.Prompt != "" || c.Video != "" || c.Watermark != "" || len(c.Option) > 0 || c.Options != "" || c.Unchecked || c.RecoveryWindow != "" || c.OnUnknownSubmit != ""):
+		return command.Usagef("--task-id collects a task that exists already: leave out --prompt, --video, --option, --options, --unchecked, --watermark, --recovery-window and --on-unknown-submit")
 	case c.TaskID != "":
 		return nil
 	case blankPrompt && c.Video == "":
@@ -118,6 +131,8 @@ var flagNames = map[string]string{
 	"prompt":          "--prompt",
 	"videoUrl":        "--video",
 	"watermark":       "--watermark",
+	"model":           "--model",
+	"options":         "--option",
 	"taskId":          "--task-id",
 	"name":            "--name",
 	"recoveryWindow":  "--recovery-window",
@@ -175,7 +190,7 @@ type jobRequest struct {
 // addVideo opens and checks a video file. Errors about the key and the address are
 // usage errors.
 func (s *jobRequest) addVideo(ctx context.Context, path string, flags uploadFlags) (err error) {
-	if s.video, err = clip.Open(ctx, path); err != nil {
+	if s.video, err = clip.OpenFor(ctx, path, s.input.Model); err != nil {
 		return fmt.Errorf("--video: %w", err)
 	}
 	if flags.KieAPIKey == "" {

@@ -32,6 +32,14 @@ func TestRequest(t *testing.T) {
 			"",
 			workflows.ModifyVideoInput{Prompt: "p", VideoURL: video, Watermark: "w", Name: "n", RecoveryWindow: "5m", Deadline: "2h", OnUnknownSubmit: "resubmit"},
 		},
+		{
+			"a model", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "wan/2-7-videoedit", Option: []string{"resolution=720p", "seed=7", "negative_prompt=12", "prompt_extend=false"}}, "",
+			workflows.ModifyVideoInput{Prompt: "p", VideoURL: video, Model: "wan/2-7-videoedit", Options: map[string]any{"resolution": "720p", "seed": 7.0, "negative_prompt": "12", "prompt_extend": false}},
+		},
+		{
+			"options on standard input", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "aleph", Options: "-"}, `{"aspectRatio":"16:9"}`,
+			workflows.ModifyVideoInput{Prompt: "p", VideoURL: video, Model: "aleph", Options: map[string]any{"aspectRatio": "16:9"}},
+		},
 		{"adoption", jobs.SubmitCommand{TaskID: taskID, Name: "n", Deadline: "2h"}, "", workflows.ModifyVideoInput{TaskID: taskID, Name: "n", Deadline: "2h"}},
 		{"JSON", jobs.SubmitCommand{Input: `{"prompt":"snow","videoUrl":"` + video + `"}`, ID: "shot-7"}, "", request},
 		{"JSON in a file", jobs.SubmitCommand{Input: "@" + file}, "", request},
@@ -58,6 +66,14 @@ func TestInvalidRequests(t *testing.T) {
 		stdin   string
 		err     string
 	}{
+		{"a misspelled option", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "wan/2-7-videoedit", Option: []string{"resolutio=720p"}}, "", `did you mean "resolution"?; nothing is started`},
+		{"an option of another model", jobs.SubmitCommand{Prompt: "p", Video: video, Option: []string{"resolution=720p"}}, "", "model luma has no option"},
+		{"an option without a value", jobs.SubmitCommand{Prompt: "p", Video: video, Option: []string{"resolution"}}, "", "is not NAME=VALUE"},
+		{"an option twice", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "aleph", Option: []string{"seed=1", "seed=2"}}, "", "seed is given twice"},
+		{"options that are no object", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "aleph", Options: "-"}, "[1]", "is no JSON object"},
+		{"a model that is no name", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "a b"}, "", "--model is not the name of a model"},
+		{"options of a JSON input", jobs.SubmitCommand{Input: `{"prompt":"p","videoUrl":"` + video + `","model":"aleph","options":{"aspect":"16:9"}}`}, "", "--input: model aleph has no option"},
+		{"options of a task", jobs.SubmitCommand{TaskID: taskID, Option: []string{"a=b"}}, "", "leave out"},
 		{"nothing", jobs.SubmitCommand{}, "", "the job is missing: give --prompt and --video"},
 		{"no prompt", jobs.SubmitCommand{Prompt: " \n", Video: video}, "", "--prompt is missing"},
 		{"no video", jobs.SubmitCommand{Prompt: "p"}, "", "--video is missing"},

@@ -19,6 +19,7 @@ import (
 type RescueCommand struct {
 	TaskIDs    []string `arg:"" optional:"" name:"task-id" help:"Task ids at kie.ai."`
 	IDs        string   `name:"ids" placeholder:"FILE" help:"Read task ids from this file, or from standard input if it is -: one a line, blank lines and # comments are skipped."`
+	Model      string   `placeholder:"NAME" help:"Model of the tasks. Default: each task is looked up in all families, for free."`
 	AtOnce     int      `default:"50" placeholder:"N" help:"Greatest number of open jobs (${default})."`
 	watchFlags `embed:""`
 	queueFlags `embed:""`
@@ -29,7 +30,8 @@ type RescueCommand struct {
 func (RescueCommand) Help() string {
 	return `Starts a job for each task that only collects it: nothing is submitted, nothing is paid. It takes any task of
 the account, whichever tool submitted it, also one whose callback failed (flag 4), for as long as kie.ai keeps its
-video: 14 days. For a running task the job waits.
+video: 14 days. For a running task the job waits. Tasks of all families are found by their id; --model
+restricts the look-up to that of one model.
 
 The same task id is the same job: a collected task is not fetched again, an open job is watched, and a failed one is
 retried. Ctrl-C and --timeout end the watching, not the jobs. The exit code is 0 only if all tasks are collected. An id
@@ -62,7 +64,7 @@ func (c *RescueCommand) run(ctx context.Context, s *starter.Starter, tasks []str
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout(), errTimeout)
 	defer cancel()
 	display := newCountsDisplay(streams.Err, len(tasks))
-	outcomes, err := s.Rescue(ctx, tasks, starter.RescueOptions{AtOnce: c.AtOnce, Show: func(tally starter.Tally) { display.Show(countsOf(tally)) }})
+	outcomes, err := s.Rescue(ctx, tasks, starter.RescueOptions{AtOnce: c.AtOnce, Model: c.Model, Show: func(tally starter.Tally) { display.Show(countsOf(tally)) }})
 	display.Close()
 	if stop := stopText(ctx, err, "watching", c.timeout()); stop != "" {
 		err = unfinishedRescue(outcomes, stop)

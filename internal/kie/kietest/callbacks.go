@@ -48,7 +48,7 @@ func (s *Server) sendCallback(t *task) {
 	if s.inject(faults, CallbackWrongTask, 1) {
 		s.sendForeignCallback(t)
 	}
-	body := s.lumaCallback(t)
+	body := s.callback(t)
 	if !s.deliverWithRetries(t, body) {
 		if s.ctx.Err() == nil {
 			s.mu.Lock()

@@ -64,6 +64,7 @@ func (s *Server) sendForeignCallback(t *task) {
 		Prompt:      "somebody else's video",
 		VideoURL:    "https://cdn.example.org/somebody-else.mp4",
 		CallBackURL: "https://hooks.example.org/somebody-else",
+		Model:       t.request.Model,
 	}
 	owner := &job{faults: newFaultSet(nil), variant: t.job.variant + 1}
 	decoy := newTask(newID(), owner, other, markers{results: 1}, t.base, s.options.Now())
@@ -74,5 +75,5 @@ func (s *Server) sendForeignCallback(t *task) {
 	s.tasks[decoy.id] = decoy
 	s.mu.Unlock()
 	s.countCallback(t, func(sum *Callbacks) { sum.WrongTask++ })
-	_, _ = s.post(t.request.CallBackURL, s.lumaCallback(decoy), s.sign(decoy.id))
+	_, _ = s.post(t.request.CallBackURL, s.callback(decoy), s.sign(decoy.id))
 }

@@ -46,6 +46,11 @@ type Charge struct {
 	VideoURL    string    `json:"videoUrl"`
 	CallBackURL string    `json:"callBackUrl,omitempty"`
 	Watermark   string    `json:"watermark,omitempty"`
+	// Model is empty for Luma Modify, Options are the model's own fields as JSON.
+	Model   string `json:"model,omitempty"`
+	Options string `json:"options,omitempty"`
+	// Cost is in credits: Price, or 0 for a failed task of Market.
+	Cost float64 `json:"cost"`
 	// Faults were chosen for the job, Met are those of them that have occurred,
 	// including those before the charge.
 	Faults []string `json:"faults"`
@@ -134,6 +139,9 @@ func (t *task) charge() Charge {
 		VideoURL:    t.request.VideoURL,
 		CallBackURL: t.request.CallBackURL,
 		Watermark:   t.request.Watermark,
+		Model:       t.request.Model,
+		Options:     t.request.Options,
+		Cost:        t.cost(),
 		Faults:      append([]string{}, t.faults.chosen...),
 		Met:         t.met(),
 		Response:    t.response,

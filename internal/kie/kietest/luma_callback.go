@@ -11,8 +11,8 @@ const (
 	lumaFailureMsg = "Modify record generation failed."
 )
 
-// lumaCallback is the body of a finished task's callback.
-func (s *Server) lumaCallback(t *task) []byte {
+// callback is the body of a finished task's callback.
+func (s *Server) callback(t *task) []byte {
 	s.mu.Lock()
 	urls := t.resultURLs()
 	failed := t.failure != nil
@@ -21,9 +21,9 @@ func (s *Server) lumaCallback(t *task) []byte {
 		return siblingCallback(t, urls, failed)
 	}
 	if failed {
-		return lumaFailureCallback(t)
+		urls = nil
 	}
-	return lumaSuccessCallback(t, t.id, urls)
+	return t.family().callback(s, t, urls)
 }
 
 func lumaSuccessCallback(t *task, taskID string, urls []string) []byte {

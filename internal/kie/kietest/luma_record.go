@@ -40,8 +40,14 @@ const noRecord = "record does not exist"
 
 // lumaRecord is GET /api/v1/modify/record-info.
 func (s *Server) lumaRecord(w http.ResponseWriter, r *http.Request) {
+	s.record(w, r, lumaModel, noRecord, func(t *task) any { return s.lumaDetails(t) })
+}
+
+// record serves the record of a task of a family.
+func (s *Server) record(w http.ResponseWriter, r *http.Request, of, noRecord string, details func(*task) any) {
 	s.mu.Lock()
 	t, ok := s.tasks[r.URL.Query().Get("taskId")]
+	ok = ok && t.family().model == of
 	polls := 0
 	if ok {
 		t.polls++
@@ -62,7 +68,7 @@ func (s *Server) lumaRecord(w http.ResponseWriter, r *http.Request) {
 	case s.inject(faults, RecordMissing, repeats):
 		refuse(w, codeInvalid, noRecord)
 	default:
-		accept(w, s.lumaDetails(t))
+		accept(w, details(t))
 	}
 }
 

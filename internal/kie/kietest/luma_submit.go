@@ -7,13 +7,34 @@ import (
 	"strings"
 )
 
-// lumaRequest is the body of a submission. Equal bodies belong to one job: a retry
+const lumaModel = "luma"
+
+func init() {
+	register(family{
+		model: lumaModel,
+		routes: func(s *Server, routes *http.ServeMux) {
+			routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.lumaSubmit, s.refuseUnauthorized))
+			routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.lumaRecord, refuse))
+		},
+		callback: func(_ *Server, t *task, urls []string) []byte {
+			if len(urls) == 0 {
+				return lumaFailureCallback(t)
+			}
+			return lumaSuccessCallback(t, t.id, urls)
+		},
+	})
+}
+
+// lumaRequest is the submission of any family. Equal bodies belong to one job: a retry
 // sends the same body.
 type lumaRequest struct {
 	Prompt      string `json:"prompt"`
 	VideoURL    string `json:"videoUrl"`
 	CallBackURL string `json:"callBackUrl"`
 	Watermark   string `json:"watermark"`
+	// Model is empty for Luma Modify, Options are the further fields as JSON.
+	Model   string `json:"model,omitempty"`
+	Options string `json:"options,omitempty"`
 }
 
 func (r lumaRequest) problem() string {
@@ -43,6 +64,11 @@ func (s *Server) lumaSubmit(w http.ResponseWriter, r *http.Request) {
 		s.refuseInvalid(w, codeInvalid, problem)
 		return
 	}
+	s.submit(w, r, lumaRequest{Prompt: req.Prompt, VideoURL: req.VideoURL, CallBackURL: req.CallBackURL, Watermark: req.Watermark})
+}
+
+// submit charges and answers a submission of any family.
+func (s *Server) submit(w http.ResponseWriter, r *http.Request, req lumaRequest) {
 	if problem := req.problem(); problem != "" {
 		s.refuseInvalid(w, codeInvalid, problem)
 		return
@@ -51,6 +77,9 @@ func (s *Server) lumaSubmit(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.refuseInvalid(w, codeInvalid, fmt.Sprintf("the prompt's marker can't be followed: %v", err))
 		return
+	}
+	if familyOf(req.Model).single {
+		marks.results = 1
 	}
 	t, refusal, err := s.admit(req, marks, s.base(r))
 	if err != nil {

@@ -43,9 +43,11 @@ type Server struct {
 	links    map[string]*link
 	admitted []time.Time // charges in the rate limit's window
 	credits  float64
-	topUps   int
-	counts   Counts
-	refusals map[int]int
+	// catalogueRead is the time of the last request for the catalogue.
+	catalogueRead time.Time
+	topUps        int
+	counts        Counts
+	refusals      map[int]int
 
 	faultMu     sync.Mutex
 	faultCounts map[string]int
@@ -90,9 +92,9 @@ func New(options Options) (*Server, error) {
 
 func (s *Server) router() http.Handler {
 	routes := http.NewServeMux()
-	// Luma Modify.
-	routes.HandleFunc("POST /api/v1/modify/generate", s.api(s.lumaSubmit, s.refuseUnauthorized))
-	routes.HandleFunc("GET /api/v1/modify/record-info", s.api(s.lumaRecord, refuse))
+	for _, f := range families {
+		f.routes(s, routes)
+	}
 	// Common to all families.
 	routes.HandleFunc("POST /api/v1/common/download-url", s.api(s.downloadURL, refuse))
 	routes.HandleFunc("GET /api/v1/chat/credit", s.api(s.credit, refuse))

@@ -101,7 +101,7 @@ func TestUnknownRoutesAreHTTPErrors(t *testing.T) {
 	kie := start(t, kietest.Options{})
 	for path, want := range map[string]int{
 		"/":                               http.StatusNotFound,
-		"/api/v1/veo/generate":            http.StatusNotFound,
+		"/api/v1/suno/generate":           http.StatusNotFound,
 		"/api/v1/modify/record-info/":     http.StatusNotFound,
 		"//api/v1/modify/record-info":     http.StatusNotFound,
 		"/api/v1/modify/../modify/x":      http.StatusNotFound,

@@ -95,6 +95,9 @@ func (s *Server) restoreTask(line chargeEntry) error {
 			owner.faults.hits[fault] = max(1, s.options.FaultRepeats)
 		}
 	}
+	if familyOf(line.Request.Model).single {
+		marks.results = 1
+	}
 	t := newTask(line.TaskID, owner, line.Request, marks, orElse(s.options.BaseURL, line.Base), line.Created)
 	s.addCharge(t)
 	return nil

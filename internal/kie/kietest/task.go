@@ -119,6 +119,9 @@ func (s *Server) endTask(ctx context.Context, t *task) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.ended, t.failure, t.results = s.options.Now(), failed, results
+	if failed != nil && t.family().refunds {
+		s.credits += Price
+	}
 	for _, result := range results {
 		s.publish(result)
 	}

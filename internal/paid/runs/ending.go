@@ -18,6 +18,8 @@ import (
 const (
 	// maxReason bounds, in bytes, the text of a failure without a message of its own.
 	maxReason = 300
+	// maxModel bounds, in bytes, the name of a model in a result.
+	maxModel = 128
 	// OtherFailure is the type of a failure without one.
 	OtherFailure = "Failed"
 )
@@ -25,8 +27,11 @@ const (
 // Ending is a run that is over, and how it ended.
 type Ending struct {
 	Run
-	// Files are the locations of the videos of a completed run.
-	Files []string
+	// Files are the locations of the videos of a completed run, Model and Credits those
+	// of its result.
+	Files   []string
+	Model   string
+	Credits *float64
 	// Reason is the text of any end but a completion.
 	Reason string
 }
@@ -53,6 +58,7 @@ func (r Reader) Ending(ctx context.Context, info *workflowpb.WorkflowExecutionIn
 	if err := payloads.Data.FromPayloads(completed.GetResult(), &result); err != nil {
 		return ending, fmt.Errorf("read the result of %s: %w", execution.GetWorkflowId(), err)
 	}
+	ending.Model, ending.Credits = oneline.Truncate(result.Model, maxModel), result.Credits
 	for _, video := range result.Videos {
 		ending.Files = append(ending.Files, video.Location)
 	}

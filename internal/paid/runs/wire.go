@@ -37,7 +37,9 @@ type workflowInput struct{ taskRef }
 func (workflowInput) WorkflowInput() {}
 
 type finished struct {
-	Videos []struct {
+	Model   string   `json:"model"`
+	Credits *float64 `json:"credits"`
+	Videos  []struct {
 		Location string `json:"location"`
 	} `json:"videos"`
 }

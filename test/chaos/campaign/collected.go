@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/api/workflowservice/v1"
 
+	"lumaflow/internal/kie"
 	"lumaflow/internal/store"
 	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
@@ -30,9 +31,10 @@ func (r *seedRun) verifyCollected(ctx context.Context, expected map[string]bool)
 			r.problem("collecting job %s ended as %s: %s", id, history.closed, history.failure.GetMessage())
 			continue
 		}
-		expected[store.ReceiptName("", history.result.TaskID)] = true
+		names := store.Naming(kie.Brand(history.result.Model))
+		expected[names.ReceiptName("", history.result.TaskID)] = true
 		for i := range history.result.Videos {
-			expected[store.VideoName("", history.result.TaskID, i+1, ".mp4")] = true
+			expected[names.VideoName("", history.result.TaskID, i+1, ".mp4")] = true
 		}
 	}
 }

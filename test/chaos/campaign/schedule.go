@@ -23,7 +23,9 @@ type job struct {
 	id     string
 	prompt string
 	// name prefixes the stored files. Some names try to leave the output folder.
-	name   string
+	name string
+	// model is empty for Luma Modify.
+	model  string
 	faults []string
 	// start is the time of the submission after the begin of the run.
 	start time.Duration
@@ -53,6 +55,9 @@ const (
 
 var names = []string{"", "", "", "take", "../../escape", "/etc/passwd", "..", "a\x00b", "CON", "-rf", "käse ☃", strings.Repeat("long", 60)}
 
+// models are dealt to the jobs: half of them are Luma Modify.
+var models = []string{"", "", "", "", "wan/2-7-videoedit", "happyhorse/video-edit", "kling-3.0-omni/transformation", "aleph"}
+
 func newSchedule(seed int64, jobs int, from menu) schedule {
 	random := rand.New(rand.NewPCG(uint64(seed), 0x6c756d61))
 	planned := schedule{seed: seed}
@@ -63,7 +68,18 @@ func newSchedule(seed int64, jobs int, from menu) schedule {
 			start: time.Duration(random.Int64N(int64(submitWithin))),
 		})
 	}
+	// A source of its own leaves the rest of a seed as it was.
+	dealt := rand.New(rand.NewPCG(uint64(seed), 0x6b6965))
+	for i := range planned.jobs {
+		planned.jobs[i].model = models[dealt.IntN(len(models))]
+	}
 	planned.assignFaults(random, from)
+	for i := range planned.jobs {
+		if slices.Contains(planned.jobs[i].faults, kietest.RecordDown) {
+			// Only a callback of Luma Modify stands in for a record that is always down.
+			planned.jobs[i].model = ""
+		}
+	}
 	for i := range planned.jobs {
 		planned.jobs[i].prompt = prompt(random, planned.jobs[i])
 	}

@@ -138,6 +138,7 @@ func (r *seedRun) submitJobs(ctx context.Context) {
 				attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
 				_, err := r.w.starter.SubmitAs(attempt, job.id, workflows.ModifyVideoInput{
 					Prompt:         job.prompt,
+					Model:          job.model,
 					VideoURL:       videoURL,
 					Name:           job.name,
 					RecoveryWindow: "4m",

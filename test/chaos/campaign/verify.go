@@ -14,6 +14,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"lumaflow/internal/kie"
 	"lumaflow/internal/kie/kietest"
 	"lumaflow/internal/store"
 	"lumaflow/workflows"
@@ -110,6 +111,9 @@ func (r *seedRun) verifyJob(checked *jobResult, expected map[string]bool) {
 	if history.broken != "" {
 		r.problem("job %s: %s", id, history.broken)
 	}
+	if len(checked.charges) > 0 && checked.charges[0].Model != checked.job.model {
+		r.problem("job %s: model %q was submitted for %q", id, checked.charges[0].Model, checked.job.model)
+	}
 	if len(checked.charges) > 1 {
 		r.problem("job %s was charged %d times", id, len(checked.charges))
 	}
@@ -123,7 +127,7 @@ func (r *seedRun) verifyJob(checked *jobResult, expected map[string]bool) {
 	}
 	charge := checked.charges[0]
 	checked.faults = charge.Met
-	if charge.CallBackURL != r.w.minter.URL(namespace, id) {
+	if charge.CallBackURL != r.w.minter.BrandURL(kie.Brand(checked.job.model), namespace, id) {
 		r.problem("job %s: task %s was submitted with a callback URL that is not the job's", id, charge.TaskID)
 	}
 	if history.resolved == workflows.AdoptTask && charge.Callbacks.Acknowledged > 0 {
@@ -201,19 +205,19 @@ func (r *seedRun) verifyFiles(checked *jobResult, charge kietest.Charge, expecte
 	if result.TaskID != charge.TaskID {
 		r.problem("job %s ended with task %s, but was charged for %s", id, result.TaskID, charge.TaskID)
 	}
-	receiptName := store.ReceiptName(checked.job.name, charge.TaskID)
+	receiptName := store.Naming(kie.Brand(charge.Model)).ReceiptName(checked.job.name, charge.TaskID)
 	expected[receiptName] = true
 	receipt, err := r.readReceipt(receiptName)
 	if err != nil {
 		r.problem("job %s: %v", id, err)
 		return
 	}
-	if receipt.TaskID != charge.TaskID || receipt.Prompt != checked.job.prompt || len(receipt.Files) != len(charge.Results) {
+	if receipt.TaskID != charge.TaskID || receipt.Model != charge.Model || receipt.Prompt != checked.job.prompt || len(receipt.Files) != len(charge.Results) {
 		r.problem("job %s: the receipt %s does not match task %s and its %d files", id, receiptName, charge.TaskID, len(charge.Results))
 		return
 	}
 	for i, served := range charge.Results {
-		name := store.VideoName(checked.job.name, charge.TaskID, i+1, ".mp4")
+		name := store.Naming(kie.Brand(charge.Model)).VideoName(checked.job.name, charge.TaskID, i+1, ".mp4")
 		expected[name] = true
 		hash, err := hashFile(filepath.Join(r.output.folder, name))
 		switch {

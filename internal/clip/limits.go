@@ -1,0 +1,35 @@
+package clip
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lumaflow/internal/command"
+	"lumaflow/internal/media"
+)
+
+// maxTime is the longest duration of a source of the model.
+func (c *Clip) maxTime() time.Duration { return cmp.Or(c.model.Clip.MaxTime, 10*time.Second) }
+
+// cut is the option of ffmpeg for the longest duration.
+func (c *Clip) cut() string { return fmt.Sprintf("-t %.1f", c.maxTime().Seconds()-0.1) }
+
+// checkLimits checks the limits of a model beside size and greatest duration. Its errors
+// are usage errors.
+func (c *Clip) checkLimits(video media.Video, duration time.Duration) error {
+	limits := c.model.Clip
+	shorter, longer := min(video.Width, video.Height), max(video.Width, video.Height)
+	switch {
+	case len(limits.Formats) > 0 && !slices.Contains(limits.Formats, video.Extension):
+		return command.Usagef("%s is in the format %s and model %s takes %s", c, strings.TrimPrefix(video.Extension, "."), c.model.Name, strings.Join(limits.Formats, ", "))
+	case limits.MinTime > 0 && duration > 0 && duration < limits.MinTime:
+		return command.Usagef("%s lasts %v and model %s takes at least %v", c, duration, c.model.Name, limits.MinTime)
+	case limits.MinPixels > 0 && shorter > 0 && shorter < limits.MinPixels, limits.MaxPixels > 0 && longer > limits.MaxPixels:
+		return command.Usagef("%s has %d x %d pixels and model %s takes sides of %d to %d", c, video.Width, video.Height, c.model.Name, limits.MinPixels, limits.MaxPixels)
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,49 @@
+package clip_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lumaflow/internal/clip"
+	"lumaflow/internal/command"
+	"lumaflow/test/mp4test"
+)
+
+// A file is checked against the limits of its model, not against those of Luma Modify.
+func TestLimitsOfModels(t *testing.T) {
+	t.Parallel()
+	movie := func(duration time.Duration, width, height uint16) []byte {
+		return mp4test.Movie{
+			Duration: uint32(duration * 1000 / time.Second), Scale: 1000, Width: width, Height: height,
+			Frames: uint32(duration / (40 * time.Millisecond)), Media: make([]byte, 100),
+		}.Bytes()
+	}
+	tests := []struct {
+		name, model string
+		content     []byte
+		text        string
+	}{
+		{"twenty seconds", "happyhorse/video-edit", movie(20*time.Second, 640, 360), ""},
+		{"twenty seconds", "wan/2-7-videoedit", movie(20*time.Second, 640, 360), "lasts 20s and kie.ai takes at most 10s"},
+		{"one second", "wan/2-7-videoedit", movie(time.Second, 640, 360), "lasts 1s and model wan/2-7-videoedit takes at least 2s"},
+		{"few pixels", "wan/2-7-videoedit", movie(5*time.Second, 640, 200), "has 640 x 200 pixels and model wan/2-7-videoedit takes sides of 240 to 4096"},
+		{"many pixels", "happyhorse/video-edit", movie(5*time.Second, 3840, 2160), "takes sides of 320 to 2160"},
+		{"AVI", "wan/2-7-videoedit", avi(40_000, 125), "is in the format avi and model wan/2-7-videoedit takes .mp4, .mov"},
+		{"no limits", "aleph", movie(90*time.Second, 64, 36), ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name+" of "+test.model, func(t *testing.T) {
+			t.Parallel()
+			opened, err := clip.OpenFor(t.Context(), file(t, "a.mp4", test.content), test.model)
+			if test.text == "" {
+				require.NoError(t, err)
+				require.NoError(t, opened.Close())
+				return
+			}
+			require.ErrorContains(t, err, test.text)
+			require.Equal(t, command.ExitUsage, command.ExitCode(err))
+		})
+	}
+}

@@ -1,0 +1,186 @@
+package kie
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Kind is the type of an option.
+type Kind int
+
+// The kinds of options. Text is the zero value.
+const (
+	Text Kind = iota
+	Integer
+	Number
+	Boolean
+	Link
+	Links
+	List
+	Any
+)
+
+var kindNames = map[Kind]string{
+	Text: "text", Integer: "a whole number", Number: "a number", Boolean: "true or false", Link: "an http or https address",
+	Links: "a list of http or https addresses", List: "a list", Any: "a value",
+}
+
+// String describes a value of the kind.
+func (k Kind) String() string { return kindNames[k] }
+
+// Option is one field of a model beside the prompt and the video.
+type Option struct {
+	Name string
+	Kind Kind
+	// Values are the only texts; empty permits any.
+	Values []string
+	// MaxLength bounds a text in characters, MaxItems a list; zero means unbounded.
+	MaxLength, MaxItems int
+	// Min and Max bound a number, Not are numbers within that are excluded.
+	Min, Max float64
+	Not      []float64
+}
+
+// String describes the permitted values.
+func (o Option) String() string {
+	switch {
+	case len(o.Values) > 0:
+		return strings.Join(o.Values, ", ")
+	case o.Max > o.Min:
+		return fmt.Sprintf("%s from %g to %g", o.Kind, o.Min, o.Max)
+	case o.MaxLength > 0:
+		return fmt.Sprintf("%s of at most %d characters", o.Kind, o.MaxLength)
+	case o.MaxItems > 0:
+		return fmt.Sprintf("%s, at most %d", o.Kind, o.MaxItems)
+	}
+	return o.Kind.String()
+}
+
+// OptionError is the error of a request that a model would refuse, or ignore a part of.
+type OptionError struct {
+	// Option is empty if the error is about the model or another field.
+	Option string
+	text   string
+}
+
+func (e *OptionError) Error() string { return e.text }
+
+func optionErrorf(option, format string, args ...any) error {
+	return &OptionError{Option: option, text: fmt.Sprintf(format, args...)}
+}
+
+// CheckOptions checks the prompt and the options of a request against the row of a
+// model. kie.ai ignores an unknown field silently and bills in full.
+func (m Model) CheckOptions(prompt string, options map[string]any) error {
+	if strings.TrimSpace(prompt) == "" && !m.PromptOptional {
+		return optionErrorf("prompt", "model %s needs a prompt", m.Name)
+	}
+	if length := utf8.RuneCountInString(prompt); m.MaxPrompt > 0 && length > m.MaxPrompt {
+		return optionErrorf("prompt", "the prompt has %d characters; model %s takes at most %d", length, m.Name, m.MaxPrompt)
+	}
+	names := make([]string, 0, len(options))
+	for name := range options {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if name == m.VideoField || name == "prompt" || strings.EqualFold(name, "callBackUrl") {
+			return optionErrorf(name, "option %q is set by lumaflow: leave it out", name)
+		}
+		known := slices.IndexFunc(m.Options, func(o Option) bool { return o.Name == name })
+		if known < 0 {
+			return m.unknownOption(name)
+		}
+		if !m.Options[known].accepts(options[name]) {
+			return optionErrorf(name, "option %q of model %s is %.60q: give %s", name, m.Name, fmt.Sprint(options[name]), m.Options[known])
+		}
+	}
+	return nil
+}
+
+func (m Model) unknownOption(name string) error {
+	names := make([]string, len(m.Options))
+	for i, option := range m.Options {
+		names[i] = option.Name
+	}
+	switch nearest := nearest(name, names); {
+	case nearest != "":
+		return optionErrorf(name, "model %s has no option %.60q: did you mean %q?", m.Name, name, nearest)
+	case len(names) == 0:
+		return optionErrorf(name, "model %s has no option %.60q: it takes none", m.Name, name)
+	default:
+		return optionErrorf(name, "model %s has no option %.60q: it has %s", m.Name, name, strings.Join(names, ", "))
+	}
+}
+
+func (o Option) accepts(value any) bool {
+	switch o.Kind {
+	case Any:
+		return true
+	case Boolean:
+		_, ok := value.(bool)
+		return ok
+	case Integer, Number:
+		number, ok := value.(float64)
+		return ok && !math.IsNaN(number) && (o.Kind == Number || number == math.Trunc(number)) &&
+			(o.Max <= o.Min || number >= o.Min && number <= o.Max) && !slices.Contains(o.Not, number)
+	case List, Links:
+		items, ok := value.([]any)
+		if !ok || o.MaxItems > 0 && len(items) > o.MaxItems {
+			return false
+		}
+		return o.Kind == List || !slices.ContainsFunc(items, func(item any) bool { return !isLink(item) })
+	case Link:
+		return isLink(value)
+	default:
+		text, ok := value.(string)
+		return ok && (len(o.Values) == 0 || slices.Contains(o.Values, text)) && (o.MaxLength == 0 || utf8.RuneCountInString(text) <= o.MaxLength)
+	}
+}
+
+func isLink(value any) bool {
+	text, ok := value.(string)
+	if !ok {
+		return false
+	}
+	address, err := url.Parse(text)
+	return err == nil && address.Host != "" && (address.Scheme == "http" || address.Scheme == "https")
+}
+
+// nearest is the name with the least edit distance, at most a third of its length;
+// empty if there is none.
+func nearest(name string, names []string) string {
+	best, found := len(name)/3+2, ""
+	for _, candidate := range names {
+		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < best {
+			best, found = d, candidate
+		}
+	}
+	return found
+}
+
+// distance is the Levenshtein distance of the first 64 bytes.
+func distance(a, b string) int {
+	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
