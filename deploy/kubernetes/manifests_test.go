@@ -115,7 +115,7 @@ func TestManifestsAreListedAndValid(t *testing.T) {
 func TestKustomizationsBuild(t *testing.T) {
 	t.Parallel()
 	for folder, kinds := range map[string][]string{
-		".":       {"Namespace", "ConfigMap", "PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget", "Ingress", "Deployment", "PodDisruptionBudget"},
+		".":       {"Namespace", "ConfigMap", "PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget", "Ingress", "Deployment", "PodDisruptionBudget", "NetworkPolicy", "NetworkPolicy"},
 		"version": {"Deployment", "PodDisruptionBudget"},
 	} {
 		var built []string

@@ -175,6 +175,7 @@ func TestVariables(t *testing.T) {
 	table, err := os.ReadFile("../../docs/configuration.md")
 	require.NoError(t, err)
 	documented := func(variable string) bool { return strings.Contains(string(table), "`"+variable+"`") }
+	require.Equal(t, "false", config.Data["CODEC_ACCEPT_PLAINTEXT"], "both roles refuse plaintext unless the upgrade needs it")
 	for variable := range config.Data {
 		require.True(t, documented(variable), "%s is not in docs/configuration.md", variable)
 		require.NotRegexp(t, "KEY|SECRET|PASSWORD", variable, "secrets belong in the Secret")

@@ -83,9 +83,9 @@ func TestMalformedCatalogue(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			client, _ := answeringInTurn(t, body)
 			_, err := client.Catalogue(t.Context(), "")
-			assert.Error(t, err, body)
+			require.Error(t, err, body)
 			_, known, err := client.SuccessRate(t.Context(), "a")
-			assert.Error(t, err, body)
+			require.Error(t, err, body)
 			assert.False(t, known)
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -84,7 +85,7 @@ func (m *model) runBatch() {
 			m.limit = input.Continued.Concurrency
 		}
 		m.beginRun(now, input)
-		m.sendUpdates(input)
+		m.sendUpdates()
 		m.breakOff(kind)
 		m.s.ExecuteWorkflow(timed, input)
 		require.True(m.r, m.s.IsWorkflowCompleted())
@@ -201,7 +202,7 @@ func (m *model) standing(jobID string) (found activities.FoundJob, ok bool) {
 }
 
 // sendUpdates pauses and resumes the batch and sets its window at random times.
-func (m *model) sendUpdates(input batches.Input) {
+func (m *model) sendUpdates() {
 	if m.chance("is paused", 3) {
 		m.send(m.moment("pause"), batches.PauseUpdate)
 	}
@@ -223,7 +224,7 @@ func (m *model) send(delay time.Duration, name string) {
 
 func (m *model) update(name string, args ...any) {
 	m.s.updates++
-	m.s.UpdateWorkflow(name, fmt.Sprint(m.s.updates), &testsuite.TestUpdateCallback{
+	m.s.UpdateWorkflow(name, strconv.Itoa(m.s.updates), &testsuite.TestUpdateCallback{
 		OnReject: func(error) {}, OnAccept: func() {}, OnComplete: func(any, error) {},
 	}, args...)
 }

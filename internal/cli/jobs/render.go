@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -42,6 +43,12 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 		add("stage", stage)
 	}
 	add("task", oneline.Clean(report.TaskID))
+	if result := report.Result; result != nil {
+		add("model", oneline.Clean(result.Model))
+		if result.Credits != nil {
+			add("cost", strconv.FormatFloat(*result.Credits, 'f', -1, 64)+" credits")
+		}
+	}
 	if status != nil {
 		if report.State.Open() {
 			add("detail", oneline.Clean(status.Detail))
