@@ -48,7 +48,7 @@ var eventStates = map[enumspb.EventType]State{
 func endType(run runs.Run) string {
 	state := stateOf(run.Info.GetStatus())
 	if state == StateFailed {
-		return cmp.Or(run.Failure, failureOther)
+		return cmp.Or(run.Failure, runs.OtherFailure)
 	}
 	return endTypes[state]
 }

@@ -52,8 +52,6 @@ const (
 	FailureCanceled   = "Canceled"
 	FailureTerminated = "Terminated"
 	FailureTimedOut   = "TimedOut"
-	// failureOther is the type of a failure without one.
-	failureOther = "Failed"
 )
 
 var endTypes = map[State]string{
