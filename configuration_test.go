@@ -46,6 +46,7 @@ func TestConfigurationPage(t *testing.T) {
 	var page bytes.Buffer
 	page.WriteString(head)
 	writeVariables(&page, parser.Model.Node)
+	writeSecrets(&page, parser.Model.Node)
 	writeFlags(&page, parser.Model.Node)
 
 	if *update {
@@ -53,6 +54,23 @@ func TestConfigurationPage(t *testing.T) {
 		return
 	}
 	require.Equal(t, page.String(), string(written), "run: make docs")
+}
+
+// The help of batch names the flags of a run, whose command word is left out.
+func TestHelpOfABatch(t *testing.T) {
+	parser, err := main.NewParser(t.Context(), command.Streams{Out: io.Discard, Err: io.Discard})
+	require.NoError(t, err)
+	named := 0
+	for _, batch := range parser.Model.Children {
+		if batch.Name != "batch" {
+			continue
+		}
+		for _, flag := range batch.DefaultCmd.Flags {
+			require.Contains(t, batch.Detail, "--"+flag.Name)
+			named++
+		}
+	}
+	require.Greater(t, named, 10)
 }
 
 func writeVariables(page io.Writer, root *kong.Node) {
@@ -78,6 +96,17 @@ func writeVariables(page io.Writer, root *kong.Node) {
 		}
 		_, _ = fmt.Fprintf(page, "| `%s` | `%s` | %s | %s | %s |\n", s.variable, s.flag, code(s.defaultValue), names, s.help)
 	}
+}
+
+func writeSecrets(page io.Writer, root *kong.Node) {
+	secrets := map[string]bool{}
+	for _, node := range root.Leaves(false) {
+		for _, variable := range command.SecretVariables(node) {
+			secrets[variable] = true
+		}
+	}
+	_, _ = fmt.Fprintf(page, "\n## Secrets from files\n\nEach of these variables can be replaced by one with the suffix `_FILE`, the path of a file that holds its value: `%s`.\n",
+		strings.Join(slices.Sorted(maps.Keys(secrets)), "`, `"))
 }
 
 func writeFlags(page io.Writer, root *kong.Node) {

@@ -1,3 +1,6 @@
 package main
 
-var NewParser = newParser
+var (
+	NewParser = newParser
+	Run       = run
+)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -61,6 +62,14 @@ type commands struct {
 	Health      health.Command      `cmd:"" help:"Request a health endpoint, for health checks."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+// BeforeReset is called by kong before it reads the environment.
+func (*commands) BeforeReset(parsed *kong.Context) error {
+	if slices.ContainsFunc(parsed.Path, func(part *kong.Path) bool { return part.Flag == parsed.Model.HelpFlag && part.Flag != nil }) {
+		return nil
+	}
+	return command.ReadSecretFiles(parsed)
 }
 
 // run parses the arguments and runs the command that they name. After --help and

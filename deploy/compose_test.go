@@ -32,6 +32,17 @@ const (
 	codecToken = "a-rehearsal-needs-no-token-but-32-bytes"
 )
 
+// stackSecrets are the secrets of the stack, which are in files alone.
+var stackSecrets = map[string]string{
+	"postgres_password": "password-of-the-compose-test",
+	"callback_secret":   "callback-secret-of-the-compose-test",
+	"kie_api_key":       "kie-api-key-of-the-compose-test",
+	"codec_keys":        "main:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)),
+	"codec_token":       codecToken,
+	"gallery_token":     "gallery-token-of-the-compose-test",
+	"grafana_password":  "grafana-password-of-the-compose-test",
+}
+
 // TestCompose starts docker-compose.yml with the simulated kie.ai, runs jobs while
 // containers are killed, and compares the files with the bill.
 func TestCompose(t *testing.T) {
@@ -47,6 +58,11 @@ func TestCompose(t *testing.T) {
 		assert.Len(t, s.bill().Tasks, demoJobs)
 	})
 	t.Run("published ports", s.publishedPorts)
+	t.Run("bad secrets end the start", s.badSecrets)
+	t.Run("reachability", s.reachability)
+	t.Run("holders of secrets", s.secretHolders)
+	t.Run("confinement", s.confinement)
+	t.Run("read-only UI", s.readOnlyUI)
 	t.Run("doctor", func(t *testing.T) {
 		s := s.in(t)
 		t.Log("\n" + s.compose("exec", "-T", "worker-1", "lumaflow", "doctor"))
@@ -67,7 +83,7 @@ func TestCompose(t *testing.T) {
 		s.compose("up", "-d")
 		s.requireDemo()
 		assert.Equal(t, before.Charges, s.bill().Charges)
-		for _, step := range []string{"schema", "namespace"} {
+		for _, step := range []string{"settings", "schema", "namespace"} {
 			assert.Equal(t, "exited 0", s.inspect(s.containers(step)[0], "{{.State.Status}} {{.State.ExitCode}}"), step)
 		}
 	})
@@ -81,12 +97,12 @@ func startStack(t *testing.T) *stack {
 	if tool == nil {
 		t.Skip("neither `docker compose` nor docker-compose is installed")
 	}
-	s := &stack{t: t, tool: tool, env: plainEnvironment(t,
+	s := &stack{t: t, tool: tool, env: append(plainEnvironment(t,
 		"COMPOSE_PROJECT_NAME=lumaflow-test-"+strconv.Itoa(os.Getpid()), "LUMAFLOW_IMAGE="+testImage,
-		"UI_PORT="+freePort(t), "WEBHOOK_PORT="+freePort(t), "CODEC_PORT="+freePort(t), "VERSION=v0.0.0-test",
-		"CODEC_KEYS=main:"+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)), "CODEC_TOKEN="+codecToken,
+		"UI_PORT="+freePort(t), "WEBHOOK_PORT="+freePort(t), "CODEC_PORT="+freePort(t), "GALLERY_PORT="+freePort(t),
+		"WEBHOOK_ADDRESS=0.0.0.0", "VERSION=v0.0.0-test",
 		// Required by docker-compose before version 2.
-		"DOCKER_BUILDKIT=1", "COMPOSE_DOCKER_CLI_BUILD=1")}
+		"DOCKER_BUILDKIT=1", "COMPOSE_DOCKER_CLI_BUILD=1"), secretFiles(t)...)}
 	if _, err := s.run(t.Context(), "docker", "version"); err != nil {
 		t.Skipf("no Docker engine: %s", lastLine(err.Error()))
 	}

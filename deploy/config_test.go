@@ -2,8 +2,6 @@ package deploy_test
 
 import (
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -28,27 +26,10 @@ func TestComposeConfig(t *testing.T) {
 	assert.NotContains(t, config, "api.kie.ai", "the demo uses the real kie.ai")
 }
 
-// Each missing required setting is named.
+// A missing CALLBACK_BASE_URL is named; the secrets are checked by settings.sh.
 func TestMissingSettingsAreNamed(t *testing.T) {
 	t.Parallel()
 	s := configReader(t)
-	var required []string
-	for _, found := range reference.FindAllStringSubmatch(content(t, "docker-compose.yml"), -1) {
-		if strings.HasSuffix(found[2], "?") {
-			required = append(required, found[1])
-		}
-	}
-	require.ElementsMatch(t, []string{"POSTGRES_PASSWORD", "CALLBACK_SECRET", "KIE_API_KEY", "CALLBACK_BASE_URL"}, required)
-	for _, missing := range required {
-		var settings []string
-		for _, name := range required {
-			if name != missing {
-				settings = append(settings, name+"=something-of-32-bytes-at-the-least")
-			}
-		}
-		env := filepath.Join(t.TempDir(), "env")
-		require.NoError(t, os.WriteFile(env, []byte(strings.Join(settings, "\n")), 0o600))
-		_, err := s.run(t.Context(), s.tool[0], append(s.tool[1:len(s.tool):len(s.tool)], "--env-file", env, "config")...)
-		require.ErrorContains(t, err, "set "+missing+" in .env, see .env.example")
-	}
+	_, err := s.run(t.Context(), s.tool[0], append(s.tool[1:len(s.tool):len(s.tool)], "--env-file", os.DevNull, "config")...)
+	require.ErrorContains(t, err, "set CALLBACK_BASE_URL in .env, see .env.example")
 }

@@ -34,6 +34,14 @@ type service struct {
 	Healthcheck *struct {
 		Test []string `yaml:"test"`
 	} `yaml:"healthcheck"`
+	Networks  []string `yaml:"networks"`
+	Secrets   []string `yaml:"secrets"`
+	MemLimit  string   `yaml:"mem_limit"`
+	PidsLimit int      `yaml:"pids_limit"`
+	CPUs      float64  `yaml:"cpus"`
+	Logging   struct {
+		Options map[string]string `yaml:"options"`
+	} `yaml:"logging"`
 	ReadOnly    bool     `yaml:"read_only"`
 	Privileged  bool     `yaml:"privileged"`
 	User        string   `yaml:"user"`
@@ -70,28 +78,34 @@ var reference = regexp.MustCompile(`\$\{(\w+)(:-|:\?|\?)?([^}]*)\}`)
 func TestServices(t *testing.T) {
 	t.Parallel()
 	all := services(t)
-	for _, name := range []string{"postgres", "schema", "temporal", "namespace", "ui", "webhook", "worker-1", "worker-2"} {
+	for _, name := range []string{"settings", "postgres", "schema", "temporal", "namespace", "ui", "webhook", "worker-1", "worker-2"} {
 		require.Contains(t, all, name)
 		assert.Empty(t, all[name].Profiles, "%s has a profile", name)
 	}
 	for name, profile := range map[string]string{"simulator": "demo", "demo": "demo", "prometheus": "observe", "grafana": "observe", "codec-server": "codec", "gallery": "gallery"} {
 		assert.Equal(t, []string{profile}, all[name].Profiles, name)
 	}
-	once := map[string]string{"schema": "on-failure:10", "namespace": "on-failure:10", "demo": "no"}
+	once := map[string]string{"settings": "no", "schema": "on-failure:10", "namespace": "on-failure:10", "demo": "no"}
 	for name, s := range all {
 		assert.Equal(t, cmp.Or(once[name], "unless-stopped"), s.Restart, "restart policy of %s", name)
 		assert.False(t, s.Privileged, "%s is privileged", name)
-		assert.Empty(t, s.NetworkMode, "%s is not on the default network", name)
+		if name == "settings" {
+			assert.Equal(t, "none", s.NetworkMode, name)
+		} else {
+			assert.Empty(t, s.NetworkMode, name)
+			assert.NotEmpty(t, s.Networks, "%s is on the default network", name)
+		}
 		assert.Empty(t, s.CapAdd, "%s has more capabilities", name)
 		assert.NotContains(t, []string{"0", "root"}, s.User, "%s runs as root", name)
-		if s.Build == nil {
-			continue
-		}
 		assert.True(t, s.ReadOnly, "the root file system of %s is writable", name)
 		assert.Equal(t, []string{"ALL"}, s.CapDrop, name)
 		assert.Contains(t, s.SecurityOpt, "no-new-privileges:true", name)
+		assert.NotEmpty(t, s.MemLimit, name)
+		assert.Positive(t, s.PidsLimit, name)
+		assert.InDelta(t, 1, s.CPUs, 0, "%s needs a second CPU, which the machine may lack", name)
+		assert.NotEmpty(t, s.Logging.Options["max-size"], "%s does not rotate its log", name)
 	}
-	for _, name := range []string{"postgres", "temporal", "ui", "simulator"} {
+	for _, name := range []string{"postgres", "temporal", "ui", "simulator", "codec-server", "gallery", "prometheus", "grafana"} {
 		require.NotNil(t, all[name].Healthcheck, name)
 		assert.Equal(t, "CMD", all[name].Healthcheck.Test[0], "the health check of %s needs a shell", name)
 	}
@@ -112,11 +126,11 @@ func TestImagesArePinned(t *testing.T) {
 func TestPublishedPorts(t *testing.T) {
 	t.Parallel()
 	published := map[string]string{
-		"ui":           "${PUBLISH_ADDRESS:-127.0.0.1}:${UI_PORT:-8233}:8080",
-		"webhook":      "${PUBLISH_ADDRESS:-127.0.0.1}:${WEBHOOK_PORT:-8080}:8080",
-		"grafana":      "${PUBLISH_ADDRESS:-127.0.0.1}:${GRAFANA_PORT:-3000}:3000",
-		"codec-server": "${PUBLISH_ADDRESS:-127.0.0.1}:${CODEC_PORT:-8081}:8081",
-		"gallery":      "${PUBLISH_ADDRESS:-127.0.0.1}:${GALLERY_PORT:-8088}:8088",
+		"ui":           "${UI_ADDRESS:-127.0.0.1}:${UI_PORT:-8233}:8080",
+		"webhook":      "${WEBHOOK_ADDRESS:-127.0.0.1}:${WEBHOOK_PORT:-8080}:8080",
+		"grafana":      "${GRAFANA_ADDRESS:-127.0.0.1}:${GRAFANA_PORT:-3000}:3000",
+		"codec-server": "${CODEC_ADDRESS:-127.0.0.1}:${CODEC_PORT:-8081}:8081",
+		"gallery":      "${GALLERY_ADDRESS:-127.0.0.1}:${GALLERY_PORT:-8088}:8088",
 	}
 	for name, s := range services(t) {
 		if port, ok := published[name]; ok {
@@ -134,7 +148,7 @@ func TestStartOrderAndGracePeriods(t *testing.T) {
 	const healthy, completed = "service_healthy", "service_completed_successfully"
 	all := services(t)
 	for name, needs := range map[string]map[string]string{
-		"schema": {"postgres": healthy}, "temporal": {"schema": completed}, "namespace": {"temporal": healthy},
+		"postgres": {"settings": completed}, "schema": {"postgres": healthy}, "temporal": {"schema": completed}, "namespace": {"temporal": healthy},
 		"ui": {"namespace": completed}, "webhook": {"namespace": completed}, "worker-1": {"namespace": completed},
 		"demo": {"simulator": healthy, "webhook": healthy, "worker-1": healthy, "worker-2": healthy},
 	} {
@@ -178,7 +192,7 @@ func TestSecretsComeFromOutside(t *testing.T) {
 	for name, s := range services(t) {
 		for variable, value := range s.Environment {
 			if secret.MatchString(variable) {
-				assert.Regexp(t, `^(\$\{\w+[^}]*\})?$`, value, "%s: %s", name, variable)
+				assert.Regexp(t, `^(\$\{\w+(:-|_FILE:\+/run/secrets/[a-z0-9_]+)\})?$`, value, "%s: %s", name, variable)
 			}
 		}
 	}

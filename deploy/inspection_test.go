@@ -28,13 +28,10 @@ func (s *stack) publishedPorts(t *testing.T) {
 		published = append(published, strings.Fields(s.inspect(container,
 			`{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}}:{{.HostPort}} {{end}}{{end}}`))...)
 	}
-	var expected []string
-	for _, variable := range []string{"UI_PORT", "WEBHOOK_PORT", "CODEC_PORT"} {
-		i := slices.IndexFunc(s.env, func(setting string) bool { return strings.HasPrefix(setting, variable+"=") })
-		expected = append(expected, "127.0.0.1:"+strings.TrimPrefix(s.env[i], variable+"="))
-	}
-	require.ElementsMatch(t, expected, published)
-	for address, path := range map[string]string{expected[0]: "/", expected[1]: "/healthz", expected[2]: "/healthz"} {
+	address := func(host, variable string) string { return host + ":" + s.setting(variable) }
+	ui, webhook, codec, gallery := address("127.0.0.1", "UI_PORT"), address("0.0.0.0", "WEBHOOK_PORT"), address("127.0.0.1", "CODEC_PORT"), address("127.0.0.1", "GALLERY_PORT")
+	require.ElementsMatch(t, []string{ui, webhook, codec, gallery}, published)
+	for address, path := range map[string]string{ui: "/", webhook: "/healthz", codec: "/healthz", gallery: "/healthz"} {
 		s.eventually(address+path+" answers", func() bool {
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
 			require.NoError(t, err)
@@ -94,7 +91,13 @@ func (s *stack) encrypted(t *testing.T) {
 	show := []string{"workflow", "show", "--namespace", "lumaflow", "--workflow-id", "worker-1-dies-slow-response", "--output", "json"}
 	secrets := regexp.MustCompile(`https?:|file:|\[fault`)
 	assert.Empty(t, secrets.FindAllString(decodeBase64(s.once("temporal", show...)), -1))
-	decrypted := decodeBase64(s.once("temporal", append(show, "--codec-endpoint", "http://codec-server:8081", "--codec-auth", "Bearer "+codecToken)...))
+	// No container of the stack reaches both Temporal and the codec server.
+	project := s.setting("COMPOSE_PROJECT_NAME")
+	container := s.docker(slices.Concat([]string{"create", "--network", project + "_temporal", "--env", "TEMPORAL_ADDRESS=passthrough:///temporal:7233", "--entrypoint", "temporal",
+		defaultOf(t, "TEMPORAL_ADMIN_TOOLS_IMAGE")}, show, []string{"--codec-endpoint", "http://codec-server:8081", "--codec-auth", "Bearer " + codecToken})...)
+	defer s.docker("rm", "--force", container)
+	s.docker("network", "connect", project+"_codec-published", container)
+	decrypted := decodeBase64(s.docker("start", "--attach", container))
 	for _, text := range []string{"https://cdn.example.org/in.mp4", "[fault: slow-response]", "file:///videos/luma_result_"} {
 		assert.Contains(t, decrypted, text)
 	}

@@ -18,11 +18,16 @@ import (
 func TestEnvExample(t *testing.T) {
 	t.Parallel()
 	documented := map[string]string{}
+	secretFiles := map[string]bool{}
 	required := map[string]bool{}
 	for line := range strings.Lines(content(t, ".env.example")) {
 		setting := regexp.MustCompile(`^(# )?([A-Z_]+)=(\S*)\n$`).FindStringSubmatch(line)
 		if setting == nil {
 			assert.Regexp(t, `^(#.*)?\n$`, line, "not a comment or a setting")
+			continue
+		}
+		if secret, ok := strings.CutSuffix(setting[2], "_FILE"); ok {
+			secretFiles[secret] = true
 			continue
 		}
 		documented[setting[2]] = setting[3]
@@ -31,6 +36,10 @@ func TestEnvExample(t *testing.T) {
 	delete(documented, "COMPOSE_PROJECT_NAME")
 	for _, found := range reference.FindAllStringSubmatch(content(t, "docker-compose.yml"), -1) {
 		name, kind, text := found[1], found[2], found[3]
+		if secret, ok := strings.CutSuffix(name, "_FILE"); ok {
+			assert.True(t, secretFiles[secret] || documented[secret] == "", "%s has a default beside its file", secret)
+			continue
+		}
 		require.Contains(t, documented, name, "missing in .env.example")
 		switch kind {
 		case ":-":

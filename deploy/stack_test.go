@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -68,7 +69,7 @@ func (s *stack) run(ctx context.Context, name string, args ...string) (string, e
 }
 
 func (s *stack) tryCompose(ctx context.Context, args ...string) (string, error) {
-	fixed := []string{"--env-file", "deploy/demo.env", "--profile", "demo", "--profile", "codec"}
+	fixed := []string{"--env-file", "deploy/demo.env", "--profile", "demo", "--profile", "codec", "--profile", "gallery"}
 	return s.run(ctx, s.tool[0], append(append(s.tool[1:len(s.tool):len(s.tool)], fixed...), args...)...)
 }
 
@@ -91,10 +92,42 @@ func (s *stack) lumaflow(args ...string) (string, error) {
 	return s.tryCompose(s.t.Context(), append([]string{"exec", "-T", "webhook", "lumaflow"}, args...)...)
 }
 
-// once runs a program of the admin tools in a container of its own.
+// once runs a program of the admin tools in a container with the networks of the
+// demo: Temporal's, and that of webhook, workers, simulator and Prometheus.
 func (s *stack) once(program string, args ...string) string {
 	s.t.Helper()
-	return s.compose(append([]string{"run", "--rm", "--no-deps", "-T", "--entrypoint", program, "namespace"}, args...)...)
+	return s.compose(append([]string{"run", "--rm", "--no-deps", "-T", "--entrypoint", program, "demo"}, args...)...)
+}
+
+// setting returns a variable of the stack.
+func (s *stack) setting(variable string) string {
+	s.t.Helper()
+	i := slices.IndexFunc(s.env, func(setting string) bool { return strings.HasPrefix(setting, variable+"=") })
+	require.GreaterOrEqual(s.t, i, 0, variable)
+	return strings.TrimPrefix(s.env[i], variable+"=")
+}
+
+// secretFiles writes the secrets of the stack to files that every user may read, in
+// a folder of the user of the test, and returns the variables with their paths.
+func secretFiles(t *testing.T) []string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "lumaflow-secrets-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	var settings []string
+	for name, value := range stackSecrets {
+		path := filepath.Join(folder, name)
+		writeFile(t, path, value+"\n")
+		require.NoError(t, os.Chmod(path, 0o444))
+		variable := strings.ToUpper(name)
+		settings = append(settings, variable+"=", variable+"_FILE="+path)
+	}
+	return settings
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 }
 
 // containers returns the ids of a service's containers, including exited ones.

@@ -13,7 +13,7 @@ import (
 
 // Command is lumaflow webhook.
 type Command struct {
-	CallbackSecret  string `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Verifies the callback address of each job; the same value as in the worker. At least 32 bytes; several, comma-separated, during a rotation. Required."`
+	CallbackSecret  string `env:"CALLBACK_SECRET" secret:"" placeholder:"SECRET" help:"Verifies the callback address of each job; the same value as in the worker. At least 32 bytes; several, comma-separated, during a rotation. Required."`
 	Signing         `embed:""`
 	Listen          string `name:"webhook-listen" env:"WEBHOOK_LISTEN" default:":8080" help:"Address to listen on, host:port."`
 	TaskQueue       string `env:"TASK_QUEUE" default:"lumaflow" help:"Temporal task queue that collects the paid tasks of deleted jobs; those of other ended jobs are collected on the queue of the job."`
@@ -23,7 +23,7 @@ type Command struct {
 
 // Signing is the setting of callback signatures, shared with doctor.
 type Signing struct {
-	HMACKey string `name:"kie-webhook-hmac-key" env:"KIE_WEBHOOK_HMAC_KEY" placeholder:"KEY" help:"The webhookHmacKey of https://kie.ai/settings; callbacks must then be signed. Several, comma-separated, during a rotation. Empty: signatures are not required."`
+	HMACKey string `name:"kie-webhook-hmac-key" env:"KIE_WEBHOOK_HMAC_KEY" secret:"" placeholder:"KEY" help:"The webhookHmacKey of https://kie.ai/settings; callbacks must then be signed. Several, comma-separated, during a rotation. Empty: signatures are not required."`
 }
 
 // Verifier returns the verifier of those signatures. Its error is a usage error.

@@ -22,10 +22,10 @@ import (
 // dependencies of a worker from them, for the worker and for the doctor. Their
 // errors name the variable, and are usage errors if the setting itself is wrong.
 type Settings struct {
-	KieAPIKey         string         `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account (https://kie.ai/api-key). Required."`
+	KieAPIKey         string         `name:"kie-api-key" env:"KIE_API_KEY" secret:"" placeholder:"KEY" help:"API key of the kie.ai account (https://kie.ai/api-key). Required."`
 	KieBaseURL        string         `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Base URL of kie.ai's API (${default})."`
 	CallbackBaseURL   string         `env:"CALLBACK_BASE_URL" placeholder:"URL" help:"Public address of the webhook. Empty: no callbacks, polling only."`
-	CallbackSecret    string         `env:"CALLBACK_SECRET" placeholder:"SECRET" help:"Signs the callback address of each job; the webhook needs the same. At least 32 bytes; several, comma-separated: the first signs, all verify."`
+	CallbackSecret    string         `env:"CALLBACK_SECRET" secret:"" placeholder:"SECRET" help:"Signs the callback address of each job; the webhook needs the same. At least 32 bytes; several, comma-separated: the first signs, all verify."`
 	OutputURL         string         `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Destination of finished videos: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
 	WorkDir           string         `env:"WORK_DIR" placeholder:"DIR" help:"Folder of partial downloads. Default: a folder in the user cache."`
 	ManifestDirs      []string       `env:"MANIFEST_DIRS" placeholder:"DIR" help:"Folders whose files batches may name as their manifest, beside those of OUTPUT_URL: absolute paths, comma-separated."`

@@ -2,6 +2,8 @@
 # Creates Temporal's two databases, or upgrades their schemas to the version of this
 # image. Idempotent. SQL_* has the connection.
 set -eu
+. /compose/secret.sh
+secret SQL_PASSWORD
 
 migrate() {
 	temporal-sql-tool --db "$1" create-database &&

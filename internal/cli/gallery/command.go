@@ -40,7 +40,7 @@ const (
 type Command struct {
 	OutputURL  string `arg:"" optional:"" name:"output-url" env:"OUTPUT_URL" default:"./videos" help:"Where the videos are: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`
 	Listen     string `env:"GALLERY_LISTEN" default:"127.0.0.1:8088" placeholder:"ADDRESS" help:"Address to listen on, host:port; port 0 takes a free one (${default})."`
-	Token      string `env:"GALLERY_TOKEN" placeholder:"TOKEN" help:"Token that a browser needs once, of at least 32 bytes. Required unless the listen address is a loopback address."`
+	Token      string `env:"GALLERY_TOKEN" secret:"" placeholder:"TOKEN" help:"Token that a browser needs once, of at least 32 bytes. Required unless the listen address is a loopback address."`
 	TemporalUI string `name:"temporal-ui" env:"TEMPORAL_UI" placeholder:"URL" help:"Address of the Temporal UI in the browser, like http://localhost:8233: each video then links to its job."`
 	Namespace  string `env:"TEMPORAL_NAMESPACE" default:"default" placeholder:"NAME" help:"Temporal namespace of the jobs, for the links (${default})."`
 

@@ -176,7 +176,7 @@ func readInput(ctx context.Context, source string, stdin io.Reader) ([]byte, err
 
 // uploadFlags are the settings for videos on this machine.
 type uploadFlags struct {
-	KieAPIKey        string `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account (https://kie.ai/api-key). Needed to upload a file."`
+	KieAPIKey        string `name:"kie-api-key" env:"KIE_API_KEY" secret:"" placeholder:"KEY" help:"API key of the kie.ai account (https://kie.ai/api-key). Needed to upload a file."`
 	KieUploadBaseURL string `env:"KIE_UPLOAD_BASE_URL" default:"https://kieai.redpandaai.co" placeholder:"URL" help:"Address of kie.ai's File Upload API (${default})."`
 }
 

@@ -33,8 +33,8 @@ type Command struct {
 	UploadFaults   []string      `placeholder:"NAME" help:"What happens to the first uploads, one after the other."`
 	State          string        `placeholder:"DIR" help:"Keep the bill and uploads in this folder, so that they survive a kill."`
 
-	APIKey  string `env:"SIMULATE_API_KEY" placeholder:"KEY" help:"The only API key to accept; any without it."`
-	HMACKey string `env:"SIMULATE_HMAC_KEY" placeholder:"KEY" help:"Sign callbacks with this key."`
+	APIKey  string `env:"SIMULATE_API_KEY" secret:"" placeholder:"KEY" help:"The only API key to accept; any without it."`
+	HMACKey string `env:"SIMULATE_HMAC_KEY" secret:"" placeholder:"KEY" help:"Sign callbacks with this key."`
 
 	command.Logging `embed:""`
 }

@@ -29,7 +29,7 @@ const (
 type Command struct {
 	Listen          string   `name:"codec-listen" env:"CODEC_LISTEN" default:"127.0.0.1:8081" placeholder:"ADDRESS" help:"Listen address, host:port (${default})."`
 	Origins         []string `name:"codec-origin" env:"CODEC_ORIGIN" placeholder:"ORIGIN" help:"Allowed origins of browser requests: the address of the Temporal UI in the browser, like https://temporal.example.org; several, comma-separated. Default: none."`
-	Token           string   `name:"codec-token" env:"CODEC_TOKEN" placeholder:"TOKEN" help:"Bearer token that every request must carry, of at least 32 bytes. Required unless the listen address is a loopback address."`
+	Token           string   `name:"codec-token" env:"CODEC_TOKEN" secret:"" placeholder:"TOKEN" help:"Bearer token that every request must carry, of at least 32 bytes. Required unless the listen address is a loopback address."`
 	command.Logging `embed:""`
 }
 

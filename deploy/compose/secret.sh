@@ -1,0 +1,19 @@
+# secret VARIABLE sets a variable from the file whose path is in VARIABLE_FILE, if
+# that is set. A secret that can't be used ends the script with one line.
+secret() {
+	eval "value=\${$1:-} file=\${$1_FILE:-}"
+	[ -n "$file" ] || return 0
+	[ -z "$value" ] || unusable "$1 and $1_FILE are both set: unset one of them"
+	[ -r "$file" ] || unusable "$1_FILE: user $(id -u) can't read the file: chmod 444 it, in a folder of mode 700"
+	# Removes the line break at the end.
+	value=$(cat "$file")
+	[ -n "$value" ] || unusable "$1_FILE: the file is empty: write the secret into it, or unset the variable"
+	eval "$1=\$value"
+	unset "$1_FILE"
+	export "$1"
+}
+
+unusable() {
+	echo "$(basename "$0" .sh): $1" >&2
+	exit 1
+}
