@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func TestSettingsScript(t *testing.T) {
 		"codec keys, file": {[]string{"KIE_API_KEY=k", "CODEC_KEYS_FILE=" + file("codec", "a:"+key+"AA\n")}, "settings: CODEC_KEYS: key 1 has 33 bytes but needs 32; make one with: echo \"main:$(openssl rand -base64 32)\""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, err := runScript(t, "settings.sh", append(required[:len(required):len(required)], test.settings...)...)
+			output, err := runScript(t, "settings.sh", append(slices.Clip(required), test.settings...)...)
 			assert.True(t, strings.HasPrefix(output, test.want), output)
 			assert.NotContains(t, output, "\n")
 			assert.Equal(t, strings.HasSuffix(test.want, "usable"), err == nil)

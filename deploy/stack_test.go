@@ -111,9 +111,7 @@ func (s *stack) setting(variable string) string {
 // a folder of the user of the test, and returns the variables with their paths.
 func secretFiles(t *testing.T) []string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "lumaflow-secrets-")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	folder := t.TempDir()
 	var settings []string
 	for name, value := range stackSecrets {
 		path := filepath.Join(folder, name)
