@@ -56,6 +56,23 @@ func TestConfigurationPage(t *testing.T) {
 	require.Equal(t, page.String(), string(written), "run: make docs")
 }
 
+// The help of batch names the flags of a run, whose command word is left out.
+func TestHelpOfABatch(t *testing.T) {
+	parser, err := main.NewParser(t.Context(), command.Streams{Out: io.Discard, Err: io.Discard})
+	require.NoError(t, err)
+	named := 0
+	for _, batch := range parser.Model.Children {
+		if batch.Name != "batch" {
+			continue
+		}
+		for _, flag := range batch.DefaultCmd.Flags {
+			require.Contains(t, batch.Detail, "--"+flag.Name)
+			named++
+		}
+	}
+	require.Greater(t, named, 10)
+}
+
 func writeVariables(page io.Writer, root *kong.Node) {
 	commands := map[setting][]string{}
 	total := map[string]int{}

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -52,7 +53,7 @@ func (b *Batches) ending(ctx context.Context, info *workflowpb.WorkflowExecution
 		return end, err
 	}
 	end.TaskID, end.Files, end.Charges = ending.Facts.TaskID, ending.Files, ending.Charges()
-	end.Model, end.Credits = ending.Model, ending.Credits
+	end.Model, end.Credits = cmp.Or(ending.Model, ending.Facts.Model), cmp.Or(ending.Credits, ending.Facts.Credits)
 	end.Failure, end.Reason = ending.Failure, oneline.Truncate(ending.Reason, maxEndReason)
 	if strings.HasPrefix(ending.Facts.Next, "lumaflow ") {
 		end.Next = ending.Facts.Next

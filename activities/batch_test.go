@@ -202,14 +202,15 @@ const (
 func (f *batchFixture) jobs() []string {
 	done := f.server.Job(job("done")).End(statusCompleted, 0)
 	done.Parent = batchID
-	done.History.EndCompleted(workflows.ModifyVideoResult{TaskID: "t-done", Videos: []workflows.Video{{Location: "file:///v/done.mp4"}}})
+	cost := 28.5
+	done.History.EndCompleted(workflows.ModifyVideoResult{TaskID: "t-done", Model: "aleph", Credits: &cost, Videos: []workflows.Video{{Location: "file:///v/done.mp4"}}})
 	f.server.Job(job("open")).Parent = batchID
 	f.server.Job(job("stranger"))
 	refused := f.server.Job(job("refused")).End(statusFailed, 0)
 	refused.History.EndFailed(startertest.ApplicationError(workflows.SubmitRefused, "refused", paid.Facts{}))
 	moderated := f.server.Job(job("moderated")).End(statusFailed, 0)
 	moderated.Parent = batchID
-	moderated.History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "moderation", paid.Facts{TaskID: "t-moderated"}))
+	moderated.History.EndFailed(startertest.ApplicationError(workflows.GenerationFailed, "moderation", paid.Facts{TaskID: "t-moderated", Model: "wan/2-7-videoedit"}))
 	overdue := f.server.Job(job("overdue")).End(statusFailed, 0)
 	overdue.Parent = batchID
 	overdue.History.EndFailed(startertest.ApplicationError(workflows.ResultOverdue, "overdue",
@@ -372,4 +373,6 @@ func TestResults(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(f.folder, "shots.results.jsonl")))
 	require.Len(t, finish(), 10)
 	require.Contains(t, f.results()[1], "file:///v/done.mp4", "a lost result is read from Temporal")
+	require.Contains(t, f.results()[1], `"model":"aleph","credits":28.5,`)
+	require.Contains(t, f.results()[5], `"model":"wan/2-7-videoedit"`)
 }

@@ -11,8 +11,8 @@ type JobEnd struct {
 	Outcome string `json:"outcome"`
 	// TaskID is the job's task; empty if it has none, or one with an unknown id.
 	TaskID string `json:"taskId,omitempty"`
-	// Model is that of the task, Credits its cost as kie.ai's record has it; empty and
-	// nil for Luma Modify, whose record has neither, and for a job without a video.
+	// Model is that of the job, empty for Luma Modify. Credits is the cost of the task as
+	// kie.ai's record has it; nil if it has none.
 	Model   string   `json:"model,omitempty"`
 	Credits *float64 `json:"credits,omitempty"`
 	// Files are the locations of the stored videos.

@@ -97,7 +97,11 @@ func (a *Activities) Poll(ctx context.Context, input PollInput) (Finished, error
 		}, nil
 	case record.State == kie.Failed:
 		poll.countEnd(ctx, metrics.PollFailed)
-		return Finished{}, permanent(GenerationFailed, failureText(record), nil, poll.attempt)
+		details := []any{poll.attempt}
+		if record.Credits != nil {
+			details = append(details, *record.Credits)
+		}
+		return Finished{}, permanent(GenerationFailed, failureText(record), nil, details...)
 	}
 
 	countPoll(ctx, metrics.PollPending)

@@ -227,3 +227,17 @@ func TestIdentify(t *testing.T) {
 		})
 	}
 }
+
+// The failure of a task carries its cost as data; Luma's records have none.
+func TestCostOfFailedTask(t *testing.T) {
+	for _, cost := range []*float64{nil, new(0.0), new(61.5)} {
+		f := newFixture(t)
+		f.setRecord(kie.Record{State: kie.Failed, ErrorCode: "400", Credits: cost}, nil)
+		_, err := f.poll(t, activities.PollInput{TaskID: taskID, Until: f.now.Add(time.Hour)})
+		var polls int
+		var credits *float64
+		require.NoError(t, failedAs(t, err).Details(&polls, &credits))
+		require.Equal(t, 1, polls)
+		require.Equal(t, cost, credits)
+	}
+}

@@ -259,22 +259,18 @@ func (s *stack) confinement(t *testing.T) {
 func (s *stack) readOnlyUI(t *testing.T) {
 	s = s.in(t)
 	base := "http://127.0.0.1:" + s.setting("UI_PORT") + "/api/v1/"
-	token := ""
+	// The cross-site protection compares a cookie with a header: it stops pages of
+	// other sites, not other programs.
+	const token = "0123456789abcdef0123456789abcdef"
 	send := func(method, path string) (int, string) {
 		request, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader("{}"))
 		require.NoError(t, err)
 		request.Header.Set("Content-Type", "application/json")
-		// Its cross-site protection is none against a caller that keeps cookies.
 		request.Header.Set("X-CSRF-Token", token)
 		request.AddCookie(&http.Cookie{Name: "_csrf", Value: token})
 		response, err := http.DefaultClient.Do(request)
 		require.NoError(t, err)
 		defer func() { _ = response.Body.Close() }()
-		for _, cookie := range response.Cookies() {
-			if cookie.Name == "_csrf" {
-				token = cookie.Value
-			}
-		}
 		body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 		require.NoError(t, err)
 		return response.StatusCode, string(body)
@@ -288,7 +284,6 @@ func (s *stack) readOnlyUI(t *testing.T) {
 	}
 	status, body := send(http.MethodGet, job)
 	assert.Equal(t, http.StatusOK, status, body)
-	require.NotEmpty(t, token)
 	for _, action := range []string{job + "/reset", job + "/terminate", job + "/cancel", job + "/signal/callback", job + "/update/resolve", job,
 		"namespaces/lumaflow/batch-operations/b", "namespaces/lumaflow/workflows/new", "namespaces/lumaflow/activities/complete"} {
 		status, body := send(http.MethodPost, action)

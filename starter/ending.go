@@ -28,7 +28,7 @@ func (s *Starter) addEnd(ctx context.Context, report *Report) error {
 	if err := s.of(report.WorkflowID).Data.FromPayloads(completed.GetResult(), &report.Result); err != nil {
 		return failed("read the result of job "+oneline.Clean(report.WorkflowID), err)
 	}
-	report.TaskID = cmp.Or(report.Result.TaskID, report.TaskID)
+	report.TaskID, report.Credits = cmp.Or(report.Result.TaskID, report.TaskID), cmp.Or(report.Result.Credits, report.Credits)
 	return nil
 }
 
@@ -48,7 +48,7 @@ var eventStates = map[enumspb.EventType]State{
 func endType(run runs.Run) string {
 	state := stateOf(run.Info.GetStatus())
 	if state == StateFailed {
-		return cmp.Or(run.Failure, failureOther)
+		return cmp.Or(run.Failure, runs.OtherFailure)
 	}
 	return endTypes[state]
 }

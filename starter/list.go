@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
 
+	"lumaflow/internal/paid"
 	"lumaflow/internal/temporal/visibility"
 	"lumaflow/workflows"
 )
@@ -48,10 +49,14 @@ type Entry struct {
 	State      State  `json:"state"`
 	// Stage and TaskID are empty if they are neither in the search attributes nor
 	// in the answer of a worker.
-	Stage     workflows.Stage `json:"stage,omitempty"`
-	TaskID    string          `json:"taskId,omitempty"`
-	StartedAt time.Time       `json:"startedAt"`
-	ClosedAt  time.Time       `json:"closedAt,omitzero"`
+	Stage  workflows.Stage `json:"stage,omitempty"`
+	TaskID string          `json:"taskId,omitempty"`
+	// Model is the model of the task; empty for Luma Modify.
+	Model string `json:"model,omitempty"`
+	// Credits is the cost of the task; nil if kie.ai's record has none, or none yet.
+	Credits   *float64  `json:"credits,omitempty"`
+	StartedAt time.Time `json:"startedAt"`
+	ClosedAt  time.Time `json:"closedAt,omitzero"`
 }
 
 // List lists jobs; more means that there are others beyond the limit. Temporal's
@@ -65,7 +70,7 @@ func (s *Starter) List(ctx context.Context, filter Filter) (entries []Entry, mor
 	}
 	entries = make([]Entry, len(listed))
 	for i, info := range listed {
-		entries[i] = newEntry(info)
+		entries[i] = s.newEntry(info)
 	}
 	s.queryStages(ctx, entries, cmp.Or(filter.Queries, filter.Limit))
 	return entries, more, nil
@@ -128,8 +133,10 @@ func (f Filter) listError(err error) error {
 	return failed("list the jobs", err)
 }
 
-func newEntry(info *workflowpb.WorkflowExecutionInfo) Entry {
+// newEntry reads the search attributes and the memo, which lists hold.
+func (s *Starter) newEntry(info *workflowpb.WorkflowExecutionInfo) Entry {
 	job := newReport(info)
+	facts, _ := paid.FromMemo(info.GetMemo(), s.of(job.WorkflowID).Data)
 	stage := workflows.Stage(visibility.Attribute(info, workflows.StageAttribute))
 	switch {
 	case job.State == StateCompleted:
@@ -137,7 +144,10 @@ func newEntry(info *workflowpb.WorkflowExecutionInfo) Entry {
 	case !job.State.Open():
 		stage = workflows.StageFailed
 	}
-	return Entry{job.WorkflowID, job.RunID, job.State, stage, job.TaskID, job.StartedAt, job.ClosedAt}
+	return Entry{
+		WorkflowID: job.WorkflowID, RunID: job.RunID, State: job.State, Stage: stage, TaskID: job.TaskID,
+		Model: facts.Model, Credits: facts.Credits, StartedAt: job.StartedAt, ClosedAt: job.ClosedAt,
+	}
 }
 
 // queryStages queries the open jobs without a stage, at most limit. One stuck job

@@ -16,7 +16,9 @@ type Report struct {
 	RunID      string `json:"runId"`
 	State      State  `json:"state"`
 	// TaskID is the job's task at kie.ai; empty if it is unknown.
-	TaskID    string    `json:"taskId,omitempty"`
+	TaskID string `json:"taskId,omitempty"`
+	// Credits is the cost of the task; nil if kie.ai's record has none, or none yet.
+	Credits   *float64  `json:"credits,omitempty"`
 	StartedAt time.Time `json:"startedAt,omitzero"`
 	ClosedAt  time.Time `json:"closedAt,omitzero"`
 	// Status is the answer to the status query; nil if no worker answered.
@@ -50,8 +52,6 @@ const (
 	FailureCanceled   = "Canceled"
 	FailureTerminated = "Terminated"
 	FailureTimedOut   = "TimedOut"
-	// failureOther is the type of a failure without one.
-	failureOther = "Failed"
 )
 
 var endTypes = map[State]string{

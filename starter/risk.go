@@ -126,7 +126,7 @@ func (r *riskSearch) list(ctx context.Context, filter RiskFilter) (candidates []
 // leavesNothing reports whether a list shows that a run has no video at risk: its task
 // is running, or it has completed and its memo names no other task.
 func (r *riskSearch) leavesNothing(info *workflowpb.WorkflowExecutionInfo) bool {
-	entry := newEntry(info)
+	entry := r.starter.newEntry(info)
 	if entry.State == StateCompleted {
 		return !r.starter.runs.LeavesPayments(info)
 	}

@@ -96,7 +96,7 @@ func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecu
 // risk returns a payment as a video at risk, with the stage of an open run. Only the
 // task of the run has times: another one may be older.
 func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, error) {
-	risk := Risk{Entry: newEntry(payment.Run.Info), Failure: endType(payment.Run), CountedFrom: FromJob}
+	risk := Risk{Entry: r.starter.newEntry(payment.Run.Info), Failure: endType(payment.Run), CountedFrom: FromJob}
 	if risk.State.Open() && risk.Stage == "" {
 		described, err := r.starter.describe(ctx, risk.WorkflowID, risk.RunID)
 		if err != nil {
@@ -134,7 +134,7 @@ func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
 	if err != nil || others.Settled {
 		return err
 	}
-	if collector := newEntry(others.Collector.GetWorkflowExecutionInfo()); others.Collector != nil && collector.State.Open() && !risk.State.Open() {
+	if collector := r.starter.newEntry(others.Collector.GetWorkflowExecutionInfo()); others.Collector != nil && collector.State.Open() && !risk.State.Open() {
 		collector.Stage, collector.TaskID = storedStage(others.Collector), risk.TaskID
 		risk.Entry, risk.Failure = collector, ""
 	}

@@ -38,10 +38,11 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 		return Report{}, err
 	}
 	report := newReport(described.GetWorkflowExecutionInfo())
+	report.Credits = s.newEntry(described.GetWorkflowExecutionInfo()).Credits
 	status, queryErr := s.query(ctx, id, report.RunID)
 	if queryErr == nil {
 		report.Status = &status
-		report.TaskID = cmp.Or(status.TaskID, report.TaskID)
+		report.TaskID, report.Credits = cmp.Or(status.TaskID, report.TaskID), cmp.Or(status.Credits, report.Credits)
 	} else if report.TaskID == "" {
 		s.findTaskID(ctx, described.GetWorkflowExecutionInfo(), &report)
 	}

@@ -164,6 +164,8 @@ const (
 type Status struct {
 	Stage  Stage  `json:"stage"`
 	TaskID string `json:"taskId"`
+	// Credits is the cost of the task; nil until kie.ai's record has one.
+	Credits *float64 `json:"credits,omitempty"`
 	// Detail is one sentence: the current activity, or the failure and the next
 	// command.
 	Detail string `json:"detail"`

@@ -10,12 +10,20 @@ import (
 
 // remember stores the task of the job in its memo.
 func (j *job) remember(ctx workflow.Context, task *paidTask) {
-	j.setFacts(ctx, paid.Facts{TaskID: task.id, Model: j.model(), PaidOpen: true, SubmittedAt: task.submittedAt, EndedAt: j.endedAt})
+	j.setFacts(ctx, paid.Facts{TaskID: task.id, Model: j.model(), PaidOpen: true, SubmittedAt: task.submittedAt, EndedAt: j.endedAt, Credits: j.status.Credits})
 }
 
 // rememberIntent stores in the memo that a task with an unknown id may be paid.
 func (j *job) rememberIntent(ctx workflow.Context, at time.Time) {
 	j.setFacts(ctx, paid.Facts{Model: j.model(), PaidOpen: true, SubmittedAt: at})
+}
+
+// rememberCredits stores the cost of a failed task in the memo, which lists show.
+func (j *job) rememberCredits(ctx workflow.Context, credits float64) {
+	j.status.Credits = &credits
+	facts := j.facts
+	facts.Credits = &credits
+	j.setFacts(ctx, facts)
 }
 
 // rememberRest stores in the memo of a job with its video what else is paid, or may

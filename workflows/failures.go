@@ -110,6 +110,7 @@ func (j *job) failureFacts(failed failure) paid.Facts {
 		WrittenOff:  failed.writtenOff,
 		SubmittedAt: j.facts.SubmittedAt,
 		EndedAt:     j.endedAt,
+		Credits:     j.status.Credits,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
 	"lumaflow/internal/kie"
@@ -43,6 +44,7 @@ func TestModelReachesAllActivities(t *testing.T) {
 	result := env.run(input).succeeds()
 	require.Equal(t, model, result.Model)
 	require.Equal(t, &cost, result.Credits)
+	require.Equal(t, &cost, env.status().Credits)
 	require.Equal(t, after, env.Now().Sub(started), "a lost callback of a two-minute model is noticed after three")
 	for _, row := range kie.Models() {
 		require.Greater(t, workflows.DefaultDeadline, row.Longest, row.Name)
@@ -65,4 +67,15 @@ func TestAdoptedModel(t *testing.T) {
 	})
 	env.onStore()
 	require.Equal(t, "aleph", env.run(workflows.ModifyVideoInput{TaskID: ourTask}).succeeds().Model)
+}
+
+// The cost of a failed task is a fact: kie.ai records 0 for it.
+func TestCostOfFailedTask(t *testing.T) {
+	env := newJobEnv(t)
+	env.onSubmit(env.accepted(ourTask))
+	env.OnActivity(a.Poll, anything, anything).Return(activities.Finished{},
+		temporal.NewNonRetryableApplicationError("moderated", activities.GenerationFailed, nil, 3, 0.0))
+	env.run(request).failsWith(workflows.GenerationFailed, "moderated")
+	require.Equal(t, new(0.0), env.status().Credits)
+	require.Equal(t, 3, env.status().Polls)
 }

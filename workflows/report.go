@@ -26,7 +26,7 @@ func (j *job) done(result ModifyVideoResult) JobEnd {
 // ended is the report of a job without its video.
 func (j *job) ended(outcome string, failed failure, text string) JobEnd {
 	facts := j.failureFacts(failed)
-	end := JobEnd{Outcome: outcome, TaskID: facts.TaskID, Charges: facts.Charges()}
+	end := JobEnd{Outcome: outcome, TaskID: facts.TaskID, Model: facts.Model, Charges: facts.Charges(), Credits: facts.Credits}
 	end.Reason = strings.ToValidUTF8(text[:min(len(text), maxReason)], "")
 	if outcome == activities.OutcomeFailed {
 		end.Failure = j.failureType(failed)

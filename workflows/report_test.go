@@ -87,6 +87,29 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// The report has the model of the task and what it cost.
+func TestReportOfAModel(t *testing.T) {
+	const model = "happyhorse/video-edit"
+	input := ofBatch()
+	input.Model = model
+	cost := 28.0
+	end := finished(ourTask, 1)
+	end.Credits = &cost
+	env := newChildEnv(t)
+	env.onSubmit(env.accepted(ourTask)).onStore().OnActivity(a.Poll, anything, anything).Return(end, nil)
+	reported := env.reports(input, 0)
+	require.Len(t, reported, 1, "%v", env.GetWorkflowError())
+	require.Equal(t, model, reported[0].Model)
+	require.Equal(t, &cost, reported[0].Credits)
+
+	env = newChildEnv(t)
+	env.onSubmit(env.unknown())
+	reported = env.reports(input, 0)
+	require.Len(t, reported, 1, "%v", env.GetWorkflowError())
+	require.Equal(t, model, reported[0].Model)
+	require.Nil(t, reported[0].Credits, "the cost is unknown")
+}
+
 // Only a job that its batch has started reports: not one that another client has started,
 // nor one that names another batch.
 func TestNoReport(t *testing.T) {

@@ -89,7 +89,8 @@ func (j *job) complete(ctx workflow.Context, task *paidTask, finished activities
 		completed.wokenBy = wokenByCallback
 	}
 	j.endedAt = finished.CompletedAt
-	if j.input.TaskID != "" && !j.endedAt.IsZero() {
+	j.status.Credits = finished.Credits
+	if j.input.TaskID != "" && !j.endedAt.IsZero() || finished.Credits != nil {
 		// A task of any other submitter may have ended long ago.
 		j.remember(ctx, task)
 	}
@@ -166,9 +167,14 @@ func (j *job) isAbout(ctx workflow.Context, task *paidTask, callback Callback) b
 // pollFailure maps an error of Poll to the failure of the job.
 func (j *job) pollFailure(ctx workflow.Context, task *paidTask, err error) error {
 	if failed, ok := errors.AsType[*temporal.ApplicationError](err); ok && failed.HasDetails() {
+		// The cost is missing if the record has none.
 		var polls int
-		if failed.Details(&polls) == nil {
+		var credits *float64
+		if failed.Details(&polls, &credits) == nil {
 			j.status.Polls += polls
+		}
+		if credits != nil {
+			j.rememberCredits(ctx, *credits)
 		}
 	}
 	switch {

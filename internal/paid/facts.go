@@ -40,12 +40,16 @@ type Facts struct {
 	SubmittedAt time.Time `json:"submittedAt,omitzero"`
 	// EndedAt is the end of the task in kie.ai's record; zero if it is unknown.
 	EndedAt time.Time `json:"endedAt,omitzero"`
+	// Credits is the cost of the task that the run has waited for, in kie.ai's record;
+	// nil if that has none. kie.ai documents 0 for failed tasks.
+	Credits *float64 `json:"credits,omitempty"`
 }
 
 // Equal reports whether two values hold the same facts.
 func (f Facts) Equal(other Facts) bool {
 	same := f.SubmittedAt.Equal(other.SubmittedAt) && f.EndedAt.Equal(other.EndedAt) && slices.Equal(f.OtherTasks, other.OtherTasks)
 	same = same && f.PaidOpen == other.PaidOpen && f.Unresolved == other.Unresolved && f.WrittenOff == other.WrittenOff
+	same = same && (f.Credits == nil) == (other.Credits == nil) && (f.Credits == nil || *f.Credits == *other.Credits)
 	return same && f.TaskID == other.TaskID && f.Next == other.Next && f.Model == other.Model
 }
 

@@ -47,11 +47,11 @@ func TestRequestsThatNoModelTakes(t *testing.T) {
 	w := enter(t, setup{})
 	tests := map[string]string{
 		`"model":"wan/2-7-videoedit","options":{"resolutio":"720p"}`: `did you mean "resolution"?`,
-		`"options":{"resolution":"720p"}`:                             "model luma has no option",
+		`"options":{"resolution":"720p"}`:                            "model luma has no option",
 		`"model":"acme/restyle","options":{"strengt":1}`:             `did you mean "strength"?`,
-		`"model":"acme/text-to-video"`:                                "takes no video",
-		`"model":"wan/2-7-videoedlt"`:                                 `did you mean "wan/2-7-videoedit"?`,
-		`"model":"veo"`:                                               "only collects its tasks",
+		`"model":"acme/text-to-video"`:                               "takes no video",
+		`"model":"wan/2-7-videoedlt"`:                                `did you mean "wan/2-7-videoedit"?`,
+		`"model":"veo"`:                                              "only collects its tasks",
 	}
 	i := 0
 	for fields, text := range tests {

@@ -123,6 +123,37 @@ func TestContinueAsNew(t *testing.T) {
 	require.Len(t, rest.starts, 40-state.Next)
 }
 
+// A report that arrives while the run ends is counted: Temporal rejects the end of a run
+// with a new report, and the repeated workflow task leaves no job in the window that has
+// reported.
+func TestReportAtContinueAsNew(t *testing.T) {
+	s := newShop(t, 150)
+	late := activities.JobEnd{Job: id(101), Outcome: activities.OutcomeDone, Charges: 1}
+	s.begun = func(run workflow.Execution) {
+		if run.ID == late.Job {
+			late.Run = run.RunID
+		}
+	}
+	for line := 101; line <= 150; line++ {
+		s.renders[id(line)] = 2 * render
+	}
+	s.after(render/2, func() { s.update("", batches.StopUpdate) })
+	s.wrote = func(activities.ResultsInput) {
+		s.SetContinueAsNewSuggested(true)
+		s.SignalWorkflowSkippingWorkflowTask("job-end", late)
+	}
+	_, err := s.run(batches.Input{Concurrency: 150})
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, err, &next)
+	var input batches.Input
+	require.NoError(t, json.Unmarshal(next.Input.GetPayloads()[0].GetData(), &input))
+	require.Equal(t, 101, input.Continued.Done)
+	require.Len(t, input.Continued.Window, 49)
+	for _, job := range input.Continued.Window {
+		require.NotEqual(t, late.Job, job.Job)
+	}
+}
+
 // The state does not grow with the manifest.
 func TestStateIsBounded(t *testing.T) {
 	s := newShop(t, 3000)

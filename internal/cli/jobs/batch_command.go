@@ -24,8 +24,19 @@ type BatchCommand struct {
 	SetConcurrency BatchSetConcurrencyCommand `cmd:"" help:"Set the greatest number of open jobs."`
 }
 
-// Help documents the file, the identity of a batch and its limits.
-func (BatchCommand) Help() string { return batchHelp }
+// Help documents the file, the identity of a batch, its limits and the flags of a run,
+// whose command word is usually left out.
+func (BatchCommand) Help() string { return batchHelp + runFlagsHelp }
+
+const runFlagsHelp = `
+
+The form of a run, each flag of which lumaflow batch run --help describes:
+
+  lumaflow batch FILE
+    jobs:          --csv --retry-failed --key=NAME --id=ID --task-queue=NAME --output-url=URL
+    limits:        --concurrency=N --budget=N --canary=N --max-failure-rate=RATE
+    a plan:        --plan --price-per-job=PRICE --submits-per-second=RATE --kie-api-key=KEY --kie-base-url=URL
+    watching:      --detach --timeout=DURATION --json --log-level=LEVEL --log-format=FORMAT`
 
 const batchHelp = `A file has one job a line: JSON Lines with the fields of a job (prompt, videoUrl, watermark, taskId, name,
 recoveryWindow, deadline, onUnknownSubmit) and an optional key, which makes another job of the same request; or CSV
@@ -38,7 +49,6 @@ line for each line of the file.
 
 --plan shows what the batch would do and starts nothing. --budget, --canary and --max-failure-rate stop a batch; its
 open jobs continue. A job for which kie.ai made no video was paid: only --retry-failed and batch retry run it again.
-lumaflow batch run --help lists the flags.
 
 Up to 500 lines are sent to Temporal. A larger file is stored in OUTPUT_URL, which must be that of the workers. A file
 with the name of a command, such as status, is ./status.

@@ -16,7 +16,7 @@ const priceTime = 30 * time.Second
 
 // catalogueFlags are the settings for kie.ai's catalogue.
 type catalogueFlags struct {
-	KieAPIKey  string `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account, for the price texts of --plan."`
+	KieAPIKey  string `name:"kie-api-key" env:"KIE_API_KEY" secret:"" placeholder:"KEY" help:"API key of the kie.ai account, for the price texts of --plan."`
 	KieBaseURL string `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Address of kie.ai's API (${default})."`
 }
 

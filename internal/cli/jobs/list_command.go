@@ -36,6 +36,7 @@ type ListCommand struct {
 func (ListCommand) Help() string {
 	return `Lists the jobs of the namespace, whichever client started them. Temporal's lists lag a moment behind the jobs.
 A table that is too wide for the terminal, or for 100 columns elsewhere, shortens ids; --json has them whole.
+Where kie.ai's records have the cost of tasks, the table has it in credits; a failed task costs 0.
 
 With --at-risk it reads the payments of the jobs that ended without their video in the last 14 days, and of those that
 are collecting or whose task was submitted more than an hour ago. It shows the tasks that have ended, or may have, and

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lumaflow/internal/cli/jobs"
+	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/test/startertest"
 )
@@ -62,4 +63,18 @@ func TestListCommand(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A failed task costs 0 where kie.ai's record has it; a job without a cost has a dash.
+func TestListShowsCredits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := startertest.New(t)
+		fake.Job("job-0").End(statusCompleted, time.Minute).Memo = &paid.Facts{TaskID: "t0", Credits: new(61.5)}
+		fake.Job("job-1").End(statusCompleted, time.Minute).Memo = &paid.Facts{TaskID: "t1", Credits: new(0.0)}
+		fake.Job("job-2").End(statusCompleted, time.Minute)
+		streams, out, _ := newStreams("")
+		list := jobs.ListCommand{Limit: 50}
+		require.NoError(t, list.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
+		require.Regexp(t, `^JOB +STATE +STAGE +TASK +AGE +CREDITS\njob-0 .* 61\.5\njob-1 .* 0\njob-2 .* -\n$`, out.String())
+	})
 }

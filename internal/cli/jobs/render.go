@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,11 +44,11 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 		add("stage", stage)
 	}
 	add("task", oneline.Clean(report.TaskID))
-	if result := report.Result; result != nil {
-		add("model", oneline.Clean(result.Model))
-		if result.Credits != nil {
-			add("cost", strconv.FormatFloat(*result.Credits, 'f', -1, 64)+" credits")
-		}
+	if report.Result != nil {
+		add("model", oneline.Clean(report.Result.Model))
+	}
+	if report.Credits != nil {
+		add("credits", creditsText(report.Credits))
 	}
 	if status != nil {
 		if report.State.Open() {
@@ -128,7 +129,23 @@ func writeEntries(out io.Writer, entries []starter.Entry, now time.Time) error {
 			cmp.Or(oneline.Clean(entry.TaskID), "-"), age(now.Sub(entry.StartedAt)),
 		}})
 	}
-	return terminal.WriteTable(out, []string{"JOB", "STATE", "STAGE", "TASK", "AGE"}, rows)
+	head := []string{"JOB", "STATE", "STAGE", "TASK", "AGE"}
+	// kie.ai's records of Luma Modify have no cost: a list of its jobs has no column.
+	if slices.ContainsFunc(entries, func(e starter.Entry) bool { return e.Credits != nil }) {
+		head = append(head, "CREDITS")
+		for i, entry := range entries {
+			rows[i].Cells = append(rows[i].Cells, creditsText(entry.Credits))
+		}
+	}
+	return terminal.WriteTable(out, head, rows)
+}
+
+// creditsText is the cost of a task; a dash if kie.ai's record has none.
+func creditsText(credits *float64) string {
+	if credits == nil {
+		return "-"
+	}
+	return strconv.FormatFloat(*credits, 'f', -1, 64)
 }
 
 // writeResults prints jobs that have ended, or the states of those that have not, with

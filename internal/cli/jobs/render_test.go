@@ -62,20 +62,20 @@ note     no worker
 		{
 			"a job that completed",
 			starter.Report{
-				WorkflowID: "shot-7", State: starter.StateCompleted, TaskID: taskID,
+				WorkflowID: "shot-7", State: starter.StateCompleted, TaskID: taskID, Credits: new(61.5),
 				StartedAt: noon.Add(-time.Hour), ClosedAt: noon.Add(-50 * time.Minute),
 				Status: &workflows.Status{Stage: workflows.StageDone, Detail: "stored", SubmitAttempts: 1},
-				Result: &workflows.ModifyVideoResult{Model: "wan/2-7-videoedit", Credits: new(61.5), Videos: done.Videos},
+				Result: &workflows.ModifyVideoResult{Model: "wan/2-7-videoedit", Videos: done.Videos},
 			},
-			`job     shot-7
-state   completed after 10m0s, 50m ago
-stage   done
-task    0123456789abcdef0123456789abcdef
-model   wan/2-7-videoedit
-cost    61.5 credits
-counts  1 sent, 0 polls, 0 callbacks
-video   file:///videos/luma_result_1.mp4 (12 MB, 9.96s, 1280x720)
-video   file:///videos/luma_result_2.mp4 (500 kB, 9.96s, 1280x720)
+			`job      shot-7
+state    completed after 10m0s, 50m ago
+stage    done
+task     0123456789abcdef0123456789abcdef
+model    wan/2-7-videoedit
+credits  61.5
+counts   1 sent, 0 polls, 0 callbacks
+video    file:///videos/luma_result_1.mp4 (12 MB, 9.96s, 1280x720)
+video    file:///videos/luma_result_2.mp4 (500 kB, 9.96s, 1280x720)
 `,
 		},
 		{

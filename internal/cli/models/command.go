@@ -21,7 +21,7 @@ import (
 type Command struct {
 	Live       bool   `help:"Add kie.ai's own price texts and today's success rates: two free requests a model, one a second."`
 	JSON       bool   `name:"json" help:"Print one JSON object."`
-	KieAPIKey  string `name:"kie-api-key" env:"KIE_API_KEY" placeholder:"KEY" help:"API key of the kie.ai account, for --live."`
+	KieAPIKey  string `name:"kie-api-key" env:"KIE_API_KEY" secret:"" placeholder:"KEY" help:"API key of the kie.ai account, for --live."`
 	KieBaseURL string `env:"KIE_BASE_URL" default:"https://api.kie.ai" placeholder:"URL" help:"Address of kie.ai's API (${default})."`
 }
 

@@ -20,8 +20,8 @@ const (
 	maxReason = 300
 	// maxModel bounds, in bytes, the name of a model in a result.
 	maxModel = 128
-	// otherFailure is the type of a failure without one.
-	otherFailure = "Failed"
+	// OtherFailure is the type of a failure without one.
+	OtherFailure = "Failed"
 )
 
 // Ending is a run that is over, and how it ended.
@@ -73,7 +73,7 @@ func Reason(end *historypb.HistoryEvent, payloads codec.Converters) (failureType
 		failure := end.GetWorkflowExecutionFailedEventAttributes().GetFailure()
 		// The type is that of the outermost failure: the job may have handled an inner
 		// one.
-		return cmp.Or(failure.GetApplicationFailureInfo().GetType(), otherFailure), Innermost(payloads.Failures.FailureToError(failure))
+		return cmp.Or(failure.GetApplicationFailureInfo().GetType(), OtherFailure), Innermost(payloads.Failures.FailureToError(failure))
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
 		text := "it was cancelled"
 		if details := end.GetWorkflowExecutionCanceledEventAttributes().GetDetails(); len(details.GetPayloads()) > 0 {

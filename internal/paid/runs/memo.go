@@ -13,7 +13,7 @@ import (
 // memo names those that it left behind.
 func completedFacts(taskID string, memo paid.Facts) paid.Facts {
 	if len(memo.OtherTasks) == 0 && !memo.Unresolved {
-		return paid.Facts{TaskID: taskID}
+		return paid.Facts{TaskID: taskID, Credits: memo.Credits}
 	}
 	memo.TaskID = taskID
 	return memo
@@ -37,7 +37,7 @@ func (h History) withMemo(memo paid.Facts) paid.Facts {
 	case facts.TaskID == memo.TaskID:
 		facts.SubmittedAt = cmp.Or(facts.SubmittedAt, memo.SubmittedAt)
 		facts.EndedAt = cmp.Or(facts.EndedAt, memo.EndedAt)
-		facts.Next = memo.Next
+		facts.Next, facts.Credits = memo.Next, memo.Credits
 	default:
 		others := facts.OtherTasks
 		if facts.PaidOpen && facts.TaskID != "" {
