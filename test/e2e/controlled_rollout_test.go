@@ -76,7 +76,6 @@ func TestGateStopsARollout(t *testing.T) {
 	defer other.Stop()
 	const id = "e2e-gate-other"
 	w.start(id, jobInput("other"))
-	defer terminate(t, id)
 	w.until("the other code has run", func() bool { return len(w.events(id)) >= 5 })
 	w.awaitListed(1)
 
@@ -87,6 +86,14 @@ func TestGateStopsARollout(t *testing.T) {
 	defer withKeys.Close()
 	err = withKeys.GetWorkflow(t.Context(), gate.GetID(), "").Get(t.Context(), nil)
 	require.ErrorContains(t, err, "job "+id+" would break: its history has TimerStarted")
+
+	// The job is gone: the gate of the same build runs again, under the same id.
+	require.Zero(t, w.temporalCLI("workflow", "delete", "--workflow-id", id).code)
+	w.awaitListed(0)
+	w.reset(gate.GetID(), "FirstWorkflowTask")
+	var counts replay.Tally
+	require.NoError(t, withKeys.GetWorkflow(t.Context(), gate.GetID(), "").Get(t.Context(), &counts))
+	require.Zero(t, counts)
 }
 
 // gate starts the gate as the controller does: without keys, on the task queue of the
