@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"lumaflow/internal/cli/replay"
+	"lumaflow/worker/replay"
 	"lumaflow/test/historyfile"
 	"lumaflow/workflows"
 )
