@@ -138,7 +138,7 @@ func TestDoctor(t *testing.T) {
 		{"wrong secret", []string{"CALLBACK_SECRET=" + other}, []string{"callback"}, []string{"signature"}, "CALLBACK_SECRET"},
 		{"wrong HMAC key", []string{"KIE_WEBHOOK_HMAC_KEY=" + other}, []string{"signature"}, nil, "https://kie.ai/settings"},
 		{"wrong API key", []string{"KIE_API_KEY=the-wrong-one"}, []string{"key"}, nil, "https://kie.ai/api-key"},
-		{"no API key", []string{"KIE_API_KEY="}, []string{"key"}, nil, "KIE_API_KEY is not set"},
+		{"no API key", []string{"KIE_API_KEY="}, []string{"key"}, []string{"models"}, "KIE_API_KEY is not set"},
 		{"no kie.ai", []string{"KIE_BASE_URL=http://127.0.0.1:1"}, []string{"key"}, nil, "can't be reached"},
 		// The webhook uses this machine's clock, so its clock has the same error.
 		{"clock", []string{"KIE_BASE_URL=" + skewed}, []string{"clock", "signature"}, nil, "ahead of kie.ai's"},
