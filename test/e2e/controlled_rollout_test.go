@@ -44,16 +44,16 @@ func TestControlledRollout(t *testing.T) {
 	require.Equal(t, "v2", w.ranOn(gate.GetID(), pids))
 
 	// 2. The ramp: new jobs begin on either version, the open one stays.
-	w.route("set-ramping-version", name, "v2", "--percentage", "99")
+	w.route("set-ramping-version", name, "--percentage", "99")
 	w.untilOn("v2", "e2e-controlled-ramp", pids)
 
 	// 3. Back during the ramp: new jobs begin on v1, those of v2 stay there.
-	w.route("set-ramping-version", name, "v2", "--delete")
+	w.route("set-ramping-version", name, "--delete")
 	w.untilOn("v1", "e2e-controlled-back", pids)
 
 	// 4. Forward to the end; then v1 drains once its last job has ended.
-	w.route("set-ramping-version", name, "v2", "--percentage", "50")
-	w.route("set-current-version", name, "v2")
+	w.route("set-ramping-version", name, "--percentage", "50")
+	w.route("set-current-version", name)
 	require.Equal(t, "draining", w.drainage(name, "v1"))
 	w.control("release", struct{}{})
 	_, err := w.result(open)
@@ -113,10 +113,10 @@ func (w *world) gate(deployment, build string) client.WorkflowRun {
 }
 
 // route changes the routing of a deployment.
-func (w *world) route(command, deployment, build string, more ...string) {
+func (w *world) route(command, deployment string, more ...string) {
 	w.t.Helper()
 	w.until(command, func() bool {
-		return w.temporalCLI(append([]string{"worker", "deployment", command, "--deployment-name", deployment, "--build-id", build, "--yes"}, more...)...).code == 0
+		return w.temporalCLI(append([]string{"worker", "deployment", command, "--deployment-name", deployment, "--build-id", "v2", "--yes"}, more...)...).code == 0
 	})
 }
 

@@ -53,16 +53,16 @@ func (g Gate) Register(registry interface {
 	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
 	RegisterActivityWithOptions(a any, options activity.RegisterOptions)
 }) {
-	registry.RegisterWorkflowWithOptions(ReplayCheck, workflow.RegisterOptions{Name: GateName, VersioningBehavior: workflow.VersioningBehaviorPinned})
+	registry.RegisterWorkflowWithOptions(Run, workflow.RegisterOptions{Name: GateName, VersioningBehavior: workflow.VersioningBehaviorPinned})
 	registry.RegisterActivityWithOptions(g.ReplayJobs, activity.RegisterOptions{Name: replayJobs})
 }
 
 // replayJobs is the name of the activity.
 const replayJobs = "ReplayJobs"
 
-// ReplayCheck completes if the build of its worker can take over the jobs of its task
+// Run completes if the build of its worker can take over the jobs of its task
 // queue, and fails with FailureBreaks if it can't. It costs nothing at kie.ai.
-func ReplayCheck(ctx workflow.Context, input GateInput) (Tally, error) {
+func Run(ctx workflow.Context, input GateInput) (Tally, error) {
 	closed := gateClosed
 	if input.Closed != nil {
 		closed = *input.Closed

@@ -3,6 +3,7 @@ package replay_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"google.golang.org/protobuf/proto"
 
 	"lumaflow/worker/replay"
 )
@@ -22,10 +24,14 @@ import (
 type oneJob struct {
 	history  *historypb.History
 	failures int
-	queries  []string
+
+	mu      sync.Mutex
+	queries []string
 }
 
 func (s *oneJob) ListWorkflow(_ context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.queries = append(s.queries, request.GetQuery())
 	if len(s.queries) <= s.failures {
 		return nil, errors.New("busy")
@@ -36,7 +42,8 @@ func (s *oneJob) ListWorkflow(_ context.Context, request *workflowservice.ListWo
 }
 
 func (s *oneJob) GetWorkflowHistory(context.Context, string, string, bool, enumspb.HistoryEventFilterType) client.HistoryEventIterator {
-	return &iterator{s.history.GetEvents()}
+	// A replay decodes its history in place.
+	return &iterator{proto.CloneOf(s.history).GetEvents()}
 }
 
 type iterator struct{ events []*historypb.HistoryEvent }
