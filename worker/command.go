@@ -20,6 +20,7 @@ import (
 	"lumaflow/internal/telemetry/metrics"
 	"lumaflow/internal/temporal/dial"
 	"lumaflow/starter"
+	"lumaflow/worker/replay"
 )
 
 // keyCheckTimeout bounds the request that checks the key at the start.
@@ -124,6 +125,10 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		Version:          version,
 		Logger:           logger,
 		Batches:          ofBatches,
+		Gate: replay.Gate{
+			Temporal: temporal.reader, TaskQueue: c.TaskQueue,
+			Options: replay.Options{Codec: server.Codec, Namespace: server.Namespace},
+		},
 		SearchAttributes: attributes.current,
 		BatchAttribute:   attributes.ofBatches,
 		Started: func() {

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"lumaflow/activities"
+	"lumaflow/worker/replay"
 	"lumaflow/workflows"
 	"lumaflow/workflows/batches"
 )
@@ -46,6 +47,8 @@ type Options struct {
 	Logger  *slog.Logger
 	// Batches are the activities of batches.
 	Batches *activities.Batches
+	// Gate is the check of this build before its version gets jobs.
+	Gate replay.Gate
 	// SearchAttributes reports without blocking whether the namespace has lumaflow's
 	// search attributes; nil means that it has.
 	SearchAttributes func() bool
@@ -113,6 +116,7 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 	jobs.RegisterActivity(acts.KeepSource)
 	jobs.RegisterActivity(acts.WriteReceipt)
 	batches.Register(jobs)
+	options.Gate.Register(jobs)
 	jobs.RegisterActivity(options.Batches.CheckManifest)
 	jobs.RegisterActivity(options.Batches.NextJobs)
 	jobs.RegisterActivity(options.Batches.SweepJobs)

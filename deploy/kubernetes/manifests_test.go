@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -32,14 +33,14 @@ const example = "secret.example.yaml"
 // kustomizations are the folders for kubectl apply -k, bases the folders that they
 // include.
 var (
-	kustomizations = []string{".", "version"}
+	kustomizations = []string{".", "version", "controller"}
 	bases          = []string{"worker"}
 )
 
 // decode decodes one manifest and rejects unknown and duplicate fields.
 func decode(manifest []byte) (runtime.Object, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme, autoscalingv2.AddToScheme, addController} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
@@ -115,8 +116,9 @@ func TestManifestsAreListedAndValid(t *testing.T) {
 func TestKustomizationsBuild(t *testing.T) {
 	t.Parallel()
 	for folder, kinds := range map[string][]string{
-		".":       {"Namespace", "ConfigMap", "PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget", "Ingress", "Deployment", "PodDisruptionBudget", "NetworkPolicy", "NetworkPolicy"},
-		"version": {"Deployment", "PodDisruptionBudget"},
+		".":          {"Namespace", "ConfigMap", "PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget", "Ingress", "Deployment", "PodDisruptionBudget", "NetworkPolicy", "NetworkPolicy"},
+		"version":    {"Deployment", "PodDisruptionBudget"},
+		"controller": {"Connection", "WorkerDeployment", "WorkerResourceTemplate", "PodDisruptionBudget"},
 	} {
 		var built []string
 		for _, object := range build(t, folder) {

@@ -151,10 +151,10 @@ func TestWorkerVolumes(t *testing.T) {
 	for _, deployment := range of[*appsv1.Deployment](objects) {
 		pod := deployment.Spec.Template.Spec
 		if pod.Containers[0].Name != "worker" {
-			require.Empty(t, pod.Volumes)
+			require.Len(t, pod.Volumes, 1, "secrets alone")
 			continue
 		}
-		require.Len(t, pod.Volumes, 1)
+		require.Len(t, pod.Volumes, 2)
 		require.Equal(t, claims[0].Name, pod.Volumes[0].PersistentVolumeClaim.ClaimName)
 		require.EqualValues(t, 65532, *pod.SecurityContext.FSGroup)
 		mount := pod.Containers[0].VolumeMounts[0]
@@ -176,39 +176,89 @@ func TestVariables(t *testing.T) {
 	require.NoError(t, err)
 	documented := func(variable string) bool { return strings.Contains(string(table), "`"+variable+"`") }
 	require.Equal(t, "false", config.Data["CODEC_ACCEPT_PLAINTEXT"], "both roles refuse plaintext unless the upgrade needs it")
+	require.Empty(t, config.Data["CODEC_KEYS_FILE"], "a file that does not exist stops every pod")
 	for variable := range config.Data {
-		require.True(t, documented(variable), "%s is not in docs/configuration.md", variable)
-		require.NotRegexp(t, "KEY|SECRET|PASSWORD", variable, "secrets belong in the Secret")
+		name, file := strings.CutSuffix(variable, "_FILE")
+		require.True(t, documented(name), "%s is not in docs/configuration.md", name)
+		if !file {
+			require.NotRegexp(t, "KEY|SECRET|PASSWORD", variable, "secrets belong in the Secret")
+		}
 	}
 	for _, deployment := range of[*appsv1.Deployment](objects) {
 		container := deployment.Spec.Template.Spec.Containers[0]
 		help := help(t, container.Name)
 		require.Equal(t, config.Name, container.EnvFrom[0].ConfigMapRef.Name)
 		given := map[string]bool{}
+		files := secretFiles(t, deployment.Spec.Template.Spec, secret)
 		for _, variable := range container.Env {
 			require.False(t, given[variable.Name], "duplicate variable %s", variable.Name)
 			given[variable.Name] = true
-			// No flags: the connection to Temporal and the Go runtime.
-			if !slices.Contains([]string{"TEMPORAL_API_KEY", "CODEC_KEYS", "GOMEMLIMIT"}, variable.Name) {
-				require.Contains(t, help, "$"+variable.Name, "%s does not read it", container.Name)
-			}
+			require.Nil(t, variable.ValueFrom, "%s: secrets are files", variable.Name)
 			require.NotContains(t, config.Data, variable.Name)
-			if variable.ValueFrom == nil {
+			name, file := strings.CutSuffix(variable.Name, "_FILE")
+			// No flags: the connection to Temporal, the version and the Go runtime.
+			if !slices.Contains([]string{"TEMPORAL_API_KEY", "GOMEMLIMIT"}, name) {
+				require.Contains(t, help, "$"+name, "%s does not read it", container.Name)
+			}
+			if !file {
+				require.NotRegexp(t, "KEY|SECRET|PASSWORD", variable.Name)
 				continue
 			}
-			reference := variable.ValueFrom.SecretKeyRef
-			require.Equal(t, secret.Name, reference.Name)
-			if reference.Optional == nil || !*reference.Optional {
-				require.Contains(t, secret.StringData, reference.Key)
+			required, mounted := files[name]
+			require.True(t, mounted, "%s is not in the volume", name)
+			if required {
+				require.Equal(t, secretsFolder+"/"+name, variable.Value)
+			} else {
+				require.Empty(t, variable.Value, "%s is optional", variable.Name)
 			}
 		}
+		require.Contains(t, files, "CODEC_KEYS")
+		require.Contains(t, files, "TEMPORAL_API_KEY")
 		if container.Name == "worker" {
-			require.True(t, given["KIE_API_KEY"])
+			require.True(t, given["KIE_API_KEY_FILE"])
 		} else {
-			require.False(t, given["KIE_API_KEY"], "only workers need the key")
+			require.False(t, given["KIE_API_KEY_FILE"], "only workers need the key")
 		}
-		require.True(t, given["CALLBACK_SECRET"])
+		require.True(t, given["CALLBACK_SECRET_FILE"])
 	}
+}
+
+const secretsFolder = "/run/secrets/lumaflow"
+
+// secretFiles returns the keys of the Secret that a pod has as files, and whether the
+// pod requires them. A pod has no others.
+func secretFiles(t *testing.T, pod corev1.PodSpec, secret *corev1.Secret) map[string]bool {
+	t.Helper()
+	files := map[string]bool{}
+	mounts := pod.Containers[0].VolumeMounts
+	mount := slices.IndexFunc(mounts, func(mount corev1.VolumeMount) bool { return mount.MountPath == secretsFolder })
+	require.NotEqual(t, -1, mount)
+	require.True(t, mounts[mount].ReadOnly)
+	for _, volume := range pod.Volumes {
+		if volume.Name != mounts[mount].Name {
+			continue
+		}
+		// The files belong to root and to the group of the pod.
+		require.EqualValues(t, 0o440, *volume.Projected.DefaultMode)
+		require.Equal(t, *pod.SecurityContext.RunAsGroup, *pod.SecurityContext.FSGroup)
+		for _, source := range volume.Projected.Sources {
+			required := source.Secret.Optional == nil || !*source.Secret.Optional
+			require.Equal(t, secret.Name, source.Secret.Name)
+			for _, item := range source.Secret.Items {
+				require.Equal(t, item.Key, item.Path)
+				files[item.Key] = required
+				if required {
+					require.Contains(t, secret.StringData, item.Key)
+				}
+			}
+		}
+	}
+	worker := pod.Containers[0].Name == "worker"
+	_, ofWorker := files["KIE_API_KEY"]
+	require.Equal(t, worker, ofWorker, "only workers need the key")
+	_, ofWebhook := files["KIE_WEBHOOK_HMAC_KEY"]
+	require.Equal(t, !worker, ofWebhook, "only the webhook needs the key of signatures")
+	return files
 }
 
 func help(t *testing.T, role string) string {

@@ -11,8 +11,8 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"lumaflow/internal/cli/replay"
 	"lumaflow/test/historyfile"
+	"lumaflow/worker/replay"
 	"lumaflow/workflows/batches"
 )
 

@@ -1,3 +1,4 @@
+// Package replay is the command replay-check.
 package replay
 
 import (
@@ -6,13 +7,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dustin/go-humanize/english"
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/command"
 	"lumaflow/internal/oneline"
 	"lumaflow/internal/temporal/dial"
+	"lumaflow/worker/replay"
 )
 
 // maxClosed bounds --closed.
@@ -49,9 +50,9 @@ Examples:
 
 // report is the JSON output.
 type report struct {
-	tally
+	replay.Tally
 	// Breaks is the first job that would break.
-	Breaks *BreakError `json:"breaks,omitempty"`
+	Breaks *replay.BreakError `json:"breaks,omitempty"`
 }
 
 // Run replays the jobs and prints their number.
@@ -68,15 +69,15 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 		return err
 	}
 	defer temporal.Close()
-	return c.run(ctx, temporal, Options{Codec: settings.Codec, Namespace: settings.Namespace}, streams)
+	return c.run(ctx, temporal, replay.Options{Codec: settings.Codec, Namespace: settings.Namespace}, streams)
 }
 
-func (c *Command) run(ctx context.Context, service Temporal, options Options, streams command.Streams) error {
+func (c *Command) run(ctx context.Context, service replay.Temporal, options replay.Options, streams command.Streams) error {
 	// Without a bar, since there is no total: jobs are replayed while they are listed.
-	display := terminal.NewProgress(streams.Err, func(counts tally) string { return "replayed " + counts.String() }, nil)
-	counts, err := checkJobs(ctx, service, selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, display.Show)
+	display := terminal.NewProgress(streams.Err, func(counts replay.Tally) string { return "replayed " + counts.String() }, nil)
+	counts, err := replay.Check(ctx, service, replay.Selection{Closed: c.Closed, TaskQueue: c.TaskQueue}, options, display.Show)
 	display.Close()
-	broken, breaks := errors.AsType[*BreakError](err)
+	broken, breaks := errors.AsType[*replay.BreakError](err)
 	switch {
 	case breaks: // a result of the check
 	case ctx.Err() != nil:
@@ -91,7 +92,7 @@ func (c *Command) run(ctx context.Context, service Temporal, options Options, st
 	}
 	switch {
 	case breaks:
-		return broken.advice()
+		return advice(broken)
 	case c.JSON:
 		return nil
 	}
@@ -100,8 +101,8 @@ func (c *Command) run(ctx context.Context, service Temporal, options Options, st
 }
 
 // conclusion is the last line of the text output.
-func (c *Command) conclusion(counts tally) string {
-	if counts == (tally{}) {
+func (c *Command) conclusion(counts replay.Tally) string {
+	if counts == (replay.Tally{}) {
 		where := "in this namespace"
 		if c.TaskQueue != "" {
 			where = "on task queue " + oneline.Clean(c.TaskQueue)
@@ -115,13 +116,8 @@ func (c *Command) conclusion(counts tally) string {
 	return line
 }
 
-// String gives the number of open and closed jobs.
-func (t tally) String() string {
-	return fmt.Sprintf("%d open and %d closed %s", t.Open, t.Closed, english.PluralWord(t.Closed, "job", ""))
-}
-
 // advice is the error of the command: the job, the reason and the next step.
-func (e *BreakError) advice() error {
+func advice(e *replay.BreakError) error {
 	return fmt.Errorf("job %s (run %s) would break under this build: %s. Next: don't deploy it while such jobs are open; "+
 		"guard the changed code in workflows/ with workflow.GetVersion, or keep the old workers running until those jobs have ended",
 		oneline.Clean(e.WorkflowID), e.RunID, strings.TrimSuffix(e.Reason, "."))

@@ -3,13 +3,22 @@ package replay_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
-	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 	"go.uber.org/goleak"
 
 	"lumaflow/test/historyfile"
+	replays "lumaflow/worker/replay"
+	"lumaflow/workflows"
+)
+
+type (
+	input  = workflows.ModifyVideoInput
+	result = workflows.ModifyVideoResult
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,14 +36,15 @@ func upTo(history *historypb.History, events int) *historypb.History {
 	return &historypb.History{Events: history.GetEvents()[:events]}
 }
 
-// through is a history cut after the first event of a kind.
-func through(t *testing.T, history *historypb.History, kind enumspb.EventType) *historypb.History {
-	t.Helper()
-	for i, event := range history.GetEvents() {
-		if event.GetEventType() == kind {
-			return upTo(history, i+1)
-		}
-	}
-	require.Fail(t, "the history has no such event", kind)
-	return nil
+// coded are options for a build with another ModifyVideo.
+func coded(code func(workflow.Context, input) (result, error)) replays.Options {
+	return replays.Options{Register: func(registry worker.WorkflowRegistry) {
+		registry.RegisterWorkflowWithOptions(code, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
+	}}
+}
+
+// other is a workflow that begins with another activity.
+func other(ctx workflow.Context, _ input) (result result, err error) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+	return result, workflow.ExecuteActivity(ctx, "Other").Get(ctx, nil)
 }

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/internal/cli/replay"
+	replays "lumaflow/worker/replay"
 	"lumaflow/workflows"
 )
 
@@ -39,7 +40,7 @@ func TestRunsOfOneJob(t *testing.T) {
 					continue // The commands of a workflow task are written at once.
 				}
 				service := &temporal{open: []job{{id: "job", run: "run-2", history: upTo(runs[1].history, length)}}, closed: runs[:1]}
-				out, err := check(t.Context(), t, replay.Command{Closed: 200}, service, replay.Options{})
+				out, err := check(t.Context(), t, replay.Command{Closed: 200}, service, replays.Options{})
 				require.NoError(t, err)
 				require.Equal(t, "replayed 1 open and 1 closed job: this build can take over\n", out)
 				require.ElementsMatch(t, []string{"job/run-1", "job/run-2"}, service.read)
@@ -61,8 +62,8 @@ func TestTheRunThatWouldBreakIsNamed(t *testing.T) {
 
 	runs = runsOf(t, "job", "v0.1.reset-of-a-done-job")
 	history := runs[1].history
-	var broken *replay.BreakError
-	require.ErrorAs(t, replay.Replay(t.Context(), history, coded(other)), &broken)
+	var broken *replays.BreakError
+	require.ErrorAs(t, replays.Replay(t.Context(), history, coded(other)), &broken)
 	reset := history.GetEvents()[3].GetWorkflowTaskFailedEventAttributes()
 	require.Equal(t, reset.GetNewRunId(), broken.RunID)
 	require.NotEqual(t, reset.GetBaseRunId(), broken.RunID)

@@ -106,11 +106,11 @@ func (f *frontend) start(t *testing.T) (address string) { return f.startAt(t, "1
 
 func (f *frontend) startAt(t *testing.T, address string) string { return serve(t, address, f) }
 
-func serve(t *testing.T, address string, service workflowservice.WorkflowServiceServer) string {
+func serve(t *testing.T, address string, service workflowservice.WorkflowServiceServer, options ...grpc.ServerOption) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
 	require.NoError(t, err)
-	server := grpc.NewServer()
+	server := grpc.NewServer(options...)
 	workflowservice.RegisterWorkflowServiceServer(server, service)
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()

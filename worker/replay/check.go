@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -40,16 +41,16 @@ type Temporal interface {
 	GetWorkflowHistory(ctx context.Context, workflowID, runID string, isLongPoll bool, filterType enumspb.HistoryEventFilterType) client.HistoryEventIterator
 }
 
-// selection selects the jobs to replay: all open jobs and the latest closed ones.
-type selection struct {
+// Selection selects the jobs to replay: all open jobs and the latest closed ones.
+type Selection struct {
 	// Closed is the number of closed jobs.
 	Closed int
 	// TaskQueue selects jobs by task queue; empty means all.
 	TaskQueue string
 }
 
-// tally counts the replayed jobs.
-type tally struct {
+// Tally counts the replayed jobs.
+type Tally struct {
 	Open   int `json:"open"`
 	Closed int `json:"closed"`
 	// Gone counts the jobs that were deleted between their listing and the read of
@@ -57,14 +58,19 @@ type tally struct {
 	Gone int `json:"gone"`
 }
 
-// checkJobs replays the selected jobs and stops at the first that would break, with
+// String gives the number of open and closed jobs.
+func (t Tally) String() string {
+	return fmt.Sprintf("%d open and %d closed %s", t.Open, t.Closed, english.PluralWord(t.Closed, "job", ""))
+}
+
+// Check replays the selected jobs and stops at the first that would break, with
 // a *BreakError. Any other error means that the check is incomplete. Temporal's
 // lists lag by up to a few seconds, and a job that ends during the check may be
 // replayed twice. Progress may be nil; it is called concurrently.
-func checkJobs(ctx context.Context, service Temporal, selected selection, options Options, progress func(tally)) (tally, error) {
+func Check(ctx context.Context, service Temporal, selected Selection, options Options, progress func(Tally)) (Tally, error) {
 	replays, ctx := errgroup.WithContext(ctx)
 	replays.SetLimit(concurrency)
-	c := &check{temporal: service, options: options, replays: replays, progress: progress}
+	c := &replayer{temporal: service, options: options, replays: replays, progress: progress}
 	err := c.list(ctx, selected.query("CloseTime IS NULL"), -1, &c.counts.Open)
 	if err == nil && selected.Closed > 0 {
 		err = c.list(ctx, selected.query("CloseTime IS NOT NULL"), selected.Closed, &c.counts.Closed)
@@ -76,7 +82,7 @@ func checkJobs(ctx context.Context, service Temporal, selected selection, option
 	return c.counts, err
 }
 
-func (s selection) query(state string) string {
+func (s Selection) query(state string) string {
 	terms := []string{"WorkflowType IN ('" + workflows.ModifyVideoName + "', '" + batches.ModifyVideosName + "')", state}
 	if s.TaskQueue != "" {
 		terms = append(terms, visibility.Equals("TaskQueue", s.TaskQueue))
@@ -84,19 +90,19 @@ func (s selection) query(state string) string {
 	return strings.Join(terms, " AND ")
 }
 
-type check struct {
+type replayer struct {
 	temporal Temporal
 	options  Options
 	replays  *errgroup.Group
-	progress func(tally)
+	progress func(Tally)
 
 	mu     sync.Mutex
-	counts tally
+	counts Tally
 }
 
 // list replays the jobs of a query as it reads the pages, at most limit of them
 // if limit is not negative. Temporal lists the latest first.
-func (c *check) list(ctx context.Context, query string, limit int, counter *int) error {
+func (c *replayer) list(ctx context.Context, query string, limit int, counter *int) error {
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: listPage}
 	for {
 		page, err := c.page(ctx, request)
@@ -117,14 +123,14 @@ func (c *check) list(ctx context.Context, query string, limit int, counter *int)
 	}
 }
 
-func (c *check) page(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+func (c *replayer) page(ctx context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	return c.temporal.ListWorkflow(ctx, request)
 }
 
 // job replays one job.
-func (c *check) job(ctx context.Context, job *workflowpb.WorkflowExecutionInfo, counter *int) error {
+func (c *replayer) job(ctx context.Context, job *workflowpb.WorkflowExecutionInfo, counter *int) error {
 	id, runID := job.GetExecution().GetWorkflowId(), job.GetExecution().GetRunId()
 	history, err := c.history(ctx, id, runID)
 	if runs.NotFound(err) {
@@ -147,7 +153,7 @@ func (c *check) job(ctx context.Context, job *workflowpb.WorkflowExecutionInfo, 
 	return nil
 }
 
-func (c *check) history(ctx context.Context, id, runID string) (*historypb.History, error) {
+func (c *replayer) history(ctx context.Context, id, runID string) (*historypb.History, error) {
 	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
 	defer cancel()
 	history := &historypb.History{}

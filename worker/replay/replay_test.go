@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"lumaflow/internal/cli/replay"
+	"lumaflow/worker/replay"
 	"lumaflow/workflows"
 )
 

@@ -22,8 +22,8 @@ var (
 	// expected and lookup refer to an event by its number.
 	expected = regexp.MustCompile(`command was expected in history event position (\d+)`)
 	lookup   = regexp.MustCompile(`lookup failed for scheduledEventID to activityID: scheduleEventID: (\d+)`)
-	// activity matches the activity type in the attributes.
-	activity = regexp.MustCompile(`ActivityType:\(Name:(\w+)`)
+	// activityType matches the activity type in the attributes.
+	activityType = regexp.MustCompile(`ActivityType:\(Name:(\w+)`)
 	// otherResult matches a completed job that would end in another way.
 	otherResult = regexp.MustCompile(`^replay workflow doesn't return the same result as the last event`)
 )
@@ -49,7 +49,7 @@ func explain(err error, events []*historypb.HistoryEvent) string {
 }
 
 func named(what, attributes string) string {
-	if found := activity.FindStringSubmatch(attributes); found != nil {
+	if found := activityType.FindStringSubmatch(attributes); found != nil {
 		return what + " " + found[1]
 	}
 	return what
