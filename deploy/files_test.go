@@ -113,7 +113,7 @@ func TestServices(t *testing.T) {
 
 func TestImagesArePinned(t *testing.T) {
 	t.Parallel()
-	pinned := regexp.MustCompile(`^\$\{[A-Z_]+_IMAGE:-[a-z/-]+:v?\d+\.\d+[.\w-]*\}$`)
+	pinned := regexp.MustCompile(`^\$\{[A-Z_]+_IMAGE:-[a-z/-]+:v?\d+\.\d+[.\w-]*(@sha256:[0-9a-f]{64})?\}$`)
 	for name, s := range services(t) {
 		if s.Build != nil {
 			assert.Equal(t, "${LUMAFLOW_IMAGE:-lumaflow:local}", s.Image, name)
