@@ -69,7 +69,7 @@ func TestIdentifyFindsTheFamily(t *testing.T) {
 	require.Equal(t, "aleph", identified.Model)
 }
 
-// A task of another family than the given model's is told apart from an unknown id.
+// A task of another family than the given model's has an error that differs from that of an unknown id.
 func TestIdentifyOfAnotherFamily(t *testing.T) {
 	f := newFixture(t)
 	f.setRecord(kie.Record{}, &kie.Error{Class: kie.NotFound})

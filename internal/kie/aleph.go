@@ -29,7 +29,7 @@ var _ = register(family{
 	}},
 })
 
-// alephState: flag 0 is "failed or in progress", told apart by the error. The other
+// alephState: flag 0 is "failed or in progress": failed if there is an error. The other
 // flags have Luma's meaning, which kie.ai does not document for Aleph.
 func alephState(data object) (State, int) {
 	flag := flagOf(data)

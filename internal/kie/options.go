@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"lumaflow/internal/spelling"
 )
 
 // Kind is the type of an option.
@@ -163,24 +165,7 @@ func nearest(name string, names []string) string {
 	return found
 }
 
-// distance is the Levenshtein distance of the first 64 bytes.
+// distance is the edit distance of the first 64 bytes.
 func distance(a, b string) int {
-	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return spelling.Distance(a[:min(len(a), 64)], b[:min(len(b), 64)])
 }

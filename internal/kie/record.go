@@ -109,7 +109,7 @@ func (c *Client) FindRecord(ctx context.Context, taskID string) (Record, error) 
 		if err == nil {
 			return record, nil
 		}
-		// Luma may be switched off, which says nothing about the other families.
+		// Luma may be switched off while the other families work.
 		if failure == nil || ClassOf(err) == Temporary && ClassOf(failure) != Temporary {
 			failure = err
 		}

@@ -14,8 +14,8 @@ var errNoSchema = errors.New("the catalogue has no schema of the model")
 
 // schema reads the row of a model from its OpenAPI document in kie.ai's catalogue (GET
 // /api/v1/models/{model}/schema, free, one request a second for the whole catalogue).
-// The error is NotFound if kie.ai has no such model, and an *OptionError if the model
-// takes no video.
+// The error is NotFound if kie.ai has no such model, and the row has no
+// VideoField if the model takes no video.
 func (c *Client) schema(ctx context.Context, model string) (Model, error) {
 	return catalogued(ctx, c, c.modelPage(model, "schema"), func(a answer) (Model, error) {
 		document := a.data.child("openapi")

@@ -68,7 +68,7 @@ func TestRequestsThatNoModelTakes(t *testing.T) {
 }
 
 // Tasks of all families are collected by their ids alone, and one of another family than
-// the given model's is told apart.
+// the given model's has an error of its own.
 func TestRescueOfOtherFamilies(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})

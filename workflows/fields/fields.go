@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"lumaflow/internal/spelling"
 )
 
 // Error means that a field of an input has an invalid value.
@@ -79,7 +81,7 @@ func nearest(name string, known []string) (near string) {
 	name = plain(name)
 	best := max(len(name)/3, 1) + 1
 	for _, field := range known {
-		if distance := editDistance(name, plain(field)); distance < best {
+		if distance := spelling.Distance(name, plain(field)); distance < best {
 			near, best = field, distance
 		}
 	}
@@ -89,25 +91,4 @@ func nearest(name string, known []string) (near string) {
 // plain drops case and the separators of other spellings.
 func plain(name string) string {
 	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(shorten(name)))
-}
-
-// editDistance is the Levenshtein distance in bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitution := diagonal
-			if a[i] != b[j] {
-				substitution++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitution, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
