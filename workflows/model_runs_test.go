@@ -129,7 +129,7 @@ func (m *model) beginRun(terminates bool) {
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	previous := m.TestWorkflowEnvironment
 	m.mu.Lock()
-	m.TestWorkflowEnvironment = suite.NewTestWorkflowEnvironment()
+	m.TestWorkflowEnvironment, m.over = suite.NewTestWorkflowEnvironment(), false
 	m.runs = append(m.runs, &runRecord{})
 	m.mu.Unlock()
 	m.prepareActivities()
@@ -142,7 +142,8 @@ func (m *model) beginRun(terminates bool) {
 	})
 	m.RegisterWorkflowWithOptions(m.jobUnderTest, workflow.RegisterOptions{Name: underTest})
 	m.RegisterWorkflowWithOptions(m.collector, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
-	m.sent, m.knownTask, m.cancelled, m.usesCallbackURLs, m.inFlight, m.finalStage = nil, "", false, false, false, ""
+	m.sent, m.knownTask, m.cancelled, m.inFlight, m.finalStage = nil, "", false, false, ""
+	m.usesCallbackURLs.Store(false)
 	m.terminates = terminates
 	if previous != nil {
 		m.SetStartTime(previous.Now().Add(time.Second))
@@ -152,6 +153,19 @@ func (m *model) beginRun(terminates bool) {
 		// After the start no activity is running then.
 		m.RegisterDelayedCallback(func() { m.SignalWorkflow(terminateSignal, nil) }, m.moment("reset")+time.Second)
 	}
+}
+
+// endRun lets no activity of the open run pay any more, as Submit does: it pays only
+// after the open run has its intent.
+func (m *model) endRun() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.over = true
+}
+
+// isOver reports whether the run in env is not the open one.
+func (m *model) isOver(env *testsuite.TestWorkflowEnvironment) bool {
+	return m.over || env != m.TestWorkflowEnvironment
 }
 
 func (m *model) applySignalsAgain() {
@@ -231,7 +245,7 @@ func (m *model) begin(in activities.SubmitInput, phase activities.Phase, taskID 
 func (m *model) adopts(env *testsuite.TestWorkflowEnvironment, taskID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if env == m.TestWorkflowEnvironment {
+	if !m.isOver(env) {
 		m.knownTask = taskID
 		m.run().adopts(taskID, m.Now())
 	}
@@ -262,7 +276,7 @@ func (m *model) scriptEarlierRuns() {
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if env != m.TestWorkflowEnvironment {
+		if m.isOver(env) {
 			return activities.Earlier{}, errTerminated
 		}
 		return activities.Earlier{Earlier: m.earlier(), Settings: keptFacts}, nil

@@ -28,7 +28,7 @@ func (m *model) scriptSubmissions() {
 	m.OnActivity(a.Submit, anything, anything).After(m.latency).Return(func(_ ctx, in activities.SubmitInput) (activities.Submitted, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if env != m.TestWorkflowEnvironment {
+		if m.isOver(env) {
 			return activities.Submitted{}, errTerminated // The reset was faster.
 		}
 		if m.isLaterRun(in) {
@@ -148,7 +148,7 @@ func (m *model) scriptRecords() {
 			return activities.Finished{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
 		case "out of reach":
 			if len(in.CallbackURLs) > 0 {
-				m.usesCallbackURLs = true
+				m.usesCallbackURLs.Store(true)
 				return activities.Finished{TaskID: in.TaskID, ResultURLs: in.CallbackURLs, Polls: 12}, nil
 			}
 			return activities.Finished{}, temporal.NewApplicationErrorWithOptions("down", activities.ProviderUnavailable,
@@ -170,7 +170,7 @@ func (m *model) scriptDownloads() {
 	next := m.script("downloads", "stored", "stored", "stored", "stored", "rejected", "timed out")
 	m.OnActivity(a.Download, anything, anything).Return(func(_ ctx, in activities.DownloadInput) (activities.Downloaded, error) {
 		if in.URL != resultURL {
-			require.True(m.r, m.usesCallbackURLs && in.URL == successURL, "no URL of a callback is fetched: %s", in.URL)
+			require.True(m.r, m.usesCallbackURLs.Load() && in.URL == successURL, "no URL of a callback is fetched: %s", in.URL)
 		}
 		switch next() {
 		case "rejected":

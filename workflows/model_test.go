@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,7 +49,8 @@ type model struct {
 	cron bool
 	// collected are the tasks that jobs of their own collect.
 	collected []string
-	// mu guards what activities write.
+	// mu guards what activities write: one that the run does not wait for may be faster
+	// than its end.
 	mu sync.Mutex
 	// timedOut are the attempts whose worker died during the submission, in order.
 	timedOut []attempt
@@ -64,6 +66,8 @@ type model struct {
 
 	// The rest is of the open run.
 
+	// over means that the run has ended or was reset.
+	over bool
 	// sent are the times of the callbacks that were sent to the open run.
 	sent []time.Time
 	// knownTask is the task that the run has adopted.
@@ -75,7 +79,7 @@ type model struct {
 	terminates bool
 	// usesCallbackURLs means that the record was unreadable for ten minutes, so that
 	// the links of a callback may be fetched.
-	usesCallbackURLs bool
+	usesCallbackURLs atomic.Bool
 	// latency is the duration of a submission, inFlight means that one never ends.
 	latency  time.Duration
 	inFlight bool
@@ -113,6 +117,7 @@ func (m *model) runRandomJob() {
 		m.scriptRecords()
 		m.scriptDownloads()
 		m.ExecuteWorkflow(underTest, input)
+		m.endRun()
 		require.True(m.r, m.IsWorkflowCompleted())
 		require.LessOrEqual(m.r, len(m.charges), m.allowed, "charges of one job")
 		require.False(m.r, m.paidAfterProof, "nothing is paid again after late evidence has proved a task")
