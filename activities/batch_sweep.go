@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -72,8 +72,9 @@ type SweepInput struct {
 	Batch Batch    `json:"batch"`
 	Jobs  []string `json:"jobs"`
 	// Probe is the job that submits while kie.ai holds the account; empty if there is
-	// none yet.
-	Probe string `json:"probe,omitempty"`
+	// none yet. OpenSince is the time at which it was no longer held; zero if it is.
+	Probe     string    `json:"probe,omitempty"`
+	OpenSince time.Time `json:"openSince,omitzero"`
 }
 
 // Swept are the jobs of a SweepInput that are not open any more, and those that kie.ai
@@ -82,7 +83,8 @@ type Swept struct {
 	Ended []JobEnd  `json:"ended,omitempty"`
 	Held  []HeldJob `json:"held,omitempty"`
 	// Probe is the one of the held jobs that submits until kie.ai accepts it, the others
-	// wait for its end; empty if no job is held.
+	// wait for its end; empty if no job is held, or if that of the input is not: then the
+	// others submit again.
 	Probe string `json:"probe,omitempty"`
 }
 
@@ -90,6 +92,8 @@ type Swept struct {
 type HeldJob struct {
 	Job    string `json:"job"`
 	Reason string `json:"reason"`
+	// RefusedAt is the time of the refusal that the job waits for to end.
+	RefusedAt time.Time `json:"refusedAt,omitzero"`
 }
 
 // SweepJobs describes the open jobs of a batch. It finds every end, also of jobs that
@@ -105,8 +109,8 @@ func (b *Batches) SweepJobs(ctx context.Context, input SweepInput) (Swept, error
 		if end != nil {
 			swept.Ended = append(swept.Ended, *end)
 		}
-		if held != "" {
-			swept.Held = append(swept.Held, HeldJob{input.Jobs[i], held})
+		if held != nil {
+			swept.Held = append(swept.Held, HeldJob{Job: input.Jobs[i], Reason: held.Reason, RefusedAt: held.RefusedAt})
 		}
 		return err
 	})
@@ -117,32 +121,39 @@ func (b *Batches) SweepJobs(ctx context.Context, input SweepInput) (Swept, error
 	return swept, nil
 }
 
-// probeOf keeps the job that probes as long as it is held; else the first held job of
-// the window probes.
+// probeOf keeps the job that probes as long as it is held. When it is no longer, the
+// account is open, and the first job of the window probes that was refused after that:
+// the others only have not submitted again yet.
 func probeOf(input SweepInput, held []HeldJob) string {
-	isHeld := func(id string) bool {
-		return slices.ContainsFunc(held, func(job HeldJob) bool { return job.Job == id })
+	refused := map[string]time.Time{}
+	for _, job := range held {
+		refused[job.Job] = job.RefusedAt
 	}
-	if isHeld(input.Probe) {
+	if _, isHeld := refused[input.Probe]; isHeld {
 		return input.Probe
 	}
-	if first := slices.IndexFunc(input.Jobs, isHeld); first >= 0 {
-		return input.Jobs[first]
+	if input.Probe != "" && input.OpenSince.IsZero() {
+		return ""
+	}
+	for _, id := range input.Jobs {
+		if at, isHeld := refused[id]; isHeld && !at.Before(input.OpenSince) {
+			return id
+		}
 	}
 	return ""
 }
 
-// sweep returns the end of a job, or the reason why kie.ai holds it.
-func (b *Batches) sweep(ctx context.Context, batch Batch, id string) (end *JobEnd, held string, err error) {
+// sweep returns the end of a job, or the refusal by which kie.ai holds it.
+func (b *Batches) sweep(ctx context.Context, batch Batch, id string) (end *JobEnd, held *Hold, err error) {
 	described, err := b.describe(ctx, id)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	info := described.GetWorkflowExecutionInfo()
 	switch {
 	case info == nil:
 		gone := deleted(id)
-		return &gone, "", nil
+		return &gone, nil, nil
 	case runs.IsOpen(info):
 		return nil, b.heldBy(described), nil
 	}
@@ -150,23 +161,24 @@ func (b *Batches) sweep(ctx context.Context, batch Batch, id string) (end *JobEn
 	if !batch.owns(info) {
 		ending.Charges = 0
 	}
-	return &ending, "", err
+	return &ending, nil, err
 }
 
 // accountHolds are the codes of kie.ai's refusals that concern all jobs of an account:
 // the key, the credit and the cap of the key, and maintenance.
 var accountHolds = map[int]bool{401: true, 402: true, 433: true, 455: true}
 
-// heldBy is the reason why kie.ai holds a job, if that concerns the whole account.
-func (b *Batches) heldBy(described *workflowservice.DescribeWorkflowExecutionResponse) string {
+// heldBy is the refusal by which kie.ai holds a job, if it concerns the whole account;
+// else nil.
+func (b *Batches) heldBy(described *workflowservice.DescribeWorkflowExecutionResponse) *Hold {
 	for _, pending := range described.GetPendingActivities() {
 		details := pending.GetLastFailure().GetApplicationFailureInfo().GetDetails()
 		var hold Hold
 		if pending.GetActivityType().GetName() == "Submit" && b.options.Runs.Data.FromPayloads(details, &hold) == nil && accountHolds[hold.Code] {
-			return hold.Reason
+			return &hold
 		}
 	}
-	return ""
+	return nil
 }
 
 // CountCharges counts the submissions that all runs of a batch have paid.

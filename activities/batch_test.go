@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
@@ -294,28 +295,46 @@ func TestSweepJobs(t *testing.T) {
 	terminated := f.server.Job(job("terminated")).End(statusTerminated, 0)
 	terminated.Parent, terminated.Memo = batchID, &paid.Facts{TaskID: "t-terminated", PaidOpen: true}
 	terminated.History.EndTerminated()
-	details, err := converter.GetDefaultDataConverter().ToPayloads(activities.Hold{Code: 402, Reason: "the account has no credit"})
-	require.NoError(t, err)
-	held := f.server.Job(job("held"))
-	held.Pending = []*workflowpb.PendingActivityInfo{{
-		ActivityType: &commonpb.ActivityType{Name: "Submit"},
-		LastFailure: &failurepb.Failure{FailureInfo: &failurepb.Failure_ApplicationFailureInfo{
-			ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{Type: activities.Held, Details: details},
-		}},
-	}}
-	second := f.server.Job(job("held too"))
-	second.Pending = held.Pending
+	refusedAt := time.Now().UTC()
+	hold := func(prompt string, at time.Time) {
+		details, err := converter.GetDefaultDataConverter().ToPayloads(activities.Hold{Code: 402, Reason: "the account has no credit", RefusedAt: at})
+		require.NoError(t, err)
+		f.server.Job(job(prompt)).Pending = []*workflowpb.PendingActivityInfo{{
+			ActivityType: &commonpb.ActivityType{Name: "Submit"},
+			LastFailure: &failurepb.Failure{FailureInfo: &failurepb.Failure_ApplicationFailureInfo{
+				ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{Type: activities.Held, Details: details},
+			}},
+		}}
+	}
+	hold("held", refusedAt)
+	hold("held too", refusedAt.Add(2*time.Minute))
 	var ids []string
 	for _, prompt := range []string{"done", "open", "moderated", "stranger done", "terminated", "held", "deleted", "held too"} {
 		ids = append(ids, job(prompt))
 	}
 	swept, err := execute[activities.Swept](f, f.acts.SweepJobs, activities.SweepInput{Batch: activities.Batch{ID: batchID}, Jobs: ids})
 	require.NoError(t, err)
-	require.ElementsMatch(t, []activities.HeldJob{{Job: job("held"), Reason: "the account has no credit"}, {Job: job("held too"), Reason: "the account has no credit"}}, swept.Held)
-	for before, probe := range map[string]string{"": job("held"), job("open"): job("held"), job("held too"): job("held too")} {
-		again, err := execute[activities.Swept](f, f.acts.SweepJobs, activities.SweepInput{Batch: activities.Batch{ID: batchID}, Jobs: ids, Probe: before})
+	require.ElementsMatch(t, []activities.HeldJob{
+		{Job: job("held"), Reason: "the account has no credit", RefusedAt: refusedAt},
+		{Job: job("held too"), Reason: "the account has no credit", RefusedAt: refusedAt.Add(2 * time.Minute)},
+	}, swept.Held)
+	for name, test := range map[string]struct {
+		before    string
+		openSince time.Time
+		probe     string
+	}{
+		"none yet":                           {"", time.Time{}, job("held")},
+		"still held":                         {job("held too"), time.Time{}, job("held too")},
+		"still held, although it seemed not": {job("held too"), refusedAt.Add(time.Minute), job("held too")},
+		"accepted":                           {job("open"), time.Time{}, ""},
+		"accepted, others wait":              {job("open"), refusedAt.Add(time.Hour), ""},
+		"accepted, another is refused then":  {job("open"), refusedAt.Add(time.Minute), job("held too")},
+	} {
+		again, err := execute[activities.Swept](f, f.acts.SweepJobs, activities.SweepInput{
+			Batch: activities.Batch{ID: batchID}, Jobs: ids, Probe: test.before, OpenSince: test.openSince,
+		})
 		require.NoError(t, err)
-		require.Equal(t, probe, again.Probe, "one job probes, and it stays the same as long as it is held")
+		require.Equal(t, test.probe, again.Probe, name)
 	}
 	ends := map[string]activities.JobEnd{}
 	for _, end := range swept.Ended {

@@ -91,10 +91,12 @@ func (p *probe) known(now time.Time, refused *Hold) (hold Hold, known bool) {
 	defer p.mu.Unlock()
 	switch {
 	case p.hold.Code != 0:
-		return Hold{Code: p.hold.Code, Reason: p.hold.Reason, Until: now.Add(p.delay)}, true
+		hold = p.hold
+		hold.Until = now.Add(p.delay)
+		return hold, true
 	case refused != nil && accountHolds[refused.Code]:
 		delay := (&kie.Error{Class: kie.Held, Code: refused.Code}).Delay()
-		return Hold{Code: refused.Code, Reason: refused.Reason, Until: now.Add(delay)}, true
+		return Hold{Code: refused.Code, Reason: refused.Reason, RefusedAt: refused.RefusedAt, Until: now.Add(delay)}, true
 	default:
 		return Hold{}, false
 	}
@@ -110,6 +112,6 @@ func (p *probe) observe(err error, now time.Time) {
 		p.hold, p.delay, p.answerBy = Hold{}, 0, time.Time{}
 	case refused && refusal.Class == kie.Held && accountHolds[refusal.Code]:
 		p.delay, p.answerBy = refusal.Delay(), time.Time{}
-		p.hold = Hold{Code: refusal.Code, Reason: kie.Reason(refusal.Code), Until: now.Add(p.delay)}
+		p.hold = Hold{Code: refusal.Code, Reason: kie.Reason(refusal.Code), RefusedAt: now, Until: now.Add(p.delay)}
 	}
 }

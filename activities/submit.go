@@ -65,6 +65,8 @@ type Submitted struct {
 type Hold struct {
 	Code   int    `json:"code"`
 	Reason string `json:"reason"`
+	// RefusedAt is the time of the refusal, which may be that of another job.
+	RefusedAt time.Time `json:"refusedAt,omitzero"`
 	// Until is the time of the next submission.
 	Until    time.Time `json:"until"`
 	Attempts int       `json:"attempts"`

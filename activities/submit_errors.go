@@ -34,7 +34,8 @@ func (t *attempt) held(cause error) error {
 	var hold Hold
 	if refusal, ok := errors.AsType[*kie.Error](cause); ok {
 		hold.Code, hold.Reason = refusal.Code, kie.Reason(refusal.Code)
-		hold.Until = t.options.Now().Add(refusal.Delay())
+		hold.RefusedAt = t.options.Now()
+		hold.Until = hold.RefusedAt.Add(refusal.Delay())
 	}
 	return t.hold(hold, cause)
 }

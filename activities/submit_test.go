@@ -44,6 +44,12 @@ func failedAs(t *testing.T, err error) *temporal.ApplicationError {
 	return failed
 }
 
+func holdOf(t *testing.T, failed *temporal.ApplicationError) (hold activities.Hold) {
+	t.Helper()
+	require.NoError(t, failed.Details(&hold))
+	return hold
+}
+
 func (f *fixture) submitInput() activities.SubmitInput {
 	return activities.SubmitInput{Prompt: "p", VideoURL: "https://x.example.org", Until: f.now.Add(24 * time.Hour)}
 }
@@ -382,8 +388,7 @@ func TestOneProbe(t *testing.T) {
 	require.Error(t, submit(ofBatch, refused, true))
 	failed := failedAs(t, submit(ofBatch, nil, false))
 	require.Equal(t, activities.Held, failed.Type())
-	var hold activities.Hold
-	require.NoError(t, failed.Details(&hold))
+	hold := holdOf(t, failed)
 	require.Equal(t, 402, hold.Code)
 	require.WithinDuration(t, f.now.Add(2*time.Minute), hold.Until, 0, "it looks again before the next probe")
 	require.Error(t, submit(single, refused, true), "a job of no batch submits")
@@ -433,7 +438,8 @@ func TestOneProbeOfABatch(t *testing.T) {
 	acts := f.register(t)
 	refused := &kie.Error{Class: kie.Held, Code: 402}
 	held := f.submitInput()
-	held.Batch, held.Held = "shots", &activities.Hold{Code: 402, Reason: kie.Reason(402), Until: f.now}
+	refusedAt := f.now.Add(-5 * time.Minute).UTC()
+	held.Batch, held.Held = "shots", &activities.Hold{Code: 402, Reason: kie.Reason(402), RefusedAt: refusedAt, Until: f.now}
 	submit := func(answer error, sent bool) error {
 		t.Helper()
 		requests := f.answerSubmissions(taskID, answer)
@@ -446,13 +452,16 @@ func TestOneProbeOfABatch(t *testing.T) {
 		failed := failedAs(t, submit(nil, false))
 		require.Equal(t, activities.Held, failed.Type())
 		require.Equal(t, 2*time.Minute, failed.NextRetryDelay())
+		require.Equal(t, refusedAt, holdOf(t, failed).RefusedAt, "a look is no refusal")
 		f.now = f.now.Add(5 * time.Minute)
 	}
 	f.ledger.probe = "default-test-workflow-id"
-	require.Error(t, submit(refused, true), "the elected job submits")
+	failed := failedAs(t, submit(refused, true))
+	refusedAt = f.now.UTC()
+	require.True(t, refusedAt.Equal(holdOf(t, failed).RefusedAt), "the elected job submits")
 	f.now = f.now.Add(5 * time.Minute)
 	f.ledger.probe = "another-job"
-	require.Error(t, submit(nil, false))
+	require.True(t, refusedAt.Equal(holdOf(t, failedAs(t, submit(nil, false))).RefusedAt))
 	// The other job was accepted.
 	f.ledger.probe = ""
 	require.NoError(t, submit(nil, true))

@@ -46,6 +46,8 @@ type shop struct {
 	found map[string]activities.FoundJob
 	ends  map[string]activities.JobEnd
 	held  map[string]string
+	// elects, if set, names the job that probes.
+	elects func(activities.SweepInput) string
 	// outcome scripts the ends by id; the default is a video. silent jobs report none.
 	outcome map[string]activities.JobEnd
 	silent  map[string]bool
@@ -200,6 +202,9 @@ func (s *shop) sweep(_ context.Context, input activities.SweepInput) (swept acti
 		} else if end, over := s.ends[job]; over {
 			swept.Ended = append(swept.Ended, end)
 		}
+	}
+	if s.elects != nil {
+		swept.Probe = s.elects(input)
 	}
 	return swept, nil
 }

@@ -93,6 +93,39 @@ func TestFailureRate(t *testing.T) {
 	}
 }
 
+// When the job that probes is accepted, no other is named until kie.ai refuses one
+// after that.
+func TestAcceptedProbe(t *testing.T) {
+	s := newShop(t, 4)
+	for line := range 4 {
+		s.held[id(line)], s.silent[id(line)] = "the account has no credit", true
+	}
+	var elected []any
+	s.OnUpsertMemo(mock.Anything).Return(nil).Run(func(args mock.Arguments) {
+		elected = append(elected, args.Get(0).(map[string]any)[runs.ProbeMemo])
+	})
+	var inputs []activities.SweepInput
+	s.elects = func(input activities.SweepInput) string {
+		inputs = append(inputs, input)
+		return []string{id(0), id(0), "", "", id(2), id(2), "", ""}[min(len(inputs), 8)-1]
+	}
+	s.after(8*time.Minute, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		clear(s.held)
+	})
+	_, err := s.run(batches.Input{Concurrency: 4})
+	require.NoError(t, err)
+	require.Equal(t, []any{id(0), id(2)}, elected)
+	require.Greater(t, len(inputs), 8)
+	require.Zero(t, inputs[2].OpenSince, "the job probes")
+	opened := inputs[3].OpenSince
+	require.NotZero(t, opened, "the job that probed is not held")
+	require.Equal(t, opened, inputs[4].OpenSince)
+	require.Zero(t, inputs[5].OpenSince, "another job probes")
+	require.True(t, inputs[7].OpenSince.After(opened))
+}
+
 // While kie.ai holds a job for lack of credit no more start, and the batch goes on by
 // itself.
 func TestHold(t *testing.T) {

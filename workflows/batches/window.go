@@ -83,7 +83,9 @@ func (r *batchRun) sweep(ctx workflow.Context) error {
 		ids[i] = job.workflowID()
 	}
 	var swept activities.Swept
-	err := workflow.ExecuteActivity(sweepPolicy(ctx), b.SweepJobs, activities.SweepInput{Batch: r.batch(), Jobs: ids, Probe: r.probe}).Get(ctx, &swept)
+	err := workflow.ExecuteActivity(sweepPolicy(ctx), b.SweepJobs, activities.SweepInput{
+		Batch: r.batch(), Jobs: ids, Probe: r.probe, OpenSince: r.openSince,
+	}).Get(ctx, &swept)
 	if err != nil {
 		return err
 	}
@@ -102,9 +104,15 @@ func (r *batchRun) sweep(ctx workflow.Context) error {
 }
 
 // electProbe names the one job that submits while kie.ai holds the account, where the
-// workers of all jobs read it. The name stays when no job is held: it has no effect
-// once that job is accepted.
+// workers of all jobs read it. The name stays when that job is accepted: it has no
+// effect any more.
 func (r *batchRun) electProbe(ctx workflow.Context, job string) error {
+	switch {
+	case job != "":
+		r.openSince = time.Time{}
+	case r.probe != "" && r.openSince.IsZero():
+		r.openSince = workflow.Now(ctx)
+	}
 	if job == "" || job == r.probe {
 		return nil
 	}
