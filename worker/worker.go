@@ -28,6 +28,10 @@ const (
 	// typedTaskQueues is the number of task queues by name and type: workflows and
 	// activities of the jobs, and submissions.
 	typedTaskQueues = 3
+	// rateShare of Options.SubmitsPerSecond is the rate that the workers ask Temporal for.
+	// kie.ai counts submissions in windows of 10 s: at its very limit one that arrives
+	// some milliseconds early is refused, and its repetition takes the turn of another.
+	rateShare = 0.95
 	// heartbeatThrottle is the longest time that the SDK holds a heartbeat back.
 	heartbeatThrottle = 10 * time.Second
 	// stopTimeout is the time that activities get to return; downloads return at
@@ -39,7 +43,9 @@ const (
 
 // Options are the settings of a worker.
 type Options struct {
-	TaskQueue        string
+	TaskQueue string
+	// SubmitsPerSecond is kie.ai's limit for all workers together. They stay 5 % below
+	// it, so that jitter causes no refusal.
 	SubmitsPerSecond float64
 	// Version is the worker deployment version that polls both task queues; zero
 	// means unversioned.
@@ -131,7 +137,7 @@ func newSubmitWorker(c client.Client, acts *activities.Activities, options Optio
 	submissions := worker.New(c, workflows.SubmitTaskQueue(options.TaskQueue), worker.Options{
 		DisableWorkflowWorker:              true,
 		MaxConcurrentActivityExecutionSize: submitSlots,
-		TaskQueueActivitiesPerSecond:       options.SubmitsPerSecond,
+		TaskQueueActivitiesPerSecond:       rateShare * options.SubmitsPerSecond,
 		WorkerStopTimeout:                  submitStopTimeout,
 		DeploymentOptions:                  deployment(options.Version),
 		OnFatalError:                       sendTo(fatal),

@@ -70,7 +70,7 @@ func TestLargeBatch(t *testing.T) {
 	// kie.ai's limit, per 10 s, is the rate of the workers and a fifth more for bursts.
 	w := enter(t, setup{
 		env:      []string{"SUBMITS_PER_SECOND=50"},
-		simulate: []string{"--rate-limit", "600", "--render", "200ms"},
+		simulate: []string{"--rate-limit", "600", "--render", "200ms", "--credits", "100000000"},
 	})
 	// One half runs before the batch and one after it: the server slows down as it fills.
 	plain := min(jobs, maxAlone) / 2 * 2
