@@ -8,8 +8,16 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// probeTimeout is the time for which other jobs wait for the answer to a probe.
-const probeTimeout = SubmissionTimeout
+const (
+	// probeTimeout is the time within which a probe is answered, and answerDelay the time
+	// after which a job looks for the answer, which mostly comes within a second.
+	probeTimeout = SubmissionTimeout
+	answerDelay  = 5 * time.Second
+	// maxRecheck is the time after which a job looks again whether another one still
+	// probes. It sends nothing to kie.ai then, and so a batch goes on soon after a
+	// probe is accepted; but each look takes one turn of the rate of submissions.
+	maxRecheck = 2 * time.Minute
+)
 
 // probe lets one job of a batch at a time find out whether kie.ai accepts submissions
 // again, while it refuses them for a reason that concerns the whole account: a batch
@@ -18,9 +26,12 @@ const probeTimeout = SubmissionTimeout
 // batch are not held back.
 type probe struct {
 	mu sync.Mutex
-	// hold is the last refusal; its Until is the time of the next probe. It is zero while
-	// submissions are accepted.
-	hold Hold
+	// hold is the last refusal; its Until is the time of the next probe, and delay that
+	// between two probes. Both are zero while submissions are accepted.
+	hold  Hold
+	delay time.Duration
+	// answerBy is the latest time of the answer to the probe under way.
+	answerBy time.Time
 }
 
 // admit reports whether a job of a batch may submit now. If not, the hold is the
@@ -28,45 +39,64 @@ type probe struct {
 // probes for the batch: it is called only if the account was refused, and an error
 // leaves the decision to this worker.
 func (p *probe) admit(now time.Time, jobID string, refused *Hold, elected func() (jobID string, err error)) (hold Hold, admitted bool) {
-	if hold, waits := p.waits(now); waits {
-		return hold, false
-	}
-	if known := p.known(refused); known.Code != 0 {
-		if probing, err := elected(); err == nil && probing != "" && probing != jobID {
-			known.Until = now.Add((&kie.Error{Class: kie.Held, Code: known.Code}).Delay())
-			return known, false
+	hold, waits := p.waits(now)
+	if !waits {
+		if hold, waits = p.known(now, refused); waits {
+			probing, err := elected()
+			waits = err == nil && probing != "" && probing != jobID
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now.Before(p.hold.Until) {
-		return p.hold, false
+	if !waits {
+		hold, waits = p.begin(now)
 	}
-	if p.hold.Code != 0 {
-		p.hold.Until = now.Add(probeTimeout)
+	if latest := now.Add(maxRecheck); hold.Until.After(latest) {
+		hold.Until = latest
 	}
-	return Hold{}, true
+	return hold, !waits
 }
 
-// waits returns the refusal that is not over yet.
+// begin begins a probe if the account was refused and no other probe is under way.
+func (p *probe) begin(now time.Time) (hold Hold, waits bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if hold, waits = p.pending(now); waits {
+		return hold, true
+	}
+	if p.hold.Code != 0 {
+		p.answerBy = now.Add(probeTimeout)
+	}
+	return Hold{}, false
+}
+
+// waits returns the refusal that is not over yet, or whose next probe is under way.
 func (p *probe) waits(now time.Time) (hold Hold, waits bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.hold, now.Before(p.hold.Until)
+	return p.pending(now)
 }
 
-// known is the last refusal of the account, by this worker or of the job; zero if there
-// is none.
-func (p *probe) known(refused *Hold) Hold {
+// pending is waits for a caller that holds p.mu.
+func (p *probe) pending(now time.Time) (hold Hold, waits bool) {
+	hold = p.hold
+	if now.Before(p.answerBy) {
+		hold.Until = now.Add(answerDelay)
+	}
+	return hold, now.Before(hold.Until)
+}
+
+// known returns the last refusal of the account, by this worker or of the job, until
+// the probe after the next one.
+func (p *probe) known(now time.Time, refused *Hold) (hold Hold, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.hold.Code != 0:
-		return Hold{Code: p.hold.Code, Reason: p.hold.Reason}
+		return Hold{Code: p.hold.Code, Reason: p.hold.Reason, Until: now.Add(p.delay)}, true
 	case refused != nil && accountHolds[refused.Code]:
-		return Hold{Code: refused.Code, Reason: refused.Reason}
+		delay := (&kie.Error{Class: kie.Held, Code: refused.Code}).Delay()
+		return Hold{Code: refused.Code, Reason: refused.Reason, Until: now.Add(delay)}, true
 	default:
-		return Hold{}
+		return Hold{}, false
 	}
 }
 
@@ -77,8 +107,9 @@ func (p *probe) observe(err error, now time.Time) {
 	refusal, refused := errors.AsType[*kie.Error](err)
 	switch {
 	case err == nil:
-		p.hold = Hold{}
+		p.hold, p.delay, p.answerBy = Hold{}, 0, time.Time{}
 	case refused && refusal.Class == kie.Held && accountHolds[refusal.Code]:
-		p.hold = Hold{Code: refusal.Code, Reason: kie.Reason(refusal.Code), Until: now.Add(refusal.Delay())}
+		p.delay, p.answerBy = refusal.Delay(), time.Time{}
+		p.hold = Hold{Code: refusal.Code, Reason: kie.Reason(refusal.Code), Until: now.Add(p.delay)}
 	}
 }

@@ -385,7 +385,7 @@ func TestOneProbe(t *testing.T) {
 	var hold activities.Hold
 	require.NoError(t, failed.Details(&hold))
 	require.Equal(t, 402, hold.Code)
-	require.WithinDuration(t, f.now.Add(5*time.Minute), hold.Until, 0)
+	require.WithinDuration(t, f.now.Add(2*time.Minute), hold.Until, 0, "it looks again before the next probe")
 	require.Error(t, submit(single, refused, true), "a job of no batch submits")
 	f.now = f.now.Add(5 * time.Minute)
 	require.Error(t, submit(ofBatch, refused, true), "the next probe")
@@ -393,6 +393,37 @@ func TestOneProbe(t *testing.T) {
 	f.now = f.now.Add(5 * time.Minute)
 	require.NoError(t, submit(ofBatch, nil, true))
 	require.NoError(t, submit(ofBatch, nil, true), "an accepted probe lets all go on")
+}
+
+// While a probe is under way no other begins, and a job that meets it looks soon for
+// its answer.
+func TestProbeUnderWay(t *testing.T) {
+	f := newFixture(t)
+	acts := f.register(t)
+	input := f.submitInput()
+	input.Batch = "shots"
+	f.answerSubmissions("", &kie.Error{Class: kie.Held, Code: 402})
+	_, err := f.ExecuteActivity(acts.Submit, input)
+	require.Error(t, err)
+	f.now = f.now.Add(5 * time.Minute)
+	probes := 0
+	f.provider.submit = func(context.Context, kie.SubmitRequest) (string, error) {
+		probes++
+		// The activities of one worker share the state of the account.
+		other := newFixture(t)
+		other.RegisterActivity(acts.Submit)
+		_, err := other.ExecuteActivity(acts.Submit, input)
+		var hold activities.Hold
+		require.NoError(t, failedAs(t, err).Details(&hold))
+		require.WithinDuration(t, f.now.Add(5*time.Second), hold.Until, 0)
+		return taskID, nil
+	}
+	_, err = f.ExecuteActivity(acts.Submit, input)
+	require.NoError(t, err)
+	require.Equal(t, 1, probes)
+	f.answerSubmissions(taskID, nil)
+	_, err = f.ExecuteActivity(acts.Submit, input)
+	require.NoError(t, err, "the answer lets the others go on at once")
 }
 
 // Only the job that the batch has elected probes, also on a worker that has received no
@@ -414,7 +445,7 @@ func TestOneProbeOfABatch(t *testing.T) {
 	for range 3 {
 		failed := failedAs(t, submit(nil, false))
 		require.Equal(t, activities.Held, failed.Type())
-		require.Equal(t, 5*time.Minute, failed.NextRetryDelay())
+		require.Equal(t, 2*time.Minute, failed.NextRetryDelay())
 		f.now = f.now.Add(5 * time.Minute)
 	}
 	f.ledger.probe = "default-test-workflow-id"
