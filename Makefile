@@ -6,7 +6,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 REVISION ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)
 LDFLAGS   = -s -w -X lumaflow/internal/command.version=$(VERSION) -X lumaflow/internal/command.revision=$(REVISION)
 
-.PHONY: build test test-short bench lint fmt chaos demo docs pictures release-check ci clean help
+.PHONY: build test test-short bench lint fmt chaos demo docs pictures release-check release-try ci clean help
 
 build: ## build ./lumaflow
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o lumaflow .
@@ -43,6 +43,9 @@ pictures: ## write the pictures of the README (needs Debian's chromium)
 
 release-check: ## check the release configuration
 	go tool -modfile=tools/release/go.mod goreleaser check
+
+release-try: ## build a release into dist/ without a tag; publish nothing
+	go tool -modfile=tools/release/go.mod goreleaser release --snapshot --clean
 
 ci: ## all checks of a pull request
 	.ci/run

@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -23,7 +23,8 @@ import (
 // as its users set it: names, types and limits are those of its API types
 // (api/v1alpha1/workerdeployment_types.go, connection_types.go and
 // workerresourcetemplate_types.go). Unknown fields are errors. The controller's module
-// is no dependency, because it is not on every module proxy.
+// is no dependency, because it is not on every module proxy; definitions_test.go checks
+// the same manifests against the CustomResourceDefinitions of a controller.
 
 type workerDeployment struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -174,25 +175,18 @@ func TestControlledPodsAreThoseOfWorker(t *testing.T) {
 	}
 }
 
-// Budget and network policies hold for the pods of every version, the autoscaler for
-// each version.
+// The budget holds for the pods of every version, the autoscaler for each version.
 func TestControlledPodsAreSelected(t *testing.T) {
 	t.Parallel()
 	objects := append(allObjects(t), build(t, "controller")...)
 	_, pods := controlled(t)
-	var budgets, policies []string
+	var budgets []string
 	for _, budget := range of[*policyv1.PodDisruptionBudget](objects) {
 		if selects(t, budget.Spec.Selector, pods.Spec.Template) {
 			budgets = append(budgets, budget.Name)
 		}
 	}
 	require.Equal(t, []string{"worker-controlled"}, budgets)
-	for _, policy := range of[*networkingv1.NetworkPolicy](objects) {
-		if selects(t, &policy.Spec.PodSelector, pods.Spec.Template) {
-			policies = append(policies, policy.Name)
-		}
-	}
-	require.Equal(t, []string{"metrics"}, policies)
 	for _, deployment := range of[*appsv1.Deployment](objects) {
 		require.False(t, selects(t, deployment.Spec.Selector, pods.Spec.Template), deployment.Name)
 	}
@@ -212,25 +206,34 @@ func TestControlledPodsAreSelected(t *testing.T) {
 	require.Greater(t, scaler.Spec.MaxReplicas, *scaler.Spec.MinReplicas)
 }
 
-// A field that the controller does not have is an error.
+// mistakes are typical ones in the manifests of the controller.
+var mistakes = map[string][][2]string{
+	"controller/workers.yaml": {
+		{"kind: WorkerDeployment", "kind: WorkerDeploy"}, {"connectionRef:", "connection:"}, {"scaledownDelay: 1h", "scaledownDelay: 3600"},
+		{"rampPercentage: 25", "rampPercentage: half"}, {"workflowType:", "workflow:"}, {"fsGroup:", "fsgroup:"},
+	},
+	"controller/connection.yaml": {{"hostPort:", "address:"}},
+	"controller/scaling.yaml":    {{"workerDeploymentRef:", "temporalWorkerDeploymentReference:"}},
+}
+
+// broken returns a manifest with a mistake in the place of what is right.
+func broken(t *testing.T, file string, mistake [2]string) []byte {
+	t.Helper()
+	good, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(good), mistake[0])
+	return []byte(strings.ReplaceAll(string(good), mistake[0], mistake[1]))
+}
+
 func TestInvalidWorkersAreRejected(t *testing.T) {
 	t.Parallel()
-	for file, mistakes := range map[string][][2]string{
-		"controller/workers.yaml": {
-			{"kind: WorkerDeployment", "kind: TemporalWorkerDeployment"}, {"connectionRef:", "connection:"}, {"scaledownDelay: 1h", "scaledownDelay: soon"},
-			{"rampPercentage: 25", "rampPercentage: half"}, {"workflowType:", "workflow:"}, {"fsGroup:", "fsgroup:"},
-		},
-		"controller/connection.yaml": {{"hostPort:", "address:"}},
-		"controller/scaling.yaml":    {{"workerDeploymentRef:", "temporalWorkerDeploymentRef:"}},
-	} {
+	for file, list := range mistakes {
 		good, err := os.ReadFile(file)
 		require.NoError(t, err)
 		_, err = decode(good)
 		require.NoError(t, err)
-		for _, mistake := range mistakes {
-			broken := regexp.MustCompile(regexp.QuoteMeta(mistake[0])).ReplaceAllString(string(good), mistake[1])
-			require.NotEqual(t, string(good), broken, mistake)
-			_, err := decode([]byte(broken))
+		for _, mistake := range list {
+			_, err := decode(broken(t, file, mistake))
 			require.Error(t, err, mistake)
 		}
 	}

@@ -116,7 +116,7 @@ func TestManifestsAreListedAndValid(t *testing.T) {
 func TestKustomizationsBuild(t *testing.T) {
 	t.Parallel()
 	for folder, kinds := range map[string][]string{
-		".":          {"Namespace", "ConfigMap", "PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget", "Ingress", "Deployment", "PodDisruptionBudget", "NetworkPolicy", "NetworkPolicy"},
+		".":          {"Namespace", "ConfigMap", "PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget", "Ingress", "Deployment", "PodDisruptionBudget", "NetworkPolicy", "NetworkPolicy", "NetworkPolicy", "NetworkPolicy"},
 		"version":    {"Deployment", "PodDisruptionBudget"},
 		"controller": {"Connection", "WorkerDeployment", "WorkerResourceTemplate", "PodDisruptionBudget"},
 	} {

@@ -4,12 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	sdkworker "go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/internal/temporal/dial"
 	"lumaflow/worker/replay"
@@ -68,16 +66,8 @@ func TestGateStopsARollout(t *testing.T) {
 	t.Parallel()
 	name, keys := newDeployment("lumaflow/e2e-stopped"), codecKey("studio", 1)
 	w := enter(t, setup{noCallbacks: true, noWorker: true, env: []string{"CODEC_KEYS=" + keys, "TEMPORAL_DEPLOYMENT_NAME=" + name, "TEMPORAL_WORKER_BUILD_ID=v2"}})
-	other := sdkworker.New(temporal, w.taskQueue, sdkworker.Options{DisableRegistrationAliasing: true})
-	other.RegisterWorkflowWithOptions(func(ctx workflow.Context, _ workflows.ModifyVideoInput) error {
-		return workflow.Sleep(ctx, time.Hour)
-	}, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
-	require.NoError(t, other.Start())
-	defer other.Stop()
 	const id = "e2e-gate-other"
-	w.start(id, jobInput("other"))
-	w.until("the other code has run", func() bool { return len(w.events(id)) >= 5 })
-	w.awaitListed(1)
+	w.startOnOtherCode(id)
 
 	w.startWorker()
 	gate := w.gate(name, "v2")

@@ -50,17 +50,9 @@ func TestReplayCheckFails(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{noCallbacks: true})
 	w.worker.kill()
-	other := worker.New(temporal, w.taskQueue, worker.Options{DisableRegistrationAliasing: true})
-	other.RegisterWorkflowWithOptions(func(ctx workflow.Context, _ workflows.ModifyVideoInput) error {
-		return workflow.Sleep(ctx, time.Hour)
-	}, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
-	require.NoError(t, other.Start())
-	defer other.Stop()
 	const id = "e2e-replay-other"
-	w.start(id, jobInput("other"))
+	w.startOnOtherCode(id)
 	defer terminate(t, id)
-	w.until("the other code has run", func() bool { return len(w.events(id)) >= 5 })
-	w.awaitListed(1)
 
 	got := w.run("replay-check")
 	require.Equal(t, 1, got.code)
@@ -75,6 +67,21 @@ func TestReplayCheckFails(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(got.out), &printed))
 	require.Equal(t, id, printed.Breaks.WorkflowID)
 	require.NotEmpty(t, printed.Breaks.Reason)
+}
+
+// startOnOtherCode starts a job on a worker whose workflow code is not that of this
+// build: the job's history does not replay. The worker stops at the end of the test.
+func (w *world) startOnOtherCode(id string) {
+	w.t.Helper()
+	other := worker.New(temporal, w.taskQueue, worker.Options{DisableRegistrationAliasing: true})
+	other.RegisterWorkflowWithOptions(func(ctx workflow.Context, _ workflows.ModifyVideoInput) error {
+		return workflow.Sleep(ctx, time.Hour)
+	}, workflow.RegisterOptions{Name: workflows.ModifyVideoName})
+	require.NoError(w.t, other.Start())
+	w.t.Cleanup(other.Stop)
+	w.start(id, jobInput("other"))
+	w.until("the other code has run", func() bool { return len(w.events(id)) >= 5 })
+	w.awaitListed(1)
 }
 
 // terminate ends jobs that are still open at the end of the test.
