@@ -49,9 +49,9 @@ func TestProbeOfABatch(t *testing.T) {
 // none.
 func (b *batch) probe() (jobID string) {
 	b.t.Helper()
-	described, err := b.client.DescribeWorkflowExecution(b.t.Context(), b.id, "")
+	described, err := b.client.DescribeWorkflow(b.t.Context(), b.id, "")
 	require.NoError(b.t, err)
-	named := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[runs.ProbeMemo]
+	named := described.RawResponse.GetWorkflowExecutionInfo().GetMemo().GetFields()[runs.ProbeMemo]
 	if named != nil {
 		require.NoError(b.t, converter.GetDefaultDataConverter().FromPayload(named, &jobID))
 	}
