@@ -190,13 +190,21 @@ func (b *Batches) heldBy(described *workflowservice.DescribeWorkflowExecutionRes
 	return nil
 }
 
+// PaidBefore counts the submissions that a batch has paid when one of its runs begins.
+type PaidBefore struct {
+	Charges int `json:"charges"`
+	// Open are those of the Charges that open jobs have, by their ids: their ends report
+	// them once more.
+	Open map[string]int `json:"open,omitempty"`
+}
+
 // CountCharges counts the submissions that all runs of a batch have paid.
-func (b *Batches) CountCharges(ctx context.Context, batch Batch) (int, error) {
-	return withHeartbeat(ctx, nil, func(ctx context.Context) (int, error) {
-		charges, err := b.options.Runs.ChargesBelow(ctx, batch.ID)
+func (b *Batches) CountCharges(ctx context.Context, batch Batch) (PaidBefore, error) {
+	return withHeartbeat(ctx, nil, func(ctx context.Context) (PaidBefore, error) {
+		charges, open, err := b.options.Runs.ChargesBelow(ctx, batch.ID)
 		if err != nil {
-			return 0, retryable(ProviderUnavailable, "count what the batch has paid", err, 0)
+			return PaidBefore{}, retryable(ProviderUnavailable, "count what the batch has paid", err, 0)
 		}
-		return charges, nil
+		return PaidBefore{Charges: charges, Open: open}, nil
 	})
 }

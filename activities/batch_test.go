@@ -268,9 +268,16 @@ func TestNextJobs(t *testing.T) {
 	require.Len(t, collected, 1)
 	require.Equal(t, activities.OutcomeDone, collected[0].End.Outcome)
 
-	charges, err := execute[int](f, f.acts.CountCharges, batch)
+	// A reset run has the task of the run before.
+	f.server.Runs[job("open")].Memo = &paid.Facts{TaskID: "t-open", PaidOpen: true}
+	before := f.server.Runs[job("moderated")]
+	f.server.Do(func() { f.server.EarlierRuns = append(f.server.EarlierRuns, before) })
+	reset := f.server.Job(job("moderated"))
+	reset.RunID += "-reset"
+	reset.Parent, reset.Memo = batchID, &paid.Facts{TaskID: "t-moderated", PaidOpen: true}
+	charges, err := execute[activities.PaidBefore](f, f.acts.CountCharges, batch)
 	require.NoError(t, err)
-	require.Equal(t, 4, charges)
+	require.Equal(t, activities.PaidBefore{Charges: 5, Open: map[string]int{job("open"): 1, job("moderated"): 1}}, charges)
 }
 
 // An id without a latest run whose earlier run may have paid is not new.

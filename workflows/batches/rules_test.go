@@ -31,8 +31,8 @@ func TestBudget(t *testing.T) {
 		"an unknown outcome counts as paid": {func(s *shop) {
 			s.outcome[id(3)] = failed(2)
 		}, 11, 12},
-		"what was paid before counts": {func(s *shop) { s.paidBefore = 10 }, 2, 2},
-		"under what is spent already": {func(s *shop) { s.paidBefore = 20 }, 0, 0},
+		"what was paid before counts": {func(s *shop) { s.paidBefore.Charges = 10 }, 2, 2},
+		"under what is spent already": {func(s *shop) { s.paidBefore.Charges = 20 }, 0, 0},
 		"a job that collects a task is free": {func(s *shop) {
 			s.found[id(1)] = activities.FoundJob{State: activities.FoundNew, Order: manifest.Order{Adopts: true}}
 		}, 13, 12},
@@ -49,6 +49,21 @@ func TestBudget(t *testing.T) {
 			require.Equal(t, 40-test.starts, result.NotStarted)
 		})
 	}
+}
+
+// What an open job had paid when a run began counts once, also when it ends.
+func TestBudgetOfTheNextRun(t *testing.T) {
+	s := newShop(t, 40)
+	for line := range 4 {
+		job := id(line + 1)
+		s.found[job] = activities.FoundJob{State: activities.FoundOpen, Run: "run", Pays: true}
+		s.ends[job] = activities.JobEnd{Job: job, Run: "run", Outcome: activities.OutcomeDone, Charges: 1}
+	}
+	s.paidBefore = activities.PaidBefore{Charges: 3, Open: map[string]int{id(1): 1, id(2): 1, id(3): 1}}
+	result, err := s.run(batches.Input{Budget: 12, Concurrency: 5})
+	require.NoError(t, err)
+	require.Equal(t, 12, result.Charges)
+	require.Len(t, s.starts, 8)
 }
 
 // The last jobs never exceed the budget together.

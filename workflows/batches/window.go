@@ -129,7 +129,7 @@ func (r *batchRun) end(ctx workflow.Context, end activities.JobEnd) {
 		}
 		r.Ends = append(r.Ends, Ending{At: workflow.Now(ctx), Done: end.Outcome == activities.OutcomeDone})
 		r.Ends = r.Ends[max(len(r.Ends)-RateWindow, 0):]
-		r.paidSince += counted.Charges
+		r.paidSince += max(counted.Charges-r.paidBefore.Open[job.Job], 0)
 		r.count(job, counted)
 	}
 }
