@@ -56,11 +56,6 @@ type batchRun struct {
 	// sweepTimer is nil while no sweep is due; sweepNow makes one due at once.
 	sweepTimer workflow.Future
 	sweepNow   bool
-	// probe is the job that submits while kie.ai holds the account, as far as this run
-	// has named it. openSince is the time of the sweep that found that it was no longer
-	// held; zero while it is.
-	probe     string
-	openSince time.Time
 	// paidBefore counts what the batch had paid when this run began, and paidSince what
 	// the jobs that have ended since have paid beside that. They are counted for a budget
 	// only.

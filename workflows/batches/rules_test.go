@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
 	"lumaflow/internal/manifest"
@@ -139,6 +140,36 @@ func TestAcceptedProbe(t *testing.T) {
 	require.Equal(t, opened, inputs[4].OpenSince)
 	require.Zero(t, inputs[5].OpenSince, "another job probes")
 	require.True(t, inputs[7].OpenSince.After(opened))
+}
+
+// The next run of a batch keeps the job that probes, and that it was accepted.
+func TestProbeOfTheNextRun(t *testing.T) {
+	s := newShop(t, 2)
+	s.held[id(1)], s.held[id(2)] = "the account has no credit", "the account has no credit"
+	s.OnUpsertMemo(mock.Anything).Return(nil).Once()
+	sweeps := 0
+	s.elects = func(activities.SweepInput) string {
+		sweeps++
+		s.SetContinueAsNewSuggested(sweeps == 2)
+		return []string{id(1), ""}[sweeps-1]
+	}
+	_, err := s.run(batches.Input{})
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, err, &next)
+	var input batches.Input
+	require.NoError(t, json.Unmarshal(next.Input.GetPayloads()[0].GetData(), &input))
+	rest := newShop(t, 2)
+	rest.ends[id(1)] = activities.JobEnd{Job: id(1), Outcome: activities.OutcomeDone}
+	rest.ends[id(2)] = activities.JobEnd{Job: id(2), Outcome: activities.OutcomeDone}
+	var first activities.SweepInput
+	rest.elects = func(input activities.SweepInput) string {
+		first = input
+		return ""
+	}
+	_, err = rest.run(input)
+	require.NoError(t, err)
+	require.Equal(t, id(1), first.Probe)
+	require.False(t, first.OpenSince.IsZero())
 }
 
 // While kie.ai holds a job for lack of credit no more start, and the batch goes on by
