@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	// minPage and maxPage bound the lines of one page: a page serves many jobs at the
-	// price of one activity, and its starts are the commands of one workflow task.
-	minPage, maxPage = 50, 100
+	// pageSize is the number of lines of one page. A page serves many jobs at the price of
+	// one activity, which reads the whole manifest; a change of the manifest is found at
+	// the next page.
+	pageSize = 100
 	// freshFor is the time for which the look-up of a job that has run before counts:
 	// another client may start it, and it may pay. The time begins before the look-up,
 	// because a batch that is reset has the look-ups of the run before.
@@ -64,7 +65,7 @@ func (r *batchRun) readPage(ctx workflow.Context) error {
 	err := workflow.ExecuteActivity(manifestPolicy(ctx, fmt.Sprintf("read the manifest from line %d on", r.Next+1)), b.NextJobs, activities.PageInput{
 		Batch:       r.batch(),
 		Next:        r.Next,
-		Count:       min(max(r.room(), minPage), maxPage),
+		Count:       pageSize,
 		RetryFailed: r.input.RetryFailed,
 	}).Get(ctx, &page)
 	if temporal.IsCanceledError(err) {

@@ -95,11 +95,7 @@ func (r Reader) Listed(ctx context.Context, ids []string) (listed map[string]int
 	if len(ids) == 0 {
 		return listed, nil
 	}
-	terms := make([]string, len(ids))
-	for i, id := range ids {
-		terms[i] = visibility.Equals("WorkflowId", id)
-	}
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: strings.Join(terms, " OR ")}
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: visibility.In("WorkflowId", ids)}
 	for {
 		page, err := r.Server.ListWorkflow(ctx, request)
 		if err != nil {
