@@ -60,6 +60,7 @@ func (r *batchRun) readPage(ctx workflow.Context) error {
 	if len(r.page) > 0 && !r.isStale(ctx, r.page[0]) {
 		return nil
 	}
+	wasStale := len(r.page) > 0
 	r.readAt = workflow.Now(ctx)
 	var page activities.Page
 	err := workflow.ExecuteActivity(manifestPolicy(ctx, fmt.Sprintf("read the manifest from line %d on", r.Next+1)), b.NextJobs, activities.PageInput{
@@ -80,6 +81,10 @@ func (r *batchRun) readPage(ctx workflow.Context) error {
 		r.stop(r.failure.Error())
 	}
 	r.page = page.Jobs
+	if wasStale {
+		// A look-up that takes longer than freshFor is not repeated forever.
+		r.readAt = workflow.Now(ctx)
+	}
 	return nil
 }
 

@@ -271,6 +271,14 @@ func TestStaleLookUp(t *testing.T) {
 		require.Equal(t, []int{0, 3}, requested(s))
 		require.Equal(t, 4, result.Done)
 	})
+	t.Run("each takes an hour", func(t *testing.T) {
+		s := newShop(t, 2)
+		s.found[id(1)] = activities.FoundJob{State: activities.FoundAgain}
+		s.lookup = func() time.Duration { return time.Hour }
+		_, err := s.run(batches.Input{})
+		require.NoError(t, err)
+		require.Equal(t, []int{0, 0}, requested(s))
+	})
 	// So does that of a batch which is reset to the end of a look-up.
 	t.Run("old when it arrives", func(t *testing.T) {
 		s := newShop(t, 2)
