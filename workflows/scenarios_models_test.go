@@ -28,7 +28,7 @@ func storesAsKie(ctx context.Context, rec *recording, in activities.DownloadInpu
 	return downloaded, err
 }
 
-// modelScenarios are jobs of a model of kie.ai's Market.
+// modelScenarios are jobs of other models than Luma Modify.
 func modelScenarios() []scenario {
 	credits, none := 28.0, 0.0
 	return []scenario{
@@ -66,6 +66,18 @@ func modelScenarios() []scenario {
 				rec.sendSuccess(ourTask)
 			},
 			result: workflows.GenerationFailed,
+		},
+		{
+			name:     "aleph-adopted-by-input",
+			about:    "the input names a task without its model: kie.ai's record says that it is of Runway Aleph, and has no credits",
+			input:    workflows.ModifyVideoInput{TaskID: ourTask},
+			settings: &activities.Settings{Callbacks: true, PollAfter: 450 * time.Second, Facts: true, Usual: 5 * time.Minute},
+			identify: []identifyCall{func(ctx context.Context, rec *recording, in activities.IdentifyInput) (activities.Identified, error) {
+				identified, err := identifies(ctx, rec, in)
+				identified.Model = "aleph"
+				return identified, err
+			}},
+			download: []downloadCall{storesAsKie},
 		},
 	}
 }
