@@ -125,7 +125,7 @@ func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, erro
 	}
 	risk.Since = risk.Since.UTC()
 	risk.DeletedAt = risk.Since.Add(kie.MediaKept)
-	risk.Expired = payment.Gone || !risk.DeletedAt.After(r.now)
+	risk.Expired = payment.Gone && !facts.PaidOpen || !risk.DeletedAt.After(r.now)
 	if !risk.Expired {
 		risk.HoursLeft = int(risk.DeletedAt.Sub(r.now) / time.Hour)
 	}
