@@ -29,6 +29,8 @@ const (
 	// demoJobs is the number of jobs of the demo.
 	demoJobs   = 5
 	codecToken = "a-rehearsal-needs-no-token-but-32-bytes"
+	// simulatedClip is a source that the workers can keep: KEEP_SOURCE is set.
+	simulatedClip = "http://simulator:8090/clips/squares.mp4"
 )
 
 // stackSecrets are the secrets of the stack, which are in files alone.
@@ -178,7 +180,7 @@ func (s *stack) crashes(t *testing.T) {
 	} {
 		for _, fault := range crash.faults {
 			id := crash.victim + "-dies-" + fault
-			_, err := s.lumaflow("submit", "--id", id, "--video", "https://cdn.example.org/in.mp4",
+			_, err := s.lumaflow("submit", "--id", id, "--video", simulatedClip,
 				"--prompt", fmt.Sprintf("job %s [fault: %s] [size: 20MB]", id, fault))
 			require.NoError(t, err)
 			ids = append(ids, id)

@@ -98,7 +98,7 @@ func (s *stack) encrypted(t *testing.T) {
 	defer s.docker("rm", "--force", container)
 	s.docker("network", "connect", project+"_codec-published", container)
 	decrypted := decodeBase64(s.docker("start", "--attach", container))
-	for _, text := range []string{"https://cdn.example.org/in.mp4", "[fault: slow-response]", "file:///videos/luma_result_"} {
+	for _, text := range []string{simulatedClip, "[fault: slow-response]", "file:///videos/luma_result_"} {
 		assert.Contains(t, decrypted, text)
 	}
 }
