@@ -94,6 +94,8 @@ type HeldJob struct {
 	Reason string `json:"reason"`
 	// RefusedAt is the time of the refusal that the job waits for to end.
 	RefusedAt time.Time `json:"refusedAt,omitzero"`
+	// Own means that the batch has started the job.
+	Own bool `json:"own,omitempty"`
 }
 
 // SweepJobs describes the open jobs of a batch. It finds every end, also of jobs that
@@ -110,7 +112,7 @@ func (b *Batches) SweepJobs(ctx context.Context, input SweepInput) (Swept, error
 			swept.Ended = append(swept.Ended, *end)
 		}
 		if held != nil {
-			swept.Held = append(swept.Held, HeldJob{Job: input.Jobs[i], Reason: held.Reason, RefusedAt: held.RefusedAt})
+			swept.Held = append(swept.Held, *held)
 		}
 		return err
 	})
@@ -123,11 +125,15 @@ func (b *Batches) SweepJobs(ctx context.Context, input SweepInput) (Swept, error
 
 // probeOf keeps the job that probes as long as it is held. When it is no longer, the
 // account is open, and the first job of the window probes that was refused after that:
-// the others only have not submitted again yet.
+// the others only have not submitted again yet. Only a job of the batch probes for it:
+// a job of another batch waits for the one that its own batch names, and two batches
+// that name each other's jobs would wait forever.
 func probeOf(input SweepInput, held []HeldJob) string {
 	refused := map[string]time.Time{}
 	for _, job := range held {
-		refused[job.Job] = job.RefusedAt
+		if job.Own {
+			refused[job.Job] = job.RefusedAt
+		}
 	}
 	if _, isHeld := refused[input.Probe]; isHeld {
 		return input.Probe
@@ -143,8 +149,8 @@ func probeOf(input SweepInput, held []HeldJob) string {
 	return ""
 }
 
-// sweep returns the end of a job, or the refusal by which kie.ai holds it.
-func (b *Batches) sweep(ctx context.Context, batch Batch, id string) (end *JobEnd, held *Hold, err error) {
+// sweep returns the end of a job, or that kie.ai holds it.
+func (b *Batches) sweep(ctx context.Context, batch Batch, id string) (end *JobEnd, held *HeldJob, err error) {
 	described, err := b.describe(ctx, id)
 	if err != nil {
 		return nil, nil, err
@@ -155,7 +161,10 @@ func (b *Batches) sweep(ctx context.Context, batch Batch, id string) (end *JobEn
 		gone := deleted(id)
 		return &gone, nil, nil
 	case runs.IsOpen(info):
-		return nil, b.heldBy(described), nil
+		if hold := b.heldBy(described); hold != nil {
+			held = &HeldJob{Job: id, Reason: hold.Reason, RefusedAt: hold.RefusedAt, Own: batch.owns(info)}
+		}
+		return nil, held, nil
 	}
 	ending, err := b.ending(ctx, info)
 	if !batch.owns(info) {
@@ -169,25 +178,33 @@ func (b *Batches) sweep(ctx context.Context, batch Batch, id string) (end *JobEn
 var accountHolds = map[int]bool{401: true, 402: true, 433: true, 455: true}
 
 // heldBy is the refusal by which kie.ai holds a job, if it concerns the whole account;
-// else nil.
+// else nil. A submission that an operator has paused waits for the operator.
 func (b *Batches) heldBy(described *workflowservice.DescribeWorkflowExecutionResponse) *Hold {
 	for _, pending := range described.GetPendingActivities() {
 		details := pending.GetLastFailure().GetApplicationFailureInfo().GetDetails()
 		var hold Hold
-		if pending.GetActivityType().GetName() == "Submit" && b.options.Runs.Data.FromPayloads(details, &hold) == nil && accountHolds[hold.Code] {
+		if pending.GetActivityType().GetName() == "Submit" && !pending.GetPaused() && b.options.Runs.Data.FromPayloads(details, &hold) == nil && accountHolds[hold.Code] {
 			return &hold
 		}
 	}
 	return nil
 }
 
+// PaidBefore counts the submissions that a batch has paid when one of its runs begins.
+type PaidBefore struct {
+	Charges int `json:"charges"`
+	// Open are those of the Charges that open jobs have, by their ids: their ends report
+	// them once more.
+	Open map[string]int `json:"open,omitempty"`
+}
+
 // CountCharges counts the submissions that all runs of a batch have paid.
-func (b *Batches) CountCharges(ctx context.Context, batch Batch) (int, error) {
-	return withHeartbeat(ctx, nil, func(ctx context.Context) (int, error) {
-		charges, err := b.options.Runs.ChargesBelow(ctx, batch.ID)
+func (b *Batches) CountCharges(ctx context.Context, batch Batch) (PaidBefore, error) {
+	return withHeartbeat(ctx, nil, func(ctx context.Context) (PaidBefore, error) {
+		charges, open, err := b.options.Runs.ChargesBelow(ctx, batch.ID)
 		if err != nil {
-			return 0, retryable(ProviderUnavailable, "count what the batch has paid", err, 0)
+			return PaidBefore{}, retryable(ProviderUnavailable, "count what the batch has paid", err, 0)
 		}
-		return charges, nil
+		return PaidBefore{Charges: charges, Open: open}, nil
 	})
 }

@@ -268,9 +268,16 @@ func TestNextJobs(t *testing.T) {
 	require.Len(t, collected, 1)
 	require.Equal(t, activities.OutcomeDone, collected[0].End.Outcome)
 
-	charges, err := execute[int](f, f.acts.CountCharges, batch)
+	// A reset run has the task of the run before.
+	f.server.Runs[job("open")].Memo = &paid.Facts{TaskID: "t-open", PaidOpen: true}
+	before := f.server.Runs[job("moderated")]
+	f.server.Do(func() { f.server.EarlierRuns = append(f.server.EarlierRuns, before) })
+	reset := f.server.Job(job("moderated"))
+	reset.RunID += "-reset"
+	reset.Parent, reset.Memo = batchID, &paid.Facts{TaskID: "t-moderated", PaidOpen: true}
+	charges, err := execute[activities.PaidBefore](f, f.acts.CountCharges, batch)
 	require.NoError(t, err)
-	require.Equal(t, 4, charges)
+	require.Equal(t, activities.PaidBefore{Charges: 5, Open: map[string]int{job("open"): 1, job("moderated"): 1}}, charges)
 }
 
 // An id without a latest run whose earlier run may have paid is not new.
@@ -296,27 +303,31 @@ func TestSweepJobs(t *testing.T) {
 	terminated.Parent, terminated.Memo = batchID, &paid.Facts{TaskID: "t-terminated", PaidOpen: true}
 	terminated.History.EndTerminated()
 	refusedAt := time.Now().UTC()
-	hold := func(prompt string, at time.Time) {
+	hold := func(prompt, parent string, paused bool, at time.Time) {
 		details, err := converter.GetDefaultDataConverter().ToPayloads(activities.Hold{Code: 402, Reason: "the account has no credit", RefusedAt: at})
 		require.NoError(t, err)
-		f.server.Job(job(prompt)).Pending = []*workflowpb.PendingActivityInfo{{
-			ActivityType: &commonpb.ActivityType{Name: "Submit"},
+		run := f.server.Job(job(prompt))
+		run.Parent, run.Pending = parent, []*workflowpb.PendingActivityInfo{{
+			ActivityType: &commonpb.ActivityType{Name: "Submit"}, Paused: paused,
 			LastFailure: &failurepb.Failure{FailureInfo: &failurepb.Failure_ApplicationFailureInfo{
 				ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{Type: activities.Held, Details: details},
 			}},
 		}}
 	}
-	hold("held", refusedAt)
-	hold("held too", refusedAt.Add(2*time.Minute))
+	hold("of another batch", "other", false, refusedAt.Add(2*time.Minute))
+	hold("paused", batchID, true, refusedAt)
+	hold("held", batchID, false, refusedAt)
+	hold("held too", batchID, false, refusedAt.Add(2*time.Minute))
 	var ids []string
-	for _, prompt := range []string{"done", "open", "moderated", "stranger done", "terminated", "held", "deleted", "held too"} {
+	for _, prompt := range []string{"done", "open", "moderated", "stranger done", "terminated", "of another batch", "paused", "held", "deleted", "held too"} {
 		ids = append(ids, job(prompt))
 	}
 	swept, err := execute[activities.Swept](f, f.acts.SweepJobs, activities.SweepInput{Batch: activities.Batch{ID: batchID}, Jobs: ids})
 	require.NoError(t, err)
 	require.ElementsMatch(t, []activities.HeldJob{
-		{Job: job("held"), Reason: "the account has no credit", RefusedAt: refusedAt},
-		{Job: job("held too"), Reason: "the account has no credit", RefusedAt: refusedAt.Add(2 * time.Minute)},
+		{Job: job("of another batch"), Reason: "the account has no credit", RefusedAt: refusedAt.Add(2 * time.Minute)},
+		{Job: job("held"), Reason: "the account has no credit", RefusedAt: refusedAt, Own: true},
+		{Job: job("held too"), Reason: "the account has no credit", RefusedAt: refusedAt.Add(2 * time.Minute), Own: true},
 	}, swept.Held)
 	for name, test := range map[string]struct {
 		before    string
@@ -327,6 +338,7 @@ func TestSweepJobs(t *testing.T) {
 		"still held":                         {job("held too"), time.Time{}, job("held too")},
 		"still held, although it seemed not": {job("held too"), refusedAt.Add(time.Minute), job("held too")},
 		"accepted":                           {job("open"), time.Time{}, ""},
+		"of another batch":                   {job("of another batch"), time.Time{}, ""},
 		"accepted, others wait":              {job("open"), refusedAt.Add(time.Hour), ""},
 		"accepted, another is refused then":  {job("open"), refusedAt.Add(time.Minute), job("held too")},
 	} {

@@ -102,6 +102,13 @@ func (p *probe) known(now time.Time, refused *Hold) (hold Hold, known bool) {
 	}
 }
 
+// end ends the probe under way, if there is one, whatever its outcome.
+func (p *probe) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answerBy = time.Time{}
+}
+
 // observe takes the outcome of a submission into account.
 func (p *probe) observe(err error, now time.Time) {
 	p.mu.Lock()
@@ -109,9 +116,9 @@ func (p *probe) observe(err error, now time.Time) {
 	refusal, refused := errors.AsType[*kie.Error](err)
 	switch {
 	case err == nil:
-		p.hold, p.delay, p.answerBy = Hold{}, 0, time.Time{}
+		p.hold, p.delay = Hold{}, 0
 	case refused && refusal.Class == kie.Held && accountHolds[refusal.Code]:
-		p.delay, p.answerBy = refusal.Delay(), time.Time{}
+		p.delay = refusal.Delay()
 		p.hold = Hold{Code: refusal.Code, Reason: kie.Reason(refusal.Code), RefusedAt: now, Until: now.Add(p.delay)}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/converter"
 
@@ -21,6 +22,7 @@ func TestElectedProbe(t *testing.T) {
 		"held":           {func(_, _ *startertest.Run) {}, true},
 		"accepted":       {func(_, job *startertest.Run) { job.RunsActivity("Poll") }, false},
 		"paused":         {func(_, job *startertest.Run) { job.Pending[0].Paused = true }, false},
+		"job is paused":  {func(_, job *startertest.Run) { job.Status = enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED }, false},
 		"ended":          {func(_, job *startertest.Run) { job.End(statusTerminated, time.Minute).Pending = nil }, false},
 		"deleted":        {func(batch, _ *startertest.Run) { batch.Probe = "deleted" }, false},
 		"not elected":    {func(batch, _ *startertest.Run) { batch.Probe = "" }, false},

@@ -102,6 +102,7 @@ func (a *Activities) Submit(ctx context.Context, input SubmitInput) (Submitted, 
 		if hold, admitted := a.admit(ctx, attempt); !admitted {
 			return Submitted{}, attempt.hold(hold, nil)
 		}
+		defer a.probe.end()
 	}
 	if err := attempt.check(ctx); err != nil {
 		return Submitted{}, err

@@ -411,6 +411,9 @@ func TestProbeUnderWay(t *testing.T) {
 	_, err := f.ExecuteActivity(acts.Submit, input)
 	require.Error(t, err)
 	f.now = f.now.Add(5 * time.Minute)
+	f.answerSubmissions("", &kie.Error{Class: kie.NotSent})
+	_, err = f.ExecuteActivity(acts.Submit, input)
+	require.Error(t, err, "a probe that is not sent")
 	probes := 0
 	f.provider.submit = func(context.Context, kie.SubmitRequest) (string, error) {
 		probes++

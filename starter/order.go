@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"lumaflow/internal/manifest"
 	"lumaflow/workflows"
@@ -69,18 +70,24 @@ func ParseOrder(line []byte) (Order, error) {
 	return order, err
 }
 
-// checkColumns rejects a header with an unknown column, one that occurs twice, or
-// without those that every job needs.
+// checkColumns rejects a header with an unknown column, one without a name or that
+// occurs twice, or without those that every job needs. As in JSON, case does not matter.
 func checkColumns(names []string) error {
+	if nameless := slices.Index(names, ""); nameless >= 0 {
+		return fmt.Errorf("the column %d has no name", nameless+1)
+	}
 	if err := fields.UnknownName(names, columns); err != nil {
 		return err
 	}
+	has := func(names []string, name string) bool {
+		return slices.ContainsFunc(names, func(other string) bool { return strings.EqualFold(other, name) })
+	}
 	for i, name := range names {
-		if slices.Contains(names[:i], name) {
+		if has(names[:i], name) {
 			return fmt.Errorf("the column %s occurs twice", name)
 		}
 	}
-	if !slices.Contains(names, "taskId") && (!slices.Contains(names, "prompt") || !slices.Contains(names, "videoUrl")) {
+	if !has(names, "taskId") && (!has(names, "prompt") || !has(names, "videoUrl")) {
 		return errors.New("the header names no columns prompt and videoUrl, nor taskId")
 	}
 	return nil

@@ -103,7 +103,7 @@ func objectOf(header, record []string) ([]byte, error) {
 		case !utf8.ValidString(cell):
 			return nil, errors.New("it is no text (UTF-8)")
 		case strings.TrimSpace(cell) == "":
-		case header[i] == objectColumn && json.Valid([]byte(cell)):
+		case strings.EqualFold(header[i], objectColumn) && json.Valid([]byte(cell)):
 			object[header[i]] = json.RawMessage(cell)
 		default:
 			object[header[i]] = cell

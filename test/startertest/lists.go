@@ -78,6 +78,7 @@ func (f *Temporal) CountWorkflow(_ context.Context, in *workflowservice.CountWor
 var (
 	closedAfter = regexp.MustCompile(`CloseTime > '([^']+)'`)
 	ofJob       = regexp.MustCompile(`\bWorkflowId = '([^']+)'`)
+	ofJobs      = regexp.MustCompile(`\bWorkflowId IN \(([^)]+)\)`)
 	ofParent    = regexp.MustCompile(`ParentWorkflowId = '([^']+)'`)
 	ofTask      = regexp.MustCompile(`LumaTaskId = '([^']+)'`)
 )
@@ -97,8 +98,10 @@ func (r *Run) selected(query string) bool {
 			return false
 		}
 	}
-	jobs := ofJob.FindAllStringSubmatch(query, -1)
-	if jobs != nil && !slices.ContainsFunc(jobs, func(job []string) bool { return r.ID == job[1] }) {
+	if job := ofJob.FindStringSubmatch(query); job != nil && r.ID != job[1] {
+		return false
+	}
+	if jobs := ofJobs.FindStringSubmatch(query); jobs != nil && !slices.Contains(strings.Split(jobs[1], ", "), "'"+r.ID+"'") {
 		return false
 	}
 	if parent := ofParent.FindStringSubmatch(query); parent != nil && r.Parent != parent[1] {

@@ -68,8 +68,10 @@ type shop struct {
 	sweeps     int
 	results    map[int]activities.JobResult
 	finishes   []activities.FinishInput
-	paidBefore int
+	paidBefore activities.PaidBefore
 	updates    int
+	// lookup, if set, is the time that a look-up of the next jobs takes.
+	lookup func() time.Duration
 	// changedAt is the line from which the manifest is another one; 0 means none.
 	changedAt int
 	// ended is the end of a timed batch.
@@ -104,9 +106,14 @@ func newShop(t *testing.T, jobs int) *shop {
 	s.OnActivity(b.CheckManifest, mock.Anything, mock.Anything).Return(func(context.Context, activities.ManifestInput) (activities.CheckedManifest, error) {
 		return activities.CheckedManifest{Manifest: location, SHA256: "hash", Lines: len(s.lines)}, nil
 	}).Maybe()
-	s.OnActivity(b.NextJobs, mock.Anything, mock.Anything).Return(s.nextJobs).Maybe()
+	s.OnActivity(b.NextJobs, mock.Anything, mock.Anything).Return(s.nextJobs).AfterFn(func() time.Duration {
+		if s.lookup == nil {
+			return 0
+		}
+		return s.lookup()
+	}).Maybe()
 	s.OnActivity(b.SweepJobs, mock.Anything, mock.Anything).Return(s.sweep).Maybe()
-	s.OnActivity(b.CountCharges, mock.Anything, mock.Anything).Return(func(context.Context, activities.Batch) (int, error) { return s.paidBefore, nil }).Maybe()
+	s.OnActivity(b.CountCharges, mock.Anything, mock.Anything).Return(func(context.Context, activities.Batch) (activities.PaidBefore, error) { return s.paidBefore, nil }).Maybe()
 	s.OnActivity(b.WriteResults, mock.Anything, mock.Anything).Return(s.write).Maybe()
 	s.OnActivity(b.FinishResults, mock.Anything, mock.Anything).Return(func(_ context.Context, input activities.FinishInput) (string, error) {
 		s.finishes = append(s.finishes, input)

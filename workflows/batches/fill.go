@@ -14,12 +14,14 @@ import (
 )
 
 const (
-	// minPage and maxPage bound the lines of one page: a page serves many jobs at the
-	// price of one activity, and its starts are the commands of one workflow task.
-	minPage, maxPage = 50, 100
+	// pageSize is the number of lines of one page. A page serves many jobs at the price of
+	// one activity, which reads the whole manifest; a change of the manifest is found at
+	// the next page.
+	pageSize = 100
 	// freshFor is the time for which the look-up of a job that has run before counts:
-	// another client may start it, and it may pay.
-	freshFor = 30 * time.Second
+	// another client may start it, and it may pay. The time begins before the look-up,
+	// because a batch that is reset has the look-ups of the run before.
+	freshFor = time.Minute
 )
 
 // fill starts or finds the next jobs of the manifest until the window is full or no
@@ -55,14 +57,16 @@ func (r *batchRun) room() int {
 
 // readPage reads the next jobs, unless those that were read are still to be processed.
 func (r *batchRun) readPage(ctx workflow.Context) error {
-	if len(r.page) > 0 && (r.page[0].State != activities.FoundAgain || workflow.Now(ctx).Sub(r.readAt) < freshFor) {
+	if len(r.page) > 0 && !r.isStale(ctx, r.page[0]) {
 		return nil
 	}
+	wasStale := len(r.page) > 0
+	r.readAt = workflow.Now(ctx)
 	var page activities.Page
 	err := workflow.ExecuteActivity(manifestPolicy(ctx, fmt.Sprintf("read the manifest from line %d on", r.Next+1)), b.NextJobs, activities.PageInput{
 		Batch:       r.batch(),
 		Next:        r.Next,
-		Count:       min(max(r.room(), minPage), maxPage),
+		Count:       pageSize,
 		RetryFailed: r.input.RetryFailed,
 	}).Get(ctx, &page)
 	if temporal.IsCanceledError(err) {
@@ -76,8 +80,17 @@ func (r *batchRun) readPage(ctx workflow.Context) error {
 		r.failure = r.failed(err)
 		r.stop(r.failure.Error())
 	}
-	r.page, r.readAt = page.Jobs, workflow.Now(ctx)
+	r.page = page.Jobs
+	if wasStale {
+		// A look-up that takes longer than freshFor is not repeated forever.
+		r.readAt = workflow.Now(ctx)
+	}
 	return nil
+}
+
+// isStale reports whether a job must be looked up once more before it may start.
+func (r *batchRun) isStale(ctx workflow.Context, found activities.FoundJob) bool {
+	return found.State == activities.FoundAgain && workflow.Now(ctx).Sub(r.readAt) >= freshFor
 }
 
 // starting is a job whose start is not confirmed.
@@ -91,7 +104,7 @@ type starting struct {
 // start before others have ended.
 func (r *batchRun) startPage(ctx workflow.Context) (blocked bool) {
 	var pending []starting
-	for len(r.page) > 0 && r.room() > 0 && !blocked {
+	for len(r.page) > 0 && r.room() > 0 && !blocked && !r.isStale(ctx, r.page[0]) {
 		found := r.page[0]
 		starts := found.State == activities.FoundNew || found.State == activities.FoundAgain
 		if blocked = starts && !r.affords(found); blocked {

@@ -46,7 +46,7 @@ type batchRun struct {
 	input Input
 	// State is what the next run continues with.
 	State
-	// page are the next jobs of the manifest, looked up at readAt.
+	// page are the next jobs of the manifest, whose look-up began at readAt.
 	page   []activities.FoundJob
 	readAt time.Time
 	// reports are the ends that jobs report.
@@ -56,14 +56,11 @@ type batchRun struct {
 	// sweepTimer is nil while no sweep is due; sweepNow makes one due at once.
 	sweepTimer workflow.Future
 	sweepNow   bool
-	// probe is the job that submits while kie.ai holds the account, as far as this run
-	// has named it. openSince is the time of the sweep that found that it was no longer
-	// held; zero while it is.
-	probe     string
-	openSince time.Time
 	// paidBefore counts what the batch had paid when this run began, and paidSince what
-	// the jobs that have ended since have paid. They are counted for a budget only.
-	paidBefore, paidSince int
+	// the jobs that have ended since have paid beside that. They are counted for a budget
+	// only.
+	paidBefore activities.PaidBefore
+	paidSince  int
 	// failure is the error that the batch ends with when the open jobs have ended.
 	failure error
 }

@@ -244,3 +244,49 @@ func TestManifestChanges(t *testing.T) {
 	require.Len(t, s.results, len(s.starts), "what was started is in the results")
 	require.Less(t, len(s.starts), 200)
 }
+
+// A job that has run before starts only after a look-up that is not old: another client
+// may have started it since, and it may have paid.
+func TestStaleLookUp(t *testing.T) {
+	requested := func(s *shop) (lines []int) {
+		for _, page := range s.pages {
+			lines = append(lines, page.Next)
+		}
+		return lines
+	}
+	t.Run("old since the page was read", func(t *testing.T) {
+		s := newShop(t, 4)
+		s.found[id(4)] = activities.FoundJob{State: activities.FoundAgain}
+		s.after(time.Minute, func() { s.update("", batches.PauseUpdate) })
+		s.after(2*render, func() {
+			s.mu.Lock()
+			s.found[id(4)] = activities.FoundJob{State: activities.FoundOpen, Run: "of another client"}
+			s.ends[id(4)] = activities.JobEnd{Job: id(4), Run: "of another client", Outcome: activities.OutcomeDone}
+			s.mu.Unlock()
+			s.update("", batches.ResumeUpdate)
+		})
+		result, err := s.run(batches.Input{Concurrency: 2})
+		require.NoError(t, err)
+		require.Equal(t, []string{id(1), id(2), id(3)}, s.starts)
+		require.Equal(t, []int{0, 3}, requested(s))
+		require.Equal(t, 4, result.Done)
+	})
+	t.Run("each takes an hour", func(t *testing.T) {
+		s := newShop(t, 2)
+		s.found[id(1)] = activities.FoundJob{State: activities.FoundAgain}
+		s.lookup = func() time.Duration { return time.Hour }
+		_, err := s.run(batches.Input{})
+		require.NoError(t, err)
+		require.Equal(t, []int{0, 0}, requested(s))
+	})
+	// So does that of a batch which is reset to the end of a look-up.
+	t.Run("old when it arrives", func(t *testing.T) {
+		s := newShop(t, 2)
+		s.found[id(1)] = activities.FoundJob{State: activities.FoundAgain}
+		s.lookup = func() time.Duration { return time.Hour * time.Duration(1-min(len(s.pages), 1)) }
+		_, err := s.run(batches.Input{})
+		require.NoError(t, err)
+		require.Equal(t, []int{0, 0}, requested(s))
+		require.Len(t, s.starts, 2)
+	})
+}

@@ -49,7 +49,7 @@ func (r *batchRun) affords(found activities.FoundJob) bool {
 	}
 	// Visibility, which paidBefore is from, lags behind; the counters lack what jobs of
 	// later lines have paid.
-	paid := max(r.Charges, r.paidBefore+r.paidSince)
+	paid := max(r.Charges, r.paidBefore.Charges+r.paidSince)
 	if paid+open < budget {
 		return true
 	}

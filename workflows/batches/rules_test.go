@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
 	"lumaflow/internal/manifest"
@@ -31,8 +32,8 @@ func TestBudget(t *testing.T) {
 		"an unknown outcome counts as paid": {func(s *shop) {
 			s.outcome[id(3)] = failed(2)
 		}, 11, 12},
-		"what was paid before counts": {func(s *shop) { s.paidBefore = 10 }, 2, 2},
-		"under what is spent already": {func(s *shop) { s.paidBefore = 20 }, 0, 0},
+		"what was paid before counts": {func(s *shop) { s.paidBefore.Charges = 10 }, 2, 2},
+		"under what is spent already": {func(s *shop) { s.paidBefore.Charges = 20 }, 0, 0},
 		"a job that collects a task is free": {func(s *shop) {
 			s.found[id(1)] = activities.FoundJob{State: activities.FoundNew, Order: manifest.Order{Adopts: true}}
 		}, 13, 12},
@@ -49,6 +50,21 @@ func TestBudget(t *testing.T) {
 			require.Equal(t, 40-test.starts, result.NotStarted)
 		})
 	}
+}
+
+// What an open job had paid when a run began counts once, also when it ends.
+func TestBudgetOfTheNextRun(t *testing.T) {
+	s := newShop(t, 40)
+	for line := range 4 {
+		job := id(line + 1)
+		s.found[job] = activities.FoundJob{State: activities.FoundOpen, Run: "run", Pays: true}
+		s.ends[job] = activities.JobEnd{Job: job, Run: "run", Outcome: activities.OutcomeDone, Charges: 1}
+	}
+	s.paidBefore = activities.PaidBefore{Charges: 3, Open: map[string]int{id(1): 1, id(2): 1, id(3): 1}}
+	result, err := s.run(batches.Input{Budget: 12, Concurrency: 5})
+	require.NoError(t, err)
+	require.Equal(t, 12, result.Charges)
+	require.Len(t, s.starts, 8)
 }
 
 // The last jobs never exceed the budget together.
@@ -124,6 +140,36 @@ func TestAcceptedProbe(t *testing.T) {
 	require.Equal(t, opened, inputs[4].OpenSince)
 	require.Zero(t, inputs[5].OpenSince, "another job probes")
 	require.True(t, inputs[7].OpenSince.After(opened))
+}
+
+// The next run of a batch keeps the job that probes, and that it was accepted.
+func TestProbeOfTheNextRun(t *testing.T) {
+	s := newShop(t, 2)
+	s.held[id(1)], s.held[id(2)] = "the account has no credit", "the account has no credit"
+	s.OnUpsertMemo(mock.Anything).Return(nil).Once()
+	sweeps := 0
+	s.elects = func(activities.SweepInput) string {
+		sweeps++
+		s.SetContinueAsNewSuggested(sweeps == 2)
+		return []string{id(1), ""}[sweeps-1]
+	}
+	_, err := s.run(batches.Input{})
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, err, &next)
+	var input batches.Input
+	require.NoError(t, json.Unmarshal(next.Input.GetPayloads()[0].GetData(), &input))
+	rest := newShop(t, 2)
+	rest.ends[id(1)] = activities.JobEnd{Job: id(1), Outcome: activities.OutcomeDone}
+	rest.ends[id(2)] = activities.JobEnd{Job: id(2), Outcome: activities.OutcomeDone}
+	var first activities.SweepInput
+	rest.elects = func(input activities.SweepInput) string {
+		first = input
+		return ""
+	}
+	_, err = rest.run(input)
+	require.NoError(t, err)
+	require.Equal(t, id(1), first.Probe)
+	require.False(t, first.OpenSince.IsZero())
 }
 
 // While kie.ai holds a job for lack of credit no more start, and the batch goes on by

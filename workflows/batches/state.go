@@ -32,6 +32,11 @@ type State struct {
 	Unwritten []activities.JobResult `json:"unwritten,omitempty"`
 	Written   bool                   `json:"written,omitempty"`
 	StartedAt time.Time              `json:"startedAt"`
+	// Probe is the job that submits while kie.ai holds the account, the last one that the
+	// batch has named. OpenSince is the time of the sweep that found that it was no longer
+	// held; zero while it is.
+	Probe     string    `json:"probe,omitempty"`
+	OpenSince time.Time `json:"openSince,omitzero"`
 }
 
 // OpenJob is a job of the window.

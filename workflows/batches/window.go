@@ -84,7 +84,7 @@ func (r *batchRun) sweep(ctx workflow.Context) error {
 	}
 	var swept activities.Swept
 	err := workflow.ExecuteActivity(sweepPolicy(ctx), b.SweepJobs, activities.SweepInput{
-		Batch: r.batch(), Jobs: ids, Probe: r.probe, OpenSince: r.openSince,
+		Batch: r.batch(), Jobs: ids, Probe: r.Probe, OpenSince: r.OpenSince,
 	}).Get(ctx, &swept)
 	if err != nil {
 		return err
@@ -109,14 +109,14 @@ func (r *batchRun) sweep(ctx workflow.Context) error {
 func (r *batchRun) electProbe(ctx workflow.Context, job string) error {
 	switch {
 	case job != "":
-		r.openSince = time.Time{}
-	case r.probe != "" && r.openSince.IsZero():
-		r.openSince = workflow.Now(ctx)
+		r.OpenSince = time.Time{}
+	case r.Probe != "" && r.OpenSince.IsZero():
+		r.OpenSince = workflow.Now(ctx)
 	}
-	if job == "" || job == r.probe {
+	if job == "" || job == r.Probe {
 		return nil
 	}
-	r.probe = job
+	r.Probe = job
 	return workflow.UpsertMemo(ctx, map[string]any{runs.ProbeMemo: job})
 }
 
@@ -129,7 +129,7 @@ func (r *batchRun) end(ctx workflow.Context, end activities.JobEnd) {
 		}
 		r.Ends = append(r.Ends, Ending{At: workflow.Now(ctx), Done: end.Outcome == activities.OutcomeDone})
 		r.Ends = r.Ends[max(len(r.Ends)-RateWindow, 0):]
-		r.paidSince += counted.Charges
+		r.paidSince += max(counted.Charges-r.paidBefore.Open[job.Job], 0)
 		r.count(job, counted)
 	}
 }
@@ -172,6 +172,7 @@ func (r *batchRun) again(ctx workflow.Context) error {
 	r.input.RetryFailed = true
 	return r.next(ctx, State{
 		Manifest: r.Manifest, SHA256: r.SHA256, Counts: counts, Concurrency: r.Concurrency, Written: r.Written, StartedAt: r.StartedAt,
+		Probe: r.Probe, OpenSince: r.OpenSince,
 	})
 }
 

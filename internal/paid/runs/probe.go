@@ -3,6 +3,8 @@ package runs
 import (
 	"context"
 	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
 )
 
 // ProbeMemo is the key of the memo of a batch that names the one job which submits
@@ -14,7 +16,8 @@ const submitActivity = "Submit"
 
 // Probe returns the job that submits for a batch while kie.ai holds the account. It is
 // empty if there is none: the batch has named none or is over, or that job submits no
-// more, because its submission was accepted or is paused, or because it has ended.
+// more, because its submission was accepted, because that or the job itself is paused,
+// or because the job has ended.
 func (r Reader) Probe(ctx context.Context, batchID string) (jobID string, err error) {
 	batch, err := r.Server.DescribeWorkflow(ctx, batchID, "")
 	if NotFound(err) {
@@ -34,6 +37,9 @@ func (r Reader) Probe(ctx context.Context, batchID string) (jobID string, err er
 	}
 	if err != nil {
 		return "", fmt.Errorf("describe job %s: %w", jobID, err)
+	}
+	if job.RawResponse.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return "", nil
 	}
 	for _, pending := range job.RawResponse.GetPendingActivities() {
 		if pending.GetActivityType().GetName() == submitActivity && !pending.GetPaused() {

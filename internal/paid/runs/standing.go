@@ -95,11 +95,7 @@ func (r Reader) Listed(ctx context.Context, ids []string) (listed map[string]int
 	if len(ids) == 0 {
 		return listed, nil
 	}
-	terms := make([]string, len(ids))
-	for i, id := range ids {
-		terms[i] = visibility.Equals("WorkflowId", id)
-	}
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: strings.Join(terms, " OR ")}
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: visibility.In("WorkflowId", ids)}
 	for {
 		page, err := r.Server.ListWorkflow(ctx, request)
 		if err != nil {
@@ -115,16 +111,17 @@ func (r Reader) Listed(ctx context.Context, ids []string) (listed map[string]int
 }
 
 // ChargesBelow counts the paid submissions of the jobs that a workflow has started, in
-// all their runs. One with an unknown outcome counts. It reads visibility, which lags
-// behind for moments.
-func (r Reader) ChargesBelow(ctx context.Context, parentID string) (charges int, err error) {
+// all their runs, and those of the runs that are open by their ids. One with an unknown
+// outcome counts. It reads visibility, which lags behind for moments.
+func (r Reader) ChargesBelow(ctx context.Context, parentID string) (charges int, open map[string]int, err error) {
 	type submission struct{ job, taskID string }
 	known := map[submission]bool{}
+	open = map[string]int{}
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: visibility.Equals("ParentWorkflowId", parentID)}
 	for {
 		page, err := r.Server.ListWorkflow(ctx, request)
 		if err != nil {
-			return 0, fmt.Errorf("list the jobs of %s: %w", parentID, err)
+			return 0, nil, fmt.Errorf("list the jobs of %s: %w", parentID, err)
 		}
 		for _, info := range page.GetExecutions() {
 			run, err := r.Run(ctx, info)
@@ -132,18 +129,22 @@ func (r Reader) ChargesBelow(ctx context.Context, parentID string) (charges int,
 				continue
 			}
 			if err != nil {
-				return 0, err
+				return 0, nil, err
 			}
 			id := info.GetExecution().GetWorkflowId()
 			for _, taskID := range run.tasks() {
 				// A job that collects a task pays nothing.
-				if taskID == "" || id != CollectorID(taskID) {
-					known[submission{id, taskID}] = true
+				if taskID != "" && id == CollectorID(taskID) {
+					continue
+				}
+				known[submission{id, taskID}] = true
+				if run.Open() {
+					open[id]++
 				}
 			}
 		}
 		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
-			return len(known), nil
+			return len(known), open, nil
 		}
 	}
 }

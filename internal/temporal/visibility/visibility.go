@@ -11,8 +11,21 @@ import (
 
 // Equals returns a term of a query, which is true if the attribute has the value.
 // It escapes the value, but not the name of the attribute.
-func Equals(attribute, value string) string {
-	return attribute + " = '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
+func Equals(attribute, value string) string { return attribute + " = " + quoted(value) }
+
+// In returns a term of a query, which is true if the attribute has one of the values, of
+// which there is at least one. A server without an index for it compares a row once
+// and not with each value.
+func In(attribute string, values []string) string {
+	list := make([]string, len(values))
+	for i, value := range values {
+		list[i] = quoted(value)
+	}
+	return attribute + " IN (" + strings.Join(list, ", ") + ")"
+}
+
+func quoted(value string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
 }
 
 // Attribute returns a keyword search attribute of a listed workflow. It is empty if

@@ -24,6 +24,12 @@ func TestEqualsEscapesTheValue(t *testing.T) {
 	}
 }
 
+func TestInEscapesTheValues(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, `WorkflowId IN ('shots')`, visibility.In("WorkflowId", []string{"shots"}))
+	assert.Equal(t, `WorkflowId IN ('a', 'it\'s', '\\\') OR 1=1')`, visibility.In("WorkflowId", []string{"a", "it's", `\') OR 1=1`}))
+}
+
 func TestAttribute(t *testing.T) {
 	t.Parallel()
 	payload := func(value any) *commonpb.Payload {
