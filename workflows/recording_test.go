@@ -236,5 +236,5 @@ func (rec *recording) checkEnd(err error) {
 // scenarios are all jobs that are recorded and replayed.
 func scenarios() []scenario {
 	return slices.Concat(plainScenarios(), sourceScenarios(), waitScenarios(), lostScenarios(), timeoutScenarios(), resubmitScenarios(), failureScenarios(), cancelScenarios(),
-		laterRunScenarios(), intentScenarios(), strayScenarios())
+		laterRunScenarios(), intentScenarios(), strayScenarios(), modelScenarios())
 }

@@ -2,7 +2,9 @@ package command
 
 import (
 	"errors"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -10,6 +12,10 @@ import (
 
 // fromVariable is the end of kong's text about a value of an environment variable.
 var fromVariable = regexp.MustCompile(`^--[\w-]+: (.*) \(from envar (\w+)=(?s:.*)\)$`)
+
+// notPermitted is kong's text about a value outside of a list. It has the flag even if
+// the value is from the environment.
+var notPermitted = regexp.MustCompile(`^--([\w-]+)( must be one of .*)$`)
 
 // usageTexts are kong's texts and the messages in their place.
 var usageTexts = []struct {
@@ -25,9 +31,10 @@ var usageTexts = []struct {
 	{regexp.MustCompile(`^([\w-]+): expected duration but got "?([^":]*)"?.*`), `$1 is "$2": give a duration with its unit, such as 30s or 10m`},
 	{regexp.MustCompile(`^([\w-]+): slog: level string ("[^"]*").*`), "$1 is $2: give debug, info, warn or error"},
 	{regexp.MustCompile(`^([\w-]+): expected a float but got ("[^"]*").*`), "$1 is $2: give a number"},
-	{regexp.MustCompile(`^([\w-]+): expected (?:an int|a valid \d+ bit u?int) but got ("[^"]*").*`), "$1 is $2: give a whole number"},
+	{regexp.MustCompile(`^<?([\w-]+)>?: expected (?:an int|a valid \d+ bit u?int) but got ("[^"]*").*`), "$1 is $2: give a whole number"},
 	{regexp.MustCompile(`^([\w-]+): bool value must be .* but got ("[^"]*")$`), "$1 is $2: give true or false"},
-	{regexp.MustCompile(`^([\w-]+): expected .* value but got "EOL".*`), "$1 has no value: give one, or leave the flag out"},
+	{regexp.MustCompile(`^([\w-]+): (?:expected .* value but got "EOL"|missing value).*`), "$1 has no value: give one, or leave the flag out"},
+	{regexp.MustCompile(`^([\w-]+): .* value but got "(-[^"]*)" \((?:short|long) flag\); perhaps .*`), "$1 has no value: give one, or leave the flag out; a value that begins with a dash is given as $1=$2"},
 	{regexp.MustCompile(`^([\w-]+) must be one of (.*) but got ("[^"]*")$`), "$1 is $3: give one of $2"},
 }
 
@@ -36,10 +43,13 @@ var usageTexts = []struct {
 // without a message of its own stays.
 func ParseError(err error) error {
 	text := err.Error()
+	failed, located := errors.AsType[*kong.ParseError](err)
 	if parts := fromVariable.FindStringSubmatch(text); parts != nil {
 		text = parts[2] + ": " + parts[1]
+	} else if parts := notPermitted.FindStringSubmatch(text); parts != nil && located {
+		text = setting(failed.Context, parts[1]) + parts[2]
 	}
-	if failed, ok := errors.AsType[*kong.ParseError](err); ok && failed.Context.Selected() == nil {
+	if located && failed.Context.Selected() == nil {
 		if argument, unknown := strings.CutPrefix(text, "unexpected argument "); unknown {
 			return Usagef("there is no command %s (`lumaflow --help` lists all)", argument)
 		}
@@ -50,4 +60,19 @@ func ParseError(err error) error {
 		}
 	}
 	return Usagef("%w", err)
+}
+
+// setting is what set the value of a flag: the flag, or else its variable.
+func setting(parsed *kong.Context, name string) string {
+	given := func(part *kong.Path) bool { return part.Flag != nil && part.Flag.Name == name }
+	if !slices.ContainsFunc(parsed.Path, given) {
+		for _, flag := range parsed.Flags() {
+			for _, variable := range flag.Envs {
+				if flag.Name == name && os.Getenv(variable) != "" {
+					return variable
+				}
+			}
+		}
+	}
+	return "--" + name
 }

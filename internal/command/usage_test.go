@@ -32,7 +32,14 @@ func TestParseError(t *testing.T) {
 		{"demo --count=z", `--count is "z": give a whole number`, nil},
 		{"demo --private=maybe", `--private is "maybe": give true or false`, nil},
 		{"demo --format=xml", `--format is "xml": give one of "text","json"`, nil},
+		{"demo", `FORMAT is "xml": give one of "text","json"`, map[string]string{"FORMAT": "xml"}},
+		{"demo --format=yaml", `--format is "yaml": give one of "text","json"`, map[string]string{"FORMAT": "xml"}},
 		{"demo --text", "--text has no value: give one, or leave the flag out", nil},
+		{"demo --option", "--option has no value: give one, or leave the flag out", nil},
+		{"demo --count -1", "--count has no value: give one, or leave the flag out; a value that begins with a dash is given as --count=-1", nil},
+		{"demo --text --private", "--text has no value: give one, or leave the flag out; a value that begins with a dash is given as --text=--private", nil},
+		{"limit", "the number is missing: give the greatest number of open jobs", nil},
+		{"limit many", `n is "many": give a whole number`, nil},
 		{"demo extra", "unexpected argument extra", nil},
 	}
 	for _, test := range tests {
@@ -47,8 +54,9 @@ func TestParseError(t *testing.T) {
 					Rate    float64       `env:"RATE"`
 					Count   int
 					Private bool
-					Format  string `enum:"text,json" default:"text"`
+					Format  string `env:"FORMAT" enum:"text,json" default:"text"`
 					Text    string
+					Option  []string
 				} `cmd:""`
 				Status struct {
 					ID string `arg:""`
@@ -58,6 +66,9 @@ func TestParseError(t *testing.T) {
 				} `cmd:""`
 				Batch struct {
 					File string `arg:""`
+				} `cmd:""`
+				Limit struct {
+					N int `arg:"" name:"n"`
 				} `cmd:""`
 				Health struct {
 					URL string `arg:""`

@@ -121,8 +121,9 @@ type Progress struct {
 	Held     int `json:"held"`
 	// NotStarted counts the jobs that are not started or found yet.
 	NotStarted int `json:"notStarted"`
-	// PerHour is the rate of ended jobs over the last RateWindow ends, Remaining the
-	// time that the rest takes at that rate; both are 0 if they are unknown.
+	// PerHour is the rate of ended jobs over the last RateWindow ends. Remaining is the
+	// time in which the other jobs start at that rate and the last of them ends after the
+	// median time of the ended ones. Both are 0 if they are unknown.
 	PerHour   float64       `json:"perHour,omitempty"`
 	Remaining time.Duration `json:"remaining,omitempty"`
 	StartedAt time.Time     `json:"startedAt"`

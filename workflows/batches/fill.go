@@ -113,7 +113,7 @@ func (r *batchRun) startPage(ctx workflow.Context) (blocked bool) {
 		r.page = r.page[1:]
 		r.Next++
 		r.Charges += found.Charges
-		job := OpenJob{Line: found.Line, Job: found.ID, Collector: found.Collector, Run: found.Run, Pays: found.Pays, Charges: found.Charges}
+		job := OpenJob{Line: found.Line, Job: found.ID, Collector: found.Collector, Run: found.Run, Pays: found.Pays, Charges: found.Charges, Since: workflow.Now(ctx)}
 		switch {
 		case starts:
 			job.Pays = !found.Adopts

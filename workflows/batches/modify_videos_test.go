@@ -245,6 +245,25 @@ func TestManifestChanges(t *testing.T) {
 	require.Less(t, len(s.starts), 200)
 }
 
+// The remaining time is that until the last start at the current rate, and the median
+// time of a job.
+func TestRemainingTime(t *testing.T) {
+	s := newShop(t, 6)
+	s.renders[id(1)], s.renders[id(2)] = render-2*time.Minute, render
+	remaining := map[time.Duration]time.Duration{}
+	for _, at := range []time.Duration{time.Minute, render, 2*render + time.Minute} {
+		s.after(at+time.Second, func() { remaining[at] = s.progress().Remaining.Round(time.Minute) })
+	}
+	_, err := s.run(batches.Input{Concurrency: 2})
+	require.NoError(t, err)
+	require.Equal(t, map[time.Duration]time.Duration{
+		time.Minute: 0,
+		// Two ended within two minutes, and two are not started.
+		render:                 2*time.Minute + render,
+		2*render + time.Minute: render - time.Minute,
+	}, remaining)
+}
+
 // A job that has run before starts only after a look-up that is not old: another client
 // may have started it since, and it may have paid.
 func TestStaleLookUp(t *testing.T) {

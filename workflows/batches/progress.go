@@ -2,6 +2,7 @@ package batches
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -17,16 +18,39 @@ func (r *batchRun) progress(ctx workflow.Context) Progress {
 	}
 	if count := len(r.Ends); count > 1 {
 		if took := workflow.Now(ctx).Sub(r.Ends[0].At); took > 0 {
-			perJob := took / time.Duration(count)
 			progress.PerHour = float64(count) / took.Hours()
-			if r.Stopped == "" {
-				progress.Remaining = time.Duration(progress.NotStarted+progress.InFlight) * perJob
-			} else {
-				progress.Remaining = time.Duration(progress.InFlight) * perJob
-			}
+			progress.Remaining = r.remaining(workflow.Now(ctx), took/time.Duration(count))
 		}
 	}
 	return progress
+}
+
+// remaining is the time until the last job ends, if one ends every perJob.
+func (r *batchRun) remaining(now time.Time, perJob time.Duration) time.Duration {
+	median := r.median()
+	if starts := r.notStarted(); starts > 0 && r.Stopped == "" {
+		return time.Duration(starts)*perJob + median
+	}
+	var newest time.Time
+	for _, job := range r.Window {
+		if job.Since.After(newest) {
+			newest = job.Since
+		}
+	}
+	if newest.IsZero() {
+		return 0
+	}
+	return max(newest.Add(median).Sub(now), perJob)
+}
+
+// median is the time that the last jobs were in the window.
+func (r *batchRun) median() time.Duration {
+	times := make([]time.Duration, len(r.Ends))
+	for i, end := range r.Ends {
+		times[i] = end.Took
+	}
+	slices.Sort(times)
+	return times[len(times)/2]
 }
 
 // phase is what the batch does, and why it starts no jobs if it has any left.

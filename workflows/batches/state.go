@@ -53,6 +53,8 @@ type OpenJob struct {
 	Pays bool `json:"pays,omitempty"`
 	// Charges are those that were found when the batch came to the job: they are counted.
 	Charges int `json:"charges,omitempty"`
+	// Since is the time at which the batch has started or found the job.
+	Since time.Time `json:"since,omitzero"`
 	// Held is why kie.ai holds the job, if that concerns the whole account.
 	Held string `json:"held,omitempty"`
 }
@@ -74,8 +76,10 @@ func (j OpenJob) result(end activities.JobEnd) activities.JobResult {
 
 // Ending is the end of a job.
 type Ending struct {
-	At   time.Time `json:"at"`
-	Done bool      `json:"done"`
+	At time.Time `json:"at"`
+	// Took is the time for which the job was in the window.
+	Took time.Duration `json:"took,omitempty"`
+	Done bool          `json:"done"`
 }
 
 // notStarted counts the jobs that are not started or found yet.

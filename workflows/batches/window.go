@@ -127,7 +127,8 @@ func (r *batchRun) end(ctx workflow.Context, end activities.JobEnd) {
 		if !job.Pays {
 			counted.Charges = 0
 		}
-		r.Ends = append(r.Ends, Ending{At: workflow.Now(ctx), Done: end.Outcome == activities.OutcomeDone})
+		now := workflow.Now(ctx)
+		r.Ends = append(r.Ends, Ending{At: now, Took: now.Sub(job.Since), Done: end.Outcome == activities.OutcomeDone})
 		r.Ends = r.Ends[max(len(r.Ends)-RateWindow, 0):]
 		r.paidSince += max(counted.Charges-r.paidBefore.Open[job.Job], 0)
 		r.count(job, counted)
