@@ -54,6 +54,7 @@ func TestRequestsThatNoModelTakes(t *testing.T) {
 		`"model":"acme/text-to-video"`:                               "takes no video",
 		`"model":"wan/2-7-videoedlt"`:                                `did you mean "wan/2-7-videoedit"?`,
 		`"model":"veo"`:                                              "only collects its tasks",
+		`"model":"wan/2-2-animate-replace"`:                          `needs option "image_url"`,
 	}
 	i := 0
 	for fields, text := range tests {
