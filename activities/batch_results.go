@@ -129,7 +129,8 @@ type FinishInput struct {
 
 // FinishResults completes the file of a batch: it has one line for each line of the
 // manifest. A result that is missing, as after the loss of the file, is read from
-// Temporal. It is idempotent.
+// Temporal, and so is that of a line which was not processed but has a job: an earlier
+// run of the batch, or another client, has started it. It is idempotent.
 func (b *Batches) FinishResults(ctx context.Context, input FinishInput) (location string, err error) {
 	return withHeartbeat(ctx, nil, func(ctx context.Context) (string, error) {
 		missing, err := b.missing(ctx, input)
@@ -159,7 +160,9 @@ const maxPart = 5000
 // unfinished is a line without a result.
 type unfinished struct {
 	manifest.Order
-	started bool
+	// processed means that the batch came to the line, listed that visibility has runs of
+	// its job.
+	processed, listed bool
 }
 
 // missing returns the lines of the manifest that the file has no result of. Those of
@@ -176,11 +179,11 @@ func (b *Batches) missing(ctx context.Context, input FinishInput) ([]unfinished,
 	var lines []unfinished
 	index := 0
 	_, err = b.read(ctx, input.Batch, func(order manifest.Order) bool {
-		started := index < input.Next
+		processed := index < input.Next
 		index++
-		if !started || written[order.Line] != order.ID {
+		if !processed || written[order.Line] != order.ID {
 			order.Input = nil
-			lines = append(lines, unfinished{order, started})
+			lines = append(lines, unfinished{Order: order, processed: processed})
 		}
 		return true
 	})
@@ -189,6 +192,9 @@ func (b *Batches) missing(ctx context.Context, input FinishInput) ([]unfinished,
 
 // readResults reads the results of lines from Temporal.
 func (b *Batches) readResults(ctx context.Context, input FinishInput, lines []unfinished) ([]JobResult, error) {
+	if err := b.list(ctx, lines); err != nil {
+		return nil, err
+	}
 	results := make([]JobResult, len(lines))
 	err := eachOf(ctx, len(lines), func(ctx context.Context, i int) error {
 		line := lines[i]
@@ -197,13 +203,14 @@ func (b *Batches) readResults(ctx context.Context, input FinishInput, lines []un
 		case line.Repeats != 0:
 			results[i].JobEnd = Repeated(line.Order)
 			return nil
-		case !line.started:
+		case !line.processed && !line.listed:
 			return nil
 		}
 		end, _, err := b.sweep(ctx, input.Batch, line.ID)
 		switch {
 		case err != nil:
 			return err
+		case end != nil && end.Outcome == OutcomeDeleted && !line.processed:
 		case end != nil:
 			results[i].JobEnd = *end
 		default:
@@ -212,6 +219,29 @@ func (b *Batches) readResults(ctx context.Context, input FinishInput, lines []un
 		return nil
 	})
 	return results, err
+}
+
+// maxListed bounds the jobs of one query of visibility.
+const maxListed = 100
+
+// list finds out which of the lines that were not processed have a job.
+func (b *Batches) list(ctx context.Context, lines []unfinished) error {
+	for part := range slices.Chunk(lines, maxListed) {
+		var ids []string
+		for _, line := range part {
+			if !line.processed {
+				ids = append(ids, line.ID)
+			}
+		}
+		listed, err := b.options.Runs.Listed(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i, line := range part {
+			part[i].listed = listed[line.ID] > 0
+		}
+	}
+	return nil
 }
 
 // Repeated is the result of a line that repeats another one.

@@ -401,6 +401,17 @@ func TestResults(t *testing.T) {
 	require.Contains(t, complete[9], `"reason":"budget"`)
 	require.Equal(t, complete, finish(), "it is idempotent")
 
+	// A batch that is started again, and stopped, does not come to all jobs that it has.
+	_, err := execute[string](f, f.acts.FinishResults, activities.FinishInput{Batch: batch, Stopped: "budget"})
+	require.NoError(t, err)
+	stopped := f.results()
+	require.Len(t, stopped, 10)
+	require.Contains(t, stopped[0], `"outcome":"not-started"`)
+	require.Contains(t, stopped[1], "file:///v/done.mp4")
+	require.Contains(t, stopped[2], `"outcome":"open"`)
+	require.Contains(t, stopped[6], `"next":"lumaflow submit --task-id t-overdue"`)
+	require.Contains(t, stopped[9], `"outcome":"not-started"`)
+
 	require.NoError(t, os.Remove(filepath.Join(f.folder, "shots.results.jsonl")))
 	require.Len(t, finish(), 10)
 	require.Contains(t, f.results()[1], "file:///v/done.mp4", "a lost result is read from Temporal")

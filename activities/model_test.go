@@ -11,29 +11,61 @@ import (
 	"lumaflow/internal/kie"
 )
 
-// A submission of another model carries its options and its own callback path, and the
-// first poll follows the model's usual time.
+// A submission of another model carries its options and its own callback path.
 func TestSubmitOfAModel(t *testing.T) {
-	for _, byModel := range []bool{true, false} {
-		f := newFixture(t)
-		f.options.PollByModel = byModel
-		f.provider.submit = func(_ context.Context, request kie.SubmitRequest) (string, error) {
-			require.Equal(t, "happyhorse/video-edit", request.Model)
-			require.Equal(t, map[string]any{"resolution": "720p"}, request.Options)
-			require.Contains(t, request.CallbackURL, "https://hooks.example.org/callbacks/kie/")
-			return taskID, nil
-		}
-		input := f.submitInput()
-		input.Model, input.Options = "happyhorse/video-edit", map[string]any{"resolution": "720p"}
-		submitted, err := f.submit(t, input)
-		require.NoError(t, err)
-		want := 10 * time.Minute
-		if byModel {
-			want = 113 * time.Second * 3 / 2
-		}
-		require.Equal(t, want, submitted.Settings.PollAfter)
-		require.Equal(t, 113*time.Second, submitted.Settings.Usual)
+	f := newFixture(t)
+	f.provider.submit = func(_ context.Context, request kie.SubmitRequest) (string, error) {
+		require.Equal(t, "happyhorse/video-edit", request.Model)
+		require.Equal(t, map[string]any{"resolution": "720p"}, request.Options)
+		require.Contains(t, request.CallbackURL, "https://hooks.example.org/callbacks/kie/")
+		return taskID, nil
 	}
+	input := f.submitInput()
+	input.Model, input.Options = "happyhorse/video-edit", map[string]any{"resolution": "720p"}
+	_, err := f.submit(t, input)
+	require.NoError(t, err)
+}
+
+// Without POLL_AFTER the first poll of each model follows its usual time.
+func TestFirstPollOfEachModel(t *testing.T) {
+	for _, model := range kie.Models() {
+		for _, byModel := range []bool{true, false} {
+			f := newFixture(t)
+			f.options.PollByModel = byModel
+			f.answerSubmissions(taskID, nil)
+			input := f.submitInput()
+			input.Model, input.Options = model.Name, required(model)
+			if model.Name == kie.DefaultModel {
+				input.Model = "" // as a job gives it
+			}
+			submitted, err := f.submit(t, input)
+			require.NoError(t, err)
+			want, usual := 10*time.Minute, model.Usual
+			switch {
+			case model.Name == kie.DefaultModel:
+				usual = 0
+			case byModel:
+				want = model.Usual * 3 / 2
+			}
+			require.Equal(t, want, submitted.Settings.PollAfter, model.Name)
+			require.Equal(t, usual, submitted.Settings.Usual, model.Name)
+		}
+	}
+}
+
+// required are values of the options that the model needs.
+func required(model kie.Model) map[string]any {
+	options := map[string]any{}
+	for _, option := range model.Options {
+		switch {
+		case !option.Required:
+		case len(option.Values) > 0:
+			options[option.Name] = option.Values[0]
+		default:
+			options[option.Name] = "https://cdn.example.org/other.png"
+		}
+	}
+	return options
 }
 
 // Options that kie.ai would ignore are never paid for: nothing is sent, and nothing is

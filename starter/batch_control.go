@@ -86,9 +86,10 @@ func set[T any](field *T, value *T) {
 }
 
 // RetryBatch repeats the manifest of a batch: the jobs that failed or were not started
-// run, and pay again only if kie.ai made no video. An open batch does so at its end; one that is over is started again, with its limits as far as limits
-// leaves them. The error wraps ErrNothingToRetry if all its jobs have their videos, and
-// ErrBatchOpen if limits are given for an open batch.
+// run, and pay again only if kie.ai made no video. An open batch does so at its end; one
+// that is over is started again, with its limits as far as limits leaves them. The error
+// wraps ErrNothingToRetry if all its jobs have their videos, and ErrBatchOpen if limits
+// are given for an open batch.
 func (s *Starter) RetryBatch(ctx context.Context, id string, limits Limits) (Batch, error) {
 	report, _, err := s.findBatch(ctx, id)
 	if err != nil {

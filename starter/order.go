@@ -50,11 +50,8 @@ func ParseOrder(line []byte) (Order, error) {
 		}
 		return order, fmt.Errorf("%w (one JSON object a line is expected)", err)
 	}
-	if key, given := object[keyField]; given {
-		if err := json.Unmarshal(key, &order.Key); err != nil {
-			return order, errors.New("key is not a string")
-		}
-		delete(object, keyField)
+	if err := order.takeKey(object); err != nil {
+		return order, err
 	}
 	rest, err := json.Marshal(object)
 	if err != nil {
@@ -68,6 +65,27 @@ func ParseOrder(line []byte) (Order, error) {
 		err = fields.Errorf("batch", "is set by the batch: leave it out")
 	}
 	return order, err
+}
+
+// takeKey moves the key from a line, in which it is found as encoding/json finds the
+// fields: without regard to case.
+func (o *Order) takeKey(object map[string]json.RawMessage) error {
+	var names []string
+	for name := range object {
+		if strings.EqualFold(name, keyField) {
+			names = append(names, name)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return nil
+	case len(names) > 1:
+		return errors.New("key is given twice")
+	case json.Unmarshal(object[names[0]], &o.Key) != nil:
+		return errors.New("key is not a string")
+	}
+	delete(object, names[0])
+	return nil
 }
 
 // checkColumns rejects a header with an unknown column, one without a name or that

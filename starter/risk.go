@@ -44,6 +44,11 @@ type Risk struct {
 	// that is the submission. HoursLeft are the whole hours until then.
 	DeletedAt time.Time `json:"deletedAt"`
 	HoursLeft int       `json:"hoursLeft"`
+	// Expired means that kie.ai has deleted the video: its time is over, or a job has
+	// found none.
+	Expired bool `json:"expired,omitempty"`
+	// WrittenOff means that an operator gave up the submission, whose task is unknown.
+	WrittenOff bool `json:"writtenOff,omitempty"`
 }
 
 // CountStart is the event from which the time of a video is counted.
@@ -70,28 +75,12 @@ type Risks struct {
 // submitted more than an hour ago. It reads the memo or the end of each run, the oldest
 // first, for at most two minutes.
 func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) {
-	bounded, cancel := context.WithTimeout(ctx, riskTimeout)
-	defer cancel()
-	search := &riskSearch{starter: s, now: time.Now(), found: map[string]Risk{}, read: map[string]bool{}}
-	candidates, truncated, err := search.list(bounded, filter)
-	if err != nil {
-		return Risks{}, failed("list the jobs", err)
+	search := &riskSearch{starter: s}
+	if err := search.run(ctx, filter); err != nil {
+		return Risks{}, err
 	}
-	var examinations errgroup.Group
-	examinations.SetLimit(maxConcurrent)
-	for _, info := range candidates {
-		examinations.Go(func() error {
-			search.count(bounded, search.examine(bounded, info))
-			return nil
-		})
-	}
-	// The errors are counted.
-	_ = examinations.Wait()
-	if ctx.Err() != nil {
-		return Risks{}, failed("search for videos at risk", context.Cause(ctx))
-	}
-	risks := search.result(len(candidates), truncated)
-	if note := s.retentionNote(ctx); note != "" {
+	risks := search.result()
+	if note := s.retentionNote(ctx, kie.MediaKept); note != "" {
 		risks.Notes = append(risks.Notes, note)
 	}
 	if len(risks.Found) > filter.Limit {
@@ -100,12 +89,41 @@ func (s *Starter) AtRisk(ctx context.Context, filter RiskFilter) (Risks, error) 
 	return risks, nil
 }
 
+// run fills the search.
+func (r *riskSearch) run(ctx context.Context, filter RiskFilter) error {
+	bounded, cancel := context.WithTimeout(ctx, riskTimeout)
+	defer cancel()
+	r.now, r.found, r.read = time.Now(), map[string]Risk{}, map[string]bool{}
+	candidates, truncated, err := r.list(bounded, filter)
+	if err != nil {
+		return failed("list the jobs", err)
+	}
+	r.candidates, r.truncated = len(candidates), truncated
+	var examinations errgroup.Group
+	examinations.SetLimit(maxConcurrent)
+	for _, info := range candidates {
+		examinations.Go(func() error {
+			r.count(bounded, r.examine(bounded, info))
+			return nil
+		})
+	}
+	// The errors are counted.
+	_ = examinations.Wait()
+	if ctx.Err() != nil {
+		return failed("search for videos at risk", context.Cause(ctx))
+	}
+	return nil
+}
+
 // list returns the runs that may have left a video, the oldest first. Lists lack the
 // stage of open ones without lumaflow's search attributes. A task ends at most
 // maxTaskDuration after its job.
 func (r *riskSearch) list(ctx context.Context, filter RiskFilter) (candidates []*workflowpb.WorkflowExecutionInfo, truncated bool, err error) {
 	oldest := r.now.Add(-kie.MediaKept - maxTaskDuration).UTC().Format(time.RFC3339)
 	since := " AND CloseTime > '" + oldest + "'"
+	if r.unstored {
+		since = ""
+	}
 	for _, query := range []string{
 		Filter{Open: true, TaskQueue: filter.TaskQueue}.query(),
 		Filter{Failed: true, TaskQueue: filter.TaskQueue}.query() + since,

@@ -18,6 +18,13 @@ import (
 type riskSearch struct {
 	starter *Starter
 	now     time.Time
+	// unstored includes what can't be collected any more: videos that kie.ai has deleted
+	// and submissions that were written off, of jobs of any age.
+	unstored bool
+	// candidates counts the runs that may have left a video, truncated means that there
+	// are others beyond maxJobs.
+	candidates int
+	truncated  bool
 
 	mu sync.Mutex
 	// found are the payments that are open, by their task or else by their job, read
@@ -57,7 +64,7 @@ func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecu
 		return ctx.Err()
 	}
 	run, err := r.starter.runs.Run(ctx, info)
-	if err != nil || !run.Facts.PaidOpen {
+	if err != nil || !run.Facts.PaidOpen && (!r.unstored || !run.MediaGone()) {
 		return err
 	}
 	if risk, err := r.risk(ctx, runs.Payment{Run: run, TaskID: run.Facts.TaskID}); err != nil || r.running(risk.Entry, risk.Since) {
@@ -83,7 +90,7 @@ func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecu
 		}
 	}
 	for _, payment := range job.Payments() {
-		if payment.Stored || payment.NoVideo || !payment.Run.Facts.PaidOpen {
+		if payment.Stored || payment.NoVideo || !payment.Run.Facts.PaidOpen && (!r.unstored || !payment.Gone) {
 			continue
 		}
 		if err := r.add(ctx, payment); err != nil {
@@ -94,7 +101,7 @@ func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecu
 }
 
 // risk returns a payment as a video at risk, with the stage of an open run. Only the
-// task of the run has times: another one may be older.
+// task of the run has times, since another one may be older, and a cost.
 func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, error) {
 	risk := Risk{Entry: r.starter.newEntry(payment.Run.Info), Failure: endType(payment.Run), CountedFrom: FromJob}
 	if risk.State.Open() && risk.Stage == "" {
@@ -104,8 +111,12 @@ func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, erro
 		}
 		risk.Stage = storedStage(described)
 	}
-	risk.TaskID, risk.Since = payment.TaskID, risk.StartedAt
-	switch facts := payment.Run.Facts; {
+	facts := payment.Run.Facts
+	risk.TaskID, risk.Since, risk.Credits, risk.WrittenOff = payment.TaskID, risk.StartedAt, nil, facts.WrittenOff && payment.TaskID == ""
+	if payment.TaskID != "" && payment.TaskID == facts.TaskID {
+		risk.Credits = facts.Credits
+	}
+	switch {
 	case facts.TaskID != "" && facts.TaskID != payment.TaskID:
 	case !facts.EndedAt.IsZero():
 		risk.CountedFrom, risk.Since = FromEnd, facts.EndedAt
@@ -114,7 +125,10 @@ func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, erro
 	}
 	risk.Since = risk.Since.UTC()
 	risk.DeletedAt = risk.Since.Add(kie.MediaKept)
-	risk.HoursLeft = int(risk.DeletedAt.Sub(r.now) / time.Hour)
+	risk.Expired = payment.Gone && !facts.PaidOpen || !risk.DeletedAt.After(r.now)
+	if !risk.Expired {
+		risk.HoursLeft = int(risk.DeletedAt.Sub(r.now) / time.Hour)
+	}
 	return risk, nil
 }
 
@@ -124,18 +138,21 @@ func (r *riskSearch) risk(ctx context.Context, payment runs.Payment) (Risk, erro
 // shorter time.
 func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
 	risk, err := r.risk(ctx, payment)
-	if err != nil || r.running(risk.Entry, risk.Since) || risk.TaskID == "" && (payment.Run.Open() || payment.Run.Facts.WrittenOff) {
+	if err != nil || r.running(risk.Entry, risk.Since) || risk.TaskID == "" && (payment.Run.Open() || risk.WrittenOff && !r.unstored) {
 		return err
 	}
 	var others runs.Settlement
 	if risk.TaskID != "" {
 		others, err = r.starter.runs.Settlement(ctx, risk.TaskID)
 	}
-	if err != nil || others.Settled {
+	if err != nil || others.Settled && (!r.unstored || !others.Gone) {
 		return err
 	}
+	if others.Gone {
+		risk.Expired, risk.HoursLeft = true, 0
+	}
 	if collector := r.starter.newEntry(others.Collector.GetWorkflowExecutionInfo()); others.Collector != nil && collector.State.Open() && !risk.State.Open() {
-		collector.Stage, collector.TaskID = storedStage(others.Collector), risk.TaskID
+		collector.Stage, collector.TaskID, collector.Credits = storedStage(others.Collector), risk.TaskID, cmp.Or(collector.Credits, risk.Credits)
 		risk.Entry, risk.Failure = collector, ""
 	}
 	r.mu.Lock()
@@ -146,9 +163,11 @@ func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
 		if other.Since.Before(risk.Since) {
 			risk, other = other, risk
 		}
+		credits := cmp.Or(risk.Credits, other.Credits)
 		if other.State.Open() {
 			risk.Entry, risk.Failure = other.Entry, other.Failure
 		}
+		risk.Credits = credits
 	}
 	r.found[key] = risk
 	return nil

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"cmp"
+	"math"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -30,7 +32,17 @@ func countDelay(ctx workflow.Context, completedAt time.Time) {
 	metrics.FinishedToStored.Observe(workflow.GetMetricsHandler(ctx), max(workflow.Now(ctx).Sub(completedAt), 0))
 }
 
-// countJob counts a job by its result.
-func countJob(ctx workflow.Context, result string) {
-	metrics.JobsEnded.Add(workflow.GetMetricsHandler(ctx), 1, result)
+// count counts the end of the job by its result, and the cost of its task by the
+// outcome of the task.
+func (j *job) count(ctx workflow.Context, result, outcome string) {
+	handler := workflow.GetMetricsHandler(ctx)
+	metrics.JobsEnded.Add(handler, 1, result)
+	if j.status.Credits == nil {
+		return
+	}
+	if j.input.TaskID != "" {
+		// The job that paid may have counted the task.
+		outcome = metrics.CreditsAdopted
+	}
+	metrics.Millicredits.Add(handler, int64(math.Round(*j.status.Credits*1000)), cmp.Or(j.model(), defaultModel), outcome)
 }

@@ -1,11 +1,13 @@
 package workflows_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 
 	"lumaflow/activities"
 	"lumaflow/internal/telemetry/metrics"
@@ -75,6 +77,87 @@ func TestJobsAreCounted(t *testing.T) {
 			count, sum := env.metrics.Observations(metrics.FinishedToStored.Metric)
 			require.EqualValues(t, test.delays, count)
 			require.GreaterOrEqual(t, sum, 0.0)
+		})
+	}
+}
+
+// The cost of a task is counted once, in thousandths of a credit, by its model and by
+// the end of the task; one without a cost is not counted.
+func TestCreditsAreCounted(t *testing.T) {
+	const wan = "wan/2-7-videoedit"
+	failsWith := func(details ...any) func(*jobEnv) {
+		return func(env *jobEnv) {
+			env.onSubmit(env.accepted(ourTask)).OnActivity(a.Poll, anything, anything).
+				Return(activities.Finished{}, temporal.NewNonRetryableApplicationError("moderated", activities.GenerationFailed, nil, details...))
+		}
+	}
+	finishes := func(cost *float64, env *jobEnv) *jobEnv {
+		env.OnActivity(a.Poll, anything, anything).Return(activities.Finished{
+			TaskID: ourTask, ResultURLs: []string{resultURL}, CompletedAt: env.Now(), Polls: 1, Credits: cost,
+		}, nil)
+		return env
+	}
+	stores := func(cost *float64) func(*jobEnv) {
+		return func(env *jobEnv) { finishes(cost, env.onSubmit(env.accepted(ourTask))).onStore() }
+	}
+	rejects := func(env *jobEnv) {
+		env.OnActivity(a.Download, anything, anything).Return(activities.Downloaded{}, temporal.NewNonRetryableApplicationError("no video", activities.DownloadRejected, nil))
+	}
+	identified := func(env *jobEnv) *jobEnv {
+		env.OnActivity(a.Identify, anything, anything).Return(activities.Identified{TaskID: ourTask, Model: wan, CreatedAt: env.Now()}, nil)
+		return env
+	}
+	tests := []struct {
+		name   string
+		model  string
+		taskID string
+		script func(*jobEnv)
+		want   map[string]float64
+	}{
+		{"stored", wan, "", stores(new(61.5)), map[string]float64{wan + " stored": 61500}},
+		{"a fraction is rounded", wan, "", stores(new(0.0016)), map[string]float64{wan + " stored": 2}},
+		{"the model has no row", "acme/restyle", "", stores(new(10.0)), map[string]float64{"other stored": 10000}},
+		{"the default model", "", "", stores(new(100.0)), map[string]float64{"luma stored": 100000}},
+		{"without a cost", wan, "", stores(nil), nil},
+		{"the generation failed", wan, "", failsWith(1, new(0.0)), map[string]float64{wan + " no-video": 0}},
+		{"the generation failed and costs", wan, "", failsWith(1, new(3.0)), map[string]float64{wan + " no-video": 3000}},
+		{"the generation failed, cost unknown", wan, "", failsWith(1), nil},
+		{"the file is rejected", wan, "", func(env *jobEnv) {
+			rejects(finishes(new(61.5), env.onSubmit(env.accepted(ourTask))))
+		}, map[string]float64{wan + " unstored": 61500}},
+		{"cancelled during the download", wan, "", func(env *jobEnv) {
+			finishes(new(61.5), env.onSubmit(env.accepted(ourTask))).OnActivity(a.Download, anything, anything).Return(
+				func(activities.DownloadInput) (activities.Downloaded, error) {
+					env.CancelWorkflow()
+					return activities.Downloaded{}, temporal.NewCanceledError()
+				})
+		}, map[string]float64{wan + " unstored": 61500}},
+		{"adopted and stored", "", ourTask, func(env *jobEnv) {
+			finishes(new(61.5), identified(env)).onStore()
+		}, map[string]float64{wan + " adopted": 61500}},
+		{"adopted and rejected", "", ourTask, func(env *jobEnv) {
+			rejects(finishes(new(61.5), identified(env)))
+		}, map[string]float64{wan + " adopted": 61500}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			env := newJobEnv(t)
+			test.script(env)
+			input := request
+			if test.taskID != "" {
+				input = workflows.ModifyVideoInput{TaskID: test.taskID}
+			}
+			input.Model = test.model
+			env.run(input)
+			require.True(t, env.IsWorkflowCompleted())
+			var credits map[string]float64
+			for series, value := range env.metrics.Values() {
+				if labels, found := strings.CutPrefix(series, "millicredits "); found {
+					require.Nil(t, credits, "one series")
+					credits = map[string]float64{labels: value}
+				}
+			}
+			require.Equal(t, test.want, credits)
 		})
 	}
 }

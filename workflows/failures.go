@@ -54,7 +54,7 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 		// Drain first: late evidence may report that a task was accepted.
 		j.drainSignals(ctx)
 		j.nameStrays(ctx)
-		countJob(ctx, metrics.JobCancelled)
+		j.count(ctx, metrics.JobCancelled, metrics.CreditsUnstored)
 		cancelled := j.cancelled()
 		text := j.end(ctx, StageFailed, cancelled.text, cancelled.next, j.ended(activities.OutcomeCancelled, cancelled, cancelled.text))
 		return temporal.NewCanceledError(text, j.failureFacts(cancelled))
@@ -70,8 +70,12 @@ func (j *job) fail(ctx workflow.Context, err error) error {
 		j.settleStrays(ctx)
 	}
 	text := j.end(ctx, StageFailed, failed.message(j.id), failed.next, j.ended(activities.OutcomeFailed, failed, failed.text))
+	outcome := metrics.CreditsUnstored
+	if failed.errorType == GenerationFailed {
+		outcome = metrics.CreditsNoVideo
+	}
 	failed.errorType = j.failureType(failed)
-	countJob(ctx, failed.errorType)
+	j.count(ctx, failed.errorType, outcome)
 	return temporal.NewApplicationErrorWithOptions(text, failed.errorType, temporal.ApplicationErrorOptions{
 		NonRetryable: !failed.retryable,
 		Details:      []any{j.failureFacts(failed)},

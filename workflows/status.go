@@ -131,7 +131,7 @@ func (j *job) applySettings(settings activities.Settings) {
 
 // finish ends a job whose files are all stored.
 func (j *job) finish(ctx workflow.Context, result ModifyVideoResult) ModifyVideoResult {
-	countJob(ctx, metrics.JobDone)
+	j.count(ctx, metrics.JobDone, metrics.CreditsStored)
 	j.settleStrays(ctx)
 	j.rememberRest(ctx)
 	j.end(ctx, StageDone, fmt.Sprintf("stored %s of task %s", videoCount(len(result.Videos)), result.TaskID), "", j.done(result))

@@ -28,7 +28,7 @@ func (c *Clip) checkLimits(video media.Video, duration time.Duration) error {
 	case limits.MinTime > 0 && duration > 0 && duration < limits.MinTime:
 		return command.Usagef("%s lasts %v and model %s takes at least %v", c, duration, c.model.Name, limits.MinTime)
 	case limits.MinPixels > 0 && shorter > 0 && shorter < limits.MinPixels, limits.MaxPixels > 0 && longer > limits.MaxPixels:
-		return command.Usagef("%s has %d x %d pixels and model %s takes sides of %d to %d", c, video.Width, video.Height, c.model.Name, limits.MinPixels, limits.MaxPixels)
+		return command.Usagef("%s has %d x %d pixels and model %s takes sides of %s", c, video.Width, video.Height, c.model.Name, limits.Sides())
 	default:
 		return nil
 	}

@@ -30,6 +30,8 @@ func TestLimitsOfModels(t *testing.T) {
 		{"one second", "wan/2-7-videoedit", movie(time.Second, 640, 360), "lasts 1s and model wan/2-7-videoedit takes at least 2s"},
 		{"few pixels", "wan/2-7-videoedit", movie(5*time.Second, 640, 200), "has 640 x 200 pixels and model wan/2-7-videoedit takes sides of 240 to 4096"},
 		{"many pixels", "happyhorse/video-edit", movie(5*time.Second, 3840, 2160), "takes sides of 320 to 2160"},
+		{"few pixels", "volcengine/video-to-video-lip-sync", movie(5*time.Second, 640, 340), "takes sides of at least 360"},
+		{"many pixels", "volcengine/video-to-video-lip-sync", movie(5*time.Second, 3840, 2160), ""},
 		{"AVI", "wan/2-7-videoedit", avi(40_000, 125), "is in the format avi and model wan/2-7-videoedit takes .mp4, .mov"},
 		{"no limits", "aleph", movie(90*time.Second, 64, 36), ""},
 	}

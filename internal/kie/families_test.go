@@ -168,6 +168,16 @@ func TestCheck(t *testing.T) {
 		{"happyhorse/video-edit", options("reference_image", []any{"https://a/1", "https://a/2", "https://a/3", "https://a/4", "https://a/5", "https://a/6"}), "at most 5"},
 		{"bytedance/seedance-2-5", options("duration", -1.0), ""},
 		{"aleph", options("aspectRatio", "2:1"), "give 16:9"},
+		{"wan/2-6-video-to-video", options("duration", "5", "nsfw_checker", false), ""},
+		{"wan/2-6-flash-video-to-video", options("duration", "10", "resolution", "720p", "audio", true, "multi_shots", false, "nsfw_checker", true), ""},
+		{"wan/2-6-flash-video-to-video", options("duration", 5.0), "give 5, 10"},
+		{"wan/2-2-animate-replace", options("image_url", "https://in/face.png", "resolution", "580p"), ""},
+		{"wan/2-2-animate-replace", options("resolution", "580p"), `needs option "image_url": give an http or https address`},
+		{"wan/2-2-animate-move", options("image_url", "face.png"), `option "image_url"`},
+		{"topaz/video-upscale", options("upscale_factor", "4"), ""},
+		{"topaz/video-upscale", options("upscale_factor", "8"), "give 1, 2, 4"},
+		{"volcengine/video-to-video-lip-sync", options("mode", "lite", "audio_url", "https://in/a.mp3", "templ_start_seconds", 1.5), ""},
+		{"volcengine/video-to-video-lip-sync", options("audio_url", "https://in/a.mp3"), `needs option "mode": give lite, basic`},
 		{"wan/2-7-videoedlt", nil, `did you mean "wan/2-7-videoedit"?`},
 		{"nobody/nothing-at-all", nil, "kie.ai has no model"},
 		{"acme/text-to-video", nil, "takes no video"},
@@ -208,20 +218,37 @@ func TestCheckWithoutSchema(t *testing.T) {
 	require.Equal(t, kie.Temporary, kie.ClassOf(err), "a busy catalogue refuses no job")
 }
 
-// Without a setting the first poll comes after the usual time, and soon enough.
+// Without a setting the first poll comes after the usual time, so that a callback in
+// time costs none, and soon enough. Luma Modify keeps its 10 minutes.
 func TestFirstPoll(t *testing.T) {
-	assert.Equal(t, 10*time.Minute, first(t, ""))
-	assert.Equal(t, 113*time.Second*3/2, first(t, "happyhorse/video-edit"))
-	assert.Equal(t, 785*time.Second*3/2, first(t, "wan/2-7-videoedit"))
+	recorded := map[string]time.Duration{"happyhorse/video-edit": 113 * time.Second, "wan/2-7-videoedit": 785 * time.Second}
 	for _, model := range kie.Models() {
+		want := model.Usual * 3 / 2
+		if model.Name == kie.DefaultModel {
+			want = 10 * time.Minute
+		}
+		assert.Equal(t, want, model.FirstPoll(), model.Name)
+		assert.Positive(t, model.Usual, model.Name)
 		assert.GreaterOrEqual(t, model.Longest, model.Usual, model.Name)
 		assert.NotEmpty(t, model.TimeSource, model.Name)
+		if seen := recorded[model.Name]; seen > 0 {
+			assert.Equal(t, seen, model.Usual, model.Name)
+			delete(recorded, model.Name)
+		}
 	}
+	assert.Empty(t, recorded)
+	other, known := kie.ModelOf("acme/restyle")
+	assert.False(t, known)
+	assert.Equal(t, other.Usual*3/2, other.FirstPoll())
 }
 
-func first(t *testing.T, name string) time.Duration {
-	t.Helper()
-	model, known := kie.ModelOf(name)
-	require.True(t, known)
-	return model.FirstPoll()
+// Tasks of a family that is only collected, and those whose record names no model, are
+// of no model in the catalogue.
+func TestInCatalogue(t *testing.T) {
+	for name, want := range map[string]bool{
+		"": false, "luma": false, "aleph": false, "veo": false, "market": false, "wan/2-7-videoedit": true, "acme/restyle": true,
+	} {
+		model, _ := kie.ModelOf(name)
+		assert.Equal(t, want, model.InCatalogue(), name)
+	}
 }

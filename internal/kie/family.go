@@ -148,11 +148,14 @@ func (f *family) modelIn(named string) string {
 	case f.model != "":
 		return f.model
 	case named == "" || familyOf(named) != f:
-		return "market"
+		return unnamedModel
 	default:
 		return named
 	}
 }
+
+// unnamedModel is the model of a task of Market whose record names none.
+const unnamedModel = "market"
 
 // maxModel bounds the name of a model in bytes.
 const maxModel = 128

@@ -11,6 +11,7 @@ var (
 	mp4movMkv  = []string{".mp4", ".mov", ".mkv"}
 	resolution = func(values ...string) Option { return Option{Name: "resolution", Values: values} }
 	audio      = Option{Name: "audio_setting", Values: []string{"auto", "origin"}}
+	filter     = Option{Name: "nsfw_checker", Kind: Boolean}
 )
 
 // marketModels are the models of Market with a row of their own. Adding one adds a row.
@@ -20,7 +21,7 @@ var marketModels = []Model{
 		Options: []Option{
 			{Name: "negative_prompt", MaxLength: 500}, {Name: "reference_image", Kind: Link}, resolution("720p", "1080p"),
 			{Name: "aspect_ratio"}, {Name: "duration", Kind: Integer, Max: 10, Not: []float64{1}}, audio,
-			{Name: "prompt_extend", Kind: Boolean}, {Name: "watermark", Kind: Boolean}, seed, {Name: "nsfw_checker", Kind: Boolean},
+			{Name: "prompt_extend", Kind: Boolean}, {Name: "watermark", Kind: Boolean}, seed, filter,
 		},
 		Clip:  ClipLimits{Formats: mp4mov, MinTime: 2 * time.Second, MaxTime: 10 * time.Second, MaxBytes: 100 * mb, MinPixels: 240, MaxPixels: 4096},
 		Usual: 785 * time.Second, Longest: 785 * time.Second, TimeSource: recorded + ", 720p: 785 s",
@@ -50,9 +51,47 @@ var marketModels = []Model{
 		Usual: 154 * time.Second, Longest: 313 * time.Second, TimeSource: recorded + " of seedance-2: 154 to 313 s",
 	},
 	{
-		Name: "wan/2-6-video-to-video", Family: marketName, Source: "market/wan/2-6-video-to-video", VideoField: "video_urls", VideoList: true,
-		Options: []Option{{Name: "duration", Values: []string{"5", "10"}}, resolution("720p", "1080p")},
+		Name: "wan/2-6-video-to-video", Family: marketName, Source: "market/wan/2-6-video-to-video", VideoField: "video_urls", VideoList: true, MaxPrompt: 5000,
+		Options: []Option{{Name: "duration", Values: []string{"5", "10"}}, resolution("720p", "1080p"), filter},
 		Clip:    ClipLimits{Formats: mp4movMkv, MaxBytes: 10 * mb},
 		Usual:   5 * time.Minute, Longest: 20 * time.Minute, TimeSource: noTime,
 	},
+	{
+		// The page has 5,000 characters in its prose and 1,500 in its schema.
+		Name: "wan/2-6-flash-video-to-video", Family: marketName, Source: "market/wan/2-6-flash-video-to-video", VideoField: "video_urls", VideoList: true, MaxPrompt: 1500,
+		Options: []Option{
+			{Name: "duration", Values: []string{"5", "10"}}, resolution("720p", "1080p"), {Name: "audio", Kind: Boolean}, {Name: "multi_shots", Kind: Boolean}, filter,
+		},
+		Clip:  ClipLimits{Formats: mp4movMkv, MaxBytes: 10 * mb},
+		Usual: 5 * time.Minute, Longest: 20 * time.Minute, TimeSource: noTime,
+	},
+	animate("wan/2-2-animate-replace"),
+	animate("wan/2-2-animate-move"),
+	{
+		Name: "topaz/video-upscale", Family: marketName, Source: "market/topaz/video-upscale", VideoField: "video_url", PromptOptional: true, NoPrompt: true,
+		Options: []Option{{Name: "upscale_factor", Values: []string{"1", "2", "4"}}},
+		Clip:    ClipLimits{Formats: mp4movMkv, MaxBytes: 50 * mb},
+		Usual:   5 * time.Minute, Longest: 20 * time.Minute, TimeSource: noTime,
+	},
+	{
+		// The page has 360p as the least resolution, and no time.
+		Name: "volcengine/video-to-video-lip-sync", Family: marketName, Source: "market/volcengine/video-to-video-lip-sync", VideoField: "video_url", PromptOptional: true, NoPrompt: true,
+		Options: []Option{
+			{Name: "mode", Required: true, Values: []string{"lite", "basic"}}, {Name: "audio_url", Kind: Link, Required: true},
+			{Name: "separate_vocal", Kind: Boolean}, {Name: "open_scenedet", Kind: Boolean},
+			{Name: "align_audio", Kind: Boolean}, {Name: "align_audio_reverse", Kind: Boolean}, {Name: "templ_start_seconds", Kind: Number},
+		},
+		Clip:  ClipLimits{Formats: mp4mov, MaxBytes: 500 * mb, MinPixels: 360},
+		Usual: 5 * time.Minute, Longest: 20 * time.Minute, TimeSource: noTime,
+	},
+}
+
+// animate is a model that takes a picture of a character beside the video.
+func animate(name string) Model {
+	return Model{
+		Name: name, Family: marketName, Source: "market/" + name, VideoField: "video_url", PromptOptional: true, NoPrompt: true,
+		Options: []Option{{Name: "image_url", Kind: Link, Required: true}, resolution("480p", "580p", "720p"), filter},
+		Clip:    ClipLimits{Formats: mp4movMkv, MaxBytes: 10 * mb},
+		Usual:   5 * time.Minute, Longest: 20 * time.Minute, TimeSource: noTime,
+	}
 }

@@ -1,6 +1,9 @@
 package kie
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Model is a model of kie.ai that modifies a video, as far as lumaflow knows it. The
 // limits are documented and not checked by lumaflow against the live service.
@@ -14,8 +17,10 @@ type Model struct {
 	// VideoField is the field of the source's address. With VideoList it holds a list.
 	VideoField string
 	VideoList  bool
-	// PromptOptional means that a blank prompt is accepted.
-	PromptOptional bool
+	// PromptOptional means that a blank prompt is accepted. With NoPrompt the model has no
+	// such field: kie.ai ignores the prompt of the job, which is sent all the same,
+	// because its echo is evidence of whose task it is.
+	PromptOptional, NoPrompt bool
 	// MaxPrompt bounds the prompt in characters; zero means undocumented.
 	MaxPrompt int
 	// Options are the further fields.
@@ -35,10 +40,23 @@ type Model struct {
 // ClipLimits are the limits of a source video. Zero values mean undocumented.
 type ClipLimits struct {
 	// Formats are extensions such as ".mp4".
-	Formats              []string
-	MinTime, MaxTime     time.Duration
-	MaxBytes             int64
-	MinPixels, MaxPixels int // of each side
+	Formats          []string
+	MinTime, MaxTime time.Duration
+	MaxBytes         int64
+	// MinPixels and MaxPixels bound each side; a MaxPixels of zero is no bound.
+	MinPixels, MaxPixels int
+}
+
+// Sides describes the bounds of each side in pixels; empty without a bound.
+func (c ClipLimits) Sides() string {
+	switch {
+	case c.MaxPixels > 0:
+		return fmt.Sprintf("%d to %d", c.MinPixels, c.MaxPixels)
+	case c.MinPixels > 0:
+		return fmt.Sprintf("at least %d", c.MinPixels)
+	default:
+		return ""
+	}
 }
 
 // FirstPoll is the delay of the first poll of a task whose callback is expected: long
@@ -53,7 +71,7 @@ func (m Model) FirstPoll() time.Duration {
 
 // InCatalogue reports whether kie.ai's catalogue has the model as long as kie.ai serves
 // it. Whether it has its older families is not documented.
-func (m Model) InCatalogue() bool { return m.Family == marketName }
+func (m Model) InCatalogue() bool { return m.Family == marketName && m.Name != unnamedModel }
 
 // Models are the models with a row of their own, Luma first. Each is in the file of its
 // family.
@@ -66,7 +84,7 @@ func Models() []Model {
 }
 
 // ModelOf is the row of a model; the zero name is DefaultModel. known is false for
-// other models of Market, whose row has only defaults.
+// other models, whose row has only defaults.
 func ModelOf(name string) (model Model, known bool) {
 	if name == "" {
 		name = DefaultModel
@@ -76,8 +94,14 @@ func ModelOf(name string) (model Model, known bool) {
 			return row, true
 		}
 	}
+	family := marketName
+	for _, known := range families {
+		if known.model == name {
+			family = known.name
+		}
+	}
 	return Model{
-		Name: name, Family: marketName, VideoField: "video_url",
+		Name: name, Family: family, VideoField: "video_url",
 		Usual: 5 * time.Minute, Longest: 20 * time.Minute, TimeSource: "not documented; the other models take 1 to 13 minutes",
 	}, false
 }

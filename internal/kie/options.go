@@ -38,6 +38,8 @@ func (k Kind) String() string { return kindNames[k] }
 type Option struct {
 	Name string
 	Kind Kind
+	// Required means that kie.ai takes no request without the field.
+	Required bool
 	// Values are the only texts; empty permits any.
 	Values []string
 	// MaxLength bounds a text in characters, MaxItems a list; zero means unbounded.
@@ -99,6 +101,11 @@ func (m Model) CheckOptions(prompt string, options map[string]any) error {
 		}
 		if !m.Options[known].accepts(options[name]) {
 			return optionErrorf(name, "option %q of model %s is %.60q: give %s", name, m.Name, fmt.Sprint(options[name]), m.Options[known])
+		}
+	}
+	for _, option := range m.Options {
+		if _, given := options[option.Name]; option.Required && !given {
+			return optionErrorf(option.Name, "model %s needs option %q: give %s", m.Name, option.Name, option)
 		}
 	}
 	return nil

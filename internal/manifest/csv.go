@@ -12,8 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// objectColumn is the column that holds a JSON object instead of text.
-const objectColumn = "options"
+// The columns whose cells are no text: objectColumn holds a JSON object, boolColumn true
+// or false in any case, as spreadsheets write it.
+const (
+	objectColumn = "options"
+	boolColumn   = "unchecked"
+)
 
 // csv reads records whose fields the header names. An empty cell is a field that the
 // job lacks.
@@ -103,11 +107,35 @@ func objectOf(header, record []string) ([]byte, error) {
 		case !utf8.ValidString(cell):
 			return nil, errors.New("it is no text (UTF-8)")
 		case strings.TrimSpace(cell) == "":
-		case strings.EqualFold(header[i], objectColumn) && json.Valid([]byte(cell)):
-			object[header[i]] = json.RawMessage(cell)
 		default:
-			object[header[i]] = cell
+			value, err := valueOf(header[i], cell)
+			if err != nil {
+				return nil, err
+			}
+			object[header[i]] = value
 		}
 	}
 	return json.Marshal(object)
+}
+
+// valueOf returns a cell as a value for JSON.
+func valueOf(column, cell string) (any, error) {
+	switch strings.ToLower(column) {
+	case objectColumn:
+		var object map[string]json.RawMessage
+		if json.Unmarshal([]byte(cell), &object) != nil {
+			return nil, fmt.Errorf(`%s is no JSON object: write "{""resolution"":""720p""}"`, column)
+		}
+		return object, nil
+	case boolColumn:
+		switch strings.ToLower(strings.TrimSpace(cell)) {
+		case "true":
+			return true, nil
+		case "false":
+			return false, nil
+		}
+		return nil, fmt.Errorf("%s is %.40q: give true or false", column, cell)
+	default:
+		return cell, nil
+	}
 }

@@ -102,8 +102,12 @@ func view() metric.View {
 
 func ownStream(m metrics.Metric) metric.Stream {
 	stream := metric.Stream{Name: m.Name, Description: m.Help, AttributeFilter: attribute.NewAllowKeysFilter()}
-	if m.Label != "" {
-		stream.AttributeFilter = attribute.NewAllowKeysFilter(attribute.Key(m.Label))
+	if len(m.Labels) > 0 {
+		var keys []attribute.Key
+		for _, label := range m.Labels {
+			keys = append(keys, attribute.Key(label.Name))
+		}
+		stream.AttributeFilter = attribute.NewAllowKeysFilter(keys...)
 	}
 	if m.Kind == metrics.HistogramKind {
 		stream.Aggregation = metric.AggregationExplicitBucketHistogram{Boundaries: m.Buckets}

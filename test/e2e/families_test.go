@@ -1,7 +1,9 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,6 +54,7 @@ func TestRequestsThatNoModelTakes(t *testing.T) {
 		`"model":"acme/text-to-video"`:                               "takes no video",
 		`"model":"wan/2-7-videoedlt"`:                                `did you mean "wan/2-7-videoedit"?`,
 		`"model":"veo"`:                                              "only collects its tasks",
+		`"model":"wan/2-2-animate-replace"`:                          `needs option "image_url"`,
 	}
 	i := 0
 	for fields, text := range tests {
@@ -120,4 +123,69 @@ func TestBatchOfOtherFamilies(t *testing.T) {
 		require.Empty(t, results[2].Model)
 	}
 	require.Equal(t, 3, w.ledger().Charges)
+}
+
+// The bill of the simulator is in status, list, the metrics and the list of what was
+// paid and not stored.
+func TestCredits(t *testing.T) {
+	t.Parallel()
+	const model = "wan/2-7-videoedit"
+	w := enter(t, setup{env: []string{withPorts}})
+	start := func(name, prompt string) (id string) {
+		id = w.taskQueue + "-" + name
+		w.start(id, fmt.Sprintf(`{"prompt":%q,"videoUrl":%q,"model":%q}`, prompt, w.simURL+kietest.SourcePath, model))
+		return id
+	}
+	done, failed := start("done", "done"), start("failed", "failed [fault: generation-failed]")
+	left := start("left", "left [size: 40MB] [fault: stall]")
+	_, err := w.result(done)
+	require.NoError(t, err)
+	_, err = w.result(failed)
+	require.ErrorContains(t, err, "kie.ai could not make the video")
+	w.until("the job downloads", func() bool {
+		status, ok := w.status(left)
+		return ok && status.Stage == workflows.StageCollecting && w.downloaded() > 1<<20
+	})
+	require.NoError(t, temporal.CancelWorkflow(t.Context(), left, ""))
+	_, err = w.result(left)
+	require.Error(t, err)
+	lost := w.charge("left [size: 40MB] [fault: stall]")
+	require.Positive(t, lost.Cost)
+	cost := map[string]float64{done: w.charge("done").Cost, failed: 0, left: lost.Cost}
+	require.Equal(t, cost[failed], w.charge("failed [fault: generation-failed]").Cost) //nolint:testifylint // 0 is exact
+
+	for id, want := range cost {
+		shown := w.run("status", id, "--json")
+		var report starter.Report
+		require.NoError(t, json.Unmarshal([]byte(shown.out), &report), shown.err)
+		require.Equal(t, &want, report.Credits, id)
+	}
+	w.until("the list has the credits of all jobs", func() bool {
+		listed := w.run("list", "--json")
+		var entries []starter.Entry
+		require.NoError(t, json.Unmarshal([]byte(listed.out), &entries), listed.err)
+		found := map[string]float64{}
+		for _, entry := range entries {
+			if entry.Credits != nil {
+				found[entry.WorkflowID] = *entry.Credits
+			}
+		}
+		return maps.Equal(cost, found)
+	})
+	var unstored starter.Unstored
+	w.until("the cancelled job is paid and not stored", func() bool {
+		listed := w.run("list", "--paid-unstored", "--json")
+		require.NoError(t, json.Unmarshal([]byte(listed.out), &unstored), listed.err)
+		return unstored.Total == 1
+	})
+	require.Equal(t, lost.TaskID, unstored.Tasks[0].TaskID)
+	require.InDelta(t, lost.Cost, unstored.Credits, 0)
+	require.Empty(t, unstored.Unknown)
+
+	counted, _ := w.worker.samples()
+	for outcome, want := range map[string]float64{"stored": cost[done], "no-video": 0, "unstored": lost.Cost, "adopted": 0} {
+		value, found := counted[fmt.Sprintf(`lumaflow_millicredits_total{model=%q,outcome=%q}`, model, outcome)]
+		require.True(t, found, outcome)
+		require.InDelta(t, 1000*want, value, 0, outcome)
+	}
 }

@@ -35,14 +35,18 @@ func New() Recorder {
 func (r Recorder) Unwrap() client.MetricsHandler { return r.MetricsHandler }
 
 // Values returns the sums of counters and the last values of gauges. The key is
-// the metric's name without lumaflow_ and, after a space, its label value.
+// the metric's name without lumaflow_ and, after a space each, its label values.
 func (r Recorder) Values() map[string]float64 {
 	values := map[string]float64{}
 	recorded := r.recorded()
 	for _, m := range metrics.All() {
 		series := func(attributes attribute.Set) string {
-			label, _ := attributes.Value(attribute.Key(m.Label))
-			return strings.TrimSpace(strings.TrimPrefix(m.Name, "lumaflow_") + " " + label.AsString())
+			words := []string{strings.TrimPrefix(m.Name, "lumaflow_")}
+			for _, label := range m.Labels {
+				value, _ := attributes.Value(attribute.Key(label.Name))
+				words = append(words, value.AsString())
+			}
+			return strings.Join(words, " ")
 		}
 		switch data := recorded[m.Name].(type) {
 		case metricdata.Sum[int64]:

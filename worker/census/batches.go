@@ -19,7 +19,7 @@ func (c *Census) countBatches(ctx context.Context) error {
 	phases, jobs := map[string]int{}, map[string]int{}
 	for _, batch := range open {
 		phase := string(batch.Phase)
-		if !slices.Contains(metrics.Batches.Values, phase) {
+		if !slices.Contains(metrics.Batches.Labels[0].Values, phase) {
 			phase = metrics.StageUnknown
 		}
 		phases[phase]++
@@ -28,10 +28,10 @@ func (c *Census) countBatches(ctx context.Context) error {
 		jobs[metrics.BatchInFlight] += batch.InFlight
 		jobs[metrics.BatchNotStarted] += batch.NotStarted
 	}
-	for _, phase := range metrics.Batches.Values {
+	for _, phase := range metrics.Batches.Labels[0].Values {
 		metrics.Batches.Set(c.options.Metrics, float64(phases[phase]), phase)
 	}
-	for _, state := range metrics.BatchJobs.Values {
+	for _, state := range metrics.BatchJobs.Labels[0].Values {
 		metrics.BatchJobs.Set(c.options.Metrics, float64(jobs[state]), state)
 	}
 	return nil

@@ -184,7 +184,7 @@ func (c *Census) countOpen(ctx context.Context) error {
 	stages, oldest := map[string]int{metrics.StageUnknown: max(total-len(open), 0)}, c.options.Now()
 	for _, job := range open {
 		stage := string(job.Stage)
-		if !slices.Contains(metrics.Jobs.Values, stage) {
+		if !slices.Contains(metrics.Jobs.Labels[0].Values, stage) {
 			stage = metrics.StageUnknown
 		}
 		stages[stage]++
@@ -192,7 +192,7 @@ func (c *Census) countOpen(ctx context.Context) error {
 			oldest = job.StartedAt
 		}
 	}
-	for _, stage := range metrics.Jobs.Values {
+	for _, stage := range metrics.Jobs.Labels[0].Values {
 		metrics.Jobs.Set(c.options.Metrics, float64(stages[stage]), stage)
 	}
 	metrics.ChargesUnresolved.Set(c.options.Metrics, float64(stages[string(workflows.StageSubmitUnknown)]))

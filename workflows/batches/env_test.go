@@ -70,6 +70,8 @@ type shop struct {
 	finishes   []activities.FinishInput
 	paidBefore activities.PaidBefore
 	updates    int
+	// finishError, if set, is the result of the completion of the results.
+	finishError error
 	// lookup, if set, is the time that a look-up of the next jobs takes.
 	lookup func() time.Duration
 	// changedAt is the line from which the manifest is another one; 0 means none.
@@ -117,7 +119,7 @@ func newShop(t *testing.T, jobs int) *shop {
 	s.OnActivity(b.WriteResults, mock.Anything, mock.Anything).Return(s.write).Maybe()
 	s.OnActivity(b.FinishResults, mock.Anything, mock.Anything).Return(func(_ context.Context, input activities.FinishInput) (string, error) {
 		s.finishes = append(s.finishes, input)
-		return "file:///srv/results.jsonl", nil
+		return "file:///srv/results.jsonl", s.finishError
 	}).Maybe()
 	return s
 }

@@ -24,11 +24,11 @@ const (
 	freshFor = time.Minute
 )
 
-// fill starts or finds the next jobs of the manifest until the window is full or no
-// more may start.
+// fill starts or finds the next jobs of the manifest until the window is full, no more
+// may start, or the run is long: jobs that have ended already fill no window.
 func (r *batchRun) fill(ctx workflow.Context) error {
 	r.receiveReports(ctx)
-	for r.room() > 0 && r.Next < r.Lines {
+	for r.room() > 0 && r.Next < r.Lines && !r.isLong(ctx) {
 		if err := r.readPage(ctx); err != nil {
 			return err
 		}

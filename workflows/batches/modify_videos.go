@@ -170,7 +170,7 @@ func (r *batchRun) finished() bool {
 func (r *batchRun) finish(ctx workflow.Context) (Result, error) {
 	location, err := r.completeResults(ctx)
 	if err != nil {
-		return Result{}, err
+		return Result{}, r.failed(err)
 	}
 	if err := r.settleMessages(ctx); err != nil {
 		return Result{}, err

@@ -172,7 +172,7 @@ func (r *batchRun) again(ctx workflow.Context) error {
 	counts := Counts{Lines: r.Lines, Duplicates: r.Duplicates, Jobs: r.Jobs}
 	r.input.RetryFailed = true
 	return r.next(ctx, State{
-		Manifest: r.Manifest, SHA256: r.SHA256, Counts: counts, Concurrency: r.Concurrency, Written: r.Written, StartedAt: r.StartedAt,
+		Manifest: r.Manifest, SHA256: r.SHA256, Counts: counts, Concurrency: r.Concurrency, Paused: r.Paused, Written: r.Written, StartedAt: r.StartedAt,
 		Probe: r.Probe, OpenSince: r.OpenSince,
 	})
 }

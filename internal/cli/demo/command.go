@@ -51,8 +51,12 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) (err error) 
 	if strings.TrimSpace(c.Prompt) == "" {
 		return command.Usagef("--prompt is blank: describe the change to the video")
 	}
-	if _, known := kie.ModelOf(c.Model); !known {
+	model, known := kie.ModelOf(c.Model)
+	if !known {
 		return command.Usagef("--model %.60q is none that the demo simulates: lumaflow models lists them", c.Model)
+	}
+	if err := model.CheckOptions("snow", nil); err != nil {
+		return command.Usagef("--model: %w, and the demo gives no options", err)
 	}
 	own, err := c.openClip(ctx)
 	if err != nil {

@@ -58,19 +58,26 @@ func TestModelsFinding(t *testing.T) {
 	}
 	require.NotEmpty(t, all)
 	withLuma := append([]kie.Listed{{Name: "luma/modify"}}, all...)
+	wan := []kie.Listed{{Name: "wan/2-7-videoedit"}}
 	for name, test := range map[string]struct {
 		listed    []kie.Listed
+		used      []string
 		simulated bool
 		status    doctor.Status
 		want      string
 	}{
-		"all":                   {withLuma, false, doctor.OK, "has the models"},
-		"without Luma Modify":   {all, false, doctor.Warn, "no longer documents Luma Modify, the default: a submission may be refused with code 404, 422 or 505; `lumaflow models`"},
-		"simulated":             {all, true, doctor.OK, "has the models"},
-		"without another model": {withLuma[:len(withLuma)-1], true, doctor.Warn, "lacks " + all[len(all)-1].Name},
-		"empty":                 {nil, false, doctor.Warn, "lacks " + all[0].Name + ", "},
+		"all":                   {withLuma, nil, false, doctor.OK, "has the models that lumaflow has a table of"},
+		"without Luma Modify":   {all, nil, false, doctor.Warn, "no longer documents Luma Modify, the default model: a submission may be refused with code 404, 422 or 505; `lumaflow models`"},
+		"simulated":             {all, nil, true, doctor.OK, "has the models"},
+		"without another model": {withLuma[:len(withLuma)-1], nil, true, doctor.Warn, "lacks " + all[len(all)-1].Name + ":"},
+		"empty":                 {nil, nil, false, doctor.Warn, "lacks " + all[0].Name + ", "},
+		"in use, listed":        {wan, []string{"aleph", "wan/2-7-videoedit"}, false, doctor.OK, "has the models that the jobs here use: wan/2-7-videoedit"},
+		"in use, not listed":    {wan, []string{"acme/restyle", "wan/2-7-videoedit"}, false, doctor.Warn, "lacks acme/restyle: new jobs"},
+		"not in use":            {all[:1], []string{all[0].Name}, false, doctor.OK, "has the models that the jobs here use"},
+		"Luma Modify in use":    {all, []string{"luma", "wan/2-7-videoedit"}, false, doctor.Warn, "no longer documents Luma Modify"},
+		"of older families":     {wan, []string{"aleph", "market", "veo"}, false, doctor.OK, "the jobs here use aleph, market, veo, which kie.ai's catalogue need not list"},
 	} {
-		got := doctor.ModelsFinding(test.listed, test.simulated)
+		got := doctor.ModelsFinding(test.listed, test.used, test.simulated)
 		assert.Equal(t, test.status, got.Status, name)
 		assert.Contains(t, got.Message, test.want, name)
 	}

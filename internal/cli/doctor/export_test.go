@@ -36,9 +36,9 @@ func WebhookFinding(base, address string, took time.Duration, simulated bool) Fi
 // Unreachable evaluates a probe without an answer.
 func Unreachable(err error) Finding { return unreachable("https://hooks.example.org", err) }
 
-// ModelsFinding compares the models of this build with those of a catalogue.
-func ModelsFinding(listed []kie.Listed, simulated bool) Finding {
-	return modelsFinding(listed, simulated)
+// ModelsFinding compares the models in use with those of a catalogue.
+func ModelsFinding(listed []kie.Listed, used []string, simulated bool) Finding {
+	return modelsFinding(listed, used, simulated)
 }
 
 // FreeFinding evaluates the free bytes of a disk.

@@ -221,6 +221,23 @@ func TestKey(t *testing.T) {
 	})
 }
 
+// The models of the namespace's jobs are compared with the catalogue, and lumaflow's
+// table if there are none.
+func TestModelsInUse(t *testing.T) {
+	t.Parallel()
+	jobs := func(models ...string) func(w *world) { return func(w *world) { w.temporal.models = models } }
+	run(t, []defect{
+		{"listed", jobs("wan/2-7-videoedit", "", "wan/2-7-videoedit"), []want{{"models", doctor.OK, "the models that the jobs here use: wan/2-7-videoedit"}}},
+		{"not listed", jobs("acme/gone", "happyhorse/video-edit"), []want{{"models", doctor.Warn, "kie.ai's catalogue lacks acme/gone: "}}},
+		{"no jobs", jobs([]string{}...), []want{{"models", doctor.OK, "lumaflow has a table of"}}},
+		{"no list", func(*world) {}, []want{{"models", doctor.OK, "lumaflow has a table of"}}},
+		{"no Temporal", func(w *world) {
+			w.env["TEMPORAL_ADDRESS"] = "127.0.0.1:1"
+			w.settings.Only = []string{"models"}
+		}, []want{{"models", doctor.OK, "lumaflow has a table of"}}},
+	})
+}
+
 func TestClock(t *testing.T) {
 	t.Parallel()
 	kieAt := func(offset time.Duration) func(w *world) {

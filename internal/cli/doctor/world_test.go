@@ -22,12 +22,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -37,6 +40,7 @@ import (
 	"lumaflow/internal/command"
 	"lumaflow/internal/kie"
 	"lumaflow/internal/kie/kietest"
+	"lumaflow/internal/paid"
 	"lumaflow/webhook"
 	"lumaflow/worker"
 	"lumaflow/workflows"
@@ -65,6 +69,27 @@ type temporal struct {
 	// queues holds the pollers by queue and kind.
 	queues     map[string]*workflowservice.DescribeTaskQueueResponse
 	describing error
+	// models are the models of the jobs; nil means that no list is available.
+	models []string
+}
+
+func (f *temporal) ListWorkflowExecutions(_ context.Context, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.models == nil || request.GetNamespace() != namespace {
+		return nil, serviceerror.ToStatus(serviceerror.NewPermissionDenied("no lists", "")).Err()
+	}
+	answer := &workflowservice.ListWorkflowExecutionsResponse{}
+	for _, model := range f.models {
+		facts, err := converter.GetDefaultDataConverter().ToPayload(paid.Facts{TaskID: "t", Model: model, PaidOpen: true})
+		if err != nil {
+			return nil, err
+		}
+		answer.Executions = append(answer.Executions, &workflowpb.WorkflowExecutionInfo{
+			Execution: &commonpb.WorkflowExecution{WorkflowId: "job"}, Memo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{paid.MemoKey: facts}},
+		})
+	}
+	return answer, nil
 }
 
 func (*temporal) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {

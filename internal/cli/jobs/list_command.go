@@ -1,17 +1,12 @@
 package jobs
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
-	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/command"
-	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
 )
@@ -21,15 +16,16 @@ const maxList = 10_000
 
 // ListCommand lists jobs.
 type ListCommand struct {
-	Open       bool   `xor:"state" help:"Only jobs that have not ended."`
-	Closed     bool   `xor:"state" help:"Only jobs that have ended."`
-	Failed     bool   `xor:"state" help:"Only jobs that ended without their video, in any way."`
-	AtRisk     bool   `xor:"state" help:"Finished tasks whose video no job has stored, by the hours left until kie.ai deletes it."`
-	Stage      string `placeholder:"STAGE" help:"Only jobs in this stage, such as submit-unknown. Needs the search attribute LumaStage."`
-	Limit      int    `default:"50" help:"Greatest number of jobs, the newest first."`
-	TaskQueue  string `env:"TASK_QUEUE" placeholder:"NAME" help:"Only jobs of this task queue. Default: all."`
-	JSON       bool   `name:"json" help:"Print one JSON array."`
-	connection `embed:""`
+	Open         bool   `xor:"state" help:"Only jobs that have not ended."`
+	Closed       bool   `xor:"state" help:"Only jobs that have ended."`
+	Failed       bool   `xor:"state" help:"Only jobs that ended without their video, in any way."`
+	AtRisk       bool   `xor:"state" help:"Finished tasks whose video no job has stored, by the hours left until kie.ai deletes it."`
+	PaidUnstored bool   `xor:"state" help:"What was paid and never stored, in all jobs that Temporal has, with the sum of its credits."`
+	Stage        string `placeholder:"STAGE" help:"Only jobs in this stage, such as submit-unknown. Needs the search attribute LumaStage."`
+	Limit        int    `default:"50" help:"Greatest number of jobs, the newest first."`
+	TaskQueue    string `env:"TASK_QUEUE" placeholder:"NAME" help:"Only jobs of this task queue. Default: all."`
+	JSON         bool   `name:"json" help:"Print JSON: an array or, with --paid-unstored, an object."`
+	connection   `embed:""`
 }
 
 // Help documents the scope of a list.
@@ -43,6 +39,11 @@ are collecting or whose task was submitted more than an hour ago. It shows the t
 that no job has stored, in any of its runs. kie.ai deletes media 14 days after their task ended. Where only the submission is
 recorded, the time left is counted from that, and is too short by the duration of the task.
 
+With --paid-unstored it reads the jobs of any age, and shows the expired tasks, too: those whose video kie.ai has deleted.
+The last line has the number of tasks and their credits where kie.ai's records have them; --limit shortens the table, not
+these sums. Submissions with an unknown outcome, written-off ones included, are counted apart: each may have paid for a task.
+The object of --json has them in unknown, and the tasks in tasks.
+
 ` + command.TemporalHelp + `
 
 Examples:
@@ -51,6 +52,7 @@ Examples:
   lumaflow list --stage submit-unknown
   lumaflow list --failed --limit 500 --json
   lumaflow list --at-risk
+  lumaflow list --paid-unstored
   lumaflow list --at-risk --json | jq -r '.[].taskId' | lumaflow rescue --ids -`
 }
 
@@ -66,8 +68,8 @@ func (c *ListCommand) check() error {
 	if c.Limit < 1 || c.Limit > maxList {
 		return command.Usagef("--limit is %d: give 1 to %d", c.Limit, maxList)
 	}
-	if c.AtRisk && c.Stage != "" {
-		return command.Usagef("--at-risk covers all stages: leave out --stage")
+	if (c.AtRisk || c.PaidUnstored) && c.Stage != "" {
+		return command.Usagef("--at-risk and --paid-unstored cover all stages: leave out --stage")
 	}
 	if c.Stage != "" && !slices.Contains(starter.Stages, workflows.Stage(c.Stage)) {
 		var names []string
@@ -80,8 +82,11 @@ func (c *ListCommand) check() error {
 }
 
 func (c *ListCommand) run(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	if c.AtRisk {
+	switch {
+	case c.AtRisk:
 		return c.runAtRisk(ctx, s, streams)
+	case c.PaidUnstored:
+		return c.runPaidUnstored(ctx, s, streams)
 	}
 	entries, more, err := s.List(ctx, starter.Filter{
 		Open:      c.Open,
@@ -108,68 +113,4 @@ func (c *ListCommand) run(ctx context.Context, s *starter.Starter, streams comma
 		message(streams.Err, "only the newest %d are shown; see more with --limit", c.Limit)
 	}
 	return err
-}
-
-// runAtRisk prints the videos at risk and the command that collects them.
-func (c *ListCommand) runAtRisk(ctx context.Context, s *starter.Starter, streams command.Streams) error {
-	risks, err := s.AtRisk(ctx, starter.RiskFilter{TaskQueue: c.TaskQueue, Limit: c.Limit})
-	if err != nil {
-		return err
-	}
-	switch {
-	case c.JSON:
-		err = command.WriteJSON(streams.Out, risks.Found)
-	case len(risks.Found) == 0:
-		message(streams.Err, "no video is at risk: every finished task of these jobs is collected")
-	default:
-		err = writeRisks(streams.Out, risks.Found, time.Now())
-	}
-	if risks.More {
-		message(streams.Err, "only the %d with the least time left are shown; see more with --limit", c.Limit)
-	}
-	for _, note := range risks.Notes {
-		message(streams.Err, "%s", note)
-	}
-	if !c.JSON {
-		writeNextCommands(streams.Err, risks.Found)
-	}
-	return err
-}
-
-// writeRisks prints videos at risk for people.
-func writeRisks(out io.Writer, risks []starter.Risk, now time.Time) error {
-	var rows []terminal.Row
-	for _, risk := range risks {
-		reason := risk.Failure
-		switch {
-		case risk.State.Open():
-			reason = string(risk.Stage)
-		case risk.State == starter.StateCompleted:
-			reason = "second task"
-		}
-		rows = append(rows, terminal.Row{Cells: []string{
-			fmt.Sprintf("%dh", risk.HoursLeft), fmt.Sprintf("%s %s ago", risk.CountedFrom, age(now.Sub(risk.Since))),
-			oneline.Clean(risk.TaskID), oneline.Clean(risk.WorkflowID), string(risk.State), cmp.Or(oneline.Clean(reason), "-"),
-		}})
-	}
-	return terminal.WriteTable(out, []string{"LEFT", "COUNTED FROM", "TASK", "JOB", "STATE", "WHY"}, rows)
-}
-
-// writeNextCommands prints the next command for the videos at risk.
-func writeNextCommands(out io.Writer, risks []starter.Risk) {
-	var closed []string
-	for _, risk := range risks {
-		if !risk.State.Open() {
-			closed = append(closed, oneline.Clean(risk.TaskID))
-		}
-	}
-	switch {
-	case len(closed) > maxNamed:
-		message(out, "collect them at no cost: lumaflow list --at-risk --json | jq -r '.[].taskId' | lumaflow rescue --ids -")
-	case len(closed) > 0:
-		message(out, "collect them at no cost: lumaflow rescue %s", strings.Join(closed, " "))
-	}
-	if open := slices.IndexFunc(risks, func(r starter.Risk) bool { return r.State.Open() }); open >= 0 {
-		message(out, "an open job continues by itself; see what it waits for with: lumaflow status %s", oneline.Clean(risks[open].WorkflowID))
-	}
 }

@@ -130,14 +130,19 @@ func writeEntries(out io.Writer, entries []starter.Entry, now time.Time) error {
 		}})
 	}
 	head := []string{"JOB", "STATE", "STAGE", "TASK", "AGE"}
-	// kie.ai's records of Luma Modify have no cost: a list of its jobs has no column.
-	if slices.ContainsFunc(entries, func(e starter.Entry) bool { return e.Credits != nil }) {
-		head = append(head, "CREDITS")
-		for i, entry := range entries {
-			rows[i].Cells = append(rows[i].Cells, creditsText(entry.Credits))
-		}
+	return terminal.WriteTable(out, withCredits(head, rows, entries, func(e starter.Entry) *float64 { return e.Credits }), rows)
+}
+
+// withCredits adds the cost of each entry to its row, and the column to the returned
+// head. kie.ai's records of Luma Modify have no cost: a table of its jobs has no column.
+func withCredits[E any](head []string, rows []terminal.Row, entries []E, credits func(E) *float64) []string {
+	if !slices.ContainsFunc(entries, func(e E) bool { return credits(e) != nil }) {
+		return head
 	}
-	return terminal.WriteTable(out, head, rows)
+	for i, entry := range entries {
+		rows[i].Cells = append(rows[i].Cells, creditsText(credits(entry)))
+	}
+	return append(head, "CREDITS")
 }
 
 // creditsText is the cost of a task; a dash if kie.ai's record has none.

@@ -52,12 +52,18 @@ type model struct {
 	MinPixels int      `json:"minPixels,omitempty"`
 	MaxPixels int      `json:"maxPixels,omitempty"`
 	Options   []string `json:"options"`
+	// Required are those of the options that a request must have.
+	Required []string `json:"required,omitempty"`
+	// NoPrompt means that kie.ai ignores the prompt.
+	NoPrompt bool `json:"noPrompt,omitempty"`
 	// UsualSeconds is the time that a task takes, TimeSource its origin.
 	UsualSeconds float64 `json:"usualSeconds"`
 	TimeSource   string  `json:"timeSource"`
 	// Price is prose of kie.ai's pages; empty if it is not documented.
 	Price string `json:"price,omitempty"`
 	Live  *live  `json:"live,omitempty"`
+	// sides describes the pixels.
+	sides string
 }
 
 // Run prints the models.
@@ -91,10 +97,13 @@ func table() []model {
 			Name: known.Name, Family: strings.ToLower(known.Family), Source: known.Source,
 			Formats: known.Clip.Formats, MinTime: known.Clip.MinTime.Seconds(), MaxTime: known.Clip.MaxTime.Seconds(),
 			MaxBytes: known.Clip.MaxBytes, MinPixels: known.Clip.MinPixels, MaxPixels: known.Clip.MaxPixels,
-			Options: []string{}, UsualSeconds: known.Usual.Seconds(), TimeSource: known.TimeSource, Price: known.Price,
+			Options: []string{}, NoPrompt: known.NoPrompt, sides: known.Clip.Sides(), UsualSeconds: known.Usual.Seconds(), TimeSource: known.TimeSource, Price: known.Price,
 		}
 		for _, option := range known.Options {
 			row.Options = append(row.Options, option.Name)
+			if option.Required {
+				row.Required = append(row.Required, option.Name)
+			}
 		}
 		rows = append(rows, row)
 	}
@@ -108,6 +117,12 @@ func write(out io.Writer, rows []model) error {
 		line := terminal.Row{Cells: []string{row.Name, row.Family, row.clip(), usual(row.UsualSeconds)}}
 		if len(row.Options) > 0 {
 			line.Below = append(line.Below, "options: "+strings.Join(row.Options, ", "))
+		}
+		if len(row.Required) > 0 {
+			line.Below = append(line.Below, "required: "+strings.Join(row.Required, ", "))
+		}
+		if row.NoPrompt {
+			line.Below = append(line.Below, "kie.ai ignores the prompt")
 		}
 		price := row.Price
 		if row.Live != nil {
@@ -137,8 +152,8 @@ func (m model) clip() string {
 	if m.MaxBytes > 0 {
 		limits = append(limits, "at most "+humanize.Bytes(uint64(m.MaxBytes)))
 	}
-	if m.MaxPixels > 0 {
-		limits = append(limits, fmt.Sprintf("%d to %d px", m.MinPixels, m.MaxPixels))
+	if m.sides != "" {
+		limits = append(limits, m.sides+" px")
 	}
 	return cmp.Or(strings.Join(limits, "; "), "not documented")
 }

@@ -31,6 +31,9 @@ func TestTable(t *testing.T) {
 	}
 	require.Contains(t, out, "mp4, mov; 3 to 60 s; at most 100 MB; 320 to 2160 px")
 	require.Contains(t, out, "113 s")
+	require.Contains(t, out, "mp4, mov; at most 500 MB; at least 360 px")
+	require.Contains(t, out, "required: mode, audio_url")
+	require.Equal(t, 4, strings.Count(out, "kie.ai ignores the prompt"))
 }
 
 func TestLive(t *testing.T) {

@@ -65,7 +65,7 @@ func (s *Server) alephDetails(t *task) map[string]any {
 	s.mu.Unlock()
 
 	echo := map[string]any{"prompt": t.request.Prompt, "videoUrl": t.request.VideoURL}
-	if t.job.variant%2 == 1 && !s.hidesCallbackURL(t) {
+	if !s.hidesCallbackURL(t) && t.job.variant%2 == 1 {
 		echo["callBackUrl"] = t.request.CallBackURL
 	}
 	record["paramJson"] = string(encode(echo))

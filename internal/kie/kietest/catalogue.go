@@ -20,13 +20,18 @@ type catalogueModel struct {
 // catalogue are models of Market. acme/restyle is one that clients have no table of,
 // acme/text-to-video one without a source.
 var catalogue = map[string]*catalogueModel{
-	"wan/2-7-videoedit":             {"Wan", "Video to Video", "720p: 80 credits ($0.40)", "video_url", false, map[string]string{"resolution": "string", "seed": "integer"}},
-	"happyhorse/video-edit":         {"HappyHorse", "Video to Video", "720p: 28 credits ($0.14) per second", "video_url", false, map[string]string{"resolution": "string"}},
-	"kling-3.0-omni/transformation": {"Kling", "Video to Video", "160 credits ($0.80)", "video_urls", true, map[string]string{"resolution": "string"}},
-	"bytedance/seedance-2-5":        {"ByteDance", "Reference to Video", "61 credits ($0.31)", "reference_video_urls", true, map[string]string{"duration": "integer"}},
-	"wan/2-6-video-to-video":        {"Wan", "Video to Video", "70 credits ($0.35)", "video_urls", true, map[string]string{"duration": "string"}},
-	"acme/restyle":                  {"Acme", "Video to Video", "10 credits ($0.05)", "video_urls", true, map[string]string{"strength": "number", "style": "string"}},
-	"acme/text-to-video":            {"Acme", "Text to Video", "10 credits ($0.05)", "", false, map[string]string{"duration": "integer"}},
+	"wan/2-7-videoedit":                  {"Wan", "Video to Video", "720p: 80 credits ($0.40)", "video_url", false, map[string]string{"resolution": "string", "seed": "integer"}},
+	"happyhorse/video-edit":              {"HappyHorse", "Video to Video", "720p: 28 credits ($0.14) per second", "video_url", false, map[string]string{"resolution": "string"}},
+	"kling-3.0-omni/transformation":      {"Kling", "Video to Video", "160 credits ($0.80)", "video_urls", true, map[string]string{"resolution": "string"}},
+	"bytedance/seedance-2-5":             {"ByteDance", "Reference to Video", "61 credits ($0.31)", "reference_video_urls", true, map[string]string{"duration": "integer"}},
+	"wan/2-6-video-to-video":             {"Wan", "Video to Video", "70 credits ($0.35)", "video_urls", true, map[string]string{"duration": "string"}},
+	"wan/2-6-flash-video-to-video":       {"Wan", "Video to Video", "720p: 40 credits ($0.20)", "video_urls", true, map[string]string{"duration": "string", "audio": "boolean"}},
+	"wan/2-2-animate-replace":            {"Wan", "Video to Video", "480p: 6 credits ($0.03) per second", "video_url", false, map[string]string{"image_url": "string"}},
+	"wan/2-2-animate-move":               {"Wan", "Video to Video", "480p: 6 credits ($0.03) per second", "video_url", false, map[string]string{"image_url": "string"}},
+	"topaz/video-upscale":                {"Topaz", "Video to Video", "8 credits ($0.04) per second", "video_url", false, map[string]string{"upscale_factor": "string"}},
+	"volcengine/video-to-video-lip-sync": {"Volcengine", "Video to Video", "20 credits ($0.10)", "video_url", false, map[string]string{"mode": "string", "audio_url": "string"}},
+	"acme/restyle":                       {"Acme", "Video to Video", "10 credits ($0.05)", "video_urls", true, map[string]string{"strength": "number", "style": "string"}},
+	"acme/text-to-video":                 {"Acme", "Text to Video", "10 credits ($0.05)", "", false, map[string]string{"duration": "integer"}},
 }
 
 // listModels is GET /api/v1/models. Nothing found is no error.

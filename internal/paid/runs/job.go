@@ -67,6 +67,12 @@ func (r Run) endOf(taskID string) taskEnd {
 	}
 }
 
+// MediaGone reports whether the run has found that kie.ai has the video of its task no
+// more. An invalid request names a task that may never have existed.
+func (r Run) MediaGone() bool {
+	return r.Failure == "ResultOverdue" && r.endOf(r.Facts.TaskID) == gone
+}
+
 // tasks are the tasks that the run may have paid; an empty id is a task with an
 // unknown one.
 func (r Run) tasks() []string {
@@ -85,8 +91,8 @@ type Payment struct {
 	// TaskID is empty if the id is unknown.
 	TaskID string
 	// Stored means that a run of the job has stored the video, NoVideo that the
-	// generation failed.
-	Stored, NoVideo bool
+	// generation failed, Gone that kie.ai has the video no more.
+	Stored, NoVideo, Gone bool
 }
 
 // Job is the runs of one id, the latest first.
@@ -106,6 +112,7 @@ func (j Job) Payments() (payments []Payment) {
 					Run: run, TaskID: taskID,
 					Stored:  slices.ContainsFunc(j, func(r Run) bool { return r.endOf(taskID) == stored }),
 					NoVideo: slices.ContainsFunc(j, func(r Run) bool { return r.endOf(taskID) == failed }),
+					Gone:    slices.ContainsFunc(j, func(r Run) bool { return r.MediaGone() && r.Facts.TaskID == taskID }),
 				})
 			default:
 				payments[known].Run.Facts = withTimes(payments[known], run.Facts)
@@ -115,12 +122,13 @@ func (j Job) Payments() (payments []Payment) {
 	return payments
 }
 
-// withTimes adds the times that only an earlier run has.
+// withTimes adds the times and the cost that only an earlier run has.
 func withTimes(payment Payment, earlier paid.Facts) paid.Facts {
 	facts := payment.Run.Facts
 	if facts.TaskID == payment.TaskID && earlier.TaskID == payment.TaskID {
 		facts.SubmittedAt = cmp.Or(facts.SubmittedAt, earlier.SubmittedAt)
 		facts.EndedAt = cmp.Or(facts.EndedAt, earlier.EndedAt)
+		facts.Credits = cmp.Or(facts.Credits, earlier.Credits)
 	}
 	return facts
 }

@@ -180,6 +180,9 @@ func paymentsOf(job runs.Job) string {
 		if payment.NoVideo {
 			text += " failed"
 		}
+		if payment.Gone {
+			text += " gone"
+		}
 		all = append(all, text)
 	}
 	return strings.Join(all, ", ")
@@ -293,30 +296,39 @@ func TestSettlement(t *testing.T) {
 		name              string
 		runs              func(*server)
 		settled, complete bool
+		gone              bool
 	}{
-		{"no other job", func(*server) {}, false, true},
-		{"collected", func(s *server) { s.add(collector, "1", 0, completed, done("t")) }, true, true},
+		{"no other job", func(*server) {}, false, true, false},
+		{"collected", func(s *server) { s.add(collector, "1", 0, completed, done("t")) }, true, true, false},
 		{"found to have failed", func(s *server) {
 			s.add(collector, "1", 0, failed, fails("GenerationFailed", paid.Facts{TaskID: "t"}))
-		}, true, true},
+		}, true, true, false},
 		{"found to be gone", func(s *server) {
 			s.add(collector, "1", 0, failed, fails("ResultOverdue", paid.Facts{TaskID: "t"}))
-		}, true, true},
+		}, true, true, true},
+		{"found to be gone, without the search attribute", func(s *server) {
+			s.noAttributes = true
+			s.add(collector, "1", 0, failed, fails("ResultOverdue", paid.Facts{TaskID: "t"}))
+		}, true, true, true},
+		{"found to be gone, but stored by a job of another id", func(s *server) {
+			s.add(collector, "1", 0, failed, fails("ResultOverdue", paid.Facts{TaskID: "t"}))
+			s.add("job of t", "1", 0, completed, done("t")).task = "t"
+		}, true, true, false},
 		{"being collected", func(s *server) {
 			s.add(collector, "1", 0, running, started()).remember(paid.Facts{TaskID: "t", PaidOpen: true})
-		}, false, true},
+		}, false, true, false},
 		{"not collected", func(s *server) {
 			s.add(collector, "1", 0, failed, fails("DownloadRejected", paid.Facts{TaskID: "t", PaidOpen: true}))
-		}, false, true},
-		{"stored by a job of another id", func(s *server) { s.add("job of t", "1", 0, completed, done("t")).task = "t" }, true, true},
+		}, false, true, false},
+		{"stored by a job of another id", func(s *server) { s.add("job of t", "1", 0, completed, done("t")).task = "t" }, true, true, false},
 		{"without the search attribute", func(s *server) {
 			s.noAttributes = true
 			s.add("job of t", "1", 0, completed, done("t")).task = "t"
-		}, false, false},
+		}, false, false, false},
 		{"collected, without the search attribute", func(s *server) {
 			s.noAttributes = true
 			s.add(collector, "1", 0, completed, done("t"))
-		}, true, true},
+		}, true, true, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -326,6 +338,7 @@ func TestSettlement(t *testing.T) {
 			found, err := s.reader().Settlement(t.Context(), "t")
 			require.NoError(t, err)
 			require.Equal(t, test.settled, found.Settled)
+			require.Equal(t, test.gone, found.Gone)
 			require.Equal(t, test.complete, !found.Incomplete)
 			require.Equal(t, s.latest(collector) != nil, found.Collector != nil)
 		})

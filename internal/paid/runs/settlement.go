@@ -14,6 +14,9 @@ type Settlement struct {
 	// Settled means that one of them has stored the video, or has found that there is
 	// none: the collecting job, or a completed one that lists the task as its own.
 	Settled bool
+	// Gone means that the collecting job has found no video, and that no other job has
+	// stored it.
+	Gone bool
 	// Incomplete means that only the collecting job was read, because the namespace
 	// lacks the search attribute of tasks.
 	Incomplete bool
@@ -33,11 +36,16 @@ func (r Reader) Settlement(ctx context.Context, taskID string) (found Settlement
 		if err != nil && !NotFound(err) {
 			return found, err
 		}
-		if found.Settled = run.endOf(taskID) != noEnd; found.Settled {
+		end := run.endOf(taskID)
+		found.Settled, found.Gone = end != noEnd, end == gone
+		if found.Settled && !found.Gone {
 			return found, nil
 		}
 	}
 	completed, listed, err := r.ofTask(ctx, taskID, " AND "+visibility.Equals("WorkflowType", modifyVideoName)+" AND "+visibility.Equals("ExecutionStatus", "Completed"), 1)
-	found.Settled, found.Incomplete = len(completed) > 0, !listed
+	if len(completed) > 0 {
+		found.Settled, found.Gone = true, false
+	}
+	found.Incomplete = !listed && !found.Settled
 	return found, err
 }

@@ -1,13 +1,15 @@
 package metrics
 
+import "lumaflow/internal/kie"
+
 // Submissions counts the outcomes of submissions, on the worker.
 var Submissions = counter(Metric{
-	Name:  "lumaflow_submissions",
-	Help:  "Submissions to kie.ai by outcome: accepted (a paid task), refused for good, held (by missing credit, the key's usage cap, the key itself, the rate limit, maintenance or another reason; retried until accepted or refused), not-sent (no byte was sent), unknown (a paid task may exist).",
-	Label: "outcome", Values: []string{
+	Name: "lumaflow_submissions",
+	Help: "Submissions to kie.ai by outcome: accepted (a paid task), refused for good, held (by missing credit, the key's usage cap, the key itself, the rate limit, maintenance or another reason; retried until accepted or refused), not-sent (no byte was sent), unknown (a paid task may exist).",
+	Labels: []Label{{"outcome", []string{
 		SubmissionAccepted, SubmissionRefused, SubmissionNotSent, SubmissionUnknown,
 		HeldByCredit, HeldByCap, HeldByKey, HeldByRateLimit, HeldByMaintenance, HeldByOther,
-	},
+	}}},
 })
 
 // The outcomes of a submission.
@@ -26,9 +28,9 @@ const (
 
 // Polls counts the record-info requests of waiting jobs, on the worker.
 var Polls = counter(Metric{
-	Name:  "lumaflow_polls",
-	Help:  "Record-info requests of waiting jobs, by answer: pending, finished, failed, or unavailable (no usable answer).",
-	Label: "answer", Values: []string{PollPending, PollFinished, PollFailed, PollUnavailable},
+	Name:   "lumaflow_polls",
+	Help:   "Record-info requests of waiting jobs, by answer: pending, finished, failed, or unavailable (no usable answer).",
+	Labels: []Label{{"answer", []string{PollPending, PollFinished, PollFailed, PollUnavailable}}},
 })
 
 // The answers of a poll.
@@ -48,9 +50,9 @@ var JobPolls = histogram(Metric{
 
 // Wakeups counts the ends of waits for a task by their cause, on the worker.
 var Wakeups = counter(Metric{
-	Name:  "lumaflow_wakeups",
-	Help:  "Finished tasks by the source of the first notice: the callback or a poll.",
-	Label: "source", Values: []string{WokenByCallback, WokenByPoll},
+	Name:   "lumaflow_wakeups",
+	Help:   "Finished tasks by the source of the first notice: the callback or a poll.",
+	Labels: []Label{{"source", []string{WokenByCallback, WokenByPoll}}},
 })
 
 // The sources of a wake-up.
@@ -75,12 +77,12 @@ var FinishedToStored = timer(Metric{
 
 // JobsEnded counts ended jobs by result, on the worker.
 var JobsEnded = counter(Metric{
-	Name:  "lumaflow_jobs_ended",
-	Help:  "Ended jobs by result: done, cancelled, or the failure type. Jobs ended by Temporal (terminated, timed out) are excluded.",
-	Label: "result", Values: []string{
+	Name: "lumaflow_jobs_ended",
+	Help: "Ended jobs by result: done, cancelled, or the failure type. Jobs ended by Temporal (terminated, timed out) are excluded.",
+	Labels: []Label{{"result", []string{
 		JobDone, JobCancelled,
 		"InvalidRequest", "SubmitRefused", "SubmitUnknown", "GenerationFailed", "ResultOverdue", "DownloadRejected",
-	},
+	}}},
 })
 
 // The results of a job besides the failure types of the contract.
@@ -89,13 +91,40 @@ const (
 	JobCancelled = "cancelled"
 )
 
+// Millicredits counts the cost of tasks in kie.ai's records, on the worker: counters
+// are integers, and credits have fractions.
+var Millicredits = counter(Metric{
+	Name: "lumaflow_millicredits",
+	Help: "Thousandths of kie.ai's credits that tasks cost in kie.ai's records, counted as the job ends, by model and outcome: stored, no-video (the generation failed, for which kie.ai documents 0), unstored (the job ended without the file), adopted (a job that submits nothing, however it ended: the task may be counted as unstored, too). Tasks whose record has no cost, as those of luma, are excluded.",
+	Labels: []Label{
+		{"model", models()},
+		{"outcome", []string{CreditsStored, CreditsNoVideo, CreditsUnstored, CreditsAdopted}},
+	},
+})
+
+// The outcomes of credits.
+const (
+	CreditsStored   = "stored"
+	CreditsNoVideo  = "no-video"
+	CreditsUnstored = "unstored"
+	CreditsAdopted  = "adopted"
+)
+
+// models are the models with a row of their own, and Other.
+func models() (names []string) {
+	for _, model := range kie.Models() {
+		names = append(names, model.Name)
+	}
+	return append(names, Other)
+}
+
 // Downloads counts download attempts by outcome, on the worker.
 var Downloads = counter(Metric{
-	Name:  "lumaflow_downloads",
-	Help:  "Download attempts by outcome: stored, already-stored (by an earlier job), interrupted, link-dead, rejected (no video, or a forbidden address), storage (write to disk or store failed), drained (the worker stopped; another one resumes).",
-	Label: "outcome", Values: []string{
+	Name: "lumaflow_downloads",
+	Help: "Download attempts by outcome: stored, already-stored (by an earlier job), interrupted, link-dead, rejected (no video, or a forbidden address), storage (write to disk or store failed), drained (the worker stopped; another one resumes).",
+	Labels: []Label{{"outcome", []string{
 		DownloadStored, DownloadAlreadyStored, DownloadInterrupted, DownloadLinkDead, DownloadRejected, DownloadStorage, DownloadDrained,
-	},
+	}}},
 })
 
 // The outcomes of a download attempt.
@@ -111,9 +140,9 @@ const (
 
 // Sources counts the copies of source videos by outcome, on the worker.
 var Sources = counter(Metric{
-	Name:  "lumaflow_sources",
-	Help:  "Source videos that jobs with KEEP_SOURCE kept, by outcome: stored, already-stored (by an earlier job), missing (no copy could be made; the receipt has the reason).",
-	Label: "outcome", Values: []string{SourceStored, SourceAlreadyStored, SourceMissing},
+	Name:   "lumaflow_sources",
+	Help:   "Source videos that jobs with KEEP_SOURCE kept, by outcome: stored, already-stored (by an earlier job), missing (no copy could be made; the receipt has the reason).",
+	Labels: []Label{{"outcome", []string{SourceStored, SourceAlreadyStored, SourceMissing}}},
 })
 
 // The outcomes of the copy of a source.
@@ -131,12 +160,12 @@ var StoredBytes = counter(Metric{
 
 // Callbacks counts callback requests by verdict, on the webhook.
 var Callbacks = counter(Metric{
-	Name:  "lumaflow_callbacks",
-	Help:  "Callback requests by verdict: accepted (the job was signalled), duplicate, collecting (the job is over, another one collects the task), stored (the job is over, and the task has its video or none), at-risk (a person ended the job: the task is listed, not collected), forged (invalid token), bad-signature (no valid KIE_WEBHOOK_HMAC_KEY signature, or an old timestamp), malformed, too-large, busy (too many requests, in total or for the job), unavailable (Temporal did not accept the signal or the collecting job; kie.ai retries).",
-	Label: "verdict", Values: []string{
+	Name: "lumaflow_callbacks",
+	Help: "Callback requests by verdict: accepted (the job was signalled), duplicate, collecting (the job is over, another one collects the task), stored (the job is over, and the task has its video or none), at-risk (a person ended the job: the task is listed, not collected), forged (invalid token), bad-signature (no valid KIE_WEBHOOK_HMAC_KEY signature, or an old timestamp), malformed, too-large, busy (too many requests, in total or for the job), unavailable (Temporal did not accept the signal or the collecting job; kie.ai retries).",
+	Labels: []Label{{"verdict", []string{
 		CallbackAccepted, CallbackDuplicate, CallbackCollecting, CallbackStored, CallbackAtRisk, CallbackForged, CallbackBadSignature,
 		CallbackMalformed, CallbackTooLarge, CallbackBusy, CallbackUnavailable,
-	},
+	}}},
 })
 
 // The verdicts on a callback request.
@@ -158,9 +187,9 @@ const (
 // jobs of the task queue and have the same values on every worker: aggregate with
 // max, not with sum.
 var Jobs = gauge(Metric{
-	Name:  "lumaflow_jobs",
-	Help:  "Open jobs by stage; unknown if neither the search attribute nor the status query gives the stage.",
-	Label: "stage", Values: []string{"submitting", "held", "submit-unknown", "waiting", "collecting", StageUnknown},
+	Name:   "lumaflow_jobs",
+	Help:   "Open jobs by stage; unknown if neither the search attribute nor the status query gives the stage.",
+	Labels: []Label{{"stage", []string{"submitting", "held", "submit-unknown", "waiting", "collecting", StageUnknown}}},
 })
 
 // StageUnknown is the label of jobs without a readable stage.
@@ -194,14 +223,14 @@ var MediaHoursLeft = gauge(Metric{
 // Batches is the number of open batches, BatchJobs that of their jobs.
 var (
 	Batches = gauge(Metric{
-		Name:  "lumaflow_batches",
-		Help:  "Open batches by phase: checking (the manifest), running, paused (by an operator), held (kie.ai holds jobs because of the key, the credit or maintenance), stopping (by an operator or a rule), unknown (the progress query has no answer).",
-		Label: "phase", Values: []string{"checking", "running", "paused", "held", "stopping", StageUnknown},
+		Name:   "lumaflow_batches",
+		Help:   "Open batches by phase: checking (the manifest), running, paused (by an operator), held (kie.ai holds jobs because of the key, the credit or maintenance), stopping (by an operator or a rule), unknown (the progress query has no answer).",
+		Labels: []Label{{"phase", []string{"checking", "running", "paused", "held", "stopping", StageUnknown}}},
 	})
 	BatchJobs = gauge(Metric{
-		Name:  "lumaflow_batch_jobs",
-		Help:  "Jobs of open batches by state: done (with a stored video), failed (ended without), in-flight (open), not-started.",
-		Label: "state", Values: []string{BatchDone, BatchFailed, BatchInFlight, BatchNotStarted},
+		Name:   "lumaflow_batch_jobs",
+		Help:   "Jobs of open batches by state: done (with a stored video), failed (ended without), in-flight (open), not-started.",
+		Labels: []Label{{"state", []string{BatchDone, BatchFailed, BatchInFlight, BatchNotStarted}}},
 	})
 )
 
@@ -223,14 +252,14 @@ var CensusTime = gauge(Metric{
 // PayloadsRefused counts the payloads that are not used although they are in
 // Temporal's database, on the worker and the webhook.
 var PayloadsRefused = counter(Metric{
-	Name:  "lumaflow_payloads_refused",
-	Help:  "Payloads that were refused with CODEC_KEYS set, by reason: plaintext (not encrypted), other-job (encrypted for another job), unopened (changed, or encrypted with another key under the same id). A workflow task that is retried counts again.",
-	Label: "reason", Values: []string{"plaintext", "other-job", "unopened"},
+	Name:   "lumaflow_payloads_refused",
+	Help:   "Payloads that were refused with CODEC_KEYS set, by reason: plaintext (not encrypted), other-job (encrypted for another job), unopened (changed, or encrypted with another key under the same id). A workflow task that is retried counts again.",
+	Labels: []Label{{"reason", []string{"plaintext", "other-job", "unopened"}}},
 })
 
 // OfWorker and OfWebhook are the counters of a role.
 var (
-	OfWorker  = []Counter{Submissions, Polls, Wakeups, CallbacksOverdue, JobsEnded, Downloads, Sources, StoredBytes, PayloadsRefused}
+	OfWorker  = []Counter{Submissions, Polls, Wakeups, CallbacksOverdue, JobsEnded, Millicredits, Downloads, Sources, StoredBytes, PayloadsRefused}
 	OfWebhook = []Counter{Callbacks, PayloadsRefused}
 )
 
@@ -238,7 +267,7 @@ var (
 func All() []Metric {
 	return []Metric{
 		Submissions.Metric, Polls.Metric, JobPolls.Metric, Wakeups.Metric, CallbacksOverdue.Metric, FinishedToStored.Metric,
-		JobsEnded.Metric, Downloads.Metric, Sources.Metric, StoredBytes.Metric, Callbacks.Metric, PayloadsRefused.Metric,
+		JobsEnded.Metric, Millicredits.Metric, Downloads.Metric, Sources.Metric, StoredBytes.Metric, Callbacks.Metric, PayloadsRefused.Metric,
 		Jobs.Metric, ChargesUnresolved.Metric, OldestJob.Metric, MediaAtRisk.Metric, MediaHoursLeft.Metric,
 		Batches.Metric, BatchJobs.Metric, CensusTime.Metric,
 	}

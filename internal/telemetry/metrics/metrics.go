@@ -1,5 +1,5 @@
 // Package metrics declares lumaflow's own metrics, each with its meaning and all
-// values of its one label. Values are recorded through the metrics handler of
+// values of its labels. Values are recorded through the metrics handler of
 // Temporal's SDK, which records nothing during replay and, without METRICS_LISTEN,
 // nothing at all.
 package metrics
@@ -31,14 +31,18 @@ type Metric struct {
 	Kind Kind
 	// Help is the meaning, in whole sentences.
 	Help string
-	// Label is the only label and Values all its values; both are empty for a
-	// metric without a label.
-	Label  string
-	Values []string
+	// Labels are in the order of their values in Add and Set.
+	Labels []Label
 	// Seconds marks a time in seconds.
 	Seconds bool
 	// Buckets are the upper bounds of a histogram.
 	Buckets []float64
+}
+
+// Label is a label and all its values.
+type Label struct {
+	Name   string
+	Values []string
 }
 
 // Exposed returns the name in Prometheus.
@@ -57,16 +61,35 @@ func (m Metric) Exposed() string {
 // input cannot add series.
 const Other = "other"
 
-// labelled returns the handler for one value of the metric's label.
-func (m Metric) labelled(handler client.MetricsHandler, value []string) client.MetricsHandler {
-	if m.Label == "" {
+// labelled returns the handler for one value of each label of the metric.
+func (m Metric) labelled(handler client.MetricsHandler, values []string) client.MetricsHandler {
+	if len(m.Labels) == 0 {
 		return handler
 	}
-	label := Other
-	if len(value) == 1 && slices.Contains(m.Values, value[0]) {
-		label = value[0]
+	tags := map[string]string{}
+	for i, label := range m.Labels {
+		tags[label.Name] = Other
+		if len(values) == len(m.Labels) && slices.Contains(label.Values, values[i]) {
+			tags[label.Name] = values[i]
+		}
 	}
-	return handler.WithTags(map[string]string{m.Label: label})
+	return handler.WithTags(tags)
+}
+
+// series returns the values of the labels of each series; one without values for a
+// metric without labels.
+func (m Metric) series() [][]string {
+	all := [][]string{nil}
+	for _, label := range m.Labels {
+		var longer [][]string
+		for _, values := range all {
+			for _, value := range label.Values {
+				longer = append(longer, append(slices.Clone(values), value))
+			}
+		}
+		all = longer
+	}
+	return all
 }
 
 // Counter is a metric that only grows.
@@ -77,19 +100,16 @@ func counter(m Metric) Counter {
 	return Counter{m}
 }
 
-// Add adds n. A counter with a label takes its value, another one none.
-func (c Counter) Add(handler client.MetricsHandler, n int64, value ...string) {
-	c.labelled(handler, value).Counter(c.Name).Inc(n)
+// Add adds n to the series with one value for each label.
+func (c Counter) Add(handler client.MetricsHandler, n int64, values ...string) {
+	c.labelled(handler, values).Counter(c.Name).Inc(n)
 }
 
 // Begin exposes every series of the counter at zero, so that rate() includes the
 // first event.
 func (c Counter) Begin(handler client.MetricsHandler) {
-	if c.Label == "" {
-		c.Add(handler, 0)
-	}
-	for _, value := range c.Values {
-		c.Add(handler, 0, value)
+	for _, values := range c.series() {
+		c.Add(handler, 0, values...)
 	}
 }
 
@@ -136,20 +156,16 @@ func gauge(m Metric) Gauge {
 	return Gauge{m}
 }
 
-// Set sets the current value. A gauge with a label takes its value, another one
-// none.
-func (g Gauge) Set(handler client.MetricsHandler, current float64, value ...string) {
-	g.labelled(handler, value).Gauge(g.Name).Update(current)
+// Set sets the current value of the series with one value for each label.
+func (g Gauge) Set(handler client.MetricsHandler, current float64, values ...string) {
+	g.labelled(handler, values).Gauge(g.Name).Update(current)
 }
 
 // Forget sets every series of the gauge to NaN, for unknown: Prometheus' max and
 // min skip NaN, no comparison holds for it and graphs show a gap. A handler of
 // Temporal's SDK cannot remove a series.
 func (g Gauge) Forget(handler client.MetricsHandler) {
-	if g.Label == "" {
-		g.Set(handler, math.NaN())
-	}
-	for _, value := range g.Values {
-		g.Set(handler, math.NaN(), value)
+	for _, values := range g.series() {
+		g.Set(handler, math.NaN(), values...)
 	}
 }

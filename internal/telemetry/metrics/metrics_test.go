@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"lumaflow/internal/kie"
 	"lumaflow/internal/telemetry/metrics"
 	"lumaflow/test/metricstest"
 	"lumaflow/workflows"
@@ -43,7 +44,14 @@ func TestLabelsAreBounded(t *testing.T) {
 	metrics.Callbacks.Add(recorder, 1, "https://example.org/an-id")
 	metrics.Callbacks.Add(recorder, 1)
 	metrics.Jobs.Set(recorder, 3, "0123456789abcdef")
-	assert.Equal(t, map[string]float64{"callbacks other": 2, "jobs other": 3}, recorder.Values())
+	metrics.Millicredits.Add(recorder, 61500, "aleph", metrics.CreditsStored)
+	metrics.Millicredits.Add(recorder, 500, "acme/restyle", metrics.CreditsStored)
+	metrics.Millicredits.Add(recorder, 20, "acme/other", "stolen")
+	metrics.Millicredits.Add(recorder, 3, "aleph")
+	assert.Equal(t, map[string]float64{
+		"callbacks other": 2, "jobs other": 3,
+		"millicredits aleph stored": 61500, "millicredits other stored": 500, "millicredits other other": 23,
+	}, recorder.Values())
 }
 
 func TestCountersBeginAtZero(t *testing.T) {
@@ -52,6 +60,13 @@ func TestCountersBeginAtZero(t *testing.T) {
 	metrics.Wakeups.Begin(recorder)
 	metrics.StoredBytes.Begin(recorder)
 	assert.Equal(t, map[string]float64{"wakeups callback": 0, "wakeups poll": 0, "stored_bytes": 0}, recorder.Values())
+	recorder = metricstest.New()
+	metrics.Millicredits.Begin(recorder)
+	values := recorder.Values()
+	assert.Len(t, values, 4*(len(kie.Models())+1))
+	for _, series := range []string{"luma stored", "wan/2-7-videoedit no-video", "aleph unstored", "other adopted"} {
+		assert.Contains(t, values, "millicredits "+series)
+	}
 }
 
 func TestCatalogue(t *testing.T) {
@@ -62,7 +77,10 @@ func TestCatalogue(t *testing.T) {
 		assert.False(t, names[m.Name], "duplicate %s", m.Name)
 		names[m.Name] = true
 		assert.NotEmpty(t, m.Help, m.Name)
-		assert.Equal(t, m.Label == "", len(m.Values) == 0, m.Name)
+		for _, label := range m.Labels {
+			assert.NotEmpty(t, label.Name, m.Name)
+			assert.NotEmpty(t, label.Values, m.Name)
+		}
 		assert.Equal(t, m.Kind == metrics.HistogramKind, len(m.Buckets) > 0, m.Name)
 		assert.IsIncreasing(t, append([]float64{-1, 0}, m.Buckets...), m.Name)
 	}
@@ -78,13 +96,13 @@ func TestLabelsMatchTheContract(t *testing.T) {
 	for _, stage := range []workflows.Stage{
 		workflows.StageSubmitting, workflows.StageHeld, workflows.StageSubmitUnknown, workflows.StageWaiting, workflows.StageCollecting,
 	} {
-		assert.Contains(t, metrics.Jobs.Values, string(stage))
+		assert.Contains(t, metrics.Jobs.Labels[0].Values, string(stage))
 	}
 	for _, failure := range []string{
 		workflows.InvalidRequest, workflows.SubmitRefused, workflows.SubmitUnknown,
 		workflows.GenerationFailed, workflows.ResultOverdue, workflows.DownloadRejected,
 	} {
-		assert.Contains(t, metrics.JobsEnded.Values, failure)
+		assert.Contains(t, metrics.JobsEnded.Labels[0].Values, failure)
 	}
 }
 
@@ -96,11 +114,11 @@ func TestDocumented(t *testing.T) {
 	found := regexp.MustCompile("(?m)^\\| `lumaflow_.*$").FindAllString(string(text), -1)
 	var want []string
 	for _, m := range metrics.All() {
-		label := ""
-		if m.Label != "" {
-			label = "`" + m.Label + "`: " + strings.Join(m.Values, ", ")
+		var labels []string
+		for _, label := range m.Labels {
+			labels = append(labels, "`"+label.Name+"`: "+strings.Join(label.Values, ", "))
 		}
-		want = append(want, "| `"+m.Exposed()+"` | "+string(m.Kind)+" | "+label+" | "+m.Help+" |")
+		want = append(want, "| `"+m.Exposed()+"` | "+string(m.Kind)+" | "+strings.Join(labels, "; ")+" | "+m.Help+" |")
 	}
 	assert.Equal(t, strings.Join(want, "\n"), strings.Join(found, "\n"), "the table of docs/metrics.md")
 }

@@ -205,3 +205,35 @@ func TestDecodeHistory(t *testing.T) {
 
 	requireKeyError(t, codec.Codec{}.DecodeHistory(t.Context(), anyJob, history()), codec.KeyError{KeyID: "main"})
 }
+
+// The server writes the detail of an activity that is canceled before its start itself.
+// Nothing else is admitted in its place.
+func TestDecodeHistoryOfCanceledActivities(t *testing.T) {
+	t.Parallel()
+	c := keys(t, "main:"+secret(1))
+	encrypted, err := c.ForClient().Data.ToPayloads("snow")
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		details *commonpb.Payloads
+		refused bool
+	}{
+		"of the server": {&commonpb.Payloads{Payloads: []*commonpb.Payload{payload(`"ACTIVITY_ID_NOT_STARTED"`)}}, false},
+		"of a worker":   {encrypted, false},
+		"another text":  {&commonpb.Payloads{Payloads: []*commonpb.Payload{payload(`"snow"`)}}, true},
+		"both":          {&commonpb.Payloads{Payloads: []*commonpb.Payload{payload(`"ACTIVITY_ID_NOT_STARTED"`), payload(`"snow"`)}}, true},
+		"none":          {nil, false},
+	} {
+		event := &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_ActivityTaskCanceledEventAttributes{
+			ActivityTaskCanceledEventAttributes: &historypb.ActivityTaskCanceledEventAttributes{Details: test.details},
+		}}
+		err := c.DecodeHistory(t.Context(), anyJob, &historypb.History{Events: []*historypb.HistoryEvent{event}})
+		assert.Equal(t, test.refused, codec.Unreadable(err) != nil, name)
+		assert.Equal(t, test.refused, err != nil, name)
+	}
+	signal := &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{
+		WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{
+			Input: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(`"ACTIVITY_ID_NOT_STARTED"`)}},
+		},
+	}}
+	require.Error(t, c.DecodeHistory(t.Context(), anyJob, &historypb.History{Events: []*historypb.HistoryEvent{signal}}), "in another event")
+}

@@ -14,9 +14,9 @@ import (
 )
 
 // DecodeHistory decrypts all payloads of a run's history in place and restores the
-// texts of its failures. It refuses the payloads that a worker refuses. Search
-// attributes are never encrypted; headers, memos and summaries, which a workflow does
-// not decode, may be.
+// texts of its failures. It refuses the payloads that a worker refuses. The server's own
+// detail of a canceled activity and search attributes are never encrypted; headers,
+// memos and summaries, which a workflow does not decode, may be.
 func (c Codec) DecodeHistory(ctx context.Context, job converter.WorkflowSerializationContext, history *historypb.History) error {
 	for _, event := range history.GetEvents() {
 		if err := c.decodeEvent(ctx, eventOwner(job, event), event); err != nil {
@@ -34,6 +34,7 @@ func (c Codec) DecodeHistory(ctx context.Context, job converter.WorkflowSerializ
 
 func (c Codec) decodeEvent(ctx context.Context, of owner, event *historypb.HistoryEvent) error {
 	input := event.GetWorkflowExecutionStartedEventAttributes().GetInput()
+	canceled := event.GetActivityTaskCanceledEventAttributes().GetDetails()
 	return proxy.VisitPayloads(ctx, event, proxy.VisitPayloadsOptions{
 		Visitor: func(visit *proxy.VisitPayloadsContext, payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 			undecoded, of := false, of
@@ -43,7 +44,9 @@ func (c Codec) decodeEvent(ctx context.Context, of owner, event *historypb.Histo
 				undecoded, of = true, owner{}
 			}
 			return c.decrypt(payloads, func(payload *commonpb.Payload) (*commonpb.Payload, error) {
-				opened, err := c.admit(payload, of, undecoded || slices.Contains(input.GetPayloads(), payload))
+				plaintext := undecoded || slices.Contains(input.GetPayloads(), payload) ||
+					slices.Contains(canceled.GetPayloads(), payload) && string(payload.GetData()) == notStarted
+				opened, err := c.admit(payload, of, plaintext)
 				if err != nil || string(opened.GetMetadata()[converter.MetadataMessageType]) != payloadsType {
 					return opened, err
 				}
@@ -53,6 +56,10 @@ func (c Codec) decodeEvent(ctx context.Context, of owner, event *historypb.Histo
 		SkipSearchAttributes: true,
 	})
 }
+
+// notStarted is the detail that the server itself writes, unencrypted, for an activity
+// that is canceled before a worker has started it (server 1.29 to 1.32).
+const notStarted = `"ACTIVITY_ID_NOT_STARTED"`
 
 // payloadsType is the message type of a payload that holds encrypted payloads: the
 // SDK (1.51) encodes the value of a mutable side effect twice.

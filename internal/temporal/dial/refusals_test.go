@@ -24,7 +24,7 @@ func TestRefusals(t *testing.T) {
 		observe(codec.Refusal{Namespace: "studio", WorkflowID: "luma-1", Reason: reason})
 		require.Contains(t, lines.String(), fmt.Sprintf(`msg="payload refused" reason=%s job=luma-1 namespace=studio`, reason))
 	}
-	for _, value := range metrics.PayloadsRefused.Values {
+	for _, value := range metrics.PayloadsRefused.Labels[0].Values {
 		counts["payloads_refused "+value] = 1
 	}
 	require.Equal(t, counts, measured.Values())
