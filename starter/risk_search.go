@@ -64,7 +64,7 @@ func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecu
 		return ctx.Err()
 	}
 	run, err := r.starter.runs.Run(ctx, info)
-	if err != nil || !run.Facts.PaidOpen && !(r.unstored && run.MediaGone()) {
+	if err != nil || !run.Facts.PaidOpen && (!r.unstored || !run.MediaGone()) {
 		return err
 	}
 	if risk, err := r.risk(ctx, runs.Payment{Run: run, TaskID: run.Facts.TaskID}); err != nil || r.running(risk.Entry, risk.Since) {
@@ -90,7 +90,7 @@ func (r *riskSearch) examine(ctx context.Context, info *workflowpb.WorkflowExecu
 		}
 	}
 	for _, payment := range job.Payments() {
-		if payment.Stored || payment.NoVideo || !payment.Run.Facts.PaidOpen && !(r.unstored && payment.Gone) {
+		if payment.Stored || payment.NoVideo || !payment.Run.Facts.PaidOpen && (!r.unstored || !payment.Gone) {
 			continue
 		}
 		if err := r.add(ctx, payment); err != nil {
@@ -145,7 +145,7 @@ func (r *riskSearch) add(ctx context.Context, payment runs.Payment) error {
 	if risk.TaskID != "" {
 		others, err = r.starter.runs.Settlement(ctx, risk.TaskID)
 	}
-	if err != nil || others.Settled && !(r.unstored && others.Gone) {
+	if err != nil || others.Settled && (!r.unstored || !others.Gone) {
 		return err
 	}
 	if others.Gone {
