@@ -150,7 +150,7 @@ func (c *BatchSetConcurrencyCommand) update() update {
 // BatchRetryCommand runs what failed once more.
 type BatchRetryCommand struct {
 	batchID        `embed:""`
-	Concurrency    *int     `placeholder:"N" help:"Greatest number of open jobs. Default: that of the last run."`
+	Concurrency    *int     `placeholder:"N" help:"Greatest number of open jobs. Default: that of its start, before any set-concurrency."`
 	Budget         *int     `placeholder:"N" help:"Greatest number of paid submissions of the batch, in all its runs; 0: no limit. Default: that of the last run."`
 	Canary         *int     `placeholder:"N" help:"Start more than the first N jobs only when these have their videos; 0: none. Default: that of the last run."`
 	MaxFailureRate *float64 `placeholder:"RATE" help:"Stop if more than this part of the last 50 jobs has no video; 0: no limit. Default: that of the last run."`
