@@ -5,7 +5,7 @@
 #     --build-arg REVISION=$(git describe --always --abbrev=40 --exclude='*' --dirty) .
 
 # Base images; set them to a mirror's names.
-ARG GO_IMAGE=golang:1.26-bookworm
+ARG GO_IMAGE=golang:1.26-bookworm@sha256:d9c68c2c51161e12fd77e4c6320687c9cd86e1af1e3ad6e6cd63ff970641453c
 ARG BASE_IMAGE=scratch
 
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,6 +29,8 @@ const (
 	// demoJobs is the number of jobs of the demo.
 	demoJobs   = 5
 	codecToken = "a-rehearsal-needs-no-token-but-32-bytes"
+	// simulatedClip is a source that the workers can keep: KEEP_SOURCE is set.
+	simulatedClip = "http://simulator:8090/clips/squares.mp4"
 )
 
 // stackSecrets are the secrets of the stack, which are in files alone.
@@ -59,6 +60,7 @@ func TestCompose(t *testing.T) {
 	})
 	t.Run("published ports", s.publishedPorts)
 	t.Run("bad secrets end the start", s.badSecrets)
+	t.Run("bad digests end the start", s.badDigests)
 	t.Run("reachability", s.reachability)
 	t.Run("holders of secrets", s.secretHolders)
 	t.Run("confinement", s.confinement)
@@ -117,52 +119,10 @@ func startStack(t *testing.T) *stack {
 			t.Error(err)
 		}
 	})
-	require.NoError(t, s.follow(tool[0], append(tool[1:len(tool):len(tool)], "--env-file", "deploy/demo.env", "build", "webhook")...))
+	_, err := s.follow(tool[0], append(tool[1:len(tool):len(tool)], "--env-file", "deploy/demo.env", "build", "webhook")...)
+	require.NoError(t, err)
 	s.compose("up", "-d")
 	return s
-}
-
-// ensureImages pulls or builds missing images and skips the test if it can do
-// neither.
-func (s *stack) ensureImages() {
-	s.t.Helper()
-	images := []string{defaultOf(s.t, "GO_IMAGE")}
-	for _, service := range services(s.t) {
-		// The local images are made of Debian packages, and Grafana has none.
-		if service.Build == nil && !strings.HasPrefix(reference.FindStringSubmatch(service.Image)[3], "grafana/") {
-			images = append(images, reference.FindStringSubmatch(service.Image)[3])
-		}
-	}
-	present := func(image string) bool {
-		_, err := s.run(s.t.Context(), "docker", "image", "inspect", image)
-		return err == nil
-	}
-	pull := func(image string) bool {
-		_, err := s.run(s.t.Context(), "docker", "pull", "--quiet", image)
-		return err == nil
-	}
-	missing := slices.DeleteFunc(images, func(image string) bool { return present(image) || pull(image) })
-	if len(missing) == 0 {
-		return
-	}
-	if err := s.follow("deploy/local-images/build"); err != nil {
-		s.t.Skipf("images can neither be pulled nor built (%s): %v", strings.Join(missing, ", "), err)
-	}
-	for _, image := range missing {
-		require.True(s.t, present(image), "deploy/local-images/build did not build %s", image)
-	}
-}
-
-// defaultOf returns the default of a variable of docker-compose.yml.
-func defaultOf(t *testing.T, variable string) string {
-	t.Helper()
-	for _, found := range reference.FindAllStringSubmatch(content(t, "docker-compose.yml"), -1) {
-		if found[1] == variable && found[2] == ":-" {
-			return found[3]
-		}
-	}
-	require.Fail(t, "no default", variable)
-	return ""
 }
 
 // in returns the stack with the t of a subtest.
@@ -220,7 +180,7 @@ func (s *stack) crashes(t *testing.T) {
 	} {
 		for _, fault := range crash.faults {
 			id := crash.victim + "-dies-" + fault
-			_, err := s.lumaflow("submit", "--id", id, "--video", "https://cdn.example.org/in.mp4",
+			_, err := s.lumaflow("submit", "--id", id, "--video", simulatedClip,
 				"--prompt", fmt.Sprintf("job %s [fault: %s] [size: 20MB]", id, fault))
 			require.NoError(t, err)
 			ids = append(ids, id)

@@ -72,7 +72,7 @@ func (s *stack) reachability(t *testing.T) {
 	require.NoError(t, err, string(output))
 	inNetworkOf := func(container, entrypoint string, args ...string) string {
 		return s.docker(slices.Concat([]string{"run", "--rm", "--network", "container:" + container, "--volume", probe + ":/probe:ro",
-			"--entrypoint", entrypoint, defaultOf(t, "TEMPORAL_ADMIN_TOOLS_IMAGE")}, args)...)
+			"--entrypoint", entrypoint, s.imageOf("TEMPORAL_ADMIN_TOOLS_IMAGE")}, args)...)
 	}
 
 	containers := map[string]string{}
@@ -116,7 +116,7 @@ func (s *stack) reachability(t *testing.T) {
 // substituteGrafana starts a container without Grafana's image in its networks.
 func (s *stack) substituteGrafana() {
 	s.t.Helper()
-	with := &stack{t: s.t, tool: s.tool, env: append(slices.Clone(s.env), "GRAFANA_IMAGE="+defaultOf(s.t, "TEMPORAL_ADMIN_TOOLS_IMAGE"), "GRAFANA_PORT="+freePort(s.t))}
+	with := &stack{t: s.t, tool: s.tool, env: append(slices.Clone(s.env), "GRAFANA_IMAGE="+s.imageOf("TEMPORAL_ADMIN_TOOLS_IMAGE"), "GRAFANA_PORT="+freePort(s.t))}
 	override := filepath.Join(s.t.TempDir(), "grafana.yml")
 	writeFile(s.t, override, "services: {grafana: {entrypoint: [sleep, infinity], healthcheck: {disable: true}}}\n")
 	with.compose("-f", "docker-compose.yml", "-f", override, "--profile", "observe", "up", "-d", "--no-deps", "grafana")
@@ -248,7 +248,7 @@ func (s *stack) confinement(t *testing.T) {
 		container := s.containers(service)[0]
 		assert.Regexp(t, `^true \d{9,} \d{3} 1000000000 json-file 3$`, s.inspect(container,
 			`{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.NanoCpus}} {{.HostConfig.LogConfig.Type}} {{index .HostConfig.LogConfig.Config "max-file"}}`), service)
-		status := s.docker("run", "--rm", "--pid", "container:"+container, "--entrypoint", "cat", defaultOf(t, "TEMPORAL_ADMIN_TOOLS_IMAGE"), "/proc/1/status")
+		status := s.docker("run", "--rm", "--pid", "container:"+container, "--entrypoint", "cat", s.imageOf("TEMPORAL_ADMIN_TOOLS_IMAGE"), "/proc/1/status")
 		for _, line := range []string{`Uid:\s+[1-9]\d*\s`, `CapEff:\s+0+\n`, `CapBnd:\s+0+\n`, `NoNewPrivs:\s+1\n`} {
 			assert.Regexp(t, line, status, service)
 		}

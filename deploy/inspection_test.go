@@ -94,11 +94,11 @@ func (s *stack) encrypted(t *testing.T) {
 	// No container of the stack reaches both Temporal and the codec server.
 	project := s.setting("COMPOSE_PROJECT_NAME")
 	container := s.docker(slices.Concat([]string{"create", "--network", project + "_temporal", "--env", "TEMPORAL_ADDRESS=passthrough:///temporal:7233", "--entrypoint", "temporal",
-		defaultOf(t, "TEMPORAL_ADMIN_TOOLS_IMAGE")}, show, []string{"--codec-endpoint", "http://codec-server:8081", "--codec-auth", "Bearer " + codecToken})...)
+		s.imageOf("TEMPORAL_ADMIN_TOOLS_IMAGE")}, show, []string{"--codec-endpoint", "http://codec-server:8081", "--codec-auth", "Bearer " + codecToken})...)
 	defer s.docker("rm", "--force", container)
 	s.docker("network", "connect", project+"_codec-published", container)
 	decrypted := decodeBase64(s.docker("start", "--attach", container))
-	for _, text := range []string{"https://cdn.example.org/in.mp4", "[fault: slow-response]", "file:///videos/luma_result_"} {
+	for _, text := range []string{simulatedClip, "[fault: slow-response]", "file:///videos/luma_result_"} {
 		assert.Contains(t, decrypted, text)
 	}
 }

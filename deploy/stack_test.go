@@ -207,16 +207,17 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// follow runs a program that takes minutes and copies its output to stderr.
-func (s *stack) follow(name string, args ...string) error {
+// follow runs a program that takes minutes, copies its output to stderr, and returns
+// its standard output.
+func (s *stack) follow(name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(s.t.Context(), name, args...)
 	cmd.Dir = root
 	cmd.Env = s.env
-	var output bytes.Buffer
-	cmd.Stdout = io.MultiWriter(os.Stderr, &output)
-	cmd.Stderr = cmd.Stdout
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout = io.MultiWriter(os.Stderr, &stdout)
+	cmd.Stderr = io.MultiWriter(os.Stderr, &stderr)
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, lastLine(output.String()))
+		return "", fmt.Errorf("%s: %w: %s", name, err, lastLine(stderr.String()))
 	}
-	return nil
+	return stdout.String(), nil
 }

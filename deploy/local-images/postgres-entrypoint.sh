@@ -6,9 +6,10 @@ set -euo pipefail
 
 if [ "$(id -u)" = 0 ]; then
 	chown postgres:postgres "$PGDATA"
-	chmod 700 "$PGDATA"
 	exec setpriv --reuid=postgres --regid=postgres --init-groups "$BASH" "$0" "$@"
 fi
+# A restored folder has the mode of the volume, and PostgreSQL accepts 700 and 750 alone.
+chmod 700 "$PGDATA"
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
 	[ -z "${POSTGRES_PASSWORD_FILE:-}" ] || POSTGRES_PASSWORD=$(<"$POSTGRES_PASSWORD_FILE")

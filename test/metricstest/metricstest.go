@@ -41,12 +41,12 @@ func (r Recorder) Values() map[string]float64 {
 	recorded := r.recorded()
 	for _, m := range metrics.All() {
 		series := func(attributes attribute.Set) string {
-			name := strings.TrimPrefix(m.Name, "lumaflow_")
+			words := []string{strings.TrimPrefix(m.Name, "lumaflow_")}
 			for _, label := range m.Labels {
 				value, _ := attributes.Value(attribute.Key(label.Name))
-				name += " " + value.AsString()
+				words = append(words, value.AsString())
 			}
-			return name
+			return strings.Join(words, " ")
 		}
 		switch data := recorded[m.Name].(type) {
 		case metricdata.Sum[int64]:
