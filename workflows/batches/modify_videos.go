@@ -104,7 +104,7 @@ func (r *batchRun) run(ctx workflow.Context) (Result, error) {
 		switch {
 		case r.finished():
 			return r.finish(ctx)
-		case r.isLong(ctx):
+		case r.isLong(ctx) && r.failure == nil: // The next run would lack the failure.
 			return Result{}, r.continueAsNew(ctx)
 		}
 		if err := r.awaitChange(ctx); err != nil {

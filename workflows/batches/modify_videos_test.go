@@ -236,6 +236,12 @@ func TestCancel(t *testing.T) {
 func TestManifestChanges(t *testing.T) {
 	s := newShop(t, 200)
 	s.changedAt = 1
+	// A run with open jobs does not go on in a new one then, which would complete.
+	s.renders[id(95)] = 3 * render
+	s.lookup = func() time.Duration {
+		s.SetContinueAsNewSuggested(len(s.pages) > 0)
+		return 0
+	}
 	_, err := s.run(batches.Input{Concurrency: 10})
 	var application *temporal.ApplicationError
 	require.ErrorAs(t, err, &application)
