@@ -9,6 +9,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"golang.org/x/sync/errgroup"
 
 	"lumaflow/internal/paid"
 	"lumaflow/internal/temporal/visibility"
@@ -123,15 +124,12 @@ func (r Reader) ChargesBelow(ctx context.Context, parentID string) (charges int,
 		if err != nil {
 			return 0, nil, fmt.Errorf("list the jobs of %s: %w", parentID, err)
 		}
-		for _, info := range page.GetExecutions() {
-			run, err := r.Run(ctx, info)
-			if NotFound(err) {
-				continue
-			}
-			if err != nil {
-				return 0, nil, err
-			}
-			id := info.GetExecution().GetWorkflowId()
+		paid, err := r.runs(ctx, page.GetExecutions())
+		if err != nil {
+			return 0, nil, err
+		}
+		for i, run := range paid {
+			id := page.GetExecutions()[i].GetExecution().GetWorkflowId()
 			for _, taskID := range run.tasks() {
 				// A job that collects a task pays nothing.
 				if taskID != "" && id == CollectorID(taskID) {
@@ -147,4 +145,25 @@ func (r Reader) ChargesBelow(ctx context.Context, parentID string) (charges int,
 			return len(known), open, nil
 		}
 	}
+}
+
+// maxReads bounds the concurrent reads of one list of runs.
+const maxReads = 16
+
+// runs reads runs concurrently. A run that Temporal has deleted since has no task.
+func (r Reader) runs(ctx context.Context, infos []*workflowpb.WorkflowExecutionInfo) ([]Run, error) {
+	read := make([]Run, len(infos))
+	reads, ctx := errgroup.WithContext(ctx)
+	reads.SetLimit(maxReads)
+	for i, info := range infos {
+		reads.Go(func() error {
+			run, err := r.Run(ctx, info)
+			if NotFound(err) {
+				return nil
+			}
+			read[i] = run
+			return err
+		})
+	}
+	return read, reads.Wait()
 }
