@@ -109,8 +109,9 @@ func (c *Client) FindRecord(ctx context.Context, taskID string) (Record, error) 
 		if err == nil {
 			return record, nil
 		}
-		// Luma may be switched off while the other families work.
-		if failure == nil || ClassOf(err) == Temporary && ClassOf(failure) != Temporary {
+		// Luma may be switched off while the other families work. NotFound gives way to
+		// any other class: a family that did not answer may have the task.
+		if failure == nil || ClassOf(failure) == NotFound || ClassOf(err) == Temporary && ClassOf(failure) != Temporary {
 			failure = err
 		}
 	}
