@@ -19,7 +19,7 @@ func (r *batchRun) stop(reason string) {
 // last jobs have.
 func (r *batchRun) applyRules() {
 	if canary := r.input.Canary; r.Done < canary && r.Failed > 0 {
-		r.stop(fmt.Sprintf("canary: of the first %d jobs %d have no video", canary, r.Failed))
+		r.stop(fmt.Sprintf("canary: jobs without a video among the first %d: %d", canary, r.Failed))
 	}
 	if limit := r.input.MaxFailureRate; limit > 0 && len(r.Ends) == RateWindow {
 		failed := 0
