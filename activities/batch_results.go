@@ -160,9 +160,8 @@ const maxPart = 5000
 // unfinished is a line without a result.
 type unfinished struct {
 	manifest.Order
-	// processed means that the batch came to the line, listed that visibility has runs of
-	// its job.
-	processed, listed bool
+	// processed means that the batch came to the line.
+	processed bool
 }
 
 // missing returns the lines of the manifest that the file has no result of. Those of
@@ -183,7 +182,7 @@ func (b *Batches) missing(ctx context.Context, input FinishInput) ([]unfinished,
 		index++
 		if !processed || written[order.Line] != order.ID {
 			order.Input = nil
-			lines = append(lines, unfinished{Order: order, processed: processed})
+			lines = append(lines, unfinished{order, processed})
 		}
 		return true
 	})
@@ -192,18 +191,25 @@ func (b *Batches) missing(ctx context.Context, input FinishInput) ([]unfinished,
 
 // readResults reads the results of lines from Temporal.
 func (b *Batches) readResults(ctx context.Context, input FinishInput, lines []unfinished) ([]JobResult, error) {
-	if err := b.list(ctx, lines); err != nil {
+	var ids []string
+	for _, line := range lines {
+		if !line.processed {
+			ids = append(ids, line.ID)
+		}
+	}
+	listed, err := b.options.Runs.Listed(ctx, ids)
+	if err != nil {
 		return nil, err
 	}
 	results := make([]JobResult, len(lines))
-	err := eachOf(ctx, len(lines), func(ctx context.Context, i int) error {
+	err = eachOf(ctx, len(lines), func(ctx context.Context, i int) error {
 		line := lines[i]
 		results[i] = JobResult{Line: line.Line, Repeats: line.Repeats, JobEnd: JobEnd{Job: line.ID, Outcome: OutcomeNotStarted, Reason: input.Stopped}}
 		switch {
 		case line.Repeats != 0:
 			results[i].JobEnd = Repeated(line.Order)
 			return nil
-		case !line.processed && !line.listed:
+		case !line.processed && listed[line.ID] == 0:
 			return nil
 		}
 		end, _, err := b.sweep(ctx, input.Batch, line.ID)
@@ -219,29 +225,6 @@ func (b *Batches) readResults(ctx context.Context, input FinishInput, lines []un
 		return nil
 	})
 	return results, err
-}
-
-// maxListed bounds the jobs of one query of visibility.
-const maxListed = 100
-
-// list finds out which of the lines that were not processed have a job.
-func (b *Batches) list(ctx context.Context, lines []unfinished) error {
-	for part := range slices.Chunk(lines, maxListed) {
-		var ids []string
-		for _, line := range part {
-			if !line.processed {
-				ids = append(ids, line.ID)
-			}
-		}
-		listed, err := b.options.Runs.Listed(ctx, ids)
-		if err != nil {
-			return err
-		}
-		for i, line := range part {
-			part[i].listed = listed[line.ID] > 0
-		}
-	}
-	return nil
 }
 
 // Repeated is the result of a line that repeats another one.

@@ -180,14 +180,12 @@ var accountHolds = map[int]bool{401: true, 402: true, 433: true, 455: true}
 // heldBy is the refusal by which kie.ai holds a job, if it concerns the whole account;
 // else nil. A submission that an operator has paused waits for the operator.
 func (b *Batches) heldBy(described *workflowservice.DescribeWorkflowExecutionResponse) *Hold {
-	for _, pending := range described.GetPendingActivities() {
-		details := pending.GetLastFailure().GetApplicationFailureInfo().GetDetails()
-		var hold Hold
-		if pending.GetActivityType().GetName() == "Submit" && !pending.GetPaused() && b.options.Runs.Data.FromPayloads(details, &hold) == nil && accountHolds[hold.Code] {
-			return &hold
-		}
+	details := runs.PendingSubmit(described).GetLastFailure().GetApplicationFailureInfo().GetDetails()
+	var hold Hold
+	if b.options.Runs.Data.FromPayloads(details, &hold) != nil || !accountHolds[hold.Code] {
+		return nil
 	}
-	return nil
+	return &hold
 }
 
 // PaidBefore counts the submissions that a batch has paid when one of its runs begins.

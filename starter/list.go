@@ -114,7 +114,7 @@ func (f Filter) query() string {
 	case f.Closed:
 		terms = append(terms, "ExecutionStatus != 'Running'")
 	case f.Failed:
-		terms = append(terms, "ExecutionStatus IN ('Failed', 'Canceled', 'Terminated', 'TimedOut')")
+		terms = append(terms, visibility.In("ExecutionStatus", []string{"Failed", "Canceled", "Terminated", "TimedOut"}))
 	}
 	if f.Stage != "" {
 		terms = append(terms, visibility.Equals(workflows.StageAttribute, string(f.Stage)))

@@ -83,7 +83,7 @@ func Check(ctx context.Context, service Temporal, selected Selection, options Op
 }
 
 func (s Selection) query(state string) string {
-	terms := []string{"WorkflowType IN ('" + workflows.ModifyVideoName + "', '" + batches.ModifyVideosName + "')", state}
+	terms := []string{visibility.In("WorkflowType", []string{workflows.ModifyVideoName, batches.ModifyVideosName}), state}
 	if s.TaskQueue != "" {
 		terms = append(terms, visibility.Equals("TaskQueue", s.TaskQueue))
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
 	"lumaflow/internal/manifest"
@@ -154,10 +153,7 @@ func TestProbeOfTheNextRun(t *testing.T) {
 		return []string{id(1), ""}[sweeps-1]
 	}
 	_, err := s.run(batches.Input{})
-	var next *workflow.ContinueAsNewError
-	require.ErrorAs(t, err, &next)
-	var input batches.Input
-	require.NoError(t, json.Unmarshal(next.Input.GetPayloads()[0].GetData(), &input))
+	input := continued(t, err)
 	rest := newShop(t, 2)
 	rest.ends[id(1)] = activities.JobEnd{Job: id(1), Outcome: activities.OutcomeDone}
 	rest.ends[id(2)] = activities.JobEnd{Job: id(2), Outcome: activities.OutcomeDone}

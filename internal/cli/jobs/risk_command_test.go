@@ -17,14 +17,33 @@ import (
 	"lumaflow/workflows"
 )
 
+// listTest is a list of jobs and what it prints.
+type listTest struct {
+	name     string
+	command  jobs.ListCommand
+	jobs     func(*startertest.Temporal)
+	out      string
+	messages string
+}
+
+func (test listTest) run(t *testing.T) {
+	t.Run(test.name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			fake := startertest.New(t)
+			test.jobs(fake)
+			streams, out, messages := newStreams("")
+			require.NoError(t, test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
+			require.Equal(t, test.out, out.String())
+			require.Equal(t, test.messages, messages.String())
+			if test.command.JSON {
+				require.True(t, json.Valid(out.Bytes()))
+			}
+		})
+	})
+}
+
 func TestListAtRiskCommand(t *testing.T) {
-	tests := []struct {
-		name     string
-		command  jobs.ListCommand
-		jobs     func(*startertest.Temporal)
-		out      string
-		messages string
-	}{
+	tests := []listTest{
 		{"nothing", jobs.ListCommand{}, func(*startertest.Temporal) {}, "", "no video is at risk: every finished task of these jobs is collected\n"},
 		{"nothing, as JSON", jobs.ListCommand{JSON: true}, func(*startertest.Temporal) {}, "[]\n", ""},
 		{"some", jobs.ListCommand{}, func(f *startertest.Temporal) {
@@ -78,23 +97,11 @@ collect them at no cost: lumaflow list --at-risk --json | jq -r '.[].taskId' | l
 `, ""},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				fake := startertest.New(t)
-				test.jobs(fake)
-				test.command.AtRisk = true
-				if test.command.Limit == 0 {
-					test.command.Limit = 50
-				}
-				streams, out, messages := newStreams("")
-				require.NoError(t, test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
-				require.Equal(t, test.out, out.String())
-				require.Equal(t, test.messages, messages.String())
-				if test.command.JSON {
-					require.True(t, json.Valid(out.Bytes()))
-				}
-			})
-		})
+		test.command.AtRisk = true
+		if test.command.Limit == 0 {
+			test.command.Limit = 50
+		}
+		test.run(t)
 	}
 }
 
@@ -120,13 +127,7 @@ func TestListPaidUnstoredCommand(t *testing.T) {
 		retention = "not shown: jobs that ended more than 720h ago, which namespace default deletes\n"
 		unknown   = "counted apart: tasks with an unknown id that ended jobs may have paid: lost; look for them at https://kie.ai/logs and collect each at no cost with: lumaflow submit --task-id TASKID\n"
 	)
-	tests := []struct {
-		name     string
-		command  jobs.ListCommand
-		jobs     func(*startertest.Temporal)
-		out      string
-		messages string
-	}{
+	tests := []listTest{
 		{"nothing", jobs.ListCommand{Limit: 50}, func(*startertest.Temporal) {}, "", "no finished task of these jobs is paid and not stored\n" + retention},
 		{"nothing, as JSON", jobs.ListCommand{Limit: 50, JSON: true}, func(*startertest.Temporal) {}, `{
   "tasks": [],
@@ -186,16 +187,7 @@ paid and not stored: 3, of which 1 expired; 89.5 credits; without a cost on reco
 `, "only the oldest 1 of 3 are shown; see more with --limit\n" + unknown + retention},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				fake := startertest.New(t)
-				test.jobs(fake)
-				test.command.PaidUnstored = true
-				streams, out, messages := newStreams("")
-				require.NoError(t, test.command.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
-				require.Equal(t, test.out, out.String())
-				require.Equal(t, test.messages, messages.String())
-			})
-		})
+		test.command.PaidUnstored = true
+		test.run(t)
 	}
 }

@@ -5,14 +5,13 @@ import (
 	"fmt"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 )
 
 // ProbeMemo is the key of the memo of a batch that names the one job which submits
 // while kie.ai holds the account.
 const ProbeMemo = "lumaProbe"
-
-// submitActivity is the type of the activity that submits.
-const submitActivity = "Submit"
 
 // Probe returns the job that submits for a batch while kie.ai holds the account. It is
 // empty if there is none: the batch has named none or is over, or that job submits no
@@ -41,10 +40,19 @@ func (r Reader) Probe(ctx context.Context, batchID string) (jobID string, err er
 	if job.RawResponse.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return "", nil
 	}
-	for _, pending := range job.RawResponse.GetPendingActivities() {
-		if pending.GetActivityType().GetName() == submitActivity && !pending.GetPaused() {
-			return jobID, nil
+	if PendingSubmit(job.RawResponse) == nil {
+		return "", nil
+	}
+	return jobID, nil
+}
+
+// PendingSubmit is the submission of a job that is under way or waits for its next
+// attempt; nil if there is none, or if an operator has paused it.
+func PendingSubmit(described *workflowservice.DescribeWorkflowExecutionResponse) *workflowpb.PendingActivityInfo {
+	for _, pending := range described.GetPendingActivities() {
+		if pending.GetActivityType().GetName() == submitName && !pending.GetPaused() {
+			return pending
 		}
 	}
-	return "", nil
+	return nil
 }

@@ -89,26 +89,27 @@ func (p Payment) Next() string {
 // Charges counts the paid submissions of a run. One with an unknown outcome counts.
 func (r Run) Charges() int { return len(r.tasks()) }
 
+// maxListed bounds the ids of one query.
+const maxListed = 100
+
 // Listed returns the number of runs that visibility lists for each of the ids. An id
 // that Temporal has no latest run of may have earlier ones.
 func (r Reader) Listed(ctx context.Context, ids []string) (listed map[string]int, err error) {
 	listed = map[string]int{}
-	if len(ids) == 0 {
-		return listed, nil
-	}
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: visibility.In("WorkflowId", ids)}
-	for {
-		page, err := r.Server.ListWorkflow(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("list the runs of %d jobs: %w", len(ids), err)
-		}
-		for _, info := range page.GetExecutions() {
-			listed[info.GetExecution().GetWorkflowId()]++
-		}
-		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
-			return listed, nil
+	for part := range slices.Chunk(ids, maxListed) {
+		request := &workflowservice.ListWorkflowExecutionsRequest{Query: visibility.In("WorkflowId", part)}
+		for more := true; more; more = len(request.NextPageToken) > 0 {
+			page, err := r.Server.ListWorkflow(ctx, request)
+			if err != nil {
+				return nil, fmt.Errorf("list the runs of %d jobs: %w", len(ids), err)
+			}
+			for _, info := range page.GetExecutions() {
+				listed[info.GetExecution().GetWorkflowId()]++
+			}
+			request.NextPageToken = page.GetNextPageToken()
 		}
 	}
+	return listed, nil
 }
 
 // ChargesBelow counts the paid submissions of the jobs that a workflow has started, in
