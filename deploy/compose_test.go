@@ -97,14 +97,12 @@ func startStack(t *testing.T) *stack {
 	t.Helper()
 	tool := composeTool(t.Context())
 	if tool == nil {
-		t.Skip("neither `docker compose` nor docker-compose is installed")
+		t.Skip("`docker compose` is not installed; deploy/local-images/build installs it")
 	}
 	s := &stack{t: t, tool: tool, env: append(plainEnvironment(t,
 		"COMPOSE_PROJECT_NAME=lumaflow-test-"+strconv.Itoa(os.Getpid()), "LUMAFLOW_IMAGE="+testImage,
 		"UI_PORT="+freePort(t), "WEBHOOK_PORT="+freePort(t), "CODEC_PORT="+freePort(t), "GALLERY_PORT="+freePort(t),
-		"WEBHOOK_ADDRESS=0.0.0.0", "VERSION=v0.0.0-test",
-		// Required by docker-compose before version 2.
-		"DOCKER_BUILDKIT=1", "COMPOSE_DOCKER_CLI_BUILD=1"), secretFiles(t)...)}
+		"WEBHOOK_ADDRESS=0.0.0.0", "VERSION=v0.0.0-test"), secretFiles(t)...)}
 	if _, err := s.run(t.Context(), "docker", "version"); err != nil {
 		t.Skipf("no Docker engine: %s", lastLine(err.Error()))
 	}

@@ -13,7 +13,7 @@ func configReader(t *testing.T) *stack {
 	t.Helper()
 	tool := composeTool(t.Context())
 	if tool == nil {
-		t.Skip("neither `docker compose` nor docker-compose is installed")
+		t.Skip("`docker compose` is not installed; deploy/local-images/build installs it")
 	}
 	return &stack{t: t, tool: tool, env: plainEnvironment(t)}
 }

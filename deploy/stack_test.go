@@ -31,15 +31,13 @@ type stack struct {
 	env  []string
 }
 
-// composeTool returns `docker compose` or the older docker-compose, nil if neither
-// is installed.
+// composeTool returns `docker compose`, nil if it is not installed. The older
+// docker-compose does not understand docker-compose.yml.
 func composeTool(ctx context.Context) []string {
-	for _, tool := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
-		if exec.CommandContext(ctx, tool[0], append(tool[1:], "version")...).Run() == nil {
-			return tool
-		}
+	if exec.CommandContext(ctx, "docker", "compose", "version").Run() != nil {
+		return nil
 	}
-	return nil
+	return []string{"docker", "compose"}
 }
 
 // plainEnvironment returns the environment of the test without the variables of

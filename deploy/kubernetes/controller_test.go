@@ -1,146 +1,87 @@
 package kubernetes_test
 
 import (
-	"encoding/json"
+	"bytes"
+	"errors"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+	temporalv1alpha1 "github.com/temporalio/temporal-worker-controller/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 )
-
-// The spec of temporal.io/v1alpha1 in version 1.8 of temporal-worker-controller, as far
-// as its users set it: names, types and limits are those of its API types
-// (api/v1alpha1/workerdeployment_types.go, connection_types.go and
-// workerresourcetemplate_types.go). Unknown fields are errors. The controller's module
-// is no dependency, because it is not on every module proxy; definitions_test.go checks
-// the same manifests against the CustomResourceDefinitions of a controller.
-
-type workerDeployment struct {
-	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata"`
-	Spec              struct {
-		Replicas                *int32                 `json:"replicas,omitempty"`
-		Template                corev1.PodTemplateSpec `json:"template"`
-		MinReadySeconds         int32                  `json:"minReadySeconds,omitempty"`
-		ProgressDeadlineSeconds *int32                 `json:"progressDeadlineSeconds,omitempty"`
-		Rollout                 struct {
-			Strategy string `json:"strategy"`
-			Gate     *struct {
-				WorkflowType string          `json:"workflowType"`
-				Input        json.RawMessage `json:"input,omitempty"`
-			} `json:"gate,omitempty"`
-			Steps []struct {
-				RampPercentage int             `json:"rampPercentage"`
-				PauseDuration  metav1.Duration `json:"pauseDuration"`
-			} `json:"steps,omitempty"`
-		} `json:"rollout"`
-		Sunset struct {
-			ScaledownDelay *metav1.Duration `json:"scaledownDelay,omitempty"`
-			DeleteDelay    *metav1.Duration `json:"deleteDelay,omitempty"`
-		} `json:"sunset"`
-		WorkerOptions struct {
-			ConnectionRef       reference `json:"connectionRef"`
-			TemporalNamespace   string    `json:"temporalNamespace"`
-			UnsafeCustomBuildID string    `json:"unsafeCustomBuildID,omitempty"`
-		} `json:"workerOptions"`
-	} `json:"spec"`
-}
-
-type reference struct {
-	Name string `json:"name"`
-}
-
-type connection struct {
-	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata"`
-	Spec              struct {
-		HostPort           string                    `json:"hostPort"`
-		MutualTLSSecretRef *reference                `json:"mutualTLSSecretRef,omitempty"`
-		APIKeySecretRef    *corev1.SecretKeySelector `json:"apiKeySecretRef,omitempty"`
-	} `json:"spec"`
-}
-
-type workerResourceTemplate struct {
-	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata"`
-	Spec              struct {
-		WorkerDeploymentRef reference       `json:"workerDeploymentRef"`
-		Template            json.RawMessage `json:"template"`
-	} `json:"spec"`
-}
-
-func (w *workerDeployment) DeepCopyObject() runtime.Object       { return copied(w) }
-func (c *connection) DeepCopyObject() runtime.Object             { return copied(c) }
-func (w *workerResourceTemplate) DeepCopyObject() runtime.Object { return copied(w) }
-
-func copied[T any](object *T) *T {
-	shallow := *object
-	return &shallow
-}
-
-// addController adds the types of the controller to a scheme.
-func addController(scheme *runtime.Scheme) error {
-	version := schema.GroupVersion{Group: "temporal.io", Version: "v1alpha1"}
-	scheme.AddKnownTypeWithName(version.WithKind("WorkerDeployment"), &workerDeployment{})
-	scheme.AddKnownTypeWithName(version.WithKind("Connection"), &connection{})
-	scheme.AddKnownTypeWithName(version.WithKind("WorkerResourceTemplate"), &workerResourceTemplate{})
-	return nil
-}
 
 // controlled returns the WorkerDeployment and its pod template as a Deployment, as the
 // controller creates it.
-func controlled(t *testing.T) (*workerDeployment, *appsv1.Deployment) {
+func controlled(t *testing.T) (*temporalv1alpha1.WorkerDeployment, *appsv1.Deployment) {
 	t.Helper()
-	workers := of[*workerDeployment](build(t, "controller"))
+	workers := of[*temporalv1alpha1.WorkerDeployment](build(t, "controller"))
 	require.Len(t, workers, 1)
 	return workers[0], &appsv1.Deployment{ObjectMeta: workers[0].ObjectMeta, Spec: appsv1.DeploymentSpec{
 		Template: workers[0].Spec.Template, Selector: &metav1.LabelSelector{MatchLabels: workers[0].Labels},
 	}}
 }
 
-// The rules of the controller's schema and of its admission webhook.
-func TestControllerAcceptsTheWorkers(t *testing.T) {
+// The admission webhooks of the controller accept the manifests, and reject what they
+// alone check.
+func TestAdmissionOfTheController(t *testing.T) {
+	t.Parallel()
+	objects := build(t, "controller")
+	workers, _ := controlled(t)
+	_, err := workers.ValidateCreate(t.Context(), workers)
+	require.NoError(t, err)
+	shrinking := workers.DeepCopy()
+	shrinking.Spec.RolloutStrategy.Steps[1].RampPercentage = 1
+	_, err = shrinking.ValidateCreate(t.Context(), shrinking)
+	require.ErrorContains(t, err, "must increase")
+
+	template := of[*temporalv1alpha1.WorkerResourceTemplate](objects)[0]
+	require.Empty(t, rejections(t, template))
+	targeted := template.DeepCopy()
+	targeted.Spec.Template.Raw = bytes.Replace(targeted.Spec.Template.Raw, []byte(`"scaleTargetRef":{}`), []byte(`"scaleTargetRef":{"name":"worker"}`), 1)
+	require.Len(t, rejections(t, targeted), 1)
+}
+
+// rejections returns the causes for which the controller's webhook rejects a template.
+// The last check of the webhook, the permissions of the person who applies it, needs an
+// API server and is left out.
+func rejections(t *testing.T, template *temporalv1alpha1.WorkerResourceTemplate) (causes []metav1.StatusCause) {
+	t.Helper()
+	// The kind that the controller's chart allows by default.
+	validator := &temporalv1alpha1.WorkerResourceTemplateValidator{AllowedKinds: []string{"HorizontalPodAutoscaler"}}
+	_, err := validator.ValidateCreate(t.Context(), template)
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	require.True(t, ok, err)
+	return slices.DeleteFunc(status.ErrStatus.Details.Causes, func(cause metav1.StatusCause) bool {
+		return strings.Contains(cause.Message, "Client and RESTMapper must be set")
+	})
+}
+
+// The gate is the workflow of this repository, and the controller uses the server and the
+// namespace of the webhook.
+func TestControllerFitsTheWorkers(t *testing.T) {
 	t.Parallel()
 	objects := build(t, "controller")
 	workers, _ := controlled(t)
 	spec := workers.Spec
-	name := regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
-	require.LessOrEqual(t, len(workers.Name), 63)
-	require.Contains(t, []corev1.RestartPolicy{"", corev1.RestartPolicyAlways}, spec.Template.Spec.RestartPolicy)
 	require.Empty(t, spec.WorkerOptions.UnsafeCustomBuildID, "one build id is one code")
-
-	require.Equal(t, "Progressive", spec.Rollout.Strategy)
-	require.NotEmpty(t, spec.Rollout.Steps)
-	require.LessOrEqual(t, len(spec.Rollout.Steps), 20)
-	last := 0
-	for _, step := range spec.Rollout.Steps {
-		require.Greater(t, step.RampPercentage, last, "the shares grow")
-		require.Less(t, step.RampPercentage, 100)
-		require.GreaterOrEqual(t, step.PauseDuration.Duration, 30*time.Second)
-		last = step.RampPercentage
-	}
+	require.Less(t, spec.RolloutStrategy.Steps[len(spec.RolloutStrategy.Steps)-1].RampPercentage, 100)
 	code, err := os.ReadFile("../../worker/replay/gate.go")
 	require.NoError(t, err)
-	require.Contains(t, string(code), `GateName = "`+spec.Rollout.Gate.WorkflowType+`"`)
-	require.Positive(t, spec.Sunset.ScaledownDelay.Duration)
-	require.Greater(t, spec.Sunset.DeleteDelay.Duration, spec.Sunset.ScaledownDelay.Duration)
+	require.Contains(t, string(code), `GateName = "`+spec.RolloutStrategy.Gate.WorkflowType+`"`)
+	require.Positive(t, spec.SunsetStrategy.ScaledownDelay.Duration)
+	require.Greater(t, spec.SunsetStrategy.DeleteDelay.Duration, spec.SunsetStrategy.ScaledownDelay.Duration)
 
-	connections := of[*connection](objects)
+	connections := of[*temporalv1alpha1.Connection](objects)
 	require.Len(t, connections, 1)
-	require.Regexp(t, name, spec.WorkerOptions.ConnectionRef.Name)
 	require.Equal(t, connections[0].Name, spec.WorkerOptions.ConnectionRef.Name)
-	require.Regexp(t, `^[a-zA-Z0-9.-]+:[0-9]+$`, connections[0].Spec.HostPort)
 	require.Nil(t, connections[0].Spec.MutualTLSSecretRef)
 	require.Nil(t, connections[0].Spec.APIKeySecretRef)
 	config := of[*corev1.ConfigMap](build(t, "."))[0].Data
@@ -192,12 +133,12 @@ func TestControlledPodsAreSelected(t *testing.T) {
 	}
 
 	workers, _ := controlled(t)
-	templates := of[*workerResourceTemplate](objects)
+	templates := of[*temporalv1alpha1.WorkerResourceTemplate](objects)
 	require.Len(t, templates, 1)
 	require.Equal(t, workers.Name, templates[0].Spec.WorkerDeploymentRef.Name)
 	require.Nil(t, workers.Spec.Replicas, "the autoscaler sets them")
-	require.Contains(t, string(templates[0].Spec.Template), `"scaleTargetRef":{}`, "the controller inserts the Deployment of the version")
-	decoded, err := decode(templates[0].Spec.Template)
+	require.Contains(t, string(templates[0].Spec.Template.Raw), `"scaleTargetRef":{}`, "the controller inserts the Deployment of the version")
+	decoded, err := decode(templates[0].Spec.Template.Raw)
 	require.NoError(t, err)
 	scaler, ok := decoded.(*autoscalingv2.HorizontalPodAutoscaler)
 	require.True(t, ok, "the controller accepts no other kind by default")

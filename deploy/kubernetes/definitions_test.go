@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -166,16 +168,25 @@ items:
 	require.Len(t, defined.check(t, unknown), 1)
 }
 
-// The definitions of an installed controller accept the manifests and reject mistakes.
-// They are not part of this repository; README.md has the command that writes them.
+// definitionsOf returns the folder with the CustomResourceDefinitions of the controller:
+// those of the module whose types the tests use, or of an installed controller.
+func definitionsOf(t *testing.T) string {
+	t.Helper()
+	if folder := os.Getenv("WORKER_CONTROLLER_CRDS"); folder != "" {
+		return folder
+	}
+	folder, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/temporalio/temporal-worker-controller").Output()
+	require.NoError(t, err)
+	return filepath.Join(strings.TrimSpace(string(folder)), "helm", "temporal-worker-controller-crds", "templates")
+}
+
+// The CustomResourceDefinitions of the controller accept the manifests and reject
+// mistakes.
 func TestControllersDefinitionsAcceptTheManifests(t *testing.T) {
 	t.Parallel()
-	folder := os.Getenv("WORKER_CONTROLLER_CRDS")
-	if folder == "" {
-		t.Skip("WORKER_CONTROLLER_CRDS names no folder with the controller's CustomResourceDefinitions")
-	}
-	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(definitionsOf(t), "*.yaml"))
 	require.NoError(t, err)
+	require.NotEmpty(t, files)
 	defined := definitions{}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
