@@ -216,6 +216,18 @@ func TestRetry(t *testing.T) {
 	require.False(t, input.Continued.RetryRequested)
 }
 
+// A rule that stops the batch drops a retry, which would start jobs, and names the way
+// to it.
+func TestRuleStopsARetry(t *testing.T) {
+	s := newShop(t, 30)
+	s.after(time.Minute, func() { s.update("", batches.RetryUpdate) })
+	result, err := s.run(batches.Input{Budget: 10, Concurrency: 10})
+	require.NoError(t, err)
+	require.Len(t, s.starts, 10)
+	require.Contains(t, result.Stopped, "budget: ")
+	require.Contains(t, result.Stopped, "; what failed is not run again: lumaflow batch retry "+batchID)
+}
+
 // A batch that is cancelled leaves its jobs open.
 func TestCancel(t *testing.T) {
 	s := newShop(t, 10)
