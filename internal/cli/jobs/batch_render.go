@@ -231,7 +231,10 @@ func (p batchPlan) write(out io.Writer) error {
 	if p.budget > 0 {
 		submissions += fmt.Sprintf(", at most %d with --budget %d", p.MostSubmissions, p.budget)
 	}
-	if p.Paid > 0 {
+	switch {
+	case p.budget > 0 && p.Paid >= p.budget:
+		submissions += fmt.Sprintf(": the batch has paid %d already, so only jobs that cost nothing run; give a greater budget to submit more", p.Paid)
+	case p.Paid > 0:
 		submissions += fmt.Sprintf("; the batch has paid %d, which a budget counts", p.Paid)
 	}
 	fields := [][2]string{
