@@ -110,7 +110,7 @@ func TestIdentifyOfAnotherFamily(t *testing.T) {
 	_, err := f.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: taskID, Model: "wan/2-7-videoedit"})
 	failed := failedAs(t, err)
 	require.Equal(t, activities.UnknownTask, failed.Type())
-	require.Contains(t, failed.Message(), "is not of model wan/2-7-videoedit but of aleph: leave the model out")
+	require.Contains(t, failed.Message(), "is not of model wan/2-7-videoedit but of aleph")
 }
 
 // The receipt of another model has its name, its model and the cost.

@@ -43,11 +43,17 @@ func JobID(input workflows.ModifyVideoInput, key string) string {
 	return "kie-" + strings.TrimPrefix(runs.JobID("submit", input.Model, input.Prompt, video, string(options), input.Watermark, key), "luma-")
 }
 
-// CheckModel checks the options of a request for a model that lumaflow has a table of,
-// without a request to kie.ai; the worker checks all others.
+// CheckModel checks, without a request to kie.ai, that the model takes a video, and the
+// options if lumaflow has a table of it; the worker checks all others.
 func CheckModel(input workflows.ModifyVideoInput) error {
+	if input.TaskID != "" {
+		return nil
+	}
+	if err := kie.CheckSubmittable(input.Model); err != nil {
+		return err
+	}
 	model, known := kie.ModelOf(input.Model)
-	if !known || input.TaskID != "" {
+	if !known {
 		return nil
 	}
 	if input.Model != "" && input.Watermark != "" && model.Family == "Market" {

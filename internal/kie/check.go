@@ -11,11 +11,12 @@ import (
 // is set. The error is an *OptionError if the request would be refused or a part of it
 // ignored, and else an *Error of class Temporary: the same check may succeed later.
 func (c *Client) Check(ctx context.Context, request SubmitRequest, unchecked bool) (SubmitRequest, error) {
+	if err := CheckSubmittable(request.Model); err != nil {
+		return request, err
+	}
 	family := familyOf(request.Model)
 	model, known := ModelOf(request.Model)
 	switch {
-	case family.submitPath == "":
-		return request, optionErrorf("model", "model %s makes no video of a video: lumaflow only collects its tasks, with: lumaflow rescue TASKID", request.Model)
 	case family == marketFamily && request.Watermark != "":
 		return request, optionErrorf("watermark", "model %s takes no watermark identifier: see its options", model.Name)
 	case known:
@@ -38,6 +39,14 @@ func (c *Client) Check(ctx context.Context, request SubmitRequest, unchecked boo
 		return request, optionErrorf("model", "lumaflow has no table of model %.60q and kie.ai's catalogue gives no schema of it, so its fields can't be checked before they are paid: use one of %s, or set unchecked to pay for it as it is",
 			request.Model, strings.Join(modelNames(), ", "))
 	}
+}
+
+// CheckSubmittable is an *OptionError for a model of a family that is only collected.
+func CheckSubmittable(model string) error {
+	if familyOf(model).submitPath != "" {
+		return nil
+	}
+	return optionErrorf("model", "model %s makes no video of a video: lumaflow only collects its tasks, with: lumaflow rescue TASKID", model)
 }
 
 func noModel(name string) error {

@@ -116,7 +116,7 @@ func write(out io.Writer, rows []model) error {
 	for _, row := range rows {
 		line := terminal.Row{Cells: []string{row.Name, row.Family, row.clip(), usual(row.UsualSeconds)}}
 		if len(row.Options) > 0 {
-			line.Below = append(line.Below, "options: "+strings.Join(row.Options, ", "))
+			line.Below = append(line.Below, wrapped("options: ", row.Options)...)
 		}
 		if len(row.Required) > 0 {
 			line.Below = append(line.Below, "required: "+strings.Join(row.Required, ", "))
@@ -135,6 +135,19 @@ func write(out io.Writer, rows []model) error {
 		lines = append(lines, line)
 	}
 	return terminal.WriteTable(out, []string{"MODEL", "FAMILY", "SOURCE VIDEO", "USUAL TIME"}, lines)
+}
+
+// wrapped lists names in lines of at most 90 columns: a table shortens longer ones.
+func wrapped(label string, names []string) []string {
+	lines, line := []string(nil), label+names[0]
+	for _, name := range names[1:] {
+		if len(line)+len(", ,")+len(name) > 90 {
+			lines, line = append(lines, line+","), "  "+name
+			continue
+		}
+		line += ", " + name
+	}
+	return append(lines, line)
 }
 
 // clip describes the limits of the source video.
