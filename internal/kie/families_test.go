@@ -110,6 +110,44 @@ func TestAlephRecords(t *testing.T) {
 	}
 }
 
+// At flag 0 only an error as documented ends the task, a number or a text. A running task
+// is paid: what proves neither is an unknown state, which is waited for and shown.
+func TestErrorsOfAlephRecords(t *testing.T) {
+	for _, test := range []struct {
+		code, message string
+		state         kie.State
+	}{
+		{`500`, `""`, kie.Failed},
+		{`"500"`, `null`, kie.Failed},
+		{`" 500 "`, `"null"`, kie.Failed},
+		{`-1`, `""`, kie.Failed},
+		{`0`, `"moderated"`, kie.Failed},
+		{`null`, `"moderated"`, kie.Failed},
+		{`"MODERATED"`, `"Your video was rejected"`, kie.Failed},
+		{`{"code":500}`, `"moderated"`, kie.Failed},
+		{`200`, `"moderated"`, kie.Failed},
+		{`null`, `null`, kie.Pending},
+		{`""`, `""`, kie.Pending},
+		{`"null"`, `"null"`, kie.Pending},
+		{`"0"`, `0`, kie.Pending},
+		{`0.0`, `" "`, kie.Pending},
+		{`"None"`, `"undefined"`, kie.Pending},
+		{`false`, `"success"`, kie.Pending},
+		{`"MODERATED"`, `""`, kie.UnknownState},
+		{`"MODERATED"`, `"null"`, kie.UnknownState},
+		{`{"code":500}`, `null`, kie.UnknownState},
+		{`[500]`, `""`, kie.UnknownState},
+		{`true`, `""`, kie.UnknownState},
+		{`500.5`, `""`, kie.UnknownState},
+		{`1e99`, `""`, kie.UnknownState},
+		{`200`, `"success"`, kie.UnknownState},
+		{`0`, `{"text":"moderated"}`, kie.Pending},
+	} {
+		got := recordOf(t, "aleph", `{"code":200,"data":{"successFlag":0,"errorCode":`+test.code+`,"errorMessage":`+test.message+`}}`)
+		assert.Equal(t, test.state, got.State, "code %s, message %s", test.code, test.message)
+	}
+}
+
 // Codes of an answer without a record don't end a paid task.
 func TestCodesEndNoMarketTask(t *testing.T) {
 	for _, code := range []string{"408", "501", "500", "400"} {

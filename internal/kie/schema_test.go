@@ -85,7 +85,7 @@ func TestFaultsOfSchema(t *testing.T) {
 		`null`, `7`, `true`, `[]`, `"x"`, `{}`, deep, `{"type":["string","null"],"enum":["a"]}`, `{"anyOf":[{"type":"string"}]}`,
 		`{"$ref":"#/components/loop"}`, `{"$ref":"#/components/nowhere"}`, `{"$ref":"#/%zz"}`, `{"$ref":"https://x/y"}`, `{"$ref":7}`,
 		`{"type":"number","minimum":"10"}`, `{"type":"number","minimum":1e999}`, `{"type":"number","minimum":null,"maximum":null}`,
-		`{"type":"number","minimum":10,"maximum":2}`, `{"type":"number","maximum":{},"exclusiveMaximum":true}`, `{"type":"number","exclusiveMinimum":false}`,
+		`{"type":"number","minimum":10,"maximum":2}`, `{"type":"number","minimum":10,"exclusiveMaximum":5}`, `{"type":"number","maximum":{},"exclusiveMaximum":true}`, `{"type":"number","exclusiveMinimum":false}`,
 		`{"type":"number","enum":[]}`, `{"type":"number","enum":[{"a":1}]}`, `{"type":"number","enum":["5"]}`, `{"type":"number","enum":"5"}`,
 		`{"type":"number","enum":[1` + strings.Repeat(",1", 2000) + `]}`,
 	} {
