@@ -46,7 +46,7 @@ func (o *outage) RoundTrip(request *http.Request) (*http.Response, error) {
 // without a record they become the file of the job. The prompts select those of Aleph's
 // three forms that have a link.
 func TestCallbackLinksBecomeTheFile(t *testing.T) {
-	for _, test := range []struct{ model, prompt string }{{"", "snow"}, {"aleph", "rain"}, {"aleph", "a"}, {"wan/2-7-videoedit", "snow"}, {"wan/2-7-videoedit", "rain"}} {
+	for _, test := range []struct{ model, prompt string }{{"", "snow"}, {"aleph", "d"}, {"aleph", "rain"}, {"wan/2-7-videoedit", "snow"}, {"wan/2-7-videoedit", "rain"}} {
 		t.Run(test.model+" "+test.prompt, func(t *testing.T) {
 			f := newFixture(t)
 			signalled := make(received, 10)
