@@ -61,8 +61,8 @@ func (o Option) String() string {
 		return listed(o.Values)
 	case o.Max > o.Min:
 		text := o.Kind.String() + between(o.Min, o.Max, "from ")
-		for i, excluded := range o.Not {
-			text += [2]string{" except ", ", "}[min(i, 1)] + decimal(excluded)
+		if len(o.Not) > 0 {
+			text += " except " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(o.Not)), ", "), "[]")
 		}
 		return text
 	case o.MinLength > 0 || o.MaxLength > 0:

@@ -22,7 +22,7 @@ func TestCallbackLinksInALongOutage(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
 	jobs := []struct{ id, model, prompt string }{
-		{"outage-luma", "luma", "snow"}, {"outage-market", "wan/2-7-videoedit", "snow"}, {"outage-aleph-1", "aleph", "b"}, {"outage-aleph-2", "aleph", "rain"},
+		{"outage-luma", "luma", "snow"}, {"outage-market", "wan/2-7-videoedit", "fog"}, {"outage-aleph-1", "aleph", "b"}, {"outage-aleph-2", "aleph", "rain"},
 	}
 	for i := range jobs {
 		jobs[i].prompt += " [fault: " + kietest.RecordDown + "]"
