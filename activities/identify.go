@@ -120,6 +120,10 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 	}, nil
 }
 
+// lookUp reads all families until one has the record if the model is not given: of a
+// task that a person or a callback names. The job takes the model from the record, so
+// that its polls and downloads read one family. A model that is given is strict, and
+// never a guess: a wrong one would lose a paid task.
 func (a *Activities) lookUp(ctx context.Context, input IdentifyInput) (kie.Record, error) {
 	if input.Model == "" && !input.Own {
 		return a.options.Provider.FindRecord(ctx, input.TaskID)

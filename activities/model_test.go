@@ -61,6 +61,8 @@ func required(model kie.Model) map[string]any {
 		case !option.Required:
 		case len(option.Values) > 0:
 			options[option.Name] = option.Values[0]
+		case option.Kind == kie.Links:
+			options[option.Name] = []any{"https://cdn.example.org/other.png"}
 		default:
 			options[option.Name] = "https://cdn.example.org/other.png"
 		}

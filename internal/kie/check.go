@@ -25,7 +25,7 @@ func (c *Client) Check(ctx context.Context, request SubmitRequest, unchecked boo
 	schema, err := c.schema(ctx, request.Model)
 	switch {
 	case err == nil && schema.VideoField == "":
-		return request, optionErrorf("model", "model %s takes no video", request.Model)
+		return request, optionErrorf("model", "model %s takes no video in a field that lumaflow fills (%s)", request.Model, strings.Join(videoFields, ", "))
 	case err == nil:
 		request.VideoField, request.VideoList = schema.VideoField, schema.VideoList
 		return request, schema.CheckOptions(request.Prompt, request.Options)

@@ -110,6 +110,44 @@ func TestAlephRecords(t *testing.T) {
 	}
 }
 
+// At flag 0 only an error as documented ends the task, a number or a text. A running task
+// is paid: what proves neither is an unknown state, which is waited for and shown.
+func TestErrorsOfAlephRecords(t *testing.T) {
+	for _, test := range []struct {
+		code, message string
+		state         kie.State
+	}{
+		{`500`, `""`, kie.Failed},
+		{`"500"`, `null`, kie.Failed},
+		{`" 500 "`, `"null"`, kie.Failed},
+		{`-1`, `""`, kie.Failed},
+		{`0`, `"moderated"`, kie.Failed},
+		{`null`, `"moderated"`, kie.Failed},
+		{`"MODERATED"`, `"Your video was rejected"`, kie.Failed},
+		{`{"code":500}`, `"moderated"`, kie.Failed},
+		{`200`, `"moderated"`, kie.Failed},
+		{`null`, `null`, kie.Pending},
+		{`""`, `""`, kie.Pending},
+		{`"null"`, `"null"`, kie.Pending},
+		{`"0"`, `0`, kie.Pending},
+		{`0.0`, `" "`, kie.Pending},
+		{`"None"`, `"undefined"`, kie.Pending},
+		{`false`, `"success"`, kie.Pending},
+		{`"MODERATED"`, `""`, kie.UnknownState},
+		{`"MODERATED"`, `"null"`, kie.UnknownState},
+		{`{"code":500}`, `null`, kie.UnknownState},
+		{`[500]`, `""`, kie.UnknownState},
+		{`true`, `""`, kie.UnknownState},
+		{`500.5`, `""`, kie.UnknownState},
+		{`1e99`, `""`, kie.UnknownState},
+		{`200`, `"success"`, kie.UnknownState},
+		{`0`, `{"text":"moderated"}`, kie.Pending},
+	} {
+		got := recordOf(t, "aleph", `{"code":200,"data":{"successFlag":0,"errorCode":`+test.code+`,"errorMessage":`+test.message+`}}`)
+		assert.Equal(t, test.state, got.State, "code %s, message %s", test.code, test.message)
+	}
+}
+
 // Codes of an answer without a record don't end a paid task.
 func TestCodesEndNoMarketTask(t *testing.T) {
 	for _, code := range []string{"408", "501", "500", "400"} {
@@ -175,6 +213,9 @@ func TestCheck(t *testing.T) {
 		{"wan/2-2-animate-replace", options("image_url", "https://in/face.png", "resolution", "580p"), ""},
 		{"wan/2-2-animate-replace", options("resolution", "580p"), `needs option "image_url": give an http or https address`},
 		{"wan/2-2-animate-move", options("image_url", "face.png"), `option "image_url"`},
+		{"kling-3.0/motion-control", options("input_urls", []any{"https://in/face.png"}, "mode", "pro", "background_source", "input_image"), ""},
+		{"kling-3.0/motion-control", options("mode", "std"), `needs option "input_urls": give a list of http or https addresses, at least 1`},
+		{"kling-3.0/motion-control", options("input_urls", []any{}), `option "input_urls"`},
 		{"topaz/video-upscale", options("upscale_factor", "4"), ""},
 		{"topaz/video-upscale", options("upscale_factor", "8"), "give 1, 2, 4"},
 		{"volcengine/video-to-video-lip-sync", options("mode", "lite", "audio_url", "https://in/a.mp3", "templ_start_seconds", 1.5), ""},
