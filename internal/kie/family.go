@@ -17,6 +17,8 @@ type family struct {
 	// submitPath creates a task, recordPath reads its record. A family without a
 	// submitPath is only collected.
 	submitPath, recordPath string
+	// watermark means that the body has a field for SubmitRequest.Watermark.
+	watermark bool
 	// endedByCode means that code 501 without a state is the end of the task.
 	endedByCode bool
 	// body is the JSON of a submission.
