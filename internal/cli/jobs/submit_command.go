@@ -15,7 +15,7 @@ import (
 // SubmitCommand starts one job, or finds the existing one.
 type SubmitCommand struct {
 	Prompt          string        `placeholder:"TEXT" help:"The change to the video, in English."`
-	Video           string        `placeholder:"FILE|URL" help:"The video: a file, or the http or https address where kie.ai fetches it. MP4, MOV or AVI, at most 500 MB and 10 s."`
+	Video           string        `placeholder:"FILE|URL" help:"The video: a file, or the http or https address where kie.ai fetches it. The limits are those of the model: lumaflow models."`
 	Model           string        `placeholder:"NAME" help:"kie.ai's model, such as wan/2-7-videoedit or aleph (default luma)."`
 	Option          []string      `sep:"none" placeholder:"NAME=VALUE" help:"A field of the model, such as resolution=720p; can be given several times."`
 	Options         string        `placeholder:"FILE" help:"The fields of the model as one JSON object, from this file or, if it is -, from standard input."`
