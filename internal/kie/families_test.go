@@ -3,6 +3,7 @@ package kie_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,27 @@ func TestMarketRecords(t *testing.T) {
 	assert.Equal(t, "market", lists.Model, "a record without its model stays in the family")
 }
 
+// A cost is a number that may be one; any other is none, and a failed task's 0 is one.
+func TestCostOfATask(t *testing.T) {
+	tests := map[string]string{
+		`"creditsConsumed":61.5`: "61.5", `"consumeCredits":61.5`: "61.5", `"creditsConsumed":" 61.5 "`: "61.5",
+		`"creditsConsumed":0,"consumeCredits":7`: "0", `"creditsConsumed":null,"consumeCredits":7`: "7",
+		`"creditsConsumed":-1,"consumeCredits":7`: "7", `"creditsConsumed":-0`: "0", `"remainedCredits":900`: "none",
+		`"creditsConsumed":-1`: "none", `"creditsConsumed":1e9`: "none", `"creditsConsumed":1e309`: "none",
+		`"creditsConsumed":"NaN"`: "none", `"creditsConsumed":"-Infinity"`: "none", `"creditsConsumed":"many"`: "none",
+		`"creditsConsumed":""`: "none", `"creditsConsumed":true`: "none", `"creditsConsumed":[5]`: "none", `"creditsConsumed":{"a":5}`: "none",
+	}
+	for _, model := range []string{"wan/2-7-videoedit", "aleph", "veo"} {
+		for field, want := range tests {
+			got := "none"
+			if record := recordOf(t, model, `{"code":200,"data":{"state":"fail","successFlag":3,`+field+`}}`); record.Credits != nil {
+				got = strconv.FormatFloat(*record.Credits, 'f', -1, 64)
+			}
+			assert.Equal(t, want, got, "%s %s", model, field)
+		}
+	}
+}
+
 func TestAlephRecords(t *testing.T) {
 	for data, state := range map[string]kie.State{
 		`"successFlag":0,"errorCode":0,"errorMessage":"","response":null`: kie.Pending,
@@ -159,7 +181,7 @@ func TestCheck(t *testing.T) {
 		{"wan/2-7-videoedit", options("resolution", "720p", "duration", 0.0, "seed", 7.0, "prompt_extend", false), ""},
 		{"wan/2-7-videoedit", options("resolutio", "720p"), `has no option "resolutio": did you mean "resolution"?`},
 		{"wan/2-7-videoedit", options("resolution", "4k"), `is "4k": give 720p, 1080p`},
-		{"wan/2-7-videoedit", options("duration", 1.0), `give a whole number from 0 to 10`},
+		{"wan/2-7-videoedit", options("duration", 1.0), `give a whole number from 0 to 10, but not 1`},
 		{"wan/2-7-videoedit", options("duration", "5"), `option "duration"`},
 		{"wan/2-7-videoedit", options("seed", 1.5), `option "seed"`},
 		{"wan/2-7-videoedit", options("video_url", "https://x/y"), `is set by lumaflow`},

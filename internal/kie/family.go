@@ -1,6 +1,7 @@
 package kie
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -168,6 +169,7 @@ func credits(data object) *float64 {
 	for _, spelling := range []string{"creditsConsumed", "consumeCredits"} {
 		cost, err := strconv.ParseFloat(strings.TrimSpace(asText(data[spelling])), 64)
 		if err == nil && cost >= 0 && cost < 1e9 {
+			cost = math.Abs(cost) // -0
 			return &cost
 		}
 	}

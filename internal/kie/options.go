@@ -55,7 +55,11 @@ func (o Option) String() string {
 	case len(o.Values) > 0:
 		return strings.Join(o.Values, ", ")
 	case o.Max > o.Min:
-		return fmt.Sprintf("%s from %g to %g", o.Kind, o.Min, o.Max)
+		text := fmt.Sprintf("%s from %g to %g", o.Kind, o.Min, o.Max)
+		for _, excluded := range o.Not {
+			text += fmt.Sprintf(", but not %g", excluded)
+		}
+		return text
 	case o.MaxLength > 0:
 		return fmt.Sprintf("%s of at most %d characters", o.Kind, o.MaxLength)
 	case o.MaxItems > 0:

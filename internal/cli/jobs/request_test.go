@@ -37,7 +37,7 @@ func TestRequest(t *testing.T) {
 			workflows.ModifyVideoInput{Prompt: "p", VideoURL: video, Model: "wan/2-7-videoedit", Options: map[string]any{"resolution": "720p", "seed": 7.0, "negative_prompt": "12", "prompt_extend": false}},
 		},
 		{
-			"options on standard input", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "aleph", Options: "-"}, `{"aspectRatio":"16:9"}`,
+			"options on standard input", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "aleph", Options: "-"}, "\ufeff" + `{"aspectRatio":"16:9"}`,
 			workflows.ModifyVideoInput{Prompt: "p", VideoURL: video, Model: "aleph", Options: map[string]any{"aspectRatio": "16:9"}},
 		},
 		{"adoption", jobs.SubmitCommand{TaskID: taskID, Name: "n", Deadline: "2h"}, "", workflows.ModifyVideoInput{TaskID: taskID, Name: "n", Deadline: "2h"}},
