@@ -1,6 +1,7 @@
 package kie
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/spelling"
 )
 
@@ -104,7 +106,7 @@ func (m Model) CheckOptions(prompt string, options map[string]any) error {
 			return m.unknownOption(name)
 		}
 		if !m.Options[known].accepts(options[name]) {
-			return optionErrorf(name, "option %q of model %s is %.60q: give %s", name, m.Name, fmt.Sprint(options[name]), m.Options[known])
+			return m.Options[known].refuse(m.Name, options[name])
 		}
 	}
 	for _, option := range m.Options {
@@ -128,6 +130,19 @@ func (m Model) unknownOption(name string) error {
 	default:
 		return optionErrorf(name, "model %s has no option %.60q: it has %s", m.Name, name, strings.Join(names, ", "))
 	}
+}
+
+// refuse is the error of a value that the option does not accept. The value is shown as
+// JSON: kie.ai documents some numbers as texts.
+func (o Option) refuse(model string, value any) error {
+	shown, wanted := []byte("no JSON"), o.String()
+	if text, err := json.Marshal(value); err == nil {
+		shown = text
+	}
+	if _, text := value.(string); !text && o.Kind == Text {
+		wanted += " as text"
+	}
+	return optionErrorf(o.Name, "option %q of model %s is %s: give %s", o.Name, model, oneline.Truncate(string(shown), 60), wanted)
 }
 
 func (o Option) accepts(value any) bool {
