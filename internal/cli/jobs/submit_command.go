@@ -57,6 +57,7 @@ Examples:
   lumaflow submit --prompt "…" --video ./clip.mov
   lumaflow submit --prompt "…" --video https://… --wait --timeout 30m
   lumaflow submit --prompt "…" --video https://… --key take-2
+  lumaflow submit --prompt "…" --video https://… --model wan/2-7-videoedit --option resolution=720p
   lumaflow submit --task-id 0123456789abcdef0123456789abcdef
   lumaflow submit --input '{"prompt":"…","videoUrl":"https://…"}' --json
   lumaflow submit --input @job.json --id shot-7`
