@@ -183,7 +183,7 @@ func TestCheck(t *testing.T) {
 		{"wan/2-7-videoedit", options("resolution", "4k"), `is "4k": give 720p, 1080p`},
 		{"wan/2-7-videoedit", options("duration", 1.0), `give a whole number from 0 to 10, but not 1`},
 		{"wan/2-7-videoedit", options("duration", "5"), `option "duration" of model wan/2-7-videoedit is "5": give a whole number`},
-		{"wan/2-7-videoedit", options("seed", 1.5), `option "seed"`},
+		{"wan/2-7-videoedit", options("seed", 1.5), `is 1.5: give a whole number from 0 to 2147483647`},
 		{"wan/2-7-videoedit", options("video_url", "https://x/y"), `is set by lumaflow`},
 		{"wan/2-7-videoedit", options("callBackUrl", "https://x/y"), `is set by lumaflow`},
 		{"wan/2-7-videoedit", options("aspectRatio", "16:9"), `did you mean "aspect_ratio"?`},

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -57,9 +58,9 @@ func (o Option) String() string {
 	case len(o.Values) > 0:
 		return strings.Join(o.Values, ", ")
 	case o.Max > o.Min:
-		text := fmt.Sprintf("%s from %g to %g", o.Kind, o.Min, o.Max)
+		text := fmt.Sprintf("%s from %s to %s", o.Kind, decimal(o.Min), decimal(o.Max))
 		for _, excluded := range o.Not {
-			text += fmt.Sprintf(", but not %g", excluded)
+			text += ", but not " + decimal(excluded)
 		}
 		return text
 	case o.MaxLength > 0:
@@ -69,6 +70,9 @@ func (o Option) String() string {
 	}
 	return o.Kind.String()
 }
+
+// decimal is a number without an exponent.
+func decimal(number float64) string { return strconv.FormatFloat(number, 'f', -1, 64) }
 
 // OptionError is the error of a request that a model would refuse, or ignore a part of.
 type OptionError struct {

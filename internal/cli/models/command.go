@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/mattn/go-runewidth"
 
 	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/command"
@@ -133,9 +135,33 @@ func write(out io.Writer, rows []model) error {
 		if price != "" {
 			line.Below = append(line.Below, "price: "+oneline.Clean(price))
 		}
+		line.Below = slices.Concat(wrapped(line.Below)...)
 		lines = append(lines, line)
 	}
 	return terminal.WriteTable(out, []string{"MODEL", "FAMILY", "SOURCE VIDEO", "USUAL TIME"}, lines)
+}
+
+// maxLine is the width, in columns, of a line below a row. A table cuts a longer one.
+const maxLine = 76
+
+// wrapped breaks texts between words.
+func wrapped(texts []string) (all [][]string) {
+	for _, text := range texts {
+		var lines []string
+		for word := range strings.FieldsSeq(text) {
+			last := len(lines) - 1
+			switch {
+			case last < 0:
+				lines = append(lines, word)
+			case runewidth.StringWidth(lines[last]+" "+word) <= maxLine:
+				lines[last] += " " + word
+			default:
+				lines = append(lines, "  "+word)
+			}
+		}
+		all = append(all, lines)
+	}
+	return all
 }
 
 // clip describes the limits of the source video.

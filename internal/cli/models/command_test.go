@@ -28,7 +28,11 @@ func TestTable(t *testing.T) {
 	require.NoError(t, err)
 	for _, model := range kie.Models() {
 		require.Contains(t, out, model.Name)
+		for _, option := range model.Options {
+			require.Regexp(t, `[ ,]`+option.Name+`(,|\n)`, out)
+		}
 	}
+	require.NotContains(t, out, "…")
 	require.Contains(t, out, "mp4, mov; 3 to 60 s; at most 100 MB; 320 to 2160 px")
 	require.Contains(t, out, "113 s")
 	require.Contains(t, out, "mp4, mov; at most 500 MB; at least 360 px")
