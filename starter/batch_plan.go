@@ -27,12 +27,19 @@ type BatchPlan struct {
 	// those that submit one, which is paid.
 	Collect     int `json:"collect"`
 	Submissions int `json:"submissions"`
+	// Paid counts the submissions that the runs of the batch with this id have paid,
+	// which a budget counts too.
+	Paid int `json:"paid"`
 }
 
-// PlanBatch describes each job of a file and counts what a batch would do. It starts
-// nothing. The error is the first one about a job.
-func (s *Starter) PlanBatch(ctx context.Context, file BatchFile, retryFailed bool) (BatchPlan, error) {
+// PlanBatch describes each job of a file and counts what a batch with this id would do.
+// It starts nothing. The error is the first one about a job.
+func (s *Starter) PlanBatch(ctx context.Context, id string, file BatchFile, retryFailed bool) (BatchPlan, error) {
 	plan := BatchPlan{Lines: file.Lines, Duplicates: file.Duplicates, Jobs: file.Jobs()}
+	var err error
+	if plan.Paid, _, err = s.runs.ChargesBelow(ctx, id); err != nil {
+		return plan, failed("count what batch "+id+" has paid", err)
+	}
 	var mu sync.Mutex
 	lookups, ctx := errgroup.WithContext(ctx)
 	lookups.SetLimit(maxConcurrent)
@@ -54,8 +61,7 @@ func (s *Starter) PlanBatch(ctx context.Context, file BatchFile, retryFailed boo
 			return nil
 		})
 	}
-	err := lookups.Wait()
-	return plan, err
+	return plan, lookups.Wait()
 }
 
 // planned is the counter of a plan to which a job adds.

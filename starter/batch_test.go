@@ -311,20 +311,25 @@ func TestPlanBatch(t *testing.T) {
 	add("paid", overdue("task-paid"))
 	add("collected", overdue("task-collected"))
 	fake.CollectedTask("task-collected", "")
+	// Two of the jobs were started by the batch; the one that was refused paid nothing.
+	for _, key := range []string{"refused", "paid"} {
+		_, id := line(key)
+		fake.Runs[id].Parent = "b"
+	}
 	lines = append(lines, `{"taskId":"other"}`, lines[0])
 
 	file, err := starter.ReadBatch(strings.NewReader(strings.Join(lines, "\n")), false)
 	require.NoError(t, err)
 	s := starter.New(fake, starter.Options{})
-	plan, err := s.PlanBatch(t.Context(), file, false)
+	plan, err := s.PlanBatch(t.Context(), "b", file, false)
 	require.NoError(t, err)
-	require.Equal(t, starter.BatchPlan{Lines: 9, Duplicates: 1, Jobs: 8, Done: 2, Open: 1, Failed: 2, Collect: 1, Submissions: 2}, plan)
-	plan, err = s.PlanBatch(t.Context(), file, true)
+	require.Equal(t, starter.BatchPlan{Lines: 9, Duplicates: 1, Jobs: 8, Done: 2, Open: 1, Failed: 2, Collect: 1, Submissions: 2, Paid: 1}, plan)
+	plan, err = s.PlanBatch(t.Context(), "b", file, true)
 	require.NoError(t, err)
-	require.Equal(t, starter.BatchPlan{Lines: 9, Duplicates: 1, Jobs: 8, Done: 2, Open: 1, Failed: 0, Collect: 2, Submissions: 3}, plan)
+	require.Equal(t, starter.BatchPlan{Lines: 9, Duplicates: 1, Jobs: 8, Done: 2, Open: 1, Failed: 0, Collect: 2, Submissions: 3, Paid: 1}, plan)
 	require.Empty(t, fake.Starts)
 
 	fake.Down = serviceerror.NewUnavailable("down")
-	_, err = s.PlanBatch(t.Context(), file, false)
+	_, err = s.PlanBatch(t.Context(), "b", file, false)
 	require.ErrorContains(t, err, "Temporal does not answer")
 }

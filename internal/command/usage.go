@@ -34,6 +34,7 @@ var usageTexts = []struct {
 	{regexp.MustCompile(`^<?([\w-]+)>?: expected (?:an int|a valid \d+ bit u?int) but got ("[^"]*").*`), "$1 is $2: give a whole number"},
 	{regexp.MustCompile(`^([\w-]+): bool value must be .* but got ("[^"]*")$`), "$1 is $2: give true or false"},
 	{regexp.MustCompile(`^([\w-]+): (?:expected .* value but got "EOL"|missing value).*`), "$1 has no value: give one, or leave the flag out"},
+	{regexp.MustCompile(`^([\w-]+): expected (?:int|uint|float)\d* value but got "(-[\d.]+)" .*`), "$1 is $2: give a number that is not negative"},
 	{regexp.MustCompile(`^([\w-]+): .* value but got "(-[^"]*)" \((?:short|long) flag\); perhaps .*`), "$1 has no value: give one, or leave the flag out; a value that begins with a dash is given as $1=$2"},
 	{regexp.MustCompile(`^([\w-]+) must be one of (.*) but got ("[^"]*")$`), "$1 is $3: give one of $2"},
 }

@@ -110,6 +110,8 @@ type reading struct {
 	// seen are the jobs by their ids.
 	seen              map[string]first
 	lines, duplicates int
+	// full means that a line above the limit was reported.
+	full bool
 }
 
 // first is the first job with an id.
@@ -120,7 +122,11 @@ type first struct {
 
 // line reads one job. Its error is about that line, or errStop.
 func (r *reading) line(number int, object []byte) error {
-	if r.lines == MaxLines {
+	switch {
+	case r.full:
+		return nil
+	case r.lines == MaxLines:
+		r.full = true
 		return fmt.Errorf("these are more than %d jobs: split the manifest", MaxLines)
 	}
 	order, err := r.format.Parse(object)

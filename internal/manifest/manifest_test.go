@@ -117,8 +117,8 @@ func TestLimits(t *testing.T) {
 	_, summary, err := read(lines.String(), false)
 	require.NoError(t, err)
 	require.Equal(t, manifest.MaxLines, summary.Lines)
-	_, _, err = read(lines.String()+`{"prompt":"one more"}`, false)
-	require.ErrorContains(t, err, "line 100001: these are more than 100000 jobs")
+	_, _, err = read(lines.String()+strings.Repeat("{\"prompt\":\"one more\"}\n", 3), false)
+	require.EqualError(t, err, "line 100001: these are more than 100000 jobs: split the manifest")
 	_, err = format.Read(endless{}, false, func(manifest.Order) bool { return true })
 	require.ErrorIs(t, err, manifest.ErrTooLarge)
 }

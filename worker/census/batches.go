@@ -3,6 +3,7 @@ package census
 import (
 	"context"
 	"slices"
+	"time"
 
 	"lumaflow/internal/telemetry/metrics"
 )
@@ -16,13 +17,17 @@ func (c *Census) countBatches(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	phases, jobs := map[string]int{}, map[string]int{}
+	phases, idle, jobs := map[string]int{}, map[string]time.Duration{}, map[string]int{}
 	for _, batch := range open {
 		phase := string(batch.Phase)
 		if !slices.Contains(metrics.Batches.Labels[0].Values, phase) {
 			phase = metrics.StageUnknown
 		}
 		phases[phase]++
+		if !batch.StartedAt.IsZero() {
+			last := slices.MaxFunc([]time.Time{batch.StartedAt, batch.LastEndAt}, time.Time.Compare)
+			idle[phase] = max(idle[phase], c.options.Now().Sub(last))
+		}
 		jobs[metrics.BatchDone] += batch.Done
 		jobs[metrics.BatchFailed] += batch.Failed
 		jobs[metrics.BatchInFlight] += batch.InFlight
@@ -30,6 +35,7 @@ func (c *Census) countBatches(ctx context.Context) error {
 	}
 	for _, phase := range metrics.Batches.Labels[0].Values {
 		metrics.Batches.Set(c.options.Metrics, float64(phases[phase]), phase)
+		metrics.BatchIdle.Set(c.options.Metrics, idle[phase].Seconds(), phase)
 	}
 	for _, state := range metrics.BatchJobs.Labels[0].Values {
 		metrics.BatchJobs.Set(c.options.Metrics, float64(jobs[state]), state)

@@ -236,6 +236,7 @@ func (c *Census) forget(openAge, mediaAge time.Duration) {
 		metrics.ChargesUnresolved.Forget(c.options.Metrics)
 		metrics.OldestJob.Forget(c.options.Metrics)
 		metrics.Batches.Forget(c.options.Metrics)
+		metrics.BatchIdle.Forget(c.options.Metrics)
 		metrics.BatchJobs.Forget(c.options.Metrics)
 	}
 	if !c.mediaAt.IsZero() && c.options.Now().Sub(c.mediaAt) > mediaAge {

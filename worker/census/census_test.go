@@ -26,6 +26,7 @@ func TestNoJobs(t *testing.T) {
 		"jobs submitting": 0, "jobs held": 0, "jobs submit-unknown": 0, "jobs waiting": 0, "jobs collecting": 0, "jobs unknown": 0,
 		"charges_unresolved": 0, "oldest_job": 0, "media_at_risk": 0, "media_hours_left": math.Inf(1),
 		"batches checking": 0, "batches running": 0, "batches paused": 0, "batches held": 0, "batches stopping": 0, "batches unknown": 0,
+		"batch_idle checking": 0, "batch_idle running": 0, "batch_idle paused": 0, "batch_idle held": 0, "batch_idle stopping": 0, "batch_idle unknown": 0,
 		"batch_jobs done": 0, "batch_jobs failed": 0, "batch_jobs in-flight": 0, "batch_jobs not-started": 0,
 		"census_timestamp": float64(now.Unix()),
 	}, f.recorder.Values())
@@ -158,6 +159,7 @@ func TestTemporalUnavailable(t *testing.T) {
 	open := []string{
 		"jobs submitting", "jobs held", "jobs submit-unknown", "jobs waiting", "jobs collecting", "jobs unknown", "charges_unresolved", "oldest_job",
 		"batches checking", "batches running", "batches paused", "batches held", "batches stopping", "batches unknown",
+		"batch_idle checking", "batch_idle running", "batch_idle paused", "batch_idle held", "batch_idle stopping", "batch_idle unknown",
 		"batch_jobs done", "batch_jobs failed", "batch_jobs in-flight", "batch_jobs not-started",
 	}
 	media := []string{"media_at_risk", "media_hours_left"}

@@ -127,6 +127,8 @@ type Progress struct {
 	PerHour   float64       `json:"perHour,omitempty"`
 	Remaining time.Duration `json:"remaining,omitempty"`
 	StartedAt time.Time     `json:"startedAt"`
+	// LastEndAt is the time at which the last job ended; zero if none has.
+	LastEndAt time.Time `json:"lastEndAt,omitzero"`
 	// RetryRequested means that the batch goes through its manifest once more.
 	RetryRequested bool `json:"retryRequested,omitempty"`
 }

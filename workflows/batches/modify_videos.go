@@ -175,7 +175,7 @@ func (r *batchRun) finish(ctx workflow.Context) (Result, error) {
 	if err := r.settleMessages(ctx); err != nil {
 		return Result{}, err
 	}
-	if r.RetryRequested && r.Stopped == "" {
+	if r.RetryRequested {
 		return Result{}, r.again(ctx)
 	}
 	if r.failure != nil {

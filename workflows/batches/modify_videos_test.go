@@ -216,6 +216,18 @@ func TestRetry(t *testing.T) {
 	require.False(t, input.Continued.RetryRequested)
 }
 
+// A rule that stops the batch drops a retry, which would start jobs, and names the way
+// to it.
+func TestRuleStopsARetry(t *testing.T) {
+	s := newShop(t, 30)
+	s.after(time.Minute, func() { s.update("", batches.RetryUpdate) })
+	result, err := s.run(batches.Input{Budget: 10, Concurrency: 10})
+	require.NoError(t, err)
+	require.Len(t, s.starts, 10)
+	require.Contains(t, result.Stopped, "budget: ")
+	require.Contains(t, result.Stopped, "; what failed is not run again: lumaflow batch retry "+batchID)
+}
+
 // A batch that is cancelled leaves its jobs open.
 func TestCancel(t *testing.T) {
 	s := newShop(t, 10)
@@ -256,9 +268,15 @@ func TestManifestChanges(t *testing.T) {
 func TestRemainingTime(t *testing.T) {
 	s := newShop(t, 6)
 	s.renders[id(1)], s.renders[id(2)] = render-2*time.Minute, render
-	remaining := map[time.Duration]time.Duration{}
+	remaining, last := map[time.Duration]time.Duration{}, map[time.Duration]time.Duration{}
 	for _, at := range []time.Duration{time.Minute, render, 2*render + time.Minute} {
-		s.after(at+time.Second, func() { remaining[at] = s.progress().Remaining.Round(time.Minute) })
+		s.after(at+time.Second, func() {
+			progress := s.progress()
+			remaining[at] = progress.Remaining.Round(time.Minute)
+			if !progress.LastEndAt.IsZero() {
+				last[at] = progress.LastEndAt.Sub(progress.StartedAt).Round(time.Minute)
+			}
+		})
 	}
 	_, err := s.run(batches.Input{Concurrency: 2})
 	require.NoError(t, err)
@@ -268,6 +286,7 @@ func TestRemainingTime(t *testing.T) {
 		render:                 2*time.Minute + render,
 		2*render + time.Minute: render - time.Minute,
 	}, remaining)
+	require.Equal(t, map[time.Duration]time.Duration{render: render, 2*render + time.Minute: 2 * render}, last)
 }
 
 // A job that has run before starts only after a look-up that is not old: another client

@@ -32,11 +32,11 @@ func manifestPolicy(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// sweepPolicy is for the look-up of the open jobs, which takes a second. A sweep whose
-// worker died is repeated soon, since the window waits for it.
-func sweepPolicy(ctx workflow.Context) workflow.Context {
+// sweepPolicy is for the look-up of the open jobs, 16 at a time; a second is enough for
+// each. A sweep whose worker died is repeated soon, since the window waits for it.
+func sweepPolicy(ctx workflow.Context, jobs int) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 30 * time.Second,
+		StartToCloseTimeout: 30*time.Second + time.Duration(jobs)*time.Second/16,
 		Summary:             "look up the open jobs of the batch",
 		RetryPolicy:         backoff(),
 	})

@@ -16,6 +16,9 @@ func (r *batchRun) progress(ctx workflow.Context) Progress {
 		Phase: phase, Reason: reason, Manifest: r.Manifest, SHA256: r.SHA256, Counts: r.Counts, Concurrency: r.Concurrency,
 		InFlight: len(r.Window), Held: held, NotStarted: r.notStarted(), StartedAt: r.StartedAt, RetryRequested: r.RetryRequested,
 	}
+	if count := len(r.Ends); count > 0 {
+		progress.LastEndAt = r.Ends[count-1].At
+	}
 	if count := len(r.Ends); count > 1 {
 		if took := workflow.Now(ctx).Sub(r.Ends[0].At); took > 0 {
 			progress.PerHour = float64(count) / took.Hours()

@@ -8,11 +8,17 @@ import (
 	"lumaflow/activities"
 )
 
-// stop starts no more jobs. The first reason remains.
+// stop starts no more jobs. The first reason remains. It drops a retry that an operator
+// has requested: that would start jobs.
 func (r *batchRun) stop(reason string) {
-	if r.Stopped == "" {
-		r.Stopped = reason
+	if r.Stopped != "" {
+		return
 	}
+	if r.RetryRequested {
+		r.RetryRequested = false
+		reason += "; what failed is not run again: lumaflow batch retry " + r.id
+	}
+	r.Stopped = reason
 }
 
 // applyRules stops the batch if a job of the canary has failed, or too many of the

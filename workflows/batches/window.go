@@ -83,7 +83,7 @@ func (r *batchRun) sweep(ctx workflow.Context) error {
 		ids[i] = job.workflowID()
 	}
 	var swept activities.Swept
-	err := workflow.ExecuteActivity(sweepPolicy(ctx), b.SweepJobs, activities.SweepInput{
+	err := workflow.ExecuteActivity(sweepPolicy(ctx, len(ids)), b.SweepJobs, activities.SweepInput{
 		Batch: r.batch(), Jobs: ids, Probe: r.Probe, OpenSince: r.OpenSince,
 	}).Get(ctx, &swept)
 	if err != nil {

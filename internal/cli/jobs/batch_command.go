@@ -3,11 +3,14 @@ package jobs
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/dustin/go-humanize/english"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/manifest"
 	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows/batches"
@@ -96,12 +99,28 @@ func (BatchRunCommand) Help() string { return batchHelp }
 // Run checks the whole file before it dials, then runs the batch.
 func (c *BatchRunCommand) Run(ctx context.Context, streams command.Streams) error {
 	request, err := c.request(ctx, streams.In)
+	if problems, ok := errors.AsType[*manifest.Problems](err); ok && problems.Count > 1 {
+		return listProblems(streams.Err, sourceName(c.File), problems)
+	}
 	if err != nil {
 		return err
 	}
 	return c.connected(ctx, streams, starter.Options{TaskQueue: c.TaskQueue}, func(s *starter.Starter) error {
 		return c.run(ctx, s, request, streams)
 	})
+}
+
+// listProblems prints a line for each of the first problems and returns their sum as a
+// usage error.
+func listProblems(out io.Writer, source string, problems *manifest.Problems) error {
+	for _, problem := range problems.First {
+		message(out, "%s line %d: %s", source, problem.Line, problem.Text)
+	}
+	listed := ""
+	if len(problems.First) < problems.Count {
+		listed = fmt.Sprintf(", of which the first %d are listed", len(problems.First))
+	}
+	return command.Usagef("lines of %s that can't be used: %d%s; nothing is started", source, problems.Count, listed)
 }
 
 func (c *BatchRunCommand) run(ctx context.Context, s *starter.Starter, request batchRequest, streams command.Streams) error {
@@ -151,7 +170,7 @@ func (c *BatchRunCommand) announce(ctx context.Context, s *starter.Starter, star
 
 // plan prints what the batch would do.
 func (c *BatchRunCommand) plan(ctx context.Context, s *starter.Starter, request batchRequest, streams command.Streams) error {
-	plan, err := s.PlanBatch(ctx, request.file, c.RetryFailed)
+	plan, err := s.PlanBatch(ctx, request.ID, request.file, c.RetryFailed)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -159,14 +160,40 @@ time         at least 1s to submit, at 2 a second; kie.ai needs 2 to 20 minutes 
 	c.Budget, c.PricePerJob, c.JSON = 1, 0.35, true
 	streams, out, _ = newStreams("")
 	require.NoError(t, c.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
-	require.JSONEq(t, `{"workflowId":"b","lines":5,"duplicates":1,"jobs":4,"done":1,"open":0,"failed":0,"collect":1,"submissions":2,"mostSubmissions":1,"price":0.35,"seconds":0.5}`, out.String())
+	require.JSONEq(t, `{"workflowId":"b","lines":5,"duplicates":1,"jobs":4,"done":1,"open":0,"failed":0,"collect":1,"submissions":2,"paid":0,"mostSubmissions":1,"price":0.35,"seconds":0.5}`, out.String())
 
 	c.JSON = false
 	streams, out, _ = newStreams("")
 	require.NoError(t, c.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
 	require.Contains(t, out.String(), "submissions  2 to be paid, at most 1 with --budget 1\n")
 	require.Contains(t, out.String(), "price        0.35 (1 × 0.35)\n")
+
+	fake.AcceptedTask("luma-modify-earlier", "task-earlier", ages(time.Hour, time.Hour, 0)).Parent = "b"
+	streams, out, _ = newStreams("")
+	require.NoError(t, c.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
+	require.Contains(t, out.String(), "submissions  2 to be paid, at most 0 with --budget 1; the batch has paid 1, which a budget counts\n")
+	require.Contains(t, out.String(), "price        0.00 (0 × 0.35)\n")
 	require.Empty(t, fake.Starts)
+}
+
+// Each line that can't be used is listed before anything is started, up to a limit.
+func TestUnusableLines(t *testing.T) {
+	for _, test := range []struct {
+		lines  []string
+		listed int
+		sum    string
+	}{
+		{[]string{snow, "nope", `{"takId":"t"}`}, 2, "can't be used: 2; nothing is started"},
+		{slices.Repeat([]string{"nope"}, 35), 20, "can't be used: 35, of which the first 20 are listed; nothing is started"},
+	} {
+		c := batchCommand(batchFile(t, "shots.jsonl", test.lines...))
+		streams, _, errs := newStreams("")
+		err := c.Run(t.Context(), streams)
+		require.ErrorContains(t, err, test.sum)
+		require.Equal(t, command.ExitUsage, command.ExitCode(err))
+		require.Equal(t, test.listed, strings.Count(errs.String(), "\n"))
+		require.Regexp(t, `(?m)^\S+shots.jsonl line 2: `, errs.String())
+	}
 }
 
 // The control of a batch has one line for each result.

@@ -193,7 +193,7 @@ func writeFailures(ctx context.Context, out io.Writer, result batches.Result) {
 type batchPlan struct {
 	WorkflowID string `json:"workflowId"`
 	starter.BatchPlan
-	// MostSubmissions is Submissions within the budget.
+	// MostSubmissions is Submissions within what is left of the budget.
 	MostSubmissions int `json:"mostSubmissions"`
 	// Price is that of MostSubmissions in the unit of --price-per-job; nil if it is
 	// unknown.
@@ -211,7 +211,7 @@ type batchPlan struct {
 func (c *BatchRunCommand) planned(id string, plan starter.BatchPlan) batchPlan {
 	planned := batchPlan{WorkflowID: id, BatchPlan: plan, MostSubmissions: plan.Submissions, budget: c.Budget, perJob: c.PricePerJob, rate: c.SubmitsPerSecond}
 	if c.Budget > 0 {
-		planned.MostSubmissions = min(c.Budget, plan.Submissions)
+		planned.MostSubmissions = min(max(c.Budget-plan.Paid, 0), plan.Submissions)
 	}
 	if c.PricePerJob > 0 {
 		price := c.PricePerJob * float64(planned.MostSubmissions)
@@ -230,6 +230,9 @@ func (p batchPlan) write(out io.Writer) error {
 	submissions := fmt.Sprintf("%d to be paid", p.Submissions)
 	if p.budget > 0 {
 		submissions += fmt.Sprintf(", at most %d with --budget %d", p.MostSubmissions, p.budget)
+	}
+	if p.Paid > 0 {
+		submissions += fmt.Sprintf("; the batch has paid %d, which a budget counts", p.Paid)
 	}
 	fields := [][2]string{
 		{"batch", oneline.Clean(p.WorkflowID) + " (nothing is started)"},

@@ -220,12 +220,19 @@ var MediaHoursLeft = gauge(Metric{
 	Help: "Hours until kie.ai deletes the first video at risk, 14 days after the end of its task, or after its submission if the end is unknown; +Inf if none is at risk.",
 })
 
-// Batches is the number of open batches, BatchJobs that of their jobs.
+// Batches is the number of open batches, BatchIdle the time since a job of one has ended,
+// BatchJobs the number of their jobs.
 var (
 	Batches = gauge(Metric{
 		Name:   "lumaflow_batches",
 		Help:   "Open batches by phase: checking (the manifest), running, paused (by an operator), held (kie.ai holds jobs because of the key, the credit or maintenance), stopping (by an operator or a rule), unknown (the progress query has no answer).",
-		Labels: []Label{{"phase", []string{"checking", "running", "paused", "held", "stopping", StageUnknown}}},
+		Labels: []Label{{"phase", batchPhases}},
+	})
+	BatchIdle = gauge(Metric{
+		Name:    "lumaflow_batch_idle",
+		Help:    "Longest time since a job of an open batch has ended, or since the start of the batch if none has, by phase; 0 if no batch is in the phase.",
+		Labels:  []Label{{"phase", batchPhases}},
+		Seconds: true,
 	})
 	BatchJobs = gauge(Metric{
 		Name:   "lumaflow_batch_jobs",
@@ -233,6 +240,9 @@ var (
 		Labels: []Label{{"state", []string{BatchDone, BatchFailed, BatchInFlight, BatchNotStarted}}},
 	})
 )
+
+// batchPhases are the phases of an open batch.
+var batchPhases = []string{"checking", "running", "paused", "held", "stopping", StageUnknown}
 
 // The states of the jobs of a batch.
 const (
@@ -269,6 +279,6 @@ func All() []Metric {
 		Submissions.Metric, Polls.Metric, JobPolls.Metric, Wakeups.Metric, CallbacksOverdue.Metric, FinishedToStored.Metric,
 		JobsEnded.Metric, Millicredits.Metric, Downloads.Metric, Sources.Metric, StoredBytes.Metric, Callbacks.Metric, PayloadsRefused.Metric,
 		Jobs.Metric, ChargesUnresolved.Metric, OldestJob.Metric, MediaAtRisk.Metric, MediaHoursLeft.Metric,
-		Batches.Metric, BatchJobs.Metric, CensusTime.Metric,
+		Batches.Metric, BatchIdle.Metric, BatchJobs.Metric, CensusTime.Metric,
 	}
 }
