@@ -37,10 +37,10 @@ func TestRecordWithoutEchoOfEachFamily(t *testing.T) {
 		for i := range 8 {
 			prompt := kietest.WithFaults(fmt.Sprint(family.submit, i), kietest.RecordWithoutEcho)
 			var task struct{ TaskID string }
-			require.NoError(t, json.Unmarshal(p.callAPI(t, http.MethodPost, family.submit, family.request(prompt, "http://127.0.0.1:1/cb")).Data, &task))
+			require.NoError(t, json.Unmarshal(p.callAPI(t, http.MethodPost, family.submit, family.request(prompt, "http://127.0.0.1:1/callback")).Data, &task))
 			got := p.callAPI(t, http.MethodGet, family.record+"?taskId="+task.TaskID, nil)
 			require.Equal(t, 200, got.Code)
-			require.NotContains(t, string(got.Data), "/cb", prompt)
+			require.NotContains(t, string(got.Data), "/callback", prompt)
 			require.Contains(t, p.charge(t, task.TaskID).Met, kietest.RecordWithoutEcho, prompt)
 		}
 	}
