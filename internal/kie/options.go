@@ -59,8 +59,8 @@ func (o Option) String() string {
 		return strings.Join(o.Values, ", ")
 	case o.Max > o.Min:
 		text := fmt.Sprintf("%s from %s to %s", o.Kind, decimal(o.Min), decimal(o.Max))
-		for _, excluded := range o.Not {
-			text += ", but not " + decimal(excluded)
+		if len(o.Not) > 0 {
+			text += ", but not " + strings.Trim(fmt.Sprint(o.Not), "[]")
 		}
 		return text
 	case o.MaxLength > 0:
