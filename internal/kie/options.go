@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -58,11 +57,7 @@ func (o Option) String() string {
 	case len(o.Values) > 0:
 		return strings.Join(o.Values, ", ")
 	case o.Max > o.Min:
-		text := fmt.Sprintf("%s from %s to %s", o.Kind, decimal(o.Min), decimal(o.Max))
-		if len(o.Not) > 0 {
-			text += ", but not " + strings.Trim(fmt.Sprint(o.Not), "[]")
-		}
-		return text
+		return fmt.Sprintf("%s from %g to %g", o.Kind, o.Min, o.Max)
 	case o.MaxLength > 0:
 		return fmt.Sprintf("%s of at most %d characters", o.Kind, o.MaxLength)
 	case o.MaxItems > 0:
@@ -70,9 +65,6 @@ func (o Option) String() string {
 	}
 	return o.Kind.String()
 }
-
-// decimal is a number without an exponent.
-func decimal(number float64) string { return strconv.FormatFloat(number, 'f', -1, 64) }
 
 // OptionError is the error of a request that a model would refuse, or ignore a part of.
 type OptionError struct {
