@@ -192,7 +192,7 @@ func TestCheck(t *testing.T) {
 		{"aleph", options("aspectRatio", "2:1"), "give 16:9"},
 		{"wan/2-6-video-to-video", options("duration", "5", "nsfw_checker", false), ""},
 		{"wan/2-6-flash-video-to-video", options("duration", "10", "resolution", "720p", "audio", true, "multi_shots", false, "nsfw_checker", true), ""},
-		{"wan/2-6-flash-video-to-video", options("duration", 5.0), "is 5: give 5, 10 as text"},
+		{"wan/2-6-flash-video-to-video", options("duration", 5.0), "is 5, which is no text: give 5, 10"},
 		{"wan/2-2-animate-replace", options("image_url", "https://in/face.png", "resolution", "580p"), ""},
 		{"wan/2-2-animate-replace", options("resolution", "580p"), `needs option "image_url": give an http or https address`},
 		{"wan/2-2-animate-move", options("image_url", "face.png"), `option "image_url"`},

@@ -131,14 +131,14 @@ func (m Model) unknownOption(name string) error {
 // refuse is the error of a value that the option does not accept. The value is shown as
 // JSON: kie.ai documents some numbers as texts.
 func (o Option) refuse(model string, value any) error {
-	shown, wanted := []byte("no JSON"), o.String()
+	shown := "no JSON"
 	if text, err := json.Marshal(value); err == nil {
-		shown = text
+		shown = oneline.Truncate(string(text), 60)
 	}
 	if _, text := value.(string); !text && o.Kind == Text {
-		wanted += " as text"
+		shown += ", which is no text"
 	}
-	return optionErrorf(o.Name, "option %q of model %s is %s: give %s", o.Name, model, oneline.Truncate(string(shown), 60), wanted)
+	return optionErrorf(o.Name, "option %q of model %s is %s: give %s", o.Name, model, shown, o)
 }
 
 func (o Option) accepts(value any) bool {
