@@ -74,7 +74,7 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 	record, err := a.lookUp(ctx, input)
 	if kie.ClassOf(err) == kie.NotFound && input.Model != "" && !input.Own {
 		if other, found := a.options.Provider.FindRecord(ctx, input.TaskID); found == nil {
-			return Identified{}, permanent(UnknownTask, "task "+input.TaskID+" is not of model "+input.Model+" but of "+cmp.Or(other.Model, kie.DefaultModel), nil)
+			return Identified{}, permanent(UnknownTask, "task "+input.TaskID+" is not of model "+input.Model+" but of "+cmp.Or(other.Model, DefaultModel), nil)
 		}
 	}
 	noRecord := "kie.ai has no record of task " + input.TaskID

@@ -21,11 +21,7 @@ var inputFields = fields.Names[ModifyVideoInput]()
 // DefaultDeadline is the Deadline of an input that has none.
 const DefaultDeadline = 24 * time.Hour
 
-const (
-	defaultRecoveryWindow = time.Hour
-	// defaultModel is kie.DefaultModel.
-	defaultModel = "luma"
-)
+const defaultRecoveryWindow = time.Hour
 
 // Bounds of a request. kie.ai documents none for the prompt; these keep a request
 // far below Temporal's limit for a payload, 2 MB.

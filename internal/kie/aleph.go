@@ -16,6 +16,7 @@ var _ = register(family{
 	model:      "aleph",
 	submitPath: "/api/v1/aleph/generate",
 	recordPath: "/api/v1/aleph/record-info",
+	watermark:  true,
 	body:       alephBody,
 	state:      alephState,
 	results: func(data object) foundLinks {

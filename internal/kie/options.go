@@ -1,6 +1,7 @@
 package kie
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/url"
@@ -144,7 +145,7 @@ func (m Model) CheckOptions(prompt string, options map[string]any) error {
 			return m.unknownOption(name)
 		}
 		if !m.Options[known].accepts(options[name]) {
-			return optionErrorf(name, "option %q of model %s is %.60q: give %s", name, m.Name, fmt.Sprint(options[name]), m.Options[known])
+			return m.Options[known].refuse(m.Name, options[name])
 		}
 	}
 	for _, option := range m.Options {
@@ -168,6 +169,19 @@ func (m Model) unknownOption(name string) error {
 	default:
 		return optionErrorf(name, "model %s has no option %.60q: it has %s", m.Name, name, listed(names))
 	}
+}
+
+// refuse is the error of a value that the option does not accept. The value is shown as
+// JSON: kie.ai documents some numbers as texts.
+func (o Option) refuse(model string, value any) error {
+	shown := "no JSON"
+	if text, err := json.Marshal(value); err == nil {
+		shown = oneline.Truncate(string(text), 60)
+	}
+	if _, text := value.(string); !text && o.Kind == Text {
+		shown += ", which is no text"
+	}
+	return optionErrorf(o.Name, "option %q of model %s is %s: give %s", o.Name, model, shown, o)
 }
 
 func (o Option) accepts(value any) bool {

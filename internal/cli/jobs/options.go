@@ -15,7 +15,7 @@ import (
 func (c *SubmitCommand) modelOptions(ctx context.Context, stdin io.Reader) (map[string]any, error) {
 	var options map[string]any
 	if c.Options != "" {
-		data, err := readFile(ctx, c.Options, stdin, maxInput)
+		data, err := readJSON(ctx, c.Options, stdin)
 		if err != nil {
 			return nil, command.Usagef("--options: %w", err)
 		}

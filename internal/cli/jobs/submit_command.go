@@ -15,7 +15,7 @@ import (
 // SubmitCommand starts one job, or finds the existing one.
 type SubmitCommand struct {
 	Prompt          string        `placeholder:"TEXT" help:"The change to the video, in English."`
-	Video           string        `placeholder:"FILE|URL" help:"The video: a file, or the http or https address where kie.ai fetches it. For luma MP4, MOV or AVI, at most 500 MB and 10 s; lumaflow models lists the limits of the others."`
+	Video           string        `placeholder:"FILE|URL" help:"The video: a file, or the http or https address where kie.ai fetches it. The limits are those of the model: lumaflow models."`
 	Model           string        `placeholder:"NAME" help:"kie.ai's model, such as wan/2-7-videoedit or aleph (default luma)."`
 	Option          []string      `sep:"none" placeholder:"NAME=VALUE" help:"A field of the model, such as resolution=720p; can be given several times."`
 	Options         string        `placeholder:"FILE" help:"The fields of the model as one JSON object, from this file or, if it is -, from standard input."`
@@ -57,6 +57,7 @@ Examples:
   lumaflow submit --prompt "…" --video ./clip.mov
   lumaflow submit --prompt "…" --video https://… --wait --timeout 30m
   lumaflow submit --prompt "…" --video https://… --key take-2
+  lumaflow submit --prompt "…" --video https://… --model wan/2-7-videoedit --option resolution=720p
   lumaflow submit --task-id 0123456789abcdef0123456789abcdef
   lumaflow submit --input '{"prompt":"…","videoUrl":"https://…"}' --json
   lumaflow submit --input @job.json --id shot-7`
