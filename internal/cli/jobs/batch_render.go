@@ -244,7 +244,7 @@ func (p batchPlan) write(out io.Writer) error {
 		{"submissions", submissions},
 		{"collections", fmt.Sprintf("%d at no cost", p.Collect)},
 		{"price", price},
-		{"time", fmt.Sprintf("at least %s to submit, at %g a second; kie.ai needs 2 to 20 minutes for each", seconds(time.Duration(p.Seconds*float64(time.Second))), p.rate)},
+		{"time", fmt.Sprintf("at least %s to submit, at %g a second; then each job takes the usual time of its model", seconds(time.Duration(p.Seconds*float64(time.Second))), p.rate)},
 	}
 	for _, text := range p.PriceTexts {
 		fields = append(fields, [2]string{"kie.ai", oneline.Clean(text.Model) + ": " + oneline.Clean(text.Text)})
