@@ -154,7 +154,7 @@ jobs         4: 1 done already, 0 open already, 0 failed and not run again
 submissions  2 to be paid
 collections  1 at no cost
 price        unknown: give --price-per-job
-time         at least 1s to submit, at 2 a second, and the time of each model for its video (lumaflow models)
+time         at least 1s to submit, at 2 a second; then each job takes the usual time of its model
 `, out.String())
 
 	c.Budget, c.PricePerJob, c.JSON = 1, 0.35, true

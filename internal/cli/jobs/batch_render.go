@@ -244,7 +244,7 @@ func (p batchPlan) write(out io.Writer) error {
 		{"submissions", submissions},
 		{"collections", fmt.Sprintf("%d at no cost", p.Collect)},
 		{"price", price},
-		{"time", fmt.Sprintf("at least %s to submit, at %g a second, and the time of each model for its video (lumaflow models)", seconds(time.Duration(p.Seconds*float64(time.Second))), p.rate)},
+		{"time", fmt.Sprintf("at least %s to submit, at %g a second; then each job takes the usual time of its model", seconds(time.Duration(p.Seconds*float64(time.Second))), p.rate)},
 	}
 	for _, text := range p.PriceTexts {
 		fields = append(fields, [2]string{"kie.ai", oneline.Clean(text.Model) + ": " + oneline.Clean(text.Text)})

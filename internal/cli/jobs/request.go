@@ -78,7 +78,7 @@ func (c *SubmitCommand) requestInFlags(ctx context.Context, stdin io.Reader) (*j
 func (c *SubmitCommand) input() workflows.ModifyVideoInput {
 	return workflows.ModifyVideoInput{
 		Prompt:          c.Prompt,
-		Model:           c.Model,
+		Model:           string(c.Model),
 		Unchecked:       c.Unchecked,
 		VideoURL:        c.Video,
 		Watermark:       c.Watermark,

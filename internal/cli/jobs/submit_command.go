@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/kie"
 	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
@@ -16,7 +17,7 @@ import (
 type SubmitCommand struct {
 	Prompt          string        `placeholder:"TEXT" help:"The change to the video, in English."`
 	Video           string        `placeholder:"FILE|URL" help:"The video: a file, or the http or https address where kie.ai fetches it. The limits are those of the model: lumaflow models."`
-	Model           string        `placeholder:"NAME" help:"kie.ai's model, such as wan/2-7-videoedit or aleph (default luma)."`
+	Model           modelName     `placeholder:"NAME" help:"kie.ai's model, such as wan/2-7-videoedit or aleph (default luma)."`
 	Option          []string      `sep:"none" placeholder:"NAME=VALUE" help:"A field of the model, such as resolution=720p; can be given several times."`
 	Options         string        `placeholder:"FILE" help:"The fields of the model as one JSON object, from this file or, if it is -, from standard input."`
 	Unchecked       bool          `help:"Pay for a model that lumaflow has no table and kie.ai no schema of."`
@@ -126,6 +127,9 @@ func (c *SubmitCommand) announce(ctx context.Context, s *starter.Starter, job st
 		message(streams.Err, "job %s had ended without its video and is started again; see it with: lumaflow status %s", id, id)
 	default:
 		message(streams.Err, "job %s is started; see it with: lumaflow status %s", id, id)
+	}
+	if _, known := kie.ModelOf(input.Model); !known && input.Model != "" && job.State.Open() {
+		message(streams.Err, "model %s is not in the table of lumaflow models: a worker checks it in kie.ai's catalogue before anything is paid", oneline.Clean(input.Model))
 	}
 	if job.State.Open() {
 		if note := s.NoWorker(ctx); note != "" {
