@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -140,11 +141,23 @@ func malformedError(err error) error {
 	mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	switch {
 	case ok && mismatch.Field != "":
-		return fmt.Errorf("the input is malformed: %s is a %s, not a %s", mismatch.Field, mismatch.Value, mismatch.Type)
+		return fmt.Errorf("the input is malformed: %s is a %s, not %s", mismatch.Field, mismatch.Value, jsonKind(mismatch.Type))
 	case ok:
 		return fmt.Errorf("the input is malformed: it is not an object but of type %s", mismatch.Value)
 	}
 	return fmt.Errorf("the input is malformed: %s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// jsonKind names the JSON value that a Go type is decoded from.
+func jsonKind(wanted reflect.Type) string {
+	switch wanted.Kind() {
+	case reflect.Map:
+		return "an object"
+	case reflect.Bool:
+		return "true or false"
+	default:
+		return "a " + wanted.String()
+	}
 }
 
 func (in ModifyVideoInput) checkAdoption() error {
