@@ -16,6 +16,10 @@ number=0
 IFS=,
 for key in ${CODEC_KEYS:-}; do
 	number=$((number + 1))
+	case $key in
+	*:*) ;;
+	*) unusable "CODEC_KEYS: key $number is not id:key; make one with: echo \"main:\$(openssl rand -base64 32)\"" ;;
+	esac
 	# Base64 has four characters for three bytes; its padding is optional.
 	text=$(printf '%s' "${key#*:}" | tr -d ' =')
 	length=$((${#text} * 3 / 4))

@@ -1,6 +1,7 @@
 package batches
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -37,14 +38,34 @@ func (r *batchRun) handleMessages(ctx workflow.Context) error {
 			return err
 		}
 	}
-	return workflow.SetUpdateHandlerWithOptions(ctx, SetConcurrencyUpdate, func(ctx workflow.Context, concurrency int) (Progress, error) {
-		r.Concurrency = concurrency
+	return workflow.SetUpdateHandlerWithOptions(ctx, SetConcurrencyUpdate, func(ctx workflow.Context, given concurrency) (Progress, error) {
+		if given.unreadable != nil {
+			panic(given.unreadable)
+		}
+		r.Concurrency = given.jobs
 		return r.changed(ctx), nil
 	}, workflow.UpdateHandlerOptions{
 		Description: "set the greatest number of open jobs; open jobs above it go on",
-		Validator:   func(_ workflow.Context, concurrency int) error { return checkConcurrency(concurrency) },
+		Validator: func(_ workflow.Context, given concurrency) error {
+			if given.unreadable != nil {
+				return fmt.Errorf("batch %s can't use this update: %w", r.id, given.unreadable)
+			}
+			return checkConcurrency(given.jobs)
+		},
 	})
 }
+
+// concurrency is the input of SetConcurrencyUpdate, a number in JSON.
+type concurrency struct {
+	jobs int
+	// unreadable is the codec's error. The validator rejects such an update.
+	unreadable error
+}
+
+func (c *concurrency) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &c.jobs) }
+
+// Unreadable implements codec.UpdateInput.
+func (c *concurrency) Unreadable(err error) { c.unreadable = err }
 
 // changed wakes the main coroutine after an update.
 func (r *batchRun) changed(ctx workflow.Context) Progress {

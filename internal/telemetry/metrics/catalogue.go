@@ -263,8 +263,8 @@ var CensusTime = gauge(Metric{
 // Temporal's database, on the worker and the webhook.
 var PayloadsRefused = counter(Metric{
 	Name:   "lumaflow_payloads_refused",
-	Help:   "Payloads that were refused with CODEC_KEYS set, by reason: plaintext (not encrypted), other-job (encrypted for another job), unopened (changed, or encrypted with another key under the same id). A workflow task that is retried counts again.",
-	Labels: []Label{{"reason", []string{"plaintext", "other-job", "unopened"}}},
+	Help:   "Payloads that were refused with CODEC_KEYS set, by reason: plaintext (not encrypted), other-job (encrypted for another job), unopened (changed, or encrypted with another key under the same id), unknown-key (its key is not in CODEC_KEYS). A workflow task that is retried counts again.",
+	Labels: []Label{{"reason", []string{"plaintext", "other-job", "unopened", "unknown-key"}}},
 })
 
 // OfWorker and OfWebhook are the counters of a role.

@@ -100,6 +100,24 @@ func TestTagIsAuthenticated(t *testing.T) {
 	assert.Equal(t, "snow", value)
 }
 
+// A payload that no key opens is observed with its job, whatever key id it claims.
+func TestUnopenedPayloadsAreObserved(t *testing.T) {
+	t.Parallel()
+	var refusals []codec.Refusal
+	c := keys(t, "main:"+secret(1)).Observe(func(refused codec.Refusal) { refusals = append(refusals, refused) })
+	data := c.ForWorker().Of("studio", "luma-1").Data
+	forged, err := data.ToPayload("snow")
+	require.NoError(t, err)
+	forged.Data[20] ^= 1
+	var value string
+	for id, reason := range map[string]codec.Reason{"main": codec.Unopened, "forged": codec.UnknownKey, "": codec.UnknownKey} {
+		refusals, forged.Metadata["encryption-key-id"] = nil, []byte(id)
+		require.Panics(t, func() { _ = data.FromPayload(forged, &value) }, id)
+		assert.Equal(t, []codec.Refusal{{Namespace: "studio", WorkflowID: "luma-1", Reason: reason}}, refusals, id)
+	}
+	assert.Empty(t, value)
+}
+
 // input is the input of a workflow.
 type input struct{ Prompt string }
 

@@ -19,10 +19,13 @@ const (
 	// Unopened is a payload that the key of its id does not open: it was changed, or
 	// encrypted with another key under the same id.
 	Unopened Reason = "unopened"
+	// UnknownKey is a payload whose key id is none of the codec's: it was made up, or a
+	// key is missing.
+	UnknownKey Reason = "unknown-key"
 )
 
 // Reasons are all reasons of a refusal.
-func Reasons() []Reason { return []Reason{Plaintext, OtherJob, Unopened} }
+func Reasons() []Reason { return []Reason{Plaintext, OtherJob, Unopened, UnknownKey} }
 
 // Refusal is a refused payload: an attack on the server's database, or a process
 // with other settings.
@@ -88,8 +91,12 @@ func (c Codec) admit(payload *commonpb.Payload, of owner, plaintext bool) (*comm
 		return nil, &RefusedError{OtherJob}
 	}
 	opened, err := c.open(payload)
-	if missing, ok := errors.AsType[*KeyError](err); ok && missing.Held {
-		c.observe(of, Unopened)
+	if missing, ok := errors.AsType[*KeyError](err); ok && c.Encrypts() {
+		reason := UnknownKey
+		if missing.Held {
+			reason = Unopened
+		}
+		c.observe(of, reason)
 	}
 	return opened, err
 }

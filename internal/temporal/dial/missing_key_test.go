@@ -112,7 +112,7 @@ func firstTask(input *commonpb.Payloads, signals ...*commonpb.Payloads) *workflo
 }
 
 // A worker without the key of an input or a signal fails the workflow task, not
-// the workflow, and logs one line that names the key.
+// the workflow, logs the refusal, and logs one line that names the key.
 func TestWorkerWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	settings, err := dial.Load(env{"CODEC_KEYS": "main:" + codecKey})
@@ -158,10 +158,11 @@ func TestWorkerWithoutTheKey(t *testing.T) {
 			const want = `the job waits for a worker that can read it: encrypted with codec key "main", which CODEC_KEYS does not hold: add that key`
 			assert.Equal(t, want, failed.GetFailure().GetMessage(), "readable without a key")
 			lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-			require.Len(t, lines, 1)
-			assert.Contains(t, strings.ReplaceAll(lines[0], `\`, ""), want)
-			assert.Contains(t, lines[0], `msg="Failed to process workflow task."`)
-			assert.NotContains(t, lines[0], "StackTrace")
+			require.Len(t, lines, 2)
+			assert.Contains(t, lines[0], `msg="payload refused" reason=unknown-key job=luma-1 namespace=default`)
+			assert.Contains(t, strings.ReplaceAll(lines[1], `\`, ""), want)
+			assert.Contains(t, lines[1], `msg="Failed to process workflow task."`)
+			assert.NotContains(t, lines[1], "StackTrace")
 		})
 	}
 }
