@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates the namespace of the jobs and the two search attributes. Idempotent. The
+# Creates the namespace of the jobs and the three search attributes. Idempotent. The
 # CLI reads TEMPORAL_ADDRESS.
 set -eu
 

@@ -150,3 +150,16 @@ func TestInvalidManifestsAreRejected(t *testing.T) {
 		require.Error(t, err, name)
 	}
 }
+
+// The arguments of a process, and the history of a shell, are readable.
+func TestSecretsAreNotArguments(t *testing.T) {
+	for _, file := range []string{"README.md", "secret.example.yaml"} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(content), "--from-file=CALLBACK_SECRET=") || strings.Contains(string(content), "--from-literal") {
+			t.Errorf("%s: the command that creates the Secret has secrets as arguments", file)
+		}
+	}
+}
