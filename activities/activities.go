@@ -17,6 +17,9 @@ import (
 	"lumaflow/internal/store"
 )
 
+// DefaultModel is the model of a job that names none. Workflows can't import package kie.
+const DefaultModel = kie.DefaultModel
+
 // Provider is the part of kie.ai's API that the activities call. *kie.Client
 // implements it.
 type Provider interface {

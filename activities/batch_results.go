@@ -123,6 +123,9 @@ type FinishInput struct {
 	// Next is the index of the first line that was not processed: its job and those
 	// after it were not started.
 	Next int `json:"next"`
+	// SkippedFrom is the first line whose job the budget did not permit; 0 if it permitted
+	// all. A line from it on without a result may be one more.
+	SkippedFrom int `json:"skippedFrom,omitempty"`
 	// Stopped is why they were not started.
 	Stopped string `json:"stopped,omitempty"`
 }
@@ -160,16 +163,18 @@ const maxPart = 5000
 // unfinished is a line without a result.
 type unfinished struct {
 	manifest.Order
-	// processed means that the batch came to the line.
+	// processed means that the batch came to the line and its job runs or has run.
 	processed bool
 }
 
-// missing returns the lines of the manifest that the file has no result of. Those of
-// another manifest do not count.
+// missing returns the lines of the manifest that the file has no final result of. Those
+// of another manifest do not count.
 func (b *Batches) missing(ctx context.Context, input FinishInput) ([]unfinished, error) {
 	written := map[int]string{}
 	err := b.stored(ctx, input.Batch.ID, func(result JobResult) error {
-		written[result.Line] = result.Job
+		if result.Outcome != OutcomeNotStarted && result.Outcome != OutcomeOpen {
+			written[result.Line] = result.Job
+		}
 		return nil
 	})
 	if err != nil {
@@ -182,7 +187,7 @@ func (b *Batches) missing(ctx context.Context, input FinishInput) ([]unfinished,
 		index++
 		if !processed || written[order.Line] != order.ID {
 			order.Input = nil
-			lines = append(lines, unfinished{order, processed})
+			lines = append(lines, unfinished{order, processed && (input.SkippedFrom == 0 || order.Line < input.SkippedFrom)})
 		}
 		return true
 	})

@@ -412,6 +412,17 @@ func TestResults(t *testing.T) {
 	require.Contains(t, stopped[6], `"next":"lumaflow submit --task-id t-overdue"`)
 	require.Contains(t, stopped[9], `"outcome":"not-started"`)
 
+	// The budget did not permit the jobs from a line on: those without a final result are
+	// read, and one that Temporal has not is not started.
+	write(true, result(8, "unknown", "done"), result(3, "open", "not-started"))
+	_, err = execute[string](f, f.acts.FinishResults, activities.FinishInput{Batch: batch, Next: 10, SkippedFrom: 3, Stopped: "budget"})
+	require.NoError(t, err)
+	skipped := f.results()
+	require.Len(t, skipped, 10)
+	require.Contains(t, skipped[2], `"outcome":"open"`)
+	require.Contains(t, skipped[7], `"outcome":"done"`, "a result that the batch has written stays")
+	require.Contains(t, skipped[9], `"outcome":"not-started","reason":"budget"`)
+
 	require.NoError(t, os.Remove(filepath.Join(f.folder, "shots.results.jsonl")))
 	require.Len(t, finish(), 10)
 	require.Contains(t, f.results()[1], "file:///v/done.mp4", "a lost result is read from Temporal")

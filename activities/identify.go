@@ -74,7 +74,7 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 	record, err := a.lookUp(ctx, input)
 	if kie.ClassOf(err) == kie.NotFound && input.Model != "" && !input.Own {
 		if other, found := a.options.Provider.FindRecord(ctx, input.TaskID); found == nil {
-			return Identified{}, permanent(UnknownTask, "task "+input.TaskID+" is not of model "+input.Model+" but of "+cmp.Or(other.Model, kie.DefaultModel)+": leave the model out", nil)
+			return Identified{}, permanent(UnknownTask, "task "+input.TaskID+" is not of model "+input.Model+" but of "+cmp.Or(other.Model, DefaultModel), nil)
 		}
 	}
 	noRecord := "kie.ai has no record of task " + input.TaskID
@@ -120,6 +120,10 @@ func (a *Activities) Identify(ctx context.Context, input IdentifyInput) (Identif
 	}, nil
 }
 
+// lookUp reads all families until one has the record if the model is not given: of a
+// task that a person or a callback names. The job takes the model from the record, so
+// that its polls and downloads read one family. A model that is given is strict, and
+// never a guess: a wrong one would lose a paid task.
 func (a *Activities) lookUp(ctx context.Context, input IdentifyInput) (kie.Record, error) {
 	if input.Model == "" && !input.Own {
 		return a.options.Provider.FindRecord(ctx, input.TaskID)

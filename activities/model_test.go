@@ -61,6 +61,8 @@ func required(model kie.Model) map[string]any {
 		case !option.Required:
 		case len(option.Values) > 0:
 			options[option.Name] = option.Values[0]
+		case option.Kind == kie.Links:
+			options[option.Name] = []any{"https://cdn.example.org/other.png"}
 		default:
 			options[option.Name] = "https://cdn.example.org/other.png"
 		}
@@ -110,7 +112,7 @@ func TestIdentifyOfAnotherFamily(t *testing.T) {
 	_, err := f.ExecuteActivity(acts.Identify, activities.IdentifyInput{TaskID: taskID, Model: "wan/2-7-videoedit"})
 	failed := failedAs(t, err)
 	require.Equal(t, activities.UnknownTask, failed.Type())
-	require.Contains(t, failed.Message(), "is not of model wan/2-7-videoedit but of aleph: leave the model out")
+	require.Contains(t, failed.Message(), "is not of model wan/2-7-videoedit but of aleph")
 }
 
 // The receipt of another model has its name, its model and the cost.

@@ -28,7 +28,8 @@ func (s *Starter) addEnd(ctx context.Context, report *Report) error {
 	if err := s.of(report.WorkflowID).Data.FromPayloads(completed.GetResult(), &report.Result); err != nil {
 		return failed("read the result of job "+oneline.Clean(report.WorkflowID), err)
 	}
-	report.TaskID, report.Credits = cmp.Or(report.Result.TaskID, report.TaskID), cmp.Or(report.Result.Credits, report.Credits)
+	report.TaskID, report.Model = cmp.Or(report.Result.TaskID, report.TaskID), cmp.Or(report.Result.Model, report.Model)
+	report.Credits = cmp.Or(report.Result.Credits, report.Credits)
 	return nil
 }
 

@@ -2,7 +2,6 @@ package starter
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"lumaflow/internal/kie"
@@ -35,7 +34,7 @@ func JobID(input workflows.ModifyVideoInput, key string) string {
 		// No valid address begins like that.
 		video = "sha256:" + input.VideoSHA256
 	}
-	if kie.Brand(input.Model) == "luma" {
+	if kie.Brand(input.Model) == kie.Brand(kie.DefaultModel) {
 		return runs.JobID("submit", input.Prompt, video, input.Watermark, key)
 	}
 	// Checked before; the keys of a map are sorted.
@@ -43,15 +42,12 @@ func JobID(input workflows.ModifyVideoInput, key string) string {
 	return "kie-" + strings.TrimPrefix(runs.JobID("submit", input.Model, input.Prompt, video, string(options), input.Watermark, key), "luma-")
 }
 
-// CheckModel checks the options of a request for a model that lumaflow has a table of,
-// without a request to kie.ai; the worker checks all others.
+// CheckModel checks a request as far as that needs no request to kie.ai; the worker
+// checks the models that lumaflow has no table of.
 func CheckModel(input workflows.ModifyVideoInput) error {
-	model, known := kie.ModelOf(input.Model)
-	if !known || input.TaskID != "" {
+	if input.TaskID != "" {
 		return nil
 	}
-	if input.Model != "" && input.Watermark != "" && model.Family == "Market" {
-		return errors.New("model " + model.Name + " takes no watermark identifier: see its options")
-	}
-	return model.CheckOptions(input.Prompt, input.Options)
+	_, err := kie.CheckTable(kie.SubmitRequest{Model: input.Model, Prompt: input.Prompt, Watermark: input.Watermark, Options: input.Options})
+	return err
 }

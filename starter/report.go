@@ -17,6 +17,8 @@ type Report struct {
 	State      State  `json:"state"`
 	// TaskID is the job's task at kie.ai; empty if it is unknown.
 	TaskID string `json:"taskId,omitempty"`
+	// Model is that of the task; empty for Luma Modify, and before the first paid request.
+	Model string `json:"model,omitempty"`
 	// Credits is the cost of the task; nil if kie.ai's record has none, or none yet.
 	Credits   *float64  `json:"credits,omitempty"`
 	StartedAt time.Time `json:"startedAt,omitzero"`

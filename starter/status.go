@@ -38,7 +38,8 @@ func (s *Starter) report(ctx context.Context, id, runID string) (Report, error) 
 		return Report{}, err
 	}
 	report := newReport(described.GetWorkflowExecutionInfo())
-	report.Credits = s.newEntry(described.GetWorkflowExecutionInfo()).Credits
+	listed := s.newEntry(described.GetWorkflowExecutionInfo())
+	report.Model, report.Credits = listed.Model, listed.Credits
 	status, queryErr := s.query(ctx, id, report.RunID)
 	if queryErr == nil {
 		report.Status = &status

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"lumaflow/activities"
+	"lumaflow/internal/paid"
 	"lumaflow/starter"
 	"lumaflow/test/startertest"
 	"lumaflow/workflows"
@@ -30,6 +31,19 @@ func TestStatusOfAnOpenJob(t *testing.T) {
 	require.Equal(t, want, *report.Status)
 	require.Empty(t, report.Note)
 	require.Nil(t, report.Failure)
+}
+
+// The memo has the model and the cost of a job without a result.
+func TestStatusNamesTheModel(t *testing.T) {
+	fake := startertest.New(t)
+	fake.Job("open").Memo = &paid.Facts{TaskID: taskID, Model: "aleph", PaidOpen: true}
+	fake.Job("failed").End(statusFailed, time.Minute).Memo = &paid.Facts{TaskID: taskID, Model: "wan/2-7-videoedit", Credits: new(0.0)}
+	for id, model := range map[string]string{"open": "aleph", "failed": "wan/2-7-videoedit"} {
+		report, err := starter.New(fake, starter.Options{}).Status(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, model, report.Model)
+		require.Equal(t, id == "failed", report.Credits != nil)
+	}
 }
 
 // The status of a job that answers contains its failing activities as well, because

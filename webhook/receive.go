@@ -33,8 +33,6 @@ const (
 // delivery is one callback. The checks fill it in, field by field.
 type delivery struct {
 	workflowID, token string
-	// brand is "luma" or "kie", from the path.
-	brand string
 	// authentic reports that the token belongs to the job.
 	authentic bool
 	taskID    string
@@ -105,7 +103,7 @@ func (h *handler) process(w http.ResponseWriter, r *http.Request, d *delivery) o
 func (h *handler) authenticate(r *http.Request, d *delivery) {
 	vars := mux.Vars(r)
 	workflowID, err := url.PathUnescape(vars["workflowID"])
-	d.brand, d.workflowID, d.token = vars["brand"], workflowID, vars["token"]
+	d.workflowID, d.token = workflowID, vars["token"]
 	d.authentic = err == nil && h.options.Secrets.Verify(h.options.Namespace, workflowID, d.token)
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"lumaflow/internal/callback"
 	"lumaflow/internal/kie"
 	"lumaflow/workflows/signals"
 )
@@ -64,8 +63,7 @@ func payload(d delivery, decoded kie.Callback) signals.CallbackPayload {
 		Code:   decoded.Code,
 		Msg:    truncate(d.withoutToken(decoded.Message), maxMessageBytes),
 	}
-	// The record alone has the results of other families than Luma.
-	if decoded.Code != http.StatusOK || d.brand != callback.LumaBrand {
+	if decoded.Code != http.StatusOK {
 		return cb
 	}
 	for _, link := range decoded.ResultURLs {

@@ -24,10 +24,14 @@ func (j *job) adopt(ctx workflow.Context, taskID string) (*paidTask, error) {
 	case temporal.IsCanceledError(err):
 		return nil, err
 	case errorType(err) == activities.UnknownTask:
+		next := "check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it"
+		if j.input.Model != "" {
+			next = "leave the model out, so that all families are tried; else " + next
+		}
 		return nil, failure{
 			errorType: InvalidRequest,
 			text:      causeText(err),
-			next:      "check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it",
+			next:      next,
 		}
 	default:
 		return nil, j.overdue(ctx, taskID, err)

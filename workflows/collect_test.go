@@ -232,6 +232,7 @@ func TestUnknownFields(t *testing.T) {
 			Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(input),
 		}))
 		env.failsWith(workflows.InvalidRequest, problem)
+		require.NotContains(t, env.GetWorkflowError().Error(), "?.")
 	}
 	_, err := workflows.ParseInput([]byte(`{"prompt":"p","videoUrl":"https://x.example.org"} {}`))
 	require.Error(t, err)

@@ -42,7 +42,7 @@ type ModifyVideoInput struct {
 	// Prompt describes the change. kie.ai documents that it accepts English only.
 	Prompt string `json:"prompt,omitempty"`
 	// VideoURL is the http or https address of the source, which kie.ai fetches.
-	// kie.ai documents MP4, MOV and AVI, at most 500 MB and 10 s.
+	// kie.ai documents MP4, MOV and AVI, at most 500 MB and 10 s, for Luma Modify.
 	VideoURL string `json:"videoUrl,omitempty"`
 	// VideoSHA256 is the SHA-256 of the video's content in lower-case hexadecimal,
 	// for example of an uploaded file. If it is set, it identifies the video in the

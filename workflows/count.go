@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"lumaflow/activities"
 	"lumaflow/internal/telemetry/metrics"
 )
 
@@ -44,5 +45,5 @@ func (j *job) count(ctx workflow.Context, result, outcome string) {
 		// The job that paid may have counted the task.
 		outcome = metrics.CreditsAdopted
 	}
-	metrics.Millicredits.Add(handler, int64(math.Round(*j.status.Credits*1000)), cmp.Or(j.model(), defaultModel), outcome)
+	metrics.Millicredits.Add(handler, int64(math.Round(*j.status.Credits*1000)), cmp.Or(j.model(), activities.DefaultModel), outcome)
 }

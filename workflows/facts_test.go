@@ -152,6 +152,8 @@ func TestFailureDetails(t *testing.T) {
 		{"InvalidRequest", func(*jobEnv) {}, workflows.ModifyVideoInput{}, paid.Facts{Next: "correct the input and start the job again"}},
 		{"InvalidRequest, no such task", func(env *jobEnv) { env.onIdentify(ourTask, fails(activities.UnknownTask)) }, workflows.ModifyVideoInput{TaskID: ourTask},
 			paid.Facts{TaskID: ourTask, Next: "check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it"}},
+		{"InvalidRequest, no such task of the model", func(env *jobEnv) { env.onIdentify(ourTask, fails(activities.UnknownTask)) }, workflows.ModifyVideoInput{TaskID: ourTask, Model: "aleph"},
+			paid.Facts{TaskID: ourTask, Model: "aleph", Next: "leave the model out, so that all families are tried; else check the id at https://kie.ai/logs and that KIE_API_KEY belongs to the account that submitted it"}},
 		{"SubmitRefused", func(env *jobEnv) {
 			env.onSubmit(env.fails(activities.SubmitRefused, env.evidence(activities.PhaseRefused, "")))
 		}, request, paid.Facts{Next: "correct the request and submit again"}},

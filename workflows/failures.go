@@ -42,7 +42,11 @@ func (f failure) message(jobID string) string {
 	if f.taskID != "" {
 		subject += ", task " + f.taskID
 	}
-	return fmt.Sprintf("%s: %s. Next: %s", subject, f.text, f.next)
+	text := f.text
+	if !strings.HasSuffix(text, "?") {
+		text += "."
+	}
+	return fmt.Sprintf("%s: %s Next: %s", subject, text, f.next)
 }
 
 // fail publishes the end of the job and maps err to the error that the run

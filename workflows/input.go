@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,11 +22,7 @@ var inputFields = fields.Names[ModifyVideoInput]()
 // DefaultDeadline is the Deadline of an input that has none.
 const DefaultDeadline = 24 * time.Hour
 
-const (
-	defaultRecoveryWindow = time.Hour
-	// defaultModel is kie.DefaultModel.
-	defaultModel = "luma"
-)
+const defaultRecoveryWindow = time.Hour
 
 // Bounds of a request. kie.ai documents none for the prompt; these keep a request
 // far below Temporal's limit for a payload, 2 MB.
@@ -144,11 +141,23 @@ func malformedError(err error) error {
 	mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	switch {
 	case ok && mismatch.Field != "":
-		return fmt.Errorf("the input is malformed: %s is a %s, not a %s", mismatch.Field, mismatch.Value, mismatch.Type)
+		return fmt.Errorf("the input is malformed: %s is a %s, not %s", mismatch.Field, mismatch.Value, jsonKind(mismatch.Type))
 	case ok:
 		return fmt.Errorf("the input is malformed: it is not an object but of type %s", mismatch.Value)
 	}
 	return fmt.Errorf("the input is malformed: %s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// jsonKind names the JSON value that a Go type is decoded from.
+func jsonKind(wanted reflect.Type) string {
+	switch wanted.Kind() {
+	case reflect.Map:
+		return "an object"
+	case reflect.Bool:
+		return "true or false"
+	default:
+		return "a " + wanted.String()
+	}
 }
 
 func (in ModifyVideoInput) checkAdoption() error {

@@ -97,7 +97,7 @@ func (j *job) run(ctx workflow.Context) (ModifyVideoResult, error) {
 // model is the model in the inputs of activities; empty for Luma Modify, whose
 // histories have none.
 func (j *job) model() string {
-	if j.input.Model == defaultModel {
+	if j.input.Model == activities.DefaultModel {
 		return ""
 	}
 	return j.input.Model

@@ -48,7 +48,7 @@ func Open(ctx context.Context, path string) (*Clip, error) { return OpenFor(ctx,
 // the frame at its end. It reads the file once, for its hash. The error for an unsuitable file is a usage error of one line that names it.
 func OpenFor(ctx context.Context, path, model string) (*Clip, error) {
 	row, _ := kie.ModelOf(model)
-	if err := checkFile(path, row.Clip.MaxBytes); err != nil {
+	if err := checkFile(path, row); err != nil {
 		return nil, err
 	}
 	file, err := os.Open(path)
@@ -94,7 +94,8 @@ func (c *Clip) Close() error { return c.file.Close() }
 
 // checkFile checks a file before it is opened, because opening a named pipe blocks
 // until a process writes to it.
-func checkFile(path string, maxBytes int64) error {
+func checkFile(path string, model kie.Model) error {
+	maxBytes := model.Clip.MaxBytes
 	info, err := os.Stat(path)
 	name := oneline.Clean(path)
 	switch {
@@ -109,7 +110,7 @@ func checkFile(path string, maxBytes int64) error {
 	case info.Size() == 0:
 		return command.Usagef("%s is empty", name)
 	case maxBytes > 0 && info.Size() > maxBytes:
-		return command.Usagef("%s has %s and kie.ai takes at most %s: make it smaller", name, humanize.Bytes(uint64(info.Size())), humanize.Bytes(uint64(maxBytes)))
+		return command.Usagef("%s has %s and model %s takes at most %s: make it smaller", name, humanize.Bytes(uint64(info.Size())), model.Name, humanize.Bytes(uint64(maxBytes)))
 	default:
 		return nil
 	}
@@ -128,12 +129,17 @@ func unreadable(path string, err error) error {
 func (c *Clip) inspect() error {
 	video, err := media.Inspect(c.file, c.size)
 	if failed, ok := errors.AsType[*media.Error](err); ok {
-		switch failed.Problem {
-		case media.NoPicture:
+		longest := c.model.Clip.MaxTime
+		switch {
+		case failed.Problem == media.NoPicture:
 			return command.Usagef("%s has no picture, and kie.ai modifies videos: %w", c, err)
-		case media.Excessive:
-			return command.Usagef("%s can't be checked: %w: if it lasts more than %v, cut it first: %s", c, err, c.maxTime(), c.ffmpeg(c.cut(), "-cut.mp4"))
-		case media.Unfinished:
+		case failed.Problem == media.NotVideo && c.isMatroska():
+			return command.Usagef("%s is a Matroska file (mkv or webm), which lumaflow can't check before the task is paid: convert it: %s", c, c.ffmpeg("-c copy", "-copy.mp4"))
+		case failed.Problem == media.Excessive && longest > 0:
+			return command.Usagef("%s can't be checked: %w: if it lasts more than %v, cut it first: %s", c, err, longest, c.ffmpeg(c.cut(), "-cut.mp4"))
+		case failed.Problem == media.Excessive:
+			return command.Usagef("%s can't be checked: %w: upload a copy of it: %s", c, err, c.ffmpeg("-c copy", "-copy.mp4"))
+		case failed.Problem == media.Unfinished:
 			return command.Usagef("%s is not a complete MP4, MOV or AVI: %w; if it plays to its end, upload a copy of it: %s", c, err, c.ffmpeg("-c copy", "-copy.mp4"))
 		default:
 			return command.Usagef("%s is not a complete MP4, MOV or AVI: %w", c, err)
@@ -145,7 +151,7 @@ func (c *Clip) inspect() error {
 	// The rounding of a time scale may add to the duration.
 	duration := video.Duration.Truncate(time.Millisecond)
 	if longest := c.model.Clip.MaxTime; longest > 0 && duration > longest+min(2*video.Frame, maxTolerance) {
-		return command.Usagef("%s lasts %v and kie.ai takes at most %v: cut it first: %s", c, duration, longest, c.ffmpeg(c.cut(), "-cut"+video.Extension))
+		return command.Usagef("%s lasts %v and model %s takes at most %v: cut it first: %s", c, duration, c.model.Name, longest, c.ffmpeg(c.cut(), "-cut"+video.Extension))
 	}
 	if err := c.checkLimits(video, duration); err != nil {
 		return err

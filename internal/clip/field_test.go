@@ -18,8 +18,8 @@ func TestFieldCases(t *testing.T) {
 	t.Parallel()
 	const folder = "../media/testdata/field/"
 	refusals := map[string]string{
-		"bad-20s-mvhd-duration-0.mp4": "lasts 20s and kie.ai takes at most 10s",
-		"long-20s.mp4":                "lasts 20s and kie.ai takes at most 10s",
+		"bad-20s-mvhd-duration-0.mp4": "lasts 20s and model luma takes at most 10s",
+		"long-20s.mp4":                "lasts 20s and model luma takes at most 10s",
 		"bad-8-bytes.mov":             "it has no tracks",
 		"bad-audio-only.avi":          "it has no picture stream",
 		"bad-audio-only.mp4":          "it has no picture track",

@@ -1,8 +1,8 @@
 package clip
 
 import (
-	"cmp"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -11,11 +11,16 @@ import (
 	"lumaflow/internal/media"
 )
 
-// maxTime is the longest duration of a source of the model.
-func (c *Clip) maxTime() time.Duration { return cmp.Or(c.model.Clip.MaxTime, 10*time.Second) }
+// cut is the option of ffmpeg for the longest duration of a source of the model.
+func (c *Clip) cut() string { return fmt.Sprintf("-t %.1f", c.model.Clip.MaxTime.Seconds()-0.1) }
 
-// cut is the option of ffmpeg for the longest duration.
-func (c *Clip) cut() string { return fmt.Sprintf("-t %.1f", c.maxTime().Seconds()-0.1) }
+// isMatroska reports whether the file begins like an MKV or WebM (RFC 8794, EBML header).
+// Some models take them; package media can't inspect them.
+func (c *Clip) isMatroska() bool {
+	begin := make([]byte, 4)
+	_, err := io.ReadFull(c.content(), begin)
+	return err == nil && string(begin) == "\x1aE\xdf\xa3"
+}
 
 // checkLimits checks the limits of a model beside size and greatest duration. Its errors
 // are usage errors.
@@ -24,7 +29,8 @@ func (c *Clip) checkLimits(video media.Video, duration time.Duration) error {
 	shorter, longer := min(video.Width, video.Height), max(video.Width, video.Height)
 	switch {
 	case len(limits.Formats) > 0 && !slices.Contains(limits.Formats, video.Extension):
-		return command.Usagef("%s is in the format %s and model %s takes %s", c, strings.TrimPrefix(video.Extension, "."), c.model.Name, strings.Join(limits.Formats, ", "))
+		return command.Usagef("%s is in the format %s and model %s takes %s: convert it: %s", c, strings.TrimPrefix(video.Extension, "."), c.model.Name,
+			strings.ReplaceAll(strings.Join(limits.Formats, ", "), ".", ""), c.ffmpeg("-movflags +faststart", "-converted.mp4"))
 	case limits.MinTime > 0 && duration > 0 && duration < limits.MinTime:
 		return command.Usagef("%s lasts %v and model %s takes at least %v", c, duration, c.model.Name, limits.MinTime)
 	case limits.MinPixels > 0 && shorter > 0 && shorter < limits.MinPixels, limits.MaxPixels > 0 && longer > limits.MaxPixels:

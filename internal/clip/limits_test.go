@@ -1,6 +1,7 @@
 package clip_test
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -26,13 +27,15 @@ func TestLimitsOfModels(t *testing.T) {
 		text        string
 	}{
 		{"twenty seconds", "happyhorse/video-edit", movie(20*time.Second, 640, 360), ""},
-		{"twenty seconds", "wan/2-7-videoedit", movie(20*time.Second, 640, 360), "lasts 20s and kie.ai takes at most 10s"},
+		{"twenty seconds", "wan/2-7-videoedit", movie(20*time.Second, 640, 360), "lasts 20s and model wan/2-7-videoedit takes at most 10s"},
 		{"one second", "wan/2-7-videoedit", movie(time.Second, 640, 360), "lasts 1s and model wan/2-7-videoedit takes at least 2s"},
 		{"few pixels", "wan/2-7-videoedit", movie(5*time.Second, 640, 200), "has 640 x 200 pixels and model wan/2-7-videoedit takes sides of 240 to 4096"},
 		{"many pixels", "happyhorse/video-edit", movie(5*time.Second, 3840, 2160), "takes sides of 320 to 2160"},
 		{"few pixels", "volcengine/video-to-video-lip-sync", movie(5*time.Second, 640, 340), "takes sides of at least 360"},
 		{"many pixels", "volcengine/video-to-video-lip-sync", movie(5*time.Second, 3840, 2160), ""},
-		{"AVI", "wan/2-7-videoedit", avi(40_000, 125), "is in the format avi and model wan/2-7-videoedit takes .mp4, .mov"},
+		{"AVI", "wan/2-7-videoedit", avi(40_000, 125), "is in the format avi and model wan/2-7-videoedit takes mp4, mov: convert it: ffmpeg -i '"},
+		{"Matroska", "wan/2-6-video-to-video", append([]byte("\x1aE\xdf\xa3"), make([]byte, 100)...), "is a Matroska file (mkv or webm), which lumaflow can't check before the task is paid: convert it: ffmpeg -i '"},
+		{"too many boxes", "aleph", append(movie(time.Second, 64, 36), bytes.Repeat(mp4test.Atom("free"), 1<<16)...), "upload a copy of it: ffmpeg -i '"},
 		{"no limits", "aleph", movie(90*time.Second, 64, 36), ""},
 	}
 	for _, test := range tests {

@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// defaultModel is the model of a receipt that names none.
-	defaultModel = "luma"
 	// maxText bounds the texts of a receipt in memory, in bytes. A receipt may have
 	// 1 MiB.
 	maxText = 4 << 10
@@ -55,7 +53,7 @@ func resultsOf(name string, receipt store.Receipt) []Result {
 		Run:       bounded(receipt.Run),
 		TaskID:    bounded(receipt.TaskID),
 		Prompt:    bounded(receipt.Prompt),
-		Model:     bounded(cmp.Or(receipt.Model, defaultModel)),
+		Model:     bounded(cmp.Or(receipt.Model, string(store.Luma))),
 		Batch:     bounded(receipt.Batch),
 		Credits:   receipt.Credits,
 		Completed: receipt.CompletedAt,

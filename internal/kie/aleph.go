@@ -2,6 +2,9 @@ package kie
 
 import (
 	"maps"
+	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,6 +16,7 @@ var _ = register(family{
 	model:      "aleph",
 	submitPath: "/api/v1/aleph/generate",
 	recordPath: "/api/v1/aleph/record-info",
+	watermark:  true,
 	body:       alephBody,
 	state:      alephState,
 	results: func(data object) foundLinks {
@@ -29,15 +33,31 @@ var _ = register(family{
 	}},
 })
 
-// alephState: flag 0 is "failed or in progress": failed if there is an error. The other
-// flags have Luma's meaning, which kie.ai does not document for Aleph.
+// alephState: flag 0 is "failed or in progress", failed if there is an error, which is
+// documented as a number other than 0 and a text. Whatever else stands there proves
+// neither: the task may run and be paid, so that its state is unknown. The other flags
+// have Luma's meaning, which kie.ai does not document for Aleph.
 func alephState(data object) (State, int) {
 	flag := flagOf(data)
-	code, _ := data.integer("errorCode")
-	if flag == lumaGenerating && (code != 0 || data.text("errorMessage") != "") {
-		return Failed, flag
+	if flag != lumaGenerating {
+		return lumaState(flag), flag
 	}
-	return lumaState(flag), flag
+	code, numeric := data.integer("errorCode")
+	switch {
+	case !namesNoError(data.text("errorMessage")), numeric && code != 0 && code != http.StatusOK:
+		return Failed, flag
+	case namesNoError(strings.Trim(string(data["errorCode"]), `"`)), numeric && code == 0:
+		return Pending, flag
+	default:
+		return UnknownState, flag
+	}
+}
+
+// noErrors are texts that services write in the place of an error when there is none.
+var noErrors = []string{"", "0", "null", "none", "nil", "undefined", "false", "n/a", "-", "ok", "success"}
+
+func namesNoError(text string) bool {
+	return slices.Contains(noErrors, strings.ToLower(strings.TrimSpace(text)))
 }
 
 func alephBody(r SubmitRequest) any {

@@ -5,26 +5,36 @@ import (
 	"strings"
 )
 
+// CheckTable is the part of Check that sends no request to kie.ai. decided means that it
+// is the whole check.
+func CheckTable(request SubmitRequest) (decided bool, err error) {
+	family := familyOf(request.Model)
+	model, known := ModelOf(request.Model)
+	switch {
+	case family.submitPath == "":
+		return true, optionErrorf("model", "model %s makes no video of a video: lumaflow only collects its tasks, with: lumaflow rescue TASKID", request.Model)
+	case !family.watermark && request.Watermark != "":
+		return true, optionErrorf("watermark", "model %s takes no watermark identifier: see its options", model.Name)
+	case known:
+		return true, model.CheckOptions(request.Prompt, request.Options)
+	default:
+		return false, nil
+	}
+}
+
 // Check checks a request before anything is paid and returns it complete. A model with
 // a row is checked against the table, without a request; any other against the schema in
 // kie.ai's catalogue, which is free. A model without either is refused, unless unchecked
 // is set. The error is an *OptionError if the request would be refused or a part of it
 // ignored, and else an *Error of class Temporary: the same check may succeed later.
 func (c *Client) Check(ctx context.Context, request SubmitRequest, unchecked bool) (SubmitRequest, error) {
-	family := familyOf(request.Model)
-	model, known := ModelOf(request.Model)
-	switch {
-	case family.submitPath == "":
-		return request, optionErrorf("model", "model %s makes no video of a video: lumaflow only collects its tasks, with: lumaflow rescue TASKID", request.Model)
-	case family == marketFamily && request.Watermark != "":
-		return request, optionErrorf("watermark", "model %s takes no watermark identifier: see its options", model.Name)
-	case known:
-		return request, model.CheckOptions(request.Prompt, request.Options)
+	if decided, err := CheckTable(request); decided {
+		return request, err
 	}
 	schema, err := c.schema(ctx, request.Model)
 	switch {
 	case err == nil && schema.VideoField == "":
-		return request, optionErrorf("model", "model %s takes no video", request.Model)
+		return request, optionErrorf("model", "model %s takes no video in a field that lumaflow fills (%s)", request.Model, strings.Join(videoFields, ", "))
 	case err == nil:
 		request.VideoField, request.VideoList = schema.VideoField, schema.VideoList
 		return request, schema.CheckOptions(request.Prompt, request.Options)

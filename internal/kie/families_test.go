@@ -3,6 +3,7 @@ package kie_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,27 @@ func TestMarketRecords(t *testing.T) {
 	assert.Equal(t, "market", lists.Model, "a record without its model stays in the family")
 }
 
+// A cost is a number that may be one; any other is none, and a failed task's 0 is one.
+func TestCostOfATask(t *testing.T) {
+	tests := map[string]string{
+		`"creditsConsumed":61.5`: "61.5", `"consumeCredits":61.5`: "61.5", `"creditsConsumed":" 61.5 "`: "61.5",
+		`"creditsConsumed":0,"consumeCredits":7`: "0", `"creditsConsumed":null,"consumeCredits":7`: "7",
+		`"creditsConsumed":-1,"consumeCredits":7`: "7", `"creditsConsumed":-0`: "0", `"remainedCredits":900`: "none",
+		`"creditsConsumed":-1`: "none", `"creditsConsumed":1e9`: "none", `"creditsConsumed":1e309`: "none",
+		`"creditsConsumed":"NaN"`: "none", `"creditsConsumed":"-Infinity"`: "none", `"creditsConsumed":"many"`: "none",
+		`"creditsConsumed":""`: "none", `"creditsConsumed":true`: "none", `"creditsConsumed":[5]`: "none", `"creditsConsumed":{"a":5}`: "none",
+	}
+	for _, model := range []string{"wan/2-7-videoedit", "aleph", "veo"} {
+		for field, want := range tests {
+			got := "none"
+			if record := recordOf(t, model, `{"code":200,"data":{"state":"fail","successFlag":3,`+field+`}}`); record.Credits != nil {
+				got = strconv.FormatFloat(*record.Credits, 'f', -1, 64)
+			}
+			assert.Equal(t, want, got, "%s %s", model, field)
+		}
+	}
+}
+
 func TestAlephRecords(t *testing.T) {
 	for data, state := range map[string]kie.State{
 		`"successFlag":0,"errorCode":0,"errorMessage":"","response":null`: kie.Pending,
@@ -107,6 +129,44 @@ func TestAlephRecords(t *testing.T) {
 		}
 		assert.Empty(t, got.CallbackURL)
 		assert.Equal(t, "https://in/v.mp4", got.VideoURL)
+	}
+}
+
+// At flag 0 only an error as documented ends the task, a number or a text. A running task
+// is paid: what proves neither is an unknown state, which is waited for and shown.
+func TestErrorsOfAlephRecords(t *testing.T) {
+	for _, test := range []struct {
+		code, message string
+		state         kie.State
+	}{
+		{`500`, `""`, kie.Failed},
+		{`"500"`, `null`, kie.Failed},
+		{`" 500 "`, `"null"`, kie.Failed},
+		{`-1`, `""`, kie.Failed},
+		{`0`, `"moderated"`, kie.Failed},
+		{`null`, `"moderated"`, kie.Failed},
+		{`"MODERATED"`, `"Your video was rejected"`, kie.Failed},
+		{`{"code":500}`, `"moderated"`, kie.Failed},
+		{`200`, `"moderated"`, kie.Failed},
+		{`null`, `null`, kie.Pending},
+		{`""`, `""`, kie.Pending},
+		{`"null"`, `"null"`, kie.Pending},
+		{`"0"`, `0`, kie.Pending},
+		{`0.0`, `" "`, kie.Pending},
+		{`"None"`, `"undefined"`, kie.Pending},
+		{`false`, `"success"`, kie.Pending},
+		{`"MODERATED"`, `""`, kie.UnknownState},
+		{`"MODERATED"`, `"null"`, kie.UnknownState},
+		{`{"code":500}`, `null`, kie.UnknownState},
+		{`[500]`, `""`, kie.UnknownState},
+		{`true`, `""`, kie.UnknownState},
+		{`500.5`, `""`, kie.UnknownState},
+		{`1e99`, `""`, kie.UnknownState},
+		{`200`, `"success"`, kie.UnknownState},
+		{`0`, `{"text":"moderated"}`, kie.Pending},
+	} {
+		got := recordOf(t, "aleph", `{"code":200,"data":{"successFlag":0,"errorCode":`+test.code+`,"errorMessage":`+test.message+`}}`)
+		assert.Equal(t, test.state, got.State, "code %s, message %s", test.code, test.message)
 	}
 }
 
@@ -160,8 +220,9 @@ func TestCheck(t *testing.T) {
 		{"wan/2-7-videoedit", options("resolutio", "720p"), `has no option "resolutio": did you mean "resolution"?`},
 		{"wan/2-7-videoedit", options("resolution", "4k"), `is "4k": give 720p, 1080p`},
 		{"wan/2-7-videoedit", options("duration", 1.0), `give a whole number from 0 to 10`},
-		{"wan/2-7-videoedit", options("duration", "5"), `option "duration"`},
-		{"wan/2-7-videoedit", options("seed", 1.5), `option "seed"`},
+		{"wan/2-7-videoedit", options("duration", "5"), `option "duration" of model wan/2-7-videoedit is "5": give a whole number`},
+		{"wan/2-7-videoedit", options("seed", -1.0), `give a whole number from 0 to 2147483647`},
+		{"wan/2-7-videoedit", options("seed", 1.5), `is 1.5: give a whole number from 0 to 2147483647`},
 		{"wan/2-7-videoedit", options("video_url", "https://x/y"), `is set by lumaflow`},
 		{"wan/2-7-videoedit", options("callBackUrl", "https://x/y"), `is set by lumaflow`},
 		{"wan/2-7-videoedit", options("aspectRatio", "16:9"), `did you mean "aspect_ratio"?`},
@@ -170,10 +231,13 @@ func TestCheck(t *testing.T) {
 		{"aleph", options("aspectRatio", "2:1"), "give 16:9"},
 		{"wan/2-6-video-to-video", options("duration", "5", "nsfw_checker", false), ""},
 		{"wan/2-6-flash-video-to-video", options("duration", "10", "resolution", "720p", "audio", true, "multi_shots", false, "nsfw_checker", true), ""},
-		{"wan/2-6-flash-video-to-video", options("duration", 5.0), "give 5, 10"},
+		{"wan/2-6-flash-video-to-video", options("duration", 5.0), "is 5, which is no text: give 5, 10"},
 		{"wan/2-2-animate-replace", options("image_url", "https://in/face.png", "resolution", "580p"), ""},
 		{"wan/2-2-animate-replace", options("resolution", "580p"), `needs option "image_url": give an http or https address`},
 		{"wan/2-2-animate-move", options("image_url", "face.png"), `option "image_url"`},
+		{"kling-3.0/motion-control", options("input_urls", []any{"https://in/face.png"}, "mode", "pro", "background_source", "input_image"), ""},
+		{"kling-3.0/motion-control", options("mode", "std"), `needs option "input_urls": give a list of http or https addresses, at least 1`},
+		{"kling-3.0/motion-control", options("input_urls", []any{}), `option "input_urls"`},
 		{"topaz/video-upscale", options("upscale_factor", "4"), ""},
 		{"topaz/video-upscale", options("upscale_factor", "8"), "give 1, 2, 4"},
 		{"volcengine/video-to-video-lip-sync", options("mode", "lite", "audio_url", "https://in/a.mp3", "templ_start_seconds", 1.5), ""},

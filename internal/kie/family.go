@@ -1,6 +1,7 @@
 package kie
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,8 @@ type family struct {
 	// submitPath creates a task, recordPath reads its record. A family without a
 	// submitPath is only collected.
 	submitPath, recordPath string
+	// watermark means that the body has a field for SubmitRequest.Watermark.
+	watermark bool
 	// endedByCode means that code 501 without a state is the end of the task.
 	endedByCode bool
 	// body is the JSON of a submission.
@@ -166,6 +169,7 @@ func credits(data object) *float64 {
 	for _, spelling := range []string{"creditsConsumed", "consumeCredits"} {
 		cost, err := strconv.ParseFloat(strings.TrimSpace(asText(data[spelling])), 64)
 		if err == nil && cost >= 0 && cost < 1e9 {
+			cost = math.Abs(cost) // -0
 			return &cost
 		}
 	}

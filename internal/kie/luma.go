@@ -9,6 +9,7 @@ var lumaFamily = register(family{
 	model:       DefaultModel,
 	submitPath:  "/api/v1/modify/generate",
 	recordPath:  "/api/v1/modify/record-info",
+	watermark:   true,
 	endedByCode: true,
 	body:        func(r SubmitRequest) any { return r.lumaSubmission() },
 	state: func(data object) (State, int) {

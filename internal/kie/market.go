@@ -76,8 +76,9 @@ func marketBody(r SubmitRequest) any {
 	return marketSubmission{Model: r.Model, CallbackURL: r.CallbackURL, Input: input}
 }
 
-// videoFields are the fields of Market's models that hold a source video.
-var videoFields = []string{"video_url", "video_urls", "reference_video_urls", "input_urls", "videoUrl"}
+// videoFields are the fields of Market's models that hold a source video. input_urls is
+// none: it holds pictures.
+var videoFields = []string{"video_url", "video_urls", "reference_video_urls", "videoUrl"}
 
 func marketEcho(data object) echo {
 	request := data.child("param")

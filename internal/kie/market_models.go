@@ -65,6 +65,16 @@ var marketModels = []Model{
 		Clip:  ClipLimits{Formats: mp4movMkv, MaxBytes: 10 * mb},
 		Usual: 5 * time.Minute, Longest: 20 * time.Minute, TimeSource: noTime,
 	},
+	{
+		// The page has std and pro as modes, and kie.ai has been seen to take 720p and 1080p
+		// in their place. It calls callBackUrl required, and tasks without one have been seen.
+		Name: "kling-3.0/motion-control", Family: marketName, Source: "market/kling/motion-control-v3", VideoField: "video_urls", VideoList: true, PromptOptional: true, MaxPrompt: 2500,
+		Options: []Option{
+			{Name: "input_urls", Kind: Links, Required: true, MinItems: 1}, {Name: "mode", Values: []string{"std", "pro", "720p", "1080p"}},
+			{Name: "character_orientation", Values: []string{"video", "image"}}, {Name: "background_source", Values: []string{"input_video", "input_image"}},
+		},
+		Usual: 5 * time.Minute, Longest: 20 * time.Minute, TimeSource: noTime,
+	},
 	animate("wan/2-2-animate-replace"),
 	animate("wan/2-2-animate-move"),
 	{

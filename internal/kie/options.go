@@ -1,13 +1,16 @@
 package kie
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"lumaflow/internal/oneline"
 	"lumaflow/internal/spelling"
 )
 
@@ -40,11 +43,14 @@ type Option struct {
 	Kind Kind
 	// Required means that kie.ai takes no request without the field.
 	Required bool
-	// Values are the only texts; empty permits any.
+	// Values are the only texts, or the only numbers in decimal notation; empty permits
+	// any.
 	Values []string
-	// MaxLength bounds a text in characters, MaxItems a list; zero means unbounded.
-	MaxLength, MaxItems int
-	// Min and Max bound a number, Not are numbers within that are excluded.
+	// MinLength and MaxLength bound a text in characters, MinItems and MaxItems a list;
+	// zero means unbounded.
+	MinLength, MaxLength, MinItems, MaxItems int
+	// Min and Max bound a number if Max is larger; either may be infinite. Not are numbers
+	// within that are excluded.
 	Min, Max float64
 	Not      []float64
 }
@@ -53,15 +59,54 @@ type Option struct {
 func (o Option) String() string {
 	switch {
 	case len(o.Values) > 0:
-		return strings.Join(o.Values, ", ")
+		return listed(o.Values)
 	case o.Max > o.Min:
-		return fmt.Sprintf("%s from %g to %g", o.Kind, o.Min, o.Max)
-	case o.MaxLength > 0:
-		return fmt.Sprintf("%s of at most %d characters", o.Kind, o.MaxLength)
-	case o.MaxItems > 0:
-		return fmt.Sprintf("%s, at most %d", o.Kind, o.MaxItems)
+		text := o.Kind.String() + between(o.Min, o.Max, "from ")
+		if len(o.Not) > 0 {
+			text += " except " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(o.Not)), ", "), "[]")
+		}
+		return text
+	case o.MinLength > 0 || o.MaxLength > 0:
+		return o.Kind.String() + " of" + between(float64(o.MinLength), bound(o.MaxLength), "") + " characters"
+	case o.MinItems > 0 || o.MaxItems > 0:
+		return o.Kind.String() + "," + between(float64(o.MinItems), bound(o.MaxItems), "")
 	}
 	return o.Kind.String()
+}
+
+// between describes a range with at least one finite end; from introduces one with two.
+func between(low, high float64, from string) string {
+	switch {
+	case math.IsInf(low, -1) || low == 0 && from == "":
+		return " at most " + decimal(high)
+	case math.IsInf(high, 1):
+		return " at least " + decimal(low)
+	default:
+		return " " + from + decimal(low) + " to " + decimal(high)
+	}
+}
+
+// bound is an upper bound of which zero means none.
+func bound(most int) float64 {
+	if most == 0 {
+		return math.Inf(1)
+	}
+	return float64(most)
+}
+
+// decimal is the notation of numbers in Option.Values.
+func decimal(number float64) string { return strconv.FormatFloat(number, 'f', -1, 64) }
+
+// maxListedValues bounds the values in an error.
+const maxListedValues = 40
+
+// listed joins values, which may be kie.ai's, on one line.
+func listed(values []string) string {
+	text := oneline.Truncate(strings.Join(values[:min(len(values), maxListedValues)], ", "), 1000)
+	if len(values) > maxListedValues {
+		text += fmt.Sprintf(" and %d more", len(values)-maxListedValues)
+	}
+	return text
 }
 
 // OptionError is the error of a request that a model would refuse, or ignore a part of.
@@ -100,7 +145,7 @@ func (m Model) CheckOptions(prompt string, options map[string]any) error {
 			return m.unknownOption(name)
 		}
 		if !m.Options[known].accepts(options[name]) {
-			return optionErrorf(name, "option %q of model %s is %.60q: give %s", name, m.Name, fmt.Sprint(options[name]), m.Options[known])
+			return m.Options[known].refuse(m.Name, options[name])
 		}
 	}
 	for _, option := range m.Options {
@@ -122,8 +167,21 @@ func (m Model) unknownOption(name string) error {
 	case len(names) == 0:
 		return optionErrorf(name, "model %s has no option %.60q: it takes none", m.Name, name)
 	default:
-		return optionErrorf(name, "model %s has no option %.60q: it has %s", m.Name, name, strings.Join(names, ", "))
+		return optionErrorf(name, "model %s has no option %.60q: it has %s", m.Name, name, listed(names))
 	}
+}
+
+// refuse is the error of a value that the option does not accept. The value is shown as
+// JSON: kie.ai documents some numbers as texts.
+func (o Option) refuse(model string, value any) error {
+	shown := "no JSON"
+	if text, err := json.Marshal(value); err == nil {
+		shown = oneline.Truncate(string(text), 60)
+	}
+	if _, text := value.(string); !text && o.Kind == Text {
+		shown += ", which is no text"
+	}
+	return optionErrorf(o.Name, "option %q of model %s is %s: give %s", o.Name, model, shown, o)
 }
 
 func (o Option) accepts(value any) bool {
@@ -135,11 +193,13 @@ func (o Option) accepts(value any) bool {
 		return ok
 	case Integer, Number:
 		number, ok := value.(float64)
-		return ok && !math.IsNaN(number) && (o.Kind == Number || number == math.Trunc(number)) &&
-			(o.Max <= o.Min || number >= o.Min && number <= o.Max) && !slices.Contains(o.Not, number)
+		if !ok || math.IsNaN(number) || o.Kind == Integer && number != math.Trunc(number) {
+			return false
+		}
+		return o.hasValue(decimal(number)) && (o.Max <= o.Min || number >= o.Min && number <= o.Max) && !slices.Contains(o.Not, number)
 	case List, Links:
 		items, ok := value.([]any)
-		if !ok || o.MaxItems > 0 && len(items) > o.MaxItems {
+		if !ok || !within(len(items), o.MinItems, o.MaxItems) {
 			return false
 		}
 		return o.Kind == List || !slices.ContainsFunc(items, func(item any) bool { return !isLink(item) })
@@ -147,9 +207,16 @@ func (o Option) accepts(value any) bool {
 		return isLink(value)
 	default:
 		text, ok := value.(string)
-		return ok && (len(o.Values) == 0 || slices.Contains(o.Values, text)) && (o.MaxLength == 0 || utf8.RuneCountInString(text) <= o.MaxLength)
+		return ok && o.hasValue(text) && within(utf8.RuneCountInString(text), o.MinLength, o.MaxLength)
 	}
 }
+
+func (o Option) hasValue(text string) bool {
+	return len(o.Values) == 0 || slices.Contains(o.Values, text)
+}
+
+// within reports whether a count is in a range, of which a most of zero is no bound.
+func within(count, least, most int) bool { return count >= least && (most == 0 || count <= most) }
 
 func isLink(value any) bool {
 	text, ok := value.(string)

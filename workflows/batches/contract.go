@@ -60,7 +60,7 @@ type Input struct {
 	Concurrency int `json:"concurrency,omitempty"`
 	// Budget is the greatest number of paid submissions of the batch, in all its runs;
 	// 0 means no limit. A submission with an unknown outcome counts as paid, a job that
-	// another client started does not count.
+	// another client started does not count. Jobs that cost nothing run beyond it.
 	Budget int `json:"budget,omitempty"`
 	// Canary is the number of first jobs that must all have a stored video before
 	// others start; 0 means none.
@@ -107,7 +107,8 @@ func (p Phase) Standing() bool { return p == PhasePaused || p == PhaseHeld }
 // Progress is the result of the progress query and of the updates.
 type Progress struct {
 	Phase Phase `json:"phase"`
-	// Reason is why a batch that has jobs left starts none; empty if it starts them.
+	// Reason is why a batch that has jobs left starts none, or only those that cost
+	// nothing; empty if it starts them.
 	Reason string `json:"reason,omitempty"`
 	// Manifest is the location of the manifest, SHA256 its hash in hexadecimal.
 	Manifest string `json:"manifest,omitempty"`

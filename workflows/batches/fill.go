@@ -107,12 +107,17 @@ func (r *batchRun) startPage(ctx workflow.Context) (blocked bool) {
 	for len(r.page) > 0 && r.room() > 0 && !blocked && !r.isStale(ctx, r.page[0]) {
 		found := r.page[0]
 		starts := found.State == activities.FoundNew || found.State == activities.FoundAgain
-		if blocked = starts && !r.affords(found); blocked {
+		skipped := starts && r.skips(ctx, found)
+		if blocked = starts && !skipped && !r.affords(found); blocked {
 			break
 		}
 		r.page = r.page[1:]
 		r.Next++
 		r.Charges += found.Charges
+		if skipped {
+			r.skip(found.Line)
+			continue
+		}
 		job := OpenJob{Line: found.Line, Job: found.ID, Collector: found.Collector, Run: found.Run, Pays: found.Pays, Charges: found.Charges, Since: workflow.Now(ctx)}
 		switch {
 		case starts:

@@ -105,7 +105,7 @@ func (r *batchRun) stoppable() error {
 func (r *batchRun) retryable() error {
 	switch {
 	case r.Stopped != "":
-		return r.isStopped()
+		return fmt.Errorf("batch %s is stopped (%s) and runs nothing again. Next: when its open jobs have ended (%d): lumaflow batch retry %s", r.id, r.Stopped, len(r.Window), r.id)
 	case r.RetryRequested:
 		return errors.New("batch " + r.id + " retries what failed already, when it has come to its end")
 	default:

@@ -182,7 +182,7 @@ func (r *batchRun) finish(ctx workflow.Context) (Result, error) {
 		return Result{}, r.failure
 	}
 	return Result{
-		Counts: r.Counts, NotStarted: r.notStarted(), Stopped: r.Stopped, Results: location,
+		Counts: r.Counts, NotStarted: r.notStarted(), Stopped: r.incomplete(), Results: location,
 		StartedAt: r.StartedAt, EndedAt: workflow.Now(ctx).UTC(),
 	}, nil
 }

@@ -220,12 +220,29 @@ func TestRetry(t *testing.T) {
 // to it.
 func TestRuleStopsARetry(t *testing.T) {
 	s := newShop(t, 30)
+	s.outcome[id(2)] = failed(1)
+	s.renders[id(3)] = 2 * render
 	s.after(time.Minute, func() { s.update("", batches.RetryUpdate) })
-	result, err := s.run(batches.Input{Budget: 10, Concurrency: 10})
+	s.after(render+time.Minute, func() {
+		s.update("canary: jobs without a video among the first 10: 1", batches.RetryUpdate)
+		s.update("when its open jobs have ended (1): lumaflow batch retry "+batchID, batches.RetryUpdate)
+	})
+	result, err := s.run(batches.Input{Canary: 10})
 	require.NoError(t, err)
 	require.Len(t, s.starts, 10)
-	require.Contains(t, result.Stopped, "budget: ")
+	require.Contains(t, result.Stopped, "canary: ")
 	require.Contains(t, result.Stopped, "; what failed is not run again: lumaflow batch retry "+batchID)
+}
+
+// A used-up budget does not stop a retry, which collects paid tasks at no cost.
+func TestRetryBeyondTheBudget(t *testing.T) {
+	s := newShop(t, 30)
+	s.after(time.Minute, func() { s.update("", batches.RetryUpdate) })
+	_, err := s.run(batches.Input{Budget: 10, Concurrency: 10})
+	again := continued(t, err)
+	require.True(t, again.RetryFailed)
+	require.Zero(t, again.Continued.Skipped)
+	require.Zero(t, again.Continued.SkippedFrom)
 }
 
 // A batch that is cancelled leaves its jobs open.

@@ -31,7 +31,7 @@ func (r *batchRun) progress(ctx workflow.Context) Progress {
 // remaining is the time until the last job ends, if one ends every perJob.
 func (r *batchRun) remaining(now time.Time, perJob time.Duration) time.Duration {
 	median := r.median()
-	if starts := r.notStarted(); starts > 0 && r.Stopped == "" {
+	if starts := r.notStarted() - r.Skipped; starts > 0 && r.Stopped == "" {
 		return time.Duration(starts)*perJob + median
 	}
 	var newest time.Time
@@ -56,14 +56,14 @@ func (r *batchRun) median() time.Duration {
 	return times[len(times)/2]
 }
 
-// phase is what the batch does, and why it starts no jobs if it has any left.
+// phase is what the batch does, and why it does not start all jobs that are left.
 func (r *batchRun) phase() (phase Phase, reason string) {
 	held, heldBy := r.held()
 	switch {
 	case r.SHA256 == "":
 		return PhaseChecking, ""
 	case r.finished():
-		return PhaseDone, r.Stopped
+		return PhaseDone, r.incomplete()
 	case r.Stopped != "":
 		return PhaseStopping, r.Stopped
 	case r.Paused:
@@ -71,7 +71,7 @@ func (r *batchRun) phase() (phase Phase, reason string) {
 	case held > 0:
 		return PhaseHeld, fmt.Sprintf("kie.ai holds %d jobs: %s", held, heldBy)
 	default:
-		return PhaseRunning, ""
+		return PhaseRunning, r.incomplete()
 	}
 }
 

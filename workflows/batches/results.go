@@ -37,7 +37,7 @@ func (r *batchRun) completeResults(ctx workflow.Context) (location string, err e
 		return "", err
 	}
 	err = workflow.ExecuteActivity(manifestPolicy(ctx, "complete the results"), b.FinishResults, activities.FinishInput{
-		Batch: r.batch(), Next: r.Next, Stopped: r.Stopped,
+		Batch: r.batch(), Next: r.Next, SkippedFrom: r.SkippedFrom, Stopped: r.incomplete(),
 	}).Get(ctx, &location)
 	return location, err
 }

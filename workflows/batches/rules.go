@@ -53,16 +53,44 @@ func (r *batchRun) affords(found activities.FoundJob) bool {
 			open++
 		}
 	}
-	// Visibility, which paidBefore is from, lags behind; the counters lack what jobs of
-	// later lines have paid.
-	paid := max(r.Charges, r.paidBefore.Charges+r.paidSince)
-	if paid+open < budget {
+	if r.paid()+open < budget {
 		return true
 	}
 	if open == 0 {
-		r.stop(fmt.Sprintf("budget: %d submissions are paid, and the budget is %d", paid, budget))
+		r.stop(r.budgetUsed())
 	}
 	return false
+}
+
+// skips reports whether a job does not start because the budget is used up: what is
+// paid never becomes less. A batch that an earlier build began stops instead.
+func (r *batchRun) skips(ctx workflow.Context, found activities.FoundJob) bool {
+	budget := r.input.Budget
+	return budget > 0 && !found.Adopts && (r.Skipped > 0 || r.paid() >= budget) &&
+		workflow.GetVersion(ctx, "skip-beyond-budget", workflow.DefaultVersion, 1) > workflow.DefaultVersion
+}
+
+// skip leaves out a job. FinishResults writes its result.
+func (r *batchRun) skip(line int) {
+	if r.Skipped++; r.Skipped == 1 {
+		r.SkippedFrom = line
+	}
+}
+
+// paid is what the batch has paid in all its runs. Visibility, which paidBefore is from,
+// lags behind; the counters lack what jobs of later lines have paid.
+func (r *batchRun) paid() int { return max(r.Charges, r.paidBefore.Charges+r.paidSince) }
+
+func (r *batchRun) budgetUsed() string {
+	return fmt.Sprintf("budget: %d submissions are paid, and the budget is %d", r.paid(), r.input.Budget)
+}
+
+// incomplete is why the batch does not start all jobs; empty if it does.
+func (r *batchRun) incomplete() string {
+	if r.Stopped == "" && r.Skipped > 0 {
+		return r.budgetUsed()
+	}
+	return r.Stopped
 }
 
 // readCharges reads what the batch has paid in all its runs, if it has a budget.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
 
 	"lumaflow/activities"
 	"lumaflow/internal/manifest"
@@ -49,6 +50,70 @@ func TestBudget(t *testing.T) {
 			require.Equal(t, 40-test.starts, result.NotStarted)
 		})
 	}
+}
+
+// Behind a used-up budget the jobs that cost nothing are processed, also by the next run,
+// and those of other lines are not started. A batch that an earlier build began stops.
+func TestFreeJobsBeyondTheBudget(t *testing.T) {
+	shots := func(rest bool) *shop {
+		s := newShop(t, 210)
+		s.found[id(20)] = activities.FoundJob{State: activities.FoundEnded, End: &activities.JobEnd{Outcome: activities.OutcomeDone}}
+		s.found[id(30)] = activities.FoundJob{State: activities.FoundNew, Order: manifest.Order{Adopts: true}}
+		s.found[id(207)] = activities.FoundJob{State: activities.FoundOpen, Run: "run", Pays: true}
+		s.ends[id(207)] = activities.JobEnd{Job: id(207), Run: "run", Outcome: activities.OutcomeDone}
+		s.found[id(208)] = activities.FoundJob{State: activities.FoundRepeated, Order: order(1)}
+		if rest {
+			// The job of line 209 has paid nothing and would be affordable for a run that has
+			// forgotten the lines before.
+			s.found[id(209)] = activities.FoundJob{State: activities.FoundAgain}
+		}
+		return s
+	}
+	s := shots(false)
+	s.after(render+time.Second, func() {
+		progress := s.progress()
+		require.Equal(t, batches.PhaseRunning, progress.Phase)
+		require.Equal(t, "budget: 12 submissions are paid, and the budget is 12", progress.Reason)
+		require.Less(t, progress.Remaining, render+time.Second, "the jobs that do not start take no time")
+	})
+	result, err := s.run(batches.Input{Budget: 12, Concurrency: 12})
+	require.NoError(t, err)
+	require.Len(t, s.starts, 13)
+	require.Contains(t, s.starts, id(30))
+	require.Equal(t, 15, result.Done)
+	require.Equal(t, 210-15, result.NotStarted)
+	require.Equal(t, "budget: 12 submissions are paid, and the budget is 12", result.Stopped)
+	require.Equal(t, []activities.FinishInput{{
+		Batch: activities.Batch{ID: batchID, Manifest: location, SHA256: "hash"}, Next: 210, SkippedFrom: 13, Stopped: result.Stopped,
+	}}, s.finishes)
+	require.Equal(t, activities.OutcomeDuplicate, s.results[208].Outcome)
+	require.NotContains(t, s.results, 13)
+
+	s = shots(false)
+	s.lookup = func() time.Duration {
+		s.SetContinueAsNewSuggested(len(s.pages) > 0)
+		return 0
+	}
+	_, err = s.run(batches.Input{Budget: 12, Concurrency: 12})
+	input := continued(t, err)
+	require.Equal(t, 200, input.Continued.Next)
+	require.Equal(t, 13, input.Continued.SkippedFrom)
+	rest := shots(true)
+	rest.ends[id(30)] = activities.JobEnd{Job: id(30), Outcome: activities.OutcomeDone}
+	input.Continued.Charges = 11 // As if a charge were not visible yet.
+	result, err = rest.run(input)
+	require.NoError(t, err)
+	require.Empty(t, rest.starts)
+	require.Equal(t, 15, result.Done)
+	require.Equal(t, 13, rest.finishes[0].SkippedFrom)
+
+	s = shots(false)
+	s.OnGetVersion("skip-beyond-budget", workflow.DefaultVersion, workflow.Version(1)).Return(workflow.DefaultVersion)
+	result, err = s.run(batches.Input{Budget: 12, Concurrency: 12})
+	require.NoError(t, err)
+	require.Len(t, s.starts, 12)
+	require.Contains(t, result.Stopped, "budget: 12 submissions")
+	require.Zero(t, s.finishes[0].SkippedFrom)
 }
 
 // What an open job had paid when a run began counts once, also when it ends.

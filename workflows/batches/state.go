@@ -27,6 +27,10 @@ type State struct {
 	RetryRequested bool `json:"retryRequested,omitempty"`
 	// Stopped is why no more jobs start; empty if they do.
 	Stopped string `json:"stopped,omitempty"`
+	// Skipped counts the jobs that the budget does not permit to start, SkippedFrom is the
+	// line of the first of them. The jobs after it that cost nothing are processed.
+	Skipped     int `json:"skipped,omitempty"`
+	SkippedFrom int `json:"skippedFrom,omitempty"`
 	// Unwritten are the results that the file lacks, fewer than resultsPerWrite. Written
 	// means that the file is about this manifest.
 	Unwritten []activities.JobResult `json:"unwritten,omitempty"`

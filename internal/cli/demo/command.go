@@ -24,7 +24,7 @@ const jobTime = 5 * time.Minute
 
 // Command runs the demo.
 type Command struct {
-	Video     string `placeholder:"FILE" help:"Run it on this clip of yours (MP4, MOV or AVI, at most 500 MB and 10 s)."`
+	Video     string `placeholder:"FILE" help:"Run it on this clip of yours, within the limits of the model (lumaflow models)."`
 	Prompt    string `default:"Turn the street into a snowy winter night" help:"What to change in the video."`
 	Model     string `default:"luma" placeholder:"NAME" help:"Model of kie.ai, such as wan/2-7-videoedit or aleph (${default})."`
 	OutputURL string `env:"OUTPUT_URL" default:"./videos" placeholder:"URL" help:"Destination of finished videos: a path, or a file://, s3://, gs:// or azblob:// URL (${default})."`

@@ -75,6 +75,7 @@ func TestModelsFinding(t *testing.T) {
 		"in use, not listed":    {wan, []string{"acme/restyle", "wan/2-7-videoedit"}, false, doctor.Warn, "lacks acme/restyle: new jobs"},
 		"not in use":            {all[:1], []string{all[0].Name}, false, doctor.OK, "has the models that the jobs here use"},
 		"Luma Modify in use":    {all, []string{"luma", "wan/2-7-videoedit"}, false, doctor.Warn, "no longer documents Luma Modify"},
+		"both":                  {wan, []string{"acme/restyle", "luma"}, false, doctor.Warn, "lacks acme/restyle: new jobs of these models may be refused; kie.ai no longer documents Luma Modify"},
 		"of older families":     {wan, []string{"aleph", "market", "veo"}, false, doctor.OK, "the jobs here use aleph, market, veo, which kie.ai's catalogue need not list"},
 	} {
 		got := doctor.ModelsFinding(test.listed, test.used, test.simulated)

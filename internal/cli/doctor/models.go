@@ -62,11 +62,16 @@ func modelsFinding(listed []kie.Listed, used []string, simulated bool) Finding {
 	}
 	const other = "; `lumaflow models` lists the others"
 	luma := func(model kie.Listed) bool { return strings.Contains(strings.ToLower(model.Name), kie.DefaultModel) }
+	var warnings []string
+	if len(missing) > 0 {
+		warnings = append(warnings, "kie.ai's catalogue lacks "+strings.Join(missing, ", ")+": new jobs of these models may be refused")
+	}
+	if slices.Contains(compared, kie.DefaultModel) && !simulated && !slices.ContainsFunc(listed, luma) {
+		warnings = append(warnings, "kie.ai no longer documents Luma Modify, the default model: a submission may be refused with code 404, 422 or 505")
+	}
 	switch {
-	case len(missing) > 0:
-		return warnf("kie.ai's catalogue lacks %s: new jobs of these models may be refused"+other, strings.Join(missing, ", "))
-	case slices.Contains(compared, kie.DefaultModel) && !simulated && !slices.ContainsFunc(listed, luma):
-		return warnf("kie.ai no longer documents Luma Modify, the default model: a submission may be refused with code 404, 422 or 505" + other)
+	case len(warnings) > 0:
+		return warnf("%s", strings.Join(warnings, "; ")+other)
 	case len(used) == 0:
 		return okf("kie.ai's catalogue has the models that lumaflow has a table of")
 	case len(found) == 0:

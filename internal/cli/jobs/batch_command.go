@@ -50,8 +50,9 @@ same file twice is the same batch, and the same request is the same job: what is
 The exit code is 0 only if all jobs have their videos. The results are in <batch>.results.jsonl beside the videos, one
 line for each line of the file.
 
---plan shows what the batch would do and starts nothing. --budget, --canary and --max-failure-rate stop a batch; its
-open jobs continue. A job for which kie.ai made no video was paid: only --retry-failed and batch retry run it again.
+--plan shows what the batch would do and starts nothing. --canary and --max-failure-rate stop a batch; its open jobs
+continue. Beyond --budget only jobs run that cost nothing. A job for which kie.ai made no video was paid: only
+--retry-failed and batch retry run it again.
 
 Up to 500 lines are sent to Temporal. A larger file is stored in OUTPUT_URL, which must be that of the workers. A file
 with the name of a command, such as status, is ./status.

@@ -154,7 +154,7 @@ jobs         4: 1 done already, 0 open already, 0 failed and not run again
 submissions  2 to be paid
 collections  1 at no cost
 price        unknown: give --price-per-job
-time         at least 1s to submit, at 2 a second; kie.ai needs 2 to 20 minutes for each
+time         at least 1s to submit, at 2 a second; then each job takes the usual time of its model
 `, out.String())
 
 	c.Budget, c.PricePerJob, c.JSON = 1, 0.35, true
@@ -171,8 +171,13 @@ time         at least 1s to submit, at 2 a second; kie.ai needs 2 to 20 minutes 
 	fake.AcceptedTask("luma-modify-earlier", "task-earlier", ages(time.Hour, time.Hour, 0)).Parent = "b"
 	streams, out, _ = newStreams("")
 	require.NoError(t, c.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
-	require.Contains(t, out.String(), "submissions  2 to be paid, at most 0 with --budget 1; the batch has paid 1, which a budget counts\n")
+	require.Contains(t, out.String(), "submissions  2 to be paid, at most 0 with --budget 1: the batch has paid 1 already, so only jobs that cost nothing run; give a greater budget to submit more\n")
 	require.Contains(t, out.String(), "price        0.00 (0 × 0.35)\n")
+
+	c.Budget = 2
+	streams, out, _ = newStreams("")
+	require.NoError(t, c.RunOn(t.Context(), starter.New(fake, starter.Options{}), streams))
+	require.Contains(t, out.String(), "submissions  2 to be paid, at most 1 with --budget 2; the batch has paid 1, which a budget counts\n")
 	require.Empty(t, fake.Starts)
 }
 

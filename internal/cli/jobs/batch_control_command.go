@@ -204,7 +204,7 @@ func (c *BatchRetryCommand) run(ctx context.Context, s *starter.Starter, streams
 		message(streams.Err, "batch %s is started again and runs what failed; watch it with: lumaflow batch status %s --watch", id, id)
 	}
 	if retried.Budget > 0 && retried.Charges >= retried.Budget {
-		message(streams.Err, "the batch has paid %s and its budget is %d: it stops at the first job that needs another one; to submit more: lumaflow batch retry %s --budget N", english.Plural(retried.Charges, "submission", ""), retried.Budget, id)
+		message(streams.Err, "the batch has paid %s and its budget is %d: it starts no job that needs another one; to submit more: lumaflow batch retry %s --budget N", english.Plural(retried.Charges, "submission", ""), retried.Budget, id)
 	}
 	if c.JSON {
 		return command.WriteJSON(streams.Out, retried.BatchReport)

@@ -231,7 +231,10 @@ func (p batchPlan) write(out io.Writer) error {
 	if p.budget > 0 {
 		submissions += fmt.Sprintf(", at most %d with --budget %d", p.MostSubmissions, p.budget)
 	}
-	if p.Paid > 0 {
+	switch {
+	case p.budget > 0 && p.Paid >= p.budget:
+		submissions += fmt.Sprintf(": the batch has paid %d already, so only jobs that cost nothing run; give a greater budget to submit more", p.Paid)
+	case p.Paid > 0:
 		submissions += fmt.Sprintf("; the batch has paid %d, which a budget counts", p.Paid)
 	}
 	fields := [][2]string{
@@ -241,7 +244,7 @@ func (p batchPlan) write(out io.Writer) error {
 		{"submissions", submissions},
 		{"collections", fmt.Sprintf("%d at no cost", p.Collect)},
 		{"price", price},
-		{"time", fmt.Sprintf("at least %s to submit, at %g a second; kie.ai needs 2 to 20 minutes for each", seconds(time.Duration(p.Seconds*float64(time.Second))), p.rate)},
+		{"time", fmt.Sprintf("at least %s to submit, at %g a second; then each job takes the usual time of its model", seconds(time.Duration(p.Seconds*float64(time.Second))), p.rate)},
 	}
 	for _, text := range p.PriceTexts {
 		fields = append(fields, [2]string{"kie.ai", oneline.Clean(text.Model) + ": " + oneline.Clean(text.Text)})

@@ -70,6 +70,8 @@ func TestBatchLines(t *testing.T) {
 		{"an unknown field", open + `,"water_mark":"w"}`, false, 0, 0, "standard input line 1: water_mark is no field of the input: did you mean watermark?" + fails},
 		{"a key of another kind", open + `,"key":2}`, false, 0, 0, "standard input line 1: key is not a string" + fails},
 		{"a field of another kind", `{"prompt":7}`, false, 0, 0, "standard input line 1: the input is malformed: prompt is a number, not a string" + fails},
+		{"options of another kind", `{"options":"x"}`, false, 0, 0, "standard input line 1: the input is malformed: options is a string, not an object" + fails},
+		{"unchecked of another kind", `{"unchecked":1}`, false, 0, 0, "standard input line 1: the input is malformed: unchecked is a number, not true or false" + fails},
 		{"one job over several lines", "{\n\"prompt\":\"snow\"\n}", false, 0, 0,
 			"standard input line 1: the input is malformed: unexpected EOF (one JSON object a line is expected); 2 more lines can't be used either" + fails},
 		{"one array of jobs", "[" + open + "}]", false, 0, 0,

@@ -34,7 +34,7 @@ func TestRetryLimits(t *testing.T) {
 		budget  *int
 		message string
 	}{
-		"kept": {nil, "the batch has paid 4 submissions and its budget is 4: it stops at the first job that needs another one; " +
+		"kept": {nil, "the batch has paid 4 submissions and its budget is 4: it starts no job that needs another one; " +
 			"to submit more: lumaflow batch retry b --budget N\n"},
 		"used up already": {&used, "its budget is 4"},
 		"none":            {&none, ""},

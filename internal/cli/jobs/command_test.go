@@ -72,6 +72,11 @@ func TestFlags(t *testing.T) {
 	require.True(t, line.Resolve.WriteOff)
 	require.Equal(t, "WARN", line.Resolve.Level.String(), "the SDK's messages below warnings are not for users")
 
+	for _, command := range []string{"submit", "rescue"} {
+		_, err = parse(t, command, "--model", " ")
+		require.EqualError(t, err, "--model: it is blank: give a model of lumaflow models, or leave the flag out")
+	}
+
 	line, err = parse(t, "list", "--failed")
 	require.NoError(t, err)
 	require.Equal(t, 50, line.List.Limit)

@@ -1,8 +1,10 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 
@@ -15,7 +17,7 @@ import (
 func (c *SubmitCommand) modelOptions(ctx context.Context, stdin io.Reader) (map[string]any, error) {
 	var options map[string]any
 	if c.Options != "" {
-		data, err := readFile(ctx, c.Options, stdin, maxInput)
+		data, err := readJSON(ctx, c.Options, stdin)
 		if err != nil {
 			return nil, command.Usagef("--options: %w", err)
 		}
@@ -34,9 +36,22 @@ func (c *SubmitCommand) modelOptions(ctx context.Context, stdin io.Reader) (map[
 		if options == nil {
 			options = map[string]any{}
 		}
-		options[name] = optionValue(c.Model, name, value)
+		options[name] = optionValue(string(c.Model), name, value)
 	}
 	return options, nil
+}
+
+// modelName is the value of --model. The empty text of an unset variable in a script is
+// rejected: it would pay for a job of the default model.
+type modelName string
+
+// UnmarshalText reads the flag.
+func (n *modelName) UnmarshalText(text []byte) error {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return errors.New("it is blank: give a model of lumaflow models, or leave the flag out")
+	}
+	*n = modelName(text)
+	return nil
 }
 
 // optionValue reads a value as JSON, unless it is none or the model's field is a text.

@@ -44,9 +44,7 @@ func writeReport(out io.Writer, report starter.Report, now time.Time) error {
 		add("stage", stage)
 	}
 	add("task", oneline.Clean(report.TaskID))
-	if report.Result != nil {
-		add("model", oneline.Clean(report.Result.Model))
-	}
+	add("model", oneline.Clean(report.Model))
 	if report.Credits != nil {
 		add("credits", creditsText(report.Credits))
 	}

@@ -62,10 +62,10 @@ note     no worker
 		{
 			"a job that completed",
 			starter.Report{
-				WorkflowID: "shot-7", State: starter.StateCompleted, TaskID: taskID, Credits: new(61.5),
+				WorkflowID: "shot-7", State: starter.StateCompleted, TaskID: taskID, Model: "wan/2-7-videoedit", Credits: new(61.5),
 				StartedAt: noon.Add(-time.Hour), ClosedAt: noon.Add(-50 * time.Minute),
 				Status: &workflows.Status{Stage: workflows.StageDone, Detail: "stored", SubmitAttempts: 1},
-				Result: &workflows.ModifyVideoResult{Model: "wan/2-7-videoedit", Videos: done.Videos},
+				Result: &workflows.ModifyVideoResult{Videos: done.Videos},
 			},
 			`job      shot-7
 state    completed after 10m0s, 50m ago

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -77,7 +78,7 @@ func (c *SubmitCommand) requestInFlags(ctx context.Context, stdin io.Reader) (*j
 func (c *SubmitCommand) input() workflows.ModifyVideoInput {
 	return workflows.ModifyVideoInput{
 		Prompt:          c.Prompt,
-		Model:           c.Model,
+		Model:           string(c.Model),
 		Unchecked:       c.Unchecked,
 		VideoURL:        c.Video,
 		Watermark:       c.Watermark,
@@ -162,7 +163,7 @@ func readInput(ctx context.Context, source string, stdin io.Reader) ([]byte, err
 		// The text itself; - is standard input for readFile.
 		path, stdin = "-", strings.NewReader(source)
 	}
-	data, err := readFile(ctx, path, stdin, maxInput)
+	data, err := readJSON(ctx, path, stdin)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("--input: interrupted: %w", err)
@@ -172,6 +173,12 @@ func readInput(ctx context.Context, source string, stdin io.Reader) ([]byte, err
 		return nil, command.Usagef("--input: %w", err)
 	}
 	return data, nil
+}
+
+// readJSON reads a file of at most maxInput bytes, without its byte order mark.
+func readJSON(ctx context.Context, path string, stdin io.Reader) ([]byte, error) {
+	data, err := readFile(ctx, path, stdin, maxInput)
+	return bytes.TrimPrefix(data, []byte("\ufeff")), err
 }
 
 // uploadFlags are the settings for videos on this machine.

@@ -37,7 +37,7 @@ func TestRequest(t *testing.T) {
 			workflows.ModifyVideoInput{Prompt: "p", VideoURL: video, Model: "wan/2-7-videoedit", Options: map[string]any{"resolution": "720p", "seed": 7.0, "negative_prompt": "12", "prompt_extend": false}},
 		},
 		{
-			"options on standard input", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "aleph", Options: "-"}, `{"aspectRatio":"16:9"}`,
+			"options on standard input", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "aleph", Options: "-"}, "\ufeff" + `{"aspectRatio":"16:9"}`,
 			workflows.ModifyVideoInput{Prompt: "p", VideoURL: video, Model: "aleph", Options: map[string]any{"aspectRatio": "16:9"}},
 		},
 		{"adoption", jobs.SubmitCommand{TaskID: taskID, Name: "n", Deadline: "2h"}, "", workflows.ModifyVideoInput{TaskID: taskID, Name: "n", Deadline: "2h"}},
@@ -72,6 +72,8 @@ func TestInvalidRequests(t *testing.T) {
 		{"an option twice", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "aleph", Option: []string{"seed=1", "seed=2"}}, "", "seed is given twice"},
 		{"options that are no object", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "aleph", Options: "-"}, "[1]", "is no JSON object"},
 		{"a model that is no name", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "a b"}, "", "--model is not the name of a model"},
+		{"a model that is only collected", jobs.SubmitCommand{Prompt: "p", Video: "./in.mp4", Model: "veo"}, "", "lumaflow only collects its tasks, with: lumaflow rescue TASKID; nothing is started"},
+		{"a watermark of a model without a table", jobs.SubmitCommand{Prompt: "p", Video: video, Model: "acme/restyle", Watermark: "w"}, "", "model acme/restyle takes no watermark identifier"},
 		{"options of a JSON input", jobs.SubmitCommand{Input: `{"prompt":"p","videoUrl":"` + video + `","model":"aleph","options":{"aspect":"16:9"}}`}, "", "--input: model aleph has no option"},
 		{"options of a task", jobs.SubmitCommand{TaskID: taskID, Option: []string{"a=b"}}, "", "leave out"},
 		{"nothing", jobs.SubmitCommand{}, "", "the job is missing: give --prompt and --video"},

@@ -17,10 +17,10 @@ import (
 
 // RescueCommand collects tasks that exist already, of any submitter.
 type RescueCommand struct {
-	TaskIDs    []string `arg:"" optional:"" name:"task-id" help:"Task ids at kie.ai."`
-	IDs        string   `name:"ids" placeholder:"FILE" help:"Read task ids from this file, or from standard input if it is -: one a line, blank lines and # comments are skipped."`
-	Model      string   `placeholder:"NAME" help:"Model of the tasks. Default: each task is looked up in all families, for free."`
-	AtOnce     int      `default:"50" placeholder:"N" help:"Greatest number of open jobs (${default})."`
+	TaskIDs    []string  `arg:"" optional:"" name:"task-id" help:"Task ids at kie.ai."`
+	IDs        string    `name:"ids" placeholder:"FILE" help:"Read task ids from this file, or from standard input if it is -: one a line, blank lines and # comments are skipped."`
+	Model      modelName `placeholder:"NAME" help:"Model of the tasks. Default: each task is looked up in all families, for free."`
+	AtOnce     int       `default:"50" placeholder:"N" help:"Greatest number of open jobs (${default})."`
 	watchFlags `embed:""`
 	queueFlags `embed:""`
 	connection `embed:""`
@@ -64,7 +64,7 @@ func (c *RescueCommand) run(ctx context.Context, s *starter.Starter, tasks []str
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout(), errTimeout)
 	defer cancel()
 	display := newCountsDisplay(streams.Err, len(tasks))
-	outcomes, err := s.Rescue(ctx, tasks, starter.RescueOptions{AtOnce: c.AtOnce, Model: c.Model, Show: func(tally starter.Tally) { display.Show(countsOf(tally)) }})
+	outcomes, err := s.Rescue(ctx, tasks, starter.RescueOptions{AtOnce: c.AtOnce, Model: string(c.Model), Show: func(tally starter.Tally) { display.Show(countsOf(tally)) }})
 	display.Close()
 	if stop := stopText(ctx, err, "watching", c.timeout()); stop != "" {
 		err = unfinishedRescue(outcomes, stop)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lumaflow/internal/command"
+	"lumaflow/internal/kie"
 	"lumaflow/internal/oneline"
 	"lumaflow/starter"
 	"lumaflow/workflows"
@@ -15,8 +16,8 @@ import (
 // SubmitCommand starts one job, or finds the existing one.
 type SubmitCommand struct {
 	Prompt          string        `placeholder:"TEXT" help:"The change to the video, in English."`
-	Video           string        `placeholder:"FILE|URL" help:"The video: a file, or the http or https address where kie.ai fetches it. MP4, MOV or AVI, at most 500 MB and 10 s."`
-	Model           string        `placeholder:"NAME" help:"kie.ai's model, such as wan/2-7-videoedit or aleph (default luma)."`
+	Video           string        `placeholder:"FILE|URL" help:"The video: a file, or the http or https address where kie.ai fetches it. The limits are those of the model: lumaflow models."`
+	Model           modelName     `placeholder:"NAME" help:"kie.ai's model, such as wan/2-7-videoedit or aleph (default luma)."`
 	Option          []string      `sep:"none" placeholder:"NAME=VALUE" help:"A field of the model, such as resolution=720p; can be given several times."`
 	Options         string        `placeholder:"FILE" help:"The fields of the model as one JSON object, from this file or, if it is -, from standard input."`
 	Unchecked       bool          `help:"Pay for a model that lumaflow has no table and kie.ai no schema of."`
@@ -57,6 +58,7 @@ Examples:
   lumaflow submit --prompt "…" --video ./clip.mov
   lumaflow submit --prompt "…" --video https://… --wait --timeout 30m
   lumaflow submit --prompt "…" --video https://… --key take-2
+  lumaflow submit --prompt "…" --video https://… --model wan/2-7-videoedit --option resolution=720p
   lumaflow submit --task-id 0123456789abcdef0123456789abcdef
   lumaflow submit --input '{"prompt":"…","videoUrl":"https://…"}' --json
   lumaflow submit --input @job.json --id shot-7`
@@ -125,6 +127,9 @@ func (c *SubmitCommand) announce(ctx context.Context, s *starter.Starter, job st
 		message(streams.Err, "job %s had ended without its video and is started again; see it with: lumaflow status %s", id, id)
 	default:
 		message(streams.Err, "job %s is started; see it with: lumaflow status %s", id, id)
+	}
+	if _, known := kie.ModelOf(input.Model); !known && input.Model != "" && job.State.Open() {
+		message(streams.Err, "model %s is not in the table of lumaflow models: a worker checks it in kie.ai's catalogue before anything is paid", oneline.Clean(input.Model))
 	}
 	if job.State.Open() {
 		if note := s.NoWorker(ctx); note != "" {

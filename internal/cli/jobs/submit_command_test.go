@@ -36,6 +36,12 @@ func TestSubmitCommand(t *testing.T) {
 				"no worker is polling task queue lumaflow; start one with: lumaflow worker\n",
 		},
 		{
+			name: "of a model without a table", command: jobs.SubmitCommand{ID: "restyled", Model: "acme/restyle"}, job: func(*startertest.Temporal) {},
+			out: "restyled\n",
+			messages: "job restyled is started; see it with: lumaflow status restyled\n" +
+				"model acme/restyle is not in the table of lumaflow models: a worker checks it in kie.ai's catalogue before anything is paid\n",
+		},
+		{
 			name: "under way", job: func(f *startertest.Temporal) { f.Job(jobID) },
 			out:      jobID + "\n",
 			messages: "job " + jobID + " is under way already, nothing was started; for another, paid take use a new --key or --id\n",

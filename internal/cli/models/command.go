@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/mattn/go-runewidth"
 
 	"lumaflow/internal/cli/terminal"
 	"lumaflow/internal/command"
@@ -64,11 +66,14 @@ type model struct {
 	Live  *live  `json:"live,omitempty"`
 	// sides describes the pixels.
 	sides string
+	// catalogued means that kie.ai's catalogue has the model as long as kie.ai serves it.
+	catalogued bool
 }
 
-// Run prints the models.
+// Run prints the models, also those that kie.ai's catalogue could not be read for.
 func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	rows := table()
+	var unread error
 	if c.Live {
 		if c.KieAPIKey == "" {
 			return command.Usagef("KIE_API_KEY is not set, and --live reads kie.ai's catalogue: make a key at https://kie.ai/api-key")
@@ -78,16 +83,14 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 			return command.Usagef("%w", err)
 		}
 		defer client.CloseIdleConnections()
-		if err := addLive(ctx, client, openCache(c.KieBaseURL, time.Now), rows); err != nil {
-			return fmt.Errorf("read kie.ai's catalogue: %w", err)
-		}
+		unread = addLive(ctx, client, openCache(c.KieBaseURL, time.Now), rows)
 	}
 	if c.JSON {
-		return command.WriteJSON(streams.Out, struct {
+		return cmp.Or(command.WriteJSON(streams.Out, struct {
 			Models []model `json:"models"`
-		}{rows})
+		}{rows}), unread)
 	}
-	return write(streams.Out, rows)
+	return cmp.Or(write(streams.Out, rows), unread)
 }
 
 func table() []model {
@@ -97,7 +100,7 @@ func table() []model {
 			Name: known.Name, Family: strings.ToLower(known.Family), Source: known.Source,
 			Formats: known.Clip.Formats, MinTime: known.Clip.MinTime.Seconds(), MaxTime: known.Clip.MaxTime.Seconds(),
 			MaxBytes: known.Clip.MaxBytes, MinPixels: known.Clip.MinPixels, MaxPixels: known.Clip.MaxPixels,
-			Options: []string{}, NoPrompt: known.NoPrompt, sides: known.Clip.Sides(), UsualSeconds: known.Usual.Seconds(), TimeSource: known.TimeSource, Price: known.Price,
+			Options: []string{}, NoPrompt: known.NoPrompt, sides: known.Clip.Sides(), catalogued: known.InCatalogue(), UsualSeconds: known.Usual.Seconds(), TimeSource: known.TimeSource, Price: known.Price,
 		}
 		for _, option := range known.Options {
 			row.Options = append(row.Options, option.Name)
@@ -127,14 +130,38 @@ func write(out io.Writer, rows []model) error {
 		price := row.Price
 		if row.Live != nil {
 			price = cmp.Or(row.Live.Price, price)
-			line.Below = append(line.Below, row.Live.text())
+			line.Below = append(line.Below, row.Live.text(row.catalogued))
 		}
 		if price != "" {
 			line.Below = append(line.Below, "price: "+oneline.Clean(price))
 		}
+		line.Below = slices.Concat(wrapped(line.Below)...)
 		lines = append(lines, line)
 	}
 	return terminal.WriteTable(out, []string{"MODEL", "FAMILY", "SOURCE VIDEO", "USUAL TIME"}, lines)
+}
+
+// maxLine is the width, in columns, of a line below a row. A table cuts a longer one.
+const maxLine = 76
+
+// wrapped breaks texts between words.
+func wrapped(texts []string) (all [][]string) {
+	for _, text := range texts {
+		var lines []string
+		for word := range strings.FieldsSeq(text) {
+			last := len(lines) - 1
+			switch {
+			case last < 0:
+				lines = append(lines, word)
+			case runewidth.StringWidth(lines[last]+" "+word) <= maxLine:
+				lines[last] += " " + word
+			default:
+				lines = append(lines, "  "+word)
+			}
+		}
+		all = append(all, lines)
+	}
+	return all
 }
 
 // clip describes the limits of the source video.

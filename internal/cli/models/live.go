@@ -17,9 +17,11 @@ type live struct {
 	SuccessRate *float64 `json:"successRate,omitempty"`
 }
 
-// text describes the state of a model.
-func (l live) text() string {
+// text describes the state of a model. catalogued is that of the model.
+func (l live) text(catalogued bool) string {
 	switch {
+	case !l.Listed && !catalogued:
+		return "not in kie.ai's catalogue, which need not list it"
 	case !l.Listed:
 		return "not in kie.ai's catalogue: a submission may be refused"
 	case l.SuccessRate == nil:
@@ -35,7 +37,8 @@ type catalogue interface {
 	SuccessRate(ctx context.Context, model string) (percent float64, known bool, err error)
 }
 
-// addLive adds the catalogue's facts to the rows, from the cache where it has them.
+// addLive adds the catalogue's facts to the rows, from the cache where it has them. It
+// stops at the first row that the catalogue can't be read for.
 func addLive(ctx context.Context, from catalogue, cached *cache, rows []model) error {
 	defer cached.save()
 	for i := range rows {
@@ -43,7 +46,7 @@ func addLive(ctx context.Context, from catalogue, cached *cache, rows []model) e
 		if !fresh {
 			var err error
 			if found, err = look(ctx, from, rows[i].Name); err != nil {
-				return err
+				return fmt.Errorf("read kie.ai's catalogue about %s: %w", rows[i].Name, err)
 			}
 			cached.put(rows[i].Name, found)
 		}

@@ -44,7 +44,7 @@ func (s *Server) alephRecord(w http.ResponseWriter, r *http.Request) {
 
 // alephDetails is the record of a task: flag 0 means running or, with an error, failed.
 // kie.ai does not document whether it echoes the callback URL; here every second job's
-// does.
+// does, and each late one.
 func (s *Server) alephDetails(t *task) map[string]any {
 	s.mu.Lock()
 	record := map[string]any{
@@ -65,20 +65,11 @@ func (s *Server) alephDetails(t *task) map[string]any {
 	s.mu.Unlock()
 
 	echo := map[string]any{"prompt": t.request.Prompt, "videoUrl": t.request.VideoURL}
-	if !s.hidesCallbackURL(t) && t.job.variant%2 == 1 {
+	if !s.hidesCallbackURL(t) && (t.job.variant%2 == 1 || t.faults.has(RecordEchoLate)) {
 		echo["callBackUrl"] = t.request.CallBackURL
 	}
 	record["paramJson"] = string(encode(echo))
-	faults, repeats := &t.faults, s.options.FaultRepeats
-	switch {
-	case s.inject(faults, UnknownFlag, repeats):
-		record["successFlag"], record["response"], record["completeTime"] = lumaFlagUndocumented, nil, nil
-	case record["successFlag"] != lumaFlagSuccess:
-	case s.inject(faults, Flag4Late, repeats):
-		record["response"] = nil
-	case s.inject(faults, Flag4, unlimited):
-		record["successFlag"] = lumaFlagCallbackFailed
-	}
+	s.changeFlag(t, record)
 	return record
 }
 

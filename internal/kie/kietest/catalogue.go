@@ -26,6 +26,7 @@ var catalogue = map[string]*catalogueModel{
 	"bytedance/seedance-2-5":             {"ByteDance", "Reference to Video", "61 credits ($0.31)", "reference_video_urls", true, map[string]string{"duration": "integer"}},
 	"wan/2-6-video-to-video":             {"Wan", "Video to Video", "70 credits ($0.35)", "video_urls", true, map[string]string{"duration": "string"}},
 	"wan/2-6-flash-video-to-video":       {"Wan", "Video to Video", "720p: 40 credits ($0.20)", "video_urls", true, map[string]string{"duration": "string", "audio": "boolean"}},
+	"kling-3.0/motion-control":           {"Kling", "Motion Control", "720p: 20 credits ($0.10) per second", "video_urls", true, map[string]string{"input_urls": "array"}},
 	"wan/2-2-animate-replace":            {"Wan", "Video to Video", "480p: 6 credits ($0.03) per second", "video_url", false, map[string]string{"image_url": "string"}},
 	"wan/2-2-animate-move":               {"Wan", "Video to Video", "480p: 6 credits ($0.03) per second", "video_url", false, map[string]string{"image_url": "string"}},
 	"topaz/video-upscale":                {"Topaz", "Video to Video", "8 credits ($0.04) per second", "video_url", false, map[string]string{"upscale_factor": "string"}},

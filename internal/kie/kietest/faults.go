@@ -112,8 +112,8 @@ var faultMenu = []Fault{
 	{Name: Flag4Late, Stage: StageOutcome, Description: "success, shown as flag 4, at first without links"},
 	{Name: UnknownFlag, Stage: StageOutcome, Description: "the first polls return flag 7"},
 
-	{Name: Record5xx, Stage: StageRecord, Description: "the first polls are answered 500 or 503"},
-	{Name: RecordMissing, Stage: StageRecord, Description: "the first polls are answered 422, record does not exist"},
+	{Name: Record5xx, Stage: StageRecord, Description: "the first polls are answered 500, by the other families 408, or 503"},
+	{Name: RecordMissing, Stage: StageRecord, Description: "the first polls are answered 422, record does not exist; by the other families also 200 without a record"},
 	{Name: RecordDown, Stage: StageRecord, Description: "every poll is answered with an error"},
 	{Name: RecordWithoutEcho, Stage: StageRecord, Description: "the record never echoes callBackUrl"},
 	{Name: RecordEchoLate, Stage: StageRecord, Description: "the record echoes callBackUrl only some seconds after its first poll"},

@@ -5,22 +5,24 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // forge sends the callbacks of an attacker who has a callback URL or a task id, but
-// not the webhook key.
+// not the webhook key, in the format of the task's family.
 func (s *Server) forge(t *task) {
 	if t.request.CallBackURL == "" || !s.inject(&t.faults, CallbackForged, 1) {
 		return
 	}
 	forgedURLs := []string{t.base + "/forged/" + t.id + ".mp4", privateURL}
-	success := lumaSuccessCallback(t, t.id, forgedURLs)
-	failed := lumaFailureCallback(t)
+	ended := s.options.Now()
+	success := s.forgery(t, t.id, ended, forgedURLs)
+	failed := s.forgery(t, t.id, ended, nil)
 	unknownTask := newID()
 	right := t.request.CallBackURL
 	s.sendForgery(t, otherToken(right), t.id, success)
 	s.sendForgery(t, otherToken(right), t.id, failed)
-	s.sendForgery(t, right, unknownTask, lumaSuccessCallback(t, unknownTask, forgedURLs))
+	s.sendForgery(t, right, unknownTask, s.forgery(t, unknownTask, ended, forgedURLs))
 	// With the right path and the right task only the signature and the record
 	// reveal the forgery.
 	if t.job.variant%2 == 0 {
@@ -28,6 +30,17 @@ func (s *Server) forge(t *task) {
 	} else {
 		s.sendForgery(t, right, t.id, failed)
 	}
+}
+
+// forgery is the body of a callback for a task that has not ended: a success with these
+// URLs, or a failure without.
+func (s *Server) forgery(t *task, taskID string, ended time.Time, urls []string) []byte {
+	copied := newTask(taskID, t.job, t.request, t.marks, t.base, t.created)
+	copied.ended = ended
+	if len(urls) == 0 {
+		copied.failure = &failures[0].failure
+	}
+	return t.family().callback(s, copied, urls)
 }
 
 func (s *Server) sendForgery(t *task, address, taskID string, body []byte) {

@@ -1,9 +1,9 @@
 // Package kietest simulates kie.ai, with a bill and a fault menu.
 //
 // It implements kie.ai's documentation and shares no code with package kie, so
-// that client and simulator check each other. It simulates the submissions and
-// records of the family Luma Modify (see the files luma_*.go), and what is common
-// to kie.ai: callbacks with retries and signatures, download links, credit,
+// that client and simulator check each other. It simulates the submissions, records
+// and callbacks of the families of models (a file each; Luma Modify's are luma_*.go), and
+// what is common to kie.ai: retries and signatures of callbacks, download links, credit,
 // uploads and the account's rate limit. Its results are playable videos.
 //
 // Every accepted submission is a charge of Price on the bill ([Server.Ledger], or

@@ -26,9 +26,9 @@ func (s *Server) callback(t *task) []byte {
 	return t.family().callback(s, t, urls)
 }
 
-func lumaSuccessCallback(t *task, taskID string, urls []string) []byte {
+func lumaSuccessCallback(t *task, urls []string) []byte {
 	return encode(map[string]any{"code": codeOK, "msg": lumaSuccessMsg,
-		"data": map[string]any{"taskId": taskID, "promptJson": t.lumaEcho(true), "resultUrls": urls}})
+		"data": map[string]any{"taskId": t.id, "promptJson": t.lumaEcho(true), "resultUrls": urls}})
 }
 
 func lumaFailureCallback(t *task) []byte {

@@ -64,23 +64,48 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, of, noRecord str
 	faults, repeats := &t.faults, s.options.FaultRepeats
 	switch {
 	case s.inject(faults, RecordDown, unlimited), s.inject(faults, Record5xx, repeats):
-		unavailable(w, polls)
+		unavailable(w, polls, of)
 	case s.inject(faults, RecordMissing, repeats):
+		if of != lumaModel && polls%2 == 0 {
+			// As observed of a family of music.
+			accept(w, nil)
+			return
+		}
 		refuse(w, codeInvalid, noRecord)
 	default:
 		accept(w, details(t))
 	}
 }
 
-// unavailable alternates between an error in the envelope and a proxy's page.
-func unavailable(w http.ResponseWriter, poll int) {
-	if poll%2 == 1 {
+// unavailable alternates between an error in the envelope and a proxy's page. The other
+// families document code 408, which a success may follow.
+func unavailable(w http.ResponseWriter, poll int, of string) {
+	switch {
+	case poll%2 == 1 && of != lumaModel:
+		refuse(w, http.StatusRequestTimeout, "Upstream is currently experiencing service issues. No result has been returned for over 10 minutes.")
+		return
+	case poll%2 == 1:
 		writeJSON(w, http.StatusInternalServerError, envelope{Code: codeServerError, Msg: "Internal Server Error"})
 		return
 	}
 	w.Header().Set("Content-Type", "text/html")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_, _ = fmt.Fprint(w, page("503 Service Temporarily Unavailable"))
+}
+
+// changeFlag applies the faults of the flag to a record of another family with Luma's
+// flags.
+func (s *Server) changeFlag(t *task, record map[string]any) {
+	faults, repeats := &t.faults, s.options.FaultRepeats
+	switch {
+	case s.inject(faults, UnknownFlag, repeats):
+		record["successFlag"], record["response"], record["completeTime"] = lumaFlagUndocumented, nil, nil
+	case record["successFlag"] != lumaFlagSuccess:
+	case s.inject(faults, Flag4Late, repeats):
+		record["response"] = nil
+	case s.inject(faults, Flag4, unlimited):
+		record["successFlag"] = lumaFlagCallbackFailed
+	}
 }
 
 func (s *Server) lumaDetails(t *task) lumaDetails {

@@ -20,7 +20,7 @@ func init() {
 			if len(urls) == 0 {
 				return lumaFailureCallback(t)
 			}
-			return lumaSuccessCallback(t, t.id, urls)
+			return lumaSuccessCallback(t, urls)
 		},
 	})
 }

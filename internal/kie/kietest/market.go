@@ -20,7 +20,7 @@ func init() {
 			routes.HandleFunc("GET /api/v1/models", s.api(s.listModels, refuse))
 			routes.HandleFunc("GET /api/v1/models/{path...}", s.api(s.describeModel, refuse))
 		},
-		callback: func(s *Server, t *task, urls []string) []byte { return s.marketCallback(t, len(urls) == 0) },
+		callback: func(s *Server, t *task, urls []string) []byte { return s.marketCallback(t, urls) },
 	})
 }
 
@@ -67,7 +67,10 @@ func (s *Server) marketRecord(w http.ResponseWriter, r *http.Request) {
 // by the variant of the job, response and successFlag or neither, failCode null or
 // empty, input as text or object.
 func (s *Server) marketDetails(t *task) map[string]any {
-	record := s.marketEnd(t)
+	s.mu.Lock()
+	urls := t.resultURLs()
+	s.mu.Unlock()
+	record := s.marketEnd(t, urls)
 	record["param"] = t.marketEcho(!s.hidesCallbackURL(t))
 	faults, repeats := &t.faults, s.options.FaultRepeats
 	switch {
@@ -89,7 +92,7 @@ func (s *Server) marketDetails(t *task) map[string]any {
 }
 
 // marketEnd is the record without the faults of a record.
-func (s *Server) marketEnd(t *task) map[string]any {
+func (s *Server) marketEnd(t *task, urls []string) map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	odd := t.job.variant%2 == 1
@@ -108,7 +111,7 @@ func (s *Server) marketEnd(t *task) map[string]any {
 	switch t.state() {
 	case Succeeded:
 		flag = 1
-		results := map[string]any{"resultUrls": t.resultURLs()}
+		results := map[string]any{"resultUrls": urls}
 		record["state"], record["resultJson"] = "success", string(encode(results))
 		if odd {
 			record["response"] = results
@@ -153,10 +156,10 @@ func (t *task) marketEcho(withCallbackURL bool) string {
 }
 
 // marketCallback is the record with a code and a text around it.
-func (s *Server) marketCallback(t *task, failed bool) []byte {
-	data := s.marketEnd(t)
+func (s *Server) marketCallback(t *task, urls []string) []byte {
+	data := s.marketEnd(t, urls)
 	data["param"] = t.marketEcho(true)
-	if failed {
+	if len(urls) == 0 {
 		return encode(map[string]any{"code": codeFailed, "msg": "Playground task failed.", "data": data})
 	}
 	return encode(map[string]any{"code": codeOK, "msg": "Playground task completed successfully.", "data": data})

@@ -54,12 +54,12 @@ func (s *Server) veoRecord(w http.ResponseWriter, r *http.Request) {
 	s.record(w, r, veoModel, "record is null", func(t *task) any { return s.veoDetails(t) })
 }
 
+// veoDetails is the record of a task. kie.ai's samples echo no callback URL; only the
+// fault of a late one does.
 func (s *Server) veoDetails(t *task) map[string]any {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	record := map[string]any{
-		"taskId": t.id, "paramJson": string(encode(map[string]string{"prompt": t.request.Prompt, "waterMark": ""})), "successFlag": lumaFlagGenerating,
-		"response": nil, "errorCode": nil, "errorMessage": "", "createTime": t.created.UTC().Format(time.DateTime), "completeTime": nil, "fallbackFlag": false,
+		"taskId": t.id, "successFlag": lumaFlagGenerating, "response": nil, "errorCode": nil, "errorMessage": "", "createTime": t.created.UTC().Format(time.DateTime), "completeTime": nil, "fallbackFlag": false,
 	}
 	if !t.ended.IsZero() {
 		record["completeTime"] = t.ended.UTC().Format(time.DateTime)
@@ -69,7 +69,15 @@ func (s *Server) veoDetails(t *task) map[string]any {
 		record["successFlag"] = lumaFlagSuccess
 		record["response"] = map[string]any{"taskId": t.id, "resultUrls": t.resultURLs(), "originUrls": []string{t.request.VideoURL}, "fullResultUrls": nil, "resolution": "720p"}
 	case Failed:
-		record["successFlag"], record["errorCode"], record["errorMessage"] = lumaFlagGenerateFailed, t.failure.code, t.failure.message
+		record["successFlag"], record["errorCode"], record["errorMessage"] = t.failure.lumaFlag, t.failure.code, t.failure.message
 	}
+	s.mu.Unlock()
+
+	echo := map[string]any{"prompt": t.request.Prompt, "waterMark": ""}
+	if !s.hidesCallbackURL(t) && t.faults.has(RecordEchoLate) {
+		echo["callBackUrl"] = t.request.CallBackURL
+	}
+	record["paramJson"] = string(encode(echo))
+	s.changeFlag(t, record)
 	return record
 }

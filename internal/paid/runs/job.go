@@ -47,7 +47,7 @@ const (
 	// failed.
 	stored
 	failed
-	// gone means that kie.ai has no video, or no record, of the task.
+	// gone means that kie.ai has no video of the task.
 	gone
 )
 
@@ -60,6 +60,9 @@ func (r Run) endOf(taskID string) taskEnd {
 		return stored
 	case r.Facts.PaidOpen:
 		return noEnd
+	case r.Failure == invalidRequest:
+		// The model or the key did not match the task; that proves nothing about the video.
+		return noEnd
 	case r.Failure == generationFailed:
 		return failed
 	default:
@@ -68,7 +71,7 @@ func (r Run) endOf(taskID string) taskEnd {
 }
 
 // MediaGone reports whether the run has found that kie.ai has the video of its task no
-// more. An invalid request names a task that may never have existed.
+// more.
 func (r Run) MediaGone() bool {
 	return r.Failure == "ResultOverdue" && r.endOf(r.Facts.TaskID) == gone
 }
@@ -77,7 +80,7 @@ func (r Run) MediaGone() bool {
 // unknown one.
 func (r Run) tasks() []string {
 	facts := r.Facts
-	if r.Failure == "InvalidRequest" && !facts.PaidOpen {
+	if r.Failure == invalidRequest && !facts.PaidOpen {
 		// An invalid request names a task that kie.ai has no record of.
 		facts.TaskID = ""
 	}

@@ -314,6 +314,9 @@ func TestSettlement(t *testing.T) {
 			s.add(collector, "1", 0, failed, fails("ResultOverdue", paid.Facts{TaskID: "t"}))
 			s.add("job of t", "1", 0, completed, done("t")).task = "t"
 		}, true, true, false},
+		{"looked up under a model or a key that is not the task's", func(s *server) {
+			s.add(collector, "1", 0, failed, fails("InvalidRequest", paid.Facts{TaskID: "t"}))
+		}, false, true, false},
 		{"being collected", func(s *server) {
 			s.add(collector, "1", 0, running, started()).remember(paid.Facts{TaskID: "t", PaidOpen: true})
 		}, false, true, false},

@@ -21,6 +21,7 @@ const (
 	taskAttribute = "LumaTaskId"
 
 	generationFailed = "GenerationFailed"
+	invalidRequest   = "InvalidRequest"
 
 	phaseAccepted = "accepted"
 	phaseRefused  = "refused"

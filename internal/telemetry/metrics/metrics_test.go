@@ -116,7 +116,11 @@ func TestDocumented(t *testing.T) {
 	for _, m := range metrics.All() {
 		var labels []string
 		for _, label := range m.Labels {
-			labels = append(labels, "`"+label.Name+"`: "+strings.Join(label.Values, ", "))
+			values := strings.Join(label.Values, ", ")
+			if label.Name == "model" {
+				values = "each of `lumaflow models`, " + metrics.Other
+			}
+			labels = append(labels, "`"+label.Name+"`: "+values)
 		}
 		want = append(want, "| `"+m.Exposed()+"` | "+string(m.Kind)+" | "+strings.Join(labels, "; ")+" | "+m.Help+" |")
 	}
