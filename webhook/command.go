@@ -83,7 +83,7 @@ func (c *Command) Run(ctx context.Context, streams command.Streams) error {
 	}
 	defer temporal.Close()
 	options.Signaler = NewSignaler(temporal)
-	server.Codec = server.Codec.Observe(dial.Refusals(options.Logger, instruments.Metrics()))
+	server.Codec = dial.Guarded(server, options.Logger, instruments.Metrics())
 	options.Collector = NewCollector(temporal, server.Codec.ForClient().Data, server.Namespace, c.TaskQueue)
 	options.Metrics = instruments.Metrics()
 	reach, err := dial.Reachable(temporal, nil)

@@ -42,7 +42,7 @@ func (c *Command) connect(ctx context.Context, server dial.Settings, observed *t
 		working.Close()
 		return nil, err
 	}
-	server.Codec = server.Codec.Observe(dial.Refusals(logger, observed.Metrics()))
+	server.Codec = dial.Guarded(server, logger, observed.Metrics())
 	opened := &connection{server: server, identity: identity, worker: working, reader: reader}
 	if opened.reachable, err = dial.Reachable(working, c.Env); err != nil {
 		opened.close()

@@ -54,6 +54,10 @@ type Codec struct {
 // Encrypts reports whether the codec has a key.
 func (c Codec) Encrypts() bool { return len(c.keys) > 0 }
 
+// AcceptsPlaintext reports whether the codec has a key and takes payloads that are not
+// encrypted.
+func (c Codec) AcceptsPlaintext() bool { return c.Encrypts() && c.acceptsPlaintext }
+
 // Encode returns encrypted copies of payloads, which belong to no job.
 func (c Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 	return c.encrypt(payloads, owner{})

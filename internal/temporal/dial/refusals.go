@@ -9,6 +9,15 @@ import (
 	"lumaflow/internal/temporal/codec"
 )
 
+// Guarded returns the codec of a long-running role, whose refusals are counted and
+// logged. It logs a warning if the codec refuses less than it could.
+func Guarded(settings Settings, logger *slog.Logger, handler client.MetricsHandler) codec.Codec {
+	if settings.Codec.AcceptsPlaintext() {
+		logger.Warn("payloads that are not encrypted are accepted: remove " + codec.PlaintextVariable + " when no job is open that began without " + codec.Variable)
+	}
+	return settings.Codec.Observe(Refusals(logger, handler))
+}
+
 // Refusals returns a function for codec.Codec.Observe that counts each refused
 // payload and logs it with its job. A nil handler counts nothing.
 func Refusals(logger *slog.Logger, handler client.MetricsHandler) func(codec.Refusal) {

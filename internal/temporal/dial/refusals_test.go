@@ -30,3 +30,14 @@ func TestRefusals(t *testing.T) {
 	require.Equal(t, counts, measured.Values())
 	dial.Refusals(slog.New(slog.DiscardHandler), nil)(codec.Refusal{Reason: codec.Plaintext})
 }
+
+// A role with keys that accepts payloads without encryption reports it at its start.
+func TestAcceptedPlaintextIsLogged(t *testing.T) {
+	for plaintext, keys := range map[string]string{"": "main:" + codecKey, "false": "main:" + codecKey, "true": "main:" + codecKey, "TRUE": ""} {
+		settings, err := dial.Load(env{"CODEC_KEYS": keys, "CODEC_ACCEPT_PLAINTEXT": plaintext})
+		require.NoError(t, err)
+		var lines bytes.Buffer
+		dial.Guarded(settings, slog.New(slog.NewTextHandler(&lines, nil)), nil)
+		require.Equal(t, plaintext == "true", bytes.Contains(lines.Bytes(), []byte("remove CODEC_ACCEPT_PLAINTEXT when no job is open")), "%q", plaintext)
+	}
+}
