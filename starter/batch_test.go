@@ -238,7 +238,8 @@ func TestWatchBatch(t *testing.T) {
 		fake := startertest.New(t)
 		run := fake.Batch("b", jobsOf("h"))
 		run.Progress = func() (batches.Progress, error) { return batches.Progress{InFlight: 2}, nil }
-		time.AfterFunc(10*time.Second, func() { fake.Do(func() { fake.Down = serviceerror.NewUnavailable("down") }) })
+		// Between two looks: each is two requests, and the order within one instant is random.
+		time.AfterFunc(10*time.Second+time.Millisecond, func() { fake.Do(func() { fake.Down = serviceerror.NewUnavailable("down") }) })
 		time.AfterFunc(2*time.Minute, func() { fake.Do(func() { fake.Down = nil; endBatch(run, oneLeft) }) })
 		var notes []string
 		report, err := starter.New(fake, starter.Options{}).WatchBatch(t.Context(), "b", func(report starter.BatchReport) {
