@@ -152,7 +152,7 @@ func TestControlOfABatch(t *testing.T) {
 	require.Equal(t, jobs, w.batchReport(same).Result.Existing)
 	require.Equal(t, jobs+1, w.ledger().Charges, "the same file costs nothing more")
 	planned = w.run("batch", file, "--plan")
-	require.Contains(t, planned.out, "jobs         30: 29 done already, 0 open already, 1 failed and not run again\nsubmissions  0 to be paid\n")
+	require.Contains(t, planned.out, "jobs         30: 29 done already, 0 open already, 1 failed and not run again\nsubmissions  0 to be paid; the batch has paid 31, which a budget counts\n")
 }
 
 // A file of more lines than are sent to Temporal is read from the output of the workers.

@@ -89,7 +89,7 @@ func TestRetryPolicy(t *testing.T) {
 	const id = "e2e-retried"
 	run, err := w.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: id, TaskQueue: w.taskQueue, WorkflowRunTimeout: 7 * time.Second,
-		RetryPolicy: &sdk.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 6},
+		RetryPolicy: &sdk.RetryPolicy{InitialInterval: time.Second, MaximumInterval: time.Second, MaximumAttempts: 20},
 	}, workflows.ModifyVideoName, workflows.ModifyVideoInput{Prompt: id, VideoURL: "https://cdn.example.org/in.mp4"})
 	require.NoError(t, err)
 	first := run.GetRunID()
