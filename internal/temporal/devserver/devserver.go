@@ -78,16 +78,25 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 		return nil, err
 	}
 	server, err := options.start(ctx, cli)
-	if options.UI && options.UIPort == 0 && errors.Is(err, errEnded) {
-		// Another server that starts at the same time may have taken the UI port.
-		if options.UIPort, err = freePort(0); err == nil {
-			server, err = options.start(ctx, cli)
-		}
+	if errors.Is(err, errEnded) && (options.Port == 0 || options.UI && options.UIPort == 0) {
+		// Another process may have taken a free port before the server has opened it.
+		server, err = options.startElsewhere(ctx, cli)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("start the Temporal dev server %s: %w", cli, err)
 	}
 	return server, nil
+}
+
+// startElsewhere starts the server on other free ports, where no port is given.
+func (o Options) startElsewhere(ctx context.Context, cli string) (*Server, error) {
+	if o.UI && o.UIPort == 0 {
+		var err error
+		if o.UIPort, err = freePort(0); err != nil {
+			return nil, fmt.Errorf("UI: %w", err)
+		}
+	}
+	return o.start(ctx, cli)
 }
 
 func (o Options) start(ctx context.Context, cli string) (*Server, error) {

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -195,6 +196,22 @@ func TestGuard(t *testing.T) {
 var fakes = map[string]string{
 	"binary": "echo pid $$ >&2; exec sleep 600",
 	"script": "sleep 600 & echo pid $! >&2; wait",
+}
+
+// A server that ends at once, because another process has taken its free port, is started
+// on another one.
+func TestFreePortIsTaken(t *testing.T) {
+	requireCLI(t)
+	cli, err := devserver.Find(t.Context(), nil)
+	require.NoError(t, err)
+	m := newMachine(t)
+	tried := filepath.Join(m.tmp, "tried")
+	t.Setenv("TEMPORAL_CLI", m.program(filepath.Join(m.tmp, "temporal"),
+		fmt.Sprintf("[ ! -e %[1]q ] || exec %[2]q \"$@\"; : >%[1]q; echo 'bind: address already in use' >&2; exit 1", tried, cli)))
+	server, err := devserver.Start(t.Context(), devserver.Options{})
+	require.NoError(t, err)
+	require.FileExists(t, tried)
+	server.Stop()
 }
 
 func TestStartErrorHasTheLastLine(t *testing.T) {
