@@ -71,9 +71,12 @@ func TestRollout(t *testing.T) {
 	require.Contains(t, command, "--build-id v2")
 	// A job has a version once its first workflow task has completed.
 	before := stream.started()
-	w.until("the jobs before the switch have version v1", func() bool {
-		return !slices.ContainsFunc(before, func(id string) bool { return len(w.events(id)) < 4 })
-	})
+	pending := slices.Clone(before)
+	require.Eventually(t, func() bool {
+		// Each history is read until it is long enough: to read all each time delays them.
+		pending = slices.DeleteFunc(pending, func(id string) bool { return len(w.events(id)) >= 4 })
+		return len(pending) == 0
+	}, 3*patience, 250*time.Millisecond, "the jobs before the switch have version v1")
 	w.runSuggested(command)
 	switched := time.Now()
 	w.control("release", struct{}{})

@@ -263,7 +263,7 @@ func (w *world) start(id, input string) {
 
 // result waits for the end of a job.
 func (w *world) result(id string) (result workflows.ModifyVideoResult, err error) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 4*patience)
 	defer cancel()
 	err = w.client.GetWorkflow(ctx, id, "").Get(ctx, &result)
 	return result, err
