@@ -147,9 +147,9 @@ func newDeployment(prefix string) string { return fmt.Sprintf("%s-%d", prefix, w
 // The first version continues the jobs of workers without a version.
 func TestFirstVersion(t *testing.T) {
 	t.Parallel()
-	w := enter(t, setup{env: []string{"POLL_AFTER=30s"}})
+	w := enter(t, setup{})
 	id := "e2e-first-version"
-	prompt := id + " [fault: callback-lost]"
+	prompt := id + " [render: held]"
 	w.start(id, jobInput(prompt))
 	w.until("the job waits", func() bool {
 		status, ok := w.status(id)
@@ -160,6 +160,7 @@ func TestFirstVersion(t *testing.T) {
 	w.startWorker()
 	w.runSuggested(w.worker.awaitOutput("this version gets no new jobs: `(.*)`"))
 	require.Zero(t, without.stop())
+	w.control("release", struct{}{})
 	result, err := w.result(id)
 	require.NoError(t, err)
 	w.verified(result, w.charge(prompt))
