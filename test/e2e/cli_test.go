@@ -158,7 +158,7 @@ func TestCommandLine(t *testing.T) {
 	waited := w.run("wait", report.WorkflowID)
 	require.Zero(t, waited.code, waited.err)
 
-	w.start("e2e-cancel-me", jobInput("cancel [fault: callback-late]"))
+	w.start("e2e-cancel-me", jobInput("cancel [render: held]"))
 	w.until("the task is charged", func() bool { return w.ledger().Charges == 2 })
 	cancelled := w.run("cancel", "e2e-cancel-me")
 	require.Zero(t, cancelled.code, cancelled.err)

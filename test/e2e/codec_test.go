@@ -140,10 +140,11 @@ func TestCodecKeyRotation(t *testing.T) {
 	t.Parallel()
 	old, fresh := codecKey("k1", 1), codecKey("k2", 2)
 	w := enter(t, setup{env: []string{"CODEC_KEYS=" + old + "," + fresh, "POLL_AFTER=3s"}})
-	before, across := w.submitted("before"), w.submitted("across [fault: callback-lost, record-missing]")
+	before, across := w.submitted("before"), w.submitted("across [fault: callback-lost] [render: held]")
 	require.Zero(t, w.run("wait", before).code)
 	w.until("the task is charged", func() bool { return w.ledger().Charges == 2 })
 	w.restart(fresh + "," + old)
+	w.control("release", struct{}{})
 	require.Zero(t, w.run("wait", across).code)
 	require.Equal(t, 2, w.ledger().Charges)
 	history := w.dump(across)
@@ -187,8 +188,8 @@ func TestWorkersWithoutTheKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := enter(t, setup{env: []string{"CODEC_KEYS=" + right, "POLL_AFTER=10m"}, simulate: []string{"--render", "15s"}})
-			waiting := w.submitted("waiting")
+			w := enter(t, setup{env: []string{"CODEC_KEYS=" + right, "POLL_AFTER=10m"}})
+			waiting := w.submitted("waiting [render: held]")
 			w.until("the job waits", func() bool {
 				return strings.Contains(w.run("status", waiting, "--json").out, `"stage": "`+string(workflows.StageWaiting)+`"`)
 			})
@@ -204,6 +205,7 @@ func TestWorkersWithoutTheKey(t *testing.T) {
 				return strings.Contains(got.out, test.message)
 			})
 			// The callback of the other job arrives while no worker can decrypt it.
+			w.control("release", struct{}{})
 			w.worker.awaitOutput(`level=WARN msg="Failed to process workflow task.*WorkflowID=` + waiting)
 			require.NotContains(t, w.worker.output(), "StackTrace")
 			require.Equal(t, 1, w.ledger().Charges, "a worker without the key submits nothing")

@@ -27,7 +27,7 @@ func TestWorkerKilledDuringSubmission(t *testing.T) {
 func TestWorkerKilledDuringWait(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{})
-	prompt := "die [fault: callback-late]"
+	prompt := "die [render: held]"
 	w.start("e2e-die-waiting", jobInput(prompt))
 	w.until("the job waits", func() bool {
 		status, ok := w.status("e2e-die-waiting")
@@ -35,6 +35,7 @@ func TestWorkerKilledDuringWait(t *testing.T) {
 	})
 	w.worker.kill()
 	w.startWorker()
+	w.control("release", struct{}{})
 	result, err := w.result("e2e-die-waiting")
 	require.NoError(t, err)
 	w.verified(result, w.charge(prompt))

@@ -149,14 +149,15 @@ func TestRescueOfAnUnknownTask(t *testing.T) {
 // Ctrl-C ends the command, not the jobs.
 func TestInterruptedRescue(t *testing.T) {
 	t.Parallel()
-	w := enter(t, setup{simulate: []string{"--render", "10s"}})
-	task := w.submitDirectly("slow")
+	w := enter(t, setup{})
+	task := w.submitDirectly("slow [render: held]")
 	running := start(t, w.env, "rescue", task)
 	running.awaitOutput("0 of 1 done, 1 (started|waiting)")
 	running.signal(syscall.SIGINT)
 	running.awaitOutput("stopped watching; of 1 job, continuing by themselves: 1; .*lumaflow list --open")
 	require.Equal(t, 1, running.exitCode())
 
+	w.control("release", struct{}{})
 	got := w.run("rescue", task)
 	require.Zero(t, got.code, got.err)
 	require.Contains(t, got.out, "luma_result_"+task+"_1.mp4")

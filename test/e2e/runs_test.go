@@ -85,18 +85,19 @@ func (w *world) awaitJobStage(id string, stage workflows.Stage) {
 // The runs of a retry policy pay once.
 func TestRetryPolicy(t *testing.T) {
 	t.Parallel()
-	w := enter(t, setup{simulate: []string{"--render", "12s"}})
-	const id = "e2e-retried"
+	w := enter(t, setup{})
+	const id, prompt = "e2e-retried", "retried [render: held]"
 	run, err := w.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: id, TaskQueue: w.taskQueue, WorkflowRunTimeout: 7 * time.Second,
 		RetryPolicy: &sdk.RetryPolicy{InitialInterval: time.Second, MaximumInterval: time.Second, MaximumAttempts: 20},
-	}, workflows.ModifyVideoName, workflows.ModifyVideoInput{Prompt: id, VideoURL: "https://cdn.example.org/in.mp4"})
+	}, workflows.ModifyVideoName, workflows.ModifyVideoInput{Prompt: prompt, VideoURL: "https://cdn.example.org/in.mp4"})
 	require.NoError(t, err)
-	first := run.GetRunID()
-	w.paidOnce(id, id)
-	described, err := w.client.DescribeWorkflow(t.Context(), id, "")
-	require.NoError(t, err)
-	require.NotEqual(t, first, described.WorkflowExecution.RunID, "it was retried")
+	w.until("it is retried", func() bool {
+		described, err := w.client.DescribeWorkflow(t.Context(), id, "")
+		return err == nil && described.WorkflowExecution.RunID != run.GetRunID()
+	})
+	w.control("release", struct{}{})
+	w.paidOnce(id, prompt)
 }
 
 // A cron schedule would pay at each firing.
