@@ -34,8 +34,27 @@ func (c *Clip) checkLimits(video media.Video, duration time.Duration) error {
 	case limits.MinTime > 0 && duration > 0 && duration < limits.MinTime:
 		return command.Usagef("%s lasts %v and model %s takes at least %v", c, duration, c.model.Name, limits.MinTime)
 	case limits.MinPixels > 0 && shorter > 0 && shorter < limits.MinPixels, limits.MaxPixels > 0 && longer > limits.MaxPixels:
-		return command.Usagef("%s has %d x %d pixels and model %s takes sides of %s", c, video.Width, video.Height, c.model.Name, limits.Sides())
+		return command.Usagef("%s has %d x %d pixels and model %s takes sides of %s%s", c, video.Width, video.Height, c.model.Name, limits.Sides(), c.scale(shorter, longer))
 	default:
 		return nil
 	}
+}
+
+// scale is the end of a message with the command that brings both sides within the
+// bounds of the model; empty if none does that at the same aspect ratio.
+func (c *Clip) scale(shorter, longer int) string {
+	limits := c.model.Clip
+	side, change := limits.MinPixels, "increase"
+	if shorter >= side {
+		side, change = limits.MaxPixels, "decrease"
+	}
+	tooLong := change == "increase" && limits.MaxPixels > 0 && longer*side > shorter*limits.MaxPixels
+	tooShort := change == "decrease" && shorter*side < longer*limits.MinPixels
+	if tooLong || tooShort {
+		return ""
+	}
+	// Rounding changes the aspect ratio, and ffmpeg would keep it by pixels that are not
+	// square, with another declared width.
+	filter := fmt.Sprintf("-vf scale=%d:%d:force_original_aspect_ratio=%s:force_divisible_by=2,setsar=1", side, side, change)
+	return ": scale it: " + c.ffmpeg(filter, "-scaled.mp4")
 }

@@ -2,6 +2,9 @@ package clip_test
 
 import (
 	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,8 +32,9 @@ func TestLimitsOfModels(t *testing.T) {
 		{"twenty seconds", "happyhorse/video-edit", movie(20*time.Second, 640, 360), ""},
 		{"twenty seconds", "wan/2-7-videoedit", movie(20*time.Second, 640, 360), "lasts 20s and model wan/2-7-videoedit takes at most 10s"},
 		{"one second", "wan/2-7-videoedit", movie(time.Second, 640, 360), "lasts 1s and model wan/2-7-videoedit takes at least 2s"},
-		{"few pixels", "wan/2-7-videoedit", movie(5*time.Second, 640, 200), "has 640 x 200 pixels and model wan/2-7-videoedit takes sides of 240 to 4096"},
-		{"many pixels", "happyhorse/video-edit", movie(5*time.Second, 3840, 2160), "takes sides of 320 to 2160"},
+		{"few pixels", "wan/2-7-videoedit", movie(5*time.Second, 640, 200), "has 640 x 200 pixels and model wan/2-7-videoedit takes sides of 240 to 4096: scale it: ffmpeg -i '"},
+		{"a bar", "wan/2-7-videoedit", movie(5*time.Second, 3000, 20), "takes sides of 240 to 4096"},
+		{"many pixels", "happyhorse/video-edit", movie(5*time.Second, 3840, 2160), "takes sides of 320 to 2160: scale it: ffmpeg -i '"},
 		{"few pixels", "volcengine/video-to-video-lip-sync", movie(5*time.Second, 640, 340), "takes sides of at least 360"},
 		{"many pixels", "volcengine/video-to-video-lip-sync", movie(5*time.Second, 3840, 2160), ""},
 		{"AVI", "wan/2-7-videoedit", avi(40_000, 125), "is in the format avi and model wan/2-7-videoedit takes mp4, mov: convert it: ffmpeg -i '"},
@@ -49,6 +53,36 @@ func TestLimitsOfModels(t *testing.T) {
 			}
 			require.ErrorContains(t, err, test.text)
 			require.Equal(t, command.ExitUsage, command.ExitCode(err))
+		})
+	}
+}
+
+// The advice for a clip of too few or too many pixels leads to one that is accepted.
+func TestScaleCommand(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		t.Skip("ffmpeg is not installed")
+	}
+	for _, test := range []struct{ size, model string }{
+		{"640x202", "wan/2-7-videoedit"},
+		{"202x640", "wan/2-7-videoedit"},
+		{"2600x1200", "happyhorse/video-edit"},
+	} {
+		t.Run(test.size, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "a.mp4")
+			run := func(command string) {
+				output, err := exec.CommandContext(t.Context(), "sh", "-c", "ffmpeg -nostdin "+command).CombinedOutput()
+				require.NoError(t, err, "%s", output)
+			}
+			run("-f lavfi -i testsrc=size=" + test.size + ":rate=5:duration=3 -pix_fmt yuv420p " + path)
+			_, err := clip.OpenFor(t.Context(), path, test.model)
+			require.ErrorContains(t, err, " pixels and model "+test.model)
+			_, advice, _ := strings.Cut(err.Error(), "scale it: ffmpeg ")
+			run(advice)
+			scaled, err := clip.OpenFor(t.Context(), strings.TrimSuffix(path, ".mp4")+"-scaled.mp4", test.model)
+			require.NoError(t, err)
+			require.NoError(t, scaled.Close())
 		})
 	}
 }
