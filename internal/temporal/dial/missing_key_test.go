@@ -3,6 +3,7 @@ package dial_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"strings"
 	"sync"
@@ -69,14 +70,16 @@ func (b *lockedBuffer) String() string {
 }
 
 // firstTask is the first workflow task of a run, with the given events after its
-// start.
+// start. Each run has its own id, because all workers of a process share the SDK's
+// cache of runs.
 func firstTask(input *commonpb.Payloads, signals ...*commonpb.Payloads) *workflowservice.PollWorkflowTaskQueueResponse {
+	run := rand.Text()
 	events := []*historypb.HistoryEvent{{
 		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
 			WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
 				WorkflowType: &commonpb.WorkflowType{Name: "Echo"}, Input: input, TaskQueue: &taskqueuepb.TaskQueue{Name: "q"},
-				FirstExecutionRunId: "run-1", OriginalExecutionRunId: "run-1", WorkflowTaskTimeout: durationpb.New(10e9),
+				FirstExecutionRunId: run, OriginalExecutionRunId: run, WorkflowTaskTimeout: durationpb.New(10e9),
 			},
 		},
 	}}
@@ -106,7 +109,7 @@ func firstTask(input *commonpb.Payloads, signals ...*commonpb.Payloads) *workflo
 	}
 	return &workflowservice.PollWorkflowTaskQueueResponse{
 		TaskToken: []byte("token"), Attempt: 1, StartedEventId: int64(len(events)), History: &historypb.History{Events: events},
-		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: "luma-1", RunId: "run-1"},
+		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: "luma-1", RunId: run},
 		WorkflowType:      &commonpb.WorkflowType{Name: "Echo"},
 	}
 }
