@@ -171,19 +171,31 @@ func TestOpenCanceled(t *testing.T) {
 	require.Equal(t, command.ExitFailed, command.ExitCode(err))
 }
 
-// The advice for a clip that is too long leads to one that is accepted.
-func TestCutCommand(t *testing.T) {
-	t.Parallel()
+// requireFFmpeg skips the test without ffmpeg, which lumaflow itself does not need.
+func requireFFmpeg(t *testing.T) {
+	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		t.Skip("ffmpeg is not installed")
 	}
+}
+
+// ffmpeg runs ffmpeg with arguments for a shell.
+func ffmpeg(t *testing.T, arguments string) {
+	t.Helper()
+	output, err := exec.CommandContext(t.Context(), "sh", "-c", "ffmpeg -nostdin "+arguments).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+}
+
+// The advice for a clip that is too long leads to one that is accepted.
+func TestCutCommand(t *testing.T) {
+	t.Parallel()
+	requireFFmpeg(t)
 	content, err := os.ReadFile("../media/testdata/field/long-20s.mp4")
 	require.NoError(t, err)
 	path := file(t, "it's $long.mp4", content)
 	_, err = clip.Open(t.Context(), path)
 	require.ErrorContains(t, err, "lasts 20s")
 	_, advice, _ := strings.Cut(err.Error(), "ffmpeg ")
-	output, err := exec.CommandContext(t.Context(), "sh", "-c", "ffmpeg -nostdin "+advice).CombinedOutput()
-	require.NoError(t, err, "%s", output)
+	ffmpeg(t, advice)
 	open(t, strings.TrimSuffix(path, ".mp4")+"-cut.mp4")
 }

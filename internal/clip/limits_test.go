@@ -2,7 +2,6 @@ package clip_test
 
 import (
 	"bytes"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,9 +59,7 @@ func TestLimitsOfModels(t *testing.T) {
 // The advice for a clip of too few or too many pixels leads to one that is accepted.
 func TestScaleCommand(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip("ffmpeg is not installed")
-	}
+	requireFFmpeg(t)
 	for _, test := range []struct{ size, model string }{
 		{"640x202", "wan/2-7-videoedit"},
 		{"202x640", "wan/2-7-videoedit"},
@@ -71,15 +68,11 @@ func TestScaleCommand(t *testing.T) {
 		t.Run(test.size, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "a.mp4")
-			run := func(command string) {
-				output, err := exec.CommandContext(t.Context(), "sh", "-c", "ffmpeg -nostdin "+command).CombinedOutput()
-				require.NoError(t, err, "%s", output)
-			}
-			run("-f lavfi -i testsrc=size=" + test.size + ":rate=5:duration=3 -pix_fmt yuv420p " + path)
+			ffmpeg(t, "-f lavfi -i testsrc=size="+test.size+":rate=5:duration=3 -pix_fmt yuv420p "+path)
 			_, err := clip.OpenFor(t.Context(), path, test.model)
 			require.ErrorContains(t, err, " pixels and model "+test.model)
 			_, advice, _ := strings.Cut(err.Error(), "scale it: ffmpeg ")
-			run(advice)
+			ffmpeg(t, advice)
 			scaled, err := clip.OpenFor(t.Context(), strings.TrimSuffix(path, ".mp4")+"-scaled.mp4", test.model)
 			require.NoError(t, err)
 			require.NoError(t, scaled.Close())

@@ -29,10 +29,7 @@ func TestWorkerKilledDuringWait(t *testing.T) {
 	w := enter(t, setup{})
 	prompt := "die [render: held]"
 	w.start("e2e-die-waiting", jobInput(prompt))
-	w.until("the job waits", func() bool {
-		status, ok := w.status("e2e-die-waiting")
-		return ok && status.Stage == workflows.StageWaiting
-	})
+	w.awaitJobStage("e2e-die-waiting", workflows.StageWaiting)
 	w.worker.kill()
 	w.startWorker()
 	w.control("release", struct{}{})

@@ -23,10 +23,7 @@ func TestReplayCheckPasses(t *testing.T) {
 	_, err := w.result(done)
 	require.NoError(t, err)
 	w.start(open, jobInput("replay open [fault: callback-lost]"))
-	w.until("the job waits", func() bool {
-		status, ok := w.status(open)
-		return ok && status.Stage == workflows.StageWaiting
-	})
+	w.awaitJobStage(open, workflows.StageWaiting)
 	_, err = temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: strange, TaskQueue: w.taskQueue}, "Strange")
 	require.NoError(t, err)
 	defer terminate(t, open, strange)

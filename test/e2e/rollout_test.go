@@ -151,10 +151,7 @@ func TestFirstVersion(t *testing.T) {
 	id := "e2e-first-version"
 	prompt := id + " [render: held]"
 	w.start(id, jobInput(prompt))
-	w.until("the job waits", func() bool {
-		status, ok := w.status(id)
-		return ok && status.Stage == workflows.StageWaiting
-	})
+	w.awaitJobStage(id, workflows.StageWaiting)
 	without := w.worker
 	w.env = append(w.env, "TEMPORAL_DEPLOYMENT_NAME="+newDeployment("e2e-first"), "TEMPORAL_WORKER_BUILD_ID=v1")
 	w.startWorker()

@@ -73,7 +73,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// awaitStage waits until a job is in a stage.
+// awaitJobStage waits until a job is in a stage.
 func (w *world) awaitJobStage(id string, stage workflows.Stage) {
 	w.t.Helper()
 	w.until(id+" is "+string(stage), func() bool {
