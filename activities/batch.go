@@ -61,6 +61,11 @@ type Batch struct {
 // read passes the jobs of the manifest to yield until that returns false. The error
 // is an application error.
 func (b *Batches) read(ctx context.Context, batch Batch, yield func(manifest.Order) bool) (manifest.Summary, error) {
+	return b.readFrom(ctx, batch, 0, yield)
+}
+
+// readFrom is read without the jobs before an index, from 0, which are not parsed.
+func (b *Batches) readFrom(ctx context.Context, batch Batch, index int, yield func(manifest.Order) bool) (manifest.Summary, error) {
 	var none manifest.Summary
 	file, err := b.open(ctx, batch.Manifest)
 	_, invalid := errors.AsType[*store.URLError](err)
@@ -75,7 +80,7 @@ func (b *Batches) read(ctx context.Context, batch Batch, yield func(manifest.Ord
 		return none, retryable(StorageUnavailable, "open the manifest "+batch.Manifest, err, 0)
 	}
 	defer file.Close()
-	summary, err := b.options.Format.Read(store.ContextReader{Context: ctx, From: file}, manifest.IsCSV(nameOf(batch.Manifest)), yield)
+	summary, err := b.options.Format.ReadFrom(index, store.ContextReader{Context: ctx, From: file}, manifest.IsCSV(nameOf(batch.Manifest)), yield)
 	_, wrong := errors.AsType[*manifest.Problems](err)
 	switch {
 	case (wrong || errors.Is(err, manifest.ErrTooLarge)) && batch.SHA256 == "":

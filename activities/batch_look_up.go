@@ -27,6 +27,9 @@ type PageInput struct {
 	// Next is the index of the first line, from 0, and Count the number of lines.
 	Next  int `json:"next"`
 	Count int `json:"count"`
+	// Unique means that no line of the manifest repeats another one, so that those before
+	// Next need not be parsed.
+	Unique bool `json:"unique,omitempty"`
 	// RetryFailed also selects jobs whose generation failed, and the collection of tasks
 	// that are paid and not stored.
 	RetryFailed bool `json:"retryFailed,omitempty"`
@@ -86,7 +89,10 @@ func (b *Batches) NextJobs(ctx context.Context, input PageInput) (Page, error) {
 func (b *Batches) page(ctx context.Context, input PageInput) ([]manifest.Order, error) {
 	var orders []manifest.Order
 	index, size := 0, 0
-	_, err := b.read(ctx, input.Batch, func(order manifest.Order) bool {
+	if input.Unique {
+		index = input.Next
+	}
+	_, err := b.readFrom(ctx, input.Batch, index, func(order manifest.Order) bool {
 		index++
 		if index <= input.Next {
 			return true

@@ -267,6 +267,7 @@ func TestNextJobs(t *testing.T) {
 	collected := f.next(activities.PageInput{Batch: batch, Next: 6, Count: 1})
 	require.Len(t, collected, 1)
 	require.Equal(t, activities.OutcomeDone, collected[0].End.Outcome)
+	require.Equal(t, collected, f.next(activities.PageInput{Batch: batch, Next: 6, Count: 1, Unique: true}))
 
 	// A reset run has the task of the run before.
 	f.server.Runs[job("open")].Memo = &paid.Facts{TaskID: "t-open", PaidOpen: true}

@@ -65,11 +65,18 @@ func IsCSV(name string) bool { return strings.HasSuffix(strings.ToLower(name), "
 // false, and hashes the manifest to its end in any case. The error is *Problems if
 // lines can't be used, in which case the summary is that of the others.
 func (f Format) Read(from io.Reader, csv bool, yield func(Order) bool) (Summary, error) {
+	return f.ReadFrom(0, from, csv, yield)
+}
+
+// ReadFrom is Read without the jobs before an index, from 0: their lines are counted
+// and hashed, but not parsed. A line that repeats one of them is passed as if it did
+// not.
+func (f Format) ReadFrom(index int, from io.Reader, csv bool, yield func(Order) bool) (Summary, error) {
 	digest := sha256.New()
 	limited := io.LimitReader(from, MaxBytes+1)
 	size := &counter{}
 	source := io.TeeReader(limited, io.MultiWriter(digest, size))
-	reading := &reading{format: f, yield: yield, seen: map[string]first{}}
+	reading := &reading{format: f, from: index, yield: yield, seen: map[string]first{}}
 	var err error
 	if csv {
 		err = reading.csv(source)
@@ -106,7 +113,9 @@ var errStop = errors.New("stop")
 // reading is the state of Read.
 type reading struct {
 	format Format
-	yield  func(Order) bool
+	// from is the index of the first job that is parsed.
+	from  int
+	yield func(Order) bool
 	// seen are the jobs by their ids.
 	seen              map[string]first
 	lines, duplicates int
@@ -128,6 +137,9 @@ func (r *reading) line(number int, object []byte) error {
 	case r.lines == MaxLines:
 		r.full = true
 		return fmt.Errorf("these are more than %d jobs: split the manifest", MaxLines)
+	case r.lines < r.from:
+		r.lines++
+		return nil
 	}
 	order, err := r.format.Parse(object)
 	if err != nil {

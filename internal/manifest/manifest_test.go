@@ -132,6 +132,31 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// The jobs before an index are counted and hashed, and their lines are not parsed.
+func TestReadFrom(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		csv  bool
+		want []string
+	}{
+		"JSON Lines": {"{\"prompt\":\"a\"}\n\nnope\n{\"prompt\":\"c\"}\n{\"prompt\":\"a\"}\n", false, []string{"4 c 0", "5 a 0"}},
+		"CSV":        {"prompt,name\na,\n,no prompt\nc,\na,\n", true, []string{"4 c 0", "5 a 0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var orders []string
+			summary, err := format.ReadFrom(2, strings.NewReader(test.text), test.csv, func(order manifest.Order) bool {
+				orders = append(orders, fmt.Sprintf("%d %s %d", order.Line, order.ID, order.Repeats))
+				return true
+			})
+			require.NoError(t, err)
+			require.Equal(t, test.want, orders)
+			require.Equal(t, 4, summary.Lines)
+			whole, _ := format.Read(strings.NewReader(test.text), test.csv, func(manifest.Order) bool { return true })
+			require.Equal(t, whole.SHA256, summary.SHA256)
+		})
+	}
+}
+
 // The hash covers the whole manifest, also if yield ends the reading before.
 func TestHashOfAPart(t *testing.T) {
 	for _, csv := range []bool{false, true} {

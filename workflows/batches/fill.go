@@ -67,6 +67,7 @@ func (r *batchRun) readPage(ctx workflow.Context) error {
 		Batch:       r.batch(),
 		Next:        r.Next,
 		Count:       pageSize,
+		Unique:      r.Duplicates == 0,
 		RetryFailed: r.input.RetryFailed,
 	}).Get(ctx, &page)
 	if temporal.IsCanceledError(err) {
