@@ -64,14 +64,14 @@ func (b *Batches) merge(ctx context.Context, input ResultsInput) (location strin
 	slices.Reverse(results)
 	slices.SortStableFunc(results, func(x, y JobResult) int { return cmp.Compare(x.Line, y.Line) })
 	results = slices.CompactFunc(results, func(x, y JobResult) bool { return x.Line == y.Line })
-	stored := func(func(JobResult) error) error { return nil }
+	stored := func(func(storedResult) error) error { return nil }
 	if !input.Fresh {
-		stored = func(yield func(JobResult) error) error { return b.stored(ctx, input.Batch.ID, yield) }
+		stored = func(yield func(storedResult) error) error { return b.stored(ctx, input.Batch.ID, yield) }
 	}
 	return b.publish(ctx, store.BatchFileName(input.Batch.ID, resultsKind), func(to io.Writer) error {
 		lines := json.NewEncoder(to)
 		lines.SetEscapeHTML(false)
-		err := stored(func(old JobResult) error {
+		err := stored(func(old storedResult) error {
 			for len(results) > 0 && results[0].Line <= old.Line {
 				if err := lines.Encode(results[0]); err != nil {
 					return err
@@ -81,7 +81,8 @@ func (b *Batches) merge(ctx context.Context, input ResultsInput) (location strin
 					return nil
 				}
 			}
-			return lines.Encode(old)
+			_, err := fmt.Fprintf(to, "%s\n", old.text)
+			return err
 		})
 		for _, result := range results {
 			err = cmp.Or(err, lines.Encode(result))
@@ -90,9 +91,18 @@ func (b *Batches) merge(ctx context.Context, input ResultsInput) (location strin
 	})
 }
 
+// storedResult is a line of the file of a batch, with the fields that are read again.
+type storedResult struct {
+	Line    int    `json:"line"`
+	Job     string `json:"job"`
+	Outcome string `json:"outcome"`
+	// text is the line without its end, valid until the next one is read.
+	text []byte
+}
+
 // stored passes the results that the file of a batch holds to yield. A missing file
 // holds none, and a line that is no result is left out.
-func (b *Batches) stored(ctx context.Context, batchID string, yield func(JobResult) error) error {
+func (b *Batches) stored(ctx context.Context, batchID string, yield func(storedResult) error) error {
 	file, err := b.options.Store.Open(ctx, store.BatchFileName(batchID, resultsKind))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -105,8 +115,8 @@ func (b *Batches) stored(ctx context.Context, batchID string, yield func(JobResu
 	lines.Buffer(nil, manifest.MaxLine)
 	last := 0
 	for lines.Scan() {
-		var result JobResult
-		if json.Unmarshal(lines.Bytes(), &result) != nil || result.Line <= last {
+		result := storedResult{text: lines.Bytes()}
+		if json.Unmarshal(result.text, &result) != nil || result.Line <= last {
 			continue
 		}
 		last = result.Line
@@ -171,7 +181,7 @@ type unfinished struct {
 // of another manifest do not count.
 func (b *Batches) missing(ctx context.Context, input FinishInput) ([]unfinished, error) {
 	written := map[int]string{}
-	err := b.stored(ctx, input.Batch.ID, func(result JobResult) error {
+	err := b.stored(ctx, input.Batch.ID, func(result storedResult) error {
 		if result.Outcome != OutcomeNotStarted && result.Outcome != OutcomeOpen {
 			written[result.Line] = result.Job
 		}
