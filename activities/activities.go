@@ -41,8 +41,9 @@ type Fetcher interface {
 
 // Recorder stores evidence on the Temporal server before it returns: as the
 // heartbeat of an attempt or, once that attempt has timed out, as a signal to the
-// job. client.Client implements it. activity.RecordHeartbeat would not do: it
-// sends in the background and reports no error.
+// job. It also signals the end of a job to its batch. client.Client implements it.
+// activity.RecordHeartbeat would not do: it sends in the background and reports no
+// error.
 type Recorder interface {
 	RecordActivityHeartbeatWithOptions(ctx context.Context, options client.RecordActivityHeartbeatOptions) error
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error

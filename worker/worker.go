@@ -121,6 +121,7 @@ func newJobWorker(c client.Client, acts *activities.Activities, options Options,
 	jobs.RegisterActivity(acts.Download)
 	jobs.RegisterActivity(acts.KeepSource)
 	jobs.RegisterActivity(acts.WriteReceipt)
+	jobs.RegisterActivity(acts.ReportEnd)
 	batches.Register(jobs)
 	options.Gate.Register(jobs)
 	jobs.RegisterActivity(options.Batches.CheckManifest)

@@ -117,7 +117,7 @@ type JobEnd = activities.JobEnd
 
 // JobEndSignal is sent by each job of a batch to the batch when the job ends.
 var JobEndSignal = signals.Signal[JobEnd]{
-	Name:        "job-end",
+	Name:        activities.JobEndSignal,
 	Description: "a job of the batch has ended; the batch verifies it at intervals, so that a lost report does no harm",
 }
 

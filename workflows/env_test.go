@@ -68,6 +68,7 @@ func (env *jobEnv) prepareActivities() {
 	env.RegisterActivity(a.Download)
 	env.RegisterActivity(a.KeepSource)
 	env.RegisterActivity(a.WriteReceipt)
+	env.RegisterActivity(a.ReportEnd)
 	env.SetTestTimeout(time.Minute)
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: deadlockTimeout})
 }

@@ -101,19 +101,27 @@ func sourcePolicy(ctx workflow.Context, taskID string, deadline time.Time) workf
 // confirmPolicy is for one read of the record within the workflow task that received
 // the callback.
 func confirmPolicy(ctx workflow.Context, taskID string) workflow.Context {
-	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		ScheduleToCloseTimeout: 5 * time.Second,
-		Summary:                "confirm the end of task " + taskID,
-		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
-	})
+	return withinTask(ctx, "confirm the end of task "+taskID)
 }
 
 // localReceiptPolicy is for one attempt to write the receipt within the workflow
 // task.
 func localReceiptPolicy(ctx workflow.Context) workflow.Context {
+	return withinTask(ctx, "write the receipt")
+}
+
+// reportPolicy is for one attempt to report the end of the job to its batch within the
+// workflow task.
+func reportPolicy(ctx workflow.Context) workflow.Context {
+	return withinTask(ctx, "report the end to the batch")
+}
+
+// withinTask is for one attempt of a local activity, which must end before the workflow
+// task times out after 10 s.
+func withinTask(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		ScheduleToCloseTimeout: 5 * time.Second,
-		Summary:                "write the receipt",
+		Summary:                summary,
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
 	})
 }

@@ -1,6 +1,8 @@
 package workflows_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -13,11 +15,12 @@ import (
 
 const parentID = "default-test-workflow-id"
 
-// childEnv is a jobEnv with a parent for the job, which keeps the reports that it
-// receives.
+// childEnv is a jobEnv with a parent for the job. It keeps the reports of the job to
+// parentID, and answers them with an error.
 type childEnv struct {
 	*jobEnv
 	reported []workflows.JobEnd
+	answer   error
 }
 
 func newChildEnv(t *testing.T) *childEnv {
@@ -25,13 +28,13 @@ func newChildEnv(t *testing.T) *childEnv {
 	env := &childEnv{jobEnv: newJobEnv(t)}
 	env.RegisterWorkflowWithOptions(func(ctx workflow.Context, input workflows.ModifyVideoInput) error {
 		ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: "shot", WaitForCancellation: true})
-		err := workflow.ExecuteChildWorkflow(ctx, workflows.ModifyVideoName, input).Get(ctx, nil)
-		var end workflows.JobEnd
-		for channel := workflows.JobEndSignal.Channel(ctx); channel.ReceiveAsync(&end); {
-			env.reported = append(env.reported, end)
-		}
-		return err
+		return workflow.ExecuteChildWorkflow(ctx, workflows.ModifyVideoName, input).Get(ctx, nil)
 	}, workflow.RegisterOptions{Name: "Parent"})
+	env.OnActivity(a.ReportEnd, anything, anything).Return(func(_ context.Context, report activities.ReportInput) error {
+		require.Equal(t, parentID, report.Batch)
+		env.reported = append(env.reported, report.End)
+		return env.answer
+	}).Maybe()
 	return env
 }
 
@@ -108,6 +111,15 @@ func TestReportOfAModel(t *testing.T) {
 	require.Len(t, reported, 1, "%v", env.GetWorkflowError())
 	require.Equal(t, model, reported[0].Model)
 	require.Nil(t, reported[0].Credits, "the cost is unknown")
+}
+
+// A report that fails is not repeated, and the job ends as it does with one.
+func TestLostReport(t *testing.T) {
+	env := newChildEnv(t)
+	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
+	env.answer = errors.New("Temporal is gone")
+	require.Len(t, env.reports(ofBatch(), 0), 1)
+	require.NoError(t, env.GetWorkflowError())
 }
 
 // Only a job that its batch has started reports: not one that another client has started,
