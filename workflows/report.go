@@ -38,10 +38,8 @@ func (j *job) ended(outcome string, failed failure, text string) JobEnd {
 }
 
 // report signals the end of the job to the batch that started it, to whichever run of
-// it is open. A local activity sends it within the workflow task that ends the job: a
-// signal of the workflow itself would have to be awaited in a workflow task more,
-// because the server drops one whose sender has closed. A lost report does no harm, since the batch looks up its open jobs.
-// Only jobs of a batch have it in their histories.
+// it is open. A lost report does no harm, since the batch looks up its open jobs. Only
+// jobs of a batch have it in their histories.
 func (j *job) report(ctx workflow.Context, end JobEnd) {
 	info := workflow.GetInfo(ctx)
 	if j.input.Batch == "" || info.ParentWorkflowExecution == nil || info.ParentWorkflowExecution.ID != j.input.Batch {
@@ -53,13 +51,22 @@ func (j *job) report(ctx workflow.Context, end JobEnd) {
 	}
 	// A cancelled job reports, too.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	var err error
-	if workflow.GetVersion(ctx, "report-within-the-task", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
-		err = workflow.ExecuteLocalActivity(reportPolicy(ctx), a.ReportEnd, activities.ReportInput{Batch: j.input.Batch, End: end}).Get(ctx, nil)
-	} else {
-		err = workflow.SignalExternalWorkflow(ctx, j.input.Batch, "", JobEndSignal.Name, end).Get(ctx, nil)
-	}
+	err := j.sendReport(ctx, end)
 	if err != nil && !temporal.IsCanceledError(err) {
 		workflow.GetLogger(ctx).Info("the end is not reported to the batch, which finds it by itself", "batch", j.input.Batch, "error", err)
 	}
+}
+
+// sendReport sends the report of stored videos by a local activity, within the workflow
+// task that ends the job: if that task fails and is repeated, the videos are still
+// stored, and the batch counts one report. Late proof may change any other end until it
+// is in the history, so that the workflow itself sends that report. This signal takes a
+// workflow task more, because the server drops it if its sender closes first; the
+// server always settles it, as delivered or as failed because no such batch is open or
+// that has too many signals.
+func (j *job) sendReport(ctx workflow.Context, end JobEnd) error {
+	if end.Outcome == activities.OutcomeDone && workflow.GetVersion(ctx, "report-within-the-task", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+		return workflow.ExecuteLocalActivity(reportPolicy(ctx), a.ReportEnd, activities.ReportInput{Batch: j.input.Batch, End: end}).Get(ctx, nil)
+	}
+	return workflow.SignalExternalWorkflow(ctx, j.input.Batch, "", JobEndSignal.Name, end).Get(ctx, nil)
 }

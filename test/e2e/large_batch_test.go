@@ -28,10 +28,6 @@ import (
 // are measured only if it is set: they need an idle machine.
 const batchSizeVariable = "LUMAFLOW_BATCH_JOBS"
 
-// maxAlone bounds the jobs that run alone beside a batch: a Temporal server on two cores
-// runs some 20 jobs a second.
-const maxAlone = 3000
-
 // batchParts is the number of parts of a batch that is timed. Jobs run alone before,
 // between and after them, because the speed of the machine drifts, and the server slows
 // down as it fills.
@@ -81,7 +77,7 @@ func TestLargeBatch(t *testing.T) {
 	if timed {
 		count = batchParts
 	}
-	part := min(jobs, maxAlone) / (count + 1)
+	part := jobs / (count + 1)
 	plain := part * (count + 1)
 	alone := []time.Duration{w.runAlone("0", part)}
 
