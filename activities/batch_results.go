@@ -101,7 +101,7 @@ type storedResult struct {
 }
 
 // stored passes the results that the file of a batch holds to yield. A missing file
-// holds none, and a line that is no result is left out.
+// holds none, and a line that is no result, or that is out of order, is left out.
 func (b *Batches) stored(ctx context.Context, batchID string, yield func(storedResult) error) error {
 	file, err := b.options.Store.Open(ctx, store.BatchFileName(batchID, resultsKind))
 	if errors.Is(err, fs.ErrNotExist) {

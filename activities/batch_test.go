@@ -2,6 +2,8 @@ package activities_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -193,6 +195,21 @@ func TestManifestChanged(t *testing.T) {
 	requireFailure(t, err, activities.ManifestChanged, "is gone")
 }
 
+// The lines before a page are parsed unless none is repeated.
+func TestUniqueManifest(t *testing.T) {
+	f := newBatchFixture(t)
+	content := []byte("no job\n" + line("a"))
+	sum := sha256.Sum256(content)
+	batch := activities.Batch{ID: batchID, Manifest: filepath.Join(f.lists, "shots.jsonl"), SHA256: hex.EncodeToString(sum[:])}
+	require.NoError(t, os.WriteFile(batch.Manifest, content, 0o600))
+	found := f.next(activities.PageInput{Batch: batch, Next: 1, Count: 1, Unique: true})
+	require.Len(t, found, 1)
+	require.Equal(t, job("a"), found[0].ID)
+	require.Equal(t, 2, found[0].Line)
+	_, err := execute[activities.Page](f, f.acts.NextJobs, activities.PageInput{Batch: batch, Next: 1, Count: 1})
+	requireFailure(t, err, activities.ManifestChanged, "rejects")
+}
+
 const (
 	statusFailed     = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED
 	statusCompleted  = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
@@ -267,7 +284,6 @@ func TestNextJobs(t *testing.T) {
 	collected := f.next(activities.PageInput{Batch: batch, Next: 6, Count: 1})
 	require.Len(t, collected, 1)
 	require.Equal(t, activities.OutcomeDone, collected[0].End.Outcome)
-	require.Equal(t, collected, f.next(activities.PageInput{Batch: batch, Next: 6, Count: 1, Unique: true}))
 
 	// A reset run has the task of the run before.
 	f.server.Runs[job("open")].Memo = &paid.Facts{TaskID: "t-open", PaidOpen: true}
@@ -361,6 +377,17 @@ func TestSweepJobs(t *testing.T) {
 	require.Equal(t, "t-terminated", ends[job("terminated")].TaskID)
 	require.Equal(t, activities.OutcomeDeleted, ends[job("deleted")].Outcome)
 	require.Equal(t, 1, ends[job("deleted")].Charges, "unknown counts as paid")
+}
+
+// The lines of a file of results that have a line number, in order, are kept as they are.
+func TestStoredResults(t *testing.T) {
+	f := newBatchFixture(t)
+	batch := f.manifest(line("a"), line("b"), line("c"))
+	stored := "{\"line\":1, \"job\":\"x\",\"note\":\"<1>\"}\r\n\nnull\n{\"line\":2\n{\"line\":1}\n{\"line\":3,\"files\":\"a.mp4\"}"
+	require.NoError(t, os.WriteFile(filepath.Join(f.folder, "shots.results.jsonl"), []byte(stored), 0o600))
+	_, err := execute[string](f, f.acts.WriteResults, activities.ResultsInput{Batch: batch, Results: []activities.JobResult{{Line: 2, JobEnd: activities.JobEnd{Job: "y", Outcome: "done"}}}})
+	require.NoError(t, err)
+	require.Equal(t, []string{`{"line":1, "job":"x","note":"<1>"}`, `{"line":2,"job":"y","outcome":"done"}`, `{"line":3,"files":"a.mp4"}`}, f.results())
 }
 
 // The results are in the order of the manifest, whatever the order of the ends, and

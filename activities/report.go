@@ -17,8 +17,8 @@ type ReportInput struct {
 }
 
 // ReportEnd signals the end of a job to its batch, to whichever run of it is open. A
-// batch that is over needs no report. A repeated report does no harm: the batch counts
-// the end of a job once.
+// batch that is over needs no report. A repeated report does no harm: the batch ignores
+// that of a job that is not in its window.
 func (a *Activities) ReportEnd(ctx context.Context, input ReportInput) error {
 	err := a.options.Recorder.SignalWorkflow(ctx, input.Batch, "", JobEndSignal, input.End)
 	if err != nil && !runs.NotFound(err) {

@@ -11,7 +11,7 @@ import (
 	"lumaflow/activities"
 )
 
-// reportServer is a Temporal server that answers every signal with an error.
+// reportServer is a Temporal server with one answer to every signal.
 type reportServer struct {
 	*recorder
 	answer error
@@ -32,7 +32,7 @@ func TestReportEnd(t *testing.T) {
 	}{
 		"open":        {},
 		"over":        {answer: serviceerror.NewNotFound("workflow execution already completed")},
-		"unreachable": {serviceerror.NewUnavailable("down"), "report the end of luma-1 to batch clips: down"},
+		"unreachable": {serviceerror.NewUnavailable("unavailable"), "report the end of luma-1 to batch clips: unavailable"},
 		"too many":    {serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events"), "exceeded workflow execution limit"},
 	} {
 		t.Run(name, func(t *testing.T) {

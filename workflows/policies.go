@@ -116,8 +116,8 @@ func reportPolicy(ctx workflow.Context) workflow.Context {
 	return withinTask(ctx, "report the end to the batch")
 }
 
-// withinTask is for one attempt of a local activity, which must end before the workflow
-// task times out after 10 s.
+// withinTask is for one attempt of a local activity. The SDK asks for another workflow
+// task if local activities run longer than 8 s.
 func withinTask(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		ScheduleToCloseTimeout: 5 * time.Second,

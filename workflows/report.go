@@ -58,12 +58,13 @@ func (j *job) report(ctx workflow.Context, end JobEnd) {
 }
 
 // sendReport sends the report of stored videos by a local activity, within the workflow
-// task that ends the job: if that task fails and is repeated, the videos are still
-// stored, and the batch counts one report. Late proof may change any other end until it
-// is in the history, so that the workflow itself sends that report. This signal takes a
-// workflow task more, because the server drops it if its sender closes first; the
-// server always settles it, as delivered or as failed because no such batch is open or
-// that has too many signals.
+// task that ends the job. If that task fails, it is repeated, and the batch ignores the
+// second report. A cancel that arrives during that task may still end the job as
+// cancelled; its videos are stored, and the batch keeps the report. Late proof may change
+// any other end until it is in the history, so that the workflow itself sends that
+// report. This signal takes a workflow task more, because the server drops it if its
+// sender closes first; the server always settles it, as delivered or as failed because
+// no such batch is open or that has too many signals.
 func (j *job) sendReport(ctx workflow.Context, end JobEnd) error {
 	if end.Outcome == activities.OutcomeDone && workflow.GetVersion(ctx, "report-within-the-task", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
 		return workflow.ExecuteLocalActivity(reportPolicy(ctx), a.ReportEnd, activities.ReportInput{Batch: j.input.Batch, End: end}).Get(ctx, nil)

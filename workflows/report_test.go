@@ -125,7 +125,7 @@ func TestReportOfAModel(t *testing.T) {
 func TestLostReport(t *testing.T) {
 	env := newChildEnv(t)
 	env.onSubmit(env.accepted(ourTask)).onPoll().onStore()
-	env.answer = errors.New("Temporal is gone")
+	env.answer = errors.New("unavailable")
 	require.Len(t, env.reports(ofBatch(), 0), 1)
 	require.NoError(t, env.GetWorkflowError())
 }

@@ -60,6 +60,9 @@ func (r *reading) csv(from io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("read the manifest: %w", err)
 		}
+		if r.skip() {
+			continue
+		}
 		line, _ := records.FieldPos(0)
 		object, err := objectOf(header, record)
 		if err == nil {

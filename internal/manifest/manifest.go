@@ -69,8 +69,8 @@ func (f Format) Read(from io.Reader, csv bool, yield func(Order) bool) (Summary,
 }
 
 // ReadFrom is Read without the jobs before an index, from 0: their lines are counted
-// and hashed, but not parsed. A line that repeats one of them is passed as if it did
-// not.
+// and hashed, but not parsed, so that those that can't be used count, too. A line that
+// repeats one of them is passed as if it did not.
 func (f Format) ReadFrom(index int, from io.Reader, csv bool, yield func(Order) bool) (Summary, error) {
 	digest := sha256.New()
 	limited := io.LimitReader(from, MaxBytes+1)
@@ -110,7 +110,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // errStop ends the reading after yield has returned false.
 var errStop = errors.New("stop")
 
-// reading is the state of Read.
+// reading is the state of ReadFrom.
 type reading struct {
 	format Format
 	// from is the index of the first job that is parsed.
@@ -129,6 +129,15 @@ type first struct {
 	input [sha256.Size]byte
 }
 
+// skip counts a job before the first that is parsed, and reports whether there is one.
+func (r *reading) skip() bool {
+	if r.lines >= r.from {
+		return false
+	}
+	r.lines++
+	return true
+}
+
 // line reads one job. Its error is about that line, or errStop.
 func (r *reading) line(number int, object []byte) error {
 	switch {
@@ -137,8 +146,7 @@ func (r *reading) line(number int, object []byte) error {
 	case r.lines == MaxLines:
 		r.full = true
 		return fmt.Errorf("these are more than %d jobs: split the manifest", MaxLines)
-	case r.lines < r.from:
-		r.lines++
+	case r.skip():
 		return nil
 	}
 	order, err := r.format.Parse(object)

@@ -132,7 +132,7 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The jobs before an index are counted and hashed, and their lines are not parsed.
+// The lines before an index are counted and hashed, and their lines are not parsed.
 func TestReadFrom(t *testing.T) {
 	for name, test := range map[string]struct {
 		text string

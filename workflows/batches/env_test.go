@@ -106,7 +106,13 @@ func newShop(t *testing.T, jobs int) *shop {
 			return nil
 		})
 	s.OnActivity(b.CheckManifest, mock.Anything, mock.Anything).Return(func(context.Context, activities.ManifestInput) (activities.CheckedManifest, error) {
-		return activities.CheckedManifest{Manifest: location, SHA256: "hash", Lines: len(s.lines)}, nil
+		duplicates := 0
+		for _, found := range s.found {
+			if found.State == activities.FoundRepeated {
+				duplicates++
+			}
+		}
+		return activities.CheckedManifest{Manifest: location, SHA256: "hash", Lines: len(s.lines), Duplicates: duplicates}, nil
 	}).Maybe()
 	s.OnActivity(b.NextJobs, mock.Anything, mock.Anything).Return(s.nextJobs).AfterFn(func() time.Duration {
 		if s.lookup == nil {

@@ -23,6 +23,7 @@ func TestWindow(t *testing.T) {
 	require.Len(t, s.results, 30)
 	require.Equal(t, []string{"job-4.mp4"}, s.results[4].Files)
 	require.Len(t, s.pages, 1, "one look-up serves many jobs")
+	require.True(t, s.pages[0].Unique)
 }
 
 // Jobs that Temporal has already are counted, attached to or left alone.
@@ -50,6 +51,7 @@ func TestFoundJobs(t *testing.T) {
 	require.Equal(t, 4, result.Charges, "what was found with the batch's jobs, and what those paid")
 	require.Equal(t, activities.OutcomeDuplicate, s.results[3].Outcome)
 	require.Equal(t, 1, s.results[3].Repeats)
+	require.False(t, s.pages[0].Unique, "a line repeats another one")
 	require.Len(t, s.results, 6)
 	charges := 0
 	for _, line := range s.results {

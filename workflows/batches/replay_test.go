@@ -18,7 +18,8 @@ import (
 )
 
 // recorded returns the histories that a Temporal server has recorded: of batches, and
-// of two of their jobs, one of them by a build before version "report-within-the-task".
+// of two of their jobs. The one from before version "report-within-the-task" proves that
+// open jobs go on; the other one, by the build with it, holds what its report costs.
 func recorded(t *testing.T) map[string]*historypb.History {
 	t.Helper()
 	paths, err := filepath.Glob("testdata/histories/*.json")
