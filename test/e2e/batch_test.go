@@ -91,9 +91,13 @@ func TestControlOfABatch(t *testing.T) {
 	t.Parallel()
 	w := enter(t, setup{simulate: []string{"--rate-limit", "0", "--render", "1s"}})
 	const jobs = 30
-	lines := []string{w.batchLine("bad [fault: moderation]")}
-	for i := range jobs - 1 {
-		lines = append(lines, w.batchLine(strconv.Itoa(i)))
+	lines := []string{w.batchLine("bad [fault: moderation]"), w.batchLine("good")}
+	// As many are held as can be open before the batch is paused, and before it is stopped.
+	for len(lines) < 2+3+4 {
+		lines = append(lines, w.batchLine(fmt.Sprintf("%d [render: held]", len(lines))))
+	}
+	for len(lines) < jobs {
+		lines = append(lines, w.batchLine(strconv.Itoa(len(lines))))
 	}
 	file := writeLines(t, lines...)
 	planned := w.run("batch", file, "--plan", "--price-per-job", "0.5")
@@ -116,6 +120,7 @@ func TestControlOfABatch(t *testing.T) {
 	require.Equal(t, 1, again.code)
 	require.Equal(t, "lumaflow: batch "+id+" is paused already\n", again.err)
 	w.until("the open jobs have ended", func() bool {
+		w.control("release", struct{}{})
 		return w.batchReport(w.run("batch", "status", id, "--json")).Progress.InFlight == 0
 	})
 	charges := w.ledger().Charges
@@ -129,6 +134,10 @@ func TestControlOfABatch(t *testing.T) {
 	require.Zero(t, w.run("batch", "resume", id).code)
 	w.until("more jobs are charged", func() bool { return w.ledger().Charges > charges })
 	require.Zero(t, w.run("batch", "stop", id).code)
+	w.until("the batch is over", func() bool {
+		w.control("release", struct{}{})
+		return w.batchReport(w.run("batch", "status", id, "--json")).Result != nil
+	})
 	stopped := w.run("batch", "status", id, "--watch")
 	require.Equal(t, 1, stopped.code, stopped.err)
 	require.Contains(t, stopped.out, "stopped  an operator stopped the batch")
@@ -139,6 +148,10 @@ func TestControlOfABatch(t *testing.T) {
 
 	retried := w.run("batch", "retry", id)
 	require.Zero(t, retried.code, retried.err)
+	w.until("the retry is over", func() bool {
+		w.control("release", struct{}{})
+		return w.batchReport(w.run("batch", "status", id, "--json")).Result != nil
+	})
 	ended := w.run("batch", "status", id, "--watch", "--json")
 	require.Equal(t, 1, ended.code, ended.err)
 	require.Contains(t, ended.err, "1 of 30 jobs ended without their video; ")
