@@ -91,11 +91,9 @@ func (b *Batches) merge(ctx context.Context, input ResultsInput) (location strin
 	})
 }
 
-// storedResult is a line of the file of a batch, with the fields that are read again.
+// storedResult is a line of the file of a batch.
 type storedResult struct {
-	Line    int    `json:"line"`
-	Job     string `json:"job"`
-	Outcome string `json:"outcome"`
+	JobResult
 	// text is the line without its end, valid until the next one is read.
 	text []byte
 }
@@ -116,7 +114,7 @@ func (b *Batches) stored(ctx context.Context, batchID string, yield func(storedR
 	last := 0
 	for lines.Scan() {
 		result := storedResult{text: lines.Bytes()}
-		if json.Unmarshal(result.text, &result) != nil || result.Line <= last {
+		if json.Unmarshal(result.text, &result.JobResult) != nil || result.Line <= last {
 			continue
 		}
 		last = result.Line

@@ -379,15 +379,15 @@ func TestSweepJobs(t *testing.T) {
 	require.Equal(t, 1, ends[job("deleted")].Charges, "unknown counts as paid")
 }
 
-// The lines of a file of results that have a line number, in order, are kept as they are.
+// The lines of a file of results that are results, in order, are kept as they are.
 func TestStoredResults(t *testing.T) {
 	f := newBatchFixture(t)
 	batch := f.manifest(line("a"), line("b"), line("c"))
-	stored := "{\"line\":1, \"job\":\"x\",\"note\":\"<1>\"}\r\n\nnull\n{\"line\":2\n{\"line\":1}\n{\"line\":3,\"files\":\"a.mp4\"}"
+	stored := "{\"line\":1, \"job\":\"x\",\"note\":\"<1>\"}\r\n\nnull\n{\"line\":2\n{\"line\":1}\n{\"line\":3,\"files\":\"a.mp4\"}\n{\"line\":3,\"files\":[\"b.mp4\"]}"
 	require.NoError(t, os.WriteFile(filepath.Join(f.folder, "shots.results.jsonl"), []byte(stored), 0o600))
 	_, err := execute[string](f, f.acts.WriteResults, activities.ResultsInput{Batch: batch, Results: []activities.JobResult{{Line: 2, JobEnd: activities.JobEnd{Job: "y", Outcome: "done"}}}})
 	require.NoError(t, err)
-	require.Equal(t, []string{`{"line":1, "job":"x","note":"<1>"}`, `{"line":2,"job":"y","outcome":"done"}`, `{"line":3,"files":"a.mp4"}`}, f.results())
+	require.Equal(t, []string{`{"line":1, "job":"x","note":"<1>"}`, `{"line":2,"job":"y","outcome":"done"}`, `{"line":3,"files":["b.mp4"]}`}, f.results())
 }
 
 // The results are in the order of the manifest, whatever the order of the ends, and
