@@ -64,14 +64,14 @@ func (b *Batches) merge(ctx context.Context, input ResultsInput) (location strin
 	slices.Reverse(results)
 	slices.SortStableFunc(results, func(x, y JobResult) int { return cmp.Compare(x.Line, y.Line) })
 	results = slices.CompactFunc(results, func(x, y JobResult) bool { return x.Line == y.Line })
-	stored := func(func(storedResult) error) error { return nil }
+	stored := func(func(JobResult) error) error { return nil }
 	if !input.Fresh {
-		stored = func(yield func(storedResult) error) error { return b.stored(ctx, input.Batch.ID, yield) }
+		stored = func(yield func(JobResult) error) error { return b.stored(ctx, input.Batch.ID, yield) }
 	}
 	return b.publish(ctx, store.BatchFileName(input.Batch.ID, resultsKind), func(to io.Writer) error {
 		lines := json.NewEncoder(to)
 		lines.SetEscapeHTML(false)
-		err := stored(func(old storedResult) error {
+		err := stored(func(old JobResult) error {
 			for len(results) > 0 && results[0].Line <= old.Line {
 				if err := lines.Encode(results[0]); err != nil {
 					return err
@@ -81,8 +81,7 @@ func (b *Batches) merge(ctx context.Context, input ResultsInput) (location strin
 					return nil
 				}
 			}
-			_, err := fmt.Fprintf(to, "%s\n", old.text)
-			return err
+			return lines.Encode(old)
 		})
 		for _, result := range results {
 			err = cmp.Or(err, lines.Encode(result))
@@ -91,16 +90,9 @@ func (b *Batches) merge(ctx context.Context, input ResultsInput) (location strin
 	})
 }
 
-// storedResult is a line of the file of a batch.
-type storedResult struct {
-	JobResult
-	// text is the line without its end, valid until the next one is read.
-	text []byte
-}
-
 // stored passes the results that the file of a batch holds to yield. A missing file
-// holds none, and a line that is no result, or that is out of order, is left out.
-func (b *Batches) stored(ctx context.Context, batchID string, yield func(storedResult) error) error {
+// holds none, and a line that is no result is left out.
+func (b *Batches) stored(ctx context.Context, batchID string, yield func(JobResult) error) error {
 	file, err := b.options.Store.Open(ctx, store.BatchFileName(batchID, resultsKind))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -113,8 +105,8 @@ func (b *Batches) stored(ctx context.Context, batchID string, yield func(storedR
 	lines.Buffer(nil, manifest.MaxLine)
 	last := 0
 	for lines.Scan() {
-		result := storedResult{text: lines.Bytes()}
-		if json.Unmarshal(result.text, &result.JobResult) != nil || result.Line <= last {
+		var result JobResult
+		if json.Unmarshal(lines.Bytes(), &result) != nil || result.Line <= last {
 			continue
 		}
 		last = result.Line
@@ -179,7 +171,7 @@ type unfinished struct {
 // of another manifest do not count.
 func (b *Batches) missing(ctx context.Context, input FinishInput) ([]unfinished, error) {
 	written := map[int]string{}
-	err := b.stored(ctx, input.Batch.ID, func(result storedResult) error {
+	err := b.stored(ctx, input.Batch.ID, func(result JobResult) error {
 		if result.Outcome != OutcomeNotStarted && result.Outcome != OutcomeOpen {
 			written[result.Line] = result.Job
 		}

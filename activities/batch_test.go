@@ -379,15 +379,16 @@ func TestSweepJobs(t *testing.T) {
 	require.Equal(t, 1, ends[job("deleted")].Charges, "unknown counts as paid")
 }
 
-// The lines of a file of results that are results, in order, are kept as they are.
+// The lines of a file of results that are results, in order, are kept.
 func TestStoredResults(t *testing.T) {
 	f := newBatchFixture(t)
 	batch := f.manifest(line("a"), line("b"), line("c"))
-	stored := "{\"line\":1, \"job\":\"x\",\"note\":\"<1>\"}\r\n\nnull\n{\"line\":2\n{\"line\":1}\n{\"line\":3,\"files\":\"a.mp4\"}\n{\"line\":3,\"files\":[\"b.mp4\"]}"
+	const first, third = `{"line":1,"job":"x","outcome":"failed","reason":"<1>"}`, `{"line":3,"job":"z","outcome":"done","files":["b.mp4"]}`
+	stored := first + "\r\n\nnull\n{\"line\":2\n{\"line\":1}\n{\"line\":3,\"files\":\"a.mp4\"}\n" + third
 	require.NoError(t, os.WriteFile(filepath.Join(f.folder, "shots.results.jsonl"), []byte(stored), 0o600))
 	_, err := execute[string](f, f.acts.WriteResults, activities.ResultsInput{Batch: batch, Results: []activities.JobResult{{Line: 2, JobEnd: activities.JobEnd{Job: "y", Outcome: "done"}}}})
 	require.NoError(t, err)
-	require.Equal(t, []string{`{"line":1, "job":"x","note":"<1>"}`, `{"line":2,"job":"y","outcome":"done"}`, `{"line":3,"files":["b.mp4"]}`}, f.results())
+	require.Equal(t, []string{first, `{"line":2,"job":"y","outcome":"done"}`, third}, f.results())
 }
 
 // The results are in the order of the manifest, whatever the order of the ends, and
